@@ -1,1 +1,16 @@
-//! Being built.
+//! The wire messages and services, generated from the .proto files beside this crate.
+//!
+//! This crate refuses to hold a line of logic: who sends or receives a message converts it to types of its own
+//! at once, so that no protobuf type passes an edge module. Start with [`local`].
+#![forbid(unsafe_code)]
+
+/// What a daemon's `api.sock` speaks.
+#[allow(
+    missing_docs,
+    unused_qualifications,
+    clippy::pedantic,
+    reason = "generated; its comments are those of local.proto"
+)]
+pub mod local {
+    tonic::include_proto!("entropool.local.v1alpha1");
+}
