@@ -1,1 +1,19 @@
-//! Being built.
+//! Everything the tests that need more than one process stand on: real guests in QEMU, the real
+//! daemon, a recording peer between the two and a plain EGD client.
+//!
+//! It refuses to know the daemon's crates: what it sees of entropool is its command line, its
+//! sockets and `/proc`, as a user does. Start with [`Guest::boot`] and [`Daemon::start`].
+#![forbid(unsafe_code)]
+#![allow(clippy::disallowed_methods)] // Tests look at a real clock: a guest cannot be told what time it is.
+
+mod cpio;
+
+pub mod console;
+pub mod guest;
+pub mod image;
+pub mod process;
+pub mod proxy;
+
+pub use guest::{Errand, Guest};
+pub use image::Image;
+pub use proxy::Proxy;

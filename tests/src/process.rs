@@ -1,0 +1,85 @@
+//! What `/proc` says of a process: the only way in which tests look into the daemon.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+/// A process of this machine, ours or a child of ours.
+#[derive(Clone, Copy, Debug)]
+pub struct Process {
+    pid: u32,
+}
+
+impl Process {
+    /// Nothing is looked up before it is asked for.
+    pub fn new(pid: u32) -> Self {
+        Self { pid }
+    }
+
+    /// Time its living threads have spent on a processor.
+    pub fn cpu(self) -> Result<Duration> {
+        let mut spent = Duration::ZERO;
+        for task in self.tasks()? {
+            let text = fs::read_to_string(task.join("schedstat"))?;
+            let nanoseconds = text.split(' ').next().context("schedstat is empty")?;
+            spent += Duration::from_nanos(nanoseconds.parse()?);
+        }
+        Ok(spent)
+    }
+
+    /// How often each thread (by id and name) has gone to sleep by itself: one more for each time
+    /// that it was woken.
+    pub fn sleeps(self) -> Result<BTreeMap<String, u64>> {
+        let mut sleeps = BTreeMap::new();
+        for task in self.tasks()? {
+            let id = task.file_name().context("a task has an id")?.to_string_lossy().into_owned();
+            let name = fs::read_to_string(task.join("comm"))?;
+            let status = fs::read_to_string(task.join("status"))?;
+            let count = field(&status, "voluntary_ctxt_switches:")?;
+            sleeps.insert(format!("{id} {}", name.trim_end()), count);
+        }
+        Ok(sleeps)
+    }
+
+    /// Bytes of memory that are its own: heap and stacks, not its program.
+    pub fn memory(self) -> Result<u64> {
+        // Unlike the counters of `status`, which each processor keeps back in batches, this walks the pages.
+        let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.pid))?;
+        Ok(field(&rollup, "Anonymous:")? * 1024)
+    }
+
+    fn tasks(self) -> Result<Vec<PathBuf>> {
+        let entries = fs::read_dir(format!("/proc/{}/task", self.pid))?;
+        entries.map(|entry| Ok(entry?.path())).collect()
+    }
+}
+
+fn field(text: &str, name: &str) -> Result<u64> {
+    let value = text.lines().find_map(|line| line.strip_prefix(name));
+    let number = value.and_then(|value| value.split_whitespace().next());
+    Ok(number.with_context(|| format!("/proc has no {name}"))?.parse()?)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn our_own_process_has_a_thread_memory_and_a_past() {
+        let own = Process::new(std::process::id());
+        assert!(own.memory().unwrap() > 0);
+        assert!(own.cpu().unwrap() > Duration::ZERO);
+        assert!(own.sleeps().unwrap().keys().any(|name| name.starts_with(&std::process::id().to_string())));
+    }
+
+    #[test]
+    fn a_field_is_found_by_its_whole_name() {
+        let status = "voluntary_ctxt_switches:\t12\nnonvoluntary_ctxt_switches:\t3\n";
+        assert_eq!(field(status, "voluntary_ctxt_switches:").unwrap(), 12);
+        assert!(field(status, "switches:").is_err());
+    }
+}
