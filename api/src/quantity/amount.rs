@@ -1,0 +1,120 @@
+//! The SIZE in a size and in a rate: digits, alone or followed by one unit.
+
+use super::QuantityError;
+
+/// Every unit there is, with what it multiplies by.
+const UNITS: [(&str, u64); 7] = [
+    ("", 1),
+    ("k", 1_000),
+    ("M", 1_000_000),
+    ("G", 1_000_000_000),
+    ("Ki", 1 << 10),
+    ("Mi", 1 << 20),
+    ("Gi", 1 << 30),
+];
+
+/// The same as a regular expression.
+pub(super) const PATTERN: &str = "[1-9][0-9]{0,14}(k|M|G|Ki|Mi|Gi)?";
+
+/// Which quantity is being read, for its sentences.
+pub(super) struct Reading<'a> {
+    /// All that was written.
+    pub(super) whole: &'a str,
+    /// "rate" or "size".
+    pub(super) what: &'static str,
+    /// The largest of its kind.
+    pub(super) most: &'static str,
+    /// A good example of its kind.
+    pub(super) hint: &'static str,
+}
+
+impl Reading<'_> {
+    /// What is wrong with any quantity before its parts are looked at.
+    pub(super) fn check_characters(&self) -> Result<(), QuantityError> {
+        let text = self.whole.to_owned();
+        if self.whole.is_empty() {
+            Err(QuantityError::Empty { hint: self.hint })
+        } else if self.whole.contains(char::is_whitespace) {
+            let without = self.whole.split_whitespace().collect();
+            Err(QuantityError::Blank { text, without })
+        } else if self.whole.starts_with(['+', '-']) {
+            Err(QuantityError::Sign { text })
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The bytes that `amount`, the part before any `/`, stands for.
+    pub(super) fn bytes(&self, amount: &str) -> Result<u64, QuantityError> {
+        let text = || self.whole.to_owned();
+        let end = amount.find(|c: char| !c.is_ascii_digit()).unwrap_or(amount.len());
+        let (digits, unit) = amount.split_at(end);
+        if digits.is_empty() {
+            return Err(QuantityError::NoNumber { text: text(), hint: self.hint });
+        }
+        let Some(&(_, factor)) = UNITS.iter().find(|(name, _)| *name == unit) else {
+            return Err(self.unit_refusal(digits, unit));
+        };
+        if digits.bytes().all(|digit| digit == b'0') {
+            return Err(QuantityError::Zero { text: text(), what: self.what });
+        }
+        if digits.starts_with('0') {
+            return Err(QuantityError::LeadingZero { text: text() });
+        }
+        // 15 digits are what the schema's pattern takes, and more than any limit needs.
+        let number = if digits.len() > 15 { None } else { digits.parse::<u64>().ok() };
+        number
+            .and_then(|number| number.checked_mul(factor))
+            .ok_or_else(|| QuantityError::TooLarge { text: text(), most: self.most })
+    }
+
+    fn unit_refusal(&self, digits: &str, unit: &str) -> QuantityError {
+        let text = self.whole.to_owned();
+        let period = self.whole.split_once('/').map(|(_, period)| format!("/{period}")).unwrap_or_default();
+        match unit {
+            _ if unit.starts_with(['.', ',', '_', 'e', 'E']) => QuantityError::Fraction { text },
+            "m" => QuantityError::Milli { text },
+            "K" => QuantityError::Kelvin { text },
+            _ => {
+                if let Some(prefix) = bit_prefix(unit) {
+                    let instead = in_bytes(digits, prefix, &period);
+                    QuantityError::Bits { text, instead }
+                } else if let Some(prefix) = unit.strip_suffix('B').filter(|prefix| is_unit(prefix)) {
+                    let instead = format!("{digits}{prefix}{period}");
+                    QuantityError::ByteSign { text, instead }
+                } else {
+                    QuantityError::Unit { text, unit: unit.to_owned() }
+                }
+            }
+        }
+    }
+}
+
+fn is_unit(name: &str) -> bool {
+    UNITS.iter().any(|(unit, _)| *unit == name)
+}
+
+/// The `k` of `kbit`, `kbits`, `kb`, `kbps`; nothing if the unit does not count bits.
+fn bit_prefix(unit: &str) -> Option<&str> {
+    let prefix = ["bits", "bit", "bps", "b"].iter().find_map(|suffix| unit.strip_suffix(suffix))?;
+    (is_unit(prefix) || prefix == "K").then_some(prefix)
+}
+
+/// Bits written as bytes, when they divide by eight.
+fn in_bytes(digits: &str, prefix: &str, period: &str) -> String {
+    let period = if period.is_empty() { "/s" } else { period };
+    match digits.parse::<u64>() {
+        Ok(bits) if bits > 0 && bits % 8 == 0 && is_unit(prefix) => format!("{}{prefix}{period}", bits / 8),
+        _ => "an eighth of it".to_owned(),
+    }
+}
+
+/// The shortest spelling of a number of bytes: `64Ki`, `1k`, `255`.
+pub(super) fn spelled(bytes: u64) -> String {
+    UNITS
+        .iter()
+        .filter(|(_, factor)| bytes.is_multiple_of(*factor) && bytes >= *factor)
+        .map(|(unit, factor)| format!("{}{unit}", bytes / factor))
+        .min_by_key(String::len)
+        .unwrap_or_else(|| bytes.to_string())
+}

@@ -1,0 +1,50 @@
+//! The PERIOD of a rate: a unit of time or a whole number of them, which divides a day.
+
+use super::QuantityError;
+
+/// A day in milliseconds, the finest unit of a period.
+const DAY: u64 = 86_400_000;
+
+/// Every unit of time there is, in milliseconds.
+const UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("min", 60_000), ("h", 3_600_000), ("d", DAY)];
+
+/// The same as a regular expression.
+pub(super) const PATTERN: &str = "([1-9][0-9]{0,7})?(ms|s|min|h|d)";
+
+/// How many of the period of `whole` make a day.
+pub(super) fn per_day(whole: &str, period: &str) -> Result<u64, QuantityError> {
+    let text = || whole.to_owned();
+    let end = period.find(|c: char| !c.is_ascii_digit()).unwrap_or(period.len());
+    let (count, unit) = period.split_at(end);
+    if unit == "m" {
+        return Err(QuantityError::PeriodM { text: text() });
+    }
+    let refusal = || QuantityError::Period { text: text(), period: period.to_owned() };
+    let &(_, unit_ms) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(refusal)?;
+    let count = match count {
+        "" => 1,
+        _ if count.starts_with('0') => return Err(refusal()),
+        // Longer than any day, however short the unit.
+        _ if count.len() > 8 => u64::MAX / DAY,
+        _ => count.parse().map_err(|_| refusal())?,
+    };
+    let period_ms = count * unit_ms;
+    if period_ms > DAY || !DAY.is_multiple_of(period_ms) {
+        let instead = nearest(count, unit, unit_ms);
+        return Err(QuantityError::Uneven { text: text(), period: period.to_owned(), instead });
+    }
+    Ok(DAY / period_ms)
+}
+
+/// The periods below and above that divide a day, in the unit that was written.
+fn nearest(count: u64, unit: &str, unit_ms: u64) -> String {
+    let most = DAY / unit_ms;
+    let divides = |count: &u64| most.is_multiple_of(*count);
+    let below = (1..count.min(most + 1)).rev().find(divides);
+    let above = (count + 1..=most).find(divides);
+    match (below, above) {
+        (Some(below), Some(above)) => format!("{below}{unit} or {above}{unit}"),
+        (Some(only), None) | (None, Some(only)) => format!("{only}{unit}"),
+        (None, None) => "1d".to_owned(),
+    }
+}
