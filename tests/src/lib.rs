@@ -8,12 +8,22 @@
 
 mod cpio;
 
+pub mod arrivals;
+pub mod binary;
 pub mod console;
+pub mod daemon;
+pub mod egd_client;
+pub mod flood;
 pub mod guest;
+pub mod host;
 pub mod image;
 pub mod process;
 pub mod proxy;
 
+pub use arrivals::Arrivals;
+pub use daemon::Daemon;
+pub use egd_client::EgdClient;
 pub use guest::{Errand, Guest};
+pub use host::Host;
 pub use image::Image;
 pub use proxy::Proxy;

@@ -1,0 +1,45 @@
+//! The program under test.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use anyhow::{Context, Result, ensure};
+
+/// Path of an `entropool` that is as new as its source: cargo builds other packages' programs for
+/// a test only by chance, so the first who asks has it built.
+pub fn entropool() -> Result<PathBuf> {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    if let Some(path) = BUILT.get() {
+        return Ok(path.clone());
+    }
+    let profile = profile_dir()?;
+    build(profile.parent().context("a target directory has a name")?)?;
+    Ok(BUILT.get_or_init(|| profile.join("entropool")).clone())
+}
+
+/// The one that was built beside the program that asks.
+pub fn beside_us() -> Result<PathBuf> {
+    let path = profile_dir()?.join("entropool");
+    ensure!(path.exists(), "{} is not there: build the whole workspace first", path.display());
+    Ok(path)
+}
+
+/// `…/debug`, which holds this program or the `deps` with this test.
+fn profile_dir() -> Result<PathBuf> {
+    let own = env::current_exe()?;
+    let dir = own.parent().context("a program lies in a directory")?;
+    Ok(if dir.ends_with("deps") { dir.parent().unwrap_or(dir) } else { dir }.to_owned())
+}
+
+fn build(target: &Path) -> Result<()> {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["build", "--quiet", "--package", "entropool-cli", "--bin", "entropool", "--target-dir"])
+        .arg(target)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()?;
+    ensure!(output.status.success(), "entropool does not build: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}

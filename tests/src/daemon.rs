@@ -1,0 +1,121 @@
+//! The real `entropool run`.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+
+use crate::host::Host;
+use crate::process::Process;
+
+/// A running daemon; dropped, it is killed.
+pub struct Daemon {
+    host: Host,
+    child: Child,
+    said: Receiver<String>,
+}
+
+/// How long a daemon may take for anything that it does at once.
+const PATIENCE: Duration = Duration::from_secs(30);
+const READY: &str = "ready";
+
+impl Daemon {
+    /// Starts one for `vms`, each as in `--vm`, and waits until it is ready.
+    pub fn start(host: Host, vms: &[impl AsRef<str>]) -> Result<Self> {
+        let mut command = host.run();
+        for vm in vms {
+            command.args(["--vm", vm.as_ref()]);
+        }
+        let (child, said) = spawn(&mut command)?;
+        let daemon = Self { host, child, said };
+        daemon.wait_for(READY)?;
+        Ok(daemon)
+    }
+
+    /// Its files, and the way to ask it.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Where the VM called `vm` finds it.
+    pub fn socket(&self, vm: &str) -> PathBuf {
+        self.host.socket(vm)
+    }
+
+    /// What `/proc` knows of it.
+    pub fn process(&self) -> Process {
+        Process::new(self.child.id())
+    }
+
+    /// Waits for a line of its log that contains `text`; those before it are gone.
+    pub fn wait_for(&self, text: &str) -> Result<String> {
+        let until = Instant::now() + PATIENCE;
+        let mut before = String::new();
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let Ok(line) = self.said.recv_timeout(left) else {
+                bail!("the daemon did not say {text:?}, but:\n{before}");
+            };
+            if line.contains(text) {
+                return Ok(line);
+            }
+            before = before + &line + "\n";
+        }
+    }
+
+    /// Asks it to end, as systemd and the kubelet do.
+    pub fn terminate(&self) -> Result<()> {
+        Ok(kill_process(self.pid()?, Signal::TERM)?)
+    }
+
+    /// Waits until it has ended by itself.
+    pub fn ended(&mut self) -> Result<ExitStatus> {
+        let exit = pidfd_open(self.pid()?, PidfdFlags::empty())?;
+        let patience = Timespec { tv_sec: 30, tv_nsec: 0 };
+        if poll(&mut [PollFd::new(&exit, PollFlags::IN)], Some(&patience))? == 0 {
+            bail!("the daemon has not ended in {PATIENCE:?}");
+        }
+        Ok(self.child.wait()?)
+    }
+
+    fn pid(&self) -> Result<Pid> {
+        i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("a child has a pid")
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // Both fail only when it has ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn spawn(command: &mut Command) -> Result<(Child, Receiver<String>)> {
+    let program = command.get_program().to_owned();
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("starting {}", Path::new(&program).display()))?;
+    let (sender, said) = channel();
+    pass_on(child.stdout.take().context("standard output is a pipe")?, sender.clone());
+    pass_on(child.stderr.take().context("standard error is a pipe")?, sender);
+    Ok((child, said))
+}
+
+fn pass_on(from: impl Read + Send + 'static, to: Sender<String>) {
+    thread::spawn(move || {
+        // Read to the end even when nobody listens: a full pipe would stop the daemon.
+        for line in BufReader::new(from).lines().map_while(Result::ok) {
+            let _ = to.send(line);
+        }
+    });
+}
