@@ -83,7 +83,9 @@ mod tests {
             Command::Pid,
         ];
         let mut wire = vec![];
-        all.iter().for_each(|command| command.encode(&mut wire));
+        for command in all {
+            command.encode(&mut wire);
+        }
         assert_eq!(commands(&wire), all);
     }
 

@@ -1,0 +1,95 @@
+//! Memory for secrets: private pages that are not swapped, not dumped, not inherited, and zero when they go.
+//! The only file of the crate that speaks to the kernel about addresses.
+
+use std::ptr::NonNull;
+use std::{io, slice};
+
+use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mlock, mmap_anonymous, munmap};
+use zeroize::Zeroize;
+
+/// The kernel gave no memory.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot map {len} bytes for random data")]
+pub struct MapMemory {
+    len: usize,
+    source: io::Error,
+}
+
+impl MapMemory {
+    /// One word for logs and metrics.
+    pub fn reason(&self) -> &'static str {
+        "MapMemory"
+    }
+}
+
+/// A private anonymous mapping, zero at first, owned by this value alone.
+pub(crate) struct Memory {
+    start: NonNull<u8>,
+    len: usize,
+    locked: bool,
+}
+
+#[expect(unsafe_code, reason = "the mapping has one owner, as a Box has, and no tie to a thread")]
+// SAFETY: `start` is reached only through `&self` and `&mut self`, so the usual borrow rules keep threads
+// apart; mapping, locking and unmapping work from any thread of the process.
+unsafe impl Send for Memory {}
+
+impl Memory {
+    /// Maps `len` bytes, at least one.
+    #[expect(unsafe_code, reason = "mapping memory")]
+    pub(crate) fn map(len: usize) -> Result<Self, MapMemory> {
+        let len = len.max(1);
+        // SAFETY: a null hint lets the kernel choose a free range, so no existing object is replaced.
+        let start = unsafe {
+            mmap_anonymous(std::ptr::null_mut(), len, ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE)
+        }
+        .map_err(|errno| MapMemory { len, source: errno.into() })?;
+        let start =
+            NonNull::new(start.cast()).expect("the kernel maps nothing at address zero unless asked to");
+        let mut memory = Self { start, len, locked: false };
+        memory.locked = memory.protect().is_ok();
+        Ok(memory)
+    }
+
+    /// Core dumps leave it out, a fork finds zeros, swap never sees it. The last needs `RLIMIT_MEMLOCK`; each
+    /// is tried whatever became of the others.
+    #[expect(unsafe_code, reason = "advice about the mapping")]
+    fn protect(&mut self) -> rustix::io::Result<()> {
+        let address = self.start.as_ptr().cast();
+        // SAFETY: the range is our own live mapping. The advice concerns core dumps, not its content.
+        let dump = unsafe { madvise(address, self.len, Advice::LinuxDontDump) };
+        // SAFETY: likewise; the content changes only in the child of a fork, which is another address space.
+        let fork = unsafe { madvise(address, self.len, Advice::LinuxWipeOnFork) };
+        // SAFETY: the range is our own live mapping; locking it changes neither content nor rights.
+        let swap = unsafe { mlock(address, self.len) };
+        dump.and(fork).and(swap)
+    }
+
+    /// Were all protections granted?
+    pub(crate) fn locked(&self) -> bool {
+        self.locked
+    }
+
+    #[expect(unsafe_code, reason = "a view of the mapping")]
+    pub(crate) fn bytes(&self) -> &[u8] {
+        // SAFETY: `start` is valid for `len` bytes, aligned for u8, initialised (anonymous pages are zero),
+        // and borrowed no longer than `self`, which nobody can write through meanwhile.
+        unsafe { slice::from_raw_parts(self.start.as_ptr(), self.len) }
+    }
+
+    #[expect(unsafe_code, reason = "a view of the mapping")]
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as in `bytes`, and `&mut self` makes this the only view.
+        unsafe { slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
+    }
+}
+
+impl Drop for Memory {
+    #[expect(unsafe_code, reason = "giving the mapping back")]
+    fn drop(&mut self) {
+        self.bytes_mut().zeroize();
+        // SAFETY: the range is our own mapping, no view of it outlives `self`, and it is not used again.
+        let unmapped = unsafe { munmap(self.start.as_ptr().cast(), self.len) };
+        debug_assert!(unmapped.is_ok(), "a mapping of ours can be given back");
+    }
+}
