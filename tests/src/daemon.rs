@@ -76,16 +76,11 @@ impl Daemon {
 
     /// Waits until it has ended by itself.
     pub fn ended(&mut self) -> Result<ExitStatus> {
-        let exit = pidfd_open(self.pid()?, PidfdFlags::empty())?;
-        let patience = Timespec { tv_sec: 30, tv_nsec: 0 };
-        if poll(&mut [PollFd::new(&exit, PollFlags::IN)], Some(&patience))? == 0 {
-            bail!("the daemon has not ended in {PATIENCE:?}");
-        }
-        Ok(self.child.wait()?)
+        end_of(&mut self.child)
     }
 
     fn pid(&self) -> Result<Pid> {
-        i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("a child has a pid")
+        pid_of(&self.child)
     }
 }
 
@@ -95,6 +90,43 @@ impl Drop for Daemon {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// How a daemon ended that should not have started.
+#[derive(Debug)]
+pub struct Refusal {
+    /// Its exit code; `None` after a signal.
+    pub code: Option<i32>,
+    /// All that it said, on either output.
+    pub said: String,
+}
+
+impl Refusal {
+    /// Runs `command` to its end. One that serves instead is killed, and that is an error.
+    pub fn of(command: &mut Command) -> Result<Self> {
+        let (mut child, said) = spawn(command)?;
+        let ended = end_of(&mut child);
+        if ended.is_err() {
+            child.kill()?;
+            child.wait()?;
+        }
+        let said: Vec<_> = said.iter().collect();
+        let said = said.join("\n");
+        let status = ended.with_context(|| format!("it was not refused:\n{said}"))?;
+        Ok(Self { code: status.code(), said })
+    }
+}
+
+fn pid_of(child: &Child) -> Result<Pid> {
+    i32::try_from(child.id()).ok().and_then(Pid::from_raw).context("a child has a pid")
+}
+
+fn end_of(child: &mut Child) -> Result<ExitStatus> {
+    let exit = pidfd_open(pid_of(child)?, PidfdFlags::empty())?;
+    if poll(&mut [PollFd::new(&exit, PollFlags::IN)], Some(&Timespec::try_from(PATIENCE)?))? == 0 {
+        bail!("the daemon has not ended in {PATIENCE:?}");
+    }
+    Ok(child.wait()?)
 }
 
 fn spawn(command: &mut Command) -> Result<(Child, Receiver<String>)> {

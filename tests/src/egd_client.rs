@@ -86,3 +86,10 @@ impl EgdClient {
         self.stream
     }
 }
+
+impl From<UnixStream> for EgdClient {
+    /// Takes over a connection, with its own time limits.
+    fn from(stream: UnixStream) -> Self {
+        Self { stream }
+    }
+}

@@ -95,6 +95,11 @@ impl Guest {
         })
     }
 
+    /// Waits until it has done its errand and sleeps.
+    pub fn done(&self) -> Result<()> {
+        self.first(|report| (report == Report::Done).then_some(()))
+    }
+
     /// The newest count that has come by now, without waiting.
     pub fn newest_count(&self) -> Option<Count> {
         let counts = self.reports.try_iter().filter_map(|report| match report {
