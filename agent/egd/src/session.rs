@@ -13,7 +13,7 @@ use crate::violation::Violation;
 /// The life of a request: [`receive`](Self::receive) queues it, [`demand`](Self::demand) shows the oldest,
 /// [`grant`](Self::grant) or one of the `answer_*` decides it, [`outputs`](Self::outputs) says what to write,
 /// [`written`](Self::written) forgets it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Session {
     decoder: Decoder,
     requests: Requests,
@@ -24,8 +24,8 @@ pub struct Session {
     other_commands: bool,
 }
 
-// The bound that a client cannot move. One session is kept for every connection.
-const _: () = assert!(size_of::<Session>() <= 512);
+// The bound that a client cannot move, one for every connection: what needs no drop owns nothing elsewhere.
+const _: () = assert!(size_of::<Session>() <= 512 && !core::mem::needs_drop::<Session>());
 
 impl Default for Session {
     fn default() -> Self {
