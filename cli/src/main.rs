@@ -1,2 +1,49 @@
-//! Being built.
-fn main() {}
+//! `entropool`: serves a host's randomness to its virtual machines, and asks those who do.
+#![forbid(unsafe_code)]
+
+mod args;
+mod ask;
+mod daemon;
+mod egd;
+mod host;
+mod print;
+mod qemu_args;
+mod render;
+mod run;
+mod top;
+mod view;
+
+use std::process::ExitCode;
+
+use args::{Cli, Verb};
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match act(&Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("entropool: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn act(cli: &Cli) -> anyhow::Result<()> {
+    let global = &cli.global;
+    match &cli.verb {
+        Verb::Run(args) => run::run(args),
+        Verb::Attach(args) => ask::block_on(ask::attach(global, args)),
+        Verb::Detach(args) => ask::block_on(ask::detach(global, &args.vm)),
+        Verb::Move(args) => ask::block_on(ask::move_vm(global, &args.vm, &args.class)),
+        Verb::Pools => ask::block_on(ask::pools(global)),
+        Verb::Classes(args) => ask::block_on(ask::classes(global, args)),
+        Verb::Vms(args) => ask::block_on(ask::vms(global, args)),
+        Verb::Waiting(args) => ask::block_on(ask::waiting(global, args)),
+        Verb::Top(args) => ask::block_on(top::top(global, args)),
+        Verb::Explain(args) => ask::block_on(ask::explain(global, &args.vm)),
+        Verb::Egd(args) => egd::egd(args),
+        Verb::QemuArgs(args) => ask::block_on(ask::qemu_args(global, args)),
+        Verb::Crds(args) => host::crds(args),
+        Verb::Completion(args) => host::completion(args),
+    }
+}

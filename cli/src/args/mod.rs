@@ -1,0 +1,84 @@
+//! Verbs and flags.
+
+mod egd;
+mod host;
+mod list;
+mod member;
+mod qemu;
+mod run;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use egd::{EgdArgs, EgdVerb};
+pub(crate) use host::{CompletionArgs, CrdsArgs};
+pub(crate) use list::{ClassesArgs, TopArgs, VmsArgs, WaitingArgs};
+pub(crate) use member::{AttachArgs, Client, DetachArgs, ExplainArgs, Member, MoveArgs};
+pub(crate) use qemu::{QemuArgs, QemuVersion};
+pub(crate) use run::RunArgs;
+
+/// Where a daemon that was told nothing else listens.
+pub(crate) const DEFAULT_API: &str = "/run/entropool/api.sock";
+
+/// Rations a host's randomness to its virtual machines.
+#[derive(Debug, Parser)]
+#[command(name = "entropool", version, max_term_width = 100, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// What every verb understands.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Global {
+    /// The daemon to talk to
+    #[arg(
+        long,
+        global = true,
+        value_name = "SOCKET",
+        env = "ENTROPOOL_API",
+        default_value = DEFAULT_API,
+        help_heading = "Global options"
+    )]
+    pub(crate) api: PathBuf,
+    /// How to print: columns for a person, or a document for a program
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "FORMAT",
+        default_value = "table",
+        help_heading = "Global options"
+    )]
+    pub(crate) output: Format,
+}
+
+/// How to print what is a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Table,
+    Json,
+}
+
+/// What to do; a verb with flags is described where its flags are.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    Run(RunArgs),
+    Attach(AttachArgs),
+    Detach(DetachArgs),
+    Move(MoveArgs),
+    /// List the pools
+    Pools,
+    Classes(ClassesArgs),
+    Vms(VmsArgs),
+    Waiting(WaitingArgs),
+    Top(TopArgs),
+    Explain(ExplainArgs),
+    Egd(EgdArgs),
+    QemuArgs(QemuArgs),
+    Crds(CrdsArgs),
+    Completion(CompletionArgs),
+}

@@ -1,0 +1,43 @@
+//! Flags of `run`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Member;
+
+/// Serve the pools and classes of manifests on this host
+///
+/// The manifests are the very ones that `kubectl apply` takes, and their changes are followed.
+///
+/// Without -f it serves one pool `default`, fed by the kernel, with nothing assured and no class but the
+/// implicit one. A changed manifest applies at once; one with a mistake is reported, and what was accepted
+/// last goes on. SIGTERM serves what may still go, for at most a second, and ends.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct RunArgs {
+    /// Manifests, or directories of manifests (*.yaml, *.yml, *.json)
+    #[arg(short, long = "file", value_name = "FILE|DIR", num_args = 1..)]
+    pub(crate) files: Vec<PathBuf>,
+    /// For api.sock
+    #[arg(long, value_name = "DIR", env = "ENTROPOOL_RUN_DIR", default_value = "/run/entropool")]
+    pub(crate) run_dir: PathBuf,
+    /// For what outlives a restart
+    #[arg(long, value_name = "DIR", env = "ENTROPOOL_STATE_DIR", default_value = "/var/lib/entropool")]
+    pub(crate) state_dir: PathBuf,
+    /// For the VMs' sockets: VM web-1 draws from DIR/web-1/egd.sock [default: vm in the run dir]
+    #[arg(long, value_name = "DIR", env = "ENTROPOOL_SOCKET_DIR")]
+    pub(crate) socket_dir: Option<PathBuf>,
+    /// A VM to attach from the start
+    #[arg(long = "vm", value_name = "NAME=POOL[/CLASS][,client=qemu|egd]")]
+    pub(crate) vms: Vec<Member>,
+    /// The namespace of the VMs given by --vm
+    #[arg(long, value_name = "NS", env = "ENTROPOOL_NAMESPACE", default_value = "default")]
+    pub(crate) namespace: String,
+}
+
+impl RunArgs {
+    /// Where the VMs' sockets go.
+    pub(crate) fn socket_dir(&self) -> PathBuf {
+        self.socket_dir.clone().unwrap_or_else(|| self.run_dir.join("vm"))
+    }
+}

@@ -1,0 +1,127 @@
+//! The verbs that ask a daemon.
+
+use std::future::Future;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use crate::args::{AttachArgs, ClassesArgs, Format, Global, QemuArgs, VmsArgs, WaitingArgs};
+use crate::daemon::{Daemon, Filter};
+use crate::view::{Class, Pool, Vm};
+use crate::{print, qemu_args, render};
+
+/// Runs `verb` on this thread until it has its answer.
+pub(crate) fn block_on<T>(verb: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?
+        .block_on(verb)
+}
+
+/// Prints where the VM's socket is.
+pub(crate) async fn attach(global: &Global, args: &AttachArgs) -> Result<()> {
+    let mut daemon = Daemon::connect(&global.api).await?;
+    let socket = daemon.attach(&args.member, &args.namespace).await?;
+    match global.output {
+        Format::Table => print::line(&socket),
+        Format::Json => print::json(&Attached { name: &args.member.id, socket: &socket }),
+    }
+}
+
+/// Says nothing: it is done.
+pub(crate) async fn detach(global: &Global, vm: &str) -> Result<()> {
+    Ok(Daemon::connect(&global.api).await?.detach(vm).await?)
+}
+
+/// Says nothing: it is done.
+pub(crate) async fn move_vm(global: &Global, vm: &str, class: &str) -> Result<()> {
+    Ok(Daemon::connect(&global.api).await?.move_vm(vm, class).await?)
+}
+
+/// Prints the pools.
+pub(crate) async fn pools(global: &Global) -> Result<()> {
+    let pools = Daemon::connect(&global.api).await?.pools().await?;
+    match global.output {
+        Format::Table => print::text(&render::pools(&pools)),
+        Format::Json => print::json(&Pools { pools }),
+    }
+}
+
+/// Prints the classes.
+pub(crate) async fn classes(global: &Global, args: &ClassesArgs) -> Result<()> {
+    let classes = Daemon::connect(&global.api).await?.classes(args.pool.clone()).await?;
+    match global.output {
+        Format::Table => print::text(&render::classes(&classes)),
+        Format::Json => print::json(&Classes { classes }),
+    }
+}
+
+/// Prints the VMs.
+pub(crate) async fn vms(global: &Global, args: &VmsArgs) -> Result<()> {
+    let filter = Filter { pool: args.pool.clone(), class: args.class.clone(), waiting: false };
+    let vms = Daemon::connect(&global.api).await?.vms(filter).await?;
+    match global.output {
+        Format::Table => print::text(&render::vms(&vms)),
+        Format::Json => print::json(&Vms { vms }),
+    }
+}
+
+/// Prints the VMs that wait.
+pub(crate) async fn waiting(global: &Global, args: &WaitingArgs) -> Result<()> {
+    let filter = Filter { pool: args.pool.clone(), class: args.class.clone(), waiting: true };
+    let vms = Daemon::connect(&global.api).await?.vms(filter).await?;
+    match global.output {
+        Format::Table => print::text(&render::waiting(&vms)),
+        Format::Json => print::json(&Vms { vms }),
+    }
+}
+
+/// Prints why a VM gets what it gets.
+pub(crate) async fn explain(global: &Global, vm: &str) -> Result<()> {
+    let explanation = Daemon::connect(&global.api).await?.explain(vm).await?;
+    match global.output {
+        Format::Table => print::text(&render::explain(&explanation)),
+        Format::Json => print::json(&explanation),
+    }
+}
+
+/// Prints QEMU's arguments for a socket, or for the socket of a VM of the daemon.
+pub(crate) async fn qemu_args(global: &Global, args: &QemuArgs) -> Result<()> {
+    let socket = if args.target.contains('/') {
+        args.target.clone()
+    } else {
+        Daemon::connect(&global.api).await?.explain(&args.target).await?.vm.socket
+    };
+    let arguments = qemu_args::qemu_args(&socket, args.qemu_version)?;
+    match global.output {
+        Format::Table => print::text(&qemu_args::text(&arguments)),
+        Format::Json => print::json(&Arguments { arguments }),
+    }
+}
+
+#[derive(Serialize)]
+struct Attached<'a> {
+    name: &'a str,
+    socket: &'a str,
+}
+
+#[derive(Serialize)]
+struct Pools {
+    pools: Vec<Pool>,
+}
+
+#[derive(Serialize)]
+struct Classes {
+    classes: Vec<Class>,
+}
+
+#[derive(Serialize)]
+struct Vms {
+    vms: Vec<Vm>,
+}
+
+#[derive(Serialize)]
+struct Arguments {
+    arguments: Vec<String>,
+}

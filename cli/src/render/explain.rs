@@ -1,0 +1,153 @@
+//! The sentences of `explain`.
+
+use super::amount::{rate, size, span, total};
+use super::table::Table;
+use crate::view::{Binding, Client, Explanation, Limit, Mode, NodeKind, Step, Vm};
+
+/// Where a VM draws, what it waits for, what it got, and every limit on its way.
+pub(crate) fn explain(explanation: &Explanation) -> String {
+    let Explanation { vm, path } = explanation;
+    [place(vm), wait(vm, path), got(vm)].join("\n") + "\n\n" + &way(path)
+}
+
+/// What holds a VM back, in a few words.
+pub(super) fn limit(binding: &Binding) -> String {
+    let whose = node(binding.kind, &binding.name);
+    match binding.limit {
+        Limit::Rate => format!("somebody to lend: the rate of {whose} is used up"),
+        Limit::Ceil => format!("the ceil of {whose}"),
+        Limit::Supply => format!("the sources of {whose}"),
+        Limit::Peer => "the guest to read".to_owned(),
+    }
+}
+
+fn place(vm: &Vm) -> String {
+    let Vm { name, namespace, pool, class, socket, .. } = vm;
+    let client = match vm.client {
+        Client::Qemu => "a QEMU",
+        Client::Egd => "an EGD client",
+    };
+    let connections = match vm.connections {
+        0 => format!("no connection of {client} is open on {socket}"),
+        1 => format!("one connection of {client} is open on {socket}"),
+        many => format!("{many} connections of {client} are open on {socket}"),
+    };
+    format!("VM {name} of namespace {namespace} draws from pool {pool} in class {class}; {connections}.")
+}
+
+fn wait(vm: &Vm, path: &[Step]) -> String {
+    let Some(time) = vm.waiting else {
+        return "It does not wait.".to_owned();
+    };
+    let waits = format!("It has waited for {} and is owed {}", span(time), bytes(vm.owed));
+    match &vm.binding {
+        None => format!("{waits}; no limit holds it back, its turn comes next."),
+        Some(binding) => format!("{waits}: {}, for {} now.", reason(binding, path), span(binding.time)),
+    }
+}
+
+/// Why a VM waits, with the figure of the limit.
+fn reason(binding: &Binding, path: &[Step]) -> String {
+    let whose = node(binding.kind, &binding.name);
+    let shape = path
+        .iter()
+        .find(|step| step.kind == binding.kind && step.name == binding.name)
+        .map(|step| step.shape)
+        .unwrap_or_default();
+    match binding.limit {
+        Limit::Rate if shape.rate.0 == 0 => format!("{whose} has no assured rate and nobody lends to it"),
+        Limit::Rate => format!("{whose} has used up its rate of {} and nobody lends to it", rate(shape.rate)),
+        Limit::Ceil => format!("{whose} is at its ceil of {}", rate(shape.ceil)),
+        Limit::Supply => format!("the sources of {whose} give less than is asked"),
+        Limit::Peer => "the guest does not read what it asked for".to_owned(),
+    }
+}
+
+fn got(vm: &Vm) -> String {
+    let asked = vm.counters.bytes.saturating_add(vm.owed);
+    let borrowed = match vm.counters.borrowed {
+        0 => "none of it borrowed".to_owned(),
+        some if some == vm.counters.bytes => "all of it borrowed".to_owned(),
+        some => format!("{} of it borrowed", total(some)),
+    };
+    let grants = vm.counters.grants;
+    let noun = if grants == 1 { "grant" } else { "grants" };
+    match vm.counters.bytes {
+        0 => format!("It asked for {} and got nothing yet.", bytes(asked)),
+        got => {
+            format!("It asked for {} and got {} in {grants} {noun}, {borrowed}.", bytes(asked), total(got))
+        }
+    }
+}
+
+/// Every limit from the VM's leaf to the pool, with what is left of it.
+fn way(path: &[Step]) -> String {
+    let mut table = Table::new(&["ON ITS WAY", ">RATE", ">TOKENS", ">CEIL", ">CTOKENS", "NOW"]);
+    for step in path {
+        table.row([
+            node(step.kind, &step.name),
+            rate(step.shape.rate),
+            left(step.level.tokens, step.shape.burst),
+            rate(step.shape.ceil),
+            left(step.level.ctokens, step.shape.cburst),
+            mode(step.level.mode).to_owned(),
+        ]);
+    }
+    table.or("Nothing is known of its way.")
+}
+
+/// `-255 of 1Ki`.
+fn left(tokens: i64, most: u64) -> String {
+    let sign = if tokens < 0 { "-" } else { "" };
+    format!("{sign}{} of {}", total(tokens.unsigned_abs()), size(most))
+}
+
+fn bytes(count: u64) -> String {
+    if count == 1 { "1 byte".to_owned() } else { format!("{} bytes", total(count)) }
+}
+
+fn mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::CanSend => "can send",
+        Mode::MayBorrow => "may borrow",
+        Mode::CantSend => "can't send",
+    }
+}
+
+fn node(kind: NodeKind, name: &str) -> String {
+    match kind {
+        NodeKind::Pool => format!("pool {name}"),
+        NodeKind::Class => format!("class {name}"),
+        NodeKind::Namespace => format!("namespace {name}"),
+        NodeKind::Vm => format!("VM {name}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples;
+    use super::*;
+
+    #[test]
+    fn a_waiting_vm_is_told_what_binds() {
+        insta::assert_snapshot!(explain(&samples::explanation()));
+    }
+
+    #[test]
+    fn each_limit_has_its_sentence() {
+        let mut said = Vec::new();
+        for which in [Limit::Rate, Limit::Ceil, Limit::Supply, Limit::Peer] {
+            let mut explanation = samples::explanation();
+            explanation.vm.binding =
+                explanation.vm.binding.map(|binding| Binding { limit: which, ..binding });
+            said.push(wait(&explanation.vm, &explanation.path));
+        }
+        insta::assert_snapshot!(said.join("\n"));
+    }
+
+    #[test]
+    fn an_idle_vm_does_not_wait() {
+        let explanation = Explanation { vm: samples::idle_vm(), path: samples::explanation().path };
+        insta::assert_snapshot!(explain(&explanation));
+    }
+}

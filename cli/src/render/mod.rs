@@ -1,0 +1,20 @@
+//! What the daemon says, as text for a person. Data in, text out.
+
+mod amount;
+mod classes;
+mod explain;
+mod pools;
+mod table;
+mod top;
+mod vms;
+mod waiting;
+
+#[cfg(test)]
+pub(crate) mod samples;
+
+pub(crate) use classes::classes;
+pub(crate) use explain::explain;
+pub(crate) use pools::pools;
+pub(crate) use top::{TopRow, table as top_table, top};
+pub(crate) use vms::vms;
+pub(crate) use waiting::waiting;

@@ -1,0 +1,137 @@
+//! One daemon's answers, for the snapshots.
+
+use crate::view::{
+    Binding, Class, Client, Counters, Explanation, Level, Limit, Mode, NodeKind, Pool, Rate, Shape, Span,
+    Step, Tree, Vm,
+};
+
+const KI_S: u64 = 1_024 * 86_400;
+
+fn shape(rate: u64, ceil: u64) -> Shape {
+    Shape { rate: Rate(rate * KI_S), ceil: Rate(ceil * KI_S), burst: 1_024, cburst: 1_024 }
+}
+
+fn counters(bytes: u64, borrowed: u64) -> Counters {
+    Counters { bytes, grants: bytes.div_ceil(64), borrowed, lent: 0, overlimits: 7 }
+}
+
+/// A pool with a parent class, two children and one class on its own.
+pub(crate) fn tree() -> Tree {
+    let pool = Pool {
+        name: "default".into(),
+        shape: shape(32, 32),
+        default_class: "bronze".into(),
+        classes: 4,
+        vms: 3,
+        waiting: 2,
+        promised: Rate(20 * KI_S),
+        counters: counters(3_355_443, 0),
+        closed: false,
+    };
+    let closed = Pool { name: "old".into(), shape: shape(0, 1), closed: true, ..Pool::default() };
+    Tree { now: 10_000_000_000, pools: vec![pool, closed], classes: classes(), vms: vms() }
+}
+
+fn class(name: &str, parent: Option<&str>, shape: Shape) -> Class {
+    Class {
+        pool: "default".into(),
+        name: name.into(),
+        parent: parent.map(str::to_owned),
+        shape,
+        prio: 4,
+        weight: 100,
+        ..Class::default()
+    }
+}
+
+fn classes() -> Vec<Class> {
+    let bronze = Class {
+        vms: 1,
+        waiting: 1,
+        counters: counters(2_097_152, 1_048_576),
+        ..class("bronze", None, shape(4, 32))
+    };
+    let paid = Class { vms: 2, counters: counters(1_258_291, 0), ..class("paid", None, shape(16, 32)) };
+    let gold = Class {
+        vms: 2,
+        max_vms: Some(40),
+        waiting: 1,
+        weight: 300,
+        promised: Rate(2 * KI_S),
+        counters: counters(1_258_291, 629_145),
+        ..class("gold", Some("paid"), shape(8, 32))
+    };
+    let silver = Class { closed: true, prio: 7, ..class("silver", Some("paid"), shape(0, 16)) };
+    vec![bronze, paid, gold, silver]
+}
+
+fn vms() -> Vec<Vm> {
+    let batch = Vm {
+        name: "batch-1".into(),
+        namespace: "lab".into(),
+        class: "bronze".into(),
+        binding: None,
+        waiting: Some(Span(400_000)),
+        owed: 64,
+        ..waiting_vm()
+    };
+    vec![batch, waiting_vm(), idle_vm()]
+}
+
+fn waiting_vm() -> Vm {
+    Vm {
+        name: "web-1".into(),
+        namespace: "default".into(),
+        pool: "default".into(),
+        class: "gold".into(),
+        socket: "/run/entropool/vm/web-1/egd.sock".into(),
+        client: Client::Qemu,
+        connections: 1,
+        owed: 640,
+        waiting: Some(Span(3_210_000_000)),
+        binding: Some(Binding {
+            limit: Limit::Ceil,
+            kind: NodeKind::Class,
+            name: "gold".into(),
+            time: Span(2_100_000_000),
+        }),
+        shape: shape(1, 16),
+        level: Level { tokens: -255, ctokens: 12, mode: Mode::MayBorrow },
+        counters: counters(1_258_291, 629_145),
+    }
+}
+
+/// A VM that asked for nothing.
+pub(super) fn idle_vm() -> Vm {
+    Vm {
+        name: "web-2".into(),
+        client: Client::Egd,
+        connections: 0,
+        owed: 0,
+        waiting: None,
+        binding: None,
+        socket: "/run/entropool/vm/web-2/egd.sock".into(),
+        level: Level { tokens: 1_024, ctokens: 1_024, mode: Mode::CanSend },
+        counters: Counters::default(),
+        ..waiting_vm()
+    }
+}
+
+/// Why `web-1` waits.
+pub(super) fn explanation() -> Explanation {
+    let step = |kind, name: &str, shape, tokens, ctokens, mode| Step {
+        kind,
+        name: name.to_owned(),
+        shape,
+        level: Level { tokens, ctokens, mode },
+        counters: counters(1_258_291, 0),
+    };
+    let path = vec![
+        step(NodeKind::Vm, "web-1", shape(1, 16), -255, 12, Mode::MayBorrow),
+        step(NodeKind::Namespace, "default", shape(2, 32), -13, 1_000, Mode::MayBorrow),
+        step(NodeKind::Class, "gold", shape(8, 32), 1_024, -180, Mode::CantSend),
+        step(NodeKind::Class, "paid", shape(16, 32), 1_024, 1_024, Mode::CanSend),
+        step(NodeKind::Pool, "default", shape(32, 32), 0, 0, Mode::CanSend),
+    ];
+    Explanation { vm: waiting_vm(), path }
+}

@@ -1,0 +1,65 @@
+//! Columns, aligned.
+
+/// Which side a column's cells stand on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    /// Words.
+    Left,
+    /// Numbers.
+    Right,
+}
+
+/// A table with its header.
+pub(super) struct Table {
+    sides: Vec<Side>,
+    rows: Vec<Vec<String>>,
+}
+
+/// Between two columns.
+const GAP: &str = "   ";
+
+impl Table {
+    /// An empty table; a header that begins with `>` has numbers below it.
+    pub(super) fn new(headers: &[&str]) -> Self {
+        let side = |header: &&str| if header.starts_with('>') { Side::Right } else { Side::Left };
+        let names = headers.iter().map(|header| header.trim_start_matches('>').to_owned());
+        Self { sides: headers.iter().map(side).collect(), rows: vec![names.collect()] }
+    }
+
+    /// One more line.
+    pub(super) fn row<const N: usize>(&mut self, cells: [String; N]) {
+        debug_assert_eq!(N, self.sides.len(), "a cell for each column");
+        self.rows.push(cells.into());
+    }
+
+    /// Whether there is a header only.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.len() == 1
+    }
+
+    /// The table as lines.
+    pub(super) fn lines(&self) -> impl Iterator<Item = String> + '_ {
+        let widths: Vec<usize> = (0..self.sides.len()).map(|column| self.width(column)).collect();
+        self.rows.iter().map(move |row| {
+            let cells = row.iter().zip(&self.sides).zip(&widths);
+            let padded: Vec<String> = cells.map(|((cell, side), width)| pad(cell, *side, *width)).collect();
+            padded.join(GAP).trim_end().to_owned()
+        })
+    }
+
+    /// The table as text, or `instead` where it has no rows.
+    pub(super) fn or(&self, instead: &str) -> String {
+        if self.is_empty() { format!("{instead}\n") } else { self.lines().map(|line| line + "\n").collect() }
+    }
+
+    fn width(&self, column: usize) -> usize {
+        self.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)
+    }
+}
+
+fn pad(cell: &str, side: Side, width: usize) -> String {
+    match side {
+        Side::Left => format!("{cell:<width$}"),
+        Side::Right => format!("{cell:>width$}"),
+    }
+}

@@ -1,0 +1,36 @@
+//! `top` for a pipe, a log or a program.
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::Looks;
+use crate::args::{Format, TopArgs};
+use crate::view::Span;
+use crate::{print, render};
+
+/// Prints as many tables as are asked for.
+pub(super) async fn print(looks: &mut Looks, format: Format, args: &TopArgs) -> Result<()> {
+    let mut printed = 0;
+    while args.tables().is_none_or(|most| printed < most) {
+        let (earlier, tree) = looks.next().await?;
+        let rows = render::top(&earlier, &tree, args.vms);
+        match format {
+            Format::Json => {
+                let seconds = Span::between(earlier.now, tree.now);
+                print::json_line(&Document { seconds, rows: &rows })?;
+            }
+            Format::Table if printed == 0 => print::text(&render::top_table(&rows))?,
+            Format::Table => print::text(&format!("\n{}", render::top_table(&rows)))?,
+        }
+        printed += 1;
+    }
+    Ok(())
+}
+
+/// What `-o json` prints on each line.
+#[derive(Serialize)]
+struct Document<'a> {
+    /// The time between the two looks.
+    seconds: Span,
+    rows: &'a [render::TopRow],
+}

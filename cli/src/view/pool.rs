@@ -1,0 +1,43 @@
+//! Pools and classes.
+
+use serde::Serialize;
+
+use super::{Counters, Rate, Shape};
+
+/// One pool.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Pool {
+    pub(crate) name: String,
+    #[serde(flatten)]
+    pub(crate) shape: Shape,
+    pub(crate) default_class: String,
+    pub(crate) classes: u32,
+    pub(crate) vms: u32,
+    pub(crate) waiting: u32,
+    pub(crate) promised: Rate,
+    pub(crate) counters: Counters,
+    pub(crate) closed: bool,
+}
+
+/// One class.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Class {
+    pub(crate) pool: String,
+    pub(crate) name: String,
+    pub(crate) parent: Option<String>,
+    #[serde(flatten)]
+    pub(crate) shape: Shape,
+    pub(crate) prio: u32,
+    pub(crate) weight: u32,
+    #[serde(rename = "perVM")]
+    pub(crate) per_vm: Shape,
+    pub(crate) vms: u32,
+    #[serde(rename = "maxVMs")]
+    pub(crate) max_vms: Option<u32>,
+    pub(crate) promised: Rate,
+    pub(crate) waiting: u32,
+    pub(crate) counters: Counters,
+    pub(crate) closed: bool,
+}
