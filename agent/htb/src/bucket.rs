@@ -1,0 +1,83 @@
+//! A token bucket that may go into debt.
+
+use crate::units::{MAX_GRANT, Rate, Tick, units};
+
+/// Credit that grows with a rate up to a burst. It is open while its credit is not negative, and a grant is
+/// then charged whole, as in `tc`: in every window of length T, what is taken while it is open is at most
+/// rate·T + burst + one grant. A burst of zero works: the bucket opens when its debt is paid.
+///
+/// Nothing is stored when time passes: `credit` is what was left at `at`, the last charge.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bucket {
+    rate: u64,
+    burst: i128,
+    credit: i128,
+    at: Tick,
+    /// Since when it has been running dry: the first time it closed since it was last full.
+    dry_since: Option<Tick>,
+}
+
+impl Bucket {
+    /// A full bucket.
+    pub(crate) fn new(rate: Rate, burst: u64, now: Tick) -> Self {
+        let burst = units(burst);
+        Self { rate: rate.0, burst, credit: burst, at: now, dry_since: None }
+    }
+
+    /// The credit if nothing overflowed. A time before the last charge earns nothing.
+    fn earned(&self, now: Tick) -> i128 {
+        let earned = u128::from(self.rate).wrapping_mul(u128::from(now.since(self.at))); // 64 by 64 bits: fits
+        self.credit.saturating_add(i128::try_from(earned).unwrap_or(i128::MAX))
+    }
+
+    /// The credit at `now`, in units.
+    pub(crate) fn level(&self, now: Tick) -> i128 {
+        self.earned(now).min(self.burst)
+    }
+
+    pub(crate) fn is_open(&self, now: Tick) -> bool {
+        self.credit >= 0 || self.earned(now) >= 0
+    }
+
+    /// Takes `cost` units, whether they are there or not.
+    pub(crate) fn charge(&mut self, cost: i128, now: Tick) {
+        let earned = self.earned(now);
+        // Full means having had room for one more grant: a burst below that is full after each wait.
+        if self.dry_since.is_some() && earned >= self.burst.max(units(MAX_GRANT)) {
+            self.dry_since = None;
+        }
+        self.credit = earned.min(self.burst).saturating_sub(cost);
+        self.at = self.at.max(now);
+        if self.credit < 0 && self.dry_since.is_none() {
+            self.dry_since = Some(now);
+        }
+    }
+
+    /// New parameters from `now` on: what was earned so far was earned at the old rate, debts stay, and
+    /// only what the new burst cannot hold is lost.
+    pub(crate) fn set(&mut self, rate: Rate, burst: u64, now: Tick) {
+        self.burst = units(burst);
+        self.credit = self.level(now);
+        self.rate = rate.0;
+        self.at = self.at.max(now);
+    }
+
+    /// The first instant at which it is open; `None` if that is never (or 584 years away).
+    pub(crate) fn opens_at(&self) -> Option<Tick> {
+        if self.credit >= 0 {
+            return Some(self.at);
+        }
+        let debt = self.credit.unsigned_abs();
+        // A debt of up to 213,000 bytes fits 64 bits, where division is cheap.
+        let rate = self.rate.max(1);
+        let wait = match u64::try_from(debt) {
+            Ok(debt) => Some(debt.div_ceil(rate)),
+            Err(_) => u64::try_from(debt.div_ceil(u128::from(rate))).ok(),
+        };
+        wait.filter(|_| self.rate > 0).and_then(|wait| self.at.0.checked_add(wait)).map(Tick)
+    }
+
+    pub(crate) fn dry_since(&self) -> Option<Tick> {
+        self.dry_since
+    }
+}

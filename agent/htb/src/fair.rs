@@ -1,0 +1,105 @@
+//! The order in which equals are served: a queue of virtual finish tags (docs/adr/0002).
+
+use crate::heap::{Heap, Places};
+use crate::units::MAX_GRANT;
+
+/// Virtual time per byte of a member: 2⁶⁴ divided by its share. Rounding it down favours a share s by at most
+/// s·2⁻⁶⁴, which is 5·10⁻⁵ at 10 GB/s. Virtual time lasts for 2⁶⁴ bytes at the smallest share.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace(u128);
+
+impl Pace {
+    /// The pace of a share; 0 counts as 1.
+    pub(crate) fn of(share: u64) -> Self {
+        Self((1_u128 << 64).checked_div(u128::from(share)).unwrap_or(1 << 64))
+    }
+
+    fn time(self, bytes: u64) -> u128 {
+        self.0.saturating_mul(u128::from(bytes))
+    }
+}
+
+/// Where a node stands in one kind of queue of its parent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tag {
+    pace: Pace,
+    /// When, in virtual time, its next request starts.
+    start: u128,
+    /// When its last one ended; `start` never falls behind it.
+    finish: u128,
+    /// It is away with its requests unserved and will be back at its old place.
+    away: bool,
+}
+
+impl Tag {
+    pub(crate) fn new(share: u64) -> Self {
+        Self { pace: Pace::of(share), start: 0, finish: 0, away: false }
+    }
+
+    pub(crate) fn set_share(&mut self, share: u64) {
+        self.pace = Pace::of(share);
+    }
+
+    /// Forgets the past, for another queue.
+    pub(crate) fn reset(&mut self) {
+        (self.start, self.finish, self.away) = (0, 0, false);
+    }
+
+    /// The order in the queue: when a whole request would end.
+    fn key(&self) -> u128 {
+        self.start.saturating_add(self.pace.time(MAX_GRANT))
+    }
+
+    /// Leaves the queue but goes on wanting to be in it.
+    pub(crate) fn step_out(&mut self) {
+        self.away = true;
+    }
+
+    /// Wants nothing (more) of the queue.
+    pub(crate) fn give_up(&mut self) {
+        self.away = false;
+    }
+}
+
+/// Members by virtual finish time.
+#[derive(Debug, Default)]
+pub(crate) struct FairQueue {
+    heap: Heap<u128>,
+    /// Virtual time: the latest start among those served.
+    time: u128,
+}
+
+impl FairQueue {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.heap.is_empty()
+    }
+
+    pub(crate) fn first(&self) -> Option<usize> {
+        self.heap.peek().map(|(_, slot)| slot)
+    }
+
+    /// Lets a member in. A newcomer starts now, not in the past: what it did not use is gone.
+    pub(crate) fn enter(&mut self, places: &mut Places, slot: usize, tag: &mut Tag) {
+        if !tag.away {
+            tag.start = tag.finish.max(self.time);
+        }
+        tag.away = false;
+        self.heap.set(places, slot, tag.key());
+    }
+
+    /// Sorts a member anew that was served or has another share.
+    pub(crate) fn update(&mut self, places: &mut Places, slot: usize, tag: &Tag) {
+        self.heap.set(places, slot, tag.key());
+    }
+
+    pub(crate) fn leave(&mut self, places: &mut Places, slot: usize) {
+        self.heap.remove(places, slot);
+    }
+
+    /// Accounts for a grant; the caller sorts the member anew or takes it out.
+    pub(crate) fn serve(&mut self, tag: &mut Tag, bytes: u64) {
+        self.time = self.time.max(tag.start);
+        tag.finish = tag.start.saturating_add(tag.pace.time(bytes));
+        tag.start = tag.finish;
+    }
+}

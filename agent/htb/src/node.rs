@@ -1,0 +1,151 @@
+//! One node of the tree.
+
+use alloc::boxed::Box;
+
+use crate::bucket::Bucket;
+use crate::fair::{FairQueue, Tag};
+use crate::params::{MAX_PRIO, Params};
+use crate::stats::Counts;
+use crate::units::Tick;
+
+/// In which of its parent's queues a node stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In none: nothing is wanted below it, or its ceil is used up.
+    Out,
+    /// Its next bytes are assured to it or to something below it.
+    Assured,
+    /// Its next bytes have to be borrowed; at that prio.
+    Borrowing(u8),
+}
+
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) params: Params,
+    pub(crate) parent: Option<usize>,
+    pub(crate) children: usize,
+    pub(crate) tokens: Bucket,
+    pub(crate) ctokens: Bucket,
+    pub(crate) place: Place,
+    pub(crate) assured: Tag,
+    pub(crate) borrowed: Tag,
+    /// Something is wanted of it that its ceil does not let through.
+    pub(crate) held: bool,
+    pub(crate) kind: Kind,
+    pub(crate) counts: Counts,
+}
+
+#[derive(Debug)]
+pub(crate) enum Kind {
+    Inner(Box<Queues>),
+    Leaf(Leaf),
+}
+
+/// What a leaf is owed.
+#[derive(Debug, Default)]
+pub(crate) struct Leaf {
+    pub(crate) backlog: u64,
+    pub(crate) suspended: bool,
+    pub(crate) waiting_since: Option<Tick>,
+}
+
+impl Leaf {
+    pub(crate) fn wants(&self) -> bool {
+        self.backlog > 0 && !self.suspended
+    }
+}
+
+/// The children of an inner node that could be served now.
+#[derive(Debug, Default)]
+pub(crate) struct Queues {
+    pub(crate) assured: FairQueue,
+    pub(crate) borrowing: [FairQueue; MAX_PRIO as usize + 1],
+}
+
+impl Queues {
+    /// The borrower to serve first: the lowest prio that has any.
+    pub(crate) fn first_borrower(&self) -> Option<usize> {
+        self.borrowing.iter().find_map(FairQueue::first)
+    }
+
+    pub(crate) fn shape(&self) -> Shape {
+        let assured = !self.assured.is_empty();
+        Shape { assured, ready: assured || self.borrowing.iter().any(|queue| !queue.is_empty()) }
+    }
+
+    fn at(&mut self, place: Place) -> Option<&mut FairQueue> {
+        match place {
+            Place::Out => None,
+            Place::Assured => Some(&mut self.assured),
+            Place::Borrowing(prio) => self.borrowing.get_mut(usize::from(prio)),
+        }
+    }
+
+    pub(crate) fn queue(&mut self, place: Place) -> &mut FairQueue {
+        self.at(place).expect("a place in a queue, of a clamped prio")
+    }
+}
+
+/// What a node's own place depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shape {
+    /// Some child is assured.
+    pub(crate) assured: bool,
+    /// Some child could be served, if this node could.
+    pub(crate) ready: bool,
+}
+
+impl Node {
+    pub(crate) fn new(params: Params, parent: Option<usize>, kind: Kind, now: Tick) -> Self {
+        Self {
+            params,
+            parent,
+            children: 0,
+            tokens: Bucket::new(params.rate, params.burst, now),
+            ctokens: Bucket::new(params.ceil, params.cburst, now),
+            place: Place::Out,
+            assured: Tag::new(params.rate.0),
+            borrowed: Tag::new(u64::from(params.weight)),
+            held: false,
+            kind,
+            counts: Counts::default(),
+        }
+    }
+
+    /// `tc`'s *can send*, but for the ceil: it pays for itself.
+    pub(crate) fn pays(&self, now: Tick) -> bool {
+        self.params.rate.0 > 0 && self.tokens.is_open(now)
+    }
+
+    pub(crate) fn shape(&self) -> Shape {
+        match &self.kind {
+            Kind::Inner(queues) => queues.shape(),
+            Kind::Leaf(leaf) => Shape { assured: false, ready: leaf.wants() },
+        }
+    }
+
+    pub(crate) fn tag(&mut self, place: Place) -> &mut Tag {
+        if place == Place::Assured { &mut self.assured } else { &mut self.borrowed }
+    }
+
+    pub(crate) fn leaf(&self) -> &Leaf {
+        match &self.kind {
+            Kind::Leaf(leaf) => leaf,
+            Kind::Inner(_) => panic!("only a leaf is owed bytes"),
+        }
+    }
+
+    pub(crate) fn leaf_mut(&mut self) -> &mut Leaf {
+        match &mut self.kind {
+            Kind::Leaf(leaf) => leaf,
+            Kind::Inner(_) => panic!("only a leaf is owed bytes"),
+        }
+    }
+
+    pub(crate) fn queues_mut(&mut self) -> &mut Queues {
+        match &mut self.kind {
+            Kind::Inner(queues) => queues,
+            Kind::Leaf(_) => panic!("only an inner node has children"),
+        }
+    }
+}

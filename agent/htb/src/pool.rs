@@ -1,0 +1,101 @@
+//! One pool: classes by name, namespaces within them, members as leaves.
+//!
+//! Between a class and its members stands, as the class's [`Fairness`] and bounds ask, one inner node per
+//! namespace; it comes with the namespace's first member and goes with its last. Who may have what is not decided
+//! here: only whether a class has room ([`Pool::attach`]).
+
+mod admit;
+mod configure;
+mod members;
+mod params;
+mod shares;
+mod view;
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+pub use admit::AttachError;
+pub use configure::ConfigureError;
+pub use params::{Admission, ClassParams, Fairness, NamespaceBound, PoolParams, Shape};
+pub use shares::{default_burst, members_that_fit, sum_rates};
+pub use view::{ClassView, NamespaceView};
+
+use crate::slab::NodeId;
+use crate::tree::Tree;
+
+/// A pool's tree and the names of what is in it.
+#[derive(Debug)]
+pub struct Pool {
+    tree: Tree,
+    default_class: String,
+    classes: BTreeMap<String, Class>,
+    /// By the index of the leaf.
+    members: Vec<Option<Member>>,
+}
+
+#[derive(Debug)]
+struct Class {
+    params: ClassParams,
+    node: NodeId,
+    /// It has gone from the configuration and stays for its members, or for a class below that does.
+    closed: bool,
+    namespaces: BTreeMap<String, Namespace>,
+}
+
+#[derive(Debug, Default)]
+struct Namespace {
+    /// Its own node, if the class gives namespaces one.
+    node: Option<NodeId>,
+    members: Vec<NodeId>,
+}
+
+#[derive(Debug)]
+struct Member {
+    leaf: NodeId,
+    class: String,
+    namespace: String,
+}
+
+impl Class {
+    fn members(&self) -> usize {
+        self.namespaces.values().map(|namespace| namespace.members.len()).sum()
+    }
+
+    fn members_of(&self, namespace: &str) -> usize {
+        self.namespaces.get(namespace).map_or(0, |namespace| namespace.members.len())
+    }
+}
+
+impl Pool {
+    /// The tree.
+    pub fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// The tree, to serve from. Its nodes are the pool's to add, move and remove.
+    pub fn tree_mut(&mut self) -> &mut Tree {
+        &mut self.tree
+    }
+
+    /// The class of a member.
+    ///
+    /// # Panics
+    /// If `leaf` is not a member of this pool.
+    pub fn class_of(&self, leaf: NodeId) -> &str {
+        &self.member(leaf).class
+    }
+
+    /// The namespace of a member.
+    ///
+    /// # Panics
+    /// If `leaf` is not a member of this pool.
+    pub fn namespace_of(&self, leaf: NodeId) -> &str {
+        &self.member(leaf).namespace
+    }
+
+    fn member(&self, leaf: NodeId) -> &Member {
+        let member = self.members.get(leaf.index()).and_then(Option::as_ref);
+        member.filter(|member| member.leaf == leaf).expect("a member of this pool")
+    }
+}

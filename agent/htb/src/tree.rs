@@ -1,0 +1,131 @@
+//! The tree: what it is made of and how it is asked about itself.
+
+mod change;
+mod demand;
+mod dequeue;
+mod inspect;
+mod settle;
+
+use alloc::boxed::Box;
+
+pub use change::{ParentError, RemoveError};
+pub use dequeue::Decision;
+
+use crate::heap::{Heap, Places};
+use crate::node::{Kind, Leaf, Node, Queues};
+use crate::params::Params;
+use crate::slab::{NodeId, Slab};
+use crate::units::Tick;
+
+/// A tree of classes with leaves that are owed bytes.
+///
+/// Every call brings the time; one that lies before an earlier one counts as that, so time that goes backwards
+/// earns nothing.
+///
+/// # Panics
+/// A method that takes a node panics if that was removed, or if it takes a leaf and is given an inner node:
+/// going on would charge the wrong guest.
+#[derive(Debug)]
+pub struct Tree {
+    nodes: Slab,
+    root: usize,
+    now: Tick,
+    /// Where each node stands in its parent's queues.
+    places: Places,
+    /// When time alone will change the place of a node, for nodes that something is wanted of. Never later than
+    /// that, but earlier where a ceil above turned out to hold longer; `wait` puts that right.
+    timers: Heap<Tick>,
+    timer_places: Places,
+    /// Leaves that want bytes.
+    waiting: usize,
+    /// Since when the supply has been smaller than what could be granted.
+    starved_since: Option<Tick>,
+}
+
+impl Tree {
+    /// A tree of a root only. The root always lends, as far as its ceil allows.
+    pub fn new(root: Params, now: Tick) -> Self {
+        let mut tree = Self {
+            nodes: Slab::default(),
+            root: 0,
+            now,
+            places: Places::default(),
+            timers: Heap::default(),
+            timer_places: Places::default(),
+            waiting: 0,
+            starved_since: None,
+        };
+        tree.root = tree.insert(Node::new(root.clamped(), None, Kind::Inner(Box::default()), now));
+        tree
+    }
+
+    /// The root.
+    pub fn root(&self) -> NodeId {
+        self.nodes.id(self.root)
+    }
+
+    /// A new inner node under `parent`, with full buckets.
+    ///
+    /// # Panics
+    /// If `parent` is a leaf.
+    pub fn add_class(&mut self, parent: NodeId, params: Params, now: Tick) -> NodeId {
+        self.add(parent, params, Kind::Inner(Box::<Queues>::default()), now)
+    }
+
+    /// A new leaf under `parent`, with full buckets.
+    ///
+    /// # Panics
+    /// If `parent` is a leaf.
+    pub fn add_leaf(&mut self, parent: NodeId, params: Params, now: Tick) -> NodeId {
+        self.add(parent, params, Kind::Leaf(Leaf::default()), now)
+    }
+
+    /// Whether that node is (still) in the tree.
+    pub fn contains(&self, node: NodeId) -> bool {
+        self.nodes.find(node).is_some()
+    }
+
+    /// The parameters of a node.
+    pub fn params(&self, node: NodeId) -> Params {
+        self.nodes[self.slot(node)].params
+    }
+
+    /// The parent of a node; the root has none.
+    pub fn parent(&self, node: NodeId) -> Option<NodeId> {
+        self.nodes[self.slot(node)].parent.map(|slot| self.nodes.id(slot))
+    }
+
+    /// Whether that node is a leaf.
+    pub fn is_leaf(&self, node: NodeId) -> bool {
+        matches!(self.nodes[self.slot(node)].kind, Kind::Leaf(_))
+    }
+
+    /// How many leaves want bytes.
+    pub fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    fn add(&mut self, parent: NodeId, params: Params, kind: Kind, now: Tick) -> NodeId {
+        self.advance(now);
+        let parent = self.slot(parent);
+        assert!(matches!(self.nodes[parent].kind, Kind::Inner(_)), "only an inner node has children");
+        self.nodes[parent].children = self.nodes[parent].children.saturating_add(1);
+        let slot = self.insert(Node::new(params.clamped(), Some(parent), kind, self.now));
+        self.nodes.id(slot)
+    }
+
+    fn insert(&mut self, node: Node) -> usize {
+        let slot = self.nodes.insert(node);
+        self.places.grow(self.nodes.len());
+        self.timer_places.grow(self.nodes.len());
+        slot
+    }
+
+    fn slot(&self, node: NodeId) -> usize {
+        self.nodes.find(node).expect("a node that is still in the tree")
+    }
+
+    fn advance(&mut self, now: Tick) {
+        self.now = self.now.max(now);
+    }
+}

@@ -1,0 +1,125 @@
+//! Changes to the tree while it serves.
+
+use core::fmt;
+
+use super::Tree;
+use crate::node::{Kind, Place};
+use crate::params::Params;
+use crate::slab::NodeId;
+use crate::units::Tick;
+
+/// Why a node cannot be removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RemoveError {
+    /// The root stays.
+    Root,
+    /// It has children.
+    HasChildren,
+}
+
+impl fmt::Display for RemoveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Root => "the root cannot be removed",
+            Self::HasChildren => "a node with children cannot be removed",
+        })
+    }
+}
+
+impl core::error::Error for RemoveError {}
+
+/// Why a node cannot be moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParentError {
+    /// The root has no parent.
+    Root,
+    /// The new parent is a leaf.
+    Leaf,
+    /// The new parent is the node itself or below it.
+    Cycle,
+}
+
+impl fmt::Display for ParentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Root => "the root cannot be moved",
+            Self::Leaf => "a leaf cannot be a parent",
+            Self::Cycle => "a node cannot be moved below itself",
+        })
+    }
+}
+
+impl core::error::Error for ParentError {}
+
+impl Tree {
+    /// Removes a node, and what it is owed and owes.
+    pub fn remove(&mut self, node: NodeId, now: Tick) -> Result<(), RemoveError> {
+        self.advance(now);
+        let slot = self.slot(node);
+        let parent = self.nodes[slot].parent.ok_or(RemoveError::Root)?;
+        if self.nodes[slot].children > 0 {
+            return Err(RemoveError::HasChildren);
+        }
+        if let Kind::Leaf(_) = self.nodes[slot].kind {
+            self.cancel(node, u64::MAX, now);
+        }
+        self.nodes[parent].children = self.nodes[parent].children.saturating_sub(1);
+        self.nodes.remove(slot);
+        Ok(())
+    }
+
+    /// Gives a node other parameters. What it earned so far it earned at the old rate; tokens and debts stay, but
+    /// for what a smaller burst cannot hold.
+    pub fn set_params(&mut self, node: NodeId, params: Params, now: Tick) {
+        self.advance(now);
+        let (slot, params) = (self.slot(node), params.clamped());
+        if self.nodes[slot].params.prio != params.prio {
+            self.take_out(slot);
+            self.nodes[slot].borrowed.reset();
+        }
+        let node = &mut self.nodes[slot];
+        let was_open = node.ctokens.is_open(self.now);
+        node.tokens.set(params.rate, params.burst, self.now);
+        node.ctokens.set(params.ceil, params.cburst, self.now);
+        node.assured.set_share(params.rate.0);
+        node.borrowed.set_share(u64::from(params.weight));
+        node.params = params;
+        self.settle(slot);
+        if !was_open {
+            self.rearm_below(slot);
+        }
+    }
+
+    /// Moves a node, and all below it, under another parent. Tokens, debts and backlogs go with it.
+    pub fn set_parent(&mut self, node: NodeId, parent: NodeId, now: Tick) -> Result<(), ParentError> {
+        self.advance(now);
+        let (slot, to) = (self.slot(node), self.slot(parent));
+        let from = self.nodes[slot].parent.ok_or(ParentError::Root)?;
+        if matches!(self.nodes[to].kind, Kind::Leaf(_)) {
+            return Err(ParentError::Leaf);
+        }
+        if self.is_below(to, slot) {
+            return Err(ParentError::Cycle);
+        }
+        if from == to {
+            return Ok(());
+        }
+        self.take_out(slot);
+        self.nodes[from].children = self.nodes[from].children.saturating_sub(1);
+        self.nodes[to].children = self.nodes[to].children.saturating_add(1);
+        let node = &mut self.nodes[slot];
+        node.parent = Some(to);
+        node.assured.reset();
+        node.borrowed.reset();
+        self.settle(slot);
+        self.rearm_below(slot);
+        Ok(())
+    }
+
+    /// Takes a node out of its parent's queues; the caller settles it again.
+    fn take_out(&mut self, slot: usize) {
+        if let (true, Some(parent)) = (self.put(slot, Place::Out), self.nodes[slot].parent) {
+            self.settle(parent);
+        }
+    }
+}

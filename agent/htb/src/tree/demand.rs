@@ -1,0 +1,81 @@
+//! What leaves ask, and what they got by another way.
+
+use super::Tree;
+use crate::node::Leaf;
+use crate::slab::NodeId;
+use crate::units::{MAX_OWED, Tick, whole_bytes};
+
+impl Tree {
+    /// Adds to what a leaf is owed, up to [`MAX_OWED`]; returns what was really added.
+    pub fn enqueue(&mut self, leaf: NodeId, bytes: u64, now: Tick) -> u64 {
+        self.advance(now);
+        let now = self.now;
+        self.change_leaf(leaf, |leaf| {
+            let added = bytes.min(MAX_OWED.saturating_sub(leaf.backlog));
+            leaf.backlog = leaf.backlog.saturating_add(added);
+            if leaf.backlog > 0 {
+                leaf.waiting_since.get_or_insert(now);
+            }
+            added
+        })
+    }
+
+    /// Takes back what was asked and not granted; returns how much that really was.
+    pub fn cancel(&mut self, leaf: NodeId, bytes: u64, now: Tick) -> u64 {
+        self.advance(now);
+        self.change_leaf(leaf, |leaf| {
+            let taken = bytes.min(leaf.backlog);
+            leaf.backlog = leaf.backlog.saturating_sub(taken);
+            if leaf.backlog == 0 {
+                leaf.waiting_since = None;
+            }
+            taken
+        })
+    }
+
+    /// While suspended a leaf gets nothing and keeps its backlog.
+    pub fn suspend(&mut self, leaf: NodeId, on: bool, now: Tick) {
+        self.advance(now);
+        self.change_leaf(leaf, |leaf| leaf.suspended = on);
+    }
+
+    /// Bytes asked and not granted.
+    pub fn backlog(&self, leaf: NodeId) -> u64 {
+        self.nodes[self.slot(leaf)].leaf().backlog
+    }
+
+    /// Bytes the leaf could take now without waiting: the least that any ceil on its path has, so at most its own
+    /// `cburst`, and 0 while one is used up. Rates do not matter here, since the root always lends.
+    pub fn available(&mut self, leaf: NodeId, now: Tick) -> u64 {
+        self.advance(now);
+        let path = core::iter::successors(Some(self.slot(leaf)), |&slot| self.nodes[slot].parent);
+        let least = path.map(|slot| self.nodes[slot].ctokens.level(self.now)).min().unwrap_or(0);
+        u64::try_from(whole_bytes(least)).unwrap_or(0)
+    }
+
+    /// Charges bytes that were served without being asked, as a grant would have been: to the nearest node that
+    /// pays. They may put any bucket into debt. Nobody's turn is used up.
+    pub fn charge(&mut self, leaf: NodeId, bytes: u64, now: Tick) {
+        self.advance(now);
+        let leaf = self.slot(leaf);
+        let lender = core::iter::successors(Some(leaf), |&slot| self.nodes[slot].parent)
+            .find(|&slot| self.nodes[slot].pays(self.now))
+            .unwrap_or(self.root);
+        self.charge_path(leaf, lender, bytes);
+    }
+
+    /// Changes a leaf and, if that changes whether it wants bytes, all that depends on it.
+    fn change_leaf<T>(&mut self, leaf: NodeId, change: impl FnOnce(&mut Leaf) -> T) -> T {
+        let slot = self.slot(leaf);
+        let leaf = self.nodes[slot].leaf_mut();
+        let wanted = leaf.wants();
+        let result = change(leaf);
+        let wants = leaf.wants();
+        if wants != wanted {
+            self.waiting =
+                if wants { self.waiting.saturating_add(1) } else { self.waiting.saturating_sub(1) };
+            self.settle(slot);
+        }
+        result
+    }
+}

@@ -1,0 +1,62 @@
+//! What can be seen from outside.
+
+use super::Tree;
+use crate::node::{Kind, Node};
+use crate::slab::NodeId;
+use crate::stats::{Binding, Limit, Mode, Stats};
+use crate::units::{Tick, whole_bytes};
+
+impl Tree {
+    /// A node's counters, and its levels at `now`.
+    pub fn stats(&self, node: NodeId, now: Tick) -> Stats {
+        let node = &self.nodes[self.slot(node)];
+        let (backlog, waiting_since) = match &node.kind {
+            Kind::Leaf(leaf) => (leaf.backlog, leaf.waiting_since),
+            Kind::Inner(_) => (0, None),
+        };
+        Stats {
+            bytes: node.counts.bytes,
+            grants: node.counts.grants,
+            borrowed: node.counts.borrowed,
+            lent: node.counts.lent,
+            overlimits: node.counts.overlimits,
+            backlog,
+            waiting_since,
+            tokens: whole_bytes(node.tokens.level(now)),
+            ctokens: whole_bytes(node.ctokens.level(now)),
+            mode: mode(node, now),
+        }
+    }
+
+    /// The limit that keeps a leaf waiting, as the last decision left it; `None` if it does not wait.
+    ///
+    /// Where several ceils hold it back, the one that will do so longest. Since when is told by the bucket: the
+    /// first time it ran dry since it was last full.
+    pub fn binding(&self, leaf: NodeId, now: Tick) -> Option<Binding> {
+        let slot = self.slot(leaf);
+        let since = self.nodes[slot].leaf().waiting_since.filter(|_| self.nodes[slot].leaf().wants())?;
+        // Between the instant a ceil opens and the decision it is due for, it still is what binds.
+        let at = now.min(self.now);
+        let closed = core::iter::successors(Some(slot), |&slot| self.nodes[slot].parent)
+            .filter(|&slot| !self.nodes[slot].ctokens.is_open(at))
+            .max_by_key(|&slot| self.nodes[slot].ctokens.opens_at().unwrap_or(Tick(u64::MAX)));
+        Some(if let Some(slot) = closed {
+            let since = self.nodes[slot].ctokens.dry_since().unwrap_or(since);
+            Binding { limit: Limit::Ceil(self.nodes.id(slot)), since }
+        } else if let Some(since) = self.starved_since {
+            Binding { limit: Limit::Supply, since }
+        } else {
+            Binding { limit: Limit::Rate, since }
+        })
+    }
+}
+
+fn mode(node: &Node, now: Tick) -> Mode {
+    if !node.ctokens.is_open(now) {
+        Mode::CantSend
+    } else if node.pays(now) {
+        Mode::CanSend
+    } else {
+        Mode::MayBorrow
+    }
+}
