@@ -97,3 +97,70 @@ impl fmt::Debug for Buffer {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn holding(bytes: &[u8], capacity: usize) -> Buffer {
+        let mut buffer = Buffer::with_capacity(capacity).unwrap();
+        buffer.fill_with(|space| put(space, bytes)).unwrap();
+        buffer
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "the shape of a source")]
+    fn put(space: &mut [u8], bytes: &[u8]) -> io::Result<usize> {
+        space[..bytes.len()].copy_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    #[test]
+    fn consumed_bytes_are_zero_in_memory() {
+        let mut buffer = holding(b"abcdef", 8);
+        buffer.consume(4);
+        assert_eq!(buffer.chunk(), b"ef");
+        assert_eq!(buffer.memory.bytes(), b"\0\0\0\0ef\0\0");
+        buffer.consume(2);
+        assert_eq!(buffer.memory.bytes(), [0; 8]);
+        assert_eq!(buffer.level(), 0);
+    }
+
+    #[test]
+    fn a_refill_keeps_the_order_and_leaves_no_copy_behind() {
+        for consumed in 0..=6 {
+            let mut buffer = holding(b"abcdef", 8);
+            buffer.consume(consumed);
+            assert_eq!(buffer.fill_with(|space| put(space, b"g")).unwrap(), 1);
+            let expected = &b"abcdefg"[consumed..];
+            assert_eq!(buffer.chunk(), expected);
+            let zeros = vec![0; 8 - expected.len()];
+            assert_eq!(buffer.memory.bytes(), [expected, &zeros].concat());
+        }
+    }
+
+    #[test]
+    fn what_a_source_does_not_vouch_for_is_wiped() {
+        let mut buffer = holding(b"ab", 8);
+        let short = |space: &mut [u8]| put(space, b"cdef").map(|_| 1);
+        assert_eq!(buffer.fill_with(short).unwrap(), 1);
+        assert_eq!(buffer.memory.bytes(), b"abc\0\0\0\0\0");
+        let failing = |space: &mut [u8]| put(space, b"xyz").and_then(|_| Err(io::ErrorKind::TimedOut.into()));
+        assert_eq!(buffer.fill_with(failing).unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(buffer.memory.bytes(), b"abc\0\0\0\0\0");
+    }
+
+    #[test]
+    fn a_source_cannot_claim_more_than_it_was_offered() {
+        let mut buffer = holding(b"abc", 8);
+        assert_eq!(buffer.fill_with(|space| Ok(space.len() + 1)).unwrap(), 5);
+        assert_eq!(buffer.level(), 8);
+        assert_eq!(buffer.fill_with(|space| Ok(space.len())).unwrap(), 0);
+    }
+
+    #[test]
+    fn printing_shows_no_byte() {
+        let printed = format!("{:?}", holding(b"secret", 8));
+        assert_eq!(printed, "Buffer { level: 6, capacity: 8, .. }");
+    }
+}

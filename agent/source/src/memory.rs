@@ -93,3 +93,52 @@ impl Drop for Memory {
         debug_assert!(unmapped.is_ok(), "a mapping of ours can be given back");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// The kernel's two-letter flags of the mapping that begins at or spans `address`.
+    fn flags(address: usize) -> Vec<String> {
+        let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let mut inside = false;
+        for line in maps.lines() {
+            let range = line.split(' ').next().and_then(|word| word.split_once('-'));
+            let range = range.and_then(|(start, end)| Some((hex(start)?, hex(end)?)));
+            if let Some((start, end)) = range {
+                inside = (start..end).contains(&address);
+            }
+            if let (true, Some(flags)) = (inside, line.strip_prefix("VmFlags: ")) {
+                return flags.split_whitespace().map(str::to_owned).collect();
+            }
+        }
+        panic!("no mapping at {address:#x}");
+    }
+
+    fn hex(text: &str) -> Option<usize> {
+        usize::from_str_radix(text, 16).ok()
+    }
+
+    #[test]
+    fn the_kernel_agrees_that_the_memory_is_protected() {
+        let memory = Memory::map(4096).unwrap();
+        let flags = flags(memory.start.as_ptr() as usize);
+        let has = |flag: &str| flags.iter().any(|other| other == flag);
+        assert!(has("dd"), "left out of core dumps: {flags:?}");
+        assert!(has("wf"), "wiped in the child of a fork: {flags:?}");
+        assert_eq!(has("lo"), memory.locked(), "locked: {flags:?}");
+    }
+
+    #[test]
+    fn new_memory_is_zero() {
+        assert_eq!(Memory::map(4096).unwrap().bytes(), [0; 4096]);
+    }
+
+    #[test]
+    fn an_impossible_size_is_an_error_with_its_cause() {
+        let error = Memory::map(usize::MAX / 2).err().unwrap();
+        assert_eq!(error.to_string(), format!("cannot map {} bytes for random data", usize::MAX / 2));
+        assert!(std::error::Error::source(&error).is_some());
+    }
+}
