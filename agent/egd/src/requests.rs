@@ -117,3 +117,51 @@ impl Requests {
         self.runs.iter().filter(|run| run.kind == Kind::Blocking).map(|run| run.amount).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// A run that is `room` below its bound.
+    fn almost_full(command: Command, room: u64) -> Requests {
+        let mut requests = Requests::new();
+        requests.push(command).unwrap();
+        let run = requests.runs.front_mut().unwrap();
+        run.amount = run.kind.bound() - room;
+        requests
+    }
+
+    #[test]
+    fn a_run_saturates_with_the_first_request_that_does_not_fit() {
+        for (room, fit) in [(256, Fit::Whole), (255, Fit::Whole), (254, Fit::Saturated), (0, Fit::Saturated)]
+        {
+            let mut requests = almost_full(Command::ReadBlocking(1), room);
+            assert_eq!(requests.push(Command::ReadBlocking(255)), Ok(fit), "{room} bytes of room");
+            assert_eq!(requests.owed(), MAX_OWED - room.saturating_sub(255));
+        }
+    }
+
+    #[test]
+    fn requests_other_than_blocking_reads_are_counted_in_32_bits() {
+        for command in [Command::Level, Command::ReadNonBlocking(9), Command::Pid] {
+            let mut requests = almost_full(command, 1);
+            assert_eq!(requests.push(command), Ok(Fit::Whole));
+            assert_eq!(requests.push(command), Ok(Fit::Saturated));
+            requests.settle(u64::from(u32::MAX) - 1);
+            assert_ne!(requests.head(), Demand::None);
+            requests.settle(1);
+            assert_eq!(requests.head(), Demand::None);
+        }
+    }
+
+    #[test]
+    fn debts_behind_other_requests_are_owed_too() {
+        let mut requests = Requests::new();
+        for command in [Command::ReadBlocking(3), Command::Pid, Command::ReadBlocking(4)] {
+            requests.push(command).unwrap();
+        }
+        assert_eq!(requests.head(), Demand::Blocking(3));
+        assert_eq!(requests.owed(), 7);
+    }
+}

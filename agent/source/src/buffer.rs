@@ -131,7 +131,11 @@ mod tests {
         for consumed in 0..=6 {
             let mut buffer = holding(b"abcdef", 8);
             buffer.consume(consumed);
-            assert_eq!(buffer.fill_with(|space| put(space, b"g")).unwrap(), 1);
+            let added = buffer.fill_with(|space| {
+                assert!(space.iter().all(|byte| *byte == 0), "a source sees bytes that wait");
+                put(space, b"g")
+            });
+            assert_eq!(added.unwrap(), 1);
             let expected = &b"abcdefg"[consumed..];
             assert_eq!(buffer.chunk(), expected);
             let zeros = vec![0; 8 - expected.len()];
