@@ -6,11 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::schema::{object_name, rule};
+use crate::schema::{object_name, rule, rule_at};
 use crate::{ClassNamespaces, ClassStatus, Rate, Size};
 
-/// An `EntropyClass` is a place in a pool's tree: what its VMs are assured together and each, how much they may
-/// borrow of what others leave, and how many there may be. All figures are per node.
+/// What the class shall be: what its VMs are assured together and each, how much they may borrow of what others
+/// leave, and how many there may be. All figures are per node.
 #[derive(Clone, Debug, PartialEq, CustomResource, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "entropool.io",
@@ -97,28 +97,28 @@ pub struct EntropyClassSpec {
 
     /// Another class of the pool, inside which this one lives: it is assured out of that one's `rate` and
     /// borrows from it. Absent: the pool's root. Example: `paid`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "object_name")]
     pub parent: Option<String>,
 
     /// What the class is assured, per node. The rates of all classes under a parent may not pass the parent's.
     /// Absent: nothing is assured, and the class lives on what others leave. Example: `64Ki/s`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<Rate>,
 
     /// The most the class is served, borrowing included. Absent: the parent's ceil (not `rate`, as in `tc`:
     /// write that if nothing shall be borrowed). Example: `128Ki/s`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ceil: Option<Rate>,
 
     /// How many bytes may come at once beyond `rate` after a pause. Absent: the larger of 1Ki and what 10 ms
     /// at `rate` bring. Example: `4Ki`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burst: Option<Size>,
 
     /// How many bytes may come at once beyond `ceil` after a pause. Absent: the larger of 1Ki and what 10 ms
     /// at `ceil` bring. Example: `4Ki`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cburst: Option<Size>,
 
     /// Who borrows first: 0 to 7, lower before higher, default 4. It never delays what is assured.
@@ -170,21 +170,21 @@ pub struct EntropyClassSpec {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PerVm {
     /// What each VM is assured; needs the class's `rate`. Absent: nothing. Example: `1Ki/s`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<Rate>,
 
     /// The most each VM is served. Absent: the class's ceil. Example: `64Ki/s`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ceil: Option<Rate>,
 
     /// How many bytes a VM may have at once beyond `rate` after a pause. Absent: the larger of 1Ki and what
     /// 10 ms at `rate` bring. Example: `1Ki`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burst: Option<Size>,
 
     /// How many bytes a VM may have at once beyond `ceil` after a pause. Absent: the larger of 1Ki and what
     /// 10 ms at `ceil` bring. Example: `1Ki`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cburst: Option<Size>,
 }
 
@@ -193,11 +193,11 @@ pub struct PerVm {
 pub struct PerNamespace {
     /// The most that may be assured to one namespace; needs the class's `rate`. Absent: the sum of its VMs'
     /// assured rates. Example: `16Ki/s`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<Rate>,
 
     /// The most one namespace is served. Absent: the class's ceil. Example: `64Ki/s`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ceil: Option<Rate>,
 
     /// How many VMs of one namespace the class takes on a node. Absent: no bound of its own. Example: `10`.
@@ -280,13 +280,15 @@ fn immutable_pool(generator: &mut schemars::SchemaGenerator) -> schemars::Schema
 
 fn class_rules() -> Value {
     json!([
-        rule(
+        rule_at(
+            ".perVM.rate",
             "!has(self.perVM) || !has(self.perVM.rate) || has(self.rate)",
-            "perVM.rate is assured out of the class's rate: write rate too",
+            "it is assured out of the class's own rate: write that too",
         ),
-        rule(
+        rule_at(
+            ".perNamespace.rate",
             "!has(self.perNamespace) || !has(self.perNamespace.rate) || has(self.rate)",
-            "perNamespace.rate is a part of the class's rate: write rate too",
+            "it is a part of the class's own rate: write that too",
         ),
     ])
 }

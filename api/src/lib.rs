@@ -8,10 +8,12 @@
 //! Start with [`EntropyPool`].
 #![forbid(unsafe_code)]
 
+pub mod manifest;
 pub mod names;
 
 mod class;
 mod condition;
+mod crd;
 mod namespaces;
 mod pool;
 mod quantity;
@@ -21,6 +23,7 @@ mod status;
 
 pub use class::{Admission, EntropyClass, EntropyClassSpec, Fairness, PerNamespace, PerVm};
 pub use condition::{Condition, ConditionStatus, ConditionType, Reason};
+pub use crd::{crd_files, crds};
 pub use namespaces::{
     ClassNamespaces, ClassNamespacesFrom, LabelExpression, LabelOperator, LabelSelector, PoolNamespaces,
     PoolNamespacesFrom, selects,

@@ -16,7 +16,7 @@ pub struct PoolNamespaces {
     pub from: PoolNamespacesFrom,
 
     /// Which labels a namespace must have. Needed with `from: Selector`, and refused without.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selector: Option<LabelSelector>,
 }
 
@@ -30,7 +30,7 @@ pub struct ClassNamespaces {
     pub from: ClassNamespacesFrom,
 
     /// Which labels a namespace must have. Needed with `from: Selector`, and refused without.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selector: Option<LabelSelector>,
 }
 

@@ -8,12 +8,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::schema::{labels, object_name, rule};
+use crate::schema::{labels, object_name, rule_at};
 use crate::{PoolNamespaces, PoolStatus, Rate, Size, Source};
 
-/// An `EntropyPool` is a set of sources on every node it selects, the promise that its output keeps, and how
-/// much of it is promised and served. `spec: {}` is valid: every node, the kernel's generator, no promise but
-/// the shares of its classes.
+/// What the pool shall be. `spec: {}` is valid: every node, the kernel's generator, no promise but the shares of
+/// its classes. All figures are per node.
 #[derive(Clone, Debug, PartialEq, CustomResource, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "entropool.io",
@@ -122,26 +121,26 @@ pub struct EntropyPoolSpec {
 
     /// What may be promised to the pool's classes, per node. Absent: what the sources give after conditioning,
     /// or 64Mi/s where that is unknown. Example: `512Ki/s`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<Rate>,
 
     /// What may be served, per node. Absent: `rate`. Example: `512Ki/s`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ceil: Option<Rate>,
 
     /// How many bytes may come at once beyond `rate` after a pause. Absent: the larger of 1Ki and what 10 ms
     /// at `rate` bring. Example: `4Ki`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burst: Option<Size>,
 
     /// How many bytes may come at once beyond `ceil` after a pause. Absent: the larger of 1Ki and what 10 ms
     /// at `ceil` bring. Example: `4Ki`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cburst: Option<Size>,
 
     /// The class of a VM that names only the pool. Absent: a class of its own with every default, which lives
     /// on what others leave. Example: `shared`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "object_name")]
     pub default_class: Option<String>,
 
@@ -200,17 +199,21 @@ const fn one() -> u8 {
 
 fn pool_rules() -> Value {
     json!([
-        rule(
+        rule_at(
+            ".output",
             "self.output == 'Stretched' || self.sources.exists(s, has(s.minEntropyPerByte))",
-            "the kernel's generator is no noise source: output FullEntropy and Raw need a source with minEntropyPerByte",
+            "FullEntropy and Raw need a noise source with minEntropyPerByte, and the kernel's generator is none: write \
+             Stretched, or add a source",
         ),
-        rule(
+        rule_at(
+            ".output",
             "self.output == 'Stretched' || self.sources.all(s, has(s.kernel) || has(s.file) || has(s.minEntropyPerByte))",
-            "output FullEntropy and Raw need minEntropyPerByte at every cpu, device and egd source",
+            "FullEntropy and Raw need minEntropyPerByte at every cpu, device and egd source",
         ),
-        rule(
+        rule_at(
+            ".minHealthySources",
             "self.minHealthySources <= size(self.sources)",
-            "minHealthySources is more than the pool has sources",
+            "more than the pool has sources: write at most their number",
         ),
     ])
 }

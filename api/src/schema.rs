@@ -7,6 +7,13 @@ use serde_json::{Value, json};
 /// A DNS label, as in the names of pools and classes.
 pub(crate) const DNS_LABEL: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
 
+/// An absolute path.
+pub(crate) const ABSOLUTE: &str = "^/";
+
+/// A host name or an address, and a port.
+pub(crate) const TCP_ADDRESS: &str =
+    r"^([A-Za-z0-9]([-.A-Za-z0-9]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]):[1-9][0-9]{0,4}$";
+
 /// The name of a pool or a class.
 pub(crate) fn object_name(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "minLength": 1, "maxLength": 63, "pattern": DNS_LABEL })
@@ -17,7 +24,7 @@ pub(crate) fn absolute_path(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string",
         "maxLength": 255,
-        "pattern": "^/",
+        "pattern": ABSOLUTE,
         "x-kubernetes-validations": [
             rule("!self.matches('(^|/)[.][.](/|$)')", "a path must not go up with \"..\": write where it leads"),
         ],
@@ -36,4 +43,21 @@ pub(crate) fn labels(_: &mut SchemaGenerator) -> Schema {
 /// One CEL rule with its sentence.
 pub(crate) fn rule(rule: &str, message: &str) -> Value {
     json!({ "rule": rule, "message": message })
+}
+
+/// One CEL rule with its sentence, about one field of the object it stands at.
+pub(crate) fn rule_at(field: &str, rule: &str, message: &str) -> Value {
+    json!({ "rule": rule, "message": message, "fieldPath": field })
+}
+
+/// What a pattern asks, for a person; nothing for patterns that only quantities have.
+pub(crate) fn pattern_sentence(pattern: &str) -> Option<&'static str> {
+    match pattern {
+        DNS_LABEL => Some(
+            "write lower-case letters, digits and \"-\", at most 63, with a letter or digit at both ends",
+        ),
+        ABSOLUTE => Some("write an absolute path, which starts with \"/\""),
+        TCP_ADDRESS => Some("write an address and a port, as rack7.example:708 or [fd00::7]:708"),
+        _ => None,
+    }
 }

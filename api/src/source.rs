@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::schema::{absolute_path, labels, rule};
+use crate::schema::{TCP_ADDRESS, absolute_path, labels, rule, rule_at};
 use crate::{MinEntropy, Rate};
 
 /// One source of randomness. Exactly one of `kernel`, `cpu`, `device`, `egd` and `file` says which.
@@ -21,26 +21,26 @@ pub struct Source {
 
     /// The kernel's own generator, `getrandom(2)`. It is a DRBG, not a noise source: always healthy, without
     /// a bound, and it earns no entropy credit. Written `kernel: {}`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernel: Option<Kernel>,
 
     /// An instruction of the processor.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu: Option<Cpu>,
 
     /// A character device with a hardware generator behind it. The node's agent must allow it
     /// (`--allow-device`, by default `/dev/hwrng` alone), else the source is `SourceNotPermitted`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<Device>,
 
     /// Another daemon that speaks EGD: an appliance of the rack, or another pool. The node's agent must allow
     /// it (`--allow-upstream`, by default none).
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub egd: Option<Egd>,
 
     /// A file read from its start, over and over. For tests alone: the same bytes come again. The node's
     /// agent must allow it (`--allow-test-sources`, off by default).
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<File>,
 
     /// Use the source only on those of the pool's nodes that carry all these labels: each rack its appliance.
@@ -57,18 +57,18 @@ pub struct Source {
 
     /// How much the source gives, before conditioning. Absent: unknown, and then nothing it gives can be
     /// weighed against the pool's `rate`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity: Option<Capacity>,
 
     /// Bits of min-entropy in one byte of the source, as assessed: a decimal string from "0.1" to "8" with at
     /// most one decimal. Needed for `device`, `cpu` and `egd` unless the pool's output is `Stretched` (the
     /// health tests then take "1"). A `kernel` source has none. Example: `"6"`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_entropy_per_byte: Option<MinEntropy>,
 
     /// Where the assessment can be found, in free words for an auditor; echoed in status and reports, at most
     /// 512 characters. Example: `"ESV E123, sha256:…"`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub assessment: Option<String>,
 
@@ -114,12 +114,12 @@ pub struct Device {
 ]))]
 pub struct Egd {
     /// The absolute path of its unix socket, at most 107 characters. Example: `/run/egd-pool`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "socket_path")]
     pub unix: Option<String>,
 
     /// Its address and port. Example: `rack7.example:708` or `[fd00::7]:708`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "tcp_address")]
     pub tcp: Option<String>,
 }
@@ -140,11 +140,11 @@ pub struct File {
 ]))]
 pub struct Capacity {
     /// What every node has for itself. Example: `1M/s`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_node: Option<Rate>,
 
     /// What all nodes that use the source have together; divided among them evenly. Example: `125k/s`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared: Option<Rate>,
 }
 
@@ -218,7 +218,8 @@ fn source_rules() -> Value {
              .filter(kind, kind).size() == 1",
             "a source is exactly one of kernel, cpu, device, egd and file",
         ),
-        rule(
+        rule_at(
+            ".minEntropyPerByte",
             "!has(self.kernel) || !has(self.minEntropyPerByte)",
             "the kernel's generator is no noise source and earns no credit: leave minEntropyPerByte out",
         ),
@@ -236,6 +237,6 @@ fn tcp_address(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({
         "type": "string",
         "maxLength": 261,
-        "pattern": r"^([A-Za-z0-9]([-.A-Za-z0-9]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]):[1-9][0-9]{0,4}$",
+        "pattern": TCP_ADDRESS,
     })
 }

@@ -11,7 +11,7 @@ use crate::{Condition, EntropyClassSpec, EntropyPoolSpec, Output, PerNamespace, 
 #[serde(rename_all = "camelCase")]
 pub struct PoolStatus {
     /// The `metadata.generation` this status speaks of.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 
     /// `Accepted`, `SourcesHealthy`, `Degraded`, `Programmed` and `Ready`.
@@ -23,28 +23,28 @@ pub struct PoolStatus {
     pub conditions: Vec<Condition>,
 
     /// The last spec that broke no rule. It is what runs, whatever was written since.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "accepted")]
     pub accepted: Option<Accepted<EntropyPoolSpec>>,
 
     /// The figures in force, with those that were computed because the spec left them out.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effective: Option<PoolEffective>,
 
     /// Nodes that should run the pool, and that do.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nodes: Option<NodeCount>,
 
     /// VMs that draw from the pool, on all nodes.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vms: Option<u32>,
 
     /// What is promised of what may be, per node.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assured: Option<Assured>,
 
     /// The source in the worst state, of all sources on all nodes.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worst_source: Option<WorstSource>,
 
     /// The assessments of the sources, for an auditor.
@@ -56,7 +56,7 @@ pub struct PoolStatus {
     pub sources: Vec<SourceAssessment>,
 
     /// What bytes are served as.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<OutputStatus>,
 }
 
@@ -65,7 +65,7 @@ pub struct PoolStatus {
 #[serde(rename_all = "camelCase")]
 pub struct ClassStatus {
     /// The `metadata.generation` this status speaks of.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 
     /// `Accepted`, `Programmed` and `Ready`.
@@ -77,24 +77,24 @@ pub struct ClassStatus {
     pub conditions: Vec<Condition>,
 
     /// The last spec that broke no rule. It is what runs, whatever was written since.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "accepted")]
     pub accepted: Option<Accepted<EntropyClassSpec>>,
 
     /// The figures in force, with those that were computed because the spec left them out.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effective: Option<ClassEffective>,
 
     /// Nodes that should run the class, and that do.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nodes: Option<NodeCount>,
 
     /// VMs that draw from the class, on all nodes.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vms: Option<u32>,
 
     /// What is promised to classes inside this one of what may be, per node.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assured: Option<Assured>,
 }
 
@@ -112,16 +112,16 @@ pub struct Accepted<Spec> {
 #[serde(rename_all = "camelCase")]
 pub struct PoolEffective {
     /// What may be promised.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<Rate>,
     /// What may be served.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ceil: Option<Rate>,
     /// What may come at once beyond `rate`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burst: Option<Size>,
     /// What may come at once beyond `ceil`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cburst: Option<Size>,
 }
 
@@ -130,28 +130,28 @@ pub struct PoolEffective {
 #[serde(rename_all = "camelCase")]
 pub struct ClassEffective {
     /// What is assured; absent: nothing.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<Rate>,
     /// The most that is served.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ceil: Option<Rate>,
     /// What may come at once beyond `rate`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burst: Option<Size>,
     /// What may come at once beyond `ceil`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cburst: Option<Size>,
     /// Bytes a turn of the round robin is worth, derived from `weight`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantum: Option<u32>,
     /// VMs the class takes; absent: no bound.
     #[serde(default, rename = "maxVMs", skip_serializing_if = "Option::is_none")]
     pub max_vms: Option<u32>,
     /// Each VM's figures.
-    #[serde(rename = "perVM", skip_serializing_if = "Option::is_none")]
+    #[serde(default, rename = "perVM", skip_serializing_if = "Option::is_none")]
     pub per_vm: Option<PerVm>,
     /// Each namespace's figures.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_namespace: Option<PerNamespace>,
 }
 
@@ -185,7 +185,7 @@ pub struct WorstSource {
     #[schemars(length(max = 64))]
     pub state: String,
     /// How many nodes see it so.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nodes: Option<u32>,
 }
 
@@ -208,7 +208,7 @@ pub struct OutputStatus {
     /// What is served; differs from `promised` only while the pool is degraded.
     pub served: Output,
     /// Since when.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Time>,
 }
 

@@ -20,8 +20,8 @@ pub(super) const PATTERN: &str = "[1-9][0-9]{0,14}(k|M|G|Ki|Mi|Gi)?";
 pub(super) struct Reading<'a> {
     /// All that was written.
     pub(super) whole: &'a str,
-    /// "rate" or "size".
-    pub(super) what: &'static str,
+    /// Whether it is a rate, which has a period, or a size.
+    pub(super) rate: bool,
     /// The largest of its kind.
     pub(super) most: &'static str,
     /// A good example of its kind.
@@ -56,7 +56,10 @@ impl Reading<'_> {
             return Err(self.unit_refusal(digits, unit));
         };
         if digits.bytes().all(|digit| digit == b'0') {
-            return Err(QuantityError::Zero { text: text(), what: self.what });
+            return Err(QuantityError::Zero {
+                text: text(),
+                what: if self.rate { "the rate" } else { "the size" },
+            });
         }
         if digits.starts_with('0') {
             return Err(QuantityError::LeadingZero { text: text() });
@@ -70,22 +73,29 @@ impl Reading<'_> {
 
     fn unit_refusal(&self, digits: &str, unit: &str) -> QuantityError {
         let text = self.whole.to_owned();
-        let period = self.whole.split_once('/').map(|(_, period)| format!("/{period}")).unwrap_or_default();
+        let with = |unit: &str| format!("{digits}{unit}{}", self.period());
         match unit {
             _ if unit.starts_with(['.', ',', '_', 'e', 'E']) => QuantityError::Fraction { text },
-            "m" => QuantityError::Milli { text },
-            "K" => QuantityError::Kelvin { text },
+            "m" => QuantityError::Milli { text, decimal: with("M"), binary: with("Mi") },
+            "K" => QuantityError::BigK { text, decimal: with("k"), binary: with("Ki") },
             _ => {
                 if let Some(prefix) = bit_prefix(unit) {
-                    let instead = in_bytes(digits, prefix, &period);
-                    QuantityError::Bits { text, instead }
+                    QuantityError::Bits { text, instead: in_bytes(digits, prefix, &self.period()) }
                 } else if let Some(prefix) = unit.strip_suffix('B').filter(|prefix| is_unit(prefix)) {
-                    let instead = format!("{digits}{prefix}{period}");
-                    QuantityError::ByteSign { text, instead }
+                    QuantityError::ByteSign { text, instead: with(prefix) }
                 } else {
                     QuantityError::Unit { text, unit: unit.to_owned() }
                 }
             }
+        }
+    }
+
+    /// What follows the amount in what should have been written.
+    fn period(&self) -> String {
+        match self.whole.split_once('/') {
+            Some((_, period)) => format!("/{period}"),
+            None if self.rate => "/s".to_owned(),
+            None => String::new(),
         }
     }
 }
@@ -102,7 +112,6 @@ fn bit_prefix(unit: &str) -> Option<&str> {
 
 /// Bits written as bytes, when they divide by eight.
 fn in_bytes(digits: &str, prefix: &str, period: &str) -> String {
-    let period = if period.is_empty() { "/s" } else { period };
     match digits.parse::<u64>() {
         Ok(bits) if bits > 0 && bits % 8 == 0 && is_unit(prefix) => format!("{}{prefix}{period}", bits / 8),
         _ => "an eighth of it".to_owned(),
@@ -117,4 +126,13 @@ pub(super) fn spelled(bytes: u64) -> String {
         .map(|(unit, factor)| format!("{}{unit}", bytes / factor))
         .min_by_key(String::len)
         .unwrap_or_else(|| bytes.to_string())
+}
+
+/// The bytes of the amount `text`, a CEL expression, as a CEL double: exact up to 2^53, which is more than any
+/// limit it is compared with.
+pub(super) fn cel_bytes(text: &str) -> String {
+    let factor = UNITS.iter().skip(1).rev().fold("1.0".to_owned(), |rest, (unit, factor)| {
+        format!("{text}.endsWith('{unit}') ? {factor}.0 : {rest}")
+    });
+    format!("double({text}.split('k')[0].split('K')[0].split('M')[0].split('G')[0]) * ({factor})")
 }

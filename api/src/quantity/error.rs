@@ -50,20 +50,32 @@ pub enum QuantityError {
     Zero {
         /// What was written.
         text: String,
-        /// "rate" or "size".
+        /// What to leave out.
         what: &'static str,
     },
     /// `m`, which is milli to Kubernetes and mega to many people.
-    #[error("{text:?}: \"m\" is no unit of bytes: write M for 1,000,000 bytes or Mi for 1,048,576")]
+    #[error(
+        "{text:?}: \"m\" is no unit of bytes: write {decimal} for millions or {binary} for 1,048,576s of bytes"
+    )]
     Milli {
         /// What was written.
         text: String,
+        /// The same with `M`.
+        decimal: String,
+        /// The same with `Mi`.
+        binary: String,
     },
     /// `K`, which is 1000 to some and 1024 to others.
-    #[error("{text:?}: \"K\" could be 1000 or 1024: write k for 1,000 bytes or Ki for 1,024")]
-    Kelvin {
+    #[error(
+        "{text:?}: \"K\" could be 1000 or 1024: write {decimal} for thousands or {binary} for 1024s of bytes"
+    )]
+    BigK {
         /// What was written.
         text: String,
+        /// The same with `k`.
+        decimal: String,
+        /// The same with `Ki`.
+        binary: String,
     },
     /// Bits.
     #[error("{text:?} counts bits: write bytes, {instead}")]

@@ -48,10 +48,13 @@ fn tenths_of(whole: u8, tenth: u8) -> Option<u8> {
     Some(digit(whole)? * 10 + digit(tenth)?)
 }
 
+/// The regular expression of the schema, by which these bits are known from other strings.
+pub(crate) const PATTERN: &str = r"^(0\.[1-9]|[1-7](\.[0-9])?|8(\.0)?)$";
+
 fn schema() -> schemars::Schema {
     schemars::json_schema!({
         "type": "string",
         "maxLength": 3,
-        "pattern": r"^(0\.[1-9]|[1-7](\.[0-9])?|8(\.0)?)$",
+        "pattern": PATTERN,
     })
 }

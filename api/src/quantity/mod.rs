@@ -94,3 +94,17 @@ macro_rules! written {
     };
 }
 use written;
+
+/// Reads `text` as the quantity whose schema has this pattern: the sentence of its refusal, or nothing if the
+/// pattern is no quantity's.
+pub(crate) fn judge(pattern: &str, text: &str) -> Option<Result<(), QuantityError>> {
+    if pattern == rate::pattern() {
+        Some(text.parse::<Rate>().map(drop))
+    } else if pattern == size::pattern() {
+        Some(text.parse::<Size>().map(drop))
+    } else if pattern == min_entropy::PATTERN {
+        Some(text.parse::<MinEntropy>().map(drop))
+    } else {
+        None
+    }
+}

@@ -3,6 +3,7 @@
 use super::QuantityError;
 use super::amount::{self, Reading, spelled};
 use super::period;
+use crate::schema::rule;
 
 /// A number of bytes in a time, as `64Ki/s`, `64/min` or `1M/10s`: SIZE/PERIOD, where the period is one of
 /// `ms s min h d` or a whole number of them, and divides a day.
@@ -40,11 +41,12 @@ super::written!(Rate, u64, parse, schema());
 
 fn parse(text: &str) -> Result<u64, QuantityError> {
     let most = "10G/s";
-    let reading = Reading { whole: text, what: "the rate", most, hint: "write a rate as 64Ki/s or 64/min" };
+    let reading = Reading { whole: text, rate: true, most, hint: "write a rate as 64Ki/s or 64/min" };
     reading.check_characters()?;
     let (size, period) = text.split_once('/').map_or((text, None), |(size, period)| (size, Some(period)));
     let bytes = reading.bytes(size)?;
-    let period = period.ok_or_else(|| QuantityError::NoPeriod { text: text.to_owned() })?;
+    let period = period.filter(|period| !period.is_empty());
+    let period = period.ok_or_else(|| QuantityError::NoPeriod { text: size.to_owned() })?;
     let per_day = period::per_day(text, period)?;
     bytes
         .checked_mul(per_day)
@@ -52,10 +54,26 @@ fn parse(text: &str) -> Result<u64, QuantityError> {
         .ok_or_else(|| QuantityError::TooLarge { text: text.to_owned(), most })
 }
 
+/// The regular expression of the schema, by which a rate is known from other strings.
+pub(crate) fn pattern() -> String {
+    format!("^{}/{}$", amount::PATTERN, period::PATTERN)
+}
+
 fn schema() -> schemars::Schema {
+    let even = format!("[self.split('/')[1]].all(p, {})", period::cel_even("p"));
+    // 10^7 bytes a millisecond are 10 GB/s.
+    let low = format!(
+        "[self.split('/')].all(r, {} <= 10000000.0 * double({}))",
+        amount::cel_bytes("r[0]"),
+        period::cel_milliseconds("r[1]")
+    );
     schemars::json_schema!({
         "type": "string",
         "maxLength": 32,
-        "pattern": format!("^{}/{}$", amount::PATTERN, period::PATTERN),
+        "pattern": pattern(),
+        "x-kubernetes-validations": [
+            rule(&even, "the period must divide a day, as 1s, 10s, 15min or 6h do and 7s does not"),
+            rule(&low, "a rate is at most 10G/s"),
+        ],
     })
 }

@@ -1,7 +1,8 @@
 //! A number of bytes.
 
 use super::QuantityError;
-use super::amount::{PATTERN, Reading, spelled};
+use super::amount::{PATTERN, Reading, cel_bytes, spelled};
+use crate::schema::rule;
 
 /// A number of bytes, as `256`, `4Ki` or `64k`: digits, alone or followed by one of `k M G Ki Mi Gi`.
 ///
@@ -32,7 +33,7 @@ super::written!(Size, u64, parse, schema());
 
 fn parse(text: &str) -> Result<u64, QuantityError> {
     let most = "4Gi";
-    let reading = Reading { whole: text, what: "the size", most, hint: "write a size as 256 or 4Ki" };
+    let reading = Reading { whole: text, rate: false, most, hint: "write a size as 256 or 4Ki" };
     reading.check_characters()?;
     if let Some((size, _)) = text.split_once('/') {
         let instead = size.to_owned();
@@ -45,10 +46,18 @@ fn parse(text: &str) -> Result<u64, QuantityError> {
     Ok(bytes)
 }
 
+/// The regular expression of the schema, by which a size is known from other strings.
+pub(crate) fn pattern() -> String {
+    format!("^{PATTERN}$")
+}
+
 fn schema() -> schemars::Schema {
     schemars::json_schema!({
         "type": "string",
         "maxLength": 24,
-        "pattern": format!("^{PATTERN}$"),
+        "pattern": pattern(),
+        "x-kubernetes-validations": [
+            rule(&format!("{} <= 4294967296.0", cel_bytes("self")), "a size is at most 4Gi"),
+        ],
     })
 }
