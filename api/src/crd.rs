@@ -38,6 +38,7 @@ fn settled(mut crd: CustomResourceDefinition, rules: &[ValidationRule]) -> Custo
             continue;
         };
         settle(root);
+        root.properties.iter_mut().filter_map(|parts| parts.get_mut("status")).for_each(unruled);
         let own = [dns_label_name()].into_iter().chain(rules.iter().cloned());
         root.x_kubernetes_validations.get_or_insert_default().extend(own);
     }
@@ -63,6 +64,12 @@ fn settle(schema: &mut JSONSchemaProps) {
     if let Some(JSONSchemaPropsOrBool::Schema(values)) = &mut schema.additional_properties {
         settle(values);
     }
+}
+
+/// Takes all rules out: they are for what people write, and status is the controller's.
+fn unruled(schema: &mut JSONSchemaProps) {
+    schema.x_kubernetes_validations = None;
+    schema.properties.iter_mut().flat_map(|properties| properties.values_mut()).for_each(unruled);
 }
 
 /// A doc comment's lines joined, its paragraphs kept.

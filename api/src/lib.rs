@@ -14,6 +14,7 @@ pub mod names;
 mod class;
 mod condition;
 mod crd;
+mod member;
 mod namespaces;
 mod pool;
 mod quantity;
@@ -21,9 +22,10 @@ mod schema;
 mod source;
 mod status;
 
-pub use class::{Admission, EntropyClass, EntropyClassSpec, Fairness, PerNamespace, PerVm};
+pub use class::{Admission, EntropyClass, EntropyClassSpec, Fairness};
 pub use condition::{Condition, ConditionStatus, ConditionType, Reason};
 pub use crd::{crd_files, crds};
+pub use member::{PerNamespace, PerVm};
 pub use namespaces::{
     ClassNamespaces, ClassNamespacesFrom, LabelExpression, LabelOperator, LabelSelector, PoolNamespaces,
     PoolNamespacesFrom, selects,

@@ -7,20 +7,20 @@ use kube::CustomResourceExt;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::cel::{Rules, compares};
+use super::cel::Rules;
 use super::split::Part;
 use super::suggest::nearest;
-use super::tree::{self, Node, Tree};
+use super::tree::{Node, Tree};
 use super::walk::{Finding, Walk};
-use super::{Located, Manifest, Object, Place, Problem, metadata};
+use super::{Located, Manifest, Object, Place, Problem, metadata, yaml};
 use crate::crd::{crds, schema};
 use crate::names::{API_VERSION, GROUP};
 use crate::{EntropyClass, EntropyPool};
 
 /// Judges documents by the schemas of both kinds.
 pub(super) struct Judge {
-    rules: Rules,
-    schemas: BTreeMap<String, JSONSchemaProps>,
+    pub(super) rules: Rules,
+    pub(super) schemas: BTreeMap<String, JSONSchemaProps>,
 }
 
 /// What a document says it is.
@@ -58,7 +58,7 @@ impl Judge {
 
     /// Reads one document into the manifest.
     pub(super) fn read(&self, file: &str, part: &Part<'_>, manifest: &mut Manifest) {
-        match tree::read(part) {
+        match yaml::read(part) {
             Ok(node) => self.node(file, &node, manifest),
             Err(error) => manifest.problems.push(Problem {
                 line: error.line,
@@ -141,57 +141,6 @@ impl Judge {
             .problems
             .extend(walk.findings.into_iter().map(|finding| problem(file, title.clone(), finding)));
     }
-
-    /// The rules that compare an object with what it was.
-    pub(super) fn transition(&self, old: &Object, new: &Located) -> Vec<Problem> {
-        let (Some(schema), true) = (self.schemas.get(new.object.kind()), old.title() == new.object.title())
-        else {
-            return Vec::new();
-        };
-        let mut broken = Vec::new();
-        self.compare(schema, &spec_of(old), &spec_of(&new.object), "", &mut broken);
-        broken
-            .into_iter()
-            .map(|(field, message)| Problem {
-                file: new.place.file.clone(),
-                line: Some(new.place.line),
-                object: Some(new.object.title()),
-                field: Some(field),
-                message,
-            })
-            .collect()
-    }
-
-    fn compare(
-        &self,
-        schema: &JSONSchemaProps,
-        old: &Value,
-        new: &Value,
-        field: &str,
-        broken: &mut Vec<(String, String)>,
-    ) {
-        for rule in schema.x_kubernetes_validations.iter().flatten().filter(|rule| compares(rule)) {
-            if !self.rules.holds(rule, new, Some(old)) {
-                broken.push((
-                    field.trim_start_matches('.').to_owned(),
-                    rule.message.clone().unwrap_or_default(),
-                ));
-            }
-        }
-        for (name, property) in schema.properties.iter().flatten() {
-            if let (Some(old), Some(new)) = (old.get(name), new.get(name)) {
-                self.compare(property, old, new, &format!("{field}.{name}"), broken);
-            }
-        }
-    }
-}
-
-fn spec_of(object: &Object) -> Value {
-    let value = match object {
-        Object::Pool(pool) => serde_json::to_value(&pool.spec),
-        Object::Class(class) => serde_json::to_value(&class.spec),
-    };
-    serde_json::json!({ "spec": value.unwrap_or_default() })
 }
 
 fn typed(kind: &str, mut value: Value) -> Result<Object, String> {

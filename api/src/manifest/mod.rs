@@ -11,9 +11,11 @@ mod metadata;
 mod problem;
 mod split;
 mod suggest;
+mod transition;
 mod tree;
 mod walk;
 mod words;
+mod yaml;
 
 pub use merge::merge;
 pub use problem::{Place, Problem};

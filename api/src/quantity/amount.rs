@@ -128,11 +128,14 @@ pub(super) fn spelled(bytes: u64) -> String {
         .unwrap_or_else(|| bytes.to_string())
 }
 
-/// The bytes of the amount `text`, a CEL expression, as a CEL double: exact up to 2^53, which is more than any
-/// limit it is compared with.
-pub(super) fn cel_bytes(text: &str) -> String {
+/// The bytes of the size or rate `self`, as a CEL double: exact up to 2^53, which is more than any limit it is
+/// compared with. `end` is what follows the unit. Nothing is bound to a name: the API server's estimate of a
+/// rule's cost loses sight of how long a bound text can be.
+pub(super) fn cel_bytes(end: &str) -> String {
     let factor = UNITS.iter().skip(1).rev().fold("1.0".to_owned(), |rest, (unit, factor)| {
-        format!("{text}.endsWith('{unit}') ? {factor}.0 : {rest}")
+        let test = if end.is_empty() { "endsWith" } else { "contains" };
+        format!("self.{test}('{unit}{end}') ? {factor}.0 : {rest}")
     });
-    format!("double({text}.split('k')[0].split('K')[0].split('M')[0].split('G')[0]) * ({factor})")
+    let digits = "self.split('/')[0].split('k')[0].split('K')[0].split('M')[0].split('G')[0]";
+    format!("double({digits}) * ({factor})")
 }

@@ -49,20 +49,17 @@ fn nearest(count: u64, unit: &str, unit_ms: u64) -> String {
     }
 }
 
-/// The CEL condition that the period `text` divides a day.
-pub(super) fn cel_even(text: &str) -> String {
-    format!("{DAY} % ({}) == 0", cel_milliseconds(text))
+/// The milliseconds of the period of the rate `self`, in CEL. Eight digits times a day fit into its 64 bits; a
+/// period without digits is one of its unit.
+pub(super) fn cel_milliseconds() -> String {
+    let length = UNITS.iter().rev().fold(String::new(), |rest, (unit, ms)| {
+        if rest.is_empty() { ms.to_string() } else { format!("self.endsWith('{unit}') ? {ms} : {rest}") }
+    });
+    let digits = "self.split('/')[1].split('m')[0].split('s')[0].split('h')[0].split('d')[0]";
+    format!("(self.matches('/[a-z]') ? 1 : int({digits})) * ({length})")
 }
 
-/// The milliseconds of the period `text`, a CEL expression. Eight digits times a day fit into CEL's 64 bits; a
-/// period without digits is one of its unit.
-pub(super) fn cel_milliseconds(text: &str) -> String {
-    let names: Vec<String> = UNITS.iter().map(|(unit, _)| format!("'{unit}'")).collect();
-    let length = UNITS.iter().rev().fold(String::new(), |rest, (unit, ms)| {
-        if rest.is_empty() { ms.to_string() } else { format!("{text}.endsWith('{unit}') ? {ms} : {rest}") }
-    });
-    format!(
-        "({text} in [{}] ? 1 : int({text}.split('m')[0].split('s')[0].split('h')[0].split('d')[0])) * ({length})",
-        names.join(", ")
-    )
+/// The CEL condition that the period of the rate `self` divides a day.
+pub(super) fn cel_even() -> String {
+    format!("{DAY} % ({}) == 0", cel_milliseconds())
 }

@@ -60,13 +60,12 @@ pub(crate) fn pattern() -> String {
 }
 
 fn schema() -> schemars::Schema {
-    let even = format!("[self.split('/')[1]].all(p, {})", period::cel_even("p"));
+    // Where the pattern already failed, its rules stay silent.
+    let fits = |condition: String| format!("!self.matches('{}') || {condition}", pattern());
+    let even = fits(period::cel_even());
     // 10^7 bytes a millisecond are 10 GB/s.
-    let low = format!(
-        "[self.split('/')].all(r, {} <= 10000000.0 * double({}))",
-        amount::cel_bytes("r[0]"),
-        period::cel_milliseconds("r[1]")
-    );
+    let low =
+        fits(format!("{} <= 10000000.0 * double({})", amount::cel_bytes("/"), period::cel_milliseconds()));
     schemars::json_schema!({
         "type": "string",
         "maxLength": 32,

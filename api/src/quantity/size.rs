@@ -52,12 +52,14 @@ pub(crate) fn pattern() -> String {
 }
 
 fn schema() -> schemars::Schema {
+    // Where the pattern already failed, the rule stays silent.
+    let low = format!("!self.matches('{}') || {} <= 4294967296.0", pattern(), cel_bytes(""));
     schemars::json_schema!({
         "type": "string",
         "maxLength": 24,
         "pattern": pattern(),
         "x-kubernetes-validations": [
-            rule(&format!("{} <= 4294967296.0", cel_bytes("self")), "a size is at most 4Gi"),
+            rule(&low, "a size is at most 4Gi"),
         ],
     })
 }
