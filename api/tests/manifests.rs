@@ -202,3 +202,10 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn thousands_of_classes_are_read_at_once() {
+    let text = (0..2_000).map(|i| CLASS.replace("gold", &format!("c{i}"))).collect::<Vec<_>>().join("---\n");
+    let manifest = merge([parse("many.yaml", &text)]);
+    assert_eq!((manifest.objects.len(), manifest.problems.len()), (2_000, 0));
+}
