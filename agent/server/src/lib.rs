@@ -1,1 +1,48 @@
-//! Being built.
+//! The data plane: one thread that owns the sockets, the connections, the class trees and the clock.
+//!
+//! It reads everything that is ready, asks the trees, then writes; it sleeps until the instant of the next grant.
+//! There is no lock in it and no message per request: commands come from other threads by a channel and a bell,
+//! answers go back the same way.
+//!
+//! What it refuses to do: to leave a socket unread, whatever its VM has used up (a virtual machine would freeze in
+//! `write`); to keep random bytes for a connection (they are taken from the pool by the write itself); to wake up
+//! when nothing is asked; and to let one VM's garbage, flood or silence be felt by another.
+//!
+//! Start with [`start`], which gives a [`Server`].
+#![forbid(unsafe_code)]
+
+mod accept;
+mod apply;
+mod attach;
+mod attach_error;
+mod batch;
+mod clock;
+mod connection;
+mod counters;
+mod drain;
+mod event_loop;
+mod limits;
+mod listen;
+mod listen_error;
+mod place;
+mod plane;
+mod poll;
+mod pool;
+mod server;
+mod setup;
+mod slab;
+mod snapshot;
+mod vm;
+
+pub use apply::ApplyError;
+pub use attach_error::{AttachError, DetachError, MoveError};
+pub use counters::{Closed, Counters};
+pub use listen::Owner;
+pub use listen_error::ListenError;
+pub use place::{PathError, socket_path};
+pub use server::{Options, Server, StartError, Stopped, start};
+pub use setup::{Attach, Client, Namespaces, PoolSetup, SupplySpec};
+pub use snapshot::{
+    ClassSnapshot, Level, LimitAt, NamespaceSnapshot, NodeSnapshot, PoolSnapshot, Snapshot, VmSnapshot,
+    Waiting,
+};

@@ -1,0 +1,81 @@
+//! New connections.
+
+use std::os::fd::OwnedFd;
+
+use htb::Tick;
+use rustix::io::Errno;
+use rustix::net::sockopt::set_socket_send_buffer_size;
+use rustix::net::{SocketFlags, accept_with};
+
+use crate::clock::SECOND;
+use crate::connection::Connection;
+use crate::plane::Plane;
+use crate::poll::Token;
+use crate::slab::Key;
+
+/// Connections taken from one socket in a batch: one that connects and closes in a loop waits its turn.
+const AT_ONCE: usize = 8;
+
+/// What a peer that does not read can pin in the kernel; the kernel doubles what it is told, and takes no less.
+const SEND_BUFFER: usize = 4608 / 2;
+
+impl Plane {
+    /// Takes the connections of all sockets that have some.
+    pub(crate) fn accept_all(&mut self, now: Tick) {
+        if self.work.starved_until.is_some_and(|due| due <= now) {
+            self.work.starved_until = None;
+            self.work.accept.append(&mut self.work.starved);
+        }
+        let count = self.work.accept.len();
+        for at in 0..count {
+            let vm = self.work.accept[at];
+            self.accept(vm, now);
+        }
+        self.work.accept.drain(..count);
+    }
+
+    fn accept(&mut self, vm: Key, now: Tick) {
+        for _ in 0..AT_ONCE {
+            let Some(listener) = self.vms.get(vm).and_then(|vm| vm.listener.as_ref()) else { return };
+            match accept_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
+                Ok(socket) => self.welcome(socket, vm, now),
+                Err(Errno::AGAIN) => return,
+                // The peer has gone again, or a signal came.
+                Err(Errno::CONNABORTED | Errno::INTR) => {}
+                Err(errno) => return self.starve(vm, errno, now),
+            }
+        }
+        // The edge is ours now: whoever is left in the queue makes no new one.
+        self.work.accept.push(vm);
+    }
+
+    /// There is no descriptor, or no memory. Tried again when a connection ends, or in a second.
+    fn starve(&mut self, vm: Key, errno: Errno, now: Tick) {
+        self.counters.accept_starved += 1;
+        if self.work.starved.is_empty() {
+            tracing::warn!(error = %errno, "connections wait: the process has no descriptor for them");
+        }
+        self.work.starved.push(vm);
+        self.work.starved_until.get_or_insert(now.after(SECOND));
+    }
+
+    fn welcome(&mut self, socket: OwnedFd, vm_key: Key, now: Tick) {
+        if let Err(errno) = set_socket_send_buffer_size(&socket, SEND_BUFFER) {
+            tracing::debug!(error = %errno, "a send buffer keeps its size");
+        }
+        let key = self.connections.insert(Connection::new(socket, vm_key));
+        let Some(connection) = self.connections.get(key) else { return };
+        if let Err(error) = self.poll.watch(connection, Token::Connection(key)) {
+            tracing::warn!(%error, "a connection cannot be watched and is closed");
+            self.connections.remove(key);
+            return;
+        }
+        self.counters.accepted += 1;
+        let oldest = self.vms.get_mut(vm_key).and_then(|vm| vm.connections.add(key));
+        if let Some(oldest) = oldest {
+            tracing::debug!(reason = "Replaced", "connection closed: the VM has made newer ones");
+            self.counters.closed.replaced += 1;
+            self.remove(oldest, now);
+        }
+    }
+}

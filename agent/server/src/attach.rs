@@ -1,0 +1,89 @@
+//! Virtual machines that come, move and go.
+
+use htb::Tick;
+
+use crate::attach_error::{AttachError, MoveError};
+use crate::listen::Listener;
+use crate::plane::Plane;
+use crate::poll::Token;
+use crate::pool::Next;
+use crate::setup::Attach;
+use crate::slab::Key;
+use crate::vm::Vm;
+
+impl Plane {
+    /// Gives a VM its place in a class: all that can refuse it but the file system.
+    pub(crate) fn admit(&mut self, attach: Attach, now: Tick) -> Result<Key, AttachError> {
+        if self.deadline.is_some() {
+            return Err(AttachError::Stopping);
+        }
+        if self.ids.contains_key(&attach.id) {
+            return Err(AttachError::AlreadyAttached { id: attach.id });
+        }
+        let vms = self.vms.len() as u64;
+        if vms >= self.max_vms {
+            return Err(AttachError::TooManyVms { vms, needed: crate::limits::needed(vms + 1) });
+        }
+        let unknown = || AttachError::UnknownPool { pool: attach.pool.clone() };
+        let pool = self.pool_named(&attach.pool).ok_or_else(unknown)?;
+        let leaf = self.pools.get_mut(pool).ok_or_else(unknown)?.admit(&attach, now)?;
+        let Attach { id, namespace, client, .. } = attach;
+        let key = self.vms.insert(Vm::new(id.clone(), namespace, client, pool, leaf));
+        self.ids.insert(id, key);
+        self.pools.get_mut(pool).into_iter().for_each(|pool| pool.set_member(leaf, Some(key)));
+        Ok(key)
+    }
+
+    /// Serves an admitted VM at its socket. Who hears that it failed takes the VM away again.
+    pub(crate) fn serve(&mut self, key: Key, listener: Listener) -> Result<(), AttachError> {
+        let Some(vm) = self.vms.get_mut(key) else { return Err(AttachError::Stopping) };
+        let failed = |source| AttachError::Watch { id: vm.id.clone(), source };
+        self.poll.watch(&listener, Token::Listener(key)).map_err(failed)?;
+        tracing::info!(vm = vm.id, namespace = vm.namespace, socket = %listener.path().display(), "attached");
+        vm.listener = Some(listener);
+        Ok(())
+    }
+
+    /// Lets a VM go. Its socket's file is removed by whoever drops what this gives.
+    pub(crate) fn detach(&mut self, key: Key, now: Tick) -> Option<Listener> {
+        let keys: Vec<Key> = self.vms.get(key)?.connections.iter().collect();
+        self.counters.closed.detached += keys.len() as u64;
+        for key in keys {
+            self.remove(key, now);
+        }
+        let vm = self.vms.remove(key)?;
+        self.ids.remove(&vm.id);
+        if let Some(pool) = self.pools.get_mut(vm.pool) {
+            pool.release(vm.leaf, now);
+            if pool.closed && pool.is_empty() {
+                self.pools.remove(vm.pool);
+            }
+        }
+        tracing::info!(vm = vm.id, namespace = vm.namespace, "detached");
+        vm.listener
+    }
+
+    /// Moves a VM to another class of its pool, with its debt.
+    pub(crate) fn move_vm(&mut self, id: &str, class: &str, now: Tick) -> Result<(), MoveError> {
+        let unknown = || MoveError::UnknownVm { id: id.to_owned() };
+        let vm = self.ids.get(id).and_then(|&key| self.vms.get(key)).ok_or_else(unknown)?;
+        let pool = self.pools.get_mut(vm.pool).ok_or_else(unknown)?;
+        if let Some((namespace, what)) = pool.refuses(&vm.namespace, class) {
+            return Err(MoveError::NamespaceNotAllowed { namespace, what });
+        }
+        pool.shaper.move_to(vm.leaf, class, now).map_err(MoveError::Admission)?;
+        pool.next = Next::Now;
+        tracing::info!(vm = id, class = pool.shaper.class_of(vm.leaf), "moved");
+        Ok(())
+    }
+
+    /// The VM of that id.
+    pub(crate) fn vm_named(&self, id: &str) -> Option<Key> {
+        self.ids.get(id).copied()
+    }
+
+    /// The pool of that name.
+    pub(crate) fn pool_named(&self, name: &str) -> Option<Key> {
+        self.pools.iter().find(|(_, pool)| pool.setup.name == name).map(|(key, _)| key)
+    }
+}

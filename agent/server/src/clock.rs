@@ -1,0 +1,44 @@
+//! The agent's only reader of the clock.
+
+use htb::Tick;
+use rustix::time::{ClockId, Timespec, clock_gettime};
+
+/// `CLOCK_MONOTONIC` in nanoseconds: never set, never turned back, the same clock as the timer's.
+pub(crate) fn now() -> Tick {
+    tick(clock_gettime(ClockId::Monotonic))
+}
+
+fn tick(time: Timespec) -> Tick {
+    // Counted from boot, it is never negative, and 64 bits of nanoseconds are 584 years.
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let nanoseconds = u64::try_from(time.tv_nsec).unwrap_or(0);
+    Tick(seconds.saturating_mul(SECOND).saturating_add(nanoseconds))
+}
+
+/// The same instant as the kernel wants it.
+pub(crate) fn timespec(tick: Tick) -> Timespec {
+    let seconds = i64::try_from(tick.0 / SECOND).unwrap_or(i64::MAX);
+    // A remainder below 10⁹ fits.
+    Timespec { tv_sec: seconds, tv_nsec: (tick.0 % SECOND).cast_signed() }
+}
+
+/// Nanoseconds in a second.
+pub(crate) const SECOND: u64 = 1_000_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instant_survives_the_way_to_the_kernel_and_back() {
+        for instant in [Tick(0), Tick(1), Tick(SECOND - 1), Tick(SECOND), Tick(1_234_567_890_123_456_789)] {
+            assert_eq!(tick(timespec(instant)), instant);
+        }
+    }
+
+    #[test]
+    fn the_clock_never_goes_back() {
+        let first = now();
+        assert!(now() >= first);
+    }
+}

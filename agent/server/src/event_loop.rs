@@ -1,0 +1,69 @@
+//! The thread: sleep until something happens or is due, obey, do a batch.
+
+use std::sync::mpsc::{Receiver, TryRecvError};
+
+use htb::Tick;
+
+use crate::batch::READ;
+use crate::clock;
+use crate::plane::Plane;
+use crate::poll::Events;
+use crate::pool::Next;
+
+/// Something to be done between two batches, by the thread that owns everything.
+pub(crate) type Command = Box<dyn FnOnce(&mut Plane, Tick) + Send>;
+
+/// Runs until it has drained, or nobody is left who could give a command.
+pub(crate) fn run(mut plane: Plane, commands: &Receiver<Command>) {
+    let mut events = Events::new();
+    let mut scratch = vec![0; READ];
+    loop {
+        plane.sleep(&mut events);
+        if !obey(&mut plane, commands) {
+            return;
+        }
+        plane.batch(&events, &mut scratch);
+        if plane.is_drained(clock::now()) {
+            return;
+        }
+    }
+}
+
+/// Does all that was commanded. False when nobody can command any more.
+fn obey(plane: &mut Plane, commands: &Receiver<Command>) -> bool {
+    loop {
+        match commands.try_recv() {
+            Ok(command) => command(plane, clock::now()),
+            Err(TryRecvError::Empty) => return true,
+            Err(TryRecvError::Disconnected) => return false,
+        }
+    }
+}
+
+impl Plane {
+    fn sleep(&mut self, events: &mut Events) {
+        let busy = self.is_busy();
+        if !busy {
+            let due = self.due();
+            self.poll.arm(due).expect("a timer of ours takes any instant");
+        }
+        self.poll.wait(events, busy).expect("epoll waits on descriptors of ours");
+        self.counters.wake_ups += u64::from(!busy);
+    }
+
+    /// Is there something left that needs no event?
+    fn is_busy(&self) -> bool {
+        let work = &self.work;
+        !(work.read.is_empty() && work.write.is_empty() && work.accept.is_empty())
+            || self.pools.iter().any(|(_, pool)| pool.next == Next::Now)
+    }
+
+    /// The earliest instant at which there is something to do though nothing happens.
+    fn due(&self) -> Option<Tick> {
+        let pools = self.pools.iter().filter_map(|(_, pool)| match pool.next {
+            Next::At(due) => Some(due),
+            Next::Idle | Next::Now => None,
+        });
+        pools.chain(self.work.starved_until).chain(self.deadline).min()
+    }
+}

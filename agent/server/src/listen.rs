@@ -1,0 +1,163 @@
+//! Socket directories and the sockets in them.
+
+use std::fs::{self, DirBuilder, Metadata, Permissions};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with,
+};
+
+use crate::listen_error::ListenError;
+
+const DIRECTORY_MODE: u32 = 0o750;
+const SOCKET_MODE: u32 = 0o660;
+
+/// A socket is bound under this name and then renamed: whoever sees `egd.sock` sees it listening, with its
+/// owner and mode. It is as long as `egd.sock`, so the bound on paths is the same.
+const TEMPORARY: &str = ".egd.new";
+
+/// Connections that may wait to be accepted. A VM has one; the rest is for tools and reconnects.
+const BACKLOG: i32 = 16;
+
+/// Who owns the sockets and their directories; what is `None` stays as the process makes it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Owner {
+    /// User id.
+    pub uid: Option<u32>,
+    /// Group id: in practice QEMU's.
+    pub gid: Option<u32>,
+}
+
+/// A VM's listening socket. When it goes, so does its file, if that is still its own.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    socket: OwnedFd,
+    path: PathBuf,
+    inode: (u64, u64),
+}
+
+impl Listener {
+    /// Listens at `path`, in a directory of its own.
+    pub(crate) fn open(path: &Path, owner: Owner) -> Result<Self, ListenError> {
+        let directory = path.parent().expect("a socket path has the VM's directory");
+        make_directory(directory, owner)?;
+        refuse_living(path)?;
+        bind_and_rename(directory, path, owner)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let own = fs::symlink_metadata(&self.path).is_ok_and(|found| inode(&found) == self.inode);
+        if own && let Err(error) = fs::remove_file(&self.path) {
+            tracing::warn!(path = %self.path.display(), %error, "a socket could not be removed");
+        }
+        // Not empty when a successor has its socket there; then it stays.
+        let _ = self.path.parent().map(fs::remove_dir);
+    }
+}
+
+/// Makes the directory of all sockets if need be, and refuses one in which no socket can be made.
+pub(crate) fn prepare(socket_dir: &Path) -> Result<(), ListenError> {
+    let path = || socket_dir.to_owned();
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(socket_dir)
+        .map_err(|source| ListenError::MakeDirectory { path: path(), source })?;
+    // Also a read-only file system says no here.
+    let writable = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+    let flags = rustix::fs::AtFlags::EACCESS;
+    rustix::fs::accessat(rustix::fs::CWD, socket_dir, writable, flags)
+        .or_else(|_| rustix::fs::access(socket_dir, writable))
+        .map_err(|errno| ListenError::NoRights { path: path(), source: errno.into() })
+}
+
+fn make_directory(path: &Path, owner: Owner) -> Result<(), ListenError> {
+    match DirBuilder::new().mode(DIRECTORY_MODE).create(path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            // Not through a link: what it points at is not ours to change.
+            if !fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()) {
+                return Err(ListenError::NotADirectory { path: path.to_owned() });
+            }
+        }
+        Err(source) => return Err(ListenError::MakeDirectory { path: path.to_owned(), source }),
+    }
+    set_rights(path, DIRECTORY_MODE, owner)
+}
+
+/// A socket left by a process that is gone is in nobody's way; everything else is.
+fn refuse_living(path: &Path) -> Result<(), ListenError> {
+    let owned = || path.to_owned();
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(ListenError::Probe { path: owned(), source }),
+        Ok(found) if !found.file_type().is_socket() => return Err(ListenError::NotASocket { path: owned() }),
+        Ok(_) => {}
+    }
+    match connect_to(path) {
+        Err(Errno::CONNREFUSED | Errno::NOENT) => Ok(()),
+        // EAGAIN: so many connect that its backlog is full.
+        Ok(()) | Err(Errno::AGAIN) => Err(ListenError::InUse { path: owned() }),
+        Err(errno) => Err(ListenError::Probe { path: owned(), source: errno.into() }),
+    }
+}
+
+fn connect_to(path: &Path) -> Result<(), Errno> {
+    connect(&unix_socket()?, &SocketAddrUnix::new(path)?)
+}
+
+fn bind_and_rename(directory: &Path, path: &Path, owner: Owner) -> Result<Listener, ListenError> {
+    let temporary = directory.join(TEMPORARY);
+    let failed = |source: io::Error| ListenError::BindSocket { path: path.to_owned(), source };
+    // Left by a process that died between bind and rename.
+    let _ = fs::remove_file(&temporary);
+    let socket = bind_at(&temporary).map_err(|errno| failed(errno.into()))?;
+    let publish = || {
+        set_rights(&temporary, SOCKET_MODE, owner)?;
+        let found = fs::symlink_metadata(&temporary).map_err(failed)?;
+        fs::rename(&temporary, path).map_err(failed)?;
+        Ok(inode(&found))
+    };
+    let inode = publish().inspect_err(|_| drop(fs::remove_file(&temporary)))?;
+    Ok(Listener { socket, path: path.to_owned(), inode })
+}
+
+fn bind_at(path: &Path) -> Result<OwnedFd, Errno> {
+    let socket = unix_socket()?;
+    bind(&socket, &SocketAddrUnix::new(path)?)?;
+    listen(&socket, BACKLOG)?;
+    Ok(socket)
+}
+
+fn unix_socket() -> Result<OwnedFd, Errno> {
+    socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC, None)
+}
+
+fn set_rights(path: &Path, mode: u32, owner: Owner) -> Result<(), ListenError> {
+    let rights = fs::set_permissions(path, Permissions::from_mode(mode));
+    let set = rights.and_then(|()| match owner {
+        Owner { uid: None, gid: None } => Ok(()),
+        Owner { uid, gid } => chown(path, uid, gid),
+    });
+    set.map_err(|source| ListenError::SetRights { path: path.to_owned(), source })
+}
+
+fn inode(found: &Metadata) -> (u64, u64) {
+    (found.dev(), found.ino())
+}

@@ -1,0 +1,175 @@
+//! The data plane's state, and the few steps that touch more than one part of it.
+
+use std::collections::HashMap;
+use std::io;
+
+use htb::Tick;
+
+use crate::connection::{Connection, Fault, Flushed};
+use crate::counters::Counters;
+use crate::poll::{Poll, Token};
+use crate::pool::{Next, Pool};
+use crate::slab::{Key, Slab};
+use crate::vm::Vm;
+
+/// Everything the loop owns. One thread has it, so there is no lock in it.
+#[derive(Debug)]
+pub(crate) struct Plane {
+    pub(crate) poll: Poll,
+    pub(crate) pools: Slab<Pool>,
+    pub(crate) vms: Slab<Vm>,
+    pub(crate) connections: Slab<Connection>,
+    /// VMs by their id.
+    pub(crate) ids: HashMap<String, Key>,
+    /// How many VMs the limit of open files allows.
+    pub(crate) max_vms: u64,
+    pub(crate) counters: Counters,
+    pub(crate) work: Work,
+    /// When to stop at the latest, once draining.
+    pub(crate) deadline: Option<Tick>,
+}
+
+/// Who is to be looked at in this batch or, as far as it did not get there, in the next.
+#[derive(Debug, Default)]
+pub(crate) struct Work {
+    /// VMs to whom somebody connects.
+    pub(crate) accept: Vec<Key>,
+    /// VMs whose next connection waits for a descriptor.
+    pub(crate) starved: Vec<Key>,
+    /// When to try again for these.
+    pub(crate) starved_until: Option<Tick>,
+    /// Connections that may have sent something.
+    pub(crate) read: Vec<Key>,
+    /// Connections that have something to be written.
+    pub(crate) write: Vec<Key>,
+    /// Connections whose 0x01 is being decided; empty between two decisions.
+    pub(crate) settle: Vec<Key>,
+    /// Connections whose peer has sent its last; they go at the end of the batch.
+    pub(crate) ended: Vec<Key>,
+}
+
+impl Plane {
+    pub(crate) fn new(max_vms: u64) -> io::Result<Self> {
+        Ok(Self {
+            poll: Poll::new()?,
+            pools: Slab::new(),
+            vms: Slab::new(),
+            connections: Slab::new(),
+            ids: HashMap::new(),
+            max_vms,
+            counters: Counters::default(),
+            work: Work::default(),
+            deadline: None,
+        })
+    }
+
+    /// Brings a connection's demand to its pool's tree.
+    pub(crate) fn ask(&mut self, key: Key, now: Tick) {
+        let Some((connection, vm, pool)) = self.parts(key) else { return };
+        let asked = connection.ask(pool.shaper.tree_mut(), vm.leaf, now, &pool.supply);
+        if asked.enqueued {
+            pool.next = Next::Now;
+        }
+        if connection.is_asking() && !connection.listed.settle {
+            connection.listed.settle = true;
+            pool.to_settle.push(key);
+        }
+        if asked.answered {
+            self.list_to_write(key);
+        }
+    }
+
+    /// Puts a connection on the list of those to write to.
+    pub(crate) fn list_to_write(&mut self, key: Key) {
+        if let Some(connection) = self.connections.get_mut(key).filter(|connection| !connection.listed.write)
+        {
+            connection.listed.write = true;
+            self.work.write.push(key);
+        }
+    }
+
+    /// Puts a connection on the list of those to read from.
+    pub(crate) fn list_to_read(&mut self, key: Key) {
+        if let Some(connection) = self.connections.get_mut(key).filter(|connection| !connection.listed.read) {
+            connection.listed.read = true;
+            self.work.read.push(key);
+        }
+    }
+
+    /// Writes what a connection has pending, and what follows from how that went.
+    pub(crate) fn flush(&mut self, key: Key, now: Tick) {
+        let Some((connection, _, pool)) = self.parts(key) else { return };
+        match connection.flush(&mut pool.supply) {
+            Err(fault) => self.close_faulty(key, fault, now),
+            Ok(Flushed::Blocked) => self.block(key, now),
+            // What it asked beyond the room for answers can be asked now.
+            Ok(Flushed::All) if !connection.wants() => self.ask(key, now),
+            Ok(Flushed::All) => {}
+        }
+    }
+
+    /// Its peer does not read: it has no demand until it does. Reading from it goes on.
+    fn block(&mut self, key: Key, now: Tick) {
+        let Some((connection, vm, pool)) = self.parts(key) else { return };
+        connection.withdraw(pool.shaper.tree_mut(), vm.leaf, now);
+        pool.next = Next::Now;
+        self.counters.blocked += 1;
+        self.watch_writing(key, true, now);
+    }
+
+    /// Its peer has read again.
+    pub(crate) fn unblock(&mut self, key: Key, now: Tick) {
+        let Some(connection) = self.connections.get_mut(key).filter(|connection| !connection.is_writable())
+        else {
+            return;
+        };
+        connection.resume();
+        self.watch_writing(key, false, now);
+        self.flush(key, now);
+    }
+
+    fn watch_writing(&mut self, key: Key, on: bool, now: Tick) {
+        let Some(connection) = self.connections.get(key) else { return };
+        if let Err(error) = self.poll.watch_writing(connection, Token::Connection(key), on) {
+            tracing::warn!(%error, "a connection cannot be watched and is closed");
+            self.counters.closed.broken += 1;
+            self.remove(key, now);
+        }
+    }
+
+    /// Ends a connection for what its peer did, or the kernel said. No other is touched.
+    pub(crate) fn close_faulty(&mut self, key: Key, fault: Fault, now: Tick) {
+        let closed = &mut self.counters.closed;
+        match fault {
+            Fault::Garbage(egd::Violation::UnknownCommand(_)) => closed.unknown_command += 1,
+            Fault::Garbage(egd::Violation::TooManyRuns) => closed.too_many_runs += 1,
+            Fault::Broken(_) => closed.broken += 1,
+        }
+        let vm = self.parts(key).map_or("", |(_, vm, _)| vm.id.as_str());
+        tracing::debug!(vm, reason = fault.reason(), error = %fault, "connection closed");
+        self.remove(key, now);
+    }
+
+    /// Ends a connection, whatever for: what it asked is forgotten.
+    pub(crate) fn remove(&mut self, key: Key, now: Tick) {
+        let Some((connection, vm, pool)) = self.parts(key) else { return };
+        if connection.wants() {
+            connection.withdraw(pool.shaper.tree_mut(), vm.leaf, now);
+            // The instant that the tree named may have been for this demand.
+            pool.next = Next::Now;
+        }
+        vm.connections.remove(key);
+        vm.add_asked(connection.session().counters());
+        self.connections.remove(key);
+        // Its descriptor is free for somebody who waits for one.
+        self.work.accept.append(&mut self.work.starved);
+    }
+
+    /// A connection with its VM and pool.
+    pub(crate) fn parts(&mut self, key: Key) -> Option<(&mut Connection, &mut Vm, &mut Pool)> {
+        let connection = self.connections.get_mut(key)?;
+        let vm = self.vms.get_mut(connection.vm)?;
+        let pool = self.pools.get_mut(vm.pool)?;
+        Some((connection, vm, pool))
+    }
+}

@@ -1,0 +1,95 @@
+//! A pool as the loop sees it: a class tree, a supply, and when to look at them again.
+
+use htb::{NodeId, Tick};
+use source::Supply;
+
+use crate::attach_error::AttachError;
+use crate::setup::{Attach, PoolSetup};
+use crate::slab::Key;
+
+#[derive(Debug)]
+pub(crate) struct Pool {
+    pub(crate) setup: PoolSetup,
+    pub(crate) shaper: htb::pool::Pool,
+    pub(crate) supply: Supply,
+    /// It has gone from the configuration and stays for the VMs it has.
+    pub(crate) closed: bool,
+    pub(crate) next: Next,
+    /// Connections whose 0x01 is decided when nobody can be granted more.
+    pub(crate) to_settle: Vec<Key>,
+    /// The VM of each leaf, by the leaf's index.
+    members: Vec<Option<Key>>,
+}
+
+/// When the tree has something to decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Not before somebody asks.
+    Idle,
+    /// In this batch or, if that is over, at once after it.
+    Now,
+    /// At this instant.
+    At(Tick),
+}
+
+impl Pool {
+    pub(crate) fn new(setup: PoolSetup, shaper: htb::pool::Pool, supply: Supply) -> Self {
+        let (to_settle, members) = (Vec::new(), Vec::new());
+        Self { setup, shaper, supply, closed: false, next: Next::Idle, to_settle, members }
+    }
+
+    pub(crate) fn is_due(&self, now: Tick) -> bool {
+        match self.next {
+            Next::Idle => false,
+            Next::Now => true,
+            Next::At(due) => due <= now,
+        }
+    }
+
+    pub(crate) fn member(&self, leaf: NodeId) -> Option<Key> {
+        self.members.get(leaf.index()).copied().flatten()
+    }
+
+    pub(crate) fn set_member(&mut self, leaf: NodeId, vm: Option<Key>) {
+        if self.members.len() <= leaf.index() {
+            self.members.resize(leaf.index() + 1, None);
+        }
+        self.members[leaf.index()] = vm;
+    }
+
+    /// Gives a VM a leaf, if its namespace may have one and its class has room.
+    pub(crate) fn admit(&mut self, attach: &Attach, now: Tick) -> Result<NodeId, AttachError> {
+        if self.closed {
+            return Err(AttachError::ClosedPool { pool: attach.pool.clone() });
+        }
+        let class = attach.class.as_deref().unwrap_or_default();
+        if let Some((namespace, what)) = self.refuses(&attach.namespace, class) {
+            return Err(AttachError::NamespaceNotAllowed { namespace, what });
+        }
+        self.shaper.attach(&attach.namespace, class, now).map_err(AttachError::Admission)
+    }
+
+    /// The namespace, and the pool or class that it may not use; `""` is the default class.
+    pub(crate) fn refuses(&self, namespace: &str, class: &str) -> Option<(String, String)> {
+        let class = if class.is_empty() { &self.setup.params.default_class } else { class };
+        let what = if !self.setup.namespaces.contains(namespace) {
+            format!("pool {}", self.setup.name)
+        } else if !self.setup.class_namespaces.get(class).is_none_or(|set| set.contains(namespace)) {
+            format!("class {class}")
+        } else {
+            return None;
+        };
+        Some((namespace.to_owned(), what))
+    }
+
+    /// Takes a leaf away, and all that it is owed and owes.
+    pub(crate) fn release(&mut self, leaf: NodeId, now: Tick) {
+        self.set_member(leaf, None);
+        self.shaper.detach(leaf, now);
+        self.next = Next::Now;
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.members.iter().all(Option::is_none)
+    }
+}

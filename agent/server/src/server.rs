@@ -1,0 +1,207 @@
+//! The handle by which the rest of the agent talks to the loop.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Sender, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use htb::Tick;
+
+use crate::apply::{self, ApplyError};
+use crate::attach_error::{AttachError, DetachError, MoveError};
+use crate::event_loop::{self, Command};
+use crate::limits;
+use crate::listen::{self, Listener, Owner};
+use crate::listen_error::ListenError;
+use crate::place::socket_path;
+use crate::plane::Plane;
+use crate::poll::ring;
+use crate::setup::{Attach, PoolSetup};
+use crate::snapshot::Snapshot;
+
+/// What a server needs to know before it starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Every VM gets a directory in here; it is made if it is missing.
+    pub socket_dir: PathBuf,
+    /// Who owns these directories and the sockets in them.
+    pub owner: Owner,
+}
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Sockets cannot be made where they are wanted.
+    #[error("sockets cannot be made: {0}")]
+    SocketDirectory(ListenError),
+    /// The kernel gives no event queue.
+    #[error("the event loop cannot be set up: {source}")]
+    Poll {
+        /// Why.
+        source: io::Error,
+    },
+    /// The kernel gives no thread.
+    #[error("the event loop's thread cannot be started: {source}")]
+    Thread {
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl StartError {
+    /// One word for logs, metrics and conditions.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::SocketDirectory(error) => error.reason(),
+            Self::Poll { .. } => "NoEventQueue",
+            Self::Thread { .. } => "NoThread",
+        }
+    }
+}
+
+/// The server is on its way out, or gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the server is stopping")]
+pub struct Stopped;
+
+/// Starts the loop's thread. It serves nothing yet: see [`Server::apply`] and [`Server::attach`].
+pub fn start(options: Options) -> Result<Server, StartError> {
+    listen::prepare(&options.socket_dir).map_err(StartError::SocketDirectory)?;
+    let max_vms = limits::vms_within(limits::raise());
+    let plane = Plane::new(max_vms).map_err(|source| StartError::Poll { source })?;
+    let bell = plane.poll.bell();
+    let (sender, commands) = channel();
+    let thread = std::thread::Builder::new()
+        .name("data-plane".to_owned())
+        .spawn(move || event_loop::run(plane, &commands))
+        .map_err(|source| StartError::Thread { source })?;
+    let inner = Inner { options, commands: Some(sender), bell, thread: Mutex::new(Some(thread)) };
+    Ok(Server { inner: Arc::new(inner) })
+}
+
+/// A handle on the running loop. Its methods block for one turn of the loop, so an async caller calls them where
+/// blocking is allowed. When the last handle goes, so does the server.
+#[derive(Clone, Debug)]
+pub struct Server {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    options: Options,
+    /// `None` only while it is dropped.
+    commands: Option<Sender<Command>>,
+    bell: Arc<OwnedFd>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Server {
+    /// Goes over to these pools, all of them or none. A pool that is not among them takes no new VM, and goes with
+    /// the last it has.
+    pub fn apply(&self, pools: Vec<PoolSetup>) -> Result<(), ApplyError> {
+        let pools = apply::prepare(pools)?;
+        self.call(move |plane, now| plane.apply(pools, now)).map_err(|Stopped| ApplyError::Stopping)
+    }
+
+    /// Gives a VM its leaf and its socket, and the path of that. When this returns, it listens.
+    pub fn attach(&self, attach: Attach) -> Result<PathBuf, AttachError> {
+        let path = self.socket_path(&attach.id)?;
+        let vm = self.call_vm(move |plane, now| plane.admit(attach, now))?;
+        // Off the loop's thread: a file system may take its time.
+        let served = Listener::open(&path, self.inner.options.owner)
+            .map_err(AttachError::Listen)
+            .and_then(|listener| self.call_vm(move |plane, _| plane.serve(vm, listener)));
+        if let Err(error) = served {
+            // If the loop has stopped, the VM has gone with it.
+            let _ = self.call(move |plane, now| plane.detach(vm, now));
+            return Err(error);
+        }
+        Ok(path)
+    }
+
+    /// The socket that a VM has or would have.
+    pub fn socket_path(&self, id: &str) -> Result<PathBuf, AttachError> {
+        socket_path(self.socket_dir(), id).map_err(AttachError::Path)
+    }
+
+    /// Where the VMs' directories are.
+    pub fn socket_dir(&self) -> &Path {
+        &self.inner.options.socket_dir
+    }
+
+    /// Ends a VM's connections and removes its socket.
+    pub fn detach(&self, id: &str) -> Result<(), DetachError> {
+        let name = id.to_owned();
+        let gone = self.call(move |plane, now| plane.vm_named(&name).map(|vm| plane.detach(vm, now)));
+        match gone {
+            Ok(Some(listener)) => {
+                drop(listener); // here, off the loop's thread
+                Ok(())
+            }
+            Ok(None) => Err(DetachError::UnknownVm { id: id.to_owned() }),
+            Err(Stopped) => Err(DetachError::Stopping),
+        }
+    }
+
+    /// Moves a VM to another class of its pool (`""`: the default class), with its tokens and debt.
+    pub fn move_vm(&self, id: &str, class: &str) -> Result<(), MoveError> {
+        let (id, class) = (id.to_owned(), class.to_owned());
+        self.call(move |plane, now| plane.move_vm(&id, &class, now)).unwrap_or(Err(MoveError::Stopping))
+    }
+
+    /// Everything as it is now.
+    pub fn snapshot(&self) -> Result<Snapshot, Stopped> {
+        self.call(|plane, now| plane.snapshot(now))
+    }
+
+    /// Begins to stop: accepts nobody, closes each connection once nothing is owed on it, and all that are left
+    /// `within` that time. [`join`](Self::join) tells when it is done.
+    pub fn drain(&self, within: Duration) {
+        let within = u64::try_from(within.as_nanos()).unwrap_or(u64::MAX);
+        // If it has stopped already, it has drained.
+        let _ = self.call(move |plane, now| plane.drain(now.after(within), now));
+    }
+
+    /// Waits until the loop has ended and the sockets are gone.
+    ///
+    /// # Panics
+    /// If the loop did.
+    pub fn join(&self) {
+        let thread = self.inner.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            thread.join().expect("the loop ends by returning");
+        }
+    }
+
+    /// Has `command` run by the loop's thread, between two batches, and waits for its answer.
+    fn call<T: Send + 'static>(
+        &self,
+        command: impl FnOnce(&mut Plane, Tick) -> T + Send + 'static,
+    ) -> Result<T, Stopped> {
+        let (answer, answered) = sync_channel(1);
+        let command: Command = Box::new(move |plane, now| {
+            // Whoever asked waits for it; were it gone, nobody would.
+            let _ = answer.send(command(plane, now));
+        });
+        self.inner.commands.as_ref().ok_or(Stopped)?.send(command).map_err(|_| Stopped)?;
+        ring(&self.inner.bell);
+        answered.recv().map_err(|_| Stopped)
+    }
+
+    fn call_vm<T: Send + 'static>(
+        &self,
+        command: impl FnOnce(&mut Plane, Tick) -> Result<T, AttachError> + Send + 'static,
+    ) -> Result<T, AttachError> {
+        self.call(command).unwrap_or(Err(AttachError::Stopping))
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.commands = None;
+        ring(&self.bell);
+    }
+}

@@ -1,0 +1,114 @@
+//! A virtual machine: one leaf, one socket, a few connections.
+
+use htb::NodeId;
+
+use crate::listen::Listener;
+use crate::setup::Client;
+use crate::slab::Key;
+
+/// Live connections of one VM. QEMU has one; a second is a tool, or the next QEMU before the first is gone.
+pub(crate) const MAX_CONNECTIONS: usize = 4;
+
+/// A VM from attach to detach.
+#[derive(Debug)]
+pub(crate) struct Vm {
+    pub(crate) id: String,
+    pub(crate) namespace: String,
+    pub(crate) client: Client,
+    /// Its pool.
+    pub(crate) pool: Key,
+    pub(crate) leaf: NodeId,
+    /// `None` for the moment between its admission and its socket.
+    pub(crate) listener: Option<Listener>,
+    pub(crate) connections: Connections,
+    /// What the connections that are gone had asked.
+    pub(crate) asked_before: egd::Counters,
+}
+
+impl Vm {
+    /// A VM that has a place in its class, and no socket yet.
+    pub(crate) fn new(id: String, namespace: String, client: Client, pool: Key, leaf: NodeId) -> Self {
+        let (connections, asked_before) = (Connections::default(), egd::Counters::default());
+        Self { id, namespace, client, pool, leaf, listener: None, connections, asked_before }
+    }
+
+    /// Adds what a connection that goes had asked.
+    pub(crate) fn add_asked(&mut self, asked: egd::Counters) {
+        add(&mut self.asked_before, asked);
+    }
+}
+
+/// Adds up what connections asked.
+pub(crate) fn add(sum: &mut egd::Counters, other: egd::Counters) {
+    sum.level += other.level;
+    sum.non_blocking += other.non_blocking;
+    sum.blocking += other.blocking;
+    sum.write += other.write;
+    sum.pid += other.pid;
+    sum.discarded += other.discarded;
+    sum.saturations += other.saturations;
+}
+
+/// The connections of a VM, oldest first, and whose turn it is.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Connections {
+    keys: Vec<Key>,
+    turn: usize,
+}
+
+impl Connections {
+    pub(crate) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Takes a new connection, and gives the one that has to go for it.
+    pub(crate) fn add(&mut self, key: Key) -> Option<Key> {
+        self.keys.push(key);
+        (self.keys.len() > MAX_CONNECTIONS).then(|| self.keys[0])
+    }
+
+    pub(crate) fn remove(&mut self, key: Key) {
+        self.keys.retain(|&kept| kept != key);
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Key> {
+        self.keys.iter().copied()
+    }
+
+    /// The next connection, in turns, that `wants` something.
+    pub(crate) fn next(&mut self, wants: impl Fn(Key) -> bool) -> Option<Key> {
+        let count = self.keys.len();
+        let found = (self.turn..self.turn + count).map(|at| at % count).find(|&at| wants(self.keys[at]))?;
+        self.turn = found + 1;
+        Some(self.keys[found])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(slot: u32) -> Key {
+        Key { slot, generation: 0 }
+    }
+
+    #[test]
+    fn connections_take_turns_and_those_that_want_nothing_are_passed_over() {
+        let mut connections = Connections::default();
+        assert_eq!(connections.next(|_| true), None);
+        (0..3).for_each(|slot| assert_eq!(connections.add(key(slot)), None));
+        let mut turns = || connections.next(|key| key.slot != 1).map(|key| key.slot);
+        assert_eq!([turns(), turns(), turns()], [Some(0), Some(2), Some(0)]);
+        assert_eq!(connections.next(|_| false), None);
+    }
+
+    #[test]
+    fn a_fifth_connection_costs_the_oldest_its_place() {
+        let mut connections = Connections::default();
+        (0..4).for_each(|slot| assert_eq!(connections.add(key(slot)), None));
+        assert_eq!(connections.add(key(4)), Some(key(0)));
+        connections.remove(key(0));
+        assert_eq!(connections.iter().map(|key| key.slot).collect::<Vec<_>>(), [1, 2, 3, 4]);
+        assert_eq!(connections.len(), MAX_CONNECTIONS);
+    }
+}
