@@ -1,0 +1,87 @@
+//! The figures in force: what was written, and what is computed where nothing was.
+
+use api::{Admission, EntropyClassSpec, EntropyPoolSpec, PerNamespace, PerVm, Rate, Size};
+use delivery::{BytesPerDay, ClassConfig, NamespaceBound, Namespaces, Shape};
+
+use crate::world::{assured, per_day};
+
+/// What a pool may promise when nobody knows what its sources give: 64Mi/s.
+const UNKNOWN_SUPPLY: u64 = (64 << 20) * 86_400;
+
+/// The root of a pool on a node where its sources give that much.
+pub(crate) fn root(spec: &EntropyPoolSpec, gives: Option<u64>) -> Shape {
+    let written_ceil = spec.ceil.as_ref().map_or(u64::MAX, Rate::bytes_per_day);
+    let default = gives.unwrap_or(UNKNOWN_SUPPLY).min(written_ceil).min(Rate::MAX);
+    let rate = spec.rate.as_ref().map_or(default, Rate::bytes_per_day);
+    let ceil = spec.ceil.as_ref().map_or(rate, Rate::bytes_per_day);
+    shape(rate, ceil, spec.burst.as_ref(), spec.cburst.as_ref())
+}
+
+/// A class under a parent of this shape.
+pub(crate) fn class(
+    name: &str,
+    spec: &EntropyClassSpec,
+    parent: &Shape,
+    namespaces: Namespaces,
+) -> ClassConfig {
+    let ceil = within(spec.ceil.as_ref(), parent.ceil.0);
+    ClassConfig {
+        name: name.to_owned(),
+        parent: spec.parent.clone(),
+        shape: shape(assured(spec), ceil, spec.burst.as_ref(), spec.cburst.as_ref()),
+        prio: spec.prio,
+        weight: spec.weight.into(),
+        per_vm: per_vm(&spec.per_vm, ceil),
+        per_namespace: per_namespace(&spec.per_namespace, ceil),
+        max_vms: max_vms(spec),
+        admission: match spec.admission {
+            Admission::Strict => delivery::Admission::Strict,
+            Admission::Proportional => delivery::Admission::Proportional,
+        },
+        fairness: match spec.fairness {
+            api::Fairness::Namespace => delivery::Fairness::Namespace,
+            api::Fairness::Vm => delivery::Fairness::Vm,
+        },
+        allow_degraded: spec.allow_degraded,
+        namespaces,
+    }
+}
+
+fn per_vm(spec: &PerVm, class_ceil: u64) -> Shape {
+    let ceil = within(spec.ceil.as_ref(), class_ceil);
+    shape(per_day(spec.rate.as_ref()), ceil, spec.burst.as_ref(), spec.cburst.as_ref())
+}
+
+fn per_namespace(spec: &PerNamespace, class_ceil: u64) -> NamespaceBound {
+    NamespaceBound {
+        rate: spec.rate.as_ref().map(|rate| BytesPerDay(rate.bytes_per_day())),
+        ceil: spec.ceil.as_ref().map(|ceil| BytesPerDay(ceil.bytes_per_day().min(class_ceil))),
+        max_vms: spec.max_vms,
+    }
+}
+
+/// How many VMs a class takes. Without a number of its own, a class of `Proportional` has no bound: it exists
+/// to let more in than its rate has room for.
+fn max_vms(spec: &EntropyClassSpec) -> Option<u32> {
+    let each = spec.per_vm.rate.as_ref().filter(|_| spec.admission == Admission::Strict);
+    let fit = each
+        .map(|each| htb::pool::members_that_fit(htb::Rate(assured(spec)), htb::Rate(each.bytes_per_day())));
+    spec.max_vms.or(fit)
+}
+
+/// A ceil above the one it stands under lets nothing more through.
+fn within(ceil: Option<&Rate>, above: u64) -> u64 {
+    ceil.map_or(above, |ceil| ceil.bytes_per_day().min(above))
+}
+
+fn shape(rate: u64, ceil: u64, burst: Option<&Size>, cburst: Option<&Size>) -> Shape {
+    let bytes = |written: Option<&Size>, rate| {
+        written.map_or_else(|| htb::pool::default_burst(htb::Rate(rate)), Size::bytes)
+    };
+    Shape {
+        rate: BytesPerDay(rate),
+        ceil: BytesPerDay(ceil),
+        burst: bytes(burst, rate),
+        cburst: bytes(cburst, ceil),
+    }
+}
