@@ -1,0 +1,119 @@
+//! A node's configuration becomes the server's pools. The only place where the two meet.
+
+use delivery::{
+    Admission, BytesPerDay, ClassConfig, Fairness, NamespaceBound, Namespaces, NodeConfig, PoolConfig, Shape,
+    SourceKind,
+};
+use htb::Rate;
+use htb::pool::{self, ClassParams, PoolParams};
+use server::{PoolSetup, Server, SupplySpec};
+
+/// Why a configuration is not in force.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// The node has no way to open a source of this kind.
+    #[error("pool {pool}: source {name} is {kind}, which this version cannot read: use kernel {{}}")]
+    Source {
+        /// The pool.
+        pool: String,
+        /// The source.
+        name: String,
+        /// What kind of source it is.
+        kind: &'static str,
+    },
+    /// The server refused; the pools are as they were.
+    #[error("the pools are as they were")]
+    Server(#[source] server::ApplyError),
+}
+
+impl ApplyError {
+    /// The one word for logs, metrics and conditions.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Source { .. } => "SourceNotSupported",
+            Self::Server(_) => "ApplyFailed",
+        }
+    }
+}
+
+/// Puts `config` in force, all of it or nothing. VMs keep their connections, tokens and debts.
+pub fn apply(config: &NodeConfig, server: &Server) -> Result<(), ApplyError> {
+    let pools = config.pools.iter().map(setup).collect::<Result<_, _>>()?;
+    server.apply(pools).map_err(ApplyError::Server)
+}
+
+fn setup(pool: &PoolConfig) -> Result<PoolSetup, ApplyError> {
+    Ok(PoolSetup {
+        name: pool.name.clone(),
+        params: PoolParams {
+            root: shape(pool.shape),
+            default_class: pool.default_class.clone(),
+            classes: pool.classes.iter().map(class).collect(),
+        },
+        namespaces: namespaces(&pool.namespaces),
+        class_namespaces: pool
+            .classes
+            .iter()
+            .map(|class| (class.name.clone(), namespaces(&class.namespaces)))
+            .collect(),
+        supply: supply(pool)?,
+    })
+}
+
+fn supply(pool: &PoolConfig) -> Result<SupplySpec, ApplyError> {
+    let kind = |kind: &SourceKind| match kind {
+        SourceKind::Kernel => None,
+        SourceKind::Cpu { .. } => Some("cpu"),
+        SourceKind::Device { .. } => Some("device"),
+        SourceKind::EgdUnix { .. } | SourceKind::EgdTcp { .. } => Some("egd"),
+        SourceKind::File { .. } => Some("file"),
+    };
+    match pool.sources.iter().find_map(|source| Some((source, kind(&source.kind)?))) {
+        None => Ok(SupplySpec::Kernel),
+        Some((source, kind)) => {
+            Err(ApplyError::Source { pool: pool.name.clone(), name: source.name.clone(), kind })
+        }
+    }
+}
+
+fn class(class: &ClassConfig) -> ClassParams {
+    ClassParams {
+        name: class.name.clone(),
+        parent: class.parent.clone(),
+        shape: shape(class.shape),
+        prio: class.prio,
+        // The schema's bound is 10000; what is over it could only come from elsewhere.
+        weight: u16::try_from(class.weight).unwrap_or(u16::MAX),
+        per_vm: shape(class.per_vm),
+        per_namespace: bound(class.per_namespace),
+        max_vms: class.max_vms,
+        admission: match class.admission {
+            Admission::Strict => pool::Admission::Strict,
+            Admission::Proportional => pool::Admission::Proportional,
+        },
+        fairness: match class.fairness {
+            Fairness::Namespace => pool::Fairness::Namespace,
+            Fairness::Vm => pool::Fairness::Vm,
+        },
+    }
+}
+
+fn shape(shape: Shape) -> pool::Shape {
+    pool::Shape { rate: rate(shape.rate), ceil: rate(shape.ceil), burst: shape.burst, cburst: shape.cburst }
+}
+
+fn bound(bound: NamespaceBound) -> pool::NamespaceBound {
+    let NamespaceBound { rate: assured, ceil, max_vms } = bound;
+    pool::NamespaceBound { rate: assured.map(rate), ceil: ceil.map(rate), max_vms }
+}
+
+fn rate(rate: BytesPerDay) -> Rate {
+    Rate(rate.0)
+}
+
+fn namespaces(namespaces: &Namespaces) -> server::Namespaces {
+    match namespaces {
+        Namespaces::All => server::Namespaces::All,
+        Namespaces::Only(names) => server::Namespaces::Only(names.clone()),
+    }
+}

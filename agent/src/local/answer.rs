@@ -1,0 +1,227 @@
+//! A snapshot of the data plane as messages.
+
+use std::sync::Arc;
+
+use delivery::{ClassConfig, NodeConfig};
+use proto::local as wire;
+use server::{
+    ClassSnapshot, Client, Level, LimitAt, NodeSnapshot, PoolSnapshot, Snapshot, VmSnapshot, Waiting,
+};
+
+/// What runs, and the configuration it runs by.
+pub(super) struct Look {
+    snapshot: Snapshot,
+    config: Arc<NodeConfig>,
+}
+
+impl Look {
+    pub(super) fn new(snapshot: Snapshot, config: Arc<NodeConfig>) -> Self {
+        Self { snapshot, config }
+    }
+
+    /// The instant that holds for all of it.
+    pub(super) fn now(&self) -> u64 {
+        self.snapshot.now.0
+    }
+
+    /// By name.
+    pub(super) fn pools(&self) -> Vec<wire::Pool> {
+        self.snapshot.pools.iter().map(pool).collect()
+    }
+
+    /// By pool, then as in the tree.
+    pub(super) fn classes(&self) -> Vec<wire::Class> {
+        let of_pool = |pool| as_in_the_tree(pool).into_iter().map(move |class| self.class(pool, class));
+        self.snapshot.pools.iter().flat_map(of_pool).collect()
+    }
+
+    /// By name.
+    pub(super) fn vms(&self) -> Vec<wire::Vm> {
+        let of_pool = |pool: &PoolSnapshot| pool.vms.iter().map(|vm| self.vm(pool, vm)).collect::<Vec<_>>();
+        let mut vms: Vec<_> = self.snapshot.pools.iter().flat_map(of_pool).collect();
+        vms.sort_by(|one, other| one.id.cmp(&other.id));
+        vms
+    }
+
+    pub(super) fn tree(&self) -> wire::Tree {
+        wire::Tree { now: self.now(), pools: self.pools(), classes: self.classes(), vms: self.vms() }
+    }
+
+    /// Nothing if there is no such VM.
+    pub(super) fn explain(&self, id: &str) -> Option<wire::ExplainResponse> {
+        let found = |pool: &'_ PoolSnapshot| pool.vms.iter().position(|vm| vm.id == id);
+        let (pool, at) = self.snapshot.pools.iter().find_map(|pool| Some((pool, found(pool)?)))?;
+        let vm = &pool.vms[at];
+        Some(wire::ExplainResponse { vm: Some(self.vm(pool, vm)), path: path(pool, vm), now: self.now() })
+    }
+
+    fn class(&self, pool: &PoolSnapshot, class: &ClassSnapshot) -> wire::Class {
+        let config = self.config_of(&pool.name, &class.name);
+        let members = pool.vms.iter().filter(|vm| vm.class == class.name);
+        wire::Class {
+            pool: pool.name.clone(),
+            name: class.name.clone(),
+            parent: class.parent.clone().unwrap_or_default(),
+            shape: Some(shape(&class.node)),
+            prio: class.node.params.prio.into(),
+            weight: class.node.params.weight.into(),
+            per_vm: config.map(|config| wire::Shape {
+                rate: config.per_vm.rate.0,
+                ceil: config.per_vm.ceil.0,
+                burst: config.per_vm.burst,
+                cburst: config.per_vm.cburst,
+            }),
+            vms: count(class.vms),
+            max_vms: config.and_then(|config| config.max_vms),
+            promised: class.assured.0,
+            waiting: count(members.filter(|vm| vm.waiting.is_some()).count()),
+            counters: Some(counters(&class.node)),
+            closed: class.closed,
+        }
+    }
+
+    /// A class that was deleted has none.
+    fn config_of(&self, pool: &str, class: &str) -> Option<&ClassConfig> {
+        let pool = self.config.pools.iter().find(|config| config.name == pool)?;
+        pool.classes.iter().find(|config| config.name == class)
+    }
+
+    fn vm(&self, pool: &PoolSnapshot, vm: &VmSnapshot) -> wire::Vm {
+        let client = match vm.client {
+            Client::Qemu => wire::Client::Qemu,
+            Client::Egd => wire::Client::Egd,
+        };
+        wire::Vm {
+            id: vm.id.clone(),
+            namespace: vm.namespace.clone(),
+            pool: pool.name.clone(),
+            class: vm.class.clone(),
+            socket: vm.socket.as_ref().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default(),
+            client: client.into(),
+            connections: count(vm.connections),
+            owed: vm.owed,
+            waiting_since: vm.waiting.as_ref().map(|waiting| waiting.since.0),
+            binding: self.binding(pool, vm),
+            shape: Some(shape(&vm.node)),
+            level: Some(level(&vm.node)),
+            counters: Some(counters(&vm.node)),
+        }
+    }
+
+    fn binding(&self, pool: &PoolSnapshot, vm: &VmSnapshot) -> Option<wire::Binding> {
+        let own = (wire::NodeKind::Vm, vm.id.clone());
+        let Some(Waiting { limit, limit_since, .. }) = &vm.waiting else {
+            let stuck = vm.blocked > 0 && vm.owed > 0;
+            return stuck.then(|| binding(wire::Limit::Peer, own, self.now()));
+        };
+        let (limit, whose) = match limit {
+            LimitAt::Rate => (wire::Limit::Rate, own),
+            LimitAt::Supply => (wire::Limit::Supply, (wire::NodeKind::Pool, pool.name.clone())),
+            LimitAt::Ceil(Level::Vm) => (wire::Limit::Ceil, own),
+            LimitAt::Ceil(Level::Namespace) => {
+                (wire::Limit::Ceil, (wire::NodeKind::Namespace, vm.namespace.clone()))
+            }
+            LimitAt::Ceil(Level::Class(name)) => (wire::Limit::Ceil, (wire::NodeKind::Class, name.clone())),
+            LimitAt::Ceil(Level::Pool) => (wire::Limit::Ceil, (wire::NodeKind::Pool, pool.name.clone())),
+        };
+        Some(binding(limit, whose, limit_since.0))
+    }
+}
+
+/// Whether a VM is among those that were asked for.
+pub(super) fn passes(vm: &wire::Vm, wanted: &wire::ListVmsRequest) -> bool {
+    let is = |wanted: &str, found: &str| wanted.is_empty() || wanted == found;
+    is(&wanted.pool, &vm.pool)
+        && is(&wanted.class, &vm.class)
+        && !(wanted.waiting && vm.waiting_since.is_none())
+}
+
+fn pool(pool: &PoolSnapshot) -> wire::Pool {
+    let at_the_root = pool.classes.iter().filter(|class| class.parent.is_none());
+    wire::Pool {
+        name: pool.name.clone(),
+        shape: Some(shape(&pool.node)),
+        default_class: pool.default_class.clone(),
+        classes: count(pool.classes.len()),
+        vms: count(pool.vms.len()),
+        waiting: count(pool.vms.iter().filter(|vm| vm.waiting.is_some()).count()),
+        promised: at_the_root.fold(0, |sum, class| class.node.params.rate.0.saturating_add(sum)),
+        counters: Some(counters(&pool.node)),
+        closed: pool.closed,
+    }
+}
+
+/// Parents before children, siblings by name.
+fn as_in_the_tree(pool: &PoolSnapshot) -> Vec<&ClassSnapshot> {
+    let below = |parent: Option<&str>| {
+        let children = pool.classes.iter().filter(move |class| class.parent.as_deref() == parent);
+        // The next one to visit is the last of the stack.
+        children.rev().collect::<Vec<_>>()
+    };
+    let mut stack = below(None);
+    let mut ordered = Vec::with_capacity(pool.classes.len());
+    while let Some(class) = stack.pop() {
+        ordered.push(class);
+        stack.extend(below(Some(&class.name)));
+    }
+    ordered
+}
+
+/// From the VM's leaf to the pool.
+fn path(pool: &PoolSnapshot, vm: &VmSnapshot) -> Vec<wire::Step> {
+    let class = |name: &str| pool.classes.iter().find(|class| class.name == name);
+    let own = class(&vm.class);
+    let namespace = own
+        .and_then(|class| class.namespaces.iter().find(|namespace| namespace.name == vm.namespace))
+        .and_then(|namespace| namespace.node);
+    let mut path = vec![step(wire::NodeKind::Vm, &vm.id, &vm.node)];
+    path.extend(namespace.map(|node| step(wire::NodeKind::Namespace, &vm.namespace, &node)));
+    let classes = std::iter::successors(own, |below| class(below.parent.as_deref()?));
+    path.extend(classes.map(|class| step(wire::NodeKind::Class, &class.name, &class.node)));
+    path.push(step(wire::NodeKind::Pool, &pool.name, &pool.node));
+    path
+}
+
+fn step(kind: wire::NodeKind, name: &str, node: &NodeSnapshot) -> wire::Step {
+    wire::Step {
+        kind: kind.into(),
+        name: name.to_owned(),
+        shape: Some(shape(node)),
+        level: Some(level(node)),
+        counters: Some(counters(node)),
+    }
+}
+
+fn binding(limit: wire::Limit, (kind, name): (wire::NodeKind, String), since: u64) -> wire::Binding {
+    wire::Binding { limit: limit.into(), kind: kind.into(), name, since }
+}
+
+fn shape(node: &NodeSnapshot) -> wire::Shape {
+    let params = &node.params;
+    wire::Shape { rate: params.rate.0, ceil: params.ceil.0, burst: params.burst, cburst: params.cburst }
+}
+
+fn level(node: &NodeSnapshot) -> wire::Level {
+    let mode = match node.stats.mode {
+        htb::Mode::CanSend => wire::Mode::CanSend,
+        htb::Mode::MayBorrow => wire::Mode::MayBorrow,
+        htb::Mode::CantSend => wire::Mode::CantSend,
+    };
+    wire::Level { tokens: node.stats.tokens, ctokens: node.stats.ctokens, mode: mode.into() }
+}
+
+fn counters(node: &NodeSnapshot) -> wire::Counters {
+    let stats = &node.stats;
+    wire::Counters {
+        bytes: stats.bytes,
+        grants: stats.grants,
+        borrowed: stats.borrowed,
+        lent: stats.lent,
+        overlimits: stats.overlimits,
+    }
+}
+
+/// No host has four thousand million of anything we count.
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}

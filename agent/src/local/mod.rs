@@ -1,0 +1,152 @@
+//! The local API: what a person, a hook or a script on this host may ask.
+
+mod answer;
+mod refusal;
+mod service;
+mod socket;
+
+use std::convert::Infallible;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use proto::local::local_server::LocalServer;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::runtime::Builder;
+use tokio::sync::{mpsc, oneshot};
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::ReceiverStream;
+
+use self::service::Service;
+use crate::agent::Agent;
+use crate::signals::Signals;
+
+pub use socket::{ApiSocket, SocketError};
+
+/// Before the next caller is accepted after one could not be.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Whoever runs the daemon.
+pub trait Host: Send + Sync + 'static {
+    /// A VM of this namespace is about to be attached: the configuration may have to know its name.
+    fn expect(&self, namespace: &str);
+
+    /// Somebody wants the daemon to end, by this signal. May come more than once.
+    fn stop(&self, signal: &'static str);
+}
+
+/// Why nobody is answered.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The thread could not be made.
+    #[error("the thread of the local API cannot be started: {0}")]
+    Thread(#[source] io::Error),
+    /// Its runtime, its socket or its signals could not be set up.
+    #[error("the local API cannot be set up: {0}")]
+    Setup(#[source] io::Error),
+}
+
+/// The thread on which everything waits that is not data: callers and signals. It sleeps while nobody calls.
+#[derive(Debug)]
+pub struct LocalApi {
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
+    /// Removed from the file system when the API goes.
+    _socket: ApiSocket,
+}
+
+impl LocalApi {
+    /// Answers on `socket`, and takes over SIGTERM and SIGINT.
+    pub fn serve(socket: ApiSocket, agent: Arc<Agent>, host: Arc<dyn Host>) -> Result<Self, ServeError> {
+        let listener = socket.listener().map_err(ServeError::Setup)?;
+        let (stop, stopped) = oneshot::channel();
+        let (up, is_up) = std::sync::mpsc::channel();
+        let thread = thread::Builder::new()
+            .name("local-api".to_owned())
+            .spawn(move || run(listener, agent, host, stopped, &up))
+            .map_err(ServeError::Thread)?;
+        is_up
+            .recv()
+            .unwrap_or_else(|_| Err(io::Error::other("its thread ended")))
+            .map_err(ServeError::Setup)?;
+        Ok(Self { stop, thread, _socket: socket })
+    }
+
+    /// Hangs up on everybody and removes the socket.
+    pub fn stop(self) {
+        // It may have ended by itself.
+        let _ = self.stop.send(());
+        if self.thread.join().is_err() {
+            tracing::error!("the local API had panicked");
+        }
+    }
+}
+
+fn run(
+    listener: std::os::unix::net::UnixListener,
+    agent: Arc<Agent>,
+    host: Arc<dyn Host>,
+    stopped: oneshot::Receiver<()>,
+    up: &std::sync::mpsc::Sender<io::Result<()>>,
+) {
+    let runtime = match Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return drop(up.send(Err(error))),
+    };
+    runtime.block_on(async {
+        let set_up = || Ok((UnixListener::from_std(listener)?, Signals::new()?));
+        match set_up() {
+            Err(error) => drop(up.send(Err(error))),
+            Ok((listener, signals)) => {
+                let _ = up.send(Ok(()));
+                answer_until(listener, agent, host, signals, stopped).await;
+            }
+        }
+    });
+    // A call may wait for the host, which waits for this thread.
+    runtime.shutdown_background();
+}
+
+async fn answer_until(
+    listener: UnixListener,
+    agent: Arc<Agent>,
+    host: Arc<dyn Host>,
+    mut signals: Signals,
+    mut stopped: oneshot::Receiver<()>,
+) {
+    let (connections, accepted) = mpsc::channel(1);
+    let service = LocalServer::new(Service::new(agent, Arc::clone(&host)));
+    let answering = tonic::transport::Server::builder()
+        .serve_with_incoming(service, ReceiverStream::new(accepted).map(Ok::<_, Infallible>));
+    let mut answering = pin!(answering);
+    let mut accepting = pin!(accept(listener, connections));
+    loop {
+        tokio::select! {
+            signal = signals.next() => host.stop(signal),
+            _ = &mut stopped => return,
+            // Neither ends before the other.
+            () = &mut accepting => return,
+            _ = &mut answering => return,
+        }
+    }
+}
+
+/// Hands on whoever connects. When descriptors run out it waits for some: the listener stays readable meanwhile,
+/// and a loop without the wait would spin.
+async fn accept(listener: UnixListener, connections: mpsc::Sender<UnixStream>) {
+    loop {
+        match listener.accept().await {
+            Ok((connection, _)) => {
+                if connections.send(connection).await.is_err() {
+                    return;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a caller of the local API could not be accepted");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}

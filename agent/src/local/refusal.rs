@@ -1,0 +1,47 @@
+//! Refusals as gRPC codes, each with its sentence.
+
+use htb::pool::AttachError as Admission;
+use server::{AttachError, DetachError, MoveError};
+use tonic::{Code, Status};
+
+pub(super) fn attach(error: &AttachError) -> Status {
+    let code = match error {
+        AttachError::Path(_) => Code::InvalidArgument,
+        AttachError::AlreadyAttached { .. } => Code::AlreadyExists,
+        AttachError::UnknownPool { .. } => Code::NotFound,
+        AttachError::ClosedPool { .. } | AttachError::Listen(_) => Code::FailedPrecondition,
+        AttachError::NamespaceNotAllowed { .. } => Code::PermissionDenied,
+        AttachError::Admission(error) => admission(error),
+        AttachError::TooManyVms { .. } => Code::ResourceExhausted,
+        AttachError::Watch { .. } => Code::Internal,
+        AttachError::Stopping => Code::Unavailable,
+    };
+    Status::new(code, error.to_string())
+}
+
+pub(super) fn detach(error: &DetachError) -> Status {
+    let code = match error {
+        DetachError::UnknownVm { .. } => Code::NotFound,
+        DetachError::Stopping => Code::Unavailable,
+    };
+    Status::new(code, error.to_string())
+}
+
+pub(super) fn move_vm(error: &MoveError) -> Status {
+    let code = match error {
+        MoveError::UnknownVm { .. } => Code::NotFound,
+        MoveError::NamespaceNotAllowed { .. } => Code::PermissionDenied,
+        MoveError::Admission(error) => admission(error),
+        MoveError::Stopping => Code::Unavailable,
+    };
+    Status::new(code, error.to_string())
+}
+
+fn admission(error: &Admission) -> Code {
+    match error {
+        Admission::UnknownClass { .. } => Code::NotFound,
+        Admission::ClosedClass { .. } => Code::FailedPrecondition,
+        // All others are about room; the enum may grow.
+        _ => Code::ResourceExhausted,
+    }
+}

@@ -1,0 +1,165 @@
+//! The calls of the local API. Each asks the data plane on a thread that may wait.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::local::local_server::Local;
+use proto::local::{
+    AttachRequest, AttachResponse, Client as WireClient, DetachRequest, DetachResponse, ExplainRequest,
+    ExplainResponse, ListClassesRequest, ListClassesResponse, ListPoolsRequest, ListPoolsResponse,
+    ListVmsRequest, ListVmsResponse, MoveRequest, MoveResponse, Tree, WatchTreeRequest,
+};
+use server::{Attach, Client};
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+use super::answer::{self, Look};
+use super::{Host, refusal};
+use crate::agent::Agent;
+
+/// Between two trees when the caller does not say.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// A caller may not keep the data plane from its work.
+const SHORTEST: Duration = Duration::from_millis(50);
+
+/// The calls of the local API.
+pub(super) struct Service {
+    agent: Arc<Agent>,
+    host: Arc<dyn Host>,
+}
+
+impl Service {
+    pub(super) fn new(agent: Arc<Agent>, host: Arc<dyn Host>) -> Self {
+        Self { agent, host }
+    }
+
+    /// Runs what blocks where that is allowed.
+    async fn call<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&Agent, &dyn Host) -> Result<T, Status> + Send + 'static,
+    ) -> Result<Response<T>, Status> {
+        let (agent, host) = (Arc::clone(&self.agent), Arc::clone(&self.host));
+        let done = tokio::task::spawn_blocking(move || call(&agent, &*host)).await;
+        done.map_err(|_| Status::internal("the daemon failed in this call; its log says more"))?
+            .map(Response::new)
+    }
+}
+
+#[tonic::async_trait]
+impl Local for Service {
+    async fn attach(&self, request: Request<AttachRequest>) -> Result<Response<AttachResponse>, Status> {
+        let request = request.into_inner();
+        self.call(|agent, host| {
+            host.expect(&request.namespace);
+            let socket = agent.attach(wanted(request)).map_err(|error| refusal::attach(&error))?;
+            Ok(AttachResponse { socket: socket.to_string_lossy().into_owned() })
+        })
+        .await
+    }
+
+    async fn detach(&self, request: Request<DetachRequest>) -> Result<Response<DetachResponse>, Status> {
+        let id = request.into_inner().id;
+        self.call(move |agent, _| {
+            agent.server().detach(&id).map_err(|error| refusal::detach(&error))?;
+            Ok(DetachResponse {})
+        })
+        .await
+    }
+
+    async fn r#move(&self, request: Request<MoveRequest>) -> Result<Response<MoveResponse>, Status> {
+        let MoveRequest { id, class } = request.into_inner();
+        self.call(move |agent, _| {
+            agent.server().move_vm(&id, &class).map_err(|error| refusal::move_vm(&error))?;
+            Ok(MoveResponse {})
+        })
+        .await
+    }
+
+    async fn list_pools(&self, _: Request<ListPoolsRequest>) -> Result<Response<ListPoolsResponse>, Status> {
+        self.call(|agent, _| Ok(ListPoolsResponse { pools: look(agent)?.pools() })).await
+    }
+
+    async fn list_classes(
+        &self,
+        request: Request<ListClassesRequest>,
+    ) -> Result<Response<ListClassesResponse>, Status> {
+        let pool = request.into_inner().pool;
+        self.call(move |agent, _| {
+            let mut classes = look(agent)?.classes();
+            classes.retain(|class| pool.is_empty() || class.pool == pool);
+            Ok(ListClassesResponse { classes })
+        })
+        .await
+    }
+
+    async fn list_vms(&self, request: Request<ListVmsRequest>) -> Result<Response<ListVmsResponse>, Status> {
+        let wanted = request.into_inner();
+        self.call(move |agent, _| {
+            let look = look(agent)?;
+            let mut vms = look.vms();
+            vms.retain(|vm| answer::passes(vm, &wanted));
+            Ok(ListVmsResponse { vms, now: look.now() })
+        })
+        .await
+    }
+
+    async fn explain(&self, request: Request<ExplainRequest>) -> Result<Response<ExplainResponse>, Status> {
+        let id = request.into_inner().id;
+        self.call(move |agent, _| {
+            let unknown = || Status::not_found(format!("there is no VM {id} on this node"));
+            look(agent)?.explain(&id).ok_or_else(unknown)
+        })
+        .await
+    }
+
+    type WatchTreeStream = ReceiverStream<Result<Tree, Status>>;
+
+    async fn watch_tree(
+        &self,
+        request: Request<WatchTreeRequest>,
+    ) -> Result<Response<Self::WatchTreeStream>, Status> {
+        let every = match request.into_inner().interval {
+            0 => INTERVAL,
+            nanoseconds => Duration::from_nanos(nanoseconds).max(SHORTEST),
+        };
+        let (trees, watched) = mpsc::channel(1);
+        tokio::spawn(watch(Arc::clone(&self.agent), every, trees));
+        Ok(Response::new(ReceiverStream::new(watched)))
+    }
+}
+
+/// Sends a tree after each interval until nobody reads. A reader that is slow gets fewer.
+async fn watch(agent: Arc<Agent>, every: Duration, trees: mpsc::Sender<Result<Tree, Status>>) {
+    let mut interval = tokio::time::interval(every);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = interval.tick() => {}
+            () = trees.closed() => return,
+        }
+        let agent = Arc::clone(&agent);
+        let Ok(tree) = tokio::task::spawn_blocking(move || look(&agent).map(|look| look.tree())).await else {
+            return;
+        };
+        let failed = tree.is_err();
+        if trees.send(tree).await.is_err() || failed {
+            return;
+        }
+    }
+}
+
+fn look(agent: &Agent) -> Result<Look, Status> {
+    let snapshot = agent.server().snapshot().map_err(|stopped| Status::unavailable(stopped.to_string()))?;
+    Ok(Look::new(snapshot, agent.config()))
+}
+
+fn wanted(request: AttachRequest) -> Attach {
+    let client = match request.client() {
+        WireClient::Unspecified | WireClient::Qemu => Client::Qemu,
+        WireClient::Egd => Client::Egd,
+    };
+    let AttachRequest { id, namespace, pool, class, .. } = request;
+    Attach { id, namespace, pool, class: Some(class).filter(|class| !class.is_empty()), client }
+}

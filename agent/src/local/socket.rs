@@ -1,0 +1,177 @@
+//! The socket on which a daemon is asked.
+
+use std::fs::{self, Metadata, Permissions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+/// `sun_path` holds 108 bytes, the last of them a NUL.
+const MAX_PATH: usize = 107;
+/// For the owner and the group: who may speak here may cut VMs off.
+const MODE: u32 = 0o660;
+
+/// Why the local API has no socket.
+#[derive(Debug, thiserror::Error)]
+pub enum SocketError {
+    /// The kernel takes no longer path.
+    #[error(
+        "socket path {path} has {length} bytes, and the kernel takes at most 107; choose a shorter run directory",
+        path = path.display()
+    )]
+    TooLong {
+        /// The socket.
+        path: PathBuf,
+        /// Its bytes.
+        length: usize,
+    },
+    /// A daemon is alive there.
+    #[error(
+        "a daemon serves {path} already; stop it, or give this one a run directory of its own",
+        path = path.display()
+    )]
+    InUse {
+        /// The socket.
+        path: PathBuf,
+    },
+    /// Something else has the name.
+    #[error("{path} exists and is not a socket; remove it", path = path.display())]
+    NotASocket {
+        /// The path.
+        path: PathBuf,
+    },
+    /// It could not be made.
+    #[error("socket {path} cannot be made: {source}", path = path.display())]
+    Bind {
+        /// The socket.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// A listening socket. When it goes, so does its file, if that is still its own.
+#[derive(Debug)]
+pub struct ApiSocket {
+    listener: UnixListener,
+    path: PathBuf,
+    inode: (u64, u64),
+}
+
+impl ApiSocket {
+    /// Listens at `path`, in a directory that exists. Whoever connects waits until the API is served.
+    pub fn bind(path: &Path) -> Result<Self, SocketError> {
+        let length = path.as_os_str().len();
+        if length > MAX_PATH {
+            return Err(SocketError::TooLong { path: path.to_owned(), length });
+        }
+        refuse_living(path)?;
+        bind_and_rename(path).map_err(|source| SocketError::Bind { path: path.to_owned(), source })
+    }
+
+    /// The same listener once more, for the thread that serves it.
+    pub(super) fn listener(&self) -> io::Result<UnixListener> {
+        self.listener.try_clone()
+    }
+}
+
+impl Drop for ApiSocket {
+    fn drop(&mut self) {
+        let own = fs::symlink_metadata(&self.path).is_ok_and(|found| inode(&found) == self.inode);
+        if own && let Err(error) = fs::remove_file(&self.path) {
+            tracing::warn!(path = %self.path.display(), %error, "a socket could not be removed");
+        }
+    }
+}
+
+/// A socket left by a daemon that is gone is in nobody's way.
+fn refuse_living(path: &Path) -> Result<(), SocketError> {
+    let owned = || path.to_owned();
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(SocketError::Bind { path: owned(), source }),
+        Ok(found) if !found.file_type().is_socket() => return Err(SocketError::NotASocket { path: owned() }),
+        Ok(_) => {}
+    }
+    match UnixStream::connect(path) {
+        Ok(_) => Err(SocketError::InUse { path: owned() }),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Err(SocketError::InUse { path: owned() }),
+        Err(error) if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound) => Ok(()),
+        Err(source) => Err(SocketError::Bind { path: owned(), source }),
+    }
+}
+
+/// Whoever sees the socket sees it listening, with its mode. The temporary name is no longer than `api.sock`.
+fn bind_and_rename(path: &Path) -> io::Result<ApiSocket> {
+    let temporary = path.with_file_name(".api.new");
+    let _ = fs::remove_file(&temporary);
+    let listener = UnixListener::bind(&temporary)?;
+    let publish = || {
+        listener.set_nonblocking(true)?;
+        fs::set_permissions(&temporary, Permissions::from_mode(MODE))?;
+        let found = fs::symlink_metadata(&temporary)?;
+        fs::rename(&temporary, path)?;
+        Ok(inode(&found))
+    };
+    let inode = publish().inspect_err(|_: &io::Error| drop(fs::remove_file(&temporary)))?;
+    Ok(ApiSocket { listener, path: path.to_owned(), inode })
+}
+
+fn inode(found: &Metadata) -> (u64, u64) {
+    (found.dev(), found.ino())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_socket_is_for_owner_and_group_and_goes_with_its_daemon() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("api.sock");
+        let socket = ApiSocket::bind(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, MODE);
+        drop(socket);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_living_daemon_keeps_its_socket_and_a_dead_one_does_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("api.sock");
+        let living = UnixListener::bind(&path).unwrap();
+        let refused = ApiSocket::bind(&path).unwrap_err();
+        assert!(matches!(refused, SocketError::InUse { .. }), "{refused}");
+        drop(living);
+        ApiSocket::bind(&path).unwrap();
+    }
+
+    #[test]
+    fn a_successor_s_socket_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("api.sock");
+        let old = ApiSocket::bind(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        let _new = UnixListener::bind(&path).unwrap();
+        drop(old);
+        assert!(path.exists());
+    }
+
+    #[test]
+    fn what_is_no_socket_is_not_overwritten() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("api.sock");
+        fs::write(&path, "precious").unwrap();
+        let refused = ApiSocket::bind(&path).unwrap_err();
+        assert!(matches!(refused, SocketError::NotASocket { .. }), "{refused}");
+        assert_eq!(fs::read(&path).unwrap(), b"precious");
+    }
+
+    #[test]
+    fn a_path_of_108_bytes_is_refused() {
+        let path = PathBuf::from(format!("/{}/api.sock", "d".repeat(98)));
+        let refused = ApiSocket::bind(&path).unwrap_err();
+        assert!(matches!(refused, SocketError::TooLong { length: 108, .. }), "{refused}");
+    }
+}
