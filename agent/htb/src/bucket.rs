@@ -56,8 +56,9 @@ impl Bucket {
     /// New parameters from `now` on: what was earned so far was earned at the old rate, debts stay, and
     /// only what the new burst cannot hold is lost.
     pub(crate) fn set(&mut self, rate: Rate, burst: u64, now: Tick) {
+        let earned = self.level(now);
         self.burst = units(burst);
-        self.credit = self.level(now);
+        self.credit = earned.min(self.burst);
         self.rate = rate.0;
         self.at = self.at.max(now);
     }

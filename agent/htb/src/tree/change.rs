@@ -74,7 +74,9 @@ impl Tree {
         self.advance(now);
         let (slot, params) = (self.slot(node), params.clamped());
         if self.nodes[slot].params.prio != params.prio {
-            self.take_out(slot);
+            if self.nodes[slot].place != Place::Assured {
+                self.put(slot, Place::Out); // of the queue of the old prio
+            }
             self.nodes[slot].borrowed.reset();
         }
         let node = &mut self.nodes[slot];
@@ -84,7 +86,7 @@ impl Tree {
         node.assured.set_share(params.rate.0);
         node.borrowed.set_share(u64::from(params.weight));
         node.params = params;
-        self.settle(slot);
+        self.settle_with(slot, self.nodes[slot].parent);
         if !was_open {
             self.rearm_below(slot);
         }
@@ -104,21 +106,23 @@ impl Tree {
         if from == to {
             return Ok(());
         }
-        self.take_out(slot);
+        self.put(slot, Place::Out);
         self.nodes[from].children = self.nodes[from].children.saturating_sub(1);
         self.nodes[to].children = self.nodes[to].children.saturating_add(1);
         let node = &mut self.nodes[slot];
         node.parent = Some(to);
         node.assured.reset();
         node.borrowed.reset();
-        self.settle(slot);
+        self.settle_with(slot, Some(from));
         self.rearm_below(slot);
         Ok(())
     }
 
-    /// Takes a node out of its parent's queues; the caller settles it again.
-    fn take_out(&mut self, slot: usize) {
-        if let (true, Some(parent)) = (self.put(slot, Place::Out), self.nodes[slot].parent) {
+    /// Settles a node that was taken out of its parent's queues, and only then that parent: what still is wanted
+    /// all the time must not lose its turn.
+    fn settle_with(&mut self, slot: usize, parent: Option<usize>) {
+        self.settle(slot);
+        if let Some(parent) = parent {
             self.settle(parent);
         }
     }

@@ -9,7 +9,7 @@ use crate::units::{Tick, whole_bytes};
 impl Tree {
     /// A node's counters, and its levels at `now`.
     pub fn stats(&self, node: NodeId, now: Tick) -> Stats {
-        let node = &self.nodes[self.slot(node)];
+        let (node, now) = (&self.nodes[self.slot(node)], now.max(self.now));
         let (backlog, waiting_since) = match &node.kind {
             Kind::Leaf(leaf) => (leaf.backlog, leaf.waiting_since),
             Kind::Inner(_) => (0, None),

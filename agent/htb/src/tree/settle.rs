@@ -42,8 +42,7 @@ impl Tree {
         }
         let below: Vec<_> = self.timers.slots().filter(|&slot| self.is_below(slot, top)).collect();
         for slot in below {
-            let due = self.judge(slot).due;
-            self.arm(slot, due);
+            self.settle(slot); // it may be due by now
         }
     }
 

@@ -1,0 +1,353 @@
+//! The tree again, slow and obvious: every bucket is brought up to date at each step, and every decision is made
+//! from the definitions by looking at every node.
+
+use htb::{Decision, MAX_GRANT, MAX_OWED, NodeId, Params, Tick};
+
+const UNITS: i128 = 86_400_000_000_000;
+
+/// What is wanted of a node and how it may be served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Out,
+    Assured,
+    Borrowing,
+}
+
+/// A node's standing in one kind of its parent's queues.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tag {
+    start: u128,
+    finish: u128,
+}
+
+#[derive(Clone, Debug)]
+struct Node {
+    id: NodeId,
+    parent: Option<usize>,
+    params: Params,
+    leaf: bool,
+    backlog: u64,
+    suspended: bool,
+    tokens: i128,
+    ctokens: i128,
+    place: Place,
+    assured: Tag,
+    borrowed: Tag,
+    /// It went from borrowing to assured and has not been out since.
+    keeps_turn: bool,
+    assured_time: u128,
+    borrowed_time: [u128; 8],
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Model {
+    /// By order of making; what was removed is `None`.
+    nodes: Vec<Option<Node>>,
+    now: u64,
+}
+
+impl Model {
+    pub(crate) fn new(root: NodeId, params: Params) -> Self {
+        let mut model = Self::default();
+        model.add(root, None, params, false, Tick(0));
+        model
+    }
+
+    pub(crate) fn add(&mut self, id: NodeId, parent: Option<NodeId>, params: Params, leaf: bool, now: Tick) {
+        self.pass(now);
+        self.nodes.push(Some(Node {
+            id,
+            parent: parent.map(|parent| self.find(parent)),
+            params,
+            leaf,
+            backlog: 0,
+            suspended: false,
+            tokens: i128::from(params.burst) * UNITS,
+            ctokens: i128::from(params.cburst) * UNITS,
+            place: Place::Out,
+            assured: Tag::default(),
+            borrowed: Tag::default(),
+            keeps_turn: false,
+            assured_time: 0,
+            borrowed_time: [0; 8],
+        }));
+    }
+
+    pub(crate) fn remove(&mut self, id: NodeId, now: Tick) {
+        self.pass(now);
+        let node = self.find(id);
+        self.nodes[node] = None;
+        self.place_all();
+    }
+
+    pub(crate) fn enqueue(&mut self, id: NodeId, bytes: u64, now: Tick) -> u64 {
+        self.pass(now);
+        let node = self.find_mut(id);
+        let added = bytes.min(MAX_OWED - node.backlog);
+        node.backlog += added;
+        self.place_all();
+        added
+    }
+
+    pub(crate) fn cancel(&mut self, id: NodeId, bytes: u64, now: Tick) -> u64 {
+        self.pass(now);
+        let node = self.find_mut(id);
+        let taken = bytes.min(node.backlog);
+        node.backlog -= taken;
+        self.place_all();
+        taken
+    }
+
+    pub(crate) fn suspend(&mut self, id: NodeId, on: bool, now: Tick) {
+        self.pass(now);
+        self.find_mut(id).suspended = on;
+        self.place_all();
+    }
+
+    pub(crate) fn set_params(&mut self, id: NodeId, params: Params, now: Tick) {
+        self.pass(now);
+        let node = self.find_mut(id);
+        if node.params.prio != params.prio {
+            node.borrowed = Tag::default();
+            node.keeps_turn = false;
+            if node.place == Place::Borrowing {
+                node.place = Place::Out;
+            }
+        }
+        node.params = params;
+        node.tokens = node.tokens.min(i128::from(params.burst) * UNITS);
+        node.ctokens = node.ctokens.min(i128::from(params.cburst) * UNITS);
+        self.place_all();
+    }
+
+    pub(crate) fn set_parent(&mut self, id: NodeId, parent: NodeId, now: Tick) {
+        self.pass(now);
+        let to = Some(self.find(parent));
+        let node = self.find_mut(id);
+        if node.parent != to {
+            node.parent = to;
+            (node.assured, node.borrowed) = (Tag::default(), Tag::default());
+            node.keeps_turn = false;
+            node.place = Place::Out;
+        }
+        self.place_all();
+    }
+
+    pub(crate) fn charge(&mut self, id: NodeId, bytes: u64, now: Tick) {
+        self.pass(now);
+        let path = self.path(self.find(id));
+        let lender = *path.iter().find(|&&node| self.pays(node)).unwrap_or(path.last().unwrap());
+        self.pay(&path, lender, bytes);
+        self.place_all();
+    }
+
+    pub(crate) fn available(&self, id: NodeId) -> u64 {
+        let least = self.path(self.find(id)).into_iter().map(|node| self.at(node).ctokens).min().unwrap();
+        u64::try_from(least.div_euclid(UNITS)).unwrap_or(0)
+    }
+
+    /// Tokens, ceil tokens, backlog.
+    pub(crate) fn state(&self, id: NodeId) -> (i64, i64, u64) {
+        let node = self.at(self.find(id));
+        let bytes = |units: i128| i64::try_from(units.div_euclid(UNITS)).unwrap();
+        (bytes(node.tokens), bytes(node.ctokens), node.backlog)
+    }
+
+    pub(crate) fn dequeue(&mut self, now: Tick, supply: u64) -> Decision {
+        self.pass(now);
+        self.place_all();
+        if !self.ready(0) {
+            return self.wait();
+        }
+        let (mut lender, mut path) = (None, vec![0]);
+        while let Some(&top) = path.last().filter(|&&node| !self.at(node).leaf) {
+            let child = self.first(top, Place::Assured).or_else(|| {
+                lender = lender.or(Some(top));
+                self.first(top, Place::Borrowing)
+            });
+            path.push(child.unwrap());
+        }
+        path.reverse();
+        let leaf = path[0];
+        let bytes = self.at(leaf).backlog.min(MAX_GRANT);
+        if bytes > supply {
+            return Decision::WaitForSupply { bytes };
+        }
+        for &node in &path {
+            self.take_turn(node, bytes);
+        }
+        self.at_mut(leaf).backlog -= bytes;
+        self.pay(&path, lender.unwrap_or(leaf), bytes);
+        self.place_all();
+        Decision::Grant { leaf: self.at(leaf).id, bytes }
+    }
+
+    /// The earliest instant at which some leaf's path is open, all along.
+    fn wait(&self) -> Decision {
+        let waiting = self.all().filter(|&node| self.at(node).leaf && self.wants(node));
+        let opens = waiting.filter_map(|leaf| {
+            let path = self.path(leaf).into_iter();
+            path.map(|node| self.opens(node)).try_fold(0, |latest, opens| Some(opens?.max(latest)))
+        });
+        opens.min().map_or(Decision::Idle, |opens| Decision::WaitUntil(Tick(opens)))
+    }
+
+    fn opens(&self, node: usize) -> Option<u64> {
+        let Node { ctokens, params, .. } = self.at(node);
+        if *ctokens >= 0 {
+            return Some(self.now);
+        }
+        let rate = i128::from(params.ceil.0);
+        let wait = (-ctokens + rate - 1).checked_div(rate)?;
+        u64::try_from(wait + i128::from(self.now)).ok()
+    }
+
+    /// Brings every bucket up to `now`.
+    pub(crate) fn pass(&mut self, now: Tick) {
+        let elapsed = now.0.saturating_sub(self.now);
+        self.now += elapsed;
+        for node in self.nodes.iter_mut().flatten() {
+            let Params { rate, ceil, burst, cburst, .. } = node.params;
+            let earn = |credit: i128, rate: u64, burst: u64| {
+                let earned = i128::from(rate) * i128::from(elapsed);
+                (credit + earned).min(i128::from(burst) * UNITS)
+            };
+            node.tokens = earn(node.tokens, rate.0, burst);
+            node.ctokens = earn(node.ctokens, ceil.0, cburst);
+        }
+    }
+
+    fn pay(&mut self, path: &[usize], lender: usize, bytes: u64) {
+        let cost = i128::from(bytes) * UNITS;
+        let paying = path.iter().position(|&node| node == lender).unwrap();
+        for (level, &node) in path.iter().enumerate() {
+            let node = self.at_mut(node);
+            node.ctokens -= cost;
+            node.tokens -= if level >= paying { cost } else { 0 };
+        }
+    }
+
+    // The definitions.
+
+    fn open(&self, node: usize) -> bool {
+        self.at(node).ctokens >= 0
+    }
+
+    fn pays(&self, node: usize) -> bool {
+        self.at(node).tokens >= 0 && self.at(node).params.rate.0 > 0
+    }
+
+    fn wants(&self, node: usize) -> bool {
+        let Node { leaf, backlog, suspended, .. } = self.at(node);
+        if *leaf { *backlog > 0 && !suspended } else { self.children(node).any(|child| self.ready(child)) }
+    }
+
+    fn ready(&self, node: usize) -> bool {
+        self.open(node) && self.wants(node)
+    }
+
+    fn assured(&self, node: usize) -> bool {
+        let from_below = self.children(node).any(|child| self.assured(child));
+        self.open(node) && (from_below || (self.pays(node) && self.wants(node)))
+    }
+
+    /// The child to serve first: the lowest prio of those that borrow, then the earliest finish of a whole
+    /// request, then the slot.
+    fn first(&self, node: usize, place: Place) -> Option<usize> {
+        let children = self.children(node).filter(|&child| self.at(child).place == place);
+        children.min_by_key(|&child| {
+            let Node { id, params, assured, borrowed, .. } = self.at(child);
+            let whole = u128::from(MAX_GRANT);
+            match place {
+                Place::Assured => (0, assured.start + whole * pace(params.rate.0), id.index()),
+                _ => (params.prio, borrowed.start + whole * pace(u64::from(params.weight)), id.index()),
+            }
+        })
+    }
+
+    // The turns.
+
+    fn take_turn(&mut self, node: usize, bytes: u64) {
+        let Some(parent) = self.at(node).parent else { return };
+        let Params { rate, weight, prio, .. } = self.at(node).params;
+        let (place, bytes) = (self.at(node).place, u128::from(bytes));
+        let own = self.at_mut(node);
+        let (tag, per_byte) = match place {
+            Place::Assured => (&mut own.assured, pace(rate.0)),
+            _ => (&mut own.borrowed, pace(u64::from(weight))),
+        };
+        let started = tag.start;
+        tag.finish = tag.start + bytes * per_byte;
+        tag.start = tag.finish;
+        let above = self.at_mut(parent);
+        let time = match place {
+            Place::Assured => &mut above.assured_time,
+            _ => &mut above.borrowed_time[usize::from(prio)],
+        };
+        *time = started.max(*time);
+    }
+
+    fn place_all(&mut self) {
+        for node in self.all().collect::<Vec<_>>() {
+            let place = match (self.ready(node), self.assured(node)) {
+                (_, true) => Place::Assured,
+                (true, false) => Place::Borrowing,
+                (false, false) => Place::Out,
+            };
+            self.place(node, place);
+        }
+    }
+
+    fn place(&mut self, node: usize, place: Place) {
+        let Some(parent) = self.at(node).parent.map(|parent| self.at(parent).clone()) else { return };
+        let own = self.at_mut(node);
+        let was = std::mem::replace(&mut own.place, place);
+        match (was, place) {
+            (Place::Out | Place::Borrowing, Place::Assured) => {
+                own.keeps_turn = was == Place::Borrowing;
+                own.assured.start = own.assured.finish.max(parent.assured_time);
+            }
+            (Place::Out | Place::Assured, Place::Borrowing) if !own.keeps_turn => {
+                let time = parent.borrowed_time[usize::from(own.params.prio)];
+                own.borrowed.start = own.borrowed.finish.max(time);
+            }
+            (_, Place::Out | Place::Borrowing) => own.keeps_turn = false,
+            _ => {}
+        }
+    }
+
+    // The tree.
+
+    fn all(&self) -> impl Iterator<Item = usize> {
+        (0..self.nodes.len()).filter(|&node| self.nodes[node].is_some())
+    }
+
+    fn children(&self, node: usize) -> impl Iterator<Item = usize> {
+        self.all().filter(move |&child| self.at(child).parent == Some(node))
+    }
+
+    fn path(&self, node: usize) -> Vec<usize> {
+        std::iter::successors(Some(node), |&node| self.at(node).parent).collect()
+    }
+
+    fn find(&self, id: NodeId) -> usize {
+        self.all().find(|&node| self.at(node).id == id).unwrap()
+    }
+
+    fn find_mut(&mut self, id: NodeId) -> &mut Node {
+        let node = self.find(id);
+        self.at_mut(node)
+    }
+
+    fn at(&self, node: usize) -> &Node {
+        self.nodes[node].as_ref().unwrap()
+    }
+
+    fn at_mut(&mut self, node: usize) -> &mut Node {
+        self.nodes[node].as_mut().unwrap()
+    }
+}
+
+fn pace(share: u64) -> u128 {
+    (1 << 64) / u128::from(share.max(1))
+}
