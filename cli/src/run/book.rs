@@ -1,0 +1,171 @@
+//! What was accepted of the manifests, and what follows from it for this host.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use api::manifest::{self, Located, Manifest, Object, Problem};
+use api::{Accepted, ClassStatus, EntropyClass, EntropyPool, PoolStatus};
+use delivery::NodeConfig;
+use plan::{Plan, Snapshot};
+
+/// The only node there is.
+const HOST: &str = "host";
+
+/// Every object as it was last read and as it was last accepted.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Book {
+    pools: BTreeMap<String, EntropyPool>,
+    classes: BTreeMap<String, EntropyClass>,
+    namespaces: BTreeSet<String>,
+    config: Arc<NodeConfig>,
+}
+
+/// What a reading of the manifests came to.
+#[derive(Debug, Default)]
+pub(super) struct Verdict {
+    /// Sentences on what was refused; the rest is in force.
+    pub(super) refused: Vec<String>,
+    /// Sentences on what is worth knowing, and no reason to refuse.
+    pub(super) noted: Vec<String>,
+}
+
+impl Book {
+    /// An empty book that knows these namespaces.
+    pub(super) fn new(namespaces: impl IntoIterator<Item = String>) -> Self {
+        Self { namespaces: namespaces.into_iter().collect(), ..Self::default() }
+    }
+
+    /// What the host serves.
+    pub(super) fn config(&self) -> &Arc<NodeConfig> {
+        &self.config
+    }
+
+    /// Takes over what the manifests say. Where a manifest cannot be understood nothing changes at all; where
+    /// an object breaks a rule it stays as it was last accepted.
+    pub(super) fn read(&mut self, manifest: Manifest) -> Verdict {
+        let noted = sentences(&manifest.ignored);
+        let problems = self.problems(&manifest);
+        if !problems.is_empty() {
+            return Verdict { refused: sentences(&problems), noted };
+        }
+        let next = self.with(manifest.objects);
+        let (next, plan) = next.planned();
+        *self = next;
+        let mut verdict = Verdict { refused: plan.refusals().map(ToString::to_string).collect(), noted };
+        verdict.noted.extend(plan.standing().map(ToString::to_string));
+        verdict
+    }
+
+    /// Learns of a namespace; says whether it was new.
+    pub(super) fn meet(&mut self, namespace: &str) -> bool {
+        if !self.namespaces.insert(namespace.to_owned()) {
+            return false;
+        }
+        let (next, _) = self.clone().planned();
+        *self = next;
+        true
+    }
+
+    /// What is wrong with the manifests by themselves, and as an edit of what is in force.
+    fn problems(&self, manifest: &Manifest) -> Vec<Problem> {
+        let mut problems = manifest.problems.clone();
+        for located in &manifest.objects {
+            if let Some(old) = self.in_force(&located.object).filter(|old| differ(old, &located.object)) {
+                problems.extend(manifest::transition(&old, located));
+            }
+        }
+        let pools = manifest.objects.iter().any(|located| matches!(located.object, Object::Pool(_)));
+        if problems.is_empty() && !pools {
+            problems.push(Problem::of_file(
+                "the manifests",
+                "no EntropyPool is in them: `kind: EntropyPool` with `spec: {}` is one that serves",
+            ));
+        }
+        problems
+    }
+
+    /// The object of the same name as it runs.
+    fn in_force(&self, object: &Object) -> Option<Object> {
+        match object {
+            Object::Pool(_) => {
+                let pool = self.pools.get(object.name())?;
+                let spec = pool.status.as_ref()?.accepted.as_ref()?.spec.clone();
+                Some(Object::Pool(Box::new(EntropyPool { spec, ..pool.clone() })))
+            }
+            Object::Class(_) => {
+                let class = self.classes.get(object.name())?;
+                let spec = class.status.as_ref()?.accepted.as_ref()?.spec.clone();
+                Some(Object::Class(Box::new(EntropyClass { spec, ..class.clone() })))
+            }
+        }
+    }
+
+    /// The book with these objects instead of its own, each with the memory of its namesake.
+    fn with(&self, objects: Vec<Located>) -> Self {
+        let mut next = Self { pools: BTreeMap::new(), classes: BTreeMap::new(), ..self.clone() };
+        for located in objects {
+            let name = located.object.name().to_owned();
+            match located.object {
+                Object::Pool(mut pool) => {
+                    let old = self.pools.get(&name);
+                    pool.metadata.generation =
+                        generation(old.map(|old| (old.metadata.generation, old.spec == pool.spec)));
+                    pool.status = old.and_then(|old| old.status.clone());
+                    next.pools.insert(name, *pool);
+                }
+                Object::Class(mut class) => {
+                    let old = self.classes.get(&name);
+                    class.metadata.generation =
+                        generation(old.map(|old| (old.metadata.generation, old.spec == class.spec)));
+                    class.status = old.and_then(|old| old.status.clone());
+                    next.classes.insert(name, *class);
+                }
+            }
+        }
+        next
+    }
+
+    /// The book after planning: what was accepted is written down.
+    fn planned(mut self) -> (Self, Plan) {
+        let plan = plan::plan(&self.snapshot());
+        for (name, pool) in &mut self.pools {
+            let accepted: Option<Accepted<_>> = plan.pools.get(name).and_then(|it| it.accepted_spec.clone());
+            pool.status = Some(PoolStatus { accepted, ..PoolStatus::default() });
+        }
+        for (name, class) in &mut self.classes {
+            let accepted: Option<Accepted<_>> =
+                plan.classes.get(name).and_then(|it| it.accepted_spec.clone());
+            class.status = Some(ClassStatus { accepted, ..ClassStatus::default() });
+        }
+        self.config = plan.nodes.get(HOST).cloned().unwrap_or_default();
+        (self, plan)
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let pools = self.pools.values().cloned().collect();
+        let classes = self.classes.values().cloned().collect();
+        Snapshot::of_host(HOST, pools, classes, self.namespaces.iter().cloned())
+    }
+}
+
+/// As the API server counts: one more with each change of the spec.
+fn generation(old: Option<(Option<i64>, bool)>) -> Option<i64> {
+    match old {
+        None => Some(1),
+        Some((generation, true)) => generation,
+        Some((generation, false)) => Some(generation.unwrap_or_default() + 1),
+    }
+}
+
+/// Whether the specs differ.
+fn differ(old: &Object, new: &Object) -> bool {
+    match (old, new) {
+        (Object::Pool(old), Object::Pool(new)) => old.spec != new.spec,
+        (Object::Class(old), Object::Class(new)) => old.spec != new.spec,
+        _ => true,
+    }
+}
+
+fn sentences(problems: &[Problem]) -> Vec<String> {
+    problems.iter().map(ToString::to_string).collect()
+}

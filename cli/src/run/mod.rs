@@ -1,0 +1,27 @@
+//! `run`: manifests on disk, served on this host.
+
+mod book;
+mod changes;
+mod directories;
+mod events;
+mod files;
+mod live;
+mod log;
+mod start;
+mod watch;
+
+use anyhow::Result;
+
+use crate::args::RunArgs;
+
+/// Serves until a signal says otherwise.
+pub(crate) fn run(args: &RunArgs) -> Result<()> {
+    log::init()?;
+    let (events, heard) = events::channel();
+    let mut daemon = start::start(args, events)?;
+    let signal = live::follow(&mut daemon, &heard);
+    tracing::info!(signal, "draining");
+    daemon.stop();
+    tracing::info!("stopped");
+    Ok(())
+}

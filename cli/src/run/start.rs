@@ -1,0 +1,129 @@
+//! From nothing to a daemon that serves, or to every sentence about why not.
+
+use std::collections::BTreeSet;
+use std::fmt::{self, Display, Formatter};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent::{Agent, ApiSocket, LocalApi};
+use anyhow::{Context, Result};
+use delivery::NodeConfig;
+use server::{Attach, Client, Options, Owner, socket_path};
+
+use super::book::Book;
+use super::events::Events;
+use super::watch::Watch;
+use super::{directories, files};
+use crate::args::{self, Member, RunArgs};
+
+/// How long what is owed may still be served after a signal.
+const DRAIN: Duration = Duration::from_secs(1);
+
+/// A daemon at work.
+pub(super) struct Daemon {
+    pub(super) roots: Vec<PathBuf>,
+    pub(super) book: Book,
+    pub(super) agent: Arc<Agent>,
+    pub(super) watch: Watch,
+    api: LocalApi,
+}
+
+/// Everything that is wrong, a line each.
+#[derive(Debug)]
+struct Refused(Vec<String>);
+
+impl std::error::Error for Refused {}
+
+impl Display for Refused {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("nothing is served")?;
+        self.0.iter().try_for_each(|sentence| write!(f, "\n  {sentence}"))
+    }
+}
+
+/// Starts a daemon. All that can be known to be wrong is said at once, before anything is served.
+pub(super) fn start(args: &RunArgs, events: Events) -> Result<Daemon> {
+    // Watched before they are read, so that no change falls between the two.
+    let changed = events.clone();
+    let watch = Watch::new(&args.files, move || changed.changed())?;
+    let mut book = Book::new([args.namespace.clone()]);
+    let verdict = book.read(files::read(&args.files));
+    verdict.noted.iter().for_each(|note| tracing::warn!(note, "in the manifests"));
+
+    let mut wrong = verdict.refused;
+    if wrong.is_empty() {
+        wrong.extend(args.vms.iter().filter_map(|vm| homeless(vm, book.config())));
+    }
+    wrong.extend(nameless(args));
+    wrong.extend(directories::prepare(args));
+    refuse(wrong)?;
+    serve(args, book, watch, events)
+}
+
+fn serve(args: &RunArgs, book: Book, watch: Watch, events: Events) -> Result<Daemon> {
+    let socket = args.run_dir.join("api.sock");
+    let listening = ApiSocket::bind(&socket)?;
+    let agent = Agent::start(Options { socket_dir: args.socket_dir(), owner: Owner::default() })?;
+    agent.apply(book.config()).context("the manifests are right, but cannot be served here")?;
+    let attached = args.vms.iter().filter_map(|vm| agent.attach(wanted(vm, &args.namespace)).err());
+    let wrong: Vec<_> = attached.map(|error| error.to_string()).collect();
+    if !wrong.is_empty() {
+        agent.drain(Duration::ZERO);
+        refuse(wrong)?;
+    }
+    let agent = Arc::new(agent);
+    let api = LocalApi::serve(listening, Arc::clone(&agent), Arc::new(events))?;
+    tracing::info!(api = %socket.display(), pools = book.config().pools.len(), vms = args.vms.len(), "ready");
+    Ok(Daemon { roots: args.files.clone(), book, agent, watch, api })
+}
+
+impl Daemon {
+    /// Hangs up on callers, serves what may still go, and removes the sockets.
+    pub(super) fn stop(self) {
+        self.api.stop();
+        self.agent.drain(DRAIN);
+    }
+}
+
+fn refuse(wrong: Vec<String>) -> Result<()> {
+    if wrong.is_empty() { Ok(()) } else { Err(Refused(wrong).into()) }
+}
+
+/// VMs that cannot have their socket, or not both.
+fn nameless(args: &RunArgs) -> Vec<String> {
+    let mut ids = BTreeSet::new();
+    let mut wrong = Vec::new();
+    for vm in &args.vms {
+        if !ids.insert(&vm.id) {
+            wrong.push(format!("--vm {} is given twice: a VM has one socket, in one class", vm.id));
+        } else if let Err(error) = socket_path(&args.socket_dir(), &vm.id) {
+            wrong.push(format!("--vm {}: {error}", vm.id));
+        }
+    }
+    wrong
+}
+
+/// A pool or class that the manifests do not have.
+fn homeless(vm: &Member, config: &NodeConfig) -> Option<String> {
+    let list = |names: Vec<&str>| names.join(", ");
+    let Some(pool) = config.pools.iter().find(|pool| pool.name == vm.pool) else {
+        let pools = list(config.pools.iter().map(|pool| pool.name.as_str()).collect());
+        return Some(format!("--vm {}: there is no pool {}; there is {pools}", vm.id, vm.pool));
+    };
+    let class = vm.class.as_ref()?;
+    if pool.classes.iter().any(|known| known.name == *class) {
+        return None;
+    }
+    let classes = list(pool.classes.iter().map(|class| class.name.as_str()).collect());
+    Some(format!("--vm {}: pool {} has no class {class}; it has {classes}", vm.id, vm.pool))
+}
+
+fn wanted(vm: &Member, namespace: &str) -> Attach {
+    let client = match vm.client {
+        args::Client::Qemu => Client::Qemu,
+        args::Client::Egd => Client::Egd,
+    };
+    let Member { id, pool, class, .. } = vm.clone();
+    Attach { id, namespace: namespace.to_owned(), pool, class, client }
+}
