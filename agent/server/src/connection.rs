@@ -54,6 +54,8 @@ pub(crate) struct Listed {
 pub(crate) enum Fault {
     #[error("{0}")]
     Garbage(Violation),
+    #[error("the peer has gone, and left something unread")]
+    Gone,
     #[error("{0}")]
     Broken(Errno),
 }
@@ -62,7 +64,15 @@ impl Fault {
     pub(crate) fn reason(self) -> &'static str {
         match self {
             Self::Garbage(violation) => violation.reason(),
+            Self::Gone => "Gone",
             Self::Broken(_) => "Broken",
+        }
+    }
+
+    fn of(errno: Errno) -> Self {
+        match errno {
+            Errno::CONNRESET | Errno::PIPE => Self::Gone,
+            errno => Self::Broken(errno),
         }
     }
 }
@@ -131,7 +141,7 @@ impl Connection {
             }
             Err(Errno::AGAIN) => Ok(false),
             Err(Errno::INTR) => Ok(true),
-            Err(errno) => Err(Fault::Broken(errno)),
+            Err(errno) => Err(Fault::of(errno)),
         }
     }
 
@@ -233,7 +243,7 @@ impl Connection {
                 Err(error) => match Errno::from_io_error(&error) {
                     Some(Errno::INTR) => {}
                     Some(Errno::AGAIN) => self.writable = false,
-                    errno => return Err(Fault::Broken(errno.unwrap_or(Errno::IO))),
+                    errno => return Err(Fault::of(errno.unwrap_or(Errno::IO))),
                 },
             }
         }

@@ -143,6 +143,7 @@ impl Plane {
         match fault {
             Fault::Garbage(egd::Violation::UnknownCommand(_)) => closed.unknown_command += 1,
             Fault::Garbage(egd::Violation::TooManyRuns) => closed.too_many_runs += 1,
+            Fault::Gone => closed.ended += 1,
             Fault::Broken(_) => closed.broken += 1,
         }
         let vm = self.parts(key).map_or("", |(_, vm, _)| vm.id.as_str());

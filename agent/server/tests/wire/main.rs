@@ -3,4 +3,8 @@
 
 mod clock;
 mod commands;
+mod idle;
+mod life;
+mod places;
 mod rig;
+mod shaping;
