@@ -1,0 +1,59 @@
+//! A million requests from a peer that reads nothing. Alone in its process, so that memory can be told.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+
+#[path = "wire/clock.rs"]
+mod clock;
+#[path = "wire/rig.rs"]
+#[allow(dead_code)]
+mod rig;
+
+use std::io::Write;
+use std::time::Duration;
+
+use clock::Stopwatch;
+use rig::{Rig, UNBOUND, class, exchange, pool};
+
+const REQUESTS: usize = 1_000_000;
+
+/// Memory of this process that is backed by no file, in bytes.
+fn anonymous_memory() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+}
+
+/// Writes the requests in pieces; gives the longest that one write took.
+fn flood(socket: &mut impl Write, piece: &[u8]) -> Duration {
+    let mut longest = Duration::ZERO;
+    for _ in 0..2 * REQUESTS / piece.len() {
+        let clock = Stopwatch::start();
+        socket.write_all(piece).unwrap();
+        longest = longest.max(clock.elapsed());
+    }
+    longest
+}
+
+#[test]
+fn a_million_unread_requests_never_block_their_writer_and_cost_no_memory() {
+    let rig = Rig::new(pool("default", UNBOUND, vec![class("slow", htb::Rate::per_second(8000))]));
+    let mut other = rig.client("other");
+    exchange(&mut other, &[2, 64], 64);
+    // The allocator and the test's own machinery have what they need.
+    let mut warm_up = rig.client("warm-up");
+    flood(&mut warm_up, &[2, 64].repeat(1000));
+    for piece in [[2, 255].repeat(1), [2, 255].repeat(1000), [1, 255].repeat(1000)] {
+        let mut socket = rig.client("vm");
+        exchange(&mut socket, &[2, 1], 1);
+        let before = anonymous_memory();
+        let longest = flood(&mut socket, &piece);
+        assert!(longest <= Duration::from_millis(50), "a write took {longest:?}");
+        rig.until("reading it all", |snapshot| {
+            let asked = snapshot.pools[0].vms.iter().find(|vm| vm.id == "vm").unwrap().asked;
+            asked.blocking + asked.non_blocking > REQUESTS as u64
+        });
+        let grown = anonymous_memory().saturating_sub(before);
+        assert!(grown <= 16 << 10, "memory grew by {grown} bytes");
+        exchange(&mut other, &[2, 64], 64);
+        rig.server.detach("vm").unwrap();
+    }
+}
