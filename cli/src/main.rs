@@ -16,10 +16,9 @@ mod view;
 use std::process::ExitCode;
 
 use args::{Cli, Verb};
-use clap::Parser;
 
 fn main() -> ExitCode {
-    match act(&Cli::parse()) {
+    match act(&Cli::read()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("entropool: {error:#}");

@@ -11,7 +11,13 @@ pub(crate) struct AttachArgs {
     #[arg(value_name = "NAME=POOL[/CLASS][,client=qemu|egd]")]
     pub(crate) member: Member,
     /// The namespace the VM belongs to
-    #[arg(long, value_name = "NS", env = "ENTROPOOL_NAMESPACE", default_value = "default")]
+    #[arg(
+        long,
+        value_name = "NS",
+        env = "ENTROPOOL_NAMESPACE",
+        default_value = "default",
+        value_parser = namespace
+    )]
     pub(crate) namespace: String,
 }
 
@@ -78,6 +84,20 @@ impl FromStr for Member {
     }
 }
 
+/// The name of a namespace, as Kubernetes spells them.
+pub(super) fn namespace(text: &str) -> Result<String, String> {
+    let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if (1..=63).contains(&text.len())
+        && text.bytes().all(letter)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+    {
+        Ok(text.to_owned())
+    } else {
+        Err("a namespace has 1 to 63 of a-z, 0-9 and -, and neither begins nor ends with -".to_owned())
+    }
+}
+
 /// `POOL` or `POOL/CLASS`.
 fn place(text: &str) -> Result<(String, Option<String>), String> {
     let (pool, class) = match text.split_once('/') {
@@ -133,6 +153,14 @@ mod tests {
     fn class_and_client_may_be_left_out_or_said() {
         let member: Member = "a=trng,client=egd".parse().unwrap();
         assert_eq!((member.class, member.client), (None, Client::Egd));
+    }
+
+    #[test]
+    fn a_namespace_is_a_label() {
+        assert_eq!(["a", "kube-system", "0"].map(|text| namespace(text).unwrap()), ["a", "kube-system", "0"]);
+        for wrong in ["", "-a", "a-", "A", "a.b", "a/b", &"a".repeat(64)] {
+            namespace(wrong).unwrap_err();
+        }
     }
 
     #[test]

@@ -6,10 +6,14 @@ mod list;
 mod member;
 mod qemu;
 mod run;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 pub(crate) use egd::{EgdArgs, EgdVerb};
 pub(crate) use host::{CompletionArgs, CrdsArgs};
@@ -29,6 +33,26 @@ pub(crate) struct Cli {
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) verb: Verb,
+}
+
+impl Cli {
+    /// Reads the command line, and ends the program with help or a complaint where that is what is due.
+    pub(crate) fn read() -> Self {
+        let matches = Self::command().get_matches();
+        let cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        if matches!(cli.verb, Verb::Run(_)) && says_api(&matches) {
+            let message =
+                "run listens on api.sock in its run directory: choose that with --run-dir, not --api";
+            Self::command().error(ErrorKind::ArgumentConflict, message).exit();
+        }
+        cli
+    }
+}
+
+/// Whether `--api` was written, before the verb or after it.
+fn says_api(matches: &ArgMatches) -> bool {
+    let written = |matches: &ArgMatches| matches.value_source("api") == Some(ValueSource::CommandLine);
+    written(matches) || matches.subcommand().is_some_and(|(_, matches)| written(matches))
 }
 
 /// What every verb understands.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Member;
+use super::member::namespace;
 
 /// Serve the pools and classes of manifests on this host
 ///
@@ -13,6 +14,9 @@ use super::Member;
 /// Without -f it serves one pool `default`, fed by the kernel, with nothing assured and no class but the
 /// implicit one. A changed manifest applies at once; one with a mistake is reported, and what was accepted
 /// last goes on. SIGTERM serves what may still go, for at most a second, and ends.
+///
+/// The log goes to standard error; ENTROPOOL_LOG filters it (warn, info, debug) and
+/// ENTROPOOL_LOG_FORMAT=json writes it for programs.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct RunArgs {
     /// Manifests, or directories of manifests (*.yaml, *.yml, *.json)
@@ -31,7 +35,13 @@ pub(crate) struct RunArgs {
     #[arg(long = "vm", value_name = "NAME=POOL[/CLASS][,client=qemu|egd]")]
     pub(crate) vms: Vec<Member>,
     /// The namespace of the VMs given by --vm
-    #[arg(long, value_name = "NS", env = "ENTROPOOL_NAMESPACE", default_value = "default")]
+    #[arg(
+        long,
+        value_name = "NS",
+        env = "ENTROPOOL_NAMESPACE",
+        default_value = "default",
+        value_parser = namespace
+    )]
     pub(crate) namespace: String,
 }
 

@@ -14,10 +14,10 @@ pub(crate) fn explain(explanation: &Explanation) -> String {
 pub(super) fn limit(binding: &Binding) -> String {
     let whose = node(binding.kind, &binding.name);
     match binding.limit {
-        Limit::Rate => format!("somebody to lend: the rate of {whose} is used up"),
+        Limit::Rate => "its turn to borrow".to_owned(),
         Limit::Ceil => format!("the ceil of {whose}"),
         Limit::Supply => format!("the sources of {whose}"),
-        Limit::Peer => "the guest to read".to_owned(),
+        Limit::Peer => "its own reading".to_owned(),
     }
 }
 
@@ -37,7 +37,12 @@ fn place(vm: &Vm) -> String {
 
 fn wait(vm: &Vm, path: &[Step]) -> String {
     let Some(time) = vm.waiting else {
-        return "It does not wait.".to_owned();
+        return match &vm.binding {
+            Some(Binding { limit: Limit::Peer, .. }) => {
+                format!("It is owed {} and does not read what it was sent before.", bytes(vm.owed))
+            }
+            _ => "It does not wait.".to_owned(),
+        };
     };
     let waits = format!("It has waited for {} and is owed {}", span(time), bytes(vm.owed));
     match &vm.binding {
@@ -49,17 +54,15 @@ fn wait(vm: &Vm, path: &[Step]) -> String {
 /// Why a VM waits, with the figure of the limit.
 fn reason(binding: &Binding, path: &[Step]) -> String {
     let whose = node(binding.kind, &binding.name);
-    let shape = path
-        .iter()
-        .find(|step| step.kind == binding.kind && step.name == binding.name)
-        .map(|step| step.shape)
-        .unwrap_or_default();
+    let step = path.iter().find(|step| step.kind == binding.kind && step.name == binding.name);
+    let shape = step.map(|step| step.shape).unwrap_or_default();
+    let others = "and what can be borrowed goes to others first";
     match binding.limit {
-        Limit::Rate if shape.rate.0 == 0 => format!("{whose} has no assured rate and nobody lends to it"),
-        Limit::Rate => format!("{whose} has used up its rate of {} and nobody lends to it", rate(shape.rate)),
+        Limit::Rate if shape.rate.0 == 0 => format!("{whose} is assured nothing, {others}"),
+        Limit::Rate => format!("{whose} has used up its rate of {}, {others}", rate(shape.rate)),
         Limit::Ceil => format!("{whose} is at its ceil of {}", rate(shape.ceil)),
         Limit::Supply => format!("the sources of {whose} give less than is asked"),
-        Limit::Peer => "the guest does not read what it asked for".to_owned(),
+        Limit::Peer => format!("{whose} does not read what it was sent before"),
     }
 }
 
@@ -73,6 +76,7 @@ fn got(vm: &Vm) -> String {
     let grants = vm.counters.grants;
     let noun = if grants == 1 { "grant" } else { "grants" };
     match vm.counters.bytes {
+        0 if asked == 0 => "It asked for nothing yet.".to_owned(),
         0 => format!("It asked for {} and got nothing yet.", bytes(asked)),
         got => {
             format!("It asked for {} and got {} in {grants} {noun}, {borrowed}.", bytes(asked), total(got))
@@ -127,6 +131,7 @@ fn node(kind: NodeKind, name: &str) -> String {
 mod tests {
     use super::super::samples;
     use super::*;
+    use crate::view::Span;
 
     #[test]
     fn a_waiting_vm_is_told_what_binds() {
@@ -135,19 +140,32 @@ mod tests {
 
     #[test]
     fn each_limit_has_its_sentence() {
-        let mut said = Vec::new();
-        for which in [Limit::Rate, Limit::Ceil, Limit::Supply, Limit::Peer] {
-            let mut explanation = samples::explanation();
-            explanation.vm.binding =
-                explanation.vm.binding.map(|binding| Binding { limit: which, ..binding });
-            said.push(wait(&explanation.vm, &explanation.path));
-        }
+        let bindings = [
+            (Limit::Rate, NodeKind::Vm, "web-1"),
+            (Limit::Ceil, NodeKind::Namespace, "default"),
+            (Limit::Supply, NodeKind::Pool, "default"),
+        ];
+        let said = bindings.map(|(limit, kind, name)| {
+            let Explanation { mut vm, path } = samples::explanation();
+            vm.binding = Some(Binding { limit, kind, name: name.to_owned(), time: Span(2_100_000_000) });
+            wait(&vm, &path)
+        });
         insta::assert_snapshot!(said.join("\n"));
     }
 
     #[test]
+    fn a_vm_that_does_not_read_waits_for_nobody_else() {
+        let Explanation { mut vm, path } = samples::explanation();
+        vm.waiting = None;
+        vm.binding = vm.binding.map(|binding| Binding { limit: Limit::Peer, ..binding });
+        assert_eq!(wait(&vm, &path), "It is owed 640 bytes and does not read what it was sent before.");
+    }
+
+    #[test]
     fn an_idle_vm_does_not_wait() {
-        let explanation = Explanation { vm: samples::idle_vm(), path: samples::explanation().path };
+        let mut path = samples::explanation().path;
+        path[0].name = "web-2".to_owned();
+        let explanation = Explanation { vm: samples::idle_vm(), path };
         insta::assert_snapshot!(explain(&explanation));
     }
 }

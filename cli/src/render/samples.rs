@@ -118,7 +118,7 @@ pub(super) fn idle_vm() -> Vm {
 }
 
 /// Why `web-1` waits.
-pub(super) fn explanation() -> Explanation {
+pub(crate) fn explanation() -> Explanation {
     let step = |kind, name: &str, shape, tokens, ctokens, mode| Step {
         kind,
         name: name.to_owned(),

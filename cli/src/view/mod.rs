@@ -1,6 +1,8 @@
 //! What the daemon says about itself, as plain types. They are also the documents of `-o json`.
 
 mod pool;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod units;
 mod vm;
