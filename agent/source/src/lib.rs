@@ -8,6 +8,9 @@
 #![deny(unsafe_code)]
 
 mod buffer;
+pub mod condition;
+pub mod fips;
+pub mod health;
 mod kernel;
 mod memory;
 mod supply;

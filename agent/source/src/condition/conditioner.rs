@@ -1,0 +1,131 @@
+//! SHA-256 as a vetted conditioner.
+
+use sha2::{Digest, Sha256};
+
+use crate::health::MinEntropy;
+
+/// Bytes in a conditioned block.
+pub const OUTPUT: usize = 32;
+/// Assessed entropy that a block takes in, in tenths of a bit: its 256 bits and 64 more, with which it is within
+/// 2^-64 of full entropy (SP 800-90C; by the formula of 90B 3.1.5.1.2 it lacks 2^-71.5 bits).
+const NEEDED: u32 = 3200;
+
+/// Hashes tested samples to blocks of full entropy, each from samples of its own.
+#[derive(Default)]
+pub struct Conditioner {
+    hash: Sha256,
+    /// Assessed entropy taken in for the next block, in tenths of a bit.
+    credit: u32,
+}
+
+impl Conditioner {
+    /// Nothing taken in yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many samples of `h` make one block, if nothing else is taken in.
+    pub fn samples_for_block(h: MinEntropy) -> usize {
+        Self::samples_for(NEEDED, h) as usize
+    }
+
+    /// Takes in as many of the tested samples as the next block still needs; how many that was. They are never to
+    /// be used again. When [`ready`](Self::ready), it takes none.
+    pub fn absorb(&mut self, samples: &[u8], h: MinEntropy) -> usize {
+        let wanted = Self::samples_for(NEEDED.saturating_sub(self.credit), h);
+        let taken = u32::try_from(samples.len()).map_or(wanted, |given| given.min(wanted));
+        self.hash.update(&samples[..taken as usize]);
+        self.credit += taken * u32::from(h.tenths());
+        taken as usize
+    }
+
+    /// Takes in bytes that earn no credit: of start-up tests, of sources without an assessment, from clients.
+    pub fn mix(&mut self, bytes: &[u8]) {
+        self.hash.update(bytes);
+    }
+
+    /// Whether a block can be had.
+    pub fn ready(&self) -> bool {
+        self.credit >= NEEDED
+    }
+
+    /// Writes the block and starts on the next; nothing while not [`ready`](Self::ready).
+    pub fn emit(&mut self, block: &mut [u8; OUTPUT]) -> bool {
+        if !self.ready() {
+            return false;
+        }
+        Digest::finalize_into_reset(&mut self.hash, block.into());
+        self.credit = 0;
+        true
+    }
+
+    /// Forgets what it took in: the source of some of it raised an alarm.
+    pub fn forget(&mut self) {
+        *self = Self::new();
+    }
+
+    fn samples_for(tenths: u32, h: MinEntropy) -> u32 {
+        tenths.div_ceil(h.tenths().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn h(tenths: u8) -> MinEntropy {
+        MinEntropy::from_tenths(tenths).unwrap()
+    }
+
+    #[test]
+    fn a_block_takes_three_hundred_and_twenty_assessed_bits() {
+        for (tenths, samples) in [(80, 40), (60, 54), (10, 320), (1, 3200)] {
+            assert_eq!(Conditioner::samples_for_block(h(tenths)), samples);
+            let (mut conditioner, mut block) = (Conditioner::new(), [0; OUTPUT]);
+            assert_eq!(conditioner.absorb(&vec![1; samples - 1], h(tenths)), samples - 1);
+            assert!(!conditioner.emit(&mut block));
+            assert_eq!(block, [0; OUTPUT]);
+            assert_eq!(conditioner.absorb(&[1; 2], h(tenths)), 1);
+            assert!(conditioner.emit(&mut block));
+            assert!(!conditioner.emit(&mut block), "a block is given once");
+        }
+    }
+
+    #[test]
+    fn the_block_is_the_hash_of_all_that_was_taken_in() {
+        let (mut conditioner, mut block) = (Conditioner::new(), [0; OUTPUT]);
+        for _ in 0..2 {
+            conditioner.mix(b"start");
+            assert_eq!(conditioner.absorb(&[7; 100], MinEntropy::FULL_BYTE), 40);
+            assert!(conditioner.emit(&mut block));
+            assert_eq!(block[..], Sha256::digest([&b"start"[..], &[7; 40]].concat())[..]);
+        }
+    }
+
+    #[test]
+    fn mixing_earns_nothing() {
+        let mut conditioner = Conditioner::new();
+        conditioner.mix(&vec![9; 100_000]);
+        assert!(!conditioner.ready());
+    }
+
+    #[test]
+    fn sources_of_different_worth_add_up() {
+        let mut conditioner = Conditioner::new();
+        assert_eq!(conditioner.absorb(&[1; 20], h(80)), 20);
+        assert_eq!(conditioner.absorb(&[1; 500], h(10)), 160);
+        assert!(conditioner.ready());
+    }
+
+    #[test]
+    fn what_is_forgotten_counts_no_more() {
+        let (mut conditioner, mut block) = (Conditioner::new(), [0; OUTPUT]);
+        conditioner.absorb(&[1; 40], MinEntropy::FULL_BYTE);
+        conditioner.forget();
+        assert!(!conditioner.ready());
+        conditioner.absorb(&[2; 40], MinEntropy::FULL_BYTE);
+        assert!(conditioner.emit(&mut block));
+        assert_eq!(block[..], Sha256::digest([2; 40])[..]);
+    }
+}

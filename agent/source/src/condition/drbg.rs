@@ -1,0 +1,100 @@
+//! `HMAC_DRBG` of SP 800-90A 10.1.2 with SHA-256: 256 bits of strength.
+
+use hmac::Hmac;
+use hmac::digest::{FixedOutput, KeyInit, Update};
+use sha2::Sha256;
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// Bytes of a seed: 256 bits of entropy and 128 of nonce.
+pub const SEED: usize = 48;
+/// The most bytes of one request: SP 800-90A's 2^19 bits.
+const MOST_AT_ONCE: usize = 1 << 16;
+
+type Mac = Hmac<Sha256>;
+
+/// A deterministic generator. It forgets how it came to its state after each request, so what it gave cannot be
+/// found again from its memory.
+pub struct HmacDrbg {
+    /// HMAC, keyed with the standard's *Key*.
+    mac: Mac,
+    /// The standard's *V*.
+    value: [u8; 32],
+}
+
+impl HmacDrbg {
+    /// Instantiates from entropy with nonce, and a string that no other instance has: see [`personalization`].
+    pub fn new(seed: &[u8; SEED], personalization: &[u8]) -> Self {
+        let mut drbg = Self { mac: keyed(&[0; 32]), value: [1; 32] };
+        drbg.update(&[seed, personalization]);
+        drbg
+    }
+
+    /// Mixes in fresh entropy.
+    pub fn reseed(&mut self, seed: &[u8; SEED]) {
+        self.update(&[seed]);
+    }
+
+    /// Fills `out`, in as many of the standard's requests as it takes.
+    pub fn generate(&mut self, out: &mut [u8]) {
+        for request in out.chunks_mut(MOST_AT_ONCE) {
+            for block in request.chunks_mut(32) {
+                self.advance();
+                block.copy_from_slice(&self.value[..block.len()]);
+            }
+            self.update(&[]);
+        }
+    }
+
+    /// V = HMAC(Key, V).
+    fn advance(&mut self) {
+        let mac = self.mac.clone().chain(self.value);
+        mac.finalize_into((&mut self.value).into());
+    }
+
+    /// `HMAC_DRBG_Update`: a new key and value from the old ones and `data`.
+    fn update(&mut self, data: &[&[u8]]) {
+        self.rekey(0, data);
+        if data.iter().any(|part| !part.is_empty()) {
+            self.rekey(1, data);
+        }
+    }
+
+    /// Key = HMAC(Key, V || round || data), V = HMAC(Key, V).
+    fn rekey(&mut self, round: u8, data: &[&[u8]]) {
+        let mut key = [0; 32];
+        let mut mac = self.mac.clone().chain(self.value).chain([round]);
+        for part in data {
+            mac.update(part);
+        }
+        mac.finalize_into((&mut key).into());
+        self.mac = keyed(&key);
+        key.zeroize();
+        self.advance();
+    }
+}
+
+impl Drop for HmacDrbg {
+    fn drop(&mut self) {
+        // The keyed MAC wipes itself.
+        self.value.zeroize();
+    }
+}
+
+impl ZeroizeOnDrop for HmacDrbg {}
+
+fn keyed(key: &[u8; 32]) -> Mac {
+    Mac::new_from_slice(key).expect("HMAC takes a key of any length")
+}
+
+/// A string that belongs to one stream alone. Each part goes with its length before it, so that no two lists of
+/// parts give the same string; `counter` is for streams that share all parts.
+pub fn personalization(parts: &[&[u8]], counter: u64) -> Vec<u8> {
+    let with_length = |part: &&[u8]| [&(part.len() as u64).to_be_bytes(), *part].concat();
+    let mut text: Vec<u8> = parts.iter().flat_map(with_length).collect();
+    text.extend(counter.to_be_bytes());
+    text
+}
+
+#[cfg(test)]
+#[path = "drbg_tests.rs"]
+mod tests;

@@ -1,0 +1,59 @@
+//! SP 800-90C's RBG3(XOR): the exclusive or of conditioned blocks and a DRBG.
+
+use zeroize::{Zeroize, Zeroizing};
+
+use super::HmacDrbg;
+use super::conditioner::{Conditioner, OUTPUT};
+use super::drbg::SEED;
+
+/// Bytes of the DRBG made ahead: an update of its state for every block would cost more than the blocks.
+const AHEAD: usize = 4096;
+
+/// Blocks with as much entropy as bits. They come only as fast as the conditioner gets tested samples.
+pub struct FullEntropy {
+    conditioner: Conditioner,
+    drbg: HmacDrbg,
+    pad: Box<Zeroizing<[u8; AHEAD]>>,
+    /// Bytes of the pad that are used, and wiped.
+    used: usize,
+}
+
+impl FullEntropy {
+    /// The seed is for the DRBG alone, and no other generator may have it too.
+    pub fn new(seed: &[u8; SEED], personalization: &[u8]) -> Self {
+        let drbg = HmacDrbg::new(seed, personalization);
+        Self { conditioner: Conditioner::new(), drbg, pad: Box::new(Zeroizing::new([0; AHEAD])), used: AHEAD }
+    }
+
+    /// Where tested samples go in.
+    pub fn conditioner(&mut self) -> &mut Conditioner {
+        &mut self.conditioner
+    }
+
+    /// Fresh entropy for the DRBG, as often as a [`Stretched`](super::Stretched) takes it.
+    pub fn reseed(&mut self, seed: &[u8; SEED]) {
+        self.drbg.reseed(seed);
+        self.wipe_pad(AHEAD);
+    }
+
+    /// Writes a block; nothing while the conditioner is not ready.
+    pub fn emit(&mut self, block: &mut [u8; OUTPUT]) -> bool {
+        if !self.conditioner.emit(block) {
+            return false;
+        }
+        if self.used == AHEAD {
+            self.drbg.generate(&mut self.pad[..]);
+            self.used = 0;
+        }
+        let pad = &self.pad[self.used..self.used + OUTPUT];
+        block.iter_mut().zip(pad).for_each(|(byte, pad)| *byte ^= pad);
+        self.wipe_pad(self.used + OUTPUT);
+        true
+    }
+
+    /// Nothing of the pad is used twice, or kept after.
+    fn wipe_pad(&mut self, upto: usize) {
+        self.pad[self.used..upto].zeroize();
+        self.used = upto;
+    }
+}

@@ -1,0 +1,82 @@
+//! A seed stretched, for a while.
+
+use super::HmacDrbg;
+use super::drbg::SEED;
+
+/// Bytes that one seed may give.
+const BYTES: usize = 1 << 20;
+/// Nanoseconds that one seed may serve.
+const AGE: u64 = 60_000_000_000;
+
+/// A DRBG that gives nothing more once its seed is used up: the pool must seed it anew, or hold.
+pub struct Stretched {
+    drbg: HmacDrbg,
+    left: usize,
+    expires: u64,
+}
+
+impl Stretched {
+    /// From a seed of full entropy; `now` in nanoseconds. Every stream needs a `personalization` of its own.
+    pub fn new(seed: &[u8; SEED], personalization: &[u8], now: u64) -> Self {
+        Self { drbg: HmacDrbg::new(seed, personalization), left: BYTES, expires: now.saturating_add(AGE) }
+    }
+
+    /// Whether the seed is used up.
+    pub fn is_due(&self, now: u64) -> bool {
+        self.left == 0 || now >= self.expires
+    }
+
+    /// The instant at which the seed is used up, however little was taken.
+    pub fn expires(&self) -> u64 {
+        self.expires
+    }
+
+    /// A fresh seed.
+    pub fn reseed(&mut self, seed: &[u8; SEED], now: u64) {
+        self.drbg.reseed(seed);
+        (self.left, self.expires) = (BYTES, now.saturating_add(AGE));
+    }
+
+    /// Fills the front of `out`; how many bytes. Fewer than asked, or none, when the seed is used up.
+    pub fn fill(&mut self, out: &mut [u8], now: u64) -> usize {
+        if self.is_due(now) {
+            return 0;
+        }
+        let count = out.len().min(self.left);
+        self.drbg.generate(&mut out[..count]);
+        self.left -= count;
+        count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_gives_a_mebibyte_and_not_a_byte_more() {
+        let (mut stretched, mut out) = (Stretched::new(&[1; SEED], &[], 0), vec![0; 300_000]);
+        let given: Vec<usize> = (0..5).map(|_| stretched.fill(&mut out, 1)).collect();
+        assert_eq!(given, [300_000, 300_000, 300_000, 148_576, 0]);
+        stretched.reseed(&[2; SEED], 1);
+        assert_eq!(stretched.fill(&mut out, 1), 300_000);
+    }
+
+    #[test]
+    fn a_seed_serves_a_minute() {
+        let (mut stretched, mut out) = (Stretched::new(&[1; SEED], &[], 5), [0; 16]);
+        assert_eq!(stretched.fill(&mut out, AGE + 4), 16);
+        assert_eq!(stretched.fill(&mut out, stretched.expires()), 0);
+        stretched.reseed(&[2; SEED], AGE + 5);
+        assert_eq!(stretched.fill(&mut out, AGE + 6), 16);
+    }
+
+    #[test]
+    fn a_new_seed_changes_what_follows() {
+        let [mut one, mut other] = [(); 2].map(|()| Stretched::new(&[1; SEED], &[], 0));
+        let (mut a, mut b) = ([0; 32], [0; 32]);
+        other.reseed(&[2; SEED], 0);
+        assert_eq!((one.fill(&mut a, 0), other.fill(&mut b, 0)), (32, 32));
+        assert_ne!(a, b);
+    }
+}

@@ -1,0 +1,92 @@
+//! What a failing block means for its source: `rngd`'s rules.
+
+/// Failures at which a source is disabled.
+const LIMIT: u32 = 25;
+/// Failures up to which a block is simply read again.
+const AT_ONCE: u32 = LIMIT / 4;
+/// Good blocks that make one failure forgotten.
+const FORGIVEN_AFTER: u32 = 1000;
+
+/// What to do with a block and its source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Ruling {
+    /// Use the block.
+    Use,
+    /// Throw it away and read the next at once.
+    Retry,
+    /// Throw it away and let other sources go first.
+    Yield,
+    /// Throw it away; the source is disabled.
+    Disable,
+}
+
+/// The failures of one source.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    failures: u32,
+    good: u32,
+    /// Failures since the last good block.
+    in_a_row: u32,
+}
+
+impl Policy {
+    /// Rules on the next block.
+    pub fn rule(&mut self, passed: bool) -> Ruling {
+        if self.failures >= LIMIT {
+            return Ruling::Disable;
+        }
+        if passed { self.good() } else { self.failed() }
+    }
+
+    fn good(&mut self) -> Ruling {
+        self.in_a_row = 0;
+        self.good += 1;
+        if self.good == FORGIVEN_AFTER {
+            self.good = 0;
+            self.failures = self.failures.saturating_sub(1);
+        }
+        Ruling::Use
+    }
+
+    fn failed(&mut self) -> Ruling {
+        self.failures += 1;
+        self.in_a_row += 1;
+        match (self.failures, self.in_a_row) {
+            (LIMIT.., _) => Ruling::Disable,
+            (_, ..=AT_ONCE) => Ruling::Retry,
+            _ => Ruling::Yield,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn six_failures_are_retried_at_once_and_the_next_wait_for_others() {
+        let mut policy = Policy::default();
+        (0..6).for_each(|_| assert_eq!(policy.rule(false), Ruling::Retry));
+        assert_eq!(policy.rule(false), Ruling::Yield);
+        assert_eq!(policy.rule(true), Ruling::Use);
+        assert_eq!(policy.rule(false), Ruling::Retry);
+    }
+
+    #[test]
+    fn the_twenty_fifth_failure_disables_for_good() {
+        let mut policy = Policy::default();
+        (0..24).for_each(|_| assert_ne!(policy.rule(false), Ruling::Disable));
+        assert_eq!(policy.rule(false), Ruling::Disable);
+        assert_eq!(policy.rule(true), Ruling::Disable);
+    }
+
+    #[test]
+    fn a_thousand_good_blocks_forgive_one_failure() {
+        let mut policy = Policy::default();
+        for _ in 0..200 {
+            assert_eq!(policy.rule(false), Ruling::Retry);
+            (0..1000).for_each(|_| assert_eq!(policy.rule(true), Ruling::Use));
+        }
+    }
+}

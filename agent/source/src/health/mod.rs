@@ -1,0 +1,22 @@
+//! Health tests of SP 800-90B 4.4, on every sample of a noise source before conditioning.
+//!
+//! [`Limits`] says when a test fails, [`HealthTests`] runs both tests over a stream of samples, and [`Monitor`]
+//! turns their verdicts, and the source's silences, into what the source may still be used for.
+//! Nothing here reads a clock or a device: instants are nanoseconds of a clock that never goes back.
+
+mod alarm_rate;
+mod backoff;
+mod cutoff;
+mod min_entropy;
+mod monitor;
+mod proportion;
+mod repetition;
+mod stream;
+mod strikes;
+mod tail;
+
+pub use backoff::Backoff;
+pub use cutoff::{Alpha, Cutoffs, Limits, SampleKind};
+pub use min_entropy::MinEntropy;
+pub use monitor::{Cause, Fate, Loss, Monitor, State, Wake};
+pub use stream::{Alarm, Grade, HealthTests, Test, Verdict};

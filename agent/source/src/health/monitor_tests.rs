@@ -1,0 +1,149 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::health::{MinEntropy, SampleKind};
+
+const SECOND: u64 = 1_000_000_000;
+
+fn limits() -> Limits {
+    Limits::for_rate(SampleKind::Byte, MinEntropy::FULL_BYTE, Some(1_000_000))
+}
+
+/// Bytes that pass every test: each value equally often, never twice in a row.
+fn clean(count: usize) -> Vec<u8> {
+    (0u8..=255).cycle().take(count).collect()
+}
+
+fn healthy() -> Monitor {
+    let mut monitor = Monitor::new(limits(), 1, 0);
+    assert_eq!(monitor.samples(&clean(1024), 1), Fate::Discard);
+    assert_eq!(monitor.state(), State::Healthy);
+    monitor
+}
+
+/// Enough equal samples for an intermittent alarm and too few for a permanent one.
+fn burst(value: u8) -> Vec<u8> {
+    vec![value; limits().intermittent.repetition_count as usize]
+}
+
+#[test]
+fn nothing_is_credited_before_the_start_up_test_is_through() {
+    let mut monitor = Monitor::new(limits(), 1, 0);
+    assert_eq!(monitor.samples(&clean(1023), 5), Fate::Discard);
+    assert_eq!(monitor.state(), State::Starting);
+    assert_eq!(monitor.samples(&[77], 6), Fate::Discard);
+    assert_eq!((monitor.state(), monitor.since()), (State::Healthy, 6));
+    assert_eq!(monitor.samples(&clean(10), 7), Fate::Credit);
+}
+
+#[test]
+fn an_intermittent_alarm_drops_the_samples_and_tests_anew() {
+    let mut monitor = healthy();
+    assert_eq!(monitor.samples(&burst(3), 2), Fate::Drop);
+    assert_eq!((monitor.state(), monitor.since()), (State::Suspect, 2));
+    assert_eq!(monitor.cause().unwrap().reason(), "RepetitionCount");
+    assert_eq!(monitor.samples(&clean(1024), 3), Fate::Discard);
+    assert_eq!((monitor.state(), monitor.cause()), (State::Healthy, None));
+    assert_eq!(monitor.samples(&clean(10), 4), Fate::Credit);
+}
+
+#[test]
+fn counts_go_on_over_a_reset_so_that_a_stuck_source_fails_for_good() {
+    let mut monitor = healthy();
+    let Limits { intermittent, permanent, .. } = limits();
+    // The last of the clean samples had this value too: 1,024 is four times 0 to 255.
+    for run in 2..intermittent.repetition_count {
+        assert_eq!(monitor.samples(&[255], 2), Fate::Credit, "a run of {run}");
+    }
+    for run in intermittent.repetition_count..permanent.repetition_count {
+        assert_ne!(monitor.samples(&[255], 2), Fate::Credit, "a run of {run}");
+        assert_eq!(monitor.state(), State::Suspect);
+    }
+    assert_eq!(monitor.samples(&[255], 2), Fate::Drop);
+    assert_eq!(monitor.state(), State::Failed);
+}
+
+#[test]
+fn a_stuck_source_never_passes_its_start_up_test() {
+    for stuck in 0..=255 {
+        let mut monitor = Monitor::new(limits(), 1, 0);
+        assert_eq!(monitor.samples(&[stuck; 1024], 1), Fate::Drop);
+        assert_eq!(monitor.state(), State::Failed);
+    }
+}
+
+#[test]
+fn the_third_alarm_in_a_million_samples_is_the_last() {
+    let mut monitor = healthy();
+    for state in [State::Suspect, State::Suspect, State::Failed] {
+        assert_eq!(monitor.samples(&burst(9), 2), Fate::Drop);
+        assert_eq!(monitor.state(), state);
+        let _ = monitor.samples(&clean(4096), 3);
+    }
+    assert_eq!(monitor.samples(&clean(4096), 4), Fate::Drop);
+}
+
+#[test]
+fn an_alarm_is_forgiven_after_a_million_clean_samples() {
+    let mut monitor = healthy();
+    for _ in 0..10 {
+        assert_eq!(monitor.samples(&burst(9), 2), Fate::Drop);
+        assert_eq!(monitor.state(), State::Suspect);
+        (0..257).for_each(|_| assert_ne!(monitor.samples(&clean(4096), 3), Fate::Drop));
+        assert_eq!(monitor.state(), State::Healthy);
+    }
+}
+
+#[test]
+fn a_failed_source_stays_off_until_somebody_asks_for_a_retest() {
+    let mut monitor = healthy();
+    let _ = monitor.samples(&[1; 100], 2);
+    let events: [fn(&mut Monitor); 3] = [|m| m.opened(3), |m| m.lost(Loss::Io, 3), |m| m.asked(3)];
+    for event in events {
+        event(&mut monitor);
+        assert_eq!((monitor.state(), monitor.due()), (State::Failed, None));
+    }
+    assert_eq!(monitor.elapse(u64::MAX), Wake::Nothing);
+    monitor.retest(4);
+    assert_eq!((monitor.state(), monitor.cause()), (State::Starting, None));
+    let _ = monitor.samples(&clean(1024), 5);
+    assert_eq!(monitor.state(), State::Healthy);
+}
+
+#[test]
+fn a_read_that_brings_nothing_for_ten_seconds_is_a_stall() {
+    let mut monitor = healthy();
+    monitor.asked(5 * SECOND);
+    monitor.asked(9 * SECOND);
+    assert_eq!(monitor.elapse(15 * SECOND - 1), Wake::Nothing);
+    assert_eq!(monitor.samples(&[], 15 * SECOND - 1), Fate::Credit, "no samples are no answer");
+    assert_eq!(monitor.elapse(15 * SECOND), Wake::Close);
+    assert_eq!(monitor.cause().unwrap().reason(), "Stalled");
+    assert_eq!(monitor.state(), State::Unavailable);
+}
+
+#[test]
+fn a_source_nobody_reads_does_not_stall() {
+    let mut monitor = healthy();
+    monitor.asked(SECOND);
+    assert_eq!(monitor.samples(&clean(1), 2 * SECOND), Fate::Credit);
+    assert_eq!(monitor.due(), None);
+    assert_eq!(monitor.elapse(1000 * SECOND), Wake::Nothing);
+}
+
+#[test]
+fn a_lost_source_is_opened_again_and_starts_with_its_test() {
+    let mut monitor = healthy();
+    monitor.lost(Loss::End, SECOND);
+    assert_eq!(monitor.samples(&clean(4096), SECOND), Fate::Drop);
+    let due = monitor.due().unwrap();
+    assert!((SECOND + 80_000_000..=SECOND + 120_000_000).contains(&due));
+    assert_eq!(monitor.elapse(due - 1), Wake::Nothing);
+    assert_eq!(monitor.elapse(due), Wake::Open);
+    monitor.lost(Loss::Io, due);
+    assert!(monitor.due().unwrap() - due >= 160_000_000, "the second wait is longer");
+    monitor.opened(due + SECOND);
+    assert_eq!((monitor.state(), monitor.cause()), (State::Starting, Some(Cause::Lost(Loss::Io))));
+    assert_eq!(monitor.samples(&clean(1024), due + SECOND), Fate::Discard);
+    assert_eq!((monitor.state(), monitor.cause()), (State::Healthy, None));
+}
