@@ -1,13 +1,13 @@
 //! One connection: a socket, the protocol's state, and what it has in the tree.
 
-use std::io::{self, IoSlice};
+use std::io::IoSlice;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use egd::{Demand, Output, Session, Violation};
 use htb::{NodeId, Tick, Tree};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
-use source::Supply;
+use source::{DrawError, Supply};
 
 use crate::slab::Key;
 
@@ -240,7 +240,10 @@ impl Connection {
         while self.writable && self.session.next_output().is_some() {
             match self.write(supply) {
                 Ok(sent) => self.session.written(sent),
-                Err(error) => match Errno::from_io_error(&error) {
+                // What was granted waits: the tree grants no more than there is, so this is a pool whose bytes were
+                // voided in between.
+                Err(DrawError::Empty) => break,
+                Err(DrawError::Take(error)) => match Errno::from_io_error(&error) {
                     Some(Errno::INTR) => {}
                     Some(Errno::AGAIN) => self.writable = false,
                     errno => return Err(Fault::of(errno.unwrap_or(Errno::IO))),
@@ -251,7 +254,7 @@ impl Connection {
     }
 
     /// One system call, with as much as it can carry.
-    fn write(&self, supply: &mut Supply) -> io::Result<usize> {
+    fn write(&self, supply: &mut Supply) -> Result<usize, DrawError> {
         let mut outputs = self.session.outputs();
         // What QEMU asks for, and so what has to be quick.
         if let (Some(Output::Random(count)), None) = (outputs.next(), outputs.next()) {

@@ -25,6 +25,11 @@ impl Kernel {
     pub fn fill(self, buffer: &mut Buffer) -> io::Result<usize> {
         buffer.fill_with(|space| fill_whole(space, ask))
     }
+
+    /// Fills all of `space`. Never blocks: before the generator is seeded the error is `WouldBlock`.
+    pub(crate) fn bytes(space: &mut [u8]) -> io::Result<()> {
+        fill_whole(space, ask).map(|_| ())
+    }
 }
 
 fn ask(space: &mut [u8]) -> Result<usize, Errno> {

@@ -7,15 +7,33 @@
 //! one anywhere, and to block.
 #![deny(unsafe_code)]
 
+mod allowed;
 mod buffer;
 pub mod condition;
+mod engine;
+mod feeder;
 pub mod fips;
 pub mod health;
 mod kernel;
 mod memory;
+mod noise;
+mod pipe;
+mod sources;
+mod spec;
+mod status;
 mod supply;
+mod wake;
 
+pub use allowed::{Allowed, SourceNotPermitted};
 pub use buffer::{Buffer, CAPACITY};
+pub use engine::Serving;
+pub use feeder::Tally;
 pub use kernel::Kernel;
 pub use memory::MapMemory;
-pub use supply::{CONTIGUOUS, Supply};
+pub use sources::{Sources, SupplyError};
+pub use spec::{OnFailure, Output, PoolSpec, SourceKind, SourceSpec};
+pub use status::{PoolStatus, SourceStatus};
+pub use supply::{CONTIGUOUS, DrawError, Supply};
+
+/// Gives the time in nanoseconds; it never goes back. Only the owner of the agent's clock reads one.
+pub type Clock = fn() -> u64;

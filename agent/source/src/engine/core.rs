@@ -1,0 +1,171 @@
+//! What an engine does next.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::choice::{Candidate, Choice, Serving, choose};
+use super::full::Full;
+use super::ingredients::Ingredients;
+use super::kernel_seed::KernelBytes;
+use super::pool::Pool;
+use super::raw;
+use super::stretch::{Stretch, from_kernel_alone};
+use crate::condition::personalization;
+use crate::pipe::{Grade, Outlet};
+use crate::spec::Output;
+
+/// Nanoseconds until a kernel that is not seeded is asked again.
+const KERNEL_RETRY: u64 = 100_000_000;
+
+/// Makes the bytes of one pool.
+pub(crate) struct Engine {
+    pool: Arc<Pool>,
+    outlet: Outlet,
+    kernel: KernelBytes,
+    kernel_ready: bool,
+    mode: Mode,
+    /// What is served when the promise cannot be kept.
+    degraded: Option<Stretch>,
+    /// Of each member, how often its samples had been dropped when last looked at.
+    drops: Vec<u64>,
+}
+
+/// How what was promised is made.
+enum Mode {
+    Stretched(Stretch),
+    /// Nothing until the kernel has given the first seed.
+    FullEntropy(Option<Full>),
+    Raw,
+}
+
+impl Mode {
+    fn new(pool: &Pool) -> Self {
+        match pool.spec.output {
+            Output::Stretched => Self::Stretched(Stretch::new(personal(pool))),
+            Output::FullEntropy => Self::FullEntropy(None),
+            Output::Raw => Self::Raw,
+        }
+    }
+
+    fn fill(&mut self, space: &mut [u8], from: &Ingredients<'_>, pool: &Pool, now: u64) -> io::Result<usize> {
+        match self {
+            Self::Stretched(stretch) => stretch.fill(space, from, now),
+            Self::FullEntropy(Some(full)) => full.fill(space, from, now),
+            Self::FullEntropy(none) => {
+                none.insert(Full::new(&personal(pool), from, now)?).fill(space, from, now)
+            }
+            Self::Raw => Ok(raw::fill(space, from)),
+        }
+    }
+
+    /// Drops what it took in and has not yet made bytes of.
+    fn forget(&mut self) {
+        match self {
+            Self::Stretched(stretch) => stretch.forget(),
+            Self::FullEntropy(full) => full.iter_mut().for_each(Full::forget),
+            Self::Raw => {}
+        }
+    }
+
+    /// Whether samples would be of use though there is no room for bytes.
+    fn is_gathering(&self) -> bool {
+        matches!(self, Self::Stretched(stretch) if stretch.is_gathering())
+    }
+}
+
+impl Engine {
+    pub(crate) fn new(pool: Arc<Pool>, outlet: Outlet, kernel: KernelBytes) -> Self {
+        let (mode, drops) = (Mode::new(&pool), vec![0; pool.members.len()]);
+        Self { pool, outlet, kernel, kernel_ready: false, mode, degraded: None, drops }
+    }
+
+    /// Makes what can be made now. Gives the instant at which to look again though nothing happens.
+    pub(crate) fn step(&mut self, now: u64) -> Option<u64> {
+        if self.pool.is_renewed() {
+            (self.mode, self.degraded) = (Mode::new(&self.pool), None);
+        }
+        let kernel_ready = self.is_kernel_ready();
+        let (candidates, choice) = self.choose(kernel_ready);
+        let drawn: Vec<bool> = candidates.iter().map(|candidate| choice.draws_from(*candidate)).collect();
+        let before = self.pool.note(choice.serving, choice.healthy, drawn.clone(), now);
+        if before == Serving::Degraded && choice.serving == Serving::Promised {
+            // Those who may not have degraded bytes would wait behind what is left of them.
+            self.pool.pipe.void();
+            self.degraded = None;
+        }
+        let made = self.make(choice.serving, &drawn, now);
+        self.ask_for_samples(&drawn);
+        (made.is_err() || !kernel_ready).then(|| now.saturating_add(KERNEL_RETRY))
+    }
+
+    /// Notes also whose samples were dropped: what was made of them so far is dropped first.
+    fn choose(&mut self, kernel_ready: bool) -> (Vec<Candidate>, Choice) {
+        let spec = &self.pool.spec;
+        let seen = self.pool.members.iter().map(|member| member.candidate(spec.output, kernel_ready));
+        let (candidates, drops): (Vec<_>, Vec<_>) = seen.unzip();
+        if drops != self.drops {
+            self.mode.forget();
+            self.drops = drops;
+        }
+        let choice = choose(&candidates, spec.min_healthy, spec.on_failure);
+        (candidates, choice)
+    }
+
+    fn make(&mut self, serving: Serving, drawn: &[bool], now: u64) -> io::Result<()> {
+        let Self { pool, outlet, kernel, mode, degraded, .. } = self;
+        let made = match serving {
+            Serving::Starting | Serving::Held => 0,
+            Serving::Promised => {
+                let from = ingredients(pool, drawn, *kernel);
+                outlet.fill(Grade::Promised, |space| mode.fill(space, &from, pool, now))?
+            }
+            Serving::Degraded => {
+                let stretch = degraded.get_or_insert_with(|| Stretch::new(personal(pool)));
+                let from = from_kernel_alone(*kernel);
+                outlet.fill(Grade::Degraded, |space| stretch.fill(space, &from, now))?
+            }
+        };
+        pool.made(made);
+        Ok(())
+    }
+
+    fn ask_for_samples(&mut self, drawn: &[bool]) {
+        let wanted = self.outlet.has_room() || self.mode.is_gathering();
+        for (member, drawn) in self.pool.members.iter().zip(drawn) {
+            if let Some(tap) = member.tap() {
+                tap.want(*drawn && wanted);
+            }
+        }
+    }
+
+    /// Asked until it is: once seeded, it stays so.
+    fn is_kernel_ready(&mut self) -> bool {
+        self.kernel_ready = self.kernel_ready || (self.kernel)(&mut [0; 1]).is_ok();
+        self.kernel_ready
+    }
+}
+
+fn ingredients<'a>(pool: &'a Pool, drawn: &[bool], kernel: KernelBytes) -> Ingredients<'a> {
+    let mut from = Ingredients { credited: vec![], uncredited: vec![], has_kernel: false, kernel };
+    for (member, _) in pool.members.iter().zip(drawn).filter(|(_, drawn)| **drawn) {
+        match member.tap() {
+            None => from.has_kernel = true,
+            Some(tap) if member.counts(pool.spec.output) => {
+                from.credited.push((tap, member.spec.tested_as()));
+            }
+            Some(tap) => from.uncredited.push(tap),
+        }
+    }
+    from
+}
+
+/// No two streams of this process have the same; the nonce in their seeds tells apart those of two processes.
+fn personal(pool: &Pool) -> Vec<u8> {
+    static STREAMS: AtomicU64 = AtomicU64::new(0);
+    personalization(&[b"entropool", pool.spec.name.as_bytes()], STREAMS.fetch_add(1, Ordering::Relaxed))
+}
+
+#[cfg(test)]
+#[path = "core_tests.rs"]
+mod tests;

@@ -1,0 +1,73 @@
+//! When to read a source, to give it up, and to open it again.
+
+use crate::health::Backoff;
+
+/// Nanoseconds after which a read that brought nothing is a stall.
+const STALL: u64 = 10_000_000_000;
+/// Pauses of a source that says it is ready and is not: from 1 ms, doubled up to 128 ms.
+const FIRST_PAUSE: u64 = 1_000_000;
+const DOUBLINGS: u32 = 7;
+/// Bytes after which an opened source counts as back; before, it may be one that opens and fails at once.
+const BACK: usize = 1024;
+
+/// The timing of one source. Knows no source and no sample.
+#[derive(Debug)]
+pub(super) struct Line {
+    backoff: Backoff,
+    /// Not to be opened before.
+    retry: u64,
+    /// A read is out, and this is how long it is waited for.
+    stall: Option<u64>,
+    /// Bytes since it was opened, up to [`BACK`].
+    came: usize,
+    /// False promises of being ready since the last byte.
+    misses: u32,
+}
+
+impl Line {
+    pub(super) fn new(seed: u64) -> Self {
+        Self { backoff: Backoff::new(seed), retry: 0, stall: None, came: 0, misses: 0 }
+    }
+
+    pub(super) fn retry(&self) -> u64 {
+        self.retry
+    }
+
+    pub(super) fn opened(&mut self) {
+        (self.stall, self.came, self.misses) = (None, 0, 0);
+    }
+
+    pub(super) fn lost(&mut self, now: u64) {
+        self.stall = None;
+        self.retry = now.saturating_add(self.backoff.wait());
+    }
+
+    /// Bytes came.
+    pub(super) fn got(&mut self, count: usize) {
+        (self.stall, self.misses) = (None, 0);
+        if self.came < BACK {
+            self.came = self.came.saturating_add(count);
+            if self.came >= BACK {
+                self.backoff.reset();
+            }
+        }
+    }
+
+    /// Nobody wants to read: then nothing can stall.
+    pub(super) fn rest(&mut self) {
+        self.stall = None;
+    }
+
+    /// A read brought nothing. When to give up; nothing if that is now.
+    pub(super) fn waits(&mut self, now: u64) -> Option<u64> {
+        let stall = *self.stall.get_or_insert(now.saturating_add(STALL));
+        (now < stall).then_some(stall)
+    }
+
+    /// It said that it was ready, and had nothing. When to ask again.
+    pub(super) fn missed(&mut self, now: u64) -> u64 {
+        let pause = FIRST_PAUSE << self.misses.min(DOUBLINGS);
+        self.misses = self.misses.saturating_add(1);
+        now.saturating_add(pause)
+    }
+}

@@ -1,0 +1,96 @@
+//! The thread around a feeder.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::core::{Feeder, Next, Woke};
+use super::{Bell, Tap};
+use crate::Clock;
+use crate::wake::lock;
+
+/// Somebody's interest in a source; when the last one goes, the source is closed.
+pub(crate) struct Handle {
+    shared: Arc<Shared>,
+    bell: Bell,
+}
+
+struct Shared {
+    taps: Mutex<Vec<Arc<Tap>>>,
+    stop: AtomicBool,
+}
+
+/// Starts a thread that reads the source while somebody draws from it.
+pub(crate) fn start(feeder: Feeder, bell: Bell, clock: Clock) -> io::Result<(Handle, JoinHandle<()>)> {
+    let shared = Arc::new(Shared { taps: Mutex::default(), stop: AtomicBool::new(false) });
+    let handle = Handle { shared: Arc::clone(&shared), bell: bell.clone() };
+    let thread = std::thread::Builder::new().name("noise".into());
+    let thread = thread.spawn(move || run(feeder, &shared, &bell, clock))?;
+    Ok((handle, thread))
+}
+
+impl Handle {
+    /// What taps of this source ring.
+    pub(crate) fn bell(&self) -> &Bell {
+        &self.bell
+    }
+
+    pub(crate) fn add(&self, tap: Arc<Tap>) {
+        lock(&self.shared.taps).push(tap);
+        self.bell.ring();
+    }
+
+    pub(crate) fn remove(&self, tap: &Arc<Tap>) {
+        lock(&self.shared.taps).retain(|other| !Arc::ptr_eq(other, tap));
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        self.bell.ring();
+    }
+}
+
+fn run(mut feeder: Feeder, shared: &Shared, bell: &Bell, clock: Clock) {
+    let mut woke = Woke::Otherwise;
+    while !shared.stop.load(Ordering::Relaxed) {
+        let taps = lock(&shared.taps).clone();
+        let next = feeder.step(&taps, woke, clock());
+        woke = wait(&feeder, bell, next, clock);
+    }
+}
+
+fn wait(feeder: &Feeder, bell: &Bell, next: Next, clock: Clock) -> Woke {
+    let (due, source) = match next {
+        Next::Now => return Woke::Otherwise,
+        Next::Ready(due) => (Some(due), feeder.readiness()),
+        Next::At(due) => (Some(due), None),
+        Next::Bell => (None, None),
+    };
+    let timeout = due.map(|due| timespec(due.saturating_sub(clock())));
+    let bell_fd = PollFd::new(bell, PollFlags::IN);
+    let ready = match source {
+        None => sleep(&mut [bell_fd], timeout.as_ref()),
+        Some((fd, flags)) => sleep(&mut [bell_fd, PollFd::from_borrowed_fd(fd, flags)], timeout.as_ref()),
+    };
+    bell.hear();
+    if ready { Woke::Ready } else { Woke::Otherwise }
+}
+
+/// Whether the source, if there is one, is ready.
+fn sleep(fds: &mut [PollFd<'_>], timeout: Option<&Timespec>) -> bool {
+    // It fails for a signal, and then looking around is right; for lack of memory, and then no worse than it.
+    let woken = poll(fds, timeout).is_ok();
+    woken && fds.get(1).is_some_and(|source| !source.revents().is_empty())
+}
+
+/// Rounded up by the kernel, so the wait is never too short.
+fn timespec(nanoseconds: u64) -> Timespec {
+    const SECOND: u64 = 1_000_000_000;
+    // Below 2^64 / 10^9 and below 10^9: both fit.
+    Timespec { tv_sec: (nanoseconds / SECOND).cast_signed(), tv_nsec: (nanoseconds % SECOND).cast_signed() }
+}

@@ -1,0 +1,150 @@
+#![allow(clippy::unwrap_used)]
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+
+use rustix::event::{PollFd, Timespec, poll};
+
+use super::*;
+
+/// Reads as a feeder does: waits for the socket, not for the clock.
+fn read_when_ready(upstream: &mut Upstream, space: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match upstream.read(space) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => wait(upstream),
+            answer => return answer,
+        }
+    }
+}
+
+fn wait(upstream: &Upstream) {
+    let (socket, flags) = upstream.readiness().unwrap();
+    let patience = Timespec { tv_sec: 10, tv_nsec: 0 };
+    assert_eq!(poll(&mut [PollFd::from_borrowed_fd(socket, flags)], Some(&patience)).unwrap(), 1);
+}
+
+/// A connection and the server's end of it.
+fn connected() -> (Upstream, std::os::unix::net::UnixStream) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("egd.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let upstream = Upstream::connect_unix(&path).unwrap();
+    (upstream, listener.accept().unwrap().0)
+}
+
+fn would_block(answer: io::Result<usize>) -> bool {
+    answer.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+}
+
+/// Serves every request it gets with a count, cut into pieces of seven bytes.
+fn serve(mut peer: impl Read + Write) {
+    let (mut request, mut next) = ([0; 2], 0_u8);
+    while peer.read_exact(&mut request).is_ok() {
+        assert_eq!(request[0], READ_BLOCKING);
+        let answer: Vec<u8> = (0..request[1]).map(|at| next.wrapping_add(at)).collect();
+        next = next.wrapping_add(request[1]);
+        for piece in answer.chunks(7) {
+            if peer.write_all(piece).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn reads_an_orderly_stream(mut upstream: Upstream) {
+    let (mut got, mut space) = (Vec::<u8>::new(), [0; 300]);
+    while got.len() < 10_000 {
+        let count = read_when_ready(&mut upstream, &mut space).unwrap();
+        assert!(count > 0);
+        got.extend(&space[..count]);
+        assert!(upstream.owed <= usize::from(REQUEST) * PIPELINE);
+    }
+    assert!(got.iter().enumerate().all(|(at, byte)| usize::from(*byte) == at % 256));
+}
+
+#[test]
+fn a_server_on_a_unix_socket_is_read() {
+    let (upstream, peer) = connected();
+    let server = std::thread::spawn(|| serve(peer));
+    reads_an_orderly_stream(upstream);
+    server.join().unwrap();
+}
+
+#[test]
+fn a_server_over_tcp_is_read() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let server = std::thread::spawn(move || serve(listener.accept().unwrap().0));
+    reads_an_orderly_stream(Upstream::connect_tcp(&address).unwrap());
+    server.join().unwrap();
+}
+
+#[test]
+fn no_more_is_asked_than_there_is_room_for() {
+    let (mut upstream, mut peer) = connected();
+    assert!(would_block(upstream.read(&mut [0; 100])));
+    let mut asked = [0; 100];
+    assert_eq!(peer.read(&mut asked).unwrap(), 4, "two requests of 64");
+    assert_eq!(asked[..4], [READ_BLOCKING, REQUEST, READ_BLOCKING, REQUEST]);
+    assert!(would_block(upstream.read(&mut [0; 100])));
+    assert!(would_block(upstream.read(&mut [0; 10_000])));
+    assert_eq!(peer.read(&mut asked).unwrap(), 2 * (PIPELINE - 2), "the rest of the pipeline, nothing twice");
+}
+
+#[test]
+fn a_server_that_sends_unasked_is_not_trusted() {
+    let (mut upstream, mut peer) = connected();
+    peer.write_all(&[7; 5]).unwrap();
+    let error = upstream.read(&mut [0; 64]).unwrap_err();
+    assert_eq!(error.to_string(), "the EGD server sent bytes that it was not asked for");
+}
+
+#[test]
+fn a_server_that_sends_more_than_asked_gives_what_was_asked_and_then_fails() {
+    let (mut upstream, mut peer) = connected();
+    let mut space = [0; 64];
+    assert!(would_block(upstream.read(&mut space)));
+    peer.write_all(&[7; 65]).unwrap();
+    assert_eq!(upstream.read(&mut space).unwrap(), 64);
+    assert!(upstream.read(&mut space).is_err());
+}
+
+#[test]
+fn a_server_that_leaves_is_an_end_or_an_error_but_never_bytes() {
+    let (mut upstream, peer) = connected();
+    let mut space = [0; 64];
+    assert!(would_block(upstream.read(&mut space)));
+    drop(peer);
+    assert!(matches!(upstream.read(&mut space), Ok(0) | Err(_)));
+    assert_eq!(space, [0; 64]);
+}
+
+#[test]
+fn a_server_that_reads_nothing_is_waited_for_without_blocking() {
+    let (mut upstream, _peer) = connected();
+    for _ in 0..10_000 {
+        assert!(would_block(upstream.read(&mut [0; 4096])));
+    }
+}
+
+#[test]
+fn nobody_at_home_is_an_error_with_the_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("none.sock");
+    let error = Upstream::connect_unix(&path).unwrap_err().to_string();
+    assert!(
+        error.starts_with(&format!("{} cannot be connected to: No such file", path.display())),
+        "{error}"
+    );
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    // Refused at once or, if the connection is under way, at the first read.
+    let refused = match Upstream::connect_tcp(&address) {
+        Err(error) => error.to_string(),
+        Ok(mut upstream) => read_when_ready(&mut upstream, &mut [0; 64]).unwrap_err().to_string(),
+    };
+    assert!(refused.contains("refused"), "{refused}");
+    let error = Upstream::connect_tcp("no port").unwrap_err().to_string();
+    assert!(error.starts_with("no port cannot be resolved: "), "{error}");
+}

@@ -1,0 +1,20 @@
+//! Bytes under way.
+
+use crate::buffer::Buffer;
+
+/// What bytes are worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Grade {
+    /// What the pool promises.
+    Promised,
+    /// Less, for those who may have it.
+    Degraded,
+}
+
+/// Bytes of one grade and one epoch.
+#[derive(Debug)]
+pub(crate) struct Block {
+    pub(super) bytes: Buffer,
+    pub(super) grade: Grade,
+    pub(super) epoch: u64,
+}
