@@ -1,6 +1,7 @@
 //! A configuration becomes pools.
 
 use std::collections::HashSet;
+use std::sync::Once;
 
 use htb::Tick;
 use htb::pool::ConfigureError;
@@ -53,7 +54,14 @@ impl ApplyError {
     }
 }
 
-/// Makes every pool anew, off the loop's thread: so all that can fail has not failed before anything changes.
+/// What a configuration changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Change {
+    pub(crate) pool: String,
+    pub(crate) what: &'static str,
+}
+
+/// Makes every pool anew, off the loop's thread: whatever can fail does so before anything changes.
 pub(crate) fn prepare(setups: Vec<PoolSetup>) -> Result<Vec<Pool>, ApplyError> {
     let mut names = HashSet::new();
     if let Some(twice) = setups.iter().find(|setup| !names.insert(&setup.name)) {
@@ -71,50 +79,59 @@ fn make(setup: PoolSetup) -> Result<Pool, ApplyError> {
     }
     .map_err(|source| ApplyError::Supply { pool: pool(), source })?;
     if !supply.locked() {
-        tracing::warn!(pool = setup.name, "memory for random bytes is not locked; raise LimitMEMLOCK");
+        static SAID: Once = Once::new();
+        SAID.call_once(|| tracing::warn!("memory for random bytes is not locked; raise LimitMEMLOCK"));
     }
     Ok(Pool::new(setup, shaper, supply))
 }
 
 impl Plane {
     /// Goes over to these pools. Those that stay keep their VMs, tokens and debts, and their own supply.
-    pub(crate) fn apply(&mut self, pools: Vec<Pool>, now: Tick) {
-        self.close_all_but(&pools);
+    /// Says what that changed, for a log that is not written by the loop's thread.
+    pub(crate) fn apply(&mut self, pools: Vec<Pool>, now: Tick) -> Vec<Change> {
+        let mut changes = self.close_all_but(&pools);
         for pool in pools {
+            let name = pool.setup.name.clone();
             let known = self.pool_named(&pool.setup.name).and_then(|key| self.pools.get_mut(key));
             if let Some(known) = known {
-                known.reconfigure(pool.setup, now);
+                if known.reconfigure(pool.setup, now) {
+                    changes.push(Change { pool: name, what: "changed" });
+                }
             } else {
-                tracing::info!(pool = pool.setup.name, "pool added");
                 self.pools.insert(pool);
+                changes.push(Change { pool: name, what: "added" });
             }
         }
+        changes
     }
 
-    fn close_all_but(&mut self, pools: &[Pool]) {
+    fn close_all_but(&mut self, pools: &[Pool]) -> Vec<Change> {
         let is_named = |name: &str| pools.iter().any(|pool| pool.setup.name == name);
         let gone: Vec<_> =
             self.pools.iter().filter(|(_, pool)| !is_named(&pool.setup.name)).map(|(key, _)| key).collect();
+        let mut changes = Vec::new();
         for key in gone {
-            let Some(pool) = self.pools.get_mut(key) else { continue };
-            tracing::info!(pool = pool.setup.name, "pool deleted");
+            let Some(pool) = self.pools.get_mut(key).filter(|pool| !pool.closed) else { continue };
+            changes.push(Change { pool: pool.setup.name.clone(), what: "deleted" });
             pool.closed = true;
             if pool.is_empty() {
                 self.pools.remove(key);
             }
         }
+        changes
     }
 }
 
 impl Pool {
-    fn reconfigure(&mut self, setup: PoolSetup, now: Tick) {
+    /// False if there is nothing to change.
+    fn reconfigure(&mut self, setup: PoolSetup, now: Tick) -> bool {
         if self.setup == setup && !self.closed {
-            return;
+            return false;
         }
         self.shaper.configure(&setup.params, now).expect("classes of which a tree was just made");
         self.setup = setup;
         self.closed = false;
         self.next = Next::Now;
-        tracing::info!(pool = self.setup.name, "pool changed");
+        true
     }
 }

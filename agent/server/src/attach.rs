@@ -36,10 +36,12 @@ impl Plane {
 
     /// Serves an admitted VM at its socket. Who hears that it failed takes the VM away again.
     pub(crate) fn serve(&mut self, key: Key, listener: Listener) -> Result<(), AttachError> {
-        let Some(vm) = self.vms.get_mut(key) else { return Err(AttachError::Stopping) };
+        if self.deadline.is_some() {
+            return Err(AttachError::Stopping);
+        }
+        let Some(vm) = self.vms.get_mut(key) else { return Err(AttachError::Withdrawn) };
         let failed = |source| AttachError::Watch { id: vm.id.clone(), source };
         self.poll.watch(&listener, Token::Listener(key)).map_err(failed)?;
-        tracing::info!(vm = vm.id, namespace = vm.namespace, socket = %listener.path().display(), "attached");
         vm.listener = Some(listener);
         Ok(())
     }
@@ -59,7 +61,6 @@ impl Plane {
                 self.pools.remove(vm.pool);
             }
         }
-        tracing::info!(vm = vm.id, namespace = vm.namespace, "detached");
         vm.listener
     }
 
@@ -73,7 +74,6 @@ impl Plane {
         }
         pool.shaper.move_to(vm.leaf, class, now).map_err(MoveError::Admission)?;
         pool.next = Next::Now;
-        tracing::info!(vm = id, class = pool.shaper.class_of(vm.leaf), "moved");
         Ok(())
     }
 

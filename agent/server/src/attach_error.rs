@@ -60,6 +60,9 @@ pub enum AttachError {
         /// Why.
         source: std::io::Error,
     },
+    /// Somebody else took it away again meanwhile.
+    #[error("the VM was detached while it was being attached")]
+    Withdrawn,
     /// The server is on its way out.
     #[error("the server is stopping and takes no new VM")]
     Stopping,
@@ -78,6 +81,7 @@ impl AttachError {
             Self::TooManyVms { .. } => "TooManyVms",
             Self::Listen(error) => error.reason(),
             Self::Watch { .. } => "WatchSocket",
+            Self::Withdrawn => "Withdrawn",
             Self::Stopping => "Stopping",
         }
     }

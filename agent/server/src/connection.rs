@@ -314,3 +314,48 @@ fn random_within(session: &Session, mut sent: usize) -> usize {
     }
     random
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    // A thousand VMs that ask share the cache with their leaves and the kernel's sockets.
+    const _: () = assert!(size_of::<Connection>() <= 640);
+
+    /// Five random bytes, a count of three and its bytes, a count of zero.
+    fn session() -> Session {
+        let mut session = Session::new();
+        session.receive(&[2, 5, 1, 3, 1, 0]).unwrap();
+        session.grant(5);
+        session.answer_non_blocking(3);
+        session.answer_non_blocking(0);
+        session
+    }
+
+    fn flat(session: &Session, random: &[u8]) -> Vec<u8> {
+        let (slices, count) = gather(session, random);
+        slices[..count].iter().flat_map(|slice| slice.to_vec()).collect()
+    }
+
+    #[test]
+    fn random_bytes_are_cut_in_among_literals() {
+        assert_eq!(
+            flat(&session(), &[10, 11, 12, 13, 14, 15, 16, 17]),
+            [10, 11, 12, 13, 14, 3, 15, 16, 17, 0]
+        );
+    }
+
+    #[test]
+    fn nothing_is_gathered_beyond_the_random_bytes_there_are() {
+        assert_eq!(flat(&session(), &[10, 11]), [10, 11]);
+        assert_eq!(flat(&session(), &[10, 11, 12, 13, 14]), [10, 11, 12, 13, 14, 3]);
+    }
+
+    #[test]
+    fn of_a_short_write_only_the_random_bytes_count() {
+        let session = session();
+        let random: Vec<usize> = (0..=10).map(|sent| random_within(&session, sent)).collect();
+        assert_eq!(random, [0, 1, 2, 3, 4, 5, 5, 6, 7, 8, 8]);
+    }
+}

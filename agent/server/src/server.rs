@@ -103,12 +103,17 @@ impl Server {
     /// the last it has.
     pub fn apply(&self, pools: Vec<PoolSetup>) -> Result<(), ApplyError> {
         let pools = apply::prepare(pools)?;
-        self.call(move |plane, now| plane.apply(pools, now)).map_err(|Stopped| ApplyError::Stopping)
+        let changes = self.call(move |plane, now| plane.apply(pools, now));
+        for change in changes.map_err(|Stopped| ApplyError::Stopping)? {
+            tracing::info!(pool = change.pool, change = change.what, "pool");
+        }
+        Ok(())
     }
 
     /// Gives a VM its leaf and its socket, and the path of that. When this returns, it listens.
     pub fn attach(&self, attach: Attach) -> Result<PathBuf, AttachError> {
         let path = self.socket_path(&attach.id)?;
+        let (id, namespace) = (attach.id.clone(), attach.namespace.clone());
         let vm = self.call_vm(move |plane, now| plane.admit(attach, now))?;
         // Off the loop's thread: a file system may take its time.
         let served = Listener::open(&path, self.inner.options.owner)
@@ -119,6 +124,7 @@ impl Server {
             let _ = self.call(move |plane, now| plane.detach(vm, now));
             return Err(error);
         }
+        tracing::info!(vm = id, namespace, socket = %path.display(), "attached");
         Ok(path)
     }
 
@@ -139,6 +145,7 @@ impl Server {
         match gone {
             Ok(Some(listener)) => {
                 drop(listener); // here, off the loop's thread
+                tracing::info!(vm = id, "detached");
                 Ok(())
             }
             Ok(None) => Err(DetachError::UnknownVm { id: id.to_owned() }),
@@ -148,8 +155,10 @@ impl Server {
 
     /// Moves a VM to another class of its pool (`""`: the default class), with its tokens and debt.
     pub fn move_vm(&self, id: &str, class: &str) -> Result<(), MoveError> {
-        let (id, class) = (id.to_owned(), class.to_owned());
-        self.call(move |plane, now| plane.move_vm(&id, &class, now)).unwrap_or(Err(MoveError::Stopping))
+        let (name, to) = (id.to_owned(), class.to_owned());
+        self.call(move |plane, now| plane.move_vm(&name, &to, now)).unwrap_or(Err(MoveError::Stopping))?;
+        tracing::info!(vm = id, class, "moved");
+        Ok(())
     }
 
     /// Everything as it is now.

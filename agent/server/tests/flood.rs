@@ -41,7 +41,7 @@ fn a_million_unread_requests_never_block_their_writer_and_cost_no_memory() {
     // The allocator and the test's own machinery have what they need.
     let mut warm_up = rig.client("warm-up");
     flood(&mut warm_up, &[2, 64].repeat(1000));
-    for piece in [[2, 255].repeat(1), [2, 255].repeat(1000), [1, 255].repeat(1000)] {
+    for piece in [[2, 255].to_vec(), [2, 255].repeat(1000), [1, 255].repeat(1000)] {
         let mut socket = rig.client("vm");
         exchange(&mut socket, &[2, 1], 1);
         let before = anonymous_memory();

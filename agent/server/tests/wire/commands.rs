@@ -123,6 +123,24 @@ fn a_small_reply_comes_in_one_piece() {
 }
 
 #[test]
+fn answers_that_were_not_read_at_once_come_whole_and_in_order() {
+    let rig = Rig::unbound();
+    let mut socket = rig.client("vm");
+    socket.write_all(&[1, 200].repeat(3000)).unwrap();
+    rig.until("a full buffer", |snapshot| snapshot.pools[0].vms[0].blocked == 1);
+    socket.write_all(&[0, 0, 0, 4, 2, 7]).unwrap();
+    let mut reply = [0; 201];
+    for _ in 0..3000 {
+        socket.read_exact(&mut reply).unwrap();
+        assert_eq!(reply[0], 200);
+    }
+    let digits = std::process::id().to_string().len();
+    let mut levels_pid_and_bytes = vec![0; 12 + 1 + digits + 7];
+    socket.read_exact(&mut levels_pid_and_bytes).unwrap();
+    assert_eq!(usize::from(levels_pid_and_bytes[12]), digits);
+}
+
+#[test]
 fn garbage_closes_that_connection_and_no_other() {
     let rig = Rig::unbound();
     let mut bad = rig.client("bad");
