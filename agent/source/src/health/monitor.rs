@@ -1,88 +1,12 @@
 //! What one source may be used for, from start to failure.
 
 use super::strikes::Strikes;
-use super::{Alarm, Backoff, Grade, HealthTests, Limits, Test, Verdict};
+use super::{Alarm, Backoff, Cause, Fate, Grade, HealthTests, Limits, Loss, State, Verdict, Wake};
 
 /// Consecutive samples the start-up test takes, SP 800-90B 4.3: at least 1,024.
 const START_UP: usize = 1024;
 /// Nanoseconds after which a read that brought nothing is a stall.
 const STALL: u64 = 10_000_000_000;
-
-/// The state of a noise source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// In its start-up test; nothing it gives is credited.
-    Starting,
-    /// Its samples are credited.
-    Healthy,
-    /// An intermittent alarm: in its start-up test again, nothing is credited.
-    Suspect,
-    /// Off, until [`Monitor::retest`].
-    Failed,
-    /// Cannot be read; to be opened anew.
-    Unavailable,
-}
-
-/// Why a source is not healthy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// A health test failed.
-    Alarm(Alarm),
-    /// The FIPS 140-2 block tests failed too often.
-    BlockTests,
-    /// Nothing could be read.
-    Lost(Loss),
-}
-
-impl Cause {
-    /// One word for logs, metrics, events and conditions.
-    pub fn reason(self) -> &'static str {
-        match self {
-            Self::Alarm(Alarm { test: Test::RepetitionCount, .. }) => "RepetitionCount",
-            Self::Alarm(Alarm { test: Test::AdaptiveProportion, .. }) => "AdaptiveProportion",
-            Self::BlockTests => "BlockTests",
-            Self::Lost(Loss::Io) => "ReadError",
-            Self::Lost(Loss::End) => "EndOfFile",
-            Self::Lost(Loss::Stall) => "Stalled",
-        }
-    }
-}
-
-/// How a source was lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loss {
-    /// Opening or reading failed.
-    Io,
-    /// It has no more.
-    End,
-    /// A read brought nothing for ten seconds.
-    Stall,
-}
-
-/// What to do with samples.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Fate {
-    /// Condition them, with credit.
-    Credit,
-    /// Do not serve them: they belong to a start-up test. They may be mixed in with credit 0.
-    Discard,
-    /// Wipe them and all from this source that is not yet conditioned, and reset the source. If the state is now
-    /// [`State::Failed`], close it instead.
-    Drop,
-}
-
-/// What the passing of time asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Wake {
-    /// Nothing yet.
-    Nothing,
-    /// The source stalled: close it.
-    Close,
-    /// The time to open it again has come; answer with [`Monitor::opened`] or [`Monitor::lost`].
-    Open,
-}
 
 /// The health of one source. Its reader tells it what happens and when, and it answers what that means.
 #[derive(Clone, Debug)]

@@ -1,0 +1,93 @@
+//! How fast samples are tested and conditioned on one core. The floors are low: they find a mistake, not a
+//! slow machine. The figures are for people.
+#![allow(clippy::unwrap_used)]
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+use source::condition::{Conditioner, FullEntropy, HmacDrbg, OUTPUT, SEED};
+use source::fips::{BLOCK, BlockTests};
+use source::health::{HealthTests, Limits, MinEntropy, SampleKind, Verdict};
+
+const SIZE: u32 = 1 << 18;
+/// MB/s that even a slow machine reaches.
+const FLOOR: f64 = 10.0;
+
+/// Seconds this thread has had a core for: other tests on the same cores do not count.
+fn core_seconds() -> f64 {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap().as_secs_f64()
+}
+
+/// Prints and checks how many MB/s `work` gets through, `bytes` at a time.
+fn measure(what: &str, bytes: u32, mut work: impl FnMut()) {
+    let (start, mut rounds) = (core_seconds(), 0u32);
+    while core_seconds() - start < 0.15 {
+        work();
+        rounds += 1;
+    }
+    let speed = f64::from(rounds) * f64::from(bytes) / (core_seconds() - start) / 1e6;
+    println!("{what}: {speed:.0} MB/s a core");
+    assert!(speed > FLOOR, "{what}: {speed:.1} MB/s a core");
+}
+
+fn samples() -> Vec<u8> {
+    let mut samples = vec![0; SIZE as usize];
+    HmacDrbg::new(&[1; SEED], b"speed").generate(&mut samples);
+    samples
+}
+
+fn tests() -> HealthTests {
+    HealthTests::new(Limits::for_rate(SampleKind::Byte, MinEntropy::FULL_BYTE, None))
+}
+
+/// As many blocks as the samples give.
+fn condition(mut samples: &[u8], conditioner: &mut Conditioner) {
+    let mut block = [0; OUTPUT];
+    while !samples.is_empty() {
+        samples = &samples[conditioner.absorb(samples, MinEntropy::FULL_BYTE)..];
+        black_box(conditioner.emit(&mut block));
+    }
+}
+
+/// The same with the DRBG's bytes in them.
+fn emit(mut samples: &[u8], pool: &mut FullEntropy) {
+    let mut block = [0; OUTPUT];
+    while !samples.is_empty() {
+        let taken = pool.conditioner().absorb(samples, MinEntropy::FULL_BYTE);
+        samples = &samples[taken..];
+        black_box(pool.emit(&mut block));
+    }
+}
+
+#[test]
+fn samples_are_tested_and_conditioned_faster_than_any_source_gives_them() {
+    let samples = samples();
+
+    let mut health = tests();
+    measure("repetition count and adaptive proportion", SIZE, || {
+        assert_eq!(health.observe(black_box(&samples)), Verdict::Pass);
+    });
+
+    let mut conditioner = Conditioner::new();
+    measure("conditioner, bytes in", SIZE, || condition(&samples, &mut conditioner));
+
+    measure("both together, bytes in", SIZE, || {
+        assert_eq!(health.observe(black_box(&samples)), Verdict::Pass);
+        condition(&samples, &mut conditioner);
+    });
+
+    let (mut health, mut pool) = (tests(), FullEntropy::new(&[2; SEED], b"speed"));
+    measure("both and the DRBG of FullEntropy, bytes in", SIZE, || {
+        assert_eq!(health.observe(black_box(&samples)), Verdict::Pass);
+        emit(&samples, &mut pool);
+    });
+
+    let (mut drbg, mut out) = (HmacDrbg::new(&[3; SEED], b"speed"), vec![0; SIZE as usize]);
+    measure("DRBG (Stretched), bytes out", SIZE, || drbg.generate(black_box(&mut out)));
+
+    let (mut blocks, block) = (BlockTests::new([0; 4]), samples.first_chunk::<BLOCK>().unwrap());
+    measure("FIPS 140-2 block tests", 2500, || {
+        let _ = black_box(blocks.judge(black_box(block)));
+    });
+}

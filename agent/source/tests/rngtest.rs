@@ -1,0 +1,183 @@
+//! The block tests of FIPS 140-2 say of every block what Debian's `rngtest` says of it, test by test.
+#![allow(clippy::unwrap_used)]
+
+use std::io::{Read, Write};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+use source::fips::{BLOCK, BlockTest, BlockTests};
+
+const BLOCKS: usize = 10_000;
+const REFERENCE: [u8; 4] = *b"seed";
+
+/// splitmix64: the blocks are the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        usize::try_from(self.roll() % bound as u64).unwrap()
+    }
+
+    fn even(&mut self) -> [u8; BLOCK] {
+        let mut block = [0; BLOCK];
+        for bytes in block.chunks_mut(8) {
+            bytes.copy_from_slice(&self.roll().to_be_bytes()[..bytes.len()]);
+        }
+        block
+    }
+
+    /// Whether something of `thousandths` happened.
+    fn happens(&mut self, thousandths: u64) -> bool {
+        self.roll() % 1000 < thousandths
+    }
+}
+
+/// Bits of which about so many thousandths are ones: 514 is where the monobit test begins to fail.
+fn biased(dice: &mut Dice, thousandths: u64) -> [u8; BLOCK] {
+    std::array::from_fn(|_| (0..8).fold(0, |byte, _| byte << 1 | u8::from(dice.happens(thousandths))))
+}
+
+/// Bits that differ from the one before in about so many thousandths: runs too short or too long.
+fn sticky(dice: &mut Dice, thousandths: u64) -> [u8; BLOCK] {
+    let mut bit = 0;
+    std::array::from_fn(|_| {
+        (0..8).fold(0, |byte, _| {
+            bit ^= u8::from(dice.happens(thousandths));
+            byte << 1 | bit
+        })
+    })
+}
+
+/// One nibble in `among` is replaced by a favourite that has as many ones as zeros.
+fn favourite(dice: &mut Dice, among: usize) -> [u8; BLOCK] {
+    let mut block = dice.even();
+    for byte in &mut block {
+        if dice.below(among) == 0 {
+            *byte = *byte & 0xf0 | 0x05;
+        }
+    }
+    block
+}
+
+/// A run of 24 to 27 bits somewhere, often at an end of the block.
+fn with_run(dice: &mut Dice) -> [u8; BLOCK] {
+    let (mut block, length, ones) = (dice.even(), 24 + dice.below(4), dice.below(2) == 1);
+    let last = BLOCK * 8 - length;
+    let from = [0, last, dice.below(last)][dice.below(3)];
+    let around = from.saturating_sub(1)..(from + length + 1).min(BLOCK * 8);
+    for bit in around {
+        let inside = (from..from + length).contains(&bit);
+        let mask = 0x80 >> (bit % 8);
+        if inside == ones { block[bit / 8] |= mask } else { block[bit / 8] &= !mask }
+    }
+    block
+}
+
+/// Four bytes that come twice, on a word's border or beside it, or that differ in one bit after all.
+fn with_repeat(dice: &mut Dice, last: [u8; 4]) -> [u8; BLOCK] {
+    let mut block = dice.even();
+    if dice.below(3) == 0 {
+        block[..4].copy_from_slice(&last);
+    } else {
+        let at = dice.below(BLOCK - 8);
+        block.copy_within(at..at + 4, at + 4);
+        block[at + 4] ^= u8::from(dice.below(4) == 0);
+    }
+    block
+}
+
+fn block(dice: &mut Dice, last: [u8; 4]) -> [u8; BLOCK] {
+    match dice.below(8) {
+        0 => with_run(dice),
+        1 => with_repeat(dice, last),
+        2 => {
+            let thousandths = [484, 486, 488, 512, 514, 516][dice.below(6)];
+            biased(dice, thousandths)
+        }
+        3 => {
+            let thousandths = [470, 480, 485, 515, 520, 530][dice.below(6)];
+            sticky(dice, thousandths)
+        }
+        4 => {
+            let among = 40 + dice.below(40);
+            favourite(dice, among)
+        }
+        _ => dice.even(),
+    }
+}
+
+fn blocks() -> Vec<[u8; BLOCK]> {
+    let (mut dice, mut last) = (Dice(20), REFERENCE);
+    let next = |_| {
+        let block = block(&mut dice, last);
+        last = *block.last_chunk().unwrap();
+        block
+    };
+    (0..BLOCKS).map(next).collect()
+}
+
+fn rngtest() -> Child {
+    Command::new("rngtest")
+        .arg("--blockstats=1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|cause| {
+            panic!("cannot run rngtest ({cause}): install Debian's package rng-tools-debian")
+        })
+}
+
+/// What rngtest has printed after all blocks, with the failures of each test so far after each block.
+fn output_of(mut rngtest: Child, blocks: Vec<[u8; BLOCK]>) -> String {
+    let mut stdin = rngtest.stdin.take().unwrap();
+    let writer = thread::spawn(move || {
+        stdin.write_all(&REFERENCE).unwrap();
+        for block in blocks {
+            stdin.write_all(&block).unwrap();
+        }
+    });
+    let mut output = String::new();
+    rngtest.stderr.take().unwrap().read_to_string(&mut output).unwrap();
+    writer.join().unwrap();
+    rngtest.wait().unwrap();
+    output
+}
+
+/// The failures of each test so far, after each block.
+fn sums_in(output: &str) -> Vec<[u64; 5]> {
+    let figures: Vec<u64> = output
+        .lines()
+        .filter_map(|line| line.strip_prefix("rngtest: FIPS 140-2(2001-10-10) "))
+        .map(|line| line.rsplit(' ').next().unwrap().parse().unwrap())
+        .collect();
+    figures.as_chunks().0.to_vec()
+}
+
+#[test]
+fn verdicts_are_those_of_rngtest_block_by_block_and_test_by_test() {
+    let blocks = blocks();
+    let output = output_of(rngtest(), blocks.clone());
+    let sums = sums_in(&output);
+    assert!(sums.len() >= BLOCKS, "rngtest judged {} blocks of {BLOCKS}: {output:.400}", sums.len());
+
+    let (mut tests, mut before, mut good) = (BlockTests::new(REFERENCE), [0; 5], 0);
+    for (index, (block, sum)) in blocks.iter().zip(&sums).enumerate() {
+        let findings = tests.judge(block);
+        let ours = BlockTest::ALL.map(|test| findings.failed(test));
+        let theirs = std::array::from_fn(|test| sum[test] > before[test]);
+        assert_eq!(ours, theirs, "block {index}");
+        good += usize::from(findings.passed());
+        before = *sum;
+    }
+    println!("{good} of {BLOCKS} blocks passed; failed by test: {before:?}");
+    assert!(before.iter().all(|failures| *failures > 200), "each test is tried: {before:?}");
+    assert!(good > BLOCKS / 2);
+}
