@@ -16,7 +16,9 @@ use crate::slab::Key;
 /// Connections taken from one socket in a batch: one that connects and closes in a loop waits its turn.
 const AT_ONCE: usize = 8;
 
-/// What a peer that does not read can pin in the kernel; the kernel doubles what it is told, and takes no less.
+/// What a peer that does not read can pin in the kernel, and what it is charged for bytes that it never takes. The
+/// kernel doubles what it is told, and takes no less. Against its default of 208 KiB no cost was measured: with 64 VMs
+/// each asking for 16 times 255 bytes at once, CPU per request was 1.10 against 1.13 times the raw floor's.
 const SEND_BUFFER: usize = 4608 / 2;
 
 impl Plane {
