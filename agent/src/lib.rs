@@ -13,4 +13,4 @@ mod signals;
 
 pub use agent::Agent;
 pub use apply::{ApplyError, apply};
-pub use local::{ApiSocket, Host, LocalApi, ServeError, SocketError};
+pub use local::{ApiSocket, Host, LocalApi, ServeError, SocketError, vacant};

@@ -23,7 +23,7 @@ use self::service::Service;
 use crate::agent::Agent;
 use crate::signals::Signals;
 
-pub use socket::{ApiSocket, SocketError};
+pub use socket::{ApiSocket, SocketError, vacant};
 
 /// Before the next caller is accepted after one could not be.
 const PAUSE: Duration = Duration::from_secs(1);

@@ -14,6 +14,7 @@ pub(super) fn attach(error: &AttachError) -> Status {
         AttachError::Admission(error) => admission(error),
         AttachError::TooManyVms { .. } => Code::ResourceExhausted,
         AttachError::Watch { .. } => Code::Internal,
+        AttachError::Withdrawn => Code::Aborted,
         AttachError::Stopping => Code::Unavailable,
     };
     Status::new(code, error.to_string())

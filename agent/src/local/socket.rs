@@ -25,9 +25,9 @@ pub enum SocketError {
         /// Its bytes.
         length: usize,
     },
-    /// A daemon is alive there.
+    /// Somebody is alive there.
     #[error(
-        "a daemon serves {path} already; stop it, or give this one a run directory of its own",
+        "somebody listens on {path} already; stop that daemon, or give this one directories of its own",
         path = path.display()
     )]
     InUse {
@@ -65,7 +65,7 @@ impl ApiSocket {
         if length > MAX_PATH {
             return Err(SocketError::TooLong { path: path.to_owned(), length });
         }
-        refuse_living(path)?;
+        vacant(path)?;
         bind_and_rename(path).map_err(|source| SocketError::Bind { path: path.to_owned(), source })
     }
 
@@ -84,8 +84,8 @@ impl Drop for ApiSocket {
     }
 }
 
-/// A socket left by a daemon that is gone is in nobody's way.
-fn refuse_living(path: &Path) -> Result<(), SocketError> {
+/// Whether a socket could be made at `path`: what a daemon left that is gone is in nobody's way.
+pub fn vacant(path: &Path) -> Result<(), SocketError> {
     let owned = || path.to_owned();
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),

@@ -1,20 +1,30 @@
 #![allow(clippy::unwrap_used)]
 
-use clap::CommandFactory;
+use clap::{Command, CommandFactory};
 
 use super::Cli;
 
-/// The long help of every verb, the environment left out.
+/// The long help of a verb and of those below it.
+fn help(command: &mut Command, path: &str) -> String {
+    let mut text = format!("======== {path} ========\n\n{}", command.render_long_help());
+    for below in command.get_subcommands_mut() {
+        let path = format!("{path} {}", below.get_name());
+        text += "\n\n";
+        text += &help(below, &path);
+    }
+    text
+}
+
+/// What is set where the tests run is no part of the help.
+fn without_environment(command: Command) -> Command {
+    command.term_width(100).mut_args(|arg| arg.hide_env_values(true)).mut_subcommands(without_environment)
+}
+
 #[test]
 fn the_help_of_every_verb_is_as_it_was() {
-    let mut command = Cli::command().mut_args(|arg| arg.hide_env_values(true)).term_width(100);
+    let mut command = without_environment(Cli::command());
     command.build();
-    let mut help = command.render_long_help().to_string();
-    for verb in command.get_subcommands_mut() {
-        let text = verb.render_long_help();
-        help += &format!("\n\n======== {} ========\n\n{text}", verb.get_name());
-    }
-    insta::assert_snapshot!(help);
+    insta::assert_snapshot!(help(&mut command, "entropool"));
 }
 
 #[test]

@@ -27,11 +27,6 @@ pub(super) fn total(bytes: u64) -> String {
     if bytes < 1_024 { bytes.to_string() } else { scaled(bytes as f64) }
 }
 
-/// A size that somebody wrote.
-pub(super) fn size(bytes: u64) -> String {
-    api::Size::from_bytes(bytes).to_string()
-}
-
 /// How long something has taken.
 pub(super) fn span(span: Span) -> String {
     let seconds = span.seconds();

@@ -1,6 +1,6 @@
 //! The sentences of `explain`.
 
-use super::amount::{rate, size, span, total};
+use super::amount::{rate, span, total};
 use super::table::Table;
 use crate::view::{Binding, Client, Explanation, Limit, Mode, NodeKind, Step, Vm};
 
@@ -23,16 +23,19 @@ pub(super) fn limit(binding: &Binding) -> String {
 
 fn place(vm: &Vm) -> String {
     let Vm { name, namespace, pool, class, socket, .. } = vm;
-    let client = match vm.client {
+    let whose = match vm.client {
         Client::Qemu => "a QEMU",
         Client::Egd => "an EGD client",
     };
     let connections = match vm.connections {
-        0 => format!("no connection of {client} is open on {socket}"),
-        1 => format!("one connection of {client} is open on {socket}"),
-        many => format!("{many} connections of {client} are open on {socket}"),
+        0 => "no connection is".to_owned(),
+        1 => "one connection is".to_owned(),
+        many => format!("{many} connections are"),
     };
-    format!("VM {name} of namespace {namespace} draws from pool {pool} in class {class}; {connections}.")
+    format!(
+        "VM {name} of namespace {namespace} draws from pool {pool} in class {class}; \
+         {connections} open on {socket}, which is for {whose}."
+    )
 }
 
 fn wait(vm: &Vm, path: &[Step]) -> String {
@@ -103,7 +106,7 @@ fn way(path: &[Step]) -> String {
 /// `-255 of 1Ki`.
 fn left(tokens: i64, most: u64) -> String {
     let sign = if tokens < 0 { "-" } else { "" };
-    format!("{sign}{} of {}", total(tokens.unsigned_abs()), size(most))
+    format!("{sign}{} of {}", total(tokens.unsigned_abs()), total(most))
 }
 
 fn bytes(count: u64) -> String {

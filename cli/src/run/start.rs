@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::{Agent, ApiSocket, LocalApi};
+use agent::{Agent, ApiSocket, LocalApi, vacant};
 use anyhow::{Context, Result};
 use delivery::NodeConfig;
 use server::{Attach, Client, Options, Owner, socket_path};
@@ -55,8 +55,8 @@ pub(super) fn start(args: &RunArgs, events: Events) -> Result<Daemon> {
     if wrong.is_empty() {
         wrong.extend(args.vms.iter().filter_map(|vm| homeless(vm, book.config())));
     }
-    wrong.extend(nameless(args));
     wrong.extend(directories::prepare(args));
+    wrong.extend(without_socket(args));
     refuse(wrong)?;
     serve(args, book, watch, events)
 }
@@ -91,15 +91,17 @@ fn refuse(wrong: Vec<String>) -> Result<()> {
 }
 
 /// VMs that cannot have their socket, or not both.
-fn nameless(args: &RunArgs) -> Vec<String> {
+fn without_socket(args: &RunArgs) -> Vec<String> {
     let mut ids = BTreeSet::new();
     let mut wrong = Vec::new();
     for vm in &args.vms {
         if !ids.insert(&vm.id) {
             wrong.push(format!("--vm {} is given twice: a VM has one socket, in one class", vm.id));
-        } else if let Err(error) = socket_path(&args.socket_dir(), &vm.id) {
-            wrong.push(format!("--vm {}: {error}", vm.id));
+            continue;
         }
+        let socket = socket_path(&args.socket_dir(), &vm.id).map_err(|error| error.to_string());
+        let vacant = socket.and_then(|socket| vacant(&socket).map_err(|error| error.to_string()));
+        wrong.extend(vacant.err().map(|error| format!("--vm {}: {error}", vm.id)));
     }
     wrong
 }

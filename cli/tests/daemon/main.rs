@@ -1,0 +1,7 @@
+//! The real program: a daemon in a directory of its own, asked by every verb.
+#![allow(clippy::unwrap_used, unreachable_pub)]
+
+mod change;
+mod refusals;
+mod support;
+mod verbs;

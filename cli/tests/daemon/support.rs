@@ -1,0 +1,166 @@
+//! A real `entropool run` in a directory of its own, and the other verbs asked of it.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// How long anything may take before a test gives up; nothing takes so long.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// `entropool` with these arguments and no environment of ours.
+pub fn entropool<I: IntoIterator<Item = S>, S: AsRef<std::ffi::OsStr>>(args: I) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_entropool"));
+    for variable in ["API", "RUN_DIR", "STATE_DIR", "SOCKET_DIR", "NAMESPACE", "LOG", "LOG_FORMAT"] {
+        command.env_remove(format!("ENTROPOOL_{variable}"));
+    }
+    command.args(args).stdin(Stdio::null());
+    command
+}
+
+/// A directory for one daemon: manifests, sockets and state.
+pub struct Home {
+    dir: TempDir,
+}
+
+impl Home {
+    pub fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Writes a file as an editor does: whole, and renamed over the old one.
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let new = self.path(".new");
+        fs::write(&new, text).unwrap();
+        fs::rename(&new, &path).unwrap();
+        path
+    }
+
+    pub fn socket(&self, vm: &str) -> PathBuf {
+        self.path("run/vm").join(vm).join("egd.sock")
+    }
+
+    /// `entropool run` with the directories of this home.
+    pub fn run(&self, args: &[&str]) -> Command {
+        let mut command = entropool(["run"]);
+        command.arg("--run-dir").arg(self.path("run")).arg("--state-dir").arg(self.path("state"));
+        command.current_dir(self.dir.path()).args(args);
+        command
+    }
+
+    /// What a daemon that must not start says, with this home's path left out.
+    pub fn refused(&self, args: &[&str]) -> String {
+        let output = self.run(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        let sentences = said.lines().filter(|line| !line.contains(" INFO "));
+        sentences.collect::<Vec<_>>().join("\n").replace(self.dir.path().to_str().unwrap(), "HOME")
+    }
+
+    pub fn start(&self, args: &[&str]) -> Daemon {
+        let child = self.run(args).stderr(Stdio::piped()).spawn().unwrap();
+        let mut daemon = Daemon::new(child, self.path("run/api.sock"));
+        daemon.wait_for("ready");
+        daemon
+    }
+}
+
+/// A daemon that runs; killed with the test.
+pub struct Daemon {
+    child: Child,
+    log: Receiver<String>,
+    api: PathBuf,
+}
+
+impl Daemon {
+    fn new(mut child: Child, api: PathBuf) -> Self {
+        let (send, log) = channel();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| send.send(line)));
+        Self { child, log, api }
+    }
+
+    /// The next line of the log with `words` in it.
+    pub fn wait_for(&mut self, words: &str) -> String {
+        let mut before = Vec::new();
+        loop {
+            match self.log.recv_timeout(PATIENCE) {
+                Ok(line) if line.contains(words) => return line,
+                Ok(line) => before.push(line),
+                Err(_) => panic!("no line says {words:?}: {before:#?}"),
+            }
+        }
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn ask(&self, args: &[&str]) -> Output {
+        entropool(args).arg("--api").arg(&self.api).output().unwrap()
+    }
+
+    /// What a verb that succeeds prints.
+    pub fn says(&self, args: &[&str]) -> String {
+        let output = self.ask(args);
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// What a verb that fails complains of.
+    pub fn refuses(&self, args: &[&str]) -> String {
+        let output = self.ask(args);
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {output:?}");
+        assert!(output.stdout.is_empty(), "{args:?}: {output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    /// The document a verb prints.
+    pub fn json(&self, args: &[&str]) -> serde_json::Value {
+        serde_json::from_str(&self.says(&[args, &["-o", "json"]].concat())).unwrap()
+    }
+
+    /// Sends SIGTERM and waits for the end.
+    pub fn terminate(&mut self) -> ExitStatus {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        self.child.wait().unwrap()
+    }
+
+    /// How often any of its threads went to sleep of its own accord.
+    pub fn sleeps(&self) -> u64 {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.id())).unwrap();
+        tasks
+            .map(|task| {
+                let status = fs::read_to_string(task.unwrap().path().join("status")).unwrap();
+                let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+                line.unwrap().trim().parse::<u64>().unwrap()
+            })
+            .sum()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Reads `bytes` from a VM's socket, and says how many came.
+pub fn draw(socket: &Path, bytes: u64) -> usize {
+    let output = entropool(["egd", "read", &bytes.to_string()]).arg(socket).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    output.stdout.len()
+}

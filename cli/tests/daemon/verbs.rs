@@ -1,0 +1,198 @@
+//! What a daemon answers.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::process::Stdio;
+use std::time::Duration;
+
+use crate::support::{Home, draw, entropool};
+
+const POOL: &str = "
+apiVersion: entropool.io/v1alpha1
+kind: EntropyPool
+metadata: {name: default}
+spec: {rate: 1Mi/s, defaultClass: bronze}
+---
+apiVersion: entropool.io/v1alpha1
+kind: EntropyClass
+metadata: {name: gold}
+spec: {pool: default, rate: 512Ki/s, perVM: {rate: 256Ki/s}}
+---
+apiVersion: entropool.io/v1alpha1
+kind: EntropyClass
+metadata: {name: bronze}
+spec: {pool: default, ceil: 256Ki/s, burst: 4Ki, cburst: 4Ki}
+";
+
+#[test]
+fn a_vm_comes_draws_moves_and_goes() {
+    let home = Home::new();
+    home.write("pools.yaml", POOL);
+    let daemon = home.start(&["-f", "pools.yaml", "--vm", "web-1=default/gold"]);
+    assert_eq!(draw(&home.socket("web-1"), 1_000), 1_000);
+
+    let socket = daemon.says(&["attach", "web-2=default,client=egd"]);
+    assert_eq!(socket.trim_end(), home.socket("web-2").to_str().unwrap());
+    assert_eq!(draw(&home.socket("web-2"), 100), 100);
+
+    daemon.says(&["move", "web-2", "gold"]);
+    let vms = &daemon.json(&["vms"])["vms"];
+    let shown: Vec<_> =
+        vms.as_array().unwrap().iter().map(|vm| (vm["name"].clone(), vm["class"].clone())).collect();
+    assert_eq!(shown, [("web-1".into(), "gold".into()), ("web-2".into(), "gold".into())]);
+    assert_eq!(vms[0]["counters"]["bytes"], 1_000);
+    assert_eq!(vms[1]["counters"]["bytes"], 100);
+
+    daemon.says(&["detach", "web-2"]);
+    assert!(!home.socket("web-2").exists());
+    assert_eq!(daemon.json(&["vms"])["vms"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn every_list_is_a_table_and_a_document() {
+    let home = Home::new();
+    home.write("pools.yaml", POOL);
+    let daemon = home.start(&["-f", "pools.yaml", "--vm", "web-1=default/gold", "--vm", "batch-1=default"]);
+    let place = home.path("").to_str().unwrap().to_owned();
+    for verb in ["pools", "classes", "vms", "waiting"] {
+        insta::assert_snapshot!(verb, daemon.says(&[verb]).replace(&place, "HOME/"));
+        assert!(daemon.json(&[verb]).is_object());
+    }
+    insta::assert_snapshot!("explain", daemon.says(&["explain", "web-1"]).replace(&place, "HOME/"));
+    assert_eq!(daemon.json(&["explain", "web-1"])["path"].as_array().unwrap().len(), 4);
+}
+
+#[test]
+fn top_prints_as_many_tables_as_it_is_told() {
+    let home = Home::new();
+    home.write("pools.yaml", POOL);
+    let daemon = home.start(&["-f", "pools.yaml", "--vm", "web-1=default/gold"]);
+    let once = daemon.says(&["top", "--once", "--interval", "50ms", "--vms"]);
+    assert_eq!(once.lines().count(), 5, "{once}");
+    let lines = daemon.says(&["top", "--count", "3", "--interval", "50ms", "-o", "json"]);
+    let rows = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["rows"].clone();
+    assert_eq!(lines.lines().map(|line| rows(line).as_array().unwrap().len()).collect::<Vec<_>>(), [3, 3, 3]);
+}
+
+#[test]
+fn a_flooding_vm_is_told_which_limit_binds() {
+    let home = Home::new();
+    home.write("pools.yaml", POOL);
+    let daemon = home.start(&["-f", "pools.yaml", "--vm", "batch-1=default/bronze"]);
+    let mut flood = entropool(["egd", "read", "100000000"]);
+    let mut flood = flood.arg(home.socket("batch-1")).stdout(Stdio::null()).spawn().unwrap();
+    // Its burst goes first; one look lasts longer than that.
+    let mut waiting = String::new();
+    for _ in 0..100 {
+        daemon.says(&["top", "--once", "--interval", "50ms"]);
+        waiting = daemon.says(&["waiting"]);
+        if waiting.contains("the ceil of") {
+            break;
+        }
+    }
+    flood.kill().unwrap();
+    flood.wait().unwrap();
+    assert!(waiting.contains("the ceil of"), "{waiting}");
+}
+
+#[test]
+fn the_egd_verbs_speak_all_five_commands() {
+    let home = Home::new();
+    home.write("pools.yaml", POOL);
+    let daemon = home.start(&["-f", "pools.yaml", "--vm", "a=default/gold"]);
+    let egd = |args: &[&str]| {
+        let output = entropool(["egd"]).args(args).arg(home.socket("a")).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        output.stdout
+    };
+    let text = |args: &[&str]| String::from_utf8(egd(args)).unwrap().trim_end().to_owned();
+    assert_eq!(text(&["pid"]), daemon.id().to_string());
+    assert!(text(&["level"]).parse::<u32>().unwrap() > 0);
+    assert_eq!(egd(&["read", "300"]).len(), 300);
+    assert_eq!(egd(&["read", "300", "--non-blocking"]).len(), 300);
+    let hex = text(&["read", "16", "--hex"]);
+    assert!(hex.len() == 32 && hex.bytes().all(|digit| digit.is_ascii_hexdigit()), "{hex}");
+
+    let mut write = entropool(["egd", "write"]);
+    write.arg(home.socket("a")).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut write = write.spawn().unwrap();
+    write.stdin.take().unwrap().write_all(&[7; 1_000]).unwrap();
+    assert_eq!(write.wait_with_output().unwrap().stdout, b"1000 bytes sent\n");
+}
+
+#[test]
+fn qemu_is_told_where_a_vm_s_socket_is() {
+    let home = Home::new();
+    let daemon = home.start(&["--vm", "a=default"]);
+    let arguments = daemon.says(&["qemu-args", "a", "--qemu-version", "9.2"]);
+    assert!(
+        arguments.contains(&format!("path={},reconnect-ms=1000", home.socket("a").display())),
+        "{arguments}"
+    );
+    let document = daemon.json(&["qemu-args", "a"]);
+    assert_eq!(document["arguments"].as_array().unwrap().len(), 6);
+}
+
+#[test]
+fn without_manifests_there_is_one_pool() {
+    let home = Home::new();
+    let daemon = home.start(&["--vm", "a=default"]);
+    assert_eq!(draw(&home.socket("a"), 1_000), 1_000);
+    assert_eq!(daemon.json(&["pools"])["pools"][0]["name"], "default");
+}
+
+#[test]
+fn sigterm_ends_it_and_leaves_no_socket() {
+    let home = Home::new();
+    let mut daemon = home.start(&["--vm", "a=default"]);
+    assert_eq!(daemon.terminate().code(), Some(0));
+    assert!(!home.path("run/vm/a").exists());
+    assert!(!home.path("run/api.sock").exists());
+}
+
+#[test]
+fn what_is_owed_is_served_before_the_end_as_far_as_it_may_go() {
+    let home = Home::new();
+    home.write(
+        "pools.yaml",
+        &POOL.replace("ceil: 256Ki/s", "ceil: 1Ki/s").replace("burst: 4Ki", "burst: '1'"),
+    );
+    let mut daemon = home.start(&["-f", "pools.yaml", "--vm", "a=default/bronze"]);
+    let mut guest = UnixStream::connect(home.socket("a")).unwrap();
+    // More than the burst has; a second at its ceil brings the rest.
+    guest.write_all(&[2, 255, 2, 255, 2, 255]).unwrap();
+    guest.read_exact(&mut [0; 255]).unwrap();
+    assert_eq!(daemon.terminate().code(), Some(0));
+    let mut rest = Vec::new();
+    guest.read_to_end(&mut rest).unwrap();
+    assert_eq!(rest.len(), 510);
+}
+
+#[test]
+fn a_daemon_that_nobody_asks_sleeps() {
+    let home = Home::new();
+    home.write("pools.yaml", POOL);
+    let daemon = home.start(&["-f", "pools.yaml", "--vm", "a=default"]);
+    let mut guest = UnixStream::connect(home.socket("a")).unwrap();
+    guest.write_all(&[2, 64]).unwrap();
+    guest.read_exact(&mut [0; 64]).unwrap();
+    guest.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    // The first wait lets it come to rest after what it was asked.
+    guest.read_exact(&mut [0]).unwrap_err();
+    let before = daemon.sleeps();
+    guest.read_exact(&mut [0]).unwrap_err();
+    assert_eq!(daemon.sleeps(), before);
+}
+
+#[test]
+fn what_needs_no_daemon_works_without_one() {
+    let home = Home::new();
+    let output = entropool(["crds", "--dir"]).arg(home.path("crds")).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let written = fs::read_to_string(home.path("crds/entropypools.yaml")).unwrap();
+    let printed = entropool(["crds"]).output().unwrap().stdout;
+    assert!(String::from_utf8(printed).unwrap().starts_with(&written));
+    let completion = entropool(["completion", "bash"]).output().unwrap().stdout;
+    assert!(String::from_utf8(completion).unwrap().contains("qemu-args"));
+}
