@@ -30,6 +30,9 @@ struct Slot {
 pub(crate) struct Slab {
     slots: Vec<Slot>,
     free: Vec<usize>,
+    /// How often a node was looked at, for the tests of cost.
+    #[cfg(test)]
+    pub(crate) looks: core::cell::Cell<u64>,
 }
 
 impl Slab {
@@ -68,12 +71,16 @@ impl Index<usize> for Slab {
     type Output = Node;
 
     fn index(&self, slot: usize) -> &Node {
+        #[cfg(test)]
+        self.looks.update(|looks| looks.wrapping_add(1));
         self.slots[slot].node.as_ref().expect("a slot in use")
     }
 }
 
 impl IndexMut<usize> for Slab {
     fn index_mut(&mut self, slot: usize) -> &mut Node {
+        #[cfg(test)]
+        self.looks.update(|looks| looks.wrapping_add(1));
         self.slots[slot].node.as_mut().expect("a slot in use")
     }
 }

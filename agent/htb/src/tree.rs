@@ -1,6 +1,8 @@
 //! The tree: what it is made of and how it is asked about itself.
 
 mod change;
+#[cfg(test)]
+mod cost;
 mod demand;
 mod dequeue;
 mod inspect;

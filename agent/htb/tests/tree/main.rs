@@ -2,4 +2,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod agrees;
+mod bounds;
+mod change;
+mod exact;
+mod explain;
+mod flood;
 mod model;
+mod shares;
