@@ -77,8 +77,7 @@ fn place_accepted<'a>(world: &mut World<'a>, wishes: &Wishes<'a>) {
     }
     let mut ready = waiting.remove(&None).unwrap_or_default();
     while let Some((name, spec)) = ready.pop() {
-        let parent = spec.parent.as_deref().and_then(|parent| world.classes.get(parent));
-        if world.pools.contains_key(&*spec.pool) && parent.is_none_or(|parent| parent.pool == spec.pool) {
+        if world.has_place_for(spec) {
             world.place_class(name, spec);
             ready.extend(waiting.remove(&Some(name)).unwrap_or_default());
         }

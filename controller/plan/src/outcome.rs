@@ -118,25 +118,34 @@ impl<'a> Reporter<'_, 'a> {
     }
 
     fn object<S: Ruled, E>(&self, wish: &Wish<'a, S>, refused: &Refused<'a>) -> ObjectPlan<S, E> {
-        let refusals = refused.get(wish.name).filter(|_| wish.is_new());
+        let kept = self.kept(wish);
+        let refusals = refused.get(wish.name).filter(|_| wish.is_new() || kept.is_none());
         let taken = || Accepted { generation: wish.generation, spec: wish.spec.clone() };
         ObjectPlan {
             generation: wish.generation,
             accepted: refusals.map_or(Ok(()), |refusals| Err(refusals.clone())),
-            accepted_spec: if refusals.is_some() { wish.accepted.cloned() } else { Some(taken()) },
+            accepted_spec: if refusals.is_some() { kept.cloned() } else { Some(taken()) },
             effective: None,
             assured: None,
             nodes: 0,
-            standing: self.standing(wish),
+            standing: self.standing(wish.name, kept),
         }
     }
 
-    /// What is wrong with what runs; where nothing runs, why the accepted spec found no place.
-    fn standing<S: Ruled>(&self, wish: &Wish<'a, S>) -> Vec<Refusal> {
+    /// What was accepted before, unless it gave up its place: its pool or parent went and came back, and there
+    /// was no longer room. Kept, it would be placed unasked the next time.
+    fn kept<S: Ruled>(&self, wish: &Wish<'a, S>) -> Option<&'a Accepted<S>> {
         let world = &self.settled.world;
-        match (S::placed(world, wish.name), wish.accepted) {
-            (Some(running), _) => rules::of_running(world, self.wishes, wish.name, running),
-            (None, Some(accepted)) => rules::of_edit(world, self.wishes, wish.name, &accepted.spec),
+        let runs = S::placed(world, wish.name).is_some();
+        wish.accepted.filter(|accepted| runs || !accepted.spec.has_place(world))
+    }
+
+    /// What is wrong with what runs; where nothing runs, why the accepted spec found no place.
+    fn standing<S: Ruled>(&self, name: &'a str, kept: Option<&'a Accepted<S>>) -> Vec<Refusal> {
+        let world = &self.settled.world;
+        match (S::placed(world, name), kept) {
+            (Some(running), _) => rules::of_running(world, self.wishes, name, running),
+            (None, Some(kept)) => rules::of_edit(world, self.wishes, name, &kept.spec),
             (None, None) => Vec::new(),
         }
     }

@@ -49,6 +49,13 @@ impl<'a> World<'a> {
         self.held.enter(holder(spec), name, assured(spec));
     }
 
+    /// Whether the pool and the parent that a class names are here, and belong together.
+    pub(crate) fn has_place_for(&self, spec: &EntropyClassSpec) -> bool {
+        let parent = spec.parent.as_deref().map(|parent| self.classes.get(parent));
+        self.pools.contains_key(&*spec.pool)
+            && parent.is_none_or(|parent| parent.is_some_and(|it| it.pool == spec.pool))
+    }
+
     /// What a parent may promise, in bytes a day; nothing if there is no such parent.
     pub(crate) fn limit(&self, holder: Holder<'_>) -> Option<u64> {
         match holder {

@@ -46,6 +46,9 @@ pub(crate) trait Ruled: PartialEq + Clone {
     /// What runs under that name.
     fn placed<'a>(world: &World<'a>, name: &str) -> Option<&'a Self>;
 
+    /// Whether what the spec hangs on is there.
+    fn has_place(&self, world: &World<'_>) -> bool;
+
     /// Lets the spec run.
     fn place<'a>(&'a self, world: &mut World<'a>, name: &'a str);
 
@@ -61,6 +64,10 @@ impl Ruled for EntropyPoolSpec {
 
     fn placed<'a>(world: &World<'a>, name: &str) -> Option<&'a Self> {
         world.pools.get(name).map(|pool| pool.layout.spec)
+    }
+
+    fn has_place(&self, _: &World<'_>) -> bool {
+        true
     }
 
     fn place<'a>(&'a self, world: &mut World<'a>, name: &'a str) {
@@ -81,7 +88,7 @@ impl Ruled for EntropyPoolSpec {
         let mut found = sources::barren(&pool);
         found.extend(sources::rate(&pool));
         found.extend(sums::under_pool(case, pool.rate));
-        found.extend(references::default_class_finding(case.world, case.wishes, case.name, case.spec));
+        found.extend(references::lost_default_class(case));
         found
     }
 }
@@ -93,17 +100,23 @@ impl Ruled for EntropyClassSpec {
         world.classes.get(name).copied()
     }
 
+    fn has_place(&self, world: &World<'_>) -> bool {
+        world.has_place_for(self)
+    }
+
     fn place<'a>(&'a self, world: &mut World<'a>, name: &'a str) {
         world.place_class(name, self);
     }
 
     fn findings(case: &Case<'_, '_, Self>) -> Vec<Finding> {
         let mut found = references::pool(case);
-        found.extend(references::parent(case));
-        found.extend(tree::bounds(case));
+        match references::parent(case) {
+            Some(finding) => found.push(finding),
+            // Depth and sums mean nothing under a parent that is none.
+            None => found.extend(tree::bounds(case).into_iter().chain(sums::within_parent(case))),
+        }
         found.extend(rates::of_class(case.spec));
         found.extend(members::of_class(case.spec));
-        found.extend(sums::within_parent(case));
         found.extend(sums::under_class(case));
         found
     }

@@ -48,6 +48,13 @@ pub(super) fn parent(case: &Case<'_, '_, EntropyClassSpec>) -> Option<Finding> {
     })
 }
 
+/// The default class of a pool that runs, and is gone.
+pub(super) fn lost_default_class(case: &Case<'_, '_, EntropyPoolSpec>) -> Option<Finding> {
+    let finding = default_class_finding(case.world, case.wishes, case.name, case.spec)?;
+    let message = format!("{}; until then a VM that names no class is not let in", finding.message);
+    Some(Finding { message, ..finding })
+}
+
 /// The default class of a pool: it runs, in this pool.
 pub(crate) fn default_class(
     world: &World<'_>,
@@ -58,7 +65,7 @@ pub(crate) fn default_class(
     Some(default_class_finding(world, wishes, pool, spec)?.refusal(Kind::Pool, pool))
 }
 
-pub(super) fn default_class_finding(
+fn default_class_finding(
     world: &World<'_>,
     wishes: &Wishes<'_>,
     pool: &str,
@@ -68,7 +75,6 @@ pub(super) fn default_class_finding(
     let field = "spec.defaultClass";
     let Some(class) = world.classes.get(wanted) else {
         let message = unknown_class(world, wishes, wanted, pool, "");
-        let message = format!("{message}; until then a VM that names no class is not let in");
         return Some(Finding::new(Reason::UnknownClass, field, message));
     };
     (class.pool != pool).then(|| {

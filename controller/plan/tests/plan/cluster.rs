@@ -1,0 +1,132 @@
+//! A cluster that remembers, in a few lines of YAML.
+
+use std::fmt;
+
+use api::manifest::Object;
+use api::{EntropyClass, EntropyPool, Reason};
+use plan::{Labels, Node, Plan, Snapshot, plan};
+
+/// Objects, nodes and namespaces, with what was accepted so far.
+#[derive(Clone, Default)]
+pub(crate) struct Cluster {
+    pub(crate) snapshot: Snapshot,
+}
+
+impl Cluster {
+    /// One node `host` and the namespaces `shop` and `blog`.
+    pub(crate) fn host() -> Self {
+        Self { snapshot: Snapshot::of_host("host", Vec::new(), Vec::new(), ["shop", "blog"]) }
+    }
+
+    /// A cluster of nodes with these labels, and no namespace.
+    pub(crate) fn of_nodes<const N: usize>(nodes: [(&str, &[(&str, &str)]); N]) -> Self {
+        let node =
+            |(name, labels): (&str, &[(&str, &str)])| (name.to_owned(), Node { labels: owned(labels) });
+        let nodes = nodes.into_iter().map(node).collect();
+        Self { snapshot: Snapshot { nodes, ..Snapshot::default() } }
+    }
+
+    pub(crate) fn namespace(mut self, name: &str, labels: &[(&str, &str)]) -> Self {
+        self.snapshot.namespaces.insert(name.to_owned(), owned(labels));
+        self
+    }
+
+    /// Writes objects, as `KIND NAME: SPEC` a line: `pool default: {rate: 1Ki/s}`. As in a real cluster, what
+    /// was accepted of an object stays, and its generation grows.
+    pub(crate) fn write(mut self, lines: &str) -> Self {
+        for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            match object(line) {
+                Object::Pool(pool) => put_pool(&mut self.snapshot.pools, *pool),
+                Object::Class(class) => put_class(&mut self.snapshot.classes, *class),
+            }
+        }
+        self
+    }
+
+    pub(crate) fn delete(mut self, name: &str) -> Self {
+        self.snapshot.pools.retain(|pool| pool.metadata.name.as_deref() != Some(name));
+        self.snapshot.classes.retain(|class| class.metadata.name.as_deref() != Some(name));
+        self
+    }
+
+    pub(crate) fn plan(&self) -> Plan {
+        plan(&self.snapshot)
+    }
+
+    /// Keeps in the objects' status what the plan accepts, as a controller does.
+    pub(crate) fn accept(mut self) -> Self {
+        let plan = self.plan();
+        for pool in &mut self.snapshot.pools {
+            pool.status = Some(plan.pools[pool.metadata.name.as_ref().unwrap()].status());
+        }
+        for class in &mut self.snapshot.classes {
+            class.status = Some(plan.classes[class.metadata.name.as_ref().unwrap()].status());
+        }
+        self
+    }
+
+    /// Every refusal and everything that stands wrong, as sentences.
+    pub(crate) fn sentences(&self) -> Vec<String> {
+        let plan = self.plan();
+        let standing = plan.standing().map(|wrong| format!("{wrong} (stands)"));
+        plan.refusals().map(ToString::to_string).chain(standing).collect()
+    }
+
+    /// Which object breaks which rule in which field.
+    pub(crate) fn reasons(&self) -> Vec<(String, Reason, String)> {
+        let plan = self.plan();
+        plan.refusals().map(|it| (it.name.clone(), it.reason, it.field.clone())).collect()
+    }
+}
+
+/// Short enough to read when a generated cluster fails.
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for pool in &self.snapshot.pools {
+            let (name, accepted) = (pool.metadata.name.as_ref(), pool.status.as_ref().map(|it| &it.accepted));
+            writeln!(f, "pool {name:?}: {}\n  accepted: {}", json(&pool.spec), json(&accepted))?;
+        }
+        for class in &self.snapshot.classes {
+            let (name, accepted) =
+                (class.metadata.name.as_ref(), class.status.as_ref().map(|it| &it.accepted));
+            writeln!(f, "class {name:?}: {}\n  accepted: {}", json(&class.spec), json(&accepted))?;
+        }
+        Ok(())
+    }
+}
+
+/// In one line.
+pub(crate) fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).unwrap()
+}
+
+/// The schema's own rules are not asked: what they refuse first must not get through here either.
+fn object(line: &str) -> Object {
+    let (head, spec) = line.split_once(": ").unwrap();
+    let (kind, name) = head.split_once(' ').unwrap();
+    if kind == "pool" {
+        Object::Pool(Box::new(EntropyPool::new(name, serde_yaml::from_str(spec).expect(line))))
+    } else {
+        Object::Class(Box::new(EntropyClass::new(name, serde_yaml::from_str(spec).expect(line))))
+    }
+}
+
+fn put_pool(pools: &mut Vec<EntropyPool>, mut new: EntropyPool) {
+    let before = pools.iter().position(|pool| pool.metadata.name == new.metadata.name);
+    let before = before.map(|place| pools.remove(place));
+    new.metadata.generation = Some(before.as_ref().and_then(|it| it.metadata.generation).unwrap_or(0) + 1);
+    new.status = before.and_then(|it| it.status);
+    pools.push(new);
+}
+
+fn put_class(classes: &mut Vec<EntropyClass>, mut new: EntropyClass) {
+    let before = classes.iter().position(|class| class.metadata.name == new.metadata.name);
+    let before = before.map(|place| classes.remove(place));
+    new.metadata.generation = Some(before.as_ref().and_then(|it| it.metadata.generation).unwrap_or(0) + 1);
+    new.status = before.and_then(|it| it.status);
+    classes.push(new);
+}
+
+fn owned(labels: &[(&str, &str)]) -> Labels {
+    labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}

@@ -1,0 +1,134 @@
+//! Which node gets what.
+
+use std::sync::Arc;
+
+use delivery::{Namespaces, NodeConfig, PoolConfig};
+
+use crate::cluster::Cluster;
+
+const RACK_A: &[(&str, &str)] = &[("rack", "a")];
+const RACK_B: &[(&str, &str)] = &[("rack", "b")];
+
+fn racks() -> Cluster {
+    Cluster::of_nodes([("a1", RACK_A), ("a2", RACK_A), ("b1", RACK_B), ("bare", &[])])
+}
+
+fn pool<'a>(config: &'a NodeConfig, name: &str) -> Option<&'a PoolConfig> {
+    config.pools.iter().find(|pool| pool.name == name)
+}
+
+#[test]
+fn a_pool_goes_where_its_selector_says() {
+    let plan = racks()
+        .write("pool all: {}\npool a: {nodeSelector: {rack: a}}\npool none: {nodeSelector: {rack: z}}")
+        .plan();
+    let names = |node: &str| -> Vec<&str> { plan.nodes[node].pools.iter().map(|pool| &*pool.name).collect() };
+    assert_eq!([names("a1"), names("b1"), names("bare")], [vec!["a", "all"], vec!["all"], vec!["all"]]);
+    assert_eq!((plan.pools["a"].nodes, plan.pools["all"].nodes, plan.pools["none"].nodes), (2, 4, 0));
+}
+
+#[test]
+fn nodes_that_serve_the_same_share_one_config() {
+    let plan = racks().write("pool all: {}\npool a: {nodeSelector: {rack: a}}").plan();
+    assert!(Arc::ptr_eq(&plan.nodes["a1"], &plan.nodes["a2"]));
+    assert!(Arc::ptr_eq(&plan.nodes["b1"], &plan.nodes["bare"]));
+}
+
+#[test]
+fn each_rack_has_its_appliance_and_shares_it() {
+    let rack = |name: &str, gives: &str| {
+        format!(
+            "{{name: {name}, egd: {{tcp: '{name}:708'}}, nodeSelector: {{rack: {name}}}, capacity: {{shared: {gives}}}, minEntropyPerByte: '5'}}"
+        )
+    };
+    let sources = [rack("a", "2000/s"), rack("b", "600/s")].join(", ");
+    let cluster = racks().write(&format!("pool default: {{output: FullEntropy, sources: [{sources}]}}"));
+    let plan = cluster.plan();
+    // 2000/s between two nodes, 5 of 10 bits: 500/s each. 600/s for one: 300/s, which is what may be promised.
+    let rates = ["a1", "b1"].map(|node| pool(&plan.nodes[node], "default").unwrap().shape.rate.0 / 86_400);
+    assert_eq!(rates, [500, 300]);
+    assert_eq!(plan.pools["default"].effective.as_ref().unwrap().rate.as_ref().unwrap().to_string(), "300/s");
+    let used: Vec<_> =
+        pool(&plan.nodes["b1"], "default").unwrap().sources.iter().map(|source| &*source.name).collect();
+    assert_eq!(used, ["b"]);
+    // A node without an appliance is left out, and the operator is told.
+    assert_eq!(pool(&plan.nodes["bare"], "default"), None);
+    assert_eq!(plan.pools["default"].nodes, 3);
+    insta::assert_snapshot!(cluster.sentences().join("\n"));
+    let over = cluster.write("class gold: {pool: default, rate: 301/s}");
+    assert_eq!(over.reasons().len(), 1);
+}
+
+#[test]
+fn only_the_lowest_tier_of_assessed_sources_may_be_promised() {
+    let device = |name: &str, more: &str| {
+        format!("{{name: {name}, device: {{path: /dev/{name}}}, minEntropyPerByte: '8', {more}}}")
+    };
+    let rate = |sources: &[String], output: &str| {
+        let sources = sources.join(", ");
+        let cluster = racks().write(&format!("pool default: {{output: {output}, sources: [{sources}]}}"));
+        assert_eq!(cluster.sentences(), [""; 0]);
+        cluster.plan().pools["default"].effective.as_ref().unwrap().rate.as_ref().unwrap().to_string()
+    };
+    let first = device("first", "capacity: {perNode: 1000/s}");
+    let second = device("second", "capacity: {perNode: 500/s}");
+    let spare = device("spare", "tier: 1, capacity: {perNode: 9000/s}");
+    let unknown = device("unknown", "tier: 0");
+    let kernel = "{name: kernel, kernel: {}}".to_owned();
+    assert_eq!(
+        rate(&[first.clone(), second.clone(), spare.clone(), kernel.clone()], "FullEntropy"),
+        "1200/s"
+    );
+    assert_eq!(rate(&[first.clone(), second.clone(), spare, kernel.clone()], "Raw"), "1500/s");
+    assert_eq!(rate(&[first.clone(), unknown], "FullEntropy"), "64Mi/s");
+    assert_eq!(rate(&[first, second, kernel], "Stretched"), "64Mi/s");
+}
+
+#[test]
+fn a_class_is_never_open_to_a_namespace_its_pool_is_closed_to() {
+    let only = |names: &[&str]| Namespaces::Only(names.iter().map(|name| (*name).to_owned()).collect());
+    let cluster = Cluster::of_nodes([("n", &[])])
+        .namespace("shop", &[("tier", "paid"), ("team", "a")])
+        .namespace("blog", &[("tier", "paid")])
+        .namespace("test", &[("team", "a")])
+        .write(
+            "pool open: {}
+             pool paid: {allowedNamespaces: {from: Selector, selector: {matchLabels: {tier: paid}}}}
+             pool shut: {allowedNamespaces: {from: None}}
+             class inherits: {pool: paid}
+             class all: {pool: paid, allowedNamespaces: {from: All}}
+             class team-a: {pool: paid, allowedNamespaces: {from: Selector, selector: {matchLabels: {team: a}}}}
+             class nobody: {pool: open, allowedNamespaces: {from: None}}
+             class anybody: {pool: open, allowedNamespaces: {from: Selector, selector: {}}}
+             class not-shop: {pool: open, allowedNamespaces: {from: Selector, selector: {matchExpressions: [{key: team, operator: DoesNotExist}]}}}",
+        );
+    assert_eq!(cluster.sentences(), [""; 0]);
+    let plan = cluster.plan();
+    let pools = &plan.nodes["n"].pools;
+    let of = |name: &str| {
+        let class = pools.iter().flat_map(|pool| &pool.classes).find(|class| class.name == name);
+        class.unwrap().namespaces.clone()
+    };
+    assert_eq!(of("inherits"), only(&["shop", "blog"]));
+    assert_eq!(of("all"), only(&["shop", "blog"]));
+    assert_eq!(of("team-a"), only(&["shop"]));
+    assert_eq!(of("nobody"), only(&[]));
+    assert_eq!(of("anybody"), Namespaces::All);
+    assert_eq!(of("not-shop"), only(&["blog"]));
+    assert_eq!(
+        pools.iter().map(|pool| pool.namespaces.contains("later")).collect::<Vec<_>>(),
+        [true, false, false]
+    );
+}
+
+#[test]
+fn classes_come_parents_first_and_siblings_by_name() {
+    let plan = racks()
+        .write(
+            "pool default: {}\nclass z: {pool: default}\nclass a: {pool: default, parent: z}
+             class m: {pool: default, parent: a}\nclass b: {pool: default, parent: z}\nclass c: {pool: default}",
+        )
+        .plan();
+    let names: Vec<_> = plan.nodes["a1"].pools[0].classes.iter().map(|class| &*class.name).collect();
+    assert_eq!(names, [delivery::ClassConfig::IMPLICIT, "c", "z", "a", "m", "b"]);
+}
