@@ -129,13 +129,15 @@ impl<'w, 'a> PoolDraft<'w, 'a> {
 
     fn source(&self, place: usize) -> Option<SourceConfig> {
         let source = &self.layout.spec.sources[place];
+        // The kernel's generator is no noise source: its output would pass any test, and proves nothing.
+        let tested = source.kernel.is_none();
         Some(SourceConfig {
             name: source.name.clone(),
             kind: kind(source.kind()?),
             tier: source.tier.into(),
             capacity: self.layout.capacity(place).map(delivery::BytesPerDay),
             min_entropy_tenths: source.min_entropy_per_byte.as_ref().map(api::MinEntropy::tenths),
-            health_tests: source.health_tests.iter().copied().map(health_test).collect(),
+            health_tests: source.health_tests.iter().filter(|_| tested).copied().map(health_test).collect(),
         })
     }
 }
