@@ -58,31 +58,47 @@ impl Leaf {
 /// The children of an inner node that could be served now.
 #[derive(Debug, Default)]
 pub(crate) struct Queues {
-    pub(crate) assured: FairQueue,
-    pub(crate) borrowing: [FairQueue; MAX_PRIO as usize + 1],
+    /// One for each prio of those that borrow, and then the one of those that are assured.
+    queues: [FairQueue; ASSURED + 1],
+    /// Which of them have anybody, a bit each.
+    busy: u16,
+}
+
+/// Where the queue of the assured stands, behind those of the borrowers.
+const ASSURED: usize = MAX_PRIO as usize + 1;
+
+impl Place {
+    fn queue(self) -> Option<usize> {
+        match self {
+            Self::Out => None,
+            Self::Borrowing(prio) => Some(usize::from(prio)),
+            Self::Assured => Some(ASSURED),
+        }
+    }
 }
 
 impl Queues {
-    /// The borrower to serve first: the lowest prio that has any.
+    /// The assured child to serve first.
+    pub(crate) fn first_assured(&self) -> Option<usize> {
+        if self.shape().assured { self.queues[ASSURED].first() } else { None }
+    }
+
+    /// The borrower to serve first: of the lowest prio that has any.
     pub(crate) fn first_borrower(&self) -> Option<usize> {
-        self.borrowing.iter().find_map(FairQueue::first)
+        self.queues.get(self.busy.trailing_zeros() as usize)?.first()
     }
 
     pub(crate) fn shape(&self) -> Shape {
-        let assured = !self.assured.is_empty();
-        Shape { assured, ready: assured || self.borrowing.iter().any(|queue| !queue.is_empty()) }
+        Shape { assured: self.busy >> ASSURED != 0, ready: self.busy != 0 }
     }
 
-    fn at(&mut self, place: Place) -> Option<&mut FairQueue> {
-        match place {
-            Place::Out => None,
-            Place::Assured => Some(&mut self.assured),
-            Place::Borrowing(prio) => self.borrowing.get_mut(usize::from(prio)),
-        }
-    }
-
-    pub(crate) fn queue(&mut self, place: Place) -> &mut FairQueue {
-        self.at(place).expect("a place in a queue, of a clamped prio")
+    /// Changes the queue of a place, if it has one.
+    pub(crate) fn change(&mut self, place: Place, change: impl FnOnce(&mut FairQueue)) {
+        let Some(at) = place.queue() else { return };
+        let queue = &mut self.queues[at];
+        change(queue);
+        let bit = 1 << at;
+        self.busy = if queue.is_empty() { self.busy & !bit } else { self.busy | bit };
     }
 }
 

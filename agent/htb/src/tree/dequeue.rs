@@ -60,7 +60,7 @@ impl Tree {
         }
         let (mut slot, mut lender) = (self.root, None);
         while let Kind::Inner(queues) = &self.nodes[slot].kind {
-            slot = if let Some(child) = queues.assured.first() {
+            slot = if let Some(child) = queues.first_assured() {
                 child
             } else {
                 lender = lender.or(Some(slot));
@@ -110,7 +110,7 @@ impl Tree {
         while let Some(parent) = self.nodes[slot].parent {
             let place = self.nodes[slot].place;
             let mut tag = *self.nodes[slot].tag(place);
-            self.nodes[parent].queues_mut().queue(place).serve(&mut tag, bytes);
+            self.nodes[parent].queues_mut().change(place, |queue| queue.serve(&mut tag, bytes));
             *self.nodes[slot].tag(place) = tag;
             slot = parent;
         }

@@ -90,19 +90,14 @@ impl Tree {
         }
         let queues = self.nodes[parent].queues_mut();
         let before = queues.shape();
-        if from != to && from != Place::Out {
-            queues.queue(from).leave(&mut self.places, slot);
+        if from == to {
+            queues.change(to, |queue| queue.update(&mut self.places, slot, &tag));
+            return false;
         }
-        if to != Place::Out {
-            let queue = queues.queue(to);
-            if from == to {
-                queue.update(&mut self.places, slot, &tag);
-            } else {
-                queue.enter(&mut self.places, slot, &mut tag);
-            }
-        }
+        queues.change(from, |queue| queue.leave(&mut self.places, slot));
+        queues.change(to, |queue| queue.enter(&mut self.places, slot, &mut tag));
         let changed = before != queues.shape();
-        if from != to && to != Place::Out {
+        if to != Place::Out {
             *self.nodes[slot].tag(to) = tag;
         }
         changed
