@@ -1,7 +1,9 @@
 //! Where random bytes come from, and the memory in which they wait to be served.
 //!
-//! Start with [`Supply`]: what a pool draws from. Behind it stand a source ([`Kernel`]) and a [`Buffer`],
-//! locked memory that wipes what was taken.
+//! Start with [`Supply`]: what a pool draws from. For a pool of the kernel's bytes it is filled in place by
+//! [`Kernel`]; for any other, [`Sources`] opens the noise sources that the node [allows](Allowed), tests every sample
+//! ([`health`], [`fips`]), conditions what passed ([`condition`]) and hands it over, on threads of its own. Random
+//! bytes wait in a [`Buffer`], locked memory that wipes what was taken.
 //!
 //! What it refuses to do: to hand out a byte twice, to print one, to keep one after it was served, to write
 //! one anywhere, and to block.
@@ -11,6 +13,8 @@ mod allowed;
 mod buffer;
 pub mod condition;
 mod engine;
+#[cfg(test)]
+mod fake;
 mod feeder;
 pub mod fips;
 pub mod health;

@@ -82,8 +82,11 @@ impl Engine {
 
     /// Makes what can be made now. Gives the instant at which to look again though nothing happens.
     pub(crate) fn step(&mut self, now: u64) -> Option<u64> {
+        // Before anything secret is looked at that may have to be forgotten.
+        self.outlet.begin();
         if self.pool.is_renewed() {
             (self.mode, self.degraded) = (Mode::new(&self.pool), None);
+            self.outlet.void();
         }
         let kernel_ready = self.is_kernel_ready();
         let (candidates, choice) = self.choose(kernel_ready);
@@ -91,7 +94,7 @@ impl Engine {
         let before = self.pool.note(choice.serving, choice.healthy, drawn.clone(), now);
         if before == Serving::Degraded && choice.serving == Serving::Promised {
             // Those who may not have degraded bytes would wait behind what is left of them.
-            self.pool.pipe.void();
+            self.outlet.void();
             self.degraded = None;
         }
         let made = self.make(choice.serving, &drawn, now);

@@ -1,1 +1,303 @@
+#![allow(clippy::unwrap_used)]
 
+use std::collections::HashSet;
+use std::io;
+
+use crate::condition::{Conditioner, OUTPUT};
+use crate::engine::Serving;
+use crate::fake::{Fake, Manner, Node, SECOND, device, pool};
+use crate::health::{MinEntropy, State};
+use crate::spec::{OnFailure, Output, PoolSpec, SourceKind, SourceSpec};
+
+const ALL: [Output; 3] = [Output::Stretched, Output::FullEntropy, Output::Raw];
+
+/// A node with one pool of one source, at rest.
+fn single(output: Output) -> Node {
+    with(pool(output, &[device("trng", 0)]))
+}
+
+/// A node with as many sources as the pool names, at rest.
+fn with(spec: PoolSpec) -> Node {
+    let fakes: Vec<_> = (1..=spec.sources.len() as u64).map(Fake::new).collect();
+    let mut node = Node::new(&fakes);
+    node.add(spec);
+    node.settle();
+    node
+}
+
+fn kernel(tier: u32) -> SourceSpec {
+    SourceSpec { kind: SourceKind::Kernel, min_entropy: None, ..device("kernel", tier) }
+}
+
+fn unseeded(_: &mut [u8]) -> io::Result<()> {
+    Err(io::ErrorKind::WouldBlock.into())
+}
+
+/// Draws dry what had been made already.
+fn empty(node: &mut Node) -> usize {
+    node.draw(0, 1 << 20).len()
+}
+
+fn assert_all_different(bytes: &[u8]) {
+    let windows: HashSet<&[u8]> = bytes.windows(16).collect();
+    assert_eq!(windows.len() + 15, bytes.len(), "some 16 bytes came twice");
+}
+
+#[test]
+fn no_byte_is_served_twice_whatever_is_promised() {
+    for output in ALL {
+        let mut node = single(output);
+        let drawn = node.draw(0, 200_000);
+        assert_eq!(drawn.len(), 200_000, "{output:?}");
+        assert_all_different(&drawn);
+        assert_eq!(node.status(0).serving, Serving::Promised);
+    }
+}
+
+#[test]
+fn full_entropy_takes_three_hundred_and_twenty_assessed_bits_for_each_block() {
+    for tenths in [80, 60, 10] {
+        let worth = MinEntropy::from_tenths(tenths).unwrap();
+        let source = SourceSpec { min_entropy: Some(worth), ..device("trng", 0) };
+        let mut node = with(pool(Output::FullEntropy, &[source]));
+        node.draw(0, 100_000);
+        let (made, credited) = (node.status(0).bytes_out, node.source(0, 0).tally.bytes_credited);
+        let blocks = made / OUTPUT as u64;
+        let needed = blocks * Conditioner::samples_for_block(worth) as u64;
+        assert!(credited >= needed, "{made} bytes of {credited} samples of {tenths} tenths");
+        assert!(credited <= needed + 20_000, "and no more than what waits");
+    }
+}
+
+#[test]
+fn an_unassessed_source_gives_stretched_bytes_and_no_credit() {
+    let source = SourceSpec { min_entropy: None, ..device("trng", 0) };
+    let mut node = with(pool(Output::Stretched, std::slice::from_ref(&source)));
+    assert_eq!(node.draw(0, 10_000).len(), 10_000);
+    let mut node = with(pool(Output::FullEntropy, &[device("good", 0), source]));
+    assert_eq!(node.draw(0, 10_000).len(), 10_000);
+    assert!(node.source(0, 1).tally.bytes_credited > 0, "mixed in");
+    node.fake(0).is(Manner::Broken);
+    empty(&mut node);
+    assert_eq!((node.status(0).serving, node.status(0).healthy), (Serving::Held, 0));
+}
+
+#[test]
+fn a_seed_of_a_slow_source_is_waited_for() {
+    // A seed takes 3,200 samples, of which 8,192 wait.
+    let worth_little = SourceSpec { min_entropy: MinEntropy::from_tenths(1), ..device("trng", 0) };
+    let mut node = with(pool(Output::Stretched, &[worth_little]));
+    node.fake(0).is(Manner::Dry);
+    let drawn = node.draw(0, 100 << 20).len();
+    assert!((1 << 20..6 << 20).contains(&drawn), "a mebibyte from each seed: {drawn}");
+    assert_eq!(node.status(0).serving, Serving::Promised, "slow is no failure");
+    node.fake(0).is(Manner::Good);
+    node.pass(SECOND);
+    assert_eq!(node.draw(0, 1000).len(), 1000);
+}
+
+#[test]
+fn a_higher_tier_serves_while_the_lower_is_out_and_no_longer() {
+    for output in ALL {
+        let mut node = with(pool(output, &[device("first", 0), device("reserve", 1)]));
+        node.draw(0, 10_000);
+        let drawn = |node: &Node| [0, 1].map(|at| node.source(0, at).drawn);
+        assert_eq!(drawn(&node), [true, false]);
+        assert_eq!(node.source(0, 1).tally.bytes_credited, 0, "{output:?}");
+        node.fake(0).is(Manner::Broken);
+        node.pass(10 * SECOND);
+        assert_eq!(node.draw(0, 3 << 20).len(), 3 << 20, "failing over is not to be seen");
+        assert_eq!(drawn(&node), [false, true]);
+        node.fake(0).is(Manner::Good);
+        node.pass(60 * SECOND);
+        assert_eq!(drawn(&node), [true, false], "{output:?}");
+    }
+}
+
+#[test]
+fn a_kernel_in_reserve_keeps_a_stretched_pool_serving_and_no_other() {
+    for (output, serving) in [(Output::Stretched, Serving::Promised), (Output::FullEntropy, Serving::Held)] {
+        let mut node = with(pool(output, &[device("trng", 0), kernel(1)]));
+        node.fake(0).is(Manner::Broken);
+        node.pass(10 * SECOND);
+        node.draw(0, 4 << 20);
+        assert_eq!(node.status(0).serving, serving);
+    }
+}
+
+#[test]
+fn hold_is_obeyed_through_five_hundred_failures_and_left_within_a_second() {
+    let faults = [Manner::Broken, Manner::Ended, Manner::Missing, Manner::Stuck(9), Manner::Biased];
+    for output in [Output::FullEntropy, Output::Raw] {
+        let mut node = single(output);
+        let mut all = vec![];
+        for failure in 0..250 {
+            node.fake(0).is(faults[failure % faults.len()]);
+            let made = node.status(0).bytes_out;
+            all.extend(node.draw(0, 1 << 20));
+            assert_eq!(node.status(0).serving, Serving::Held, "failure {failure}");
+            let late = node.status(0).bytes_out - made;
+            assert!(late <= 16_384, "only what had passed its tests: {late}");
+            node.pass(SECOND / 4);
+            assert!(node.draw(0, 1).is_empty(), "failure {failure}");
+            let sentence = node.status(0).sentence;
+            assert!(sentence.starts_with("0 of 1 sources are healthy and 1 must be"), "{sentence}");
+
+            node.fake(0).is(Manner::Good);
+            if node.state(0, 0) == State::Failed {
+                node.retest(0, 0);
+            }
+            node.pass(SECOND);
+            assert_eq!(node.status(0).serving, Serving::Promised, "failure {failure}");
+            all.extend(node.draw(0, 100));
+        }
+        assert_all_different(&all);
+    }
+}
+
+#[test]
+fn a_stretched_pool_holds_at_once_though_its_seed_would_last() {
+    let mut node = single(Output::Stretched);
+    node.draw(0, 1000);
+    node.retest(0, 0);
+    node.fake(0).is(Manner::Stuck(1));
+    let left = empty(&mut node);
+    assert!(left < 16_384, "{left}");
+    assert_eq!(node.status(0).serving, Serving::Held);
+}
+
+#[test]
+fn too_few_of_several_sources_are_too_few() {
+    let mut spec = pool(Output::FullEntropy, &[device("one", 0), device("other", 0)]);
+    spec.min_healthy = 2;
+    let mut node = with(spec);
+    assert_eq!(node.draw(0, 10_000).len(), 10_000);
+    node.fake(1).is(Manner::Ended);
+    empty(&mut node);
+    assert_eq!(node.status(0).serving, Serving::Held);
+    assert_eq!(node.state(0, 0), State::Healthy);
+    node.fake(1).is(Manner::Good);
+    node.pass(60 * SECOND);
+    assert_eq!(node.draw(0, 10_000).len(), 10_000);
+}
+
+#[test]
+fn degraded_bytes_are_marked_and_void_when_the_promise_is_kept_again() {
+    let spec = PoolSpec { on_failure: OnFailure::Degrade, ..pool(Output::FullEntropy, &[device("trng", 0)]) };
+    let mut node = with(spec);
+    assert!(!node.supply(0).is_degraded());
+    node.fake(0).is(Manner::Missing);
+    let mut grades = HashSet::new();
+    for _ in 0..100 {
+        grades.insert(node.supply(0).is_degraded());
+        assert_eq!(node.draw(0, 1000).len(), 1000, "nobody waits who may have them");
+    }
+    assert_eq!(grades.len(), 2, "first what was promised");
+    assert!(node.supply(0).is_degraded());
+    assert!(node.status(0).sentence.contains("onSourceFailure: Degrade"));
+    node.fake(0).is(Manner::Good);
+    node.pass(60 * SECOND);
+    assert_eq!(node.status(0).serving, Serving::Promised);
+    assert!(!node.supply(0).is_degraded(), "nothing of the old is left in front of the new");
+    assert_eq!(node.draw(0, 1000).len(), 1000);
+}
+
+#[test]
+fn new_sources_are_waited_for_before_anything_is_degraded() {
+    let fake = Fake::new(1);
+    fake.is(Manner::Dry);
+    let mut node = Node::new(&[fake]);
+    node.add(PoolSpec { on_failure: OnFailure::Degrade, ..pool(Output::FullEntropy, &[device("trng", 0)]) });
+    node.pass(9 * SECOND);
+    assert_eq!((node.status(0).serving, node.draw(0, 1).len()), (Serving::Starting, 0));
+    node.pass(2 * SECOND);
+    assert_eq!(
+        (node.status(0).serving, node.draw(0, 1).len()),
+        (Serving::Degraded, 1),
+        "a stall is a failure"
+    );
+}
+
+#[test]
+fn without_a_seeded_kernel_no_generator_gives_anything() {
+    for output in [Output::Stretched, Output::FullEntropy] {
+        let mut node = Node::new(&[Fake::new(1)]);
+        node.add_with(pool(output, &[device("trng", 0)]), unseeded);
+        node.pass(10 * SECOND);
+        assert_eq!((node.state(0, 0), node.draw(0, 1).len()), (State::Healthy, 0), "{output:?}");
+    }
+}
+
+#[test]
+fn an_alarm_drops_what_was_taken_in_for_the_next_block() {
+    let mut node = single(Output::FullEntropy);
+    node.fake(0).is(Manner::Dry);
+    empty(&mut node);
+    for _ in 0..2 {
+        // Half a block, an alarm, and a start-up test.
+        give(&mut node, (0..20).map(|at| 100 + at));
+        give(&mut node, std::iter::repeat_n(7, 9));
+        assert_eq!(node.state(0, 0), State::Suspect);
+        node.fake(0).is(Manner::Burst(1024));
+        node.pass(SECOND);
+        empty(&mut node);
+    }
+    give(&mut node, (0..39).map(|at| 100 + at));
+    assert_eq!(node.draw(0, 32).len(), 0, "39 samples are one too few");
+    give(&mut node, [200]);
+    assert_eq!(node.draw(0, 32).len(), 32);
+}
+
+#[test]
+fn a_renewed_node_voids_all_bytes_and_tests_all_sources() {
+    for output in ALL {
+        let mut node = single(output);
+        node.draw(0, 100);
+        assert!(node.supply(0).level() > 255);
+        let read = node.source(0, 0).tally.bytes_in;
+        node.fake(0).is(Manner::Dry);
+        node.pool(0).renew(node.now);
+        assert_eq!(node.supply(0).level(), 0, "{output:?}");
+        assert!(node.draw(0, 100).is_empty());
+        assert_eq!(node.state(0, 0), State::Starting);
+        node.fake(0).is(Manner::Good);
+        node.pass(SECOND);
+        assert_eq!(node.draw(0, 100).len(), 100);
+        assert!(node.source(0, 0).tally.bytes_in >= read + 1024);
+    }
+}
+
+#[test]
+fn whoever_waits_is_woken_when_bytes_come_and_nobody_else() {
+    let mut node = single(Output::Raw);
+    node.fake(0).is(Manner::Dry);
+    assert_eq!(node.wakes(0), 0, "a supply that is full wakes nobody");
+    empty(&mut node);
+    let wakes = node.wakes(0);
+    node.pass(SECOND);
+    assert_eq!(node.wakes(0), wakes, "nothing came");
+    give(&mut node, [1]);
+    assert_eq!(node.wakes(0), wakes + 1);
+    assert_eq!(node.supply(0).level(), 1, "a slow source's bytes are not held back until there are many");
+}
+
+#[test]
+fn what_is_reserved_is_not_offered_again() {
+    let mut node = single(Output::Raw);
+    let level = node.supply(0).level();
+    let supply = node.supply(0);
+    supply.reserve(255);
+    assert_eq!(supply.level(), level - 255);
+    assert_eq!(supply.with_bytes(100, |bytes| Ok(bytes.len())).unwrap(), 100);
+    assert_eq!(supply.level(), level - 255);
+    supply.release(155);
+    assert_eq!(supply.level(), level - 100);
+}
+
+/// The source gives these bytes, one by one.
+fn give(node: &mut Node, bytes: impl IntoIterator<Item = u8>) {
+    for byte in bytes {
+        node.fake(0).is(Manner::Once(byte));
+        node.pass(SECOND / 5);
+    }
+}

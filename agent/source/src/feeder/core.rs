@@ -17,6 +17,8 @@ use crate::noise::{Noise, Open};
 pub(super) const READ: usize = 2048;
 /// The most of one read while somebody runs a start-up test, whose samples are lost.
 const READ_TESTING: usize = 1024;
+/// The most of one read that only asks whether the source is still there.
+const READ_PROBING: usize = 8;
 
 /// One noise source and those who draw from it.
 pub(crate) struct Feeder {
@@ -79,18 +81,21 @@ impl Feeder {
             self.open(taps, now);
             return Next::Now;
         }
-        if !taps.iter().any(|tap| tap.wants()) {
-            self.line.rest();
-            return Next::Bell;
+        if taps.iter().any(|tap| tap.wants()) {
+            let testing = taps.iter().any(|tap| tap.is_testing());
+            self.read(taps, if testing { READ_TESTING } else { READ }, woke, now)
+        } else if let Some(due) = self.line.rest(now) {
+            Next::At(due)
+        } else {
+            self.read(taps, READ_PROBING, woke, now)
         }
-        self.read(taps, woke, now)
     }
 
     fn open(&mut self, taps: &[Arc<Tap>], now: u64) {
         match (self.open)() {
             Ok(noise) => {
                 self.noise = Some(noise);
-                self.line.opened();
+                self.line.opened(now);
                 for tap in taps {
                     tap.opened(now);
                 }
@@ -99,13 +104,12 @@ impl Feeder {
         }
     }
 
-    fn read(&mut self, taps: &[Arc<Tap>], woke: Woke, now: u64) -> Next {
+    fn read(&mut self, taps: &[Arc<Tap>], most: usize, woke: Woke, now: u64) -> Next {
         let Some(noise) = &mut self.noise else { return Next::Now };
-        let most = if taps.iter().any(|tap| tap.is_testing()) { READ_TESTING } else { READ };
         match self.scratch.fill_with(|space| noise.read(&mut space[..most])) {
             Ok(0) => self.lose(taps, Loss::End, "it has no more to give", now),
             Ok(count) => {
-                self.line.got(count);
+                self.line.got(count, now);
                 self.hand_out(taps, now);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return self.wait(taps, woke, now),

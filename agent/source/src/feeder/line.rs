@@ -4,11 +4,15 @@ use crate::health::Backoff;
 
 /// Nanoseconds after which a read that brought nothing is a stall.
 const STALL: u64 = 10_000_000_000;
-/// Pauses of a source that says it is ready and is not: from 1 ms, doubled up to 128 ms.
-const FIRST_PAUSE: u64 = 1_000_000;
-const DOUBLINGS: u32 = 7;
+/// Pauses of a source that says it is ready and is not, or cannot say: from 0.1 ms, doubled up to some 100 ms.
+const FIRST_PAUSE: u64 = 100_000;
+const DOUBLINGS: u32 = 10;
 /// Bytes after which an opened source counts as back; before, it may be one that opens and fails at once.
 const BACK: usize = 1024;
+
+/// Nanoseconds after which a source that nobody wants to read is looked at, so that it is not called healthy when it
+/// has long gone.
+const PROBE: u64 = 10_000_000_000;
 
 /// The timing of one source. Knows no source and no sample.
 #[derive(Debug)]
@@ -18,6 +22,8 @@ pub(super) struct Line {
     retry: u64,
     /// A read is out, and this is how long it is waited for.
     stall: Option<u64>,
+    /// When it is looked at though nobody wants it.
+    probe: u64,
     /// Bytes since it was opened, up to [`BACK`].
     came: usize,
     /// False promises of being ready since the last byte.
@@ -26,15 +32,16 @@ pub(super) struct Line {
 
 impl Line {
     pub(super) fn new(seed: u64) -> Self {
-        Self { backoff: Backoff::new(seed), retry: 0, stall: None, came: 0, misses: 0 }
+        Self { backoff: Backoff::new(seed), retry: 0, stall: None, probe: 0, came: 0, misses: 0 }
     }
 
     pub(super) fn retry(&self) -> u64 {
         self.retry
     }
 
-    pub(super) fn opened(&mut self) {
+    pub(super) fn opened(&mut self, now: u64) {
         (self.stall, self.came, self.misses) = (None, 0, 0);
+        self.probe = now.saturating_add(PROBE);
     }
 
     pub(super) fn lost(&mut self, now: u64) {
@@ -43,8 +50,9 @@ impl Line {
     }
 
     /// Bytes came.
-    pub(super) fn got(&mut self, count: usize) {
+    pub(super) fn got(&mut self, count: usize, now: u64) {
         (self.stall, self.misses) = (None, 0);
+        self.probe = now.saturating_add(PROBE);
         if self.came < BACK {
             self.came = self.came.saturating_add(count);
             if self.came >= BACK {
@@ -53,9 +61,13 @@ impl Line {
         }
     }
 
-    /// Nobody wants to read: then nothing can stall.
-    pub(super) fn rest(&mut self) {
+    /// Nobody wants to read. How long to leave it alone; nothing if it is to be looked at now.
+    pub(super) fn rest(&mut self, now: u64) -> Option<u64> {
+        if now >= self.probe {
+            return None;
+        }
         self.stall = None;
+        Some(self.probe)
     }
 
     /// A read brought nothing. When to give up; nothing if that is now.

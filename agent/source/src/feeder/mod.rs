@@ -13,7 +13,9 @@ mod tap;
 mod thread;
 
 pub(crate) use self::core::Feeder;
-pub(crate) use bell::Bell;
+#[cfg(test)]
+pub(crate) use self::core::{Next, Woke};
+use bell::Bell;
 pub use tally::Tally;
 pub(crate) use tap::{Health, Tap};
-pub(crate) use thread::{Handle, start};
+pub(crate) use thread::Handle;

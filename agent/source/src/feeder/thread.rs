@@ -23,16 +23,20 @@ struct Shared {
     stop: AtomicBool,
 }
 
-/// Starts a thread that reads the source while somebody draws from it.
-pub(crate) fn start(feeder: Feeder, bell: Bell, clock: Clock) -> io::Result<(Handle, JoinHandle<()>)> {
-    let shared = Arc::new(Shared { taps: Mutex::default(), stop: AtomicBool::new(false) });
-    let handle = Handle { shared: Arc::clone(&shared), bell: bell.clone() };
-    let thread = std::thread::Builder::new().name("noise".into());
-    let thread = thread.spawn(move || run(feeder, &shared, &bell, clock))?;
-    Ok((handle, thread))
-}
-
 impl Handle {
+    /// Of a source that nobody reads yet.
+    pub(crate) fn new() -> io::Result<Self> {
+        let shared = Shared { taps: Mutex::default(), stop: AtomicBool::new(false) };
+        Ok(Self { shared: Arc::new(shared), bell: Bell::new()? })
+    }
+
+    /// Starts the thread that reads the source while this handle lives.
+    pub(crate) fn start(&self, feeder: Feeder, clock: Clock) -> io::Result<JoinHandle<()>> {
+        let (shared, bell) = (Arc::clone(&self.shared), self.bell.clone());
+        let thread = std::thread::Builder::new().name("noise".into());
+        thread.spawn(move || run(feeder, &shared, &bell, clock))
+    }
+
     /// What taps of this source ring.
     pub(crate) fn bell(&self) -> &Bell {
         &self.bell
@@ -55,11 +59,24 @@ impl Drop for Handle {
     }
 }
 
+impl Shared {
+    fn taps(&self) -> Vec<Arc<Tap>> {
+        lock(&self.taps).clone()
+    }
+}
+
+#[cfg(test)]
+impl Handle {
+    /// Those who draw from it, for a test that is its own thread.
+    pub(crate) fn taps(&self) -> Vec<Arc<Tap>> {
+        self.shared.taps()
+    }
+}
+
 fn run(mut feeder: Feeder, shared: &Shared, bell: &Bell, clock: Clock) {
     let mut woke = Woke::Otherwise;
     while !shared.stop.load(Ordering::Relaxed) {
-        let taps = lock(&shared.taps).clone();
-        let next = feeder.step(&taps, woke, clock());
+        let next = feeder.step(&shared.taps(), woke, clock());
         woke = wait(&feeder, bell, next, clock);
     }
 }

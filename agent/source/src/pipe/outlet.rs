@@ -16,6 +16,8 @@ pub(crate) struct Outlet {
     waker: Waker,
     /// The block that is being filled.
     current: Option<Block>,
+    /// Of the bytes that are made.
+    epoch: u64,
     /// Buffers that wait to be filled.
     spare: Vec<Buffer>,
 }
@@ -27,11 +29,23 @@ impl Outlet {
         shared: Arc<Shared>,
         waker: Waker,
     ) -> Self {
-        Self { full, empty, shared, waker, current: None, spare: Vec::with_capacity(BLOCKS) }
+        Self { full, empty, shared, waker, current: None, epoch: 0, spare: Vec::with_capacity(BLOCKS) }
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
+    }
+
+    /// What is made from here on is of this moment, and void if somebody voids all after it.
+    pub(crate) fn begin(&mut self) {
+        self.epoch = self.shared.epoch();
+    }
+
+    /// Nothing that was made so far is served any more. The loop is woken for it: all buffers may be on its side.
+    pub(crate) fn void(&mut self) {
+        self.shared.void();
+        self.begin();
+        (self.waker)();
     }
 
     /// Whether there is room for bytes.
@@ -47,8 +61,9 @@ impl Outlet {
         mut make: impl FnMut(&mut [u8]) -> io::Result<usize>,
     ) -> io::Result<u64> {
         let mut total = 0;
-        while self.has_room() {
-            let epoch = self.shared.epoch();
+        // What is void already need not be made.
+        while self.epoch == self.shared.epoch() && self.has_room() {
+            let epoch = self.epoch;
             let Some(block) = &mut self.current else { break };
             if block.bytes.level() == 0 {
                 (block.grade, block.epoch) = (grade, epoch);

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use super::SupplyError;
 use crate::Clock;
 use crate::engine::Pool;
-use crate::feeder::{Bell, Feeder, Handle, start};
+use crate::feeder::{Feeder, Handle};
 use crate::noise::{Position, opener};
 use crate::spec::SourceKind;
 
@@ -36,9 +36,9 @@ impl Registry {
             _ => Position::default(),
         };
         let Some(open) = opener(kind.clone(), position) else { return Ok(None) };
-        let bell = Bell::new().map_err(SupplyError::NoDescriptor)?;
         let feeder = Feeder::new(open, clock()).map_err(SupplyError::NoMemory)?;
-        let (handle, thread) = start(feeder, bell, clock).map_err(SupplyError::NoThread)?;
+        let handle = Handle::new().map_err(SupplyError::NoDescriptor)?;
+        let thread = handle.start(feeder, clock).map_err(SupplyError::NoThread)?;
         self.keep_thread(thread);
         let handle = Arc::new(handle);
         self.feeders.retain(|_, feeder| feeder.strong_count() > 0);

@@ -75,6 +75,7 @@ impl Drain {
         self.inlet.look();
         if self.epoch < self.inlet.epoch() {
             self.buffer.consume(self.buffer.level());
+            (self.grade, self.epoch) = (Grade::Promised, self.inlet.epoch());
         }
     }
 

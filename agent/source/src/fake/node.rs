@@ -1,0 +1,200 @@
+//! Feeders, engines and supplies, run by hand.
+#![allow(clippy::unwrap_used)]
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::Fake;
+use crate::engine::{Engine, Link, Member, Origin, Pool};
+use crate::feeder::{Feeder, Handle, Next, Tap, Woke};
+use crate::health::{MinEntropy, State};
+use crate::pipe::pipe;
+use crate::spec::{OnFailure, Output, PoolSpec, SourceKind, SourceSpec};
+use crate::status::{PoolStatus, SourceStatus};
+use crate::supply::Supply;
+use crate::wake::Wake;
+
+/// Nanoseconds.
+pub(crate) const SECOND: u64 = 1_000_000_000;
+
+/// One source and its feeder.
+struct Station {
+    fake: Fake,
+    feeder: Feeder,
+    handle: Arc<Handle>,
+}
+
+/// One pool, its engine and its supply.
+struct Desk {
+    pool: Arc<Pool>,
+    engine: Engine,
+    supply: Supply,
+    wakes: Arc<AtomicUsize>,
+}
+
+/// A node whose time passes when a test says so.
+#[derive(Default)]
+pub(crate) struct Node {
+    pub(crate) now: u64,
+    stations: Vec<Station>,
+    desks: Vec<Desk>,
+}
+
+/// A device of full entropy in a tier.
+pub(crate) fn device(name: &str, tier: u32) -> SourceSpec {
+    SourceSpec {
+        name: name.to_owned(),
+        kind: SourceKind::Device(name.into()),
+        tier,
+        min_entropy: Some(MinEntropy::FULL_BYTE),
+        bytes_per_second: Some(1_000_000),
+        block_tests: false,
+    }
+}
+
+/// A pool that holds and needs one source.
+pub(crate) fn pool(output: Output, sources: &[SourceSpec]) -> PoolSpec {
+    PoolSpec {
+        name: "default".into(),
+        sources: sources.to_vec(),
+        output,
+        min_healthy: 1,
+        on_failure: OnFailure::Hold,
+    }
+}
+
+impl Node {
+    /// A node with these sources, in the order in which pools name them.
+    pub(crate) fn new(fakes: &[Fake]) -> Self {
+        let station = |fake: &Fake| Station {
+            fake: fake.clone(),
+            feeder: Feeder::new(fake.opener(), 1).unwrap(),
+            handle: Arc::new(Handle::new().unwrap()),
+        };
+        Self { stations: fakes.iter().map(station).collect(), ..Self::default() }
+    }
+
+    /// Adds a pool. Its first source that is not the kernel is the node's first, and so on.
+    pub(crate) fn add(&mut self, spec: PoolSpec) -> usize {
+        self.add_with(spec, crate::kernel::Kernel::bytes)
+    }
+
+    pub(crate) fn add_with(&mut self, spec: PoolSpec, kernel: fn(&mut [u8]) -> io::Result<()>) -> usize {
+        let wake = Arc::new(Wake::default());
+        let mut stations = self.stations.iter();
+        let members = spec.sources.iter().map(|source| {
+            let origin = if source.kind == SourceKind::Kernel {
+                Origin::Kernel
+            } else {
+                let handle = &stations.next().unwrap().handle;
+                let tap = Tap::new(source, handle.bell().clone(), Arc::clone(&wake), self.now).unwrap();
+                Origin::Noise(Link::new(tap, Arc::clone(handle)))
+            };
+            Member { spec: source.clone(), origin }
+        });
+        let members = members.collect();
+        let wakes = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&wakes);
+        let ring = Box::new(move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+        });
+        let (outlet, inlet) = pipe(Arc::clone(&wake), ring).unwrap();
+        let pool = Arc::new(Pool::new(spec, members, Arc::clone(outlet.shared()), wake, self.now));
+        let engine = Engine::new(Arc::clone(&pool), outlet, kernel);
+        let supply = Supply::of(inlet).unwrap();
+        self.desks.push(Desk { pool, engine, supply, wakes });
+        self.desks.len() - 1
+    }
+
+    /// Lets all do what they can do at this instant; the instant at which there is more.
+    pub(crate) fn settle(&mut self) -> Option<u64> {
+        for _ in 0..100_000 {
+            let mut due = None;
+            let mut busy = false;
+            for desk in &mut self.desks {
+                due = earlier(due, desk.engine.step(self.now));
+            }
+            for station in &mut self.stations {
+                match station.feeder.step(&station.handle.taps(), Woke::Otherwise, self.now) {
+                    Next::Now => busy = true,
+                    Next::At(at) | Next::Ready(at) => due = earlier(due, Some(at)),
+                    Next::Bell => {}
+                }
+            }
+            if !busy {
+                // What the feeders did last.
+                let engines = self.desks.iter_mut().filter_map(|desk| desk.engine.step(self.now));
+                return engines.chain(due).filter(|due| *due > self.now).min();
+            }
+        }
+        panic!("the node does not come to rest");
+    }
+
+    /// Lets time pass.
+    pub(crate) fn run_to(&mut self, end: u64) {
+        while let Some(due) = self.settle().filter(|due| *due <= end) {
+            self.now = due;
+        }
+        self.now = end;
+        self.settle();
+    }
+
+    pub(crate) fn pass(&mut self, nanoseconds: u64) {
+        self.run_to(self.now + nanoseconds);
+    }
+
+    /// Draws all there is, and settles, until nothing more comes or there are `most`.
+    pub(crate) fn draw(&mut self, desk: usize, most: usize) -> Vec<u8> {
+        let mut drawn = vec![];
+        loop {
+            self.settle();
+            let supply = &mut self.desks[desk].supply;
+            let want = (most - drawn.len()).min(1000);
+            let level = supply.level();
+            match supply.with_bytes(want, |bytes| {
+                drawn.extend(bytes);
+                Ok(bytes.len())
+            }) {
+                Ok(count) if count > 0 => assert!(level >= 1, "bytes that no level told of"),
+                _ => return drawn,
+            }
+        }
+    }
+
+    pub(crate) fn supply(&mut self, desk: usize) -> &mut Supply {
+        &mut self.desks[desk].supply
+    }
+
+    pub(crate) fn wakes(&self, desk: usize) -> usize {
+        self.desks[desk].wakes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn pool(&self, desk: usize) -> &Pool {
+        &self.desks[desk].pool
+    }
+
+    pub(crate) fn status(&self, desk: usize) -> PoolStatus {
+        PoolStatus::of(&self.desks[desk].pool)
+    }
+
+    pub(crate) fn source(&self, desk: usize, at: usize) -> SourceStatus {
+        self.status(desk).sources.swap_remove(at)
+    }
+
+    pub(crate) fn state(&self, desk: usize, at: usize) -> State {
+        self.source(desk, at).state
+    }
+
+    pub(crate) fn retest(&self, desk: usize, at: usize) {
+        self.desks[desk].pool.members[at].tap().unwrap().retest(self.now);
+    }
+
+    pub(crate) fn fake(&self, at: usize) -> &Fake {
+        &self.stations[at].fake
+    }
+}
+
+fn earlier(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    one.into_iter().chain(other).min()
+}

@@ -1,0 +1,276 @@
+//! Real sources, real threads: devices, upstreams and files behind supplies.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::HashSet;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+use source::health::{MinEntropy, State};
+use source::{
+    Allowed, OnFailure, Output, PoolSpec, PoolStatus, Serving, SourceKind, SourceSpec, Sources, Supply,
+};
+
+fn clock() -> u64 {
+    let time = clock_gettime(ClockId::Monotonic);
+    u64::try_from(time.tv_sec).unwrap() * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap()
+}
+
+fn allowing(devices: &[&str], upstreams: &[&str]) -> Allowed {
+    Allowed {
+        devices: devices.iter().map(Into::into).collect(),
+        upstreams: upstreams.iter().map(|name| (*name).to_owned()).collect(),
+        test_sources: true,
+    }
+}
+
+fn device(path: &str) -> SourceKind {
+    SourceKind::Device(path.into())
+}
+
+fn source(kind: SourceKind) -> SourceSpec {
+    SourceSpec {
+        name: "noise".into(),
+        kind,
+        tier: 0,
+        min_entropy: Some(MinEntropy::FULL_BYTE),
+        bytes_per_second: None,
+        block_tests: false,
+    }
+}
+
+fn pool(output: Output, kinds: &[SourceKind]) -> PoolSpec {
+    let sources = kinds.iter().cloned().map(source).collect();
+    PoolSpec { name: "default".into(), sources, output, min_healthy: 1, on_failure: OnFailure::Hold }
+}
+
+/// A supply and what wakes whoever waits for it.
+fn supply(sources: &Sources, spec: &PoolSpec) -> (Supply, Receiver<()>) {
+    let (ring, bell) = channel();
+    (sources.supply(spec, move || ring.send(()).unwrap_or(())).unwrap(), bell)
+}
+
+/// Draws as the event loop does: asks for the level, and waits to be woken when it is too low.
+fn draw((supply, bell): &mut (Supply, Receiver<()>), count: usize) -> Vec<u8> {
+    let mut drawn = vec![];
+    while drawn.len() < count {
+        if supply.level() == 0 {
+            bell.recv_timeout(Duration::from_secs(20)).expect("bytes within twenty seconds");
+            continue;
+        }
+        let most = count - drawn.len();
+        supply
+            .with_bytes(most, |bytes| {
+                drawn.extend(bytes);
+                Ok(bytes.len())
+            })
+            .unwrap();
+    }
+    drawn
+}
+
+fn assert_all_different(bytes: &[u8]) {
+    let windows: HashSet<&[u8]> = bytes.windows(16).collect();
+    assert_eq!(windows.len() + 15, bytes.len(), "some 16 bytes came twice");
+}
+
+/// Waits until the node says so.
+fn until(sources: &Sources, mut what: impl FnMut(&PoolStatus) -> bool) {
+    let end = clock() + 20_000_000_000;
+    while !sources.status().iter().any(&mut what) {
+        assert!(clock() < end, "{:?}", sources.status());
+        std::thread::yield_now();
+    }
+}
+
+/// A tiny EGD server that answers 0x02 from the kernel, for one connection.
+fn serve(mut peer: impl Read + Write) {
+    let mut request = [0; 2];
+    let mut random = std::fs::File::open("/dev/urandom").unwrap();
+    while peer.read_exact(&mut request).is_ok() && request[0] == 2 {
+        let mut answer = vec![0; request[1].into()];
+        random.read_exact(&mut answer).unwrap();
+        if peer.write_all(&answer).is_err() {
+            return;
+        }
+    }
+}
+
+fn file_of(folder: &Path, count: usize) -> (SourceKind, Vec<u8>) {
+    let mut bytes = vec![0; count];
+    std::fs::File::open("/dev/urandom").unwrap().read_exact(&mut bytes).unwrap();
+    let path = folder.join("bytes");
+    std::fs::write(&path, &bytes).unwrap();
+    (SourceKind::File(path), bytes)
+}
+
+#[test]
+fn a_device_serves_every_output() {
+    let sources = Sources::new(allowing(&["/dev/urandom"], &[]), clock);
+    for output in [Output::Stretched, Output::FullEntropy, Output::Raw] {
+        let mut supply = supply(&sources, &pool(output, &[device("/dev/urandom")]));
+        assert_all_different(&draw(&mut supply, 300_000));
+        assert!(supply.0.locked() || rlimit_is_small());
+        let status = &sources.status()[0];
+        assert_eq!((status.serving, status.promised), (Serving::Promised, output));
+    }
+}
+
+fn rlimit_is_small() -> bool {
+    rustix::process::getrlimit(rustix::process::Resource::Memlock)
+        .current
+        .is_some_and(|limit| limit < 1 << 20)
+}
+
+#[test]
+fn upstreams_on_unix_and_tcp_are_drawn_from_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("egd.sock");
+    let unix = UnixListener::bind(&path).unwrap();
+    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = tcp.local_addr().unwrap().to_string();
+    let servers = [
+        std::thread::spawn(move || serve(unix.accept().unwrap().0)),
+        std::thread::spawn(move || serve(tcp.accept().unwrap().0)),
+    ];
+    let sources = Sources::new(allowing(&[], &[path.to_str().unwrap(), &address]), clock);
+    let mut spec = pool(Output::FullEntropy, &[SourceKind::EgdUnix(path), SourceKind::EgdTcp(address)]);
+    spec.min_healthy = 2;
+    let mut supply = supply(&sources, &spec);
+    assert_all_different(&draw(&mut supply, 100_000));
+    let status = &sources.status()[0];
+    assert!(status.sources.iter().all(|source| source.tally.bytes_credited > 10_000), "{status:?}");
+    drop((supply, sources));
+    for server in servers {
+        server.join().unwrap();
+    }
+}
+
+#[test]
+fn an_upstream_that_goes_away_is_held_for_and_used_again_when_it_returns() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("egd.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let sources = Sources::new(allowing(&[], &[path.to_str().unwrap()]), clock);
+    let mut supply = supply(&sources, &pool(Output::FullEntropy, &[SourceKind::EgdUnix(path)]));
+    for lost in 0..3 {
+        let peer = listener.accept().unwrap().0;
+        let control = peer.try_clone().unwrap();
+        let server = std::thread::spawn(move || serve(peer));
+        assert_all_different(&draw(&mut supply, 20_000));
+        control.shutdown(std::net::Shutdown::Both).unwrap();
+        server.join().unwrap();
+        until(&sources, |status| {
+            draw_some(&mut supply.0);
+            status.sources[0].tally.lost > lost
+        });
+        // The listener's backlog takes the next connection, on which nothing comes for now.
+        until(&sources, |status| draw_some(&mut supply.0) == 0 && status.serving == Serving::Held);
+    }
+}
+
+/// What is there at once, and no more.
+fn draw_some(supply: &mut Supply) -> usize {
+    supply.with_bytes(1024, |bytes| Ok(bytes.len())).unwrap_or(0)
+}
+
+#[test]
+fn a_file_is_served_once_and_never_from_its_start_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (kind, bytes) = file_of(folder.path(), 50_000);
+    let sources = Sources::new(allowing(&[], &[]), clock);
+    let mut at = 0;
+    for _ in 0..2 {
+        let mut supply = supply(&sources, &pool(Output::Raw, std::slice::from_ref(&kind)));
+        let drawn = draw(&mut supply, 5000);
+        let found = bytes.windows(32).position(|window| *window == drawn[..32]).unwrap();
+        assert_eq!(drawn, bytes[found..found + 5000]);
+        assert!(found >= at + 1024, "after the samples of its start-up test");
+        at = found + 5000;
+        drop(supply);
+    }
+    let mut supply = supply(&sources, &pool(Output::Raw, &[kind]));
+    until(&sources, |status| {
+        draw_some(&mut supply.0);
+        status.sources[0].reason == Some("EndOfFile")
+    });
+}
+
+#[test]
+fn what_the_node_does_not_permit_is_not_opened_and_says_why() {
+    let sources = Sources::new(Allowed::default(), clock);
+    let (supply, _bell) = supply(&sources, &pool(Output::FullEntropy, &[device("/dev/urandom")]));
+    until(&sources, |status| status.serving == Serving::Held);
+    let status = &sources.status()[0].sources[0];
+    assert_eq!((status.state, status.reason), (State::Failed, Some("SourceNotPermitted")));
+    assert!(status.sentence.contains("--allow-device /dev/urandom"), "{}", status.sentence);
+    assert_eq!(supply.level(), 0);
+}
+
+#[test]
+fn a_pool_of_the_kernel_alone_needs_no_thread() {
+    let sources = Sources::new(Allowed::default(), clock);
+    let (supply, _bell) = supply(&sources, &pool(Output::Stretched, &[SourceKind::Kernel]));
+    assert_eq!(supply.level(), u64::MAX);
+    assert!(sources.status().is_empty());
+}
+
+#[test]
+fn what_could_never_serve_is_refused() {
+    let sources = Sources::new(Allowed::default(), clock);
+    let refusal = |spec: &PoolSpec| sources.supply(spec, || ()).unwrap_err().to_string();
+    assert_eq!(
+        refusal(&pool(Output::FullEntropy, &[SourceKind::Kernel])),
+        "pool default promises more than Stretched and has no noise source with minEntropyPerByte"
+    );
+    let mut spec = pool(Output::Raw, &[device("/dev/hwrng")]);
+    spec.sources[0].min_entropy = MinEntropy::from_tenths(60);
+    assert!(refusal(&spec).starts_with("pool default: 6.0 bits a byte are too few for output Raw"));
+}
+
+#[test]
+fn the_processor_is_a_source_or_says_that_it_is_none() {
+    let sources = Sources::new(Allowed::default(), clock);
+    let mut supply = supply(&sources, &pool(Output::FullEntropy, &[SourceKind::Rdseed]));
+    until(&sources, |status| status.sources[0].state != State::Starting);
+    let status = &sources.status()[0].sources[0];
+    if status.state == State::Healthy {
+        assert_all_different(&draw(&mut supply, 10_000));
+    } else {
+        println!("NOT RUN: {}", status.sentence);
+        assert_eq!(status.sentence, "this processor has no RDSEED");
+    }
+}
+
+#[test]
+fn a_retest_by_name_reaches_the_source() {
+    let sources = Sources::new(allowing(&["/dev/zero"], &[]), clock);
+    let (_supply, _bell) = supply(&sources, &pool(Output::FullEntropy, &[device("/dev/zero")]));
+    let failures = |status: &PoolStatus| status.sources[0].tally.repetition_count;
+    until(&sources, |status| status.sources[0].state == State::Failed);
+    for (name, reached) in [("noise", 1), ("default/noise", 1), ("other/noise", 0), ("other", 0)] {
+        let before = failures(&sources.status()[0]);
+        assert_eq!(sources.retest(name), reached, "{name}");
+        until(&sources, |status| failures(status) == before + reached as u64);
+    }
+}
+
+#[test]
+fn a_pool_ends_with_its_supply_and_all_of_them_with_the_node() {
+    let sources = Sources::new(allowing(&["/dev/urandom"], &[]), clock);
+    let mut first = supply(&sources, &pool(Output::Raw, &[device("/dev/urandom")]));
+    let second = supply(&sources, &pool(Output::FullEntropy, &[device("/dev/urandom")]));
+    draw(&mut first, 1000);
+    assert_eq!(sources.status().len(), 2);
+    drop(second);
+    assert_eq!(sources.status().len(), 1);
+    draw(&mut first, 100_000);
+    drop(sources);
+    // What had been made is still there, and then nothing.
+    let left: usize = std::iter::repeat_with(|| draw_some(&mut first.0)).take_while(|count| *count > 0).sum();
+    assert!(left < 16_384);
+}
