@@ -4,6 +4,8 @@ mod answer;
 mod refusal;
 mod service;
 mod socket;
+#[cfg(test)]
+mod tests;
 
 use std::convert::Infallible;
 use std::io;

@@ -15,8 +15,8 @@ use super::member::namespace;
 /// implicit one. A changed manifest applies at once; one with a mistake is reported, and what was accepted
 /// last goes on. SIGTERM serves what may still go, for at most a second, and ends.
 ///
-/// The log goes to standard error; ENTROPOOL_LOG filters it (warn, info, debug) and
-/// ENTROPOOL_LOG_FORMAT=json writes it for programs.
+/// The log goes to standard error; `ENTROPOOL_LOG` filters it (warn, info, debug) and
+/// `ENTROPOOL_LOG_FORMAT=json` writes it for programs.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct RunArgs {
     /// Manifests, or directories of manifests (*.yaml, *.yml, *.json)

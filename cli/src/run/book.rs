@@ -169,3 +169,66 @@ fn differ(old: &Object, new: &Object) -> bool {
 fn sentences(problems: &[Problem]) -> Vec<String> {
     problems.iter().map(ToString::to_string).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const POOL: &str = "{apiVersion: entropool.io/v1alpha1, kind: EntropyPool, metadata: {name: p}, \
+                        spec: {rate: 64Ki/s}}\n---\n";
+    const CLASS: &str = "{apiVersion: entropool.io/v1alpha1, kind: EntropyClass, metadata: {name: c}, \
+                         spec: {pool: p, rate: 16Ki/s}}";
+
+    fn read(book: &mut Book, text: &str) -> Vec<String> {
+        book.read(manifest::parse("test.yaml", text)).refused
+    }
+
+    fn accepted() -> Book {
+        let mut book = Book::new([]);
+        assert_eq!(read(&mut book, &(POOL.to_owned() + CLASS)), Vec::<String>::new());
+        book
+    }
+
+    #[test]
+    fn a_refused_edit_leaves_what_was_accepted_and_may_be_mended() {
+        let mut book = accepted();
+        let before = Arc::clone(book.config());
+        let refused = read(&mut book, &(POOL.to_owned() + &CLASS.replace("16Ki/s", "65Ki/s")));
+        assert_eq!(refused.len(), 1, "{refused:?}");
+        assert_eq!(*book.config(), before);
+        assert_eq!(
+            read(&mut book, &(POOL.replace("64", "65") + &CLASS.replace("16Ki/s", "65Ki/s"))).len(),
+            0
+        );
+        assert_ne!(*book.config(), before);
+    }
+
+    #[test]
+    fn a_refused_edit_does_not_hold_up_its_neighbours() {
+        let mut book = accepted();
+        let both = POOL.replace("64Ki/s", "32Ki/s") + &CLASS.replace("16Ki/s", "33Ki/s");
+        assert_eq!(read(&mut book, &both).len(), 1);
+        assert_eq!(book.config().pools[0].shape.rate.0, 32 * 1_024 * 86_400);
+    }
+
+    #[test]
+    fn a_manifest_that_cannot_be_understood_changes_nothing() {
+        let mut book = accepted();
+        let before = Arc::clone(book.config());
+        for text in ["", "not: a: manifest", &(POOL.replace("64", "32") + &CLASS.replace("rate", "raet"))] {
+            assert!(!read(&mut book, text).is_empty(), "{text}");
+            assert_eq!(*book.config(), before, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_generation_counts_changes_of_the_spec_alone() {
+        let mut book = accepted();
+        let generation = |book: &Book| book.classes["c"].metadata.generation;
+        read(&mut book, &(POOL.to_owned() + CLASS));
+        assert_eq!(generation(&book), Some(1));
+        read(&mut book, &(POOL.to_owned() + &CLASS.replace("16", "17")));
+        assert_eq!(generation(&book), Some(2));
+    }
+}

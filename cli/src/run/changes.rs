@@ -145,3 +145,57 @@ impl Fields {
         if self.0.is_empty() { None } else { Some(What::Changed(self.0)) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::run::book::Book;
+
+    fn config(text: &str) -> NodeConfig {
+        let mut book = Book::new([]);
+        let verdict = book.read(api::manifest::parse("test.yaml", text));
+        assert_eq!(verdict.refused, Vec::<String>::new());
+        NodeConfig::clone(book.config())
+    }
+
+    fn told(old: &str, new: &str) -> Vec<String> {
+        let line = |change: Change| {
+            format!("{}/{}: {}", change.pool, change.class.as_deref().unwrap_or("-"), change.what)
+        };
+        changes(&config(old), &config(new)).into_iter().map(line).collect()
+    }
+
+    const POOL: &str = "{apiVersion: entropool.io/v1alpha1, kind: EntropyPool, metadata: {name: p}, \
+                        spec: {rate: 64Ki/s}}\n---\n";
+    const CLASS: &str = "{apiVersion: entropool.io/v1alpha1, kind: EntropyClass, metadata: {name: c}, \
+                         spec: {pool: p, rate: 16Ki/s, perVM: {rate: 1Ki/s}}}";
+
+    #[test]
+    fn the_same_configuration_changes_nothing() {
+        let text = POOL.to_owned() + CLASS;
+        assert_eq!(told(&text, &text), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_class_comes_changes_and_goes() {
+        let with = POOL.to_owned() + CLASS;
+        let other =
+            with.replace("rate: 1Ki/s", "rate: 2Ki/s").replace("spec: {pool", "spec: {weight: 300, pool");
+        assert_eq!(told(POOL, &with), ["p/c: added"]);
+        assert_eq!(told(&with, POOL), ["p/c: removed"]);
+        assert_eq!(
+            told(&with, &other),
+            ["p/c: weight 100 -> 300, perVM.rate 1Ki/s -> 2Ki/s, maxVMs 16 -> 8"]
+        );
+    }
+
+    #[test]
+    fn a_pool_is_told_before_its_classes() {
+        let old = POOL.to_owned() + CLASS;
+        let new = old.replace("64Ki/s", "128Ki/s");
+        let said = told(&old, &new);
+        assert!(said[0].starts_with("p/-: rate 64Ki/s -> 128Ki/s"), "{said:?}");
+        assert!(said[2].starts_with("p/c: ceil 64Ki/s -> 128Ki/s"), "{said:?}");
+    }
+}

@@ -99,7 +99,7 @@ impl Daemon {
             match self.log.recv_timeout(PATIENCE) {
                 Ok(line) if line.contains(words) => return line,
                 Ok(line) => before.push(line),
-                Err(_) => panic!("no line says {words:?}: {before:#?}"),
+                Err(error) => panic!("no line says {words:?} ({error}): {before:#?}"),
             }
         }
     }

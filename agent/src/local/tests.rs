@@ -1,0 +1,130 @@
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use delivery::{
+    Admission, BytesPerDay, ClassConfig, Fairness, NamespaceBound, Namespaces, NodeConfig, OnSourceFailure,
+    Output, PoolConfig, Shape, SourceConfig, SourceKind,
+};
+use server::{Attach, Client, Options, Owner};
+use tempfile::TempDir;
+use tonic::Code;
+
+use super::answer::Look;
+use super::refusal;
+use crate::agent::Agent;
+
+const SHAPE: Shape =
+    Shape { rate: BytesPerDay(86_400_000), ceil: BytesPerDay(864_000_000), burst: 1_024, cburst: 1_024 };
+
+fn class(name: &str, parent: Option<&str>, max_vms: Option<u32>) -> ClassConfig {
+    ClassConfig {
+        name: name.to_owned(),
+        parent: parent.map(str::to_owned),
+        shape: SHAPE,
+        prio: 4,
+        weight: 100,
+        per_vm: SHAPE,
+        per_namespace: NamespaceBound::default(),
+        max_vms,
+        admission: Admission::Strict,
+        fairness: Fairness::Namespace,
+        allow_degraded: false,
+        namespaces: Namespaces::Only(["lab".to_owned()].into()),
+    }
+}
+
+fn config() -> NodeConfig {
+    let source = SourceConfig {
+        name: "kernel".to_owned(),
+        kind: SourceKind::Kernel,
+        tier: 0,
+        capacity: None,
+        min_entropy_tenths: None,
+        health_tests: [].into(),
+    };
+    let classes = [("a", None), ("z", None), ("b", Some("z")), ("y", Some("b")), ("c", Some("z"))];
+    let pool = PoolConfig {
+        name: "default".to_owned(),
+        sources: vec![source],
+        output: Output::Stretched,
+        min_healthy_sources: 1,
+        on_source_failure: OnSourceFailure::Hold,
+        shape: SHAPE,
+        default_class: "a".to_owned(),
+        classes: classes.map(|(name, parent)| class(name, parent, Some(1))).to_vec(),
+        namespaces: Namespaces::All,
+    };
+    NodeConfig { pools: vec![pool] }
+}
+
+fn agent() -> (TempDir, Agent) {
+    let dir = tempfile::tempdir().unwrap();
+    let agent = Agent::start(Options { socket_dir: dir.path().to_owned(), owner: Owner::default() }).unwrap();
+    agent.apply(&Arc::new(config())).unwrap();
+    (dir, agent)
+}
+
+fn vm(id: &str, namespace: &str, class: &str) -> Attach {
+    let (id, namespace, pool) = (id.to_owned(), namespace.to_owned(), "default".to_owned());
+    Attach { id, namespace, pool, class: Some(class.to_owned()), client: Client::Qemu }
+}
+
+fn look(agent: &Agent) -> Look {
+    Look::new(agent.server().snapshot().unwrap(), agent.config())
+}
+
+#[test]
+fn classes_come_as_in_the_tree_with_what_the_configuration_says() {
+    let (_dir, agent) = agent();
+    let classes = look(&agent).classes();
+    let names: Vec<_> = classes.iter().map(|class| class.name.as_str()).collect();
+    assert_eq!(names, ["a", "z", "b", "y", "c"]);
+    assert_eq!(classes[2].max_vms, Some(1));
+    assert_eq!(classes[2].per_vm.unwrap().rate, SHAPE.rate.0);
+}
+
+#[test]
+fn a_vm_s_way_leads_from_its_leaf_to_the_pool() {
+    let (_dir, agent) = agent();
+    agent.attach(vm("web-1", "lab", "y")).unwrap();
+    let explained = look(&agent).explain("web-1").unwrap();
+    let way: Vec<_> = explained.path.iter().map(|step| step.name.as_str()).collect();
+    assert_eq!(way, ["web-1", "lab", "y", "b", "z", "default"]);
+    assert!(explained.vm.unwrap().socket.ends_with("web-1/egd.sock"));
+    assert!(look(&agent).explain("web-2").is_none());
+}
+
+#[test]
+fn refusals_have_codes_that_a_program_can_tell_apart() {
+    let (_dir, agent) = agent();
+    agent.attach(vm("web-1", "lab", "a")).unwrap();
+    let elsewhere = Attach { pool: "absent".to_owned(), ..vm("web-2", "lab", "a") };
+    let refused = [
+        (vm("web-1", "lab", "a"), Code::AlreadyExists),
+        (vm("web-2", "lab", "a"), Code::ResourceExhausted),
+        (vm("web-2", "lab", "absent"), Code::NotFound),
+        (vm("web-2", "prod", "b"), Code::PermissionDenied),
+        (vm("../x", "lab", "b"), Code::InvalidArgument),
+        (elsewhere, Code::NotFound),
+    ];
+    for (attach, code) in refused {
+        let status = refusal::attach(&agent.attach(attach).unwrap_err());
+        assert_eq!(status.code(), code, "{status}");
+    }
+    assert_eq!(refusal::detach(&agent.server().detach("web-2").unwrap_err()).code(), Code::NotFound);
+    assert_eq!(
+        refusal::move_vm(&agent.server().move_vm("web-1", "absent").unwrap_err()).code(),
+        Code::NotFound
+    );
+}
+
+#[test]
+fn after_a_drain_callers_are_told_to_go_elsewhere() {
+    let (_dir, agent) = agent();
+    agent.drain(std::time::Duration::ZERO);
+    assert_eq!(
+        refusal::attach(&agent.attach(vm("web-1", "lab", "a")).unwrap_err()).code(),
+        Code::Unavailable
+    );
+}
