@@ -4,6 +4,7 @@
 use htb::{Decision, Tick};
 
 use crate::clock;
+use crate::connection::Connection;
 use crate::plane::Plane;
 use crate::poll::{Events, Token};
 use crate::pool::Next;
@@ -131,7 +132,7 @@ impl Plane {
         let mut rest = bytes;
         while rest > 0 {
             let Self { vms, connections, .. } = self;
-            let wants = |key| connections.get(key).is_some_and(crate::connection::Connection::wants);
+            let wants = |key| connections.get(key).is_some_and(Connection::wants);
             let Some(key) = vms.get_mut(vm).and_then(|vm| vm.connections.next(wants)) else {
                 debug_assert!(false, "a backlog that is no connection's");
                 return;

@@ -2,6 +2,7 @@
 
 use htb::Tick;
 
+use crate::connection::Connection;
 use crate::plane::Plane;
 use crate::slab::Key;
 
@@ -27,9 +28,7 @@ impl Plane {
 
     /// Closes a connection if the server drains and owes it nothing.
     pub(crate) fn close_drained(&mut self, key: Key, now: Tick) {
-        if self.deadline.is_some()
-            && self.connections.get(key).is_some_and(crate::connection::Connection::is_quiet)
-        {
+        if self.deadline.is_some() && self.connections.get(key).is_some_and(Connection::is_quiet) {
             self.counters.closed.detached += 1;
             self.remove(key, now);
         }

@@ -24,6 +24,7 @@ mod event_loop;
 mod limits;
 mod listen;
 mod listen_error;
+mod options;
 mod place;
 mod plane;
 mod poll;
@@ -39,8 +40,9 @@ pub use attach_error::{AttachError, DetachError, MoveError};
 pub use counters::{Closed, Counters};
 pub use listen::Owner;
 pub use listen_error::ListenError;
+pub use options::{Options, StartError, Stopped};
 pub use place::{PathError, socket_path};
-pub use server::{Options, Server, StartError, Stopped, start};
+pub use server::{Server, start};
 pub use setup::{Attach, Client, Namespaces, PoolSetup, SupplySpec};
 pub use snapshot::{
     ClassSnapshot, Level, LimitAt, NamespaceSnapshot, NodeSnapshot, PoolSnapshot, Snapshot, VmSnapshot,

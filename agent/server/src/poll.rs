@@ -6,14 +6,17 @@ use std::sync::Arc;
 
 use htb::Tick;
 use rustix::buffer::spare_capacity;
-use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::event::epoll::{self, EventFlags};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
 };
 
 use crate::clock;
-use crate::slab::Key;
+
+mod event;
+
+pub(crate) use event::{Event, Token};
 
 /// Most events taken at once. It bounds the time between two looks at everybody: some 2.5 µs an event. Of so many
 /// sockets the kernel's part is still in the cache when they are written to: with a thousand VMs a batch of 512 costs
@@ -24,30 +27,6 @@ const BATCH: usize = 128;
 const GRAIN: u64 = 100_000;
 
 const READ: EventFlags = EventFlags::IN.union(EventFlags::RDHUP).union(EventFlags::ET);
-
-/// Whom an event is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Token {
-    /// Commands wait.
-    Bell,
-    /// The instant has come.
-    Timer,
-    /// Somebody connects to this VM's socket.
-    Listener(Key),
-    /// A connection.
-    Connection(Key),
-}
-
-/// What happened.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Event {
-    pub(crate) token: Token,
-    pub(crate) writable: bool,
-    /// The peer will send no more.
-    pub(crate) ended: bool,
-    /// The peer is gone: nobody reads either.
-    pub(crate) gone: bool,
-}
 
 /// Epoll, always edge-triggered.
 #[derive(Debug)]
@@ -135,18 +114,6 @@ impl Poll {
     }
 }
 
-impl Event {
-    fn unpack(event: epoll::Event) -> Self {
-        let flags = event.flags;
-        Self {
-            token: Token::unpack(event.data),
-            writable: flags.contains(EventFlags::OUT),
-            ended: flags.contains(EventFlags::RDHUP),
-            gone: flags.intersects(EventFlags::HUP | EventFlags::ERR),
-        }
-    }
-}
-
 /// Wakes the loop that sleeps on this bell.
 pub(crate) fn ring(bell: &OwnedFd) {
     // It fails only when the count is full, after 2^64 rings that woke the loop as well.
@@ -155,31 +122,6 @@ pub(crate) fn ring(bell: &OwnedFd) {
 
 fn round_up(due: Tick) -> Tick {
     Tick(due.0.checked_next_multiple_of(GRAIN).unwrap_or(due.0).max(1))
-}
-
-impl Token {
-    fn pack(self) -> EventData {
-        let (kind, key) = match self {
-            Self::Bell => (0, Key { slot: 0, generation: 0 }),
-            Self::Timer => (1, Key { slot: 0, generation: 0 }),
-            Self::Listener(key) => (2, key),
-            Self::Connection(key) => (3, key),
-        };
-        // A process holds fewer than 2^30 descriptors, so a slot leaves two bits for the kind.
-        EventData::new_u64(u64::from(key.slot) << 34 | kind << 32 | u64::from(key.generation))
-    }
-
-    fn unpack(data: EventData) -> Self {
-        let bits = data.u64();
-        #[expect(clippy::cast_possible_truncation, reason = "it cuts off what the other fields hold")]
-        let key = Key { slot: (bits >> 34) as u32, generation: bits as u32 };
-        match (bits >> 32) & 3 {
-            0 => Self::Bell,
-            1 => Self::Timer,
-            2 => Self::Listener(key),
-            _ => Self::Connection(key),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -191,14 +133,6 @@ mod tests {
         let mut events = Events::new();
         poll.wait(&mut events, look_only).unwrap();
         events.iter().map(|event| event.token).collect()
-    }
-
-    #[test]
-    fn a_token_survives_the_kernel() {
-        let key = Key { slot: (1 << 30) - 1, generation: u32::MAX };
-        for token in [Token::Bell, Token::Timer, Token::Listener(key), Token::Connection(key)] {
-            assert_eq!(Token::unpack(token.pack()), token);
-        }
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! The handle by which the rest of the agent talks to the loop.
 
-use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel, sync_channel};
@@ -14,58 +13,13 @@ use crate::apply::{self, ApplyError};
 use crate::attach_error::{AttachError, DetachError, MoveError};
 use crate::event_loop::{self, Command};
 use crate::limits;
-use crate::listen::{self, Listener, Owner};
-use crate::listen_error::ListenError;
+use crate::listen::{self, Listener};
+use crate::options::{Options, StartError, Stopped};
 use crate::place::socket_path;
 use crate::plane::Plane;
 use crate::poll::ring;
 use crate::setup::{Attach, PoolSetup};
 use crate::snapshot::Snapshot;
-
-/// What a server needs to know before it starts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// Every VM gets a directory in here; it is made if it is missing.
-    pub socket_dir: PathBuf,
-    /// Who owns these directories and the sockets in them.
-    pub owner: Owner,
-}
-
-/// Why a server does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// Sockets cannot be made where they are wanted.
-    #[error("sockets cannot be made: {0}")]
-    SocketDirectory(ListenError),
-    /// The kernel gives no event queue.
-    #[error("the event loop cannot be set up: {source}")]
-    Poll {
-        /// Why.
-        source: io::Error,
-    },
-    /// The kernel gives no thread.
-    #[error("the event loop's thread cannot be started: {source}")]
-    Thread {
-        /// Why.
-        source: io::Error,
-    },
-}
-
-impl StartError {
-    /// One word for logs, metrics and conditions.
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::SocketDirectory(error) => error.reason(),
-            Self::Poll { .. } => "NoEventQueue",
-            Self::Thread { .. } => "NoThread",
-        }
-    }
-}
-
-/// The server is on its way out, or gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the server is stopping")]
-pub struct Stopped;
 
 /// Starts the loop's thread. It serves nothing yet: see [`Server::apply`] and [`Server::attach`].
 pub fn start(options: Options) -> Result<Server, StartError> {
@@ -212,5 +166,8 @@ impl Drop for Inner {
     fn drop(&mut self) {
         self.commands = None;
         ring(&self.bell);
+        // The sockets' files are gone when this returns. If the loop panicked, that has been told.
+        let thread = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let _ = thread.map(JoinHandle::join);
     }
 }

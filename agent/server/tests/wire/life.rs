@@ -179,9 +179,11 @@ fn draining_ends_at_its_deadline_though_more_is_owed() {
 #[test]
 fn the_last_handle_takes_the_server_along() {
     let Rig { server, dir } = Rig::unbound();
-    let mut socket = connect(&server.attach(vm("vm")).unwrap());
+    let path = server.attach(vm("vm")).unwrap();
+    let mut socket = connect(&path);
     exchange(&mut socket, &[2, 1], 1);
     drop(server);
+    assert!(!path.exists());
     assert!(is_closed(&mut socket));
     drop(dir);
 }
