@@ -5,6 +5,7 @@
 
 mod bell;
 mod core;
+mod inbox;
 mod line;
 mod sentence;
 mod stage;
@@ -16,6 +17,7 @@ pub(crate) use self::core::Feeder;
 #[cfg(test)]
 pub(crate) use self::core::{Next, Woke};
 use bell::Bell;
+pub(crate) use inbox::Health;
 pub use tally::Tally;
-pub(crate) use tap::{Health, Tap};
+pub(crate) use tap::Tap;
 pub(crate) use thread::Handle;

@@ -1,9 +1,11 @@
 //! Where samples wait until the block tests have judged all of a block.
 
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroize;
 
 use super::Tally;
+use crate::buffer::Buffer;
 use crate::fips::{BLOCK, BlockTests, Policy, Ruling};
+use crate::memory::MapMemory;
 
 /// A block in the making.
 pub(super) struct Stage {
@@ -11,79 +13,81 @@ pub(super) struct Stage {
     reference: [u8; 4],
     tests: Option<BlockTests>,
     policy: Policy,
-    block: Box<Zeroizing<[u8; BLOCK]>>,
-    filled: usize,
+    /// As much of a block as there is.
+    block: Buffer,
+    /// Bytes of the reference that came.
+    compared: usize,
 }
 
 /// The source failed too many blocks.
 pub(super) struct Disabled;
 
 impl Stage {
-    pub(super) fn new() -> Self {
-        Self {
-            reference: [0; 4],
-            tests: None,
-            policy: Policy::default(),
-            block: Box::new(Zeroizing::new([0; BLOCK])),
-            filled: 0,
-        }
+    pub(super) fn new() -> Result<Self, MapMemory> {
+        let block = Buffer::with_capacity(BLOCK)?;
+        Ok(Self { reference: [0; 4], tests: None, policy: Policy::default(), block, compared: 0 })
     }
 
     /// Takes samples in, and gives every block that passes to `pass`.
     pub(super) fn put(
         &mut self,
-        mut samples: &[u8],
+        samples: &[u8],
         tally: &mut Tally,
         mut pass: impl FnMut(&[u8]),
     ) -> Result<(), Disabled> {
-        while let Some(rest) = self.put_some(samples) {
-            samples = rest;
-            if self.filled < BLOCK {
-                continue;
-            }
-            let Some(tests) = &mut self.tests else { continue };
-            let findings = tests.judge(&self.block);
+        let mut samples = self.compare(samples);
+        while !samples.is_empty() {
+            samples = self.gather(samples);
+            let (Some(tests), Ok(block)) = (&mut self.tests, self.block.chunk().try_into()) else { break };
+            let findings = tests.judge(block);
             tally.judged(findings);
             match self.policy.rule(findings.passed()) {
-                Ruling::Use => pass(&self.block[..]),
+                Ruling::Use => pass(block),
                 // Whose turn it is next is not this source's affair.
                 Ruling::Retry | Ruling::Yield => {}
                 Ruling::Disable => return Err(Disabled),
             }
-            self.clear();
+            self.block.consume(BLOCK);
         }
         Ok(())
     }
 
-    /// Fills first the reference and then the block; gives what is left, nothing if there was nothing.
-    fn put_some<'a>(&mut self, samples: &'a [u8]) -> Option<&'a [u8]> {
-        if samples.is_empty() {
-            return None;
+    /// The first samples are the reference; gives the others.
+    fn compare<'a>(&mut self, samples: &'a [u8]) -> &'a [u8] {
+        if self.tests.is_some() {
+            return samples;
         }
-        let place = match self.tests {
-            None => &mut self.reference[self.filled..],
-            Some(_) => &mut self.block[self.filled..],
-        };
+        let place = &mut self.reference[self.compared..];
         let (now, rest) = samples.split_at(samples.len().min(place.len()));
         place[..now.len()].copy_from_slice(now);
-        self.filled += now.len();
-        if self.tests.is_none() && self.filled == self.reference.len() {
+        self.compared += now.len();
+        if self.compared == self.reference.len() {
             self.tests = Some(BlockTests::new(self.reference));
-            self.reference.zeroize();
-            self.filled = 0;
         }
-        Some(rest)
+        rest
     }
 
-    fn clear(&mut self) {
-        self.block.zeroize();
-        self.filled = 0;
+    /// Fills the block; gives what is left.
+    fn gather<'a>(&mut self, samples: &'a [u8]) -> &'a [u8] {
+        let (now, rest) = samples.split_at(samples.len().min(BLOCK - self.block.level()));
+        let filled = self.block.fill_with(|space| {
+            space[..now.len()].copy_from_slice(now);
+            Ok(now.len())
+        });
+        debug_assert_eq!(filled.ok(), Some(now.len()), "a block has room for a block");
+        rest
     }
 
     /// Drops what was not judged; the samples that come next do not follow those that came last.
     pub(super) fn forget(&mut self) {
-        self.clear();
+        self.block.consume(self.block.level());
         self.reference.zeroize();
-        self.tests = None;
+        (self.tests, self.compared) = (None, 0);
+    }
+
+    /// Forgets the source's failures too.
+    pub(super) fn retest(&mut self) {
+        self.forget();
+        self.policy = Policy::default();
     }
 }
