@@ -4,6 +4,10 @@
 //! ancestor that is not, in the end from the root, which always lends; every ceil on the way holds at all times.
 //! Assured bytes go first, in proportion to `rate`; then borrowed ones by `prio` and, among equals, by `weight`.
 //!
+//! Two laws hold in every window of length T. Through any node go at most ceil·T + `cburst` + 255 bytes. A leaf with
+//! backlog gets at least rate·T − 255 where no ceil above it binds, and little less where some do: how little, and why
+//! queues are ordered as they are, is in docs/adr/0002.
+//!
 //! It is a pure state machine over integers: it reads no clock, owns no bytes, and answers
 //! [`dequeue`](Tree::dequeue) with *grant*, *wait until*, *wait for supply* or *idle*. It allocates when a node is
 //! made or first has much to do, never per request, and does not know names: those are
