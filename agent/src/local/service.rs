@@ -51,6 +51,7 @@ impl Service {
 impl Local for Service {
     async fn attach(&self, request: Request<AttachRequest>) -> Result<Response<AttachResponse>, Status> {
         let request = request.into_inner();
+        refusal::namespace(&request.namespace)?;
         self.call(|agent, host| {
             host.expect(&request.namespace);
             let socket = agent.attach(wanted(request)).map_err(|error| refusal::attach(&error))?;

@@ -50,6 +50,17 @@ pub enum SocketError {
     },
 }
 
+impl SocketError {
+    /// The one word for logs.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::TooLong { .. } => "SocketPathTooLong",
+            Self::InUse { .. } | Self::NotASocket { .. } => "SocketInUse",
+            Self::Bind { .. } => "BindSocket",
+        }
+    }
+}
+
 /// A listening socket. When it goes, so does its file, if that is still its own.
 #[derive(Debug)]
 pub struct ApiSocket {

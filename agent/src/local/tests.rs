@@ -120,6 +120,14 @@ fn refusals_have_codes_that_a_program_can_tell_apart() {
 }
 
 #[test]
+fn what_is_no_namespace_is_not_remembered() {
+    assert!(["default", "kube-system", "0"].iter().all(|name| refusal::namespace(name).is_ok()));
+    for name in ["", "A", "a/b", &"a".repeat(64)] {
+        assert_eq!(refusal::namespace(name).unwrap_err().code(), Code::InvalidArgument, "{name:?}");
+    }
+}
+
+#[test]
 fn after_a_drain_callers_are_told_to_go_elsewhere() {
     let (_dir, agent) = agent();
     agent.drain(std::time::Duration::ZERO);

@@ -16,7 +16,8 @@ pub(crate) struct Vm {
     pub(crate) client: Client,
     pub(crate) connections: u32,
     pub(crate) owed: u64,
-    /// For how long, in seconds; `null` is not waiting.
+    /// For how long; `null` is not waiting.
+    #[serde(rename = "waitingSeconds")]
     pub(crate) waiting: Option<Span>,
     pub(crate) binding: Option<Binding>,
     #[serde(flatten)]
@@ -39,8 +40,8 @@ pub(crate) struct Binding {
     pub(crate) limit: Limit,
     pub(crate) kind: NodeKind,
     pub(crate) name: String,
-    /// For how long, in seconds.
-    #[serde(rename = "for")]
+    /// For how long.
+    #[serde(rename = "forSeconds")]
     pub(crate) time: Span,
 }
 
