@@ -1,14 +1,21 @@
+SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help test ci fmt lint deny setup
+.PHONY: help run test ci bench fmt lint deny crds setup
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## boot two guests in two classes and show who gets what (KEEP=1 leaves them running)
+	@.ci/quickstart
 
 test: ## install what the tests need, and pass them all
 	@.ci/test
 
 ci: ## all that must hold before a change is taken
 	@.ci/run
+
+bench: ## the data path against the raw floor, at 1, 64 and 1,000 sockets
+	@.ci/bench
 
 fmt: ## format the code
 	@cargo fmt --all
@@ -19,7 +26,8 @@ lint: ## clippy, with every warning an error
 deny: ## licences, bans and sources of what we build with
 	@.ci/deny
 
-setup: ## install what `make run` and `make test` would install on their way
-	@. .ci/lib.sh && .ci/packages $$BUILD_PACKAGES $$GUEST_PACKAGES
+crds: ## write the generated CRDs anew
+	@. .ci/lib.sh && cargo run --quiet --package entropool-cli --bin entropool -- crds --dir deploy/crds
 
-SHELL := /bin/bash
+setup: ## install beforehand what the other commands would install on their way
+	@. .ci/lib.sh && .ci/packages $$BUILD_PACKAGES $$GUEST_PACKAGES && .ci/kernel

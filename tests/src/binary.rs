@@ -1,22 +1,19 @@
 //! The program under test.
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Error, Result, ensure};
 
 /// Path of an `entropool` that is as new as its source: cargo builds other packages' programs for
 /// a test only by chance, so the first who asks has it built.
 pub fn entropool() -> Result<PathBuf> {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    if let Some(path) = BUILT.get() {
-        return Ok(path.clone());
-    }
-    let profile = profile_dir()?;
-    build(profile.parent().context("a target directory has a name")?)?;
-    Ok(BUILT.get_or_init(|| profile.join("entropool")).clone())
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    // A failure is kept as well: it would take as long to fail again for each test.
+    let built = BUILT.get_or_init(|| build().map_err(|error| format!("{error:#}")));
+    built.clone().map_err(Error::msg)
 }
 
 /// The one that was built beside the program that asks.
@@ -33,7 +30,9 @@ fn profile_dir() -> Result<PathBuf> {
     Ok(if dir.ends_with("deps") { dir.parent().unwrap_or(dir) } else { dir }.to_owned())
 }
 
-fn build(target: &Path) -> Result<()> {
+fn build() -> Result<PathBuf> {
+    let profile = profile_dir()?;
+    let target = profile.parent().context("a target directory has a name")?;
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .args(["build", "--quiet", "--package", "entropool-cli", "--bin", "entropool", "--target-dir"])
@@ -41,5 +40,5 @@ fn build(target: &Path) -> Result<()> {
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()?;
     ensure!(output.status.success(), "entropool does not build: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(())
+    Ok(profile.join("entropool"))
 }

@@ -1,43 +1,38 @@
-//! Real guests in QEMU.
+//! Real guests in QEMU, on the real `entropool run`.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
-use std::io::{Read, Write};
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::thread;
+mod bytes;
+mod idle;
+mod shares;
 
-use entropool_tests::{Errand, Guest, Image, Proxy};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-const DEVICE_BLOCK: usize = 64;
+use entropool_tests::{Daemon, Host, binary};
 
-#[test]
-fn a_guest_reads_what_its_socket_serves() {
-    let dir = tempfile::tempdir().unwrap();
-    let (near, far) = (dir.path().join("near.sock"), dir.path().join("far.sock"));
-    let listener = UnixListener::bind(&far).unwrap();
-    thread::spawn(move || listener.incoming().for_each(|stream| serve_numbers(stream.unwrap())));
-    let proxy = Proxy::start(&near, &far).unwrap();
-
-    let guest = Guest::boot(&Image::build().unwrap(), &near, Errand::Show(1024)).unwrap();
-    let read = guest.bytes().unwrap();
-
-    let served = proxy.served();
-    // The guest's own kernel takes some of the device's blocks for itself.
-    let mut blocks = served.chunks(DEVICE_BLOCK);
-    assert!(read.chunks(DEVICE_BLOCK).all(|block| blocks.any(|served| served == block)));
+/// Guests are heavy, and all tests here measure: one at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static MACHINE: Mutex<()> = Mutex::new(());
+    MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Answers every 0x02 with bytes that count on, so that no two blocks are the same.
-fn serve_numbers(mut stream: UnixStream) {
-    let mut request = [0; 2];
-    let mut number = 0_u64;
-    while stream.read_exact(&mut request).is_ok() {
-        let words = std::iter::from_fn(|| {
-            number += 1;
-            Some(number.to_le_bytes())
-        });
-        let reply: Vec<u8> = words.flatten().take(request[1].into()).collect();
-        if stream.write_all(&reply).is_err() {
-            return;
-        }
-    }
+fn start(vms: &[&str]) -> Daemon {
+    Daemon::start(Host::new(binary::entropool().unwrap(), TWO_CLASSES).unwrap(), vms).unwrap()
 }
+
+/// Assured are 16 and 4 of 32 KiB/s; the other 12 go 3 to 1. So gold gets 25, bronze 7.
+const TWO_CLASSES: &str = "
+apiVersion: entropool.io/v1alpha1
+kind: EntropyPool
+metadata: {name: default}
+spec: {rate: 32Ki/s}
+---
+apiVersion: entropool.io/v1alpha1
+kind: EntropyClass
+metadata: {name: gold}
+spec: {pool: default, rate: 16Ki/s, weight: 300}
+---
+apiVersion: entropool.io/v1alpha1
+kind: EntropyClass
+metadata: {name: bronze}
+spec: {pool: default, rate: 4Ki/s, weight: 100}
+";

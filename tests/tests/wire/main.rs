@@ -1,0 +1,47 @@
+//! The real `entropool run`, seen from its sockets.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+
+mod bad_manifests;
+mod life;
+mod live_change;
+mod places;
+mod pressure;
+mod protocol;
+mod shaping;
+
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use entropool_tests::{Daemon, Host, binary};
+
+static MACHINE: RwLock<()> = RwLock::new(());
+
+/// For a test that measures time: no other test of this binary runs beside it.
+fn alone() -> RwLockWriteGuard<'static, ()> {
+    MACHINE.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// For all others.
+fn beside_others() -> RwLockReadGuard<'static, ()> {
+    MACHINE.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn host(manifest: &str) -> Host {
+    Host::new(binary::entropool().unwrap(), manifest).unwrap()
+}
+
+fn start(manifest: &str, vms: &[impl AsRef<str>]) -> Daemon {
+    Daemon::start(host(manifest), vms).unwrap()
+}
+
+/// A pool whose limits are far above what a test asks for, with one class.
+const OPEN: &str = "
+apiVersion: entropool.io/v1alpha1
+kind: EntropyPool
+metadata: {name: default}
+spec: {}
+---
+apiVersion: entropool.io/v1alpha1
+kind: EntropyClass
+metadata: {name: any}
+spec: {pool: default, burst: 64Ki, cburst: 64Ki, perVM: {burst: 64Ki, cburst: 64Ki}}
+";
