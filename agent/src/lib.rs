@@ -8,6 +8,7 @@
 
 mod agent;
 mod apply;
+pub mod checkpoint;
 mod local;
 mod signals;
 

@@ -1,0 +1,233 @@
+//! When a state is written: a machine without a clock, a thread or a disk.
+//!
+//! At most one write a second, and none without a change. What was served changes all the time and nobody is hurt
+//! by a minute of it: for that alone there is a write a minute, or a busy host would wear its disk out. After a
+//! failure it waits longer each time, for as long as it takes.
+
+use std::sync::Arc;
+
+use htb::Tick;
+
+use super::state::State;
+
+const SECOND: u64 = 1_000_000_000;
+/// Between two writes.
+const PAUSE: u64 = SECOND;
+/// Between two writes that differ in nothing but what was served.
+const COUNTERS: u64 = 60 * SECOND;
+/// The longest wait after a failure.
+const LONGEST: u64 = 60 * SECOND;
+
+/// What to do now.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Advice {
+    /// Write this, then say how it went.
+    Write(Arc<State>),
+    /// Nothing before then, unless something new is noted.
+    WaitUntil(Tick),
+    /// What is wanted is on disk.
+    Nothing,
+}
+
+/// What is on disk, what should be, and since when not.
+#[derive(Debug)]
+pub struct Saver {
+    /// `None` after a failure: any of the states since may be there.
+    saved: Option<Arc<State>>,
+    wanted: Arc<State>,
+    /// No write before.
+    earliest: Tick,
+    /// No write for counters alone before.
+    counters: Tick,
+    failures: u32,
+}
+
+impl Saver {
+    /// Begins with the state that is on disk.
+    pub fn new(saved: State) -> Self {
+        let saved = Arc::new(saved);
+        let start = Tick::default();
+        Self { wanted: Arc::clone(&saved), saved: Some(saved), earliest: start, counters: start, failures: 0 }
+    }
+
+    /// This is how things are now. Only the newest is ever written.
+    pub fn note(&mut self, state: State) {
+        self.wanted = Arc::new(state);
+    }
+
+    /// What to do at `now`.
+    pub fn advice(&self, now: Tick) -> Advice {
+        match self.due() {
+            None => Advice::Nothing,
+            Some(due) if now < due => Advice::WaitUntil(due),
+            Some(_) => Advice::Write(Arc::clone(&self.wanted)),
+        }
+    }
+
+    /// What should be on disk and is not, however soon that is after the last write: for the end.
+    pub fn unsaved(&self) -> Option<Arc<State>> {
+        self.due().map(|_| Arc::clone(&self.wanted))
+    }
+
+    /// `state` is on disk.
+    pub fn wrote(&mut self, state: Arc<State>, now: Tick) {
+        self.saved = Some(state);
+        self.failures = 0;
+        self.earliest = now.after(PAUSE);
+        self.counters = now.after(COUNTERS);
+    }
+
+    /// A write failed.
+    pub fn failed(&mut self, now: Tick) {
+        self.saved = None;
+        let wait = PAUSE.saturating_mul(1 << self.failures.min(6)).min(LONGEST);
+        self.failures = self.failures.saturating_add(1);
+        self.earliest = now.after(wait);
+    }
+
+    fn due(&self) -> Option<Tick> {
+        match &self.saved {
+            Some(saved) if *saved == self.wanted => None,
+            Some(saved) if saved.serves_as(&self.wanted) => Some(self.counters),
+            _ => Some(self.earliest),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::super::state::Vm;
+    use super::*;
+
+    fn vms(ids: &[&str]) -> State {
+        State { vms: ids.iter().map(|id| ((*id).to_owned(), Vm::default())).collect(), ..State::default() }
+    }
+
+    fn counted(mut state: State, bytes: u64) -> State {
+        state.served.vms.insert("a".to_owned(), bytes);
+        state
+    }
+
+    fn at(seconds: u64) -> Tick {
+        Tick(seconds * SECOND)
+    }
+
+    fn write(state: &State) -> Advice {
+        Advice::Write(Arc::new(state.clone()))
+    }
+
+    /// A machine that wrote `state` at `now`.
+    fn wrote(state: &State, now: Tick) -> Saver {
+        let mut saver = Saver::new(State::default());
+        saver.wrote(Arc::new(state.clone()), now);
+        saver.note(state.clone());
+        saver
+    }
+
+    #[test]
+    fn what_was_loaded_is_not_written_again() {
+        let mut saver = Saver::new(vms(&["a"]));
+        assert_eq!(saver.advice(at(0)), Advice::Nothing);
+        saver.note(vms(&["a"]));
+        assert_eq!(saver.advice(at(5)), Advice::Nothing);
+        assert_eq!(saver.unsaved(), None);
+    }
+
+    #[test]
+    fn a_change_after_a_pause_is_written_at_once() {
+        let mut saver = Saver::new(State::default());
+        saver.note(vms(&["a"]));
+        assert_eq!(saver.advice(at(0)), write(&vms(&["a"])));
+    }
+
+    #[test]
+    fn changes_within_a_second_are_one_write_of_the_newest() {
+        let mut saver = wrote(&vms(&["a"]), at(10));
+        saver.note(vms(&["a", "b"]));
+        assert_eq!(saver.advice(at(10)), Advice::WaitUntil(at(11)));
+        saver.note(vms(&["b"]));
+        assert_eq!(saver.advice(Tick(11 * SECOND - 1)), Advice::WaitUntil(at(11)));
+        assert_eq!(saver.advice(at(11)), write(&vms(&["b"])));
+    }
+
+    #[test]
+    fn a_change_that_is_taken_back_is_not_written() {
+        let mut saver = wrote(&vms(&["a"]), at(10));
+        saver.note(vms(&[]));
+        saver.note(vms(&["a"]));
+        assert_eq!(saver.advice(at(20)), Advice::Nothing);
+    }
+
+    #[test]
+    fn a_change_during_a_write_is_written_after_it() {
+        let mut saver = Saver::new(State::default());
+        saver.note(vms(&["a"]));
+        let Advice::Write(first) = saver.advice(at(0)) else { panic!("nothing to write") };
+        saver.note(vms(&["a", "b"]));
+        saver.wrote(first, at(3));
+        assert_eq!(saver.advice(at(3)), Advice::WaitUntil(at(4)));
+        assert_eq!(saver.advice(at(4)), write(&vms(&["a", "b"])));
+    }
+
+    #[test]
+    fn counters_alone_are_written_once_a_minute() {
+        let mut saver = wrote(&vms(&["a"]), at(10));
+        saver.note(counted(vms(&["a"]), 64));
+        assert_eq!(saver.advice(at(12)), Advice::WaitUntil(at(70)));
+        assert_eq!(saver.advice(at(70)), write(&counted(vms(&["a"]), 64)));
+    }
+
+    #[test]
+    fn counters_go_along_with_any_other_change() {
+        let mut saver = wrote(&vms(&["a"]), at(10));
+        saver.note(counted(vms(&["a", "b"]), 64));
+        assert_eq!(saver.advice(at(11)), write(&counted(vms(&["a", "b"]), 64)));
+    }
+
+    #[test]
+    fn a_failing_disk_is_tried_less_and_less_often_and_for_ever() {
+        let mut saver = Saver::new(State::default());
+        saver.note(vms(&["a"]));
+        let mut now = at(0);
+        let mut waits = Vec::new();
+        for _ in 0..9 {
+            saver.failed(now);
+            let Advice::WaitUntil(due) = saver.advice(now) else { panic!("tried at once") };
+            waits.push(due.since(now) / SECOND);
+            now = due;
+            assert_eq!(saver.advice(now), write(&vms(&["a"])));
+        }
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+        saver.wrote(Arc::new(vms(&["a"])), now);
+        saver.note(vms(&["b"]));
+        assert_eq!(saver.advice(now), Advice::WaitUntil(now.after(SECOND)));
+    }
+
+    #[test]
+    fn changes_do_not_hurry_a_failing_disk() {
+        let mut saver = Saver::new(State::default());
+        saver.note(vms(&["a"]));
+        (0..4).for_each(|_| saver.failed(at(0)));
+        saver.note(vms(&["b"]));
+        assert_eq!(saver.advice(at(1)), Advice::WaitUntil(at(8)));
+    }
+
+    #[test]
+    fn after_a_failure_even_the_state_of_before_is_written() {
+        // The failed write may have reached the disk: a change taken back must be too.
+        let mut saver = wrote(&vms(&["a"]), at(10));
+        saver.note(vms(&[]));
+        saver.failed(at(12));
+        saver.note(vms(&["a"]));
+        assert_eq!(saver.advice(at(13)), write(&vms(&["a"])));
+    }
+
+    #[test]
+    fn at_the_end_what_is_unsaved_does_not_wait() {
+        let mut saver = wrote(&vms(&["a"]), at(10));
+        saver.note(counted(vms(&["a"]), 64));
+        assert_eq!(*saver.unsaved().unwrap(), counted(vms(&["a"]), 64));
+    }
+}

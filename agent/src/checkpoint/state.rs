@@ -1,0 +1,163 @@
+//! What is kept.
+
+use std::collections::BTreeMap;
+
+use api::{Accepted, EntropyClassSpec, EntropyPoolSpec};
+use serde::{Deserialize, Serialize};
+use server::Attach;
+
+use super::hex;
+
+/// Everything a start needs to know of the time before. Equal states are the same bytes on disk.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct State {
+    /// `entropool run`: what each object's `status.accepted` would hold in a cluster.
+    pub accepted: Specs,
+    /// A node agent: the configuration that was last in force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_good: Option<LastGood>,
+    /// VMs that were attached at run time, by id.
+    pub vms: BTreeMap<String, Vm>,
+    /// What was served since the host was set up.
+    pub served: Served,
+}
+
+impl State {
+    /// Whether the two differ at most in what was served.
+    pub(super) fn serves_as(&self, other: &Self) -> bool {
+        self.accepted == other.accepted && self.last_good == other.last_good && self.vms == other.vms
+    }
+}
+
+/// The last accepted spec of every object, by name.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Specs {
+    /// Of each `EntropyPool`.
+    pub pools: BTreeMap<String, Accepted<EntropyPoolSpec>>,
+    /// Of each `EntropyClass`.
+    pub classes: BTreeMap<String, Accepted<EntropyClassSpec>>,
+}
+
+/// A node's configuration as its sender encoded it. It is not looked into here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastGood {
+    /// Which encoding it is in; whoever does not know the number asks for a new configuration.
+    pub encoding: u16,
+    /// The encoded configuration.
+    #[serde(with = "hex")]
+    pub bytes: Vec<u8>,
+}
+
+/// A VM that was attached at run time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vm {
+    /// Whose it is.
+    pub namespace: String,
+    /// The pool it draws from.
+    pub pool: String,
+    /// The class it is in; `None` is the pool's default class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
+    /// Who is at the other end of its socket.
+    #[serde(default)]
+    pub client: Client,
+}
+
+/// Who is at the other end of a VM's socket: [`server::Client`], as it is spelled on disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Client {
+    /// QEMU, which takes bytes that it did not ask for.
+    Qemu,
+    /// Any EGD client.
+    #[default]
+    Egd,
+}
+
+impl Vm {
+    /// What puts the VM back where it was.
+    pub fn attach(&self, id: &str) -> Attach {
+        let Self { namespace, pool, class, client } = self.clone();
+        let client = match client {
+            Client::Qemu => server::Client::Qemu,
+            Client::Egd => server::Client::Egd,
+        };
+        Attach { id: id.to_owned(), namespace, pool, class, client }
+    }
+}
+
+impl From<&Attach> for Vm {
+    fn from(attach: &Attach) -> Self {
+        let Attach { namespace, pool, class, client, .. } = attach.clone();
+        let client = match client {
+            server::Client::Qemu => Client::Qemu,
+            server::Client::Egd => Client::Egd,
+        };
+        Self { namespace, pool, class, client }
+    }
+}
+
+/// Bytes served in a lifetime, which is longer than a process's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Served {
+    /// By VM.
+    #[serde(default)]
+    pub vms: BTreeMap<String, u64>,
+    /// By pool, then class.
+    #[serde(default)]
+    pub classes: BTreeMap<String, BTreeMap<String, u64>>,
+}
+
+impl Served {
+    /// This and what came since, name by name. A sum that would pass 64 bits stays there: it is a figure to show,
+    /// and nobody is charged by it.
+    #[must_use]
+    pub fn plus(mut self, since: &Self) -> Self {
+        add(&mut self.vms, &since.vms);
+        for (pool, classes) in &since.classes {
+            add(self.classes.entry(pool.clone()).or_default(), classes);
+        }
+        self
+    }
+}
+
+fn add(sums: &mut BTreeMap<String, u64>, more: &BTreeMap<String, u64>) {
+    for (name, bytes) in more {
+        let sum = sums.entry(name.clone()).or_default();
+        *sum = sum.saturating_add(*bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attached_vm_comes_back_as_it_was() {
+        let vm = Attach {
+            id: "web-1".to_owned(),
+            namespace: "shop".to_owned(),
+            pool: "default".to_owned(),
+            class: Some("gold".to_owned()),
+            client: server::Client::Qemu,
+        };
+        let back = Vm::from(&vm).attach("web-1");
+        assert_eq!(format!("{back:?}"), format!("{vm:?}"));
+    }
+
+    #[test]
+    fn counters_go_on_from_where_they_were_and_never_wrap() {
+        let before = Served {
+            vms: BTreeMap::from([("a".to_owned(), u64::MAX - 1)]),
+            classes: BTreeMap::from([("p".to_owned(), BTreeMap::from([("gold".to_owned(), 5)]))]),
+        };
+        let since = Served {
+            vms: BTreeMap::from([("a".to_owned(), 7), ("b".to_owned(), 1)]),
+            classes: BTreeMap::from([("p".to_owned(), BTreeMap::from([("gold".to_owned(), 6)]))]),
+        };
+        let sum = before.plus(&since);
+        assert_eq!(sum.vms, BTreeMap::from([("a".to_owned(), u64::MAX), ("b".to_owned(), 1)]));
+        assert_eq!(sum.classes["p"]["gold"], 11);
+    }
+}

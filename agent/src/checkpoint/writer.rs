@@ -1,0 +1,167 @@
+//! The thread that waits for the disk, so that nothing else does.
+
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use htb::Tick;
+
+use super::disk::Disk;
+use super::save_error::SaveError;
+use super::saver::{Advice, Saver};
+use super::slots::Checkpoint;
+use super::state::State;
+
+/// The condition that [`Writer::unwritable`] speaks of.
+pub const CONDITION: &str = "CheckpointWritable";
+
+/// `CheckpointWritable=False`: what is new is in memory only, and a restart would not know of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unwritable {
+    /// Why, in one word.
+    pub reason: &'static str,
+    /// Why, in a sentence, and what would help.
+    pub sentence: String,
+}
+
+impl From<&SaveError> for Unwritable {
+    fn from(error: &SaveError) -> Self {
+        let sentence = format!(
+            "{error}; serving goes on, and a restart would not know of what is new: {}",
+            error.remedy()
+        );
+        Self { reason: error.reason(), sentence }
+    }
+}
+
+/// Keeps a checkpoint up to date. Dropped, it writes what is new and ends.
+#[derive(Debug)]
+pub struct Writer {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    desk: Mutex<Desk>,
+    bell: Condvar,
+}
+
+#[derive(Debug)]
+struct Desk {
+    saver: Saver,
+    unwritable: Option<Unwritable>,
+    ending: bool,
+}
+
+impl Writer {
+    /// Starts from the state that was loaded. `clock` is monotonic.
+    pub fn start<D: Disk>(
+        checkpoint: Checkpoint<D>,
+        loaded: State,
+        clock: impl Fn() -> Tick + Send + 'static,
+    ) -> io::Result<Self> {
+        let desk = Desk { saver: Saver::new(loaded), unwritable: None, ending: false };
+        let shared = Arc::new(Shared { desk: Mutex::new(desk), bell: Condvar::new() });
+        let thread = Arc::clone(&shared);
+        let thread = thread::Builder::new()
+            .name("checkpoint".to_owned())
+            .spawn(move || run(checkpoint, &thread, clock))?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// This is how things are now. Never waits for the disk.
+    pub fn note(&self, state: State) {
+        self.shared.desk().saver.note(state);
+        self.shared.bell.notify_one();
+    }
+
+    /// Why the last write failed; `None` while writes succeed.
+    pub fn unwritable(&self) -> Option<Unwritable> {
+        self.shared.desk().unwritable.clone()
+    }
+
+    /// Writes what is new, once, and ends. Waits for the disk; says why what is new is not on it.
+    pub fn stop(mut self) -> Option<Unwritable> {
+        self.end();
+        self.unwritable()
+    }
+
+    fn end(&mut self) {
+        self.shared.desk().ending = true;
+        self.shared.bell.notify_one();
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the checkpoint's thread had panicked");
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Shared {
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        // Nothing in there is ever half changed.
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until something is to be written; at the end there may be nothing.
+    fn next(&self, clock: &impl Fn() -> Tick) -> Option<Arc<State>> {
+        let mut desk = self.desk();
+        loop {
+            if desk.ending {
+                return desk.saver.unsaved();
+            }
+            let now = clock();
+            desk = match desk.saver.advice(now) {
+                Advice::Write(state) => return Some(state),
+                Advice::WaitUntil(due) => {
+                    let wait = Duration::from_nanos(due.since(now));
+                    self.bell.wait_timeout(desk, wait).unwrap_or_else(PoisonError::into_inner).0
+                }
+                Advice::Nothing => self.bell.wait(desk).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+}
+
+fn run<D: Disk>(mut checkpoint: Checkpoint<D>, shared: &Shared, clock: impl Fn() -> Tick) {
+    while let Some(state) = shared.next(&clock) {
+        let result = checkpoint.save(&state);
+        let mut desk = shared.desk();
+        let unwritable = match result {
+            Ok(saved) => {
+                tracing::debug!(generation = saved.generation, length = saved.length, "checkpoint written");
+                desk.saver.wrote(state, clock());
+                None
+            }
+            Err(error) => {
+                desk.saver.failed(clock());
+                Some(Unwritable::from(&error))
+            }
+        };
+        desk.turn(unwritable);
+        if desk.ending && desk.unwritable.is_some() {
+            return;
+        }
+    }
+}
+
+impl Desk {
+    /// Says it once when the condition changes, not with every try.
+    fn turn(&mut self, unwritable: Option<Unwritable>) {
+        match (&self.unwritable, &unwritable) {
+            (Some(_), None) => tracing::info!("the checkpoint can be written again"),
+            (Some(before), Some(now)) if before.reason == now.reason => {}
+            (_, Some(Unwritable { reason, sentence })) => {
+                tracing::warn!(reason, error = sentence, "the checkpoint cannot be written");
+            }
+            (None, None) => {}
+        }
+        self.unwritable = unwritable;
+    }
+}

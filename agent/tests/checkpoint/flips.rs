@@ -1,0 +1,139 @@
+//! Files that are not what was written.
+
+use entropool_agent::checkpoint::format::{UnsealError, seal, unseal};
+use entropool_agent::checkpoint::{Checkpoint, Loaded, Note, SlotError, State, to_json};
+
+use crate::model::Model;
+use crate::states::state;
+
+/// A disk on which states 1 to 3 were saved: 3 is in `state.a`, 2 in `state.b`.
+fn saved() -> Model {
+    let disk = Model::default();
+    let (mut checkpoint, _) = Checkpoint::open(disk.clone());
+    (1..=3).for_each(|number| save(&mut checkpoint, number));
+    disk
+}
+
+fn save(checkpoint: &mut Checkpoint<Model>, number: u64) {
+    checkpoint.save(&state(number)).unwrap();
+}
+
+fn load(disk: &Model) -> Loaded {
+    Checkpoint::open(disk.clone()).1
+}
+
+#[test]
+fn any_bit_flipped_is_found_and_the_other_slot_is_taken() {
+    let disk = saved();
+    let file = disk.world().file("state.a").unwrap().to_vec();
+    for bit in 0..file.len() * 8 {
+        let mut flipped = file.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        let error = unseal(&flipped).unwrap_err();
+        assert!(!matches!(error, UnsealError::Newer { .. }), "bit {bit}: {error}");
+        let disk = disk.fork();
+        disk.world().put("state.a", &flipped);
+        let loaded = load(&disk);
+        assert_eq!(loaded.state, state(2));
+        assert!(matches!(loaded.notes[..], [Note::SetAside { .. }]), "bit {bit}: {:?}", loaded.notes);
+        assert_eq!(disk.world().file("state.a.corrupt"), Some(&*flipped));
+    }
+}
+
+#[test]
+fn any_byte_changed_to_anything_is_found() {
+    let file = seal(3, &to_json(&State::default())).unwrap();
+    for index in 0..file.len() {
+        for change in 1..=u8::MAX {
+            let mut changed = file.clone();
+            changed[index] ^= change;
+            assert!(unseal(&changed).is_err(), "byte {index} xor {change}");
+        }
+    }
+}
+
+#[test]
+fn any_other_length_is_found() {
+    let file = saved().world().file("state.a").unwrap().to_vec();
+    for length in 0..file.len() {
+        assert!(unseal(&file[..length]).is_err(), "{length}");
+    }
+    for tail in [&b"\0"[..], b"\n", &file] {
+        let longer = [&file, tail].concat();
+        assert!(matches!(unseal(&longer), Err(UnsealError::Length { .. })));
+    }
+}
+
+#[test]
+fn with_both_slots_bad_a_start_is_empty_and_both_are_kept() {
+    let disk = saved();
+    disk.world().put("state.a", b"");
+    disk.world().put("state.b", b"not a checkpoint at all, by any measure");
+    let loaded = load(&disk);
+    assert_eq!(loaded.state, State::default());
+    assert!(matches!(loaded.notes[..], [Note::SetAside { .. }, Note::SetAside { .. }, Note::Empty]));
+    assert_eq!(
+        loaded.notes[0].to_string(),
+        "checkpoint /state/state.a is not used: it is not a checkpoint; it is kept as /state/state.a.corrupt"
+    );
+    let (mut checkpoint, again) = Checkpoint::open(disk.clone());
+    assert!(again.notes.is_empty());
+    checkpoint.save(&state(8)).unwrap();
+    assert_eq!(load(&disk).state, state(8));
+}
+
+#[test]
+fn nothing_there_is_no_reason_for_a_sentence() {
+    let loaded = load(&Model::default());
+    assert_eq!(loaded.state, State::default());
+    assert!(loaded.notes.is_empty());
+}
+
+#[test]
+fn a_newer_format_is_refused_and_kept_for_the_version_that_wrote_it() {
+    let disk = saved();
+    let newer = in_format(2);
+    disk.world().put("state.a", &newer);
+    let loaded = load(&disk);
+    assert_eq!(loaded.state, state(2));
+    let [Note::SetAside { cause: SlotError::Unseal(UnsealError::Newer { format: 2 }), .. }] =
+        loaded.notes[..]
+    else {
+        panic!("{:?}", loaded.notes)
+    };
+    assert_eq!(disk.world().file("state.a.newer"), Some(&*newer));
+}
+
+#[test]
+fn contents_that_are_no_state_are_refused() {
+    let disk = saved();
+    disk.world().put("state.a", &seal(9, b"[1, 2]").unwrap());
+    let loaded = load(&disk);
+    assert_eq!(loaded.state, state(2));
+    assert!(matches!(loaded.notes[..], [Note::SetAside { cause: SlotError::Payload(_), .. }]));
+}
+
+#[test]
+fn what_is_left_out_of_a_state_has_its_sentence() {
+    let disk = saved();
+    let payload = br#"{"vms": {"web-1": {"namespace": 7}}}"#;
+    disk.world().put("state.a", &seal(9, payload).unwrap());
+    let loaded = load(&disk);
+    assert_eq!(loaded.state, State::default());
+    let [note] = &loaded.notes[..] else { panic!("{:?}", loaded.notes) };
+    assert_eq!(
+        note.to_string(),
+        "in checkpoint /state/state.a, VM web-1 is left out: invalid type: integer `7`, expected a string"
+    );
+}
+
+/// A whole file of another format.
+fn in_format(format: u16) -> Vec<u8> {
+    use sha2::{Digest, Sha256};
+    let mut file = seal(9, b"{}").unwrap();
+    file.truncate(file.len() - 32);
+    file[8..10].copy_from_slice(&format.to_be_bytes());
+    let checksum = Sha256::digest(&file);
+    file.extend_from_slice(&checksum);
+    file
+}

@@ -1,0 +1,103 @@
+//! The host's own disk.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+
+use entropool_agent::checkpoint::{Checkpoint, HostDisk, Note, SaveError, State};
+use tempfile::{TempDir, tempdir};
+
+use crate::states::state;
+
+fn open(dir: &TempDir) -> (Checkpoint<HostDisk>, State, Vec<Note>) {
+    let (checkpoint, loaded) = Checkpoint::open(HostDisk::new(dir.path().join("a/state")));
+    (checkpoint, loaded.state, loaded.notes)
+}
+
+#[test]
+fn states_come_back_from_the_directory_that_was_made_for_them() {
+    let dir = tempdir().unwrap();
+    let (mut checkpoint, found, notes) = open(&dir);
+    assert_eq!((found, notes.len()), (State::default(), 0));
+    for number in 1..5 {
+        let saved = checkpoint.save(&state(number)).unwrap();
+        assert_eq!(saved.generation, number);
+        let (_, found, notes) = open(&dir);
+        assert_eq!((found, notes.len()), (state(number), 0));
+    }
+    let mut names: Vec<_> =
+        fs::read_dir(dir.path().join("a/state")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["state.a", "state.b"]);
+}
+
+#[test]
+fn only_the_owner_may_look() {
+    let dir = tempdir().unwrap();
+    open(&dir).0.save(&state(1)).unwrap();
+    let mode = |path: &str| fs::metadata(dir.path().join(path)).unwrap().mode() & 0o777;
+    assert_eq!((mode("a/state"), mode("a/state/state.a")), (0o700, 0o600));
+}
+
+#[test]
+fn a_directory_that_is_there_keeps_its_mode() {
+    let dir = tempdir().unwrap();
+    let state_dir = dir.path().join("a/state");
+    fs::create_dir_all(&state_dir).unwrap();
+    fs::set_permissions(&state_dir, Permissions::from_mode(0o750)).unwrap();
+    open(&dir).0.save(&state(1)).unwrap();
+    assert_eq!(fs::metadata(&state_dir).unwrap().mode() & 0o777, 0o750);
+}
+
+#[test]
+fn no_link_is_followed_by_a_load_or_a_save() {
+    let dir = tempdir().unwrap();
+    let state_dir = dir.path().join("a/state");
+    fs::create_dir_all(&state_dir).unwrap();
+    let victim = dir.path().join("victim");
+    fs::write(&victim, "precious").unwrap();
+    symlink(&victim, state_dir.join("state.a")).unwrap();
+    let (mut checkpoint, found, notes) = open(&dir);
+    assert_eq!(found, State::default());
+    assert!(matches!(notes[..], [Note::SetAside { .. }, Note::Empty]), "{notes:?}");
+
+    symlink(&victim, state_dir.join("state.tmp")).unwrap();
+    assert!(matches!(checkpoint.save(&state(1)), Err(SaveError::Create { .. })));
+    checkpoint.save(&state(1)).unwrap();
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+}
+
+#[test]
+fn a_thing_that_is_no_file_is_not_waited_for() {
+    let dir = tempdir().unwrap();
+    let state_dir = dir.path().join("a/state");
+    fs::create_dir_all(state_dir.join("state.b")).unwrap();
+    let fifo = state_dir.join("state.a");
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    let (mut checkpoint, _, notes) = open(&dir);
+    assert_eq!(notes.len(), 3, "{notes:?}");
+    checkpoint.save(&state(1)).unwrap();
+    checkpoint.save(&state(2)).unwrap();
+    assert_eq!(open(&dir).1, state(2));
+}
+
+#[test]
+fn a_place_that_is_no_directory_is_said_and_can_be_repaired() {
+    let dir = tempdir().unwrap();
+    fs::write(dir.path().join("a"), "").unwrap();
+    let (mut checkpoint, found, _) = open(&dir);
+    assert_eq!(found, State::default());
+    checkpoint.save(&state(1)).unwrap_err();
+    fs::remove_file(dir.path().join("a")).unwrap();
+    checkpoint.save(&state(1)).unwrap();
+    assert_eq!(open(&dir).1, state(1));
+}
+
+#[test]
+fn a_directory_that_vanished_is_made_again() {
+    let dir = tempdir().unwrap();
+    let (mut checkpoint, ..) = open(&dir);
+    checkpoint.save(&state(1)).unwrap();
+    fs::remove_dir_all(dir.path().join("a")).unwrap();
+    checkpoint.save(&state(2)).unwrap();
+    assert_eq!(open(&dir).1, state(2));
+}
