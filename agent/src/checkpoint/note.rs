@@ -32,6 +32,14 @@ pub enum Note {
         /// Why it was not renamed.
         source: io::Error,
     },
+    /// One file was not used, and the other is.
+    #[error("checkpoint {path}, generation {generation}, is used: what changed after it may be missing", path = path.display())]
+    Older {
+        /// The file that is used.
+        path: PathBuf,
+        /// Its generation.
+        generation: u64,
+    },
     /// There was a checkpoint, and nothing of it could be used.
     #[error(
         "no checkpoint could be used: this start knows no accepted specs, no attached VMs and no counters from before"

@@ -122,7 +122,11 @@ impl<D: Disk> Checkpoint<D> {
         self.generation = slot.generation;
         self.next = other(index);
         loaded.state = slot.state;
-        let note = |part| Note::LeftOut { path: self.disk.path(SLOTS[index]), part };
+        let path = || self.disk.path(SLOTS[index]);
+        if !loaded.notes.is_empty() {
+            loaded.notes.push(Note::Older { path: path(), generation: slot.generation });
+        }
+        let note = |part| Note::LeftOut { path: path(), part };
         loaded.notes.extend(slot.left_out.into_iter().map(note));
     }
 

@@ -35,7 +35,11 @@ fn any_bit_flipped_is_found_and_the_other_slot_is_taken() {
         disk.world().put("state.a", &flipped);
         let loaded = load(&disk);
         assert_eq!(loaded.state, state(2));
-        assert!(matches!(loaded.notes[..], [Note::SetAside { .. }]), "bit {bit}: {:?}", loaded.notes);
+        assert!(
+            matches!(loaded.notes[..], [Note::SetAside { .. }, Note::Older { generation: 2, .. }]),
+            "bit {bit}: {:?}",
+            loaded.notes
+        );
         assert_eq!(disk.world().file("state.a.corrupt"), Some(&*flipped));
     }
 }
@@ -83,6 +87,20 @@ fn with_both_slots_bad_a_start_is_empty_and_both_are_kept() {
 }
 
 #[test]
+fn the_state_before_stays_in_the_other_slot_also_across_starts() {
+    let disk = saved();
+    let (mut checkpoint, _) = Checkpoint::open(disk.clone());
+    save(&mut checkpoint, 4);
+    disk.world().put("state.b", b"");
+    let loaded = load(&disk);
+    assert_eq!(loaded.state, state(3));
+    assert_eq!(
+        loaded.notes[1].to_string(),
+        "checkpoint /state/state.a, generation 3, is used: what changed after it may be missing"
+    );
+}
+
+#[test]
 fn nothing_there_is_no_reason_for_a_sentence() {
     let loaded = load(&Model::default());
     assert_eq!(loaded.state, State::default());
@@ -96,8 +114,10 @@ fn a_newer_format_is_refused_and_kept_for_the_version_that_wrote_it() {
     disk.world().put("state.a", &newer);
     let loaded = load(&disk);
     assert_eq!(loaded.state, state(2));
-    let [Note::SetAside { cause: SlotError::Unseal(UnsealError::Newer { format: 2 }), .. }] =
-        loaded.notes[..]
+    let [
+        Note::SetAside { cause: SlotError::Unseal(UnsealError::Newer { format: 2 }), .. },
+        Note::Older { .. },
+    ] = loaded.notes[..]
     else {
         panic!("{:?}", loaded.notes)
     };
@@ -110,7 +130,10 @@ fn contents_that_are_no_state_are_refused() {
     disk.world().put("state.a", &seal(9, b"[1, 2]").unwrap());
     let loaded = load(&disk);
     assert_eq!(loaded.state, state(2));
-    assert!(matches!(loaded.notes[..], [Note::SetAside { cause: SlotError::Payload(_), .. }]));
+    assert!(matches!(
+        loaded.notes[..],
+        [Note::SetAside { cause: SlotError::Payload(_), .. }, Note::Older { .. }]
+    ));
 }
 
 #[test]
