@@ -10,6 +10,6 @@
 mod config;
 
 pub use config::{
-    Admission, BytesPerDay, ClassConfig, Fairness, HealthTest, Namespaces, NamespaceBound, NodeConfig,
+    Admission, BytesPerDay, ClassConfig, Fairness, HealthTest, NamespaceBound, Namespaces, NodeConfig,
     OnSourceFailure, Output, PoolConfig, Shape, SourceConfig, SourceKind,
 };

@@ -1,4 +1,4 @@
-//! The order in which equals are served: a queue of virtual finish tags (docs/adr/0002).
+//! The order in which equals are served: queues of virtual time tags (docs/adr/0002).
 
 use crate::heap::{Heap, Places};
 use crate::units::MAX_GRANT;
@@ -19,21 +19,45 @@ impl Pace {
     }
 }
 
+/// What of a member's next request counts for its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    /// Its end, were it as long as the last: whoever has a large share is not held up by a crowd with small ones,
+    /// which its rate needs.
+    Finish,
+    /// Its beginning: whoever comes anew is next. A guest asks, gets and asks again, and so always comes anew;
+    /// going by the end, one of little weight would be overtaken each time.
+    Start,
+}
+
 /// Where a node stands in one kind of queue of its parent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tag {
+    order: Order,
     pace: Pace,
     /// When, in virtual time, its next request starts.
     start: u128,
     /// When its last one ended; `start` never falls behind it.
     finish: u128,
+    /// Bytes of its last request; a whole one before the first.
+    last: u64,
     /// It is away with its requests unserved and will be back at its old place.
     away: bool,
 }
 
 impl Tag {
-    pub(crate) fn new(share: u64) -> Self {
-        Self { pace: Pace::of(share), start: 0, finish: 0, away: false }
+    /// For the queue of those who are assured bytes.
+    pub(crate) fn assured(rate: u64) -> Self {
+        Self::new(Order::Finish, rate)
+    }
+
+    /// For a queue of those who borrow.
+    pub(crate) fn borrowed(weight: u64) -> Self {
+        Self::new(Order::Start, weight)
+    }
+
+    fn new(order: Order, share: u64) -> Self {
+        Self { order, pace: Pace::of(share), start: 0, finish: 0, last: MAX_GRANT, away: false }
     }
 
     pub(crate) fn set_share(&mut self, share: u64) {
@@ -42,12 +66,14 @@ impl Tag {
 
     /// Forgets the past, for another queue.
     pub(crate) fn reset(&mut self) {
-        (self.start, self.finish, self.away) = (0, 0, false);
+        *self = Self { start: 0, finish: 0, last: MAX_GRANT, away: false, ..*self };
     }
 
-    /// The order in the queue: when a whole request would end.
     fn key(&self) -> u128 {
-        self.start.saturating_add(self.pace.time(MAX_GRANT))
+        match self.order {
+            Order::Finish => self.start.saturating_add(self.pace.time(self.last)),
+            Order::Start => self.start,
+        }
     }
 
     /// Leaves the queue but goes on wanting to be in it.
@@ -61,7 +87,7 @@ impl Tag {
     }
 }
 
-/// Members by virtual finish time.
+/// Members by virtual time.
 #[derive(Debug, Default)]
 pub(crate) struct FairQueue {
     heap: Heap<u128>,
@@ -99,6 +125,7 @@ impl FairQueue {
     /// Accounts for a grant; the caller sorts the member anew or takes it out.
     pub(crate) fn serve(&mut self, tag: &mut Tag, bytes: u64) {
         self.time = self.time.max(tag.start);
+        tag.last = bytes;
         tag.finish = tag.start.saturating_add(tag.pace.time(bytes));
         tag.start = tag.finish;
     }

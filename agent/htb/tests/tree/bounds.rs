@@ -120,7 +120,7 @@ fn make_feasible(flood: &mut Flood, leaves: &[NodeId], spare: u64) {
 fn lag(tree: &Tree, node: NodeId, siblings: &BTreeMap<NodeId, u64>) -> u64 {
     let Some(above) = tree.parent(node) else { return MAX_GRANT };
     let (own, whole) = (u128::from(tree.params(node).rate.0), u128::from(tree.params(above).rate.0.max(1)));
-    let shared = u128::from(lag(tree, above, siblings) + MAX_GRANT * (siblings[&above] - 1));
+    let shared = u128::from(lag(tree, above, siblings) + 2 * MAX_GRANT * (siblings[&above] - 1));
     3 * MAX_GRANT + u64::try_from((shared * own).div_ceil(whole)).unwrap() + 1
 }
 

@@ -18,6 +18,8 @@ enum Place {
 struct Tag {
     start: u128,
     finish: u128,
+    /// Bytes of the last request; `None` counts as a whole one.
+    last: Option<u128>,
 }
 
 #[derive(Clone, Debug)]
@@ -251,16 +253,16 @@ impl Model {
         self.open(node) && (from_below || (self.pays(node) && self.wants(node)))
     }
 
-    /// The child to serve first: the lowest prio of those that borrow, then the earliest finish of a whole
-    /// request, then the slot.
+    /// The child to serve first: of the assured the earliest finish of a request like the last, of those that borrow
+    /// the lowest prio, then the earliest start; then the slot.
     fn first(&self, node: usize, place: Place) -> Option<usize> {
         let children = self.children(node).filter(|&child| self.at(child).place == place);
         children.min_by_key(|&child| {
             let Node { id, params, assured, borrowed, .. } = self.at(child);
-            let whole = u128::from(MAX_GRANT);
+            let like_last = assured.last.unwrap_or(MAX_GRANT.into()) * pace(params.rate.0);
             match place {
-                Place::Assured => (0, assured.start + whole * pace(params.rate.0), id.index()),
-                _ => (params.prio, borrowed.start + whole * pace(u64::from(params.weight)), id.index()),
+                Place::Assured => (0, assured.start + like_last, id.index()),
+                _ => (params.prio, borrowed.start, id.index()),
             }
         })
     }
@@ -277,6 +279,7 @@ impl Model {
             _ => (&mut own.borrowed, pace(u64::from(weight))),
         };
         let started = tag.start;
+        tag.last = Some(bytes);
         tag.finish = tag.start + bytes * per_byte;
         tag.start = tag.finish;
         let above = self.at_mut(parent);

@@ -1,6 +1,6 @@
 //! Who gets how much.
 
-use htb::{Decision, NodeId, Params, Rate, Tick};
+use htb::{Decision, NodeId, Params, Rate, Tick, Tree};
 
 use crate::flood::{Flood, PLAIN, SECOND, jain, root};
 
@@ -171,4 +171,51 @@ fn bytes_are_conserved() {
     assert_eq!((granted, granted, granted), (sum, flood.bytes(class), top.bytes));
     assert_eq!(top.grants, count);
     assert!(leaves.iter().all(|&leaf| flood.tree.backlog(leaf) == 4 * 255), "as much as was asked again");
+}
+
+/// Guests as they are: each has one request of 64 bytes, and asks the next a round trip after the last was served.
+fn paced(tree: &mut Tree, guests: &[NodeId], round_trip: u64, nanoseconds: u64) -> Vec<u64> {
+    let (mut now, mut asks) = (0, guests.iter().map(|&guest| (0, guest)).collect::<Vec<_>>());
+    while now < nanoseconds {
+        asks.retain(|&(at, guest)| at > now || tree.enqueue(guest, 64, Tick(now)) == 0);
+        let next_ask = asks.iter().map(|&(at, _)| at).min().unwrap_or(u64::MAX);
+        match tree.dequeue(Tick(now), u64::MAX) {
+            Decision::Grant { leaf, .. } => asks.push((now + round_trip, leaf)),
+            Decision::WaitUntil(at) => now = at.0.min(next_ask),
+            _ => now = next_ask,
+        }
+    }
+    guests.iter().map(|&guest| tree.stats(guest, Tick(now)).bytes).collect()
+}
+
+fn two_guests(root: Params, classes: [Params; 2]) -> (Tree, [NodeId; 2]) {
+    let mut tree = Tree::new(root, Tick(0));
+    let guests = classes.map(|class| {
+        let class = tree.add_class(tree.root(), class, Tick(0));
+        tree.add_leaf(class, PLAIN, Tick(0))
+    });
+    (tree, guests)
+}
+
+#[test]
+fn guests_that_ask_get_and_ask_again_share_as_floods_do() {
+    let gold = Params { weight: 300, ..assured(16_000) };
+    let (mut tree, guests) = two_guests(root(32_000), [gold, assured(4000)]);
+    for round_trip in [1_000, 200_000, 1_000_000] {
+        let before = guests.map(|guest| tree.stats(guest, Tick(0)).bytes);
+        let after = paced(&mut tree, &guests, round_trip, 100 * SECOND);
+        let gains = [after[0] - before[0], after[1] - before[1]];
+        // What is left of 32 after 16 and 4 is shared three to one: 25 and 7.
+        assert!(gains[0].abs_diff(2_500_000) <= 25_000, "{round_trip}: {gains:?}");
+        assert!(gains[1].abs_diff(700_000) <= 21_000, "{round_trip}: {gains:?}");
+        (tree, _) = two_guests(root(32_000), [gold, assured(4000)]);
+    }
+}
+
+#[test]
+fn promises_to_guests_shrink_in_proportion_too() {
+    let (mut tree, guests) = two_guests(root(10_000), [assured(16_000), assured(4000)]);
+    let gains = paced(&mut tree, &guests, 200_000, 100 * SECOND);
+    assert!(gains[0].abs_diff(800_000) <= 8_000, "{gains:?}");
+    assert!(gains[1].abs_diff(200_000) <= 4_000, "{gains:?}");
 }
