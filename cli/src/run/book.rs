@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use api::manifest::{self, Located, Manifest, Object, Problem};
+use api::manifest::{self, Located, Manifest, Object, Place, Problem};
 use api::{Accepted, ClassStatus, EntropyClass, EntropyPool, PoolStatus};
 use delivery::NodeConfig;
-use plan::{Plan, Snapshot};
+use plan::{Plan, Refusal, Snapshot};
 
 /// The only node there is.
 const HOST: &str = "host";
@@ -48,11 +48,12 @@ impl Book {
         if !problems.is_empty() {
             return Verdict { refused: sentences(&problems), noted };
         }
-        let next = self.with(manifest.objects);
-        let (next, plan) = next.planned();
+        let places = places(&manifest.objects);
+        let (next, plan) = self.with(manifest.objects).planned();
         *self = next;
-        let mut verdict = Verdict { refused: plan.refusals().map(ToString::to_string).collect(), noted };
-        verdict.noted.extend(plan.standing().map(ToString::to_string));
+        let placed = |refusal| placed(&places, refusal);
+        let mut verdict = Verdict { refused: plan.refusals().map(placed).collect(), noted };
+        verdict.noted.extend(plan.standing().map(placed));
         verdict
     }
 
@@ -166,6 +167,19 @@ fn differ(old: &Object, new: &Object) -> bool {
     }
 }
 
+/// Where each object stands, by kind and name.
+fn places(objects: &[Located]) -> BTreeMap<String, Place> {
+    objects.iter().map(|located| (located.object.title(), located.place.clone())).collect()
+}
+
+/// What the plan says of an object, with the place where it was read.
+fn placed(places: &BTreeMap<String, Place>, refusal: &Refusal) -> String {
+    match places.get(&format!("{} {}", refusal.kind, refusal.name)) {
+        Some(place) => format!("{place}: {refusal}"),
+        None => refusal.to_string(),
+    }
+}
+
 fn sentences(problems: &[Problem]) -> Vec<String> {
     problems.iter().map(ToString::to_string).collect()
 }
@@ -196,6 +210,7 @@ mod tests {
         let before = Arc::clone(book.config());
         let refused = read(&mut book, &(POOL.to_owned() + &CLASS.replace("16Ki/s", "65Ki/s")));
         assert_eq!(refused.len(), 1, "{refused:?}");
+        assert!(refused[0].starts_with("test.yaml:3: EntropyClass c: spec.rate: "), "{refused:?}");
         assert_eq!(*book.config(), before);
         assert_eq!(
             read(&mut book, &(POOL.replace("64", "65") + &CLASS.replace("16Ki/s", "65Ki/s"))).len(),
