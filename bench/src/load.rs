@@ -80,7 +80,7 @@ impl Load {
                 if measuring.is_some() {
                     requests += self.depth as u64;
                     let waited = now.duration_since(connection.asked).as_nanos();
-                    latency.saturating_record(u64::try_from(waited).unwrap_or(u64::MAX));
+                    latency.record(u64::try_from(waited)?)?;
                 }
                 connection.ask(&request, whole, now)?;
             }

@@ -86,32 +86,33 @@ fn pin(core: &str) -> Result<()> {
 }
 
 impl Report {
-    /// The table's first line.
-    pub const HEADER: &'static str = "SOCKETS  BYTES  DEPTH  CORES        FLOOR/S         OURS/S   RATIO (RANGE)        CPU µs/REQ floor ours ratio   P50 µs floor ours   P99 µs floor ours   RSS KiB";
+    /// The table's first lines.
+    pub const HEADER: &'static str = "\
+SOCKETS  BYTES  DEPTH  CORES |   FLOOR/S    OURS/S  RATIO      RANGE | CPU µs: FLOOR   OURS  RATIO | P50 µs: FLOOR    OURS | P99 µs: FLOOR    OURS | RSS KiB";
 
     /// One line of the table.
     pub fn row(&self) -> String {
-        let ratios = self.ratios(|f| f.per_second);
-        let cpu = self.ratios(|f| f.cpu_per_request);
+        let Case { sockets, reply, depth, cores } = self.case;
+        let (rates, cpu) = (self.ratios(|f| f.per_second), self.ratios(|f| f.cpu_per_request));
+        let floor = |of: fn(&Figures) -> f64| median(&self.floor, of);
+        let ours = |of: fn(&Figures) -> f64| median(&self.ours, of);
         format!(
-            "{:>7} {:>6} {:>6}  {}/{} {:>16.0} {:>14.0}   {:.3} [{:.2}–{:.2}]      {:>16.2} {:>5.2} {:>5.3}   {:>12.1} {:>5.1}   {:>12.1} {:>5.1}   {:>7}",
-            self.case.sockets,
-            self.case.reply,
-            self.case.depth,
-            self.case.cores.0,
-            self.case.cores.1,
-            median(&self.floor, |f| f.per_second),
-            median(&self.ours, |f| f.per_second),
-            middle(&ratios),
-            ratios[0],
-            ratios[ratios.len() - 1],
-            median(&self.floor, |f| f.cpu_per_request),
-            median(&self.ours, |f| f.cpu_per_request),
+            "{sockets:>7} {reply:>6} {depth:>6}    {}/{} | {:>9.0} {:>9.0} {:>6.3}  {:.2}–{:.2} | {:>13.2} {:>6.2} {:>6.3} | \
+             {:>13.1} {:>7.1} | {:>13.1} {:>7.1} | {:>7}",
+            cores.0,
+            cores.1,
+            floor(|f| f.per_second),
+            ours(|f| f.per_second),
+            middle(&rates),
+            rates[0],
+            rates[rates.len() - 1],
+            floor(|f| f.cpu_per_request),
+            ours(|f| f.cpu_per_request),
             middle(&cpu),
-            median(&self.floor, |f| f.p50),
-            median(&self.ours, |f| f.p50),
-            median(&self.floor, |f| f.p99),
-            median(&self.ours, |f| f.p99),
+            floor(|f| f.p50),
+            ours(|f| f.p50),
+            floor(|f| f.p99),
+            ours(|f| f.p99),
             self.ours.iter().map(|f| f.resident).max().unwrap_or(0),
         )
     }
