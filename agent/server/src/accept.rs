@@ -65,7 +65,9 @@ impl Plane {
         if let Err(errno) = set_socket_send_buffer_size(&socket, SEND_BUFFER) {
             tracing::debug!(error = %errno, "a send buffer keeps its size");
         }
-        let key = self.connections.insert(Connection::new(socket, vm_key));
+        let Some(vm) = self.vms.get_mut(vm_key) else { return };
+        let unasked = vm.pushes(now);
+        let key = self.connections.insert(Connection::new(socket, vm_key, unasked));
         let Some(connection) = self.connections.get(key) else { return };
         if let Err(error) = self.poll.watch(connection, Token::Connection(key)) {
             tracing::warn!(%error, "a connection cannot be watched and is closed");
@@ -73,6 +75,7 @@ impl Plane {
             return;
         }
         self.counters.accepted += 1;
+        self.list_to_push(key);
         let oldest = self.vms.get_mut(vm_key).and_then(|vm| vm.connections.add(key));
         if let Some(oldest) = oldest {
             tracing::debug!(reason = "Replaced", "connection closed: the VM has made newer ones");

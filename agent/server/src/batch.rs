@@ -33,6 +33,7 @@ impl Plane {
         if read > LONG {
             now = clock::now();
         }
+        self.push_due(now);
         self.dequeue_all(now);
         self.write_all(now);
         self.close_ended(now);

@@ -9,6 +9,7 @@ use rustix::net::{RecvFlags, recv};
 use source::Supply;
 
 use crate::slab::Key;
+use crate::unasked::Unasked;
 
 mod flush;
 
@@ -36,6 +37,8 @@ pub(crate) struct Connection {
     /// The peer sends no more. It may still read.
     pub(crate) ended: bool,
     pub(crate) listed: Listed,
+    /// What it is pushed before it has said anything.
+    pub(crate) unasked: Unasked,
 }
 
 /// The plane's lists that a connection is on, so that it is on each once.
@@ -90,7 +93,7 @@ pub(crate) struct Asked {
 }
 
 impl Connection {
-    pub(crate) fn new(socket: OwnedFd, vm: Key) -> Self {
+    pub(crate) fn new(socket: OwnedFd, vm: Key, unasked: Unasked) -> Self {
         Self {
             socket,
             vm,
@@ -100,6 +103,7 @@ impl Connection {
             writable: true,
             ended: false,
             listed: Listed::default(),
+            unasked,
         }
     }
 
@@ -129,6 +133,7 @@ impl Connection {
             }
             Ok((_, count)) => {
                 let count = count.min(scratch.len());
+                self.unasked.end();
                 self.session.receive(&scratch[..count]).map_err(Fault::Garbage)?;
                 // A short read has emptied the socket: no second call only to hear EAGAIN.
                 Ok(count == scratch.len())

@@ -11,6 +11,8 @@ pub struct Counters {
     pub grants: u64,
     /// Bytes granted.
     pub granted: u64,
+    /// Bytes served unasked, which no grant was for.
+    pub unasked: u64,
     /// Times a peer's buffer was full.
     pub blocked: u64,
     /// Connections accepted.

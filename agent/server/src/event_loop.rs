@@ -59,11 +59,12 @@ impl Plane {
     }
 
     /// The earliest instant at which there is something to do though nothing happens.
-    fn due(&self) -> Option<Tick> {
+    fn due(&mut self) -> Option<Tick> {
+        let push = self.next_push();
         let pools = self.pools.iter().filter_map(|(_, pool)| match pool.next {
             Next::At(due) => Some(due),
             Next::Idle | Next::Now => None,
         });
-        pools.chain(self.work.starved_until).chain(self.deadline).min()
+        pools.chain(push).chain(self.work.starved_until).chain(self.deadline).min()
     }
 }

@@ -9,7 +9,7 @@
 //! when nothing is asked; and to let one VM's garbage, flood or silence be felt by another.
 //!
 //! Start with [`start`], which gives a [`Server`].
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod accept;
 mod apply;
@@ -29,10 +29,13 @@ mod place;
 mod plane;
 mod poll;
 mod pool;
+mod push;
 mod server;
 mod setup;
 mod slab;
 mod snapshot;
+mod unasked;
+mod unread;
 mod vm;
 
 pub use apply::ApplyError;

@@ -1,6 +1,7 @@
 //! The data plane's state, and the few steps that touch more than one part of it.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 use std::io;
 
 use htb::Tick;
@@ -44,6 +45,8 @@ pub(crate) struct Work {
     pub(crate) write: Vec<Key>,
     /// Connections whose 0x01 is being decided; empty between two decisions.
     pub(crate) settle: Vec<Key>,
+    /// Connections that may be pushed something, by when to look at them. Each is here once.
+    pub(crate) push: BinaryHeap<Reverse<(Tick, Key)>>,
     /// Connections whose peer has sent its last; they go at the end of the batch.
     pub(crate) ended: Vec<Key>,
 }

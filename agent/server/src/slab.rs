@@ -1,7 +1,7 @@
 //! Numbered places for things that come and go.
 
 /// Where something lives. It outlives the thing: a key whose generation is over finds nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key {
     pub(crate) slot: u32,
     pub(crate) generation: u32,

@@ -99,6 +99,8 @@ pub struct VmSnapshot {
     pub connections: usize,
     /// Of these, those whose peer does not read.
     pub blocked: usize,
+    /// Bytes served unasked since it was attached.
+    pub unasked: u64,
     /// Requests since it was attached.
     pub asked: egd::Counters,
     /// What it waits for, if it waits.

@@ -1,10 +1,11 @@
 //! A virtual machine: one leaf, one socket, a few connections.
 
-use htb::NodeId;
+use htb::{NodeId, Tick};
 
 use crate::listen::Listener;
 use crate::setup::Client;
 use crate::slab::Key;
+use crate::unasked::{Credit, Unasked};
 
 /// Live connections of one VM. QEMU has one; a second is a tool, or the next QEMU before the first is gone.
 pub(crate) const MAX_CONNECTIONS: usize = 4;
@@ -23,13 +24,27 @@ pub(crate) struct Vm {
     pub(crate) connections: Connections,
     /// What the connections that are gone had asked.
     pub(crate) asked_before: egd::Counters,
+    /// Bytes it was served unasked.
+    pub(crate) unasked: u64,
+    /// What may be pushed to it without tokens.
+    credit: Credit,
 }
 
 impl Vm {
     /// A VM that has a place in its class, and no socket yet.
     pub(crate) fn new(id: String, namespace: String, client: Client, pool: Key, leaf: NodeId) -> Self {
         let (connections, asked_before) = (Connections::default(), egd::Counters::default());
-        Self { id, namespace, client, pool, leaf, listener: None, connections, asked_before }
+        let (unasked, credit) = (0, Credit::default());
+        Self { id, namespace, client, pool, leaf, listener: None, connections, asked_before, unasked, credit }
+    }
+
+    /// What a connection that it makes now may be pushed.
+    pub(crate) fn pushes(&mut self, now: Tick) -> Unasked {
+        match self.client {
+            Client::Qemu => Unasked::new(now, self.credit.take(now)),
+            // It would take them for the answer to what it asks next.
+            Client::Egd => Unasked::never(),
+        }
     }
 
     /// Adds what a connection that goes had asked.

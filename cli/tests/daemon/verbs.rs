@@ -29,7 +29,7 @@ spec: {pool: default, ceil: 256Ki/s, burst: 4Ki, cburst: 4Ki}
 fn a_vm_comes_draws_moves_and_goes() {
     let home = Home::new();
     home.write("pools.yaml", POOL);
-    let daemon = home.start(&["-f", "pools.yaml", "--vm", "web-1=default/gold"]);
+    let daemon = home.start(&["-f", "pools.yaml", "--vm", "web-1=default/gold,client=egd"]);
     assert_eq!(draw(&home.socket("web-1"), 1_000), 1_000);
 
     let socket = daemon.says(&["attach", "web-2=default,client=egd"]);
@@ -100,7 +100,7 @@ fn a_flooding_vm_is_told_which_limit_binds() {
 fn the_egd_verbs_speak_all_five_commands() {
     let home = Home::new();
     home.write("pools.yaml", POOL);
-    let daemon = home.start(&["-f", "pools.yaml", "--vm", "a=default/gold"]);
+    let daemon = home.start(&["-f", "pools.yaml", "--vm", "a=default/gold,client=egd"]);
     let egd = |args: &[&str]| {
         let output = entropool(["egd"]).args(args).arg(home.socket("a")).output().unwrap();
         assert!(output.status.success(), "{output:?}");
@@ -158,7 +158,7 @@ fn what_is_owed_is_served_before_the_end_as_far_as_it_may_go() {
         "pools.yaml",
         &POOL.replace("ceil: 256Ki/s", "ceil: 1Ki/s").replace("burst: 4Ki", "burst: '1'"),
     );
-    let mut daemon = home.start(&["-f", "pools.yaml", "--vm", "a=default/bronze"]);
+    let mut daemon = home.start(&["-f", "pools.yaml", "--vm", "a=default/bronze,client=egd"]);
     let mut guest = UnixStream::connect(home.socket("a")).unwrap();
     // More than the burst has; a second at its ceil brings the rest.
     guest.write_all(&[2, 255, 2, 255, 2, 255]).unwrap();
@@ -173,7 +173,7 @@ fn what_is_owed_is_served_before_the_end_as_far_as_it_may_go() {
 fn a_daemon_that_nobody_asks_sleeps() {
     let home = Home::new();
     home.write("pools.yaml", POOL);
-    let daemon = home.start(&["-f", "pools.yaml", "--vm", "a=default"]);
+    let daemon = home.start(&["-f", "pools.yaml", "--vm", "a=default,client=egd"]);
     let mut guest = UnixStream::connect(home.socket("a")).unwrap();
     guest.write_all(&[2, 64]).unwrap();
     guest.read_exact(&mut [0; 64]).unwrap();

@@ -31,7 +31,7 @@ fn a_vm_can_be_attached_moved_and_detached() {
         String::from_utf8(output.stdout).unwrap()
     };
 
-    ask(&["attach", "b=default/any"]);
+    ask(&["attach", "b=default/any,client=egd"]);
     let mut client = EgdClient::connect(&daemon.socket("b")).unwrap();
     client.read(16).unwrap();
     assert!(ask(&["vms"]).contains('b'));

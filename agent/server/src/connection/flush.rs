@@ -40,6 +40,24 @@ impl Connection {
         Ok(if self.writable { Flushed::All } else { Flushed::Blocked })
     }
 
+    /// Sends so many bytes that nobody asked for, before anything was asked, and says how many went.
+    pub(crate) fn push(&self, supply: &mut Supply, bytes: u64) -> Result<u64, Fault> {
+        debug_assert!(self.session.next_output().is_none(), "something was asked");
+        supply.reserve(bytes);
+        let wanted = usize::try_from(bytes).unwrap_or(0);
+        let sent = supply.with_bytes(wanted, |bytes| Ok(send(&self.socket, bytes, SendFlags::NOSIGNAL)?));
+        let sent = match sent {
+            Ok(sent) => sent as u64,
+            Err(DrawError::Empty) => 0,
+            Err(DrawError::Take(error)) => match Errno::from_io_error(&error) {
+                Some(Errno::INTR | Errno::AGAIN) => 0,
+                errno => return Err(Fault::of(errno.unwrap_or(Errno::IO))),
+            },
+        };
+        supply.release(bytes - sent);
+        Ok(sent)
+    }
+
     /// One system call, with as much as it can carry.
     fn write(&self, supply: &mut Supply) -> Result<usize, DrawError> {
         let mut outputs = self.session.outputs();

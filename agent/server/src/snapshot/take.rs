@@ -41,6 +41,7 @@ impl Plane {
             owed: connections().map(|connection| connection.session().owed()).sum(),
             connections: vm.connections.len(),
             blocked: connections().filter(|connection| !connection.is_writable()).count(),
+            unasked: vm.unasked,
             asked,
             waiting: pool.waiting(vm.leaf, now),
         }

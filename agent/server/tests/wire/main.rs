@@ -8,3 +8,4 @@ mod life;
 mod places;
 mod rig;
 mod shaping;
+mod unasked;

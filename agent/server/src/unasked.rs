@@ -1,0 +1,237 @@
+//! Bytes that nobody asked for: what heals a QEMU whose request went down with the last connection.
+//!
+//! QEMU remembers such a request and never repeats it, so that a read in its guest would hang. It takes whatever
+//! comes, up to what it waits for. So a new connection is pushed some bytes; if they are read, it was waiting, and
+//! is pushed more; if they stay unread, it was not, and its next request finds them there.
+
+use htb::{MAX_GRANT, Tick};
+
+/// Bytes pushed at once: what a Linux guest asks for.
+const PUSH: u64 = 64;
+
+/// How long a peer may take to read what it was waiting for: 50 ms.
+const LOOK: u64 = 50_000_000;
+
+/// How long a VM that was given credit waits for the next: a second.
+const CREDIT_AGAIN: u64 = 1_000_000_000;
+
+/// The push phase of one connection. It ends, for good, when the peer asks for something or leaves something unread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unasked {
+    over: bool,
+    /// When to look at it.
+    due: Tick,
+    /// Bytes that may still be pushed without tokens.
+    credit: u64,
+}
+
+/// What can be seen of a connection and its VM when it is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sight {
+    /// The peer has not read all that it was sent.
+    pub(crate) unread: bool,
+    /// When every ceil above the VM lets something through: now or later.
+    pub(crate) open: Tick,
+    /// Bytes that the pool has.
+    pub(crate) supply: u64,
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Push so many bytes, and say how many went.
+    Push(u64),
+    /// Look again at this instant.
+    WaitUntil(Tick),
+    /// Never look again.
+    Done,
+}
+
+impl Unasked {
+    /// For a peer that is pushed nothing.
+    pub(crate) const fn never() -> Self {
+        Self { over: true, due: Tick(0), credit: 0 }
+    }
+
+    /// For a peer that has connected just now.
+    pub(crate) const fn new(now: Tick, credit: u64) -> Self {
+        Self { over: false, due: now, credit }
+    }
+
+    /// The peer has said something: it knows what it wants, and perhaps could not tell these bytes from an answer.
+    pub(crate) fn end(&mut self) {
+        self.over = true;
+    }
+
+    /// When it is to be looked at, if ever.
+    pub(crate) fn due(&self) -> Option<Tick> {
+        (!self.over).then_some(self.due)
+    }
+
+    /// Looks at a connection.
+    pub(crate) fn step(&mut self, sight: Sight, now: Tick) -> Step {
+        self.over |= sight.unread;
+        if self.over {
+            return Step::Done;
+        }
+        if now < self.due {
+            return Step::WaitUntil(self.due);
+        }
+        let bytes = if sight.open <= now { PUSH } else { self.credit.min(PUSH) };
+        if bytes == 0 {
+            self.due = sight.open;
+        } else if bytes > sight.supply {
+            self.due = now.after(LOOK);
+        } else {
+            return Step::Push(bytes);
+        }
+        Step::WaitUntil(self.due)
+    }
+
+    /// So many bytes went.
+    pub(crate) fn pushed(&mut self, bytes: u64, now: Tick) {
+        self.credit = self.credit.saturating_sub(bytes);
+        self.due = now.after(LOOK);
+    }
+}
+
+/// What one VM may be pushed though it has no tokens: one request's worth, and not to every connection that it makes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Credit {
+    again: Tick,
+}
+
+impl Credit {
+    /// Bytes that a connection made now may be pushed without tokens.
+    pub(crate) fn take(&mut self, now: Tick) -> u64 {
+        if now < self.again {
+            return 0;
+        }
+        self.again = now.after(CREDIT_AGAIN);
+        MAX_GRANT
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Tick = Tick(1_000_000_000_000);
+
+    fn at(milliseconds: u64) -> Tick {
+        START.after(milliseconds * 1_000_000)
+    }
+
+    /// A peer that has read everything, of a VM that has tokens and a pool that has bytes.
+    fn plenty() -> Sight {
+        Sight { unread: false, open: Tick(0), supply: u64::MAX }
+    }
+
+    fn closed_until(open: Tick) -> Sight {
+        Sight { open, ..plenty() }
+    }
+
+    /// Looks, pushes all that may be pushed, and gives what that was.
+    fn push(unasked: &mut Unasked, sight: Sight, now: Tick) -> Option<u64> {
+        match unasked.step(sight, now) {
+            Step::Push(bytes) => {
+                unasked.pushed(bytes, now);
+                Some(bytes)
+            }
+            Step::WaitUntil(_) | Step::Done => None,
+        }
+    }
+
+    #[test]
+    fn a_new_connection_is_pushed_bytes_at_once() {
+        let mut unasked = Unasked::new(START, 0);
+        assert_eq!(unasked.due(), Some(START));
+        assert_eq!(push(&mut unasked, plenty(), START), Some(64));
+        assert_eq!(unasked.due(), Some(at(50)));
+    }
+
+    #[test]
+    fn a_peer_that_reads_all_is_pushed_more_each_50_ms() {
+        let mut unasked = Unasked::new(START, 0);
+        for turn in 0..100 {
+            assert_eq!(push(&mut unasked, plenty(), at(turn * 50)), Some(64));
+            assert_eq!(unasked.step(plenty(), at(turn * 50 + 49)), Step::WaitUntil(at(turn * 50 + 50)));
+        }
+    }
+
+    #[test]
+    fn a_peer_that_leaves_some_unread_is_never_looked_at_again() {
+        let mut unasked = Unasked::new(START, 255);
+        push(&mut unasked, plenty(), START);
+        assert_eq!(unasked.step(Sight { unread: true, ..plenty() }, at(50)), Step::Done);
+        assert_eq!(unasked.due(), None);
+        assert_eq!(unasked.step(plenty(), at(1000)), Step::Done, "also once it has read them");
+    }
+
+    #[test]
+    fn a_peer_that_asks_is_never_pushed_again() {
+        let mut unasked = Unasked::new(START, 255);
+        push(&mut unasked, plenty(), START);
+        unasked.end();
+        assert_eq!((unasked.due(), unasked.step(plenty(), at(50))), (None, Step::Done));
+    }
+
+    #[test]
+    fn a_peer_that_takes_no_unasked_bytes_gets_none() {
+        let mut never = Unasked::never();
+        assert_eq!((never.due(), never.step(plenty(), START)), (None, Step::Done));
+    }
+
+    #[test]
+    fn without_tokens_the_credit_goes_first_and_then_it_waits() {
+        let (mut unasked, open) = (Unasked::new(START, 255), at(10_000));
+        let sight = closed_until(open);
+        let pushed: Vec<_> = (0..4)
+            .map(|turn| push(&mut unasked, sight, at(turn * 50)))
+            .map(Option::unwrap_or_default)
+            .collect();
+        assert_eq!(pushed, [64, 64, 64, 63]);
+        assert_eq!(unasked.step(sight, at(200)), Step::WaitUntil(open));
+        assert_eq!(unasked.due(), Some(open));
+        assert_eq!(push(&mut unasked, plenty(), open), Some(64));
+    }
+
+    #[test]
+    fn only_the_first_bytes_are_on_credit_whoever_paid_for_them() {
+        let mut unasked = Unasked::new(START, 255);
+        for turn in 0..4 {
+            push(&mut unasked, plenty(), at(turn * 50));
+        }
+        let open = at(400);
+        assert_eq!(unasked.step(closed_until(open), at(200)), Step::WaitUntil(open));
+    }
+
+    #[test]
+    fn without_credit_or_tokens_nothing_is_pushed() {
+        let open = at(700);
+        assert_eq!(Unasked::new(START, 0).step(closed_until(open), START), Step::WaitUntil(open));
+    }
+
+    #[test]
+    fn a_pool_without_bytes_is_asked_again() {
+        let mut unasked = Unasked::new(START, 255);
+        let sight = Sight { supply: 63, ..plenty() };
+        assert_eq!(unasked.step(sight, START), Step::WaitUntil(at(50)));
+        assert_eq!(push(&mut unasked, plenty(), at(50)), Some(64));
+    }
+
+    #[test]
+    fn a_push_of_which_nothing_went_is_tried_again_and_costs_no_credit() {
+        let mut unasked = Unasked::new(START, 255);
+        assert_eq!(unasked.step(plenty(), START), Step::Push(64));
+        unasked.pushed(0, START);
+        assert_eq!(unasked, Unasked { due: at(50), ..Unasked::new(START, 255) });
+    }
+
+    #[test]
+    fn a_vm_that_connects_all_the_time_gets_credit_once_a_second() {
+        let mut credit = Credit::default();
+        let given: u64 = (0..10_000).map(|millisecond| credit.take(at(millisecond))).sum();
+        assert_eq!(given, 10 * 255);
+    }
+}
