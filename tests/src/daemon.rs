@@ -17,6 +17,7 @@ use crate::process::Process;
 /// A running daemon; dropped, it is killed.
 pub struct Daemon {
     host: Host,
+    vms: Vec<String>,
     child: Child,
     said: Receiver<String>,
 }
@@ -28,14 +29,20 @@ const READY: &str = "ready";
 impl Daemon {
     /// Starts one for `vms`, each as in `--vm`, and waits until it is ready.
     pub fn start(host: Host, vms: &[impl AsRef<str>]) -> Result<Self> {
-        let mut command = host.run();
-        for vm in vms {
-            command.args(["--vm", vm.as_ref()]);
-        }
-        let (child, said) = spawn(&mut command)?;
-        let daemon = Self { host, child, said };
+        let vms: Vec<_> = vms.iter().map(|vm| vm.as_ref().to_owned()).collect();
+        let (child, said) = spawn(&mut with_vms(&host, &vms))?;
+        let daemon = Self { host, vms, child, said };
         daemon.wait_for(READY)?;
         Ok(daemon)
+    }
+
+    /// Ends it as a crash does, starts it again at once, and waits until it is ready.
+    pub fn crash(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        (self.child, self.said) = spawn(&mut with_vms(&self.host, &self.vms))?;
+        self.wait_for(READY)?;
+        Ok(())
     }
 
     /// Its files, and the way to ask it.
@@ -115,6 +122,14 @@ impl Refusal {
         let status = ended.with_context(|| format!("it was not refused:\n{said}"))?;
         Ok(Self { code: status.code(), said })
     }
+}
+
+fn with_vms(host: &Host, vms: &[String]) -> Command {
+    let mut command = host.run();
+    for vm in vms {
+        command.args(["--vm", vm]);
+    }
+    command
 }
 
 fn pid_of(child: &Child) -> Result<Pid> {

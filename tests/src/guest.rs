@@ -26,6 +26,8 @@ pub enum Errand {
         /// Bytes to read and say before the flood.
         show: usize,
     },
+    /// Read without end and report ten times a second.
+    Watch,
 }
 
 impl Errand {
@@ -34,6 +36,7 @@ impl Errand {
             Self::Idle => "entropool.idle".to_owned(),
             Self::Show(bytes) => format!("entropool.show={bytes}"),
             Self::Flood { show } => format!("entropool.show={show} entropool.flood"),
+            Self::Watch => "entropool.flood entropool.every=0.1".to_owned(),
         }
     }
 }

@@ -2,6 +2,7 @@
 # The first and only program of a test guest. What it is to do stands on the kernel's command line:
 #   entropool.show=N    read N bytes of /dev/hwrng and print them as hex, first thing
 #   entropool.flood     then read without end and say once a second how much came so far
+#   entropool.every=S   say so every S seconds instead
 #   entropool.idle      load no driver at all: a guest that never asks for anything
 # What it says goes to the serial line, one fact a line, each marked so that kernel messages do not matter.
 PATH=/bin
@@ -13,11 +14,12 @@ mount -t devtmpfs dev /dev
 say() { echo "entropool: $*"; }
 uptime() { read -r up _ < /proc/uptime; echo "$up"; }
 
-show=0 flood='' idle=''
+show=0 flood='' idle='' every=1
 for word in $(cat /proc/cmdline); do
   case $word in
     entropool.show=*) show=${word#*=} ;;
     entropool.flood) flood=1 ;;
+    entropool.every=*) every=${word#*=} ;;
     entropool.idle) idle=1 ;;
   esac
 done
@@ -40,7 +42,7 @@ if [ -n "$flood" ]; then
   dd if=/dev/hwrng of=/dev/null bs=64 2>/dev/null &
   reader=$!
   # What dd has written is what it has read, and unlike the reads it does not hold the program's own pages.
-  while sleep 1; do
+  while sleep "$every"; do
     while read -r name count; do
       [ "$name" != wchar: ] || say count "$(uptime)" "$count"
     done < "/proc/$reader/io"

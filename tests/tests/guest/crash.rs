@@ -1,0 +1,63 @@
+//! A guest that reads while the daemon dies.
+
+use std::time::Duration;
+
+use entropool_tests::console::Count;
+use entropool_tests::{Errand, Guest, Image};
+
+use crate::{alone, start};
+
+/// Time that passes in the guest between two crashes, and after the last.
+const BETWEEN: Duration = Duration::from_secs(4);
+
+#[test]
+fn no_read_in_a_guest_outlasts_a_crash_by_long() {
+    let _machine = alone();
+    let mut daemon = start(&["web-1=default/gold"]);
+    let guest = Guest::boot(&Image::build().unwrap(), &daemon.socket("web-1"), Errand::Watch).unwrap();
+    let mut counts = watch(&guest);
+
+    for _ in 0..3 {
+        daemon.crash().unwrap();
+        counts.extend(watch(&guest));
+    }
+
+    let longest = longest_wait(&counts);
+    println!("the longest wait in three crashes: {longest:?}");
+    assert!(longest <= Duration::from_millis(2500), "{longest:?}");
+}
+
+#[test]
+fn without_unasked_bytes_a_read_outlasts_a_crash() {
+    let _machine = alone();
+    let mut daemon = start(&["web-1=default/gold,client=egd"]);
+    let guest = Guest::boot(&Image::build().unwrap(), &daemon.socket("web-1"), Errand::Watch).unwrap();
+    watch(&guest);
+
+    daemon.crash().unwrap();
+    // The guest is heard for a while yet of the time before the crash.
+    watch(&guest);
+    let silence = watch(&guest);
+    assert_eq!(silence.first().unwrap().bytes, silence.last().unwrap().bytes);
+}
+
+/// What the guest counts from now on.
+fn watch(guest: &Guest) -> Vec<Count> {
+    let mut counts = vec![guest.count().unwrap()];
+    while counts[counts.len() - 1].uptime.saturating_sub(counts[0].uptime) < BETWEEN {
+        counts.push(guest.count().unwrap());
+    }
+    counts
+}
+
+/// The longest time between two reads: too long by up to two counts, never too short.
+fn longest_wait(counts: &[Count]) -> Duration {
+    let (mut since, mut longest) = (counts[0].uptime, Duration::ZERO);
+    for pair in counts.windows(2) {
+        longest = longest.max(pair[1].uptime.saturating_sub(since));
+        if pair[1].bytes > pair[0].bytes {
+            since = pair[0].uptime;
+        }
+    }
+    longest
+}
