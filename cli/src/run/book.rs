@@ -51,9 +51,9 @@ impl Book {
         let places = places(&manifest.objects);
         let (next, plan) = self.with(manifest.objects).planned();
         *self = next;
-        let placed = |refusal| placed(&places, refusal);
-        let mut verdict = Verdict { refused: plan.refusals().map(placed).collect(), noted };
-        verdict.noted.extend(plan.standing().map(placed));
+        let sentence = |refusal| placed(&places, refusal);
+        let mut verdict = Verdict { refused: plan.refusals().map(sentence).collect(), noted };
+        verdict.noted.extend(plan.standing().map(sentence));
         verdict
     }
 
