@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 /// Speak EGD to a socket
+///
+/// What is read is charged to the VM. A QEMU's socket may send bytes unasked, which only a plain read takes
+/// for what they are: for the others, attach the VM with client=egd.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct EgdArgs {
     #[command(subcommand)]

@@ -5,6 +5,9 @@ use std::str::FromStr;
 use clap::Args;
 
 /// Give a VM its socket
+///
+/// It is made for a QEMU, which is sent some bytes unasked when it connects: it may have waited for them
+/// since before. With client=egd the socket is for any other client, and silent until it is asked.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct AttachArgs {
     /// The VM, its pool and its class; without a class, the pool's default class
@@ -15,6 +18,7 @@ pub(crate) struct AttachArgs {
         long,
         value_name = "NS",
         env = "ENTROPOOL_NAMESPACE",
+        hide_env_values = true,
         default_value = "default",
         value_parser = namespace
     )]

@@ -64,6 +64,7 @@ pub(crate) struct Global {
         global = true,
         value_name = "SOCKET",
         env = "ENTROPOOL_API",
+        hide_env_values = true,
         default_value = DEFAULT_API,
         help_heading = "Global options"
     )]

@@ -22,14 +22,26 @@ pub(crate) struct RunArgs {
     /// Manifests, or directories of manifests (*.yaml, *.yml, *.json)
     #[arg(short, long = "file", value_name = "FILE|DIR", num_args = 1..)]
     pub(crate) files: Vec<PathBuf>,
-    /// For api.sock
-    #[arg(long, value_name = "DIR", env = "ENTROPOOL_RUN_DIR", default_value = "/run/entropool")]
+    /// Where api.sock is made
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "ENTROPOOL_RUN_DIR",
+        hide_env_values = true,
+        default_value = "/run/entropool"
+    )]
     pub(crate) run_dir: PathBuf,
-    /// For what outlives a restart
-    #[arg(long, value_name = "DIR", env = "ENTROPOOL_STATE_DIR", default_value = "/var/lib/entropool")]
+    /// Where what outlives a restart is kept
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "ENTROPOOL_STATE_DIR",
+        hide_env_values = true,
+        default_value = "/var/lib/entropool"
+    )]
     pub(crate) state_dir: PathBuf,
-    /// For the VMs' sockets: VM web-1 draws from DIR/web-1/egd.sock [default: vm in the run dir]
-    #[arg(long, value_name = "DIR", env = "ENTROPOOL_SOCKET_DIR")]
+    /// Where the VMs' sockets are made: VM web-1 draws from DIR/web-1/egd.sock [default: vm in the run dir]
+    #[arg(long, value_name = "DIR", env = "ENTROPOOL_SOCKET_DIR", hide_env_values = true)]
     pub(crate) socket_dir: Option<PathBuf>,
     /// A VM to attach from the start
     #[arg(long = "vm", value_name = "NAME=POOL[/CLASS][,client=qemu|egd]")]
@@ -39,6 +51,7 @@ pub(crate) struct RunArgs {
         long,
         value_name = "NS",
         env = "ENTROPOOL_NAMESPACE",
+        hide_env_values = true,
         default_value = "default",
         value_parser = namespace
     )]

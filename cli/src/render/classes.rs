@@ -36,7 +36,7 @@ pub(crate) fn classes(classes: &[Class]) -> String {
             total(class.counters.borrowed),
         ]);
     }
-    table.or("No classes are served.")
+    table.or("No classes.")
 }
 
 /// How many classes stand above `class`.

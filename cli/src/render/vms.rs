@@ -32,7 +32,7 @@ pub(crate) fn vms(vms: &[Vm]) -> String {
             vm.socket.clone(),
         ]);
     }
-    table.or("No VM is attached.")
+    table.or("No VMs.")
 }
 
 #[cfg(test)]
