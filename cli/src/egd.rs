@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use zeroize::Zeroizing;
@@ -15,11 +16,14 @@ use crate::print;
 /// The largest count that one command can carry.
 const MOST: usize = 255;
 
+/// How long unasked bytes may take to come. The daemon sends them as it accepts; the next ones follow 50 ms later.
+const UNASKED: Duration = Duration::from_millis(25);
+
 /// Says one command to a socket and prints the answer.
 pub(crate) fn egd(args: &EgdArgs) -> Result<()> {
     match &args.verb {
-        EgdVerb::Level { socket } => print::line(&level(&mut connect(socket)?)?.to_string()),
-        EgdVerb::Pid { socket } => print::line(&pid(&mut connect(socket)?)?),
+        EgdVerb::Level { socket } => print::line(&level(&mut connect_framed(socket)?)?.to_string()),
+        EgdVerb::Pid { socket } => print::line(&pid(&mut connect_framed(socket)?)?),
         EgdVerb::Write { socket } => {
             let sent = send(&mut connect(socket)?, io::stdin().lock())?;
             print::line(&format!("{sent} bytes sent"))
@@ -29,9 +33,11 @@ pub(crate) fn egd(args: &EgdArgs) -> Result<()> {
                 bail!("raw bytes would garble the terminal: add --hex, or send standard output to a file");
             }
             let mut out = output(*hex)?;
-            let stream = connect(socket)?;
-            let end =
-                if *non_blocking { take(stream, *bytes, &mut out) } else { read(stream, *bytes, &mut out) };
+            let end = if *non_blocking {
+                take(connect_framed(socket)?, *bytes, &mut out)
+            } else {
+                read(connect(socket)?, *bytes, &mut out)
+            };
             if *hex { end.and_then(|()| print::line("")) } else { end }
         }
     }
@@ -39,8 +45,19 @@ pub(crate) fn egd(args: &EgdArgs) -> Result<()> {
 
 fn connect(socket: &Path) -> Result<UnixStream> {
     UnixStream::connect(socket).with_context(|| {
-        format!("cannot connect to {}: is that the socket of an attached VM?", socket.display())
+        format!("cannot connect to {} (is it the socket of an attached VM?)", socket.display())
     })
+}
+
+/// A connection whose next byte answers what is said next. To the socket of a QEMU the daemon sends bytes unasked, at
+/// once and until it hears a command; they would be taken for the answer's length or number.
+fn connect_framed(socket: &Path) -> Result<UnixStream> {
+    let mut stream = connect(socket)?;
+    stream.set_read_timeout(Some(UNASKED)).context("cannot set a time limit")?;
+    // One read takes one push; a timeout is a peer that sends nothing unasked.
+    let _ = stream.read(&mut *Zeroizing::new([0; MOST]));
+    stream.set_read_timeout(None).context("cannot lift a time limit")?;
+    Ok(stream)
 }
 
 /// 0x00: the answer is a number of bits.

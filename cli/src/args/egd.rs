@@ -6,8 +6,8 @@ use clap::{Args, Subcommand};
 
 /// Speak EGD to a socket
 ///
-/// What is read is charged to the VM. A QEMU's socket may send bytes unasked, which only a plain read takes
-/// for what they are: for the others, attach the VM with client=egd.
+/// What is read is charged to the VM. A QEMU's socket sends 64 bytes unasked to whoever connects; a plain read takes
+/// them for its own, the other verbs throw them away first.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct EgdArgs {
     #[command(subcommand)]

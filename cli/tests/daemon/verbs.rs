@@ -196,3 +196,17 @@ fn what_needs_no_daemon_works_without_one() {
     let completion = entropool(["completion", "bash"]).output().unwrap().stdout;
     assert!(String::from_utf8(completion).unwrap().contains("qemu-args"));
 }
+
+#[test]
+fn the_egd_verbs_are_not_misled_by_what_a_qemu_is_sent_unasked() {
+    let home = Home::new();
+    home.write("pools.yaml", POOL);
+    let daemon = home.start(&["-f", "pools.yaml", "--vm", "a=default/gold"]);
+    let egd = |args: &[&str]| entropool(["egd"]).args(args).arg(home.socket("a")).output().unwrap().stdout;
+    for _ in 0..20 {
+        assert_eq!(egd(&["pid"]), format!("{}\n", daemon.id()).into_bytes());
+        let level = String::from_utf8(egd(&["level"])).unwrap();
+        assert_eq!(level.trim_end().parse::<u32>().unwrap() % 8, 0, "whole bytes, in bits");
+        assert!(egd(&["read", "5", "--non-blocking"]).len() <= 5);
+    }
+}
