@@ -4,7 +4,7 @@ use htb::Tick;
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
 /// `CLOCK_MONOTONIC` in nanoseconds: never set, never turned back, the same clock as the timer's.
-pub(crate) fn now() -> Tick {
+pub fn now() -> Tick {
     tick(clock_gettime(ClockId::Monotonic))
 }
 

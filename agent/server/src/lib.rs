@@ -40,6 +40,7 @@ mod vm;
 
 pub use apply::ApplyError;
 pub use attach_error::{AttachError, DetachError, MoveError};
+pub use clock::now;
 pub use counters::{Closed, Counters};
 pub use listen::Owner;
 pub use listen_error::ListenError;
