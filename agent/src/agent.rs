@@ -1,25 +1,30 @@
-//! The agent as a whole: the data plane and the configuration it runs.
+//! The agent as a whole: the data plane, the configuration it runs, and the VMs it was told of.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use delivery::NodeConfig;
-use server::{Attach, AttachError, Options, Server, StartError};
+use server::{Attach, AttachError, DetachError, MoveError, Options, Server, Snapshot, StartError, Stopped};
 
 use crate::apply::{ApplyError, apply};
+use crate::checkpoint::{Served, State, Vm};
+use crate::roll::Roll;
 
 /// A running data plane with the configuration it runs. Its methods block for a turn of the data plane's loop.
 #[derive(Debug)]
 pub struct Agent {
     server: Server,
     config: RwLock<Arc<NodeConfig>>,
+    /// Held while a VM comes, moves or goes, so that what is kept of two calls about one VM is what was done last.
+    roll: Mutex<Roll>,
 }
 
 impl Agent {
     /// Starts a data plane that serves nothing yet.
     pub fn start(options: Options) -> Result<Self, StartError> {
-        Ok(Self { server: server::start(options)?, config: RwLock::default() })
+        Ok(Self { server: server::start(options)?, config: RwLock::default(), roll: Mutex::default() })
     }
 
     /// Puts `config` in force, all of it or nothing. VMs keep their connections, tokens and debts.
@@ -34,9 +39,68 @@ impl Agent {
         Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Gives a VM its socket and says where that is. It listens when this returns.
+    /// Gives a VM its socket and says where that is. It listens when this returns. Whoever starts the agent knows
+    /// of it: it is not among [`adopted`](Self::adopted).
     pub fn attach(&self, vm: Attach) -> Result<PathBuf, AttachError> {
         self.server.attach(vm)
+    }
+
+    /// Attaches a VM of which nobody will tell the next start.
+    pub fn adopt(&self, vm: Attach) -> Result<PathBuf, AttachError> {
+        let mut roll = self.roll();
+        let (id, kept) = (vm.id.clone(), Vm::from(&vm));
+        let socket = self.server.attach(vm)?;
+        roll.vms.insert(id, kept);
+        Ok(socket)
+    }
+
+    /// Attaches the VMs of a checkpoint again and counts on from what they drew; gives those that cannot be, by
+    /// id. These stay [`adopted`](Self::adopted), for a start that finds their class again.
+    pub fn restore(&self, state: State) -> Vec<(String, AttachError)> {
+        let mut roll = self.roll();
+        *roll = Roll::of(state);
+        let attach = |(id, vm): (&String, &Vm)| Some((id.clone(), self.server.attach(vm.attach(id)).err()?));
+        roll.vms.iter().filter_map(attach).collect()
+    }
+
+    /// The VMs that were attached at run time, by id.
+    pub fn adopted(&self) -> BTreeMap<String, Vm> {
+        self.roll().vms.clone()
+    }
+
+    /// Ends a VM's connections, removes its socket and forgets it.
+    pub fn detach(&self, id: &str) -> Result<(), DetachError> {
+        let mut roll = self.roll();
+        let detached = self.server.detach(id);
+        match detached {
+            Err(DetachError::Stopping) => detached,
+            // One that could not be attached again is gone now as well.
+            _ if roll.forget(id) => Ok(()),
+            _ => detached,
+        }
+    }
+
+    /// Moves a VM to another class of its pool (`""`: the default class), with its tokens and debt.
+    pub fn move_vm(&self, id: &str, class: &str) -> Result<(), MoveError> {
+        let mut roll = self.roll();
+        self.server.move_vm(id, class)?;
+        if let Some(vm) = roll.vms.get_mut(id) {
+            vm.class = Some(class.to_owned()).filter(|class| !class.is_empty());
+        }
+        Ok(())
+    }
+
+    /// Everything as it is now. The bytes of VMs are those of their lives, which a restart does not end.
+    pub fn snapshot(&self) -> Result<Snapshot, Stopped> {
+        let mut snapshot = self.server().snapshot()?;
+        self.roll().count_on(&mut snapshot);
+        Ok(snapshot)
+    }
+
+    /// What VMs drew in their lives.
+    pub fn served(&self) -> Result<Served, Stopped> {
+        let snapshot = self.snapshot()?;
+        Ok(Served { vms: self.roll().drawn(&snapshot), ..Served::default() })
     }
 
     /// The data plane, for what needs no configuration.
@@ -48,5 +112,10 @@ impl Agent {
     pub fn drain(&self, within: Duration) {
         self.server.drain(within);
         self.server.join();
+    }
+
+    fn roll(&self) -> MutexGuard<'_, Roll> {
+        // Nothing in there is ever half changed.
+        self.roll.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -9,9 +9,12 @@
 mod agent;
 mod apply;
 pub mod checkpoint;
+mod keeper;
 mod local;
+mod roll;
 mod signals;
 
 pub use agent::Agent;
 pub use apply::{ApplyError, apply};
+pub use keeper::Keeper;
 pub use local::{ApiSocket, Host, LocalApi, ServeError, SocketError, vacant};

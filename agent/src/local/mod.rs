@@ -35,6 +35,9 @@ pub trait Host: Send + Sync + 'static {
     /// A VM of this namespace is about to be attached: the configuration may have to know its name.
     fn expect(&self, namespace: &str);
 
+    /// A VM has come, moved or gone: there may be something to keep.
+    fn vms_changed(&self);
+
     /// Somebody wants the daemon to end, by this signal. May come more than once.
     fn stop(&self, signal: &'static str);
 }

@@ -54,7 +54,8 @@ impl Local for Service {
         refusal::namespace(&request.namespace)?;
         self.call(|agent, host| {
             host.expect(&request.namespace);
-            let socket = agent.attach(wanted(request)).map_err(|error| refusal::attach(&error))?;
+            let socket = agent.adopt(wanted(request)).map_err(|error| refusal::attach(&error))?;
+            host.vms_changed();
             Ok(AttachResponse { socket: socket.to_string_lossy().into_owned() })
         })
         .await
@@ -62,8 +63,9 @@ impl Local for Service {
 
     async fn detach(&self, request: Request<DetachRequest>) -> Result<Response<DetachResponse>, Status> {
         let id = request.into_inner().id;
-        self.call(move |agent, _| {
-            agent.server().detach(&id).map_err(|error| refusal::detach(&error))?;
+        self.call(move |agent, host| {
+            agent.detach(&id).map_err(|error| refusal::detach(&error))?;
+            host.vms_changed();
             Ok(DetachResponse {})
         })
         .await
@@ -71,8 +73,9 @@ impl Local for Service {
 
     async fn r#move(&self, request: Request<MoveRequest>) -> Result<Response<MoveResponse>, Status> {
         let MoveRequest { id, class } = request.into_inner();
-        self.call(move |agent, _| {
-            agent.server().move_vm(&id, &class).map_err(|error| refusal::move_vm(&error))?;
+        self.call(move |agent, host| {
+            agent.move_vm(&id, &class).map_err(|error| refusal::move_vm(&error))?;
+            host.vms_changed();
             Ok(MoveResponse {})
         })
         .await
@@ -152,7 +155,7 @@ async fn watch(agent: Arc<Agent>, every: Duration, trees: mpsc::Sender<Result<Tr
 }
 
 fn look(agent: &Agent) -> Result<Look, Status> {
-    let snapshot = agent.server().snapshot().map_err(|stopped| Status::unavailable(stopped.to_string()))?;
+    let snapshot = agent.snapshot().map_err(|stopped| Status::unavailable(stopped.to_string()))?;
     Ok(Look::new(snapshot, agent.config()))
 }
 

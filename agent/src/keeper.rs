@@ -1,0 +1,65 @@
+//! What a running agent tells its checkpoint, and when.
+
+use std::io;
+
+use htb::Tick;
+
+use crate::agent::Agent;
+use crate::checkpoint::{Checkpoint, Disk, Served, Specs, State, Writer};
+
+/// Between two looks at what was served, which cost the data plane a turn each.
+const COUNTERS: u64 = 60_000_000_000;
+
+/// Keeps the checkpoint of an agent up to date. It is told of changes and never looks for them by itself: what was
+/// served is saved along with something else, or at the end.
+#[derive(Debug)]
+pub struct Keeper {
+    writer: Writer,
+    served: Served,
+    counted: Tick,
+}
+
+impl Keeper {
+    /// Starts from the state that was loaded.
+    pub fn start<D: Disk>(checkpoint: Checkpoint<D>, loaded: State) -> io::Result<Self> {
+        let served = loaded.served.clone();
+        Ok(Self { writer: Writer::start(checkpoint, loaded, server::now)?, served, counted: server::now() })
+    }
+
+    /// Something may have changed: this was accepted, and the agent knows its VMs. Never waits for the disk.
+    pub fn note(&mut self, agent: &Agent, accepted: Specs) {
+        let now = server::now();
+        if now.since(self.counted) >= COUNTERS {
+            self.count(agent);
+            self.counted = now;
+        }
+        self.tell(agent, accepted);
+    }
+
+    /// As [`note`](Self::note), with the counters as they are: before the agent drains, since afterwards it cannot be
+    /// asked.
+    pub fn conclude(&mut self, agent: &Agent, accepted: Specs) {
+        self.count(agent);
+        self.tell(agent, accepted);
+    }
+
+    /// Writes what is new and ends. Waits for the disk.
+    pub fn stop(self) {
+        // What could not be written has been told by the writer.
+        let _ = self.writer.stop();
+    }
+
+    fn count(&mut self, agent: &Agent) {
+        // An agent that has stopped counts no more.
+        self.served = agent.served().unwrap_or_else(|_| self.served.clone());
+    }
+
+    fn tell(&self, agent: &Agent, accepted: Specs) {
+        self.writer.note(State {
+            accepted,
+            last_good: None,
+            vms: agent.adopted(),
+            served: self.served.clone(),
+        });
+    }
+}
