@@ -1,5 +1,7 @@
 //! What was accepted of the manifests, and what follows from it for this host.
 
+mod memory;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -38,6 +40,11 @@ impl Book {
     /// What the host serves.
     pub(super) fn config(&self) -> &Arc<NodeConfig> {
         &self.config
+    }
+
+    /// Whether there is anything to draw from.
+    pub(super) fn serves(&self) -> bool {
+        !self.config.pools.is_empty()
     }
 
     /// Takes over what the manifests say. Where a manifest cannot be understood nothing changes at all; where
@@ -245,5 +252,15 @@ mod tests {
         assert_eq!(generation(&book), Some(1));
         read(&mut book, &(POOL.to_owned() + &CLASS.replace("16", "17")));
         assert_eq!(generation(&book), Some(2));
+    }
+    #[test]
+    fn a_book_that_was_remembered_goes_on_where_it_was() {
+        let before = accepted();
+        let mut book = Book::new([]).remember(before.specs());
+        assert_eq!(book.config(), before.config());
+        let refused = read(&mut book, &(POOL.to_owned() + &CLASS.replace("16Ki/s", "65Ki/s")));
+        assert_eq!(refused.len(), 1, "{refused:?}");
+        assert_eq!(book.config(), before.config());
+        assert_eq!(book.specs(), before.specs());
     }
 }

@@ -9,6 +9,8 @@ use agent::Host;
 pub(super) enum Event {
     /// A manifest may have changed.
     Changed,
+    /// A VM has come, moved or gone.
+    Vms,
     /// A VM of this namespace is about to come; whoever says so waits until `done` is dropped.
     Expect { namespace: String, done: Sender<()> },
     /// A signal asks for the end.
@@ -43,6 +45,10 @@ impl Host for Events {
         self.send(Event::Expect { namespace: namespace.to_owned(), done });
         // It ends when `done` is dropped, whether the event was heard or not.
         let _ = wait.recv();
+    }
+
+    fn vms_changed(&self) {
+        self.send(Event::Vms);
     }
 
     fn stop(&self, signal: &'static str) {

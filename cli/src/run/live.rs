@@ -3,7 +3,9 @@
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
-use super::book::Book;
+use agent::ApplyError;
+
+use super::book::{Book, Verdict};
 use super::changes::changes;
 use super::events::Event;
 use super::files;
@@ -24,6 +26,7 @@ pub(super) fn follow(daemon: &mut Daemon, events: &Receiver<Event>) -> &'static 
                 }
                 daemon.reread();
             }
+            Ok(Event::Vms) => daemon.keep(),
             Ok(Event::Expect { namespace, done }) => daemon.expect(&namespace, done),
             Ok(Event::Stop(signal)) => return signal,
             // The watch and the API hold the other end for as long as the daemon lives.
@@ -37,6 +40,7 @@ fn settle(daemon: &mut Daemon, events: &Receiver<Event>) -> Option<&'static str>
     for _ in 0..STEPS {
         match events.recv_timeout(QUIET) {
             Ok(Event::Changed) => {}
+            Ok(Event::Vms) => daemon.keep(),
             Ok(Event::Expect { namespace, done }) => daemon.expect(&namespace, done),
             Ok(Event::Stop(signal)) => return Some(signal),
             Err(_) => return None,
@@ -56,9 +60,7 @@ impl Daemon {
         for note in &verdict.noted {
             tracing::warn!(note, "in the manifests");
         }
-        for problem in &verdict.refused {
-            tracing::error!(problem, "refused; what was accepted last goes on");
-        }
+        verdict.complain();
         self.go_over_to(next);
     }
 
@@ -76,9 +78,7 @@ impl Daemon {
         if !changes.is_empty()
             && let Err(error) = self.agent.apply(next.config())
         {
-            let reason = error.reason();
-            let error = format!("{:#}", anyhow::Error::from(error));
-            tracing::error!(reason, error, "not served; what was accepted last goes on");
+            not_served(error);
             return;
         }
         for change in &changes {
@@ -86,5 +86,27 @@ impl Daemon {
             tracing::info!(pool = change.pool, class, change = %change.what, "in force");
         }
         self.book = next;
+        self.keep();
+    }
+
+    /// Has the checkpoint know what is new.
+    pub(super) fn keep(&mut self) {
+        self.keeper.note(&self.agent, self.book.specs());
+    }
+}
+
+/// Says why a configuration is not in force where another one is.
+pub(super) fn not_served(error: ApplyError) {
+    let reason = error.reason();
+    let error = format!("{:#}", anyhow::Error::from(error));
+    tracing::error!(reason, error, "not served; what was accepted last goes on");
+}
+
+impl Verdict {
+    /// Says what was refused where something else goes on.
+    pub(super) fn complain(&self) {
+        for problem in &self.refused {
+            tracing::error!(problem, "refused; what was accepted last goes on");
+        }
     }
 }

@@ -7,6 +7,7 @@ mod events;
 mod files;
 mod live;
 mod log;
+mod memory;
 mod start;
 mod watch;
 

@@ -6,13 +6,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::{Agent, ApiSocket, LocalApi, vacant};
+use agent::{Agent, ApiSocket, Keeper, LocalApi, vacant};
 use anyhow::{Context, Result};
 use delivery::NodeConfig;
 use server::{Attach, Client, Options, Owner, socket_path};
 
 use super::book::Book;
 use super::events::Events;
+use super::live::not_served;
+use super::memory::Memory;
 use super::watch::Watch;
 use super::{directories, files};
 use crate::args::{self, Member, RunArgs};
@@ -26,6 +28,7 @@ pub(super) struct Daemon {
     pub(super) book: Book,
     pub(super) agent: Arc<Agent>,
     pub(super) watch: Watch,
+    pub(super) keeper: Keeper,
     api: LocalApi,
 }
 
@@ -47,42 +50,70 @@ pub(super) fn start(args: &RunArgs, events: Events) -> Result<Daemon> {
     // Watched before they are read, so that no change falls between the two.
     let changed = events.clone();
     let watch = Watch::new(&args.files, move || changed.changed())?;
-    let mut book = Book::new([args.namespace.clone()]);
+    let unusable = directories::prepare(args);
+    let memory = Memory::load(args, unusable.is_empty());
+    let mut book = memory.book.clone();
     let verdict = book.read(files::read(&args.files));
     verdict.noted.iter().for_each(|note| tracing::warn!(note, "in the manifests"));
 
-    let mut wrong = verdict.refused;
+    let mut wrong = Vec::new();
+    if memory.is_of_use() && book.serves() {
+        verdict.complain();
+    } else {
+        wrong = verdict.refused;
+    }
     if wrong.is_empty() {
         wrong.extend(args.vms.iter().filter_map(|vm| homeless(vm, book.config())));
     }
-    wrong.extend(directories::prepare(args));
+    wrong.extend(unusable);
     wrong.extend(without_socket(args));
     refuse(wrong)?;
-    serve(args, book, watch, events)
+    serve(args, memory, book, watch, events)
 }
 
-fn serve(args: &RunArgs, book: Book, watch: Watch, events: Events) -> Result<Daemon> {
+fn serve(args: &RunArgs, memory: Memory, book: Book, watch: Watch, events: Events) -> Result<Daemon> {
     let socket = args.run_dir.join("api.sock");
     let listening = ApiSocket::bind(&socket)?;
     let agent = Agent::start(Options { socket_dir: args.socket_dir(), owner: Owner::default() })?;
-    agent.apply(book.config()).context("the manifests are right, but cannot be served here")?;
+    let book = in_force(&agent, book, &memory)?;
     let attached = args.vms.iter().filter_map(|vm| agent.attach(wanted(vm, &args.namespace)).err());
     let wrong: Vec<_> = attached.map(|error| error.to_string()).collect();
     if !wrong.is_empty() {
         agent.drain(Duration::ZERO);
         refuse(wrong)?;
     }
+    let keeper = memory.hand_over(&agent)?;
     let agent = Arc::new(agent);
     let api = LocalApi::serve(listening, Arc::clone(&agent), Arc::new(events))?;
-    tracing::info!(api = %socket.display(), pools = book.config().pools.len(), vms = args.vms.len(), "ready");
-    Ok(Daemon { roots: args.files.clone(), book, agent, watch, api })
+    let mut daemon = Daemon { roots: args.files.clone(), book, agent, watch, keeper, api };
+    daemon.keep();
+    let vms: usize = daemon.agent.snapshot()?.pools.iter().map(|pool| pool.vms.len()).sum();
+    tracing::info!(api = %socket.display(), pools = daemon.book.config().pools.len(), vms, "ready");
+    Ok(daemon)
+}
+
+/// Puts what was read in force, or else what was in force before.
+fn in_force(agent: &Agent, book: Book, memory: &Memory) -> Result<Book> {
+    match agent.apply(book.config()) {
+        Ok(()) => Ok(book),
+        Err(error) if memory.is_of_use() && memory.book.config() != book.config() => {
+            not_served(error);
+            agent
+                .apply(memory.book.config())
+                .context("what was accepted last cannot be served here either")?;
+            Ok(memory.book.clone())
+        }
+        Err(error) => Err(error).context("the manifests are right, but cannot be served here"),
+    }
 }
 
 impl Daemon {
     /// Hangs up on callers, serves what may still go, and removes the sockets.
-    pub(super) fn stop(self) {
+    pub(super) fn stop(mut self) {
         self.api.stop();
+        self.keeper.conclude(&self.agent, self.book.specs());
         self.agent.drain(DRAIN);
+        self.keeper.stop();
     }
 }
 

@@ -3,5 +3,6 @@
 
 mod change;
 mod refusals;
+mod restart;
 mod support;
 mod verbs;

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// How long anything may take before a test gives up; nothing takes so long.
@@ -69,10 +70,25 @@ impl Home {
         sentences.collect::<Vec<_>>().join("\n").replace(self.dir.path().to_str().unwrap(), "HOME")
     }
 
+    /// The newest checkpoint, as it is spelled on disk.
+    pub fn checkpoint(&self) -> Option<Value> {
+        let slots = ["state/state.a", "state/state.b"].map(|slot| fs::read(self.path(slot)).ok());
+        let generation = |slot: &Vec<u8>| u64::from_be_bytes(slot[10..18].try_into().unwrap());
+        let newest = slots.into_iter().flatten().max_by_key(generation)?;
+        Some(serde_json::from_slice(&newest[22..newest.len() - 32]).unwrap())
+    }
+
     pub fn start(&self, args: &[&str]) -> Daemon {
-        let child = self.run(args).stderr(Stdio::piped()).spawn().unwrap();
+        self.start_with(args, "ready")
+    }
+
+    /// Starts a daemon whose log has these words first.
+    pub fn start_with(&self, args: &[&str], words: &str) -> Daemon {
+        let mut command = self.run(args);
+        command.env("ENTROPOOL_LOG", "info,entropool_agent::checkpoint=debug");
+        let child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut daemon = Daemon::new(child, self.path("run/api.sock"));
-        daemon.wait_for("ready");
+        daemon.wait_for(words);
         daemon
     }
 }
@@ -104,6 +120,22 @@ impl Daemon {
         }
     }
 
+    /// Waits until the checkpoint in `home` is so; gives it.
+    pub fn wait_until_kept(&mut self, home: &Home, so: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            match home.checkpoint() {
+                Some(state) if so(&state) => return state,
+                _ => self.wait_for("checkpoint written"),
+            };
+        }
+    }
+
+    /// Ends it as a power cut would.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -128,7 +160,7 @@ impl Daemon {
     }
 
     /// The document a verb prints.
-    pub fn json(&self, args: &[&str]) -> serde_json::Value {
+    pub fn json(&self, args: &[&str]) -> Value {
         serde_json::from_str(&self.says(&[args, &["-o", "json"]].concat())).unwrap()
     }
 

@@ -173,7 +173,9 @@ fn what_is_owed_is_served_before_the_end_as_far_as_it_may_go() {
 fn a_daemon_that_nobody_asks_sleeps() {
     let home = Home::new();
     home.write("pools.yaml", POOL);
-    let daemon = home.start(&["-f", "pools.yaml", "--vm", "a=default,client=egd"]);
+    let mut daemon = home.start(&["-f", "pools.yaml", "--vm", "a=default,client=egd"]);
+    daemon.says(&["attach", "b=default"]);
+    daemon.wait_until_kept(&home, |state| state["vms"]["b"].is_object());
     let mut guest = UnixStream::connect(home.socket("a")).unwrap();
     guest.write_all(&[2, 64]).unwrap();
     guest.read_exact(&mut [0; 64]).unwrap();

@@ -1,0 +1,50 @@
+//! What a daemon knows of the time before it started.
+
+use agent::checkpoint::{Checkpoint, HostDisk, State};
+use agent::{Agent, Keeper};
+use anyhow::{Context, Result};
+
+use super::book::Book;
+use crate::args::RunArgs;
+
+/// A checkpoint as it was found.
+pub(super) struct Memory {
+    /// What was accepted last.
+    pub(super) book: Book,
+    checkpoint: Checkpoint<HostDisk>,
+    loaded: State,
+    /// The state without VMs that the command line names: it says how they are.
+    restore: State,
+}
+
+impl Memory {
+    /// Reads the checkpoint. What is odd about it is told if `usable` says that the directory is not to be refused
+    /// anyway.
+    pub(super) fn load(args: &RunArgs, usable: bool) -> Self {
+        let (checkpoint, found) = Checkpoint::open(HostDisk::new(&args.state_dir));
+        for note in found.notes.iter().filter(|_| usable) {
+            tracing::warn!(%note, "in the checkpoint");
+        }
+        let loaded = found.state;
+        let mut restore = loaded.clone();
+        restore.vms.retain(|id, _| args.vms.iter().all(|vm| vm.id != *id));
+        let namespaces = restore.vms.values().map(|vm| vm.namespace.clone());
+        let book = Book::new(namespaces.chain([args.namespace.clone()])).remember(loaded.accepted.clone());
+        Self { book, checkpoint, loaded, restore }
+    }
+
+    /// Whether it is enough to serve from, should the manifests not be.
+    pub(super) fn is_of_use(&self) -> bool {
+        self.book.serves()
+    }
+
+    /// Attaches the VMs again that were attached at run time, and goes on from here.
+    pub(super) fn hand_over(self, agent: &Agent) -> Result<Keeper> {
+        for (vm, error) in agent.restore(self.restore) {
+            let reason = error.reason();
+            let remedy = format!("it is tried again at the next start; `entropool detach {vm}` forgets it");
+            tracing::warn!(vm, reason, error = format!("{error}; {remedy}"), "not attached again");
+        }
+        Keeper::start(self.checkpoint, self.loaded).context("the checkpoint's thread cannot be started")
+    }
+}

@@ -1,0 +1,172 @@
+//! What a daemon knows of the one before it.
+
+use std::fs;
+use std::process::Stdio;
+
+use crate::support::{Daemon, Home, draw, entropool};
+
+const POOL: &str = "
+apiVersion: entropool.io/v1alpha1
+kind: EntropyPool
+metadata: {name: default}
+spec: {rate: 1Mi/s, defaultClass: bronze}
+---
+apiVersion: entropool.io/v1alpha1
+kind: EntropyClass
+metadata: {name: gold}
+spec: {pool: default, rate: 512Ki/s}
+---
+apiVersion: entropool.io/v1alpha1
+kind: EntropyClass
+metadata: {name: bronze}
+spec: {pool: default, rate: 256Ki/s}
+";
+const FLAGS: [&str; 2] = ["-f", "pools.yaml"];
+
+/// A daemon of these manifests, with `web-1` attached and that on disk.
+fn attached() -> (Home, Daemon) {
+    let home = Home::new();
+    home.write("pools.yaml", POOL);
+    let mut daemon = home.start(&FLAGS);
+    daemon.says(&["attach", "web-1=default,client=egd", "--namespace", "shop"]);
+    daemon.wait_until_kept(&home, |state| state["vms"]["web-1"].is_object());
+    (home, daemon)
+}
+
+fn classes(daemon: &Daemon) -> Vec<String> {
+    let vms = &daemon.json(&["vms"])["vms"];
+    let row = |vm: &serde_json::Value| format!("{} {} {}", vm["name"], vm["namespace"], vm["class"]);
+    vms.as_array().unwrap().iter().map(|vm| row(vm).replace('"', "")).collect()
+}
+
+#[test]
+fn a_vm_that_was_attached_is_served_again_after_a_power_cut() {
+    let (home, daemon) = attached();
+    daemon.kill();
+    let daemon = home.start(&FLAGS);
+    assert_eq!(draw(&home.socket("web-1"), 300), 300);
+    assert_eq!(classes(&daemon), ["web-1 shop bronze"]);
+    assert_eq!(daemon.json(&["vms"])["vms"][0]["client"], "egd");
+}
+
+#[test]
+fn a_move_and_a_detach_outlive_the_daemon() {
+    let (home, mut daemon) = attached();
+    daemon.says(&["attach", "web-2=default"]);
+    daemon.says(&["move", "web-1", "gold"]);
+    daemon.wait_until_kept(&home, |state| state["vms"]["web-1"]["class"] == "gold");
+    daemon.says(&["detach", "web-2"]);
+    daemon.wait_until_kept(&home, |state| state["vms"]["web-2"].is_null());
+    daemon.kill();
+    assert_eq!(classes(&home.start(&FLAGS)), ["web-1 shop gold"]);
+    assert!(!home.socket("web-2").exists());
+}
+
+#[test]
+fn the_end_is_kept_at_once_with_what_was_served() {
+    let (home, mut daemon) = attached();
+    assert_eq!(draw(&home.socket("web-1"), 300), 300);
+    daemon.says(&["move", "web-1", "gold"]);
+    assert_eq!(daemon.terminate().code(), Some(0));
+    let daemon = home.start(&FLAGS);
+    assert_eq!(draw(&home.socket("web-1"), 20), 20);
+    assert_eq!(daemon.json(&["vms"])["vms"][0]["counters"]["bytes"], 320);
+    assert_eq!(classes(&daemon), ["web-1 shop gold"]);
+    daemon.says(&["detach", "web-1"]);
+    daemon.says(&["attach", "web-1=default"]);
+    assert_eq!(daemon.json(&["vms"])["vms"][0]["counters"]["bytes"], 0, "another VM by that name");
+}
+
+#[test]
+fn a_manifest_that_has_become_wrong_leaves_the_last_good_in_force() {
+    let wrong = [
+        (POOL.replace("rate: 512Ki/s", "rate: 2Mi/s"), "EntropyClass gold: spec.rate: 2Mi/s is more than"),
+        (POOL.replace("rate: 1Mi/s", "raet: 1Mi/s"), "raet"),
+        (": - not yaml [".to_owned(), "pools.yaml"),
+    ];
+    let (home, daemon) = attached();
+    daemon.kill();
+    for (manifest, sentence) in wrong {
+        home.write("pools.yaml", &manifest);
+        let mut daemon = home.start_with(&FLAGS, sentence);
+        daemon.wait_for("ready");
+        assert_eq!(daemon.json(&["pools"])["pools"][0]["rate"], "1Mi/s");
+        assert_eq!(daemon.json(&["classes"])["classes"][1]["rate"], "512Ki/s");
+        assert_eq!(draw(&home.socket("web-1"), 300), 300);
+        daemon.kill();
+    }
+}
+
+#[test]
+fn a_vm_whose_class_is_gone_is_told_of_and_forgotten_when_asked() {
+    let (home, mut daemon) = attached();
+    daemon.says(&["move", "web-1", "gold"]);
+    daemon.wait_until_kept(&home, |state| state["vms"]["web-1"]["class"] == "gold");
+    daemon.kill();
+    home.write("pools.yaml", &POOL.replace("name: gold", "name: silver"));
+    let mut daemon = home.start_with(&FLAGS, "not attached again");
+    daemon.wait_for("ready");
+    assert_eq!(classes(&daemon), <[&str; 0]>::default());
+    assert!(home.checkpoint().unwrap()["vms"]["web-1"].is_object());
+    daemon.says(&["detach", "web-1"]);
+    daemon.wait_until_kept(&home, |state| state["vms"]["web-1"].is_null());
+}
+
+#[test]
+fn the_command_line_says_how_its_vms_are() {
+    let (home, daemon) = attached();
+    daemon.kill();
+    let mut daemon = home.start(&[FLAGS[0], FLAGS[1], "--vm", "web-1=default/gold"]);
+    assert_eq!(classes(&daemon), ["web-1 default gold"]);
+    daemon.wait_until_kept(&home, |state| state["vms"]["web-1"].is_null());
+}
+
+#[test]
+fn a_damaged_checkpoint_is_kept_aside_and_told_of() {
+    let (home, daemon) = attached();
+    daemon.kill();
+    for slot in ["state.a", "state.b"] {
+        let slot = home.path("state").join(slot);
+        if let Ok(mut bytes) = fs::read(&slot) {
+            bytes[30] ^= 1;
+            fs::write(&slot, bytes).unwrap();
+        }
+    }
+    let mut daemon = home.start_with(&FLAGS, "its checksum does not match");
+    daemon.wait_for("ready");
+    assert!(home.path("state/state.a.corrupt").exists());
+    assert_eq!(classes(&daemon), <[&str; 0]>::default());
+    daemon.says(&["attach", "web-1=default"]);
+    assert_eq!(draw(&home.socket("web-1"), 300), 300);
+}
+
+#[test]
+fn a_disk_that_fails_later_is_told_of_once_and_serving_goes_on() {
+    let (home, mut daemon) = attached();
+    // A directory cannot be written over by a file, whoever tries.
+    fs::create_dir(home.path("state/state.tmp")).unwrap();
+    daemon.says(&["attach", "web-2=default"]);
+    let said = daemon.wait_for("the checkpoint cannot be written");
+    assert!(said.contains("serving goes on"), "{said}");
+    assert_eq!(draw(&home.socket("web-2"), 300), 300);
+    fs::remove_dir(home.path("state/state.tmp")).unwrap();
+    daemon.says(&["attach", "web-3=default"]);
+    daemon.wait_for("the checkpoint can be written again");
+    daemon.wait_until_kept(&home, |state| state["vms"]["web-3"].is_object());
+}
+
+#[test]
+fn nothing_that_was_served_is_in_the_state_directory() {
+    let (home, mut daemon) = attached();
+    let output = entropool(["egd", "read", "4096"]).arg(home.socket("web-1")).stdin(Stdio::null()).output();
+    let served = output.unwrap().stdout;
+    assert_eq!(served.len(), 4_096);
+    daemon.says(&["attach", "web-2=default"]);
+    assert_eq!(daemon.terminate().code(), Some(0));
+    for file in fs::read_dir(home.path("state")).unwrap() {
+        let kept = fs::read(file.unwrap().path()).unwrap();
+        // Eight equal bytes in a row are no accident.
+        let found = served.windows(8).any(|bytes| kept.windows(8).any(|kept| kept == bytes));
+        assert!(!found, "served bytes are on disk");
+    }
+}
