@@ -41,8 +41,6 @@ pub(crate) struct Tag {
     finish: u128,
     /// Bytes of its last request; a whole one before the first.
     last: u64,
-    /// It is away with its requests unserved and will be back at its old place.
-    away: bool,
 }
 
 impl Tag {
@@ -57,7 +55,7 @@ impl Tag {
     }
 
     fn new(order: Order, share: u64) -> Self {
-        Self { order, pace: Pace::of(share), start: 0, finish: 0, last: MAX_GRANT, away: false }
+        Self { order, pace: Pace::of(share), start: 0, finish: 0, last: MAX_GRANT }
     }
 
     pub(crate) fn set_share(&mut self, share: u64) {
@@ -66,7 +64,7 @@ impl Tag {
 
     /// Forgets the past, for another queue.
     pub(crate) fn reset(&mut self) {
-        *self = Self { start: 0, finish: 0, last: MAX_GRANT, away: false, ..*self };
+        *self = Self { start: 0, finish: 0, last: MAX_GRANT, ..*self };
     }
 
     fn key(&self) -> u128 {
@@ -74,16 +72,6 @@ impl Tag {
             Order::Finish => self.start.saturating_add(self.pace.time(self.last)),
             Order::Start => self.start,
         }
-    }
-
-    /// Leaves the queue but goes on wanting to be in it.
-    pub(crate) fn step_out(&mut self) {
-        self.away = true;
-    }
-
-    /// Wants nothing (more) of the queue.
-    pub(crate) fn give_up(&mut self) {
-        self.away = false;
     }
 }
 
@@ -106,10 +94,7 @@ impl FairQueue {
 
     /// Lets a member in. A newcomer starts now, not in the past: what it did not use is gone.
     pub(crate) fn enter(&mut self, places: &mut Places, slot: usize, tag: &mut Tag) {
-        if !tag.away {
-            tag.start = tag.finish.max(self.time);
-        }
-        tag.away = false;
+        tag.start = tag.finish.max(self.time);
         self.heap.set(places, slot, tag.key());
     }
 

@@ -127,7 +127,10 @@ impl Tree {
         self.nodes.find(node).expect("a node that is still in the tree")
     }
 
+    /// Lets time pass. What it changes by itself comes before what is about to be done: otherwise a node would be judged
+    /// by children that are not as they are.
     fn advance(&mut self, now: Tick) {
         self.now = self.now.max(now);
+        self.expire();
     }
 }

@@ -38,21 +38,20 @@ fn a_million_unread_requests_never_block_their_writer_and_cost_no_memory() {
     let rig = Rig::new(pool("default", UNBOUND, vec![class("slow", htb::Rate::per_second(8000))]));
     let mut other = rig.client("other");
     exchange(&mut other, &[2, 64], 64);
-    // The allocator and the test's own machinery have what they need.
-    let mut warm_up = rig.client("warm-up");
-    flood(&mut warm_up, &[2, 64].repeat(1000));
-    for piece in [[2, 255].to_vec(), [2, 255].repeat(1000), [1, 255].repeat(1000)] {
+    let pieces = [[2, 255].to_vec(), [2, 255].repeat(1000), [1, 255].repeat(1000)];
+    // The first round gives the allocator and the test's own machinery what they need.
+    for (round, piece) in (0..2).flat_map(|round| pieces.iter().map(move |piece| (round, piece))) {
         let mut socket = rig.client("vm");
         exchange(&mut socket, &[2, 1], 1);
         let before = anonymous_memory();
-        let longest = flood(&mut socket, &piece);
+        let longest = flood(&mut socket, piece);
         assert!(longest <= Duration::from_millis(50), "a write took {longest:?}");
         rig.until("reading it all", |snapshot| {
             let asked = snapshot.pools[0].vms.iter().find(|vm| vm.id == "vm").unwrap().asked;
             asked.blocking + asked.non_blocking > REQUESTS as u64
         });
         let grown = anonymous_memory().saturating_sub(before);
-        assert!(grown <= 16 << 10, "memory grew by {grown} bytes");
+        assert!(round == 0 || grown <= 16 << 10, "memory grew by {grown} bytes");
         exchange(&mut other, &[2, 64], 64);
         rig.server.detach("vm").unwrap();
     }

@@ -31,7 +31,6 @@ impl Tree {
     /// Decides what to do at `now`, when `supply` bytes could be given.
     pub fn dequeue(&mut self, now: Tick, supply: u64) -> Decision {
         self.advance(now);
-        self.expire();
         let Some((leaf, lender)) = self.pick() else {
             self.starved_since = None;
             return self.wait();
@@ -46,7 +45,7 @@ impl Tree {
     }
 
     /// Settles every node whose time has come.
-    fn expire(&mut self) {
+    pub(super) fn expire(&mut self) {
         while let Some((_, slot)) = self.timers.peek().filter(|&(due, _)| due <= self.now) {
             self.settle(slot); // arms it for later, or not at all
         }

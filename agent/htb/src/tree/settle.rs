@@ -81,13 +81,6 @@ impl Tree {
         let from = core::mem::replace(&mut node.place, to);
         let Some(parent) = node.parent else { return false };
         let mut tag = *node.tag(to);
-        // What is served as assured for a while keeps its turn as a borrower: otherwise a node of little
-        // weight and some rate would start anew each time, and never borrow.
-        match (from, to) {
-            (Place::Borrowing(_), Place::Assured) => node.borrowed.step_out(),
-            (_, Place::Out) => node.borrowed.give_up(),
-            _ => {}
-        }
         let queues = self.nodes[parent].queues_mut();
         let before = queues.shape();
         if from == to {

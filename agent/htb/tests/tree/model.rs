@@ -35,8 +35,6 @@ struct Node {
     place: Place,
     assured: Tag,
     borrowed: Tag,
-    /// It went from borrowing to assured and has not been out since.
-    keeps_turn: bool,
     assured_time: u128,
     borrowed_time: [u128; 8],
 }
@@ -69,7 +67,6 @@ impl Model {
             place: Place::Out,
             assured: Tag::default(),
             borrowed: Tag::default(),
-            keeps_turn: false,
             assured_time: 0,
             borrowed_time: [0; 8],
         }));
@@ -111,7 +108,6 @@ impl Model {
         let node = self.find_mut(id);
         if node.params.prio != params.prio {
             node.borrowed = Tag::default();
-            node.keeps_turn = false;
             if node.place == Place::Borrowing {
                 node.place = Place::Out;
             }
@@ -129,7 +125,6 @@ impl Model {
         if node.parent != to {
             node.parent = to;
             (node.assured, node.borrowed) = (Tag::default(), Tag::default());
-            node.keeps_turn = false;
             node.place = Place::Out;
         }
         self.place_all();
@@ -305,17 +300,16 @@ impl Model {
         let Some(parent) = self.at(node).parent.map(|parent| self.at(parent).clone()) else { return };
         let own = self.at_mut(node);
         let was = std::mem::replace(&mut own.place, place);
-        match (was, place) {
-            (Place::Out | Place::Borrowing, Place::Assured) => {
-                own.keeps_turn = was == Place::Borrowing;
-                own.assured.start = own.assured.finish.max(parent.assured_time);
-            }
-            (Place::Out | Place::Assured, Place::Borrowing) if !own.keeps_turn => {
+        if was == place {
+            return;
+        }
+        match place {
+            Place::Out => {}
+            Place::Assured => own.assured.start = own.assured.finish.max(parent.assured_time),
+            Place::Borrowing => {
                 let time = parent.borrowed_time[usize::from(own.params.prio)];
                 own.borrowed.start = own.borrowed.finish.max(time);
             }
-            (_, Place::Out | Place::Borrowing) => own.keeps_turn = false,
-            _ => {}
         }
     }
 
