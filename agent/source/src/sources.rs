@@ -3,6 +3,7 @@
 mod registry;
 mod supply_error;
 
+use std::fmt;
 use std::sync::{Arc, Mutex};
 
 pub use supply_error::SupplyError;
@@ -111,6 +112,12 @@ impl Sources {
             },
         };
         Ok(Member { spec: source.clone(), origin })
+    }
+}
+
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sources").field("allowed", &self.allowed).finish_non_exhaustive()
     }
 }
 

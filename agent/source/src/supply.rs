@@ -8,7 +8,7 @@ use std::io;
 use crate::buffer::Buffer;
 use crate::kernel::Kernel;
 use crate::memory::MapMemory;
-use crate::pipe::Inlet;
+use crate::pipe::{Grade, Inlet};
 
 use self::drain::Drain;
 
@@ -116,6 +116,24 @@ impl Supply {
         max: usize,
         take: impl FnOnce(&[u8]) -> io::Result<usize>,
     ) -> Result<usize, DrawError> {
+        self.show(max, |_| true, take)
+    }
+
+    /// The same, but bytes that are less than the pool promises count as none.
+    pub fn with_promised_bytes(
+        &mut self,
+        max: usize,
+        take: impl FnOnce(&[u8]) -> io::Result<usize>,
+    ) -> Result<usize, DrawError> {
+        self.show(max, |grade| grade == Grade::Promised, take)
+    }
+
+    fn show(
+        &mut self,
+        max: usize,
+        may_see: impl FnOnce(Grade) -> bool,
+        take: impl FnOnce(&[u8]) -> io::Result<usize>,
+    ) -> Result<usize, DrawError> {
         let wanted = max.min(CONTIGUOUS);
         let buffer = match &mut self.refill {
             Refill::Kernel { kernel, buffer, .. } => {
@@ -125,7 +143,13 @@ impl Supply {
                 }
                 buffer
             }
-            Refill::Engine(drain) => drain.get_mut().gather(wanted),
+            Refill::Engine(drain) => {
+                let (buffer, grade) = drain.get_mut().gather(wanted);
+                if max > 0 && !may_see(grade) {
+                    return Err(DrawError::Empty);
+                }
+                buffer
+            }
         };
         let chunk = buffer.chunk();
         let shown = &chunk[..max.min(chunk.len())];

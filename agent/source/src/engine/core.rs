@@ -92,8 +92,10 @@ impl Engine {
         let (candidates, choice) = self.choose(kernel_ready);
         let drawn: Vec<bool> = candidates.iter().map(|candidate| choice.draws_from(*candidate)).collect();
         let before = self.pool.note(choice.serving, choice.healthy, drawn.clone(), now);
-        if before == Serving::Degraded && choice.serving == Serving::Promised {
-            // Those who may not have degraded bytes would wait behind what is left of them.
+        let is_degraded = |serving| serving == Serving::Degraded;
+        if is_degraded(before) != is_degraded(choice.serving) {
+            // Those who may not have degraded bytes would wait behind what is left of them; and a rest of promised
+            // ones that is less than anybody asks would stand in the way of the others.
             self.outlet.void();
             self.degraded = None;
         }

@@ -41,14 +41,14 @@ impl Drain {
         self.grade() == Grade::Degraded
     }
 
-    /// The buffer, with `wanted` bytes in it if there are as many.
-    pub(super) fn gather(&mut self, wanted: usize) -> &mut Buffer {
+    /// The buffer, with `wanted` bytes in it if there are as many, and their grade.
+    pub(super) fn gather(&mut self, wanted: usize) -> (&mut Buffer, Grade) {
         self.look();
         while self.buffer.level() < wanted && self.refill() {}
         if self.buffer.level() < wanted {
             self.inlet.hunger();
         }
-        &mut self.buffer
+        (&mut self.buffer, self.grade)
     }
 
     pub(super) fn forget(&mut self) {
