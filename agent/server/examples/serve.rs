@@ -14,7 +14,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: serve DIR VMS [BYTES_PER_SECOND]".into());
     };
     let ceil = Rate::per_second(args.next().map_or(Ok(1 << 33), |bytes| bytes.parse())?);
-    let server = start(Options { socket_dir: dir.into(), owner: Owner::default() })?;
+    let server = start(Options {
+        socket_dir: dir.into(),
+        owner: Owner::default(),
+        allowed: source::Allowed::default(),
+    })?;
     server.apply(vec![pool(ceil)])?;
     for vm in 0..vms.parse::<u32>()? {
         let (namespace, pool) = ("default".to_owned(), "default".to_owned());

@@ -1,11 +1,11 @@
 //! A configuration becomes pools.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Once;
 
 use htb::Tick;
 use htb::pool::ConfigureError;
-use source::{MapMemory, Supply};
+use source::{Supply, SupplyError};
 
 use crate::clock;
 use crate::plane::Plane;
@@ -29,13 +29,13 @@ pub enum ApplyError {
         /// What is wrong.
         source: ConfigureError,
     },
-    /// There is no memory for a pool's bytes.
-    #[error("pool {pool} gets no memory for its bytes")]
+    /// A pool gets no bytes.
+    #[error("pool {pool} gets no bytes")]
     Supply {
         /// The pool.
         pool: String,
         /// Why.
-        source: MapMemory,
+        source: SupplyError,
     },
     /// The server is on its way out.
     #[error("the server is stopping and takes no configuration")]
@@ -48,7 +48,7 @@ impl ApplyError {
         match self {
             Self::DuplicatePool { .. } => "DuplicatePool",
             Self::Configure { .. } => "InvalidClasses",
-            Self::Supply { .. } => "NoMemory",
+            Self::Supply { source, .. } => source.reason(),
             Self::Stopping => "Stopping",
         }
     }
@@ -61,51 +61,78 @@ pub(crate) struct Change {
     pub(crate) what: &'static str,
 }
 
-/// Makes every pool anew, off the loop's thread: whatever can fail does so before anything changes.
-pub(crate) fn prepare(setups: Vec<PoolSetup>) -> Result<Vec<Pool>, ApplyError> {
+/// A pool as the configuration has it.
+pub(crate) struct Fresh {
+    setup: PoolSetup,
+    shaper: htb::pool::Pool,
+    /// Its bytes; none where those of the pool of that name go on.
+    supply: Option<Supply>,
+}
+
+/// What is made anew, off the loop's thread: whatever can fail does so before anything changes. A pool among `known`
+/// keeps its supply if that is made of the same.
+pub(crate) fn prepare(
+    setups: Vec<PoolSetup>,
+    known: &HashMap<String, SupplySpec>,
+    supply: impl Fn(&SupplySpec) -> Result<Supply, SupplyError>,
+) -> Result<Vec<Fresh>, ApplyError> {
     let mut names = HashSet::new();
     if let Some(twice) = setups.iter().find(|setup| !names.insert(&setup.name)) {
         return Err(ApplyError::DuplicatePool { pool: twice.name.clone() });
     }
-    setups.into_iter().map(make).collect()
+    let keeps =
+        |setup: &PoolSetup| known.get(&setup.name).is_some_and(|known| known.spec() == setup.supply.spec());
+    let fresh = |setup: PoolSetup| {
+        let made = if keeps(&setup) { None } else { Some(supply(&setup.supply)) };
+        make(setup, made.transpose())
+    };
+    setups.into_iter().map(fresh).collect()
 }
 
-fn make(setup: PoolSetup) -> Result<Pool, ApplyError> {
+fn make(setup: PoolSetup, supply: Result<Option<Supply>, SupplyError>) -> Result<Fresh, ApplyError> {
     let pool = || setup.name.clone();
     let shaper = htb::pool::Pool::new(&setup.params, clock::now())
         .map_err(|source| ApplyError::Configure { pool: pool(), source })?;
-    let supply = match setup.supply {
-        SupplySpec::Kernel => Supply::kernel(),
-    }
-    .map_err(|source| ApplyError::Supply { pool: pool(), source })?;
-    if !supply.locked() {
+    let supply = supply.map_err(|source| ApplyError::Supply { pool: pool(), source })?;
+    if supply.as_ref().is_some_and(|supply| !supply.locked()) {
         static SAID: Once = Once::new();
         SAID.call_once(|| tracing::warn!("memory for random bytes is not locked; raise LimitMEMLOCK"));
     }
-    Ok(Pool::new(setup, shaper, supply))
+    Ok(Fresh { setup, shaper, supply })
 }
 
 impl Plane {
     /// Goes over to these pools. Those that stay keep their VMs, tokens and debts, and their own supply.
     /// Says what that changed, for a log that is not written by the loop's thread.
-    pub(crate) fn apply(&mut self, pools: Vec<Pool>, now: Tick) -> Vec<Change> {
+    pub(crate) fn apply(&mut self, pools: Vec<Fresh>, now: Tick) -> Vec<Change> {
         let mut changes = self.close_all_but(&pools);
-        for pool in pools {
-            let name = pool.setup.name.clone();
-            let known = self.pool_named(&pool.setup.name).and_then(|key| self.pools.get_mut(key));
-            if let Some(known) = known {
-                if known.reconfigure(pool.setup, now) {
+        for Fresh { setup, shaper, supply } in pools {
+            let name = setup.name.clone();
+            let key = self.pool_named(&setup.name);
+            if let Some((key, known)) = key.and_then(|key| Some((key, self.pools.get_mut(key)?))) {
+                if known.reconfigure(setup, now) {
                     changes.push(Change { pool: name, what: "changed" });
+                    self.ask_anew(key, now);
+                }
+                if let Some(supply) = supply {
+                    self.resupply(key, supply, now);
                 }
             } else {
-                self.pools.insert(pool);
+                let supply = supply.expect("only a pool that is known, and stays so, keeps a supply");
+                self.pools.insert(Pool::new(setup, shaper, supply));
                 changes.push(Change { pool: name, what: "added" });
             }
         }
         changes
     }
 
-    fn close_all_but(&mut self, pools: &[Pool]) -> Vec<Change> {
+    /// What the pools of the configuration are supplied by, by name.
+    pub(crate) fn supplies(&self) -> HashMap<String, SupplySpec> {
+        let open = self.pools.iter().filter(|(_, pool)| !pool.closed);
+        open.map(|(_, pool)| (pool.setup.name.clone(), pool.setup.supply.clone())).collect()
+    }
+
+    fn close_all_but(&mut self, pools: &[Fresh]) -> Vec<Change> {
         let is_named = |name: &str| pools.iter().any(|pool| pool.setup.name == name);
         let gone: Vec<_> =
             self.pools.iter().filter(|(_, pool)| !is_named(&pool.setup.name)).map(|(key, _)| key).collect();

@@ -74,6 +74,10 @@ impl Plane {
         }
         pool.shaper.move_to(vm.leaf, class, now).map_err(MoveError::Admission)?;
         pool.next = Next::Now;
+        if pool.degraded.is_some() {
+            let key = vm.pool;
+            self.ask_anew(key, now);
+        }
         Ok(())
     }
 

@@ -20,7 +20,7 @@ const GRANTS: u32 = 512;
 /// So many connections take long enough to read that the clock is worth another look.
 const LONG: usize = 16;
 
-/// How long a pool whose supply is short waits until it asks again: 50 ms.
+/// How long a pool of the kernel's bytes, which are short only before it is seeded, waits until it asks again: 50 ms.
 const SUPPLY_RETRY: u64 = 50_000_000;
 
 impl Plane {
@@ -43,7 +43,8 @@ impl Plane {
     fn sort(&mut self, events: &Events, now: Tick) {
         for event in events.iter() {
             match event.token {
-                Token::Bell | Token::Timer => {}
+                Token::Timer => {}
+                Token::Bell => self.supplied(now),
                 Token::Listener(vm) => self.work.accept.push(vm),
                 Token::Connection(key) if event.gone => self.hang_up(key, now),
                 Token::Connection(key) => {
@@ -109,6 +110,7 @@ impl Plane {
     /// Grants what one pool can grant now.
     fn dequeue(&mut self, key: Key, now: Tick) {
         for _ in 0..GRANTS {
+            self.grade(key, now);
             let Some(pool) = self.pools.get_mut(key) else { return };
             let decision = pool.shaper.tree_mut().dequeue(now, pool.supply.level());
             if let Decision::Grant { leaf, bytes } = decision {
@@ -117,7 +119,7 @@ impl Plane {
                 self.counters.granted += bytes;
                 self.share(vm, bytes, now);
             } else {
-                pool.next = next(decision, now);
+                pool.next = next(decision, pool.setup.supply.spec().is_some(), now);
                 if !self.settle(key, now) {
                     return;
                 }
@@ -143,8 +145,9 @@ impl Plane {
     }
 
     fn give(&mut self, key: Key, offered: u64, now: Tick) -> u64 {
-        let Some(connection) = self.connections.get_mut(key) else { return offered };
+        let Some((connection, _, pool)) = self.parts(key) else { return offered };
         let given = connection.grant(offered);
+        connection.reserve(&mut pool.supply);
         let (satisfied, full) = (!connection.wants(), connection.is_window_full());
         self.list_to_write(key);
         if satisfied {
@@ -198,10 +201,11 @@ impl Plane {
     }
 }
 
-fn next(decision: Decision, now: Tick) -> Next {
+fn next(decision: Decision, rings: bool, now: Tick) -> Next {
     match decision {
         Decision::Grant { .. } => Next::Now,
         Decision::WaitUntil(due) => Next::At(due),
+        Decision::WaitForSupply { .. } if rings => Next::Supply,
         Decision::WaitForSupply { .. } => Next::At(now.after(SUPPLY_RETRY)),
         Decision::Idle => Next::Idle,
     }

@@ -32,6 +32,8 @@ pub(crate) struct Connection {
     enqueued: u64,
     /// The 0x01 at the head stands in the tree, and has got so much so far.
     asking: Option<u8>,
+    /// How many of the bytes it was granted the supply keeps for it.
+    reserved: u64,
     /// The last write went through.
     writable: bool,
     /// The peer sends no more. It may still read.
@@ -43,6 +45,7 @@ pub(crate) struct Connection {
 
 /// The plane's lists that a connection is on, so that it is on each once.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each list, each set by itself")]
 pub(crate) struct Listed {
     /// Those that may have sent something.
     pub(crate) read: bool,
@@ -50,6 +53,8 @@ pub(crate) struct Listed {
     pub(crate) write: bool,
     /// Those whose 0x01 is decided when nobody can be granted more.
     pub(crate) settle: bool,
+    /// Those for which the supply has no bytes.
+    pub(crate) dry: bool,
 }
 
 // A thousand VMs that ask share the cache with their leaves and the kernel's sockets.
@@ -100,6 +105,7 @@ impl Connection {
             session: Session::new(),
             enqueued: 0,
             asking: None,
+            reserved: 0,
             writable: true,
             ended: false,
             listed: Listed::default(),
@@ -144,13 +150,15 @@ impl Connection {
         }
     }
 
-    /// Brings what the session demands into the tree, and answers what needs no byte of it.
-    pub(crate) fn ask(&mut self, tree: &mut Tree, leaf: NodeId, now: Tick, supply: &Supply) -> Asked {
+    /// Brings what the session demands into the tree, and answers what needs no byte of it. Of a supply that is not
+    /// for it (`None`) it can get nothing: what waits, waits outside the tree.
+    pub(crate) fn ask(&mut self, tree: &mut Tree, leaf: NodeId, now: Tick, supply: Option<&Supply>) -> Asked {
+        let room = if supply.is_some() { MAX_ENQUEUED } else { 0 };
         let mut asked = Asked::default();
         while self.writable && self.asking.is_none() {
             match self.session.demand() {
                 Demand::Blocking(owed) => {
-                    let more = owed.min(MAX_ENQUEUED).saturating_sub(self.enqueued);
+                    let more = owed.min(room).saturating_sub(self.enqueued);
                     if more > 0 {
                         let added = tree.enqueue(leaf, more, now);
                         self.enqueued += added;
@@ -162,7 +170,7 @@ impl Connection {
                 Demand::None => break,
                 _ if self.session.backlog_full() => break,
                 Demand::NonBlocking(bytes) => {
-                    self.enqueued = tree.enqueue(leaf, bytes.into(), now);
+                    self.enqueued = tree.enqueue(leaf, room.min(bytes.into()), now);
                     self.asking = Some(0);
                     if self.enqueued == 0 {
                         self.answer();
@@ -172,7 +180,9 @@ impl Connection {
                     }
                 }
                 Demand::Level => {
-                    self.session.answer_level(tree.available(leaf, now).min(supply.level()));
+                    self.session.answer_level(
+                        supply.map_or(0, |supply| tree.available(leaf, now).min(supply.level())),
+                    );
                     asked.answered = true;
                 }
                 Demand::Pid => {
@@ -213,6 +223,28 @@ impl Connection {
         if let Some(got) = self.asking.take() {
             self.session.answer_non_blocking(got);
         }
+    }
+
+    /// Has the supply keep what was granted: it cannot be granted to others.
+    pub(crate) fn reserve(&mut self, supply: &mut Supply) {
+        let granted = self.granted();
+        supply.reserve(granted.saturating_sub(self.reserved));
+        self.reserved = self.reserved.max(granted);
+    }
+
+    /// Lets others have what it cannot take at the moment, or will never take.
+    pub(crate) fn release(&mut self, supply: &mut Supply) {
+        supply.release(std::mem::take(&mut self.reserved));
+    }
+
+    /// Its supply is another one, which keeps nothing for it yet.
+    pub(crate) fn resupply(&mut self, supply: &mut Supply) {
+        supply.reserve(self.reserved);
+    }
+
+    /// Granted and not written, with what a 0x01 has got so far.
+    fn granted(&self) -> u64 {
+        self.unwritten() + self.asking.map_or(0, u64::from)
     }
 
     /// Granted and not written.

@@ -63,7 +63,7 @@ impl Plane {
         let push = self.next_push();
         let pools = self.pools.iter().filter_map(|(_, pool)| match pool.next {
             Next::At(due) => Some(due),
-            Next::Idle | Next::Now => None,
+            Next::Idle | Next::Now | Next::Supply => None,
         });
         pools.chain(push).chain(self.work.starved_until).chain(self.deadline).min()
     }

@@ -36,6 +36,8 @@ mod slab;
 mod snapshot;
 mod unasked;
 mod unread;
+mod sources;
+mod supplies;
 mod vm;
 
 pub use apply::ApplyError;
@@ -52,3 +54,4 @@ pub use snapshot::{
     ClassSnapshot, Level, LimitAt, NamespaceSnapshot, NodeSnapshot, PoolSnapshot, Snapshot, VmSnapshot,
     Waiting,
 };
+pub use sources::SourcesSnapshot;

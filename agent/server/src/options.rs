@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use source::Allowed;
+
 use crate::listen::Owner;
 use crate::listen_error::ListenError;
 
@@ -13,6 +15,8 @@ pub struct Options {
     pub socket_dir: PathBuf,
     /// Who owns these directories and the sockets in them.
     pub owner: Owner,
+    /// What pools may open besides the kernel's generator and the processor.
+    pub allowed: Allowed,
 }
 
 /// Why a server does not start.

@@ -47,6 +47,8 @@ pub(crate) struct Work {
     pub(crate) settle: Vec<Key>,
     /// Connections that may be pushed something, by when to look at them. Each is here once.
     pub(crate) push: BinaryHeap<Reverse<(Tick, Key)>>,
+    /// Connections that wait for their supply to have bytes.
+    pub(crate) dry: Vec<Key>,
     /// Connections whose peer has sent its last; they go at the end of the batch.
     pub(crate) ended: Vec<Key>,
 }
@@ -69,7 +71,8 @@ impl Plane {
     /// Brings a connection's demand to its pool's tree.
     pub(crate) fn ask(&mut self, key: Key, now: Tick) {
         let Some((connection, vm, pool)) = self.parts(key) else { return };
-        let asked = connection.ask(pool.shaper.tree_mut(), vm.leaf, now, &pool.supply);
+        let supply = if pool.is_shut(vm.leaf) { None } else { Some(&pool.supply) };
+        let asked = connection.ask(pool.shaper.tree_mut(), vm.leaf, now, supply);
         if asked.enqueued {
             pool.next = Next::Now;
         }
@@ -101,10 +104,12 @@ impl Plane {
 
     /// Writes what a connection has pending, and what follows from how that went.
     pub(crate) fn flush(&mut self, key: Key, now: Tick) {
-        let Some((connection, _, pool)) = self.parts(key) else { return };
-        match connection.flush(&mut pool.supply) {
+        let Some((connection, vm, pool)) = self.parts(key) else { return };
+        let degraded = pool.allows_degraded(vm.leaf);
+        match connection.flush(&mut pool.supply, degraded) {
             Err(fault) => self.close_faulty(key, fault, now),
             Ok(Flushed::Blocked) => self.block(key, now),
+            Ok(Flushed::Dry) => self.list_dry(key),
             // What it asked beyond the room for answers can be asked now.
             Ok(Flushed::All) if !connection.wants() => self.ask(key, now),
             Ok(Flushed::All) => {}
@@ -115,6 +120,7 @@ impl Plane {
     fn block(&mut self, key: Key, now: Tick) {
         let Some((connection, vm, pool)) = self.parts(key) else { return };
         connection.withdraw(pool.shaper.tree_mut(), vm.leaf, now);
+        connection.release(&mut pool.supply);
         pool.next = Next::Now;
         self.counters.blocked += 1;
         self.watch_writing(key, true, now);
@@ -162,6 +168,7 @@ impl Plane {
             // The instant that the tree named may have been for this demand.
             pool.next = Next::Now;
         }
+        connection.release(&mut pool.supply);
         vm.connections.remove(key);
         vm.add_asked(connection.session().counters());
         self.connections.remove(key);

@@ -14,6 +14,8 @@ pub(crate) struct Pool {
     pub(crate) supply: Supply,
     /// It has gone from the configuration and stays for the VMs it has.
     pub(crate) closed: bool,
+    /// Since when the supply gives less than the pool promises, if it does.
+    pub(crate) degraded: Option<Tick>,
     pub(crate) next: Next,
     /// Connections whose 0x01 is decided when nobody can be granted more.
     pub(crate) to_settle: Vec<Key>,
@@ -30,17 +32,19 @@ pub(crate) enum Next {
     Now,
     /// At this instant.
     At(Tick),
+    /// When the supply rings the bell.
+    Supply,
 }
 
 impl Pool {
     pub(crate) fn new(setup: PoolSetup, shaper: htb::pool::Pool, supply: Supply) -> Self {
         let (to_settle, members) = (Vec::new(), Vec::new());
-        Self { setup, shaper, supply, closed: false, next: Next::Idle, to_settle, members }
+        Self { setup, shaper, supply, closed: false, degraded: None, next: Next::Idle, to_settle, members }
     }
 
     pub(crate) fn is_due(&self, now: Tick) -> bool {
         match self.next {
-            Next::Idle => false,
+            Next::Idle | Next::Supply => false,
             Next::Now => true,
             Next::At(due) => due <= now,
         }
@@ -80,6 +84,16 @@ impl Pool {
             return None;
         };
         Some((namespace.to_owned(), what))
+    }
+
+    /// Whether what the supply gives at the moment is not for this leaf.
+    pub(crate) fn is_shut(&self, leaf: NodeId) -> bool {
+        self.degraded.is_some() && !self.allows_degraded(leaf)
+    }
+
+    /// Whether this leaf may be served less than the pool promises.
+    pub(crate) fn allows_degraded(&self, leaf: NodeId) -> bool {
+        self.setup.supply.allows_degraded(self.shaper.class_of(leaf))
     }
 
     /// Takes a leaf away, and all that it is owed and owes.

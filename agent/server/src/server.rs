@@ -8,9 +8,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use htb::Tick;
+use source::{Sources, Supply, SupplyError};
 
 use crate::apply::{self, ApplyError};
 use crate::attach_error::{AttachError, DetachError, MoveError};
+use crate::clock;
 use crate::event_loop::{self, Command};
 use crate::limits;
 use crate::listen::{self, Listener};
@@ -18,7 +20,7 @@ use crate::options::{Options, StartError, Stopped};
 use crate::place::socket_path;
 use crate::plane::Plane;
 use crate::poll::ring;
-use crate::setup::{Attach, PoolSetup};
+use crate::setup::{Attach, PoolSetup, SupplySpec};
 use crate::snapshot::Snapshot;
 
 /// Starts the loop's thread. It serves nothing yet: see [`Server::apply`] and [`Server::attach`].
@@ -32,7 +34,9 @@ pub fn start(options: Options) -> Result<Server, StartError> {
         .name("data-plane".to_owned())
         .spawn(move || event_loop::run(plane, &commands))
         .map_err(|source| StartError::Thread { source })?;
-    let inner = Inner { options, commands: Some(sender), bell, thread: Mutex::new(Some(thread)) };
+    let sources = Sources::new(options.allowed.clone(), || clock::now().0);
+    let (applying, thread) = (Mutex::default(), Mutex::new(Some(thread)));
+    let inner = Inner { options, commands: Some(sender), bell, applying, sources, thread };
     Ok(Server { inner: Arc::new(inner) })
 }
 
@@ -49,6 +53,10 @@ struct Inner {
     /// `None` only while it is dropped.
     commands: Option<Sender<Command>>,
     bell: Arc<OwnedFd>,
+    /// Held by who applies a configuration.
+    applying: Mutex<()>,
+    /// Ends after the loop, whose supplies they fill.
+    sources: Sources,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -56,12 +64,26 @@ impl Server {
     /// Goes over to these pools, all of them or none. A pool that is not among them takes no new VM, and goes with
     /// the last it has.
     pub fn apply(&self, pools: Vec<PoolSetup>) -> Result<(), ApplyError> {
-        let pools = apply::prepare(pools)?;
-        let changes = self.call(move |plane, now| plane.apply(pools, now));
-        for change in changes.map_err(|Stopped| ApplyError::Stopping)? {
+        // One after the other: what is prepared for the pools as they are must find them so.
+        let _turn = self.inner.applying.lock().unwrap_or_else(PoisonError::into_inner);
+        let stopped = |Stopped| ApplyError::Stopping;
+        let known = self.call(|plane, _| plane.supplies()).map_err(stopped)?;
+        let pools = apply::prepare(pools, &known, |spec| self.supply(spec))?;
+        for change in self.call(move |plane, now| plane.apply(pools, now)).map_err(stopped)? {
             tracing::info!(pool = change.pool, change = change.what, "pool");
         }
         Ok(())
+    }
+
+    fn supply(&self, spec: &SupplySpec) -> Result<Supply, SupplyError> {
+        let Some(spec) = spec.spec() else { return Supply::kernel().map_err(SupplyError::NoMemory) };
+        let bell = Arc::clone(&self.inner.bell);
+        self.inner.sources.supply(spec, move || ring(&bell))
+    }
+
+    /// The sources of all pools.
+    pub(crate) fn noise(&self) -> &Sources {
+        &self.inner.sources
     }
 
     /// Gives a VM its leaf and its socket, and the path of that. When this returns, it listens.

@@ -40,12 +40,36 @@ impl Namespaces {
 }
 
 /// Where a pool's bytes come from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum SupplySpec {
     /// The kernel's generator.
     #[default]
     Kernel,
+    /// Sources that are tested and conditioned.
+    Sources {
+        /// What they are and what is made of them.
+        spec: Box<source::PoolSpec>,
+        /// The classes that may be served less than the pool promises.
+        allow_degraded: BTreeSet<String>,
+    },
+}
+
+impl SupplySpec {
+    /// What a supply is made of: where that stays the same, so does the supply.
+    pub(crate) fn spec(&self) -> Option<&source::PoolSpec> {
+        match self {
+            Self::Kernel => None,
+            Self::Sources { spec, .. } => Some(spec),
+        }
+    }
+
+    /// Whether a class may be served less than the pool promises.
+    pub(crate) fn allows_degraded(&self, class: &str) -> bool {
+        match self {
+            Self::Kernel => false,
+            Self::Sources { allow_degraded, .. } => allow_degraded.contains(class),
+        }
+    }
 }
 
 /// A VM that wants its socket.

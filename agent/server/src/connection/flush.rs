@@ -1,6 +1,6 @@
 //! Writing: random bytes go from the pool's buffer to the socket, and stay nowhere in between.
 
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 
 use egd::{Output, Session};
 use rustix::io::Errno;
@@ -19,17 +19,25 @@ pub(crate) enum Flushed {
     All,
     /// The peer must read first.
     Blocked,
+    /// There are no bytes for what was granted, until the supply rings the bell.
+    Dry,
 }
 
 impl Connection {
-    /// Writes all that is pending, as far as the peer's buffer goes.
-    pub(crate) fn flush(&mut self, supply: &mut Supply) -> Result<Flushed, Fault> {
+    /// Writes all that is pending, as far as the peer's buffer goes, and none of it `degraded` but where that is
+    /// allowed.
+    pub(crate) fn flush(&mut self, supply: &mut Supply, degraded: bool) -> Result<Flushed, Fault> {
+        self.reserve(supply);
         while self.writable && self.session.next_output().is_some() {
-            match self.write(supply) {
-                Ok(sent) => self.session.written(sent),
+            match self.write(supply, degraded) {
+                Ok(sent) => {
+                    self.session.written(sent);
+                    // The supply has released what it gave.
+                    self.reserved = self.granted();
+                }
                 // What was granted waits: the tree grants no more than there is, so this is a pool whose bytes were
-                // voided in between.
-                Err(DrawError::Empty) => break,
+                // voided in between, or are not what they were.
+                Err(DrawError::Empty) => return Ok(Flushed::Dry),
                 Err(DrawError::Take(error)) => match Errno::from_io_error(&error) {
                     Some(Errno::INTR) => {}
                     Some(Errno::AGAIN) => self.writable = false,
@@ -59,16 +67,17 @@ impl Connection {
     }
 
     /// One system call, with as much as it can carry.
-    fn write(&self, supply: &mut Supply) -> Result<usize, DrawError> {
+    fn write(&self, supply: &mut Supply, degraded: bool) -> Result<usize, DrawError> {
         let mut outputs = self.session.outputs();
         // What QEMU asks for, and so what has to be quick.
         if let (Some(Output::Random(count)), None) = (outputs.next(), outputs.next()) {
             let wanted = usize::try_from(count.min(WINDOW)).unwrap_or(0);
-            return supply.with_bytes(wanted, |bytes| Ok(send(&self.socket, bytes, SendFlags::NOSIGNAL)?));
+            let take = |bytes: &[u8]| Ok(send(&self.socket, bytes, SendFlags::NOSIGNAL)?);
+            return draw(supply, degraded, wanted, take);
         }
         let wanted = usize::try_from(self.unwritten().min(WINDOW)).unwrap_or(0);
         let mut sent = 0;
-        supply.with_bytes(wanted, |bytes| {
+        draw(supply, degraded, wanted, |bytes| {
             let (slices, count) = gather(&self.session, bytes);
             let mut control = SendAncillaryBuffer::default();
             sent = sendmsg(&self.socket, &slices[..count], &mut control, SendFlags::NOSIGNAL)?;
@@ -76,6 +85,15 @@ impl Connection {
         })?;
         Ok(sent)
     }
+}
+
+fn draw(
+    supply: &mut Supply,
+    degraded: bool,
+    wanted: usize,
+    take: impl FnOnce(&[u8]) -> io::Result<usize>,
+) -> Result<usize, DrawError> {
+    if degraded { supply.with_bytes(wanted, take) } else { supply.with_promised_bytes(wanted, take) }
 }
 
 /// The pending stretches in order, the random ones cut from `random`, up to where that ends.

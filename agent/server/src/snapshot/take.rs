@@ -31,6 +31,7 @@ impl Plane {
         let connections = || vm.connections.iter().filter_map(|key| self.connections.get(key));
         let mut asked = vm.asked_before;
         connections().for_each(|connection| vm::add(&mut asked, connection.session().counters()));
+        let owed = connections().map(|connection| connection.session().owed()).sum();
         VmSnapshot {
             id: vm.id.clone(),
             namespace: vm.namespace.clone(),
@@ -38,12 +39,12 @@ impl Plane {
             client: vm.client,
             socket: vm.listener.as_ref().map(|listener| listener.path().to_owned()),
             node: pool.node(vm.leaf, now),
-            owed: connections().map(|connection| connection.session().owed()).sum(),
+            owed,
             connections: vm.connections.len(),
             blocked: connections().filter(|connection| !connection.is_writable()).count(),
             unasked: vm.unasked,
             asked,
-            waiting: pool.waiting(vm.leaf, now),
+            waiting: pool.waiting(vm.leaf, now).or_else(|| pool.waiting_outside(vm.leaf, owed)),
         }
     }
 }
@@ -93,6 +94,12 @@ impl Pool {
             Limit::Supply => LimitAt::Supply,
         };
         Some(Waiting { since, limit, limit_since: binding.since })
+    }
+
+    /// What the pool has is not for this leaf: what it is owed waits outside the tree.
+    fn waiting_outside(&self, leaf: NodeId, owed: u64) -> Option<Waiting> {
+        let since = self.degraded.filter(|_| owed > 0 && self.is_shut(leaf))?;
+        Some(Waiting { since, limit: LimitAt::Supply, limit_since: since })
     }
 
     fn level(&self, leaf: NodeId, node: NodeId) -> Level {

@@ -15,7 +15,8 @@ fn mode(path: &Path) -> u32 {
 
 fn server(dir: &Path) -> Server {
     let owner = Owner { uid: None, gid: Some(fs::metadata(dir).unwrap().gid()) };
-    let server = start(Options { socket_dir: dir.to_owned(), owner }).unwrap();
+    let server =
+        start(Options { socket_dir: dir.to_owned(), owner, allowed: source::Allowed::default() }).unwrap();
     server.apply(vec![pool("default", UNBOUND, vec![class("shared", UNBOUND)])]).unwrap();
     server
 }
@@ -100,7 +101,12 @@ fn a_socket_directory_that_cannot_be_is_refused_at_the_start() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("file"), "").unwrap();
     for place in [dir.path().join("file"), dir.path().join("file/below"), "/proc/entropool".into()] {
-        let error = start(Options { socket_dir: place.clone(), owner: Owner::default() }).unwrap_err();
+        let error = start(Options {
+            socket_dir: place.clone(),
+            owner: Owner::default(),
+            allowed: source::Allowed::default(),
+        })
+        .unwrap_err();
         assert!(error.to_string().contains(place.to_str().unwrap()), "{error}");
         assert_eq!(error.reason(), "SocketDirectory");
     }

@@ -27,7 +27,11 @@ impl Rig {
     /// Serves one pool.
     pub(crate) fn new(pool: PoolSetup) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let options = Options { socket_dir: dir.path().join("vm"), owner: Owner::default() };
+        let options = Options {
+            socket_dir: dir.path().join("vm"),
+            owner: Owner::default(),
+            allowed: source::Allowed::default(),
+        };
         let server = start(options).unwrap();
         server.apply(vec![pool]).unwrap();
         Self { server, dir }

@@ -1,0 +1,32 @@
+//! What the sources say, asked beside the loop.
+
+use htb::Tick;
+use source::PoolStatus;
+
+use crate::clock;
+use crate::server::Server;
+
+/// All pools that draw from more than the kernel, and how their sources stand.
+#[derive(Clone, Debug)]
+pub struct SourcesSnapshot {
+    /// When it was taken, on the clock of all instants in it.
+    pub now: Tick,
+    /// By name.
+    pub pools: Vec<PoolStatus>,
+}
+
+impl Server {
+    /// How the sources stand. The loop is not asked.
+    pub fn sources(&self) -> SourcesSnapshot {
+        let pools = self.noise().status();
+        SourcesSnapshot { now: clock::now(), pools }
+    }
+
+    /// Tests all sources of this name anew, `NAME` or `POOL/NAME`: also those that failed for good. How many that
+    /// were.
+    pub fn retest(&self, name: &str) -> usize {
+        let tested = self.noise().retest(name);
+        tracing::info!(source = name, sources = tested, "tested anew");
+        tested
+    }
+}
