@@ -11,10 +11,13 @@ use server::{Attach, AttachError, DetachError, MoveError, Options, Server, Snaps
 use crate::apply::{ApplyError, apply};
 use crate::checkpoint::{Served, State, Vm};
 use crate::roll::Roll;
+use crate::sources::SourceLog;
 
 /// A running data plane with the configuration it runs. Its methods block for a turn of the data plane's loop.
 #[derive(Debug)]
 pub struct Agent {
+    /// Before the server: it asks that one.
+    sources: SourceLog,
     server: Server,
     config: RwLock<Arc<NodeConfig>>,
     /// Held while a VM comes, moves or goes, so that what is kept of two calls about one VM is what was done last.
@@ -24,12 +27,15 @@ pub struct Agent {
 impl Agent {
     /// Starts a data plane that serves nothing yet.
     pub fn start(options: Options) -> Result<Self, StartError> {
-        Ok(Self { server: server::start(options)?, config: RwLock::default(), roll: Mutex::default() })
+        let server = server::start(options)?;
+        let sources = SourceLog::start(server.clone()).map_err(|source| StartError::Thread { source })?;
+        Ok(Self { sources, server, config: RwLock::default(), roll: Mutex::default() })
     }
 
     /// Puts `config` in force, all of it or nothing. VMs keep their connections, tokens and debts.
     pub fn apply(&self, config: &Arc<NodeConfig>) -> Result<(), ApplyError> {
         apply(config, &self.server)?;
+        self.sources.changed();
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(config);
         Ok(())
     }

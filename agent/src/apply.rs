@@ -2,24 +2,25 @@
 
 use delivery::{
     Admission, BytesPerDay, ClassConfig, Fairness, NamespaceBound, Namespaces, NodeConfig, PoolConfig, Shape,
-    SourceKind,
 };
 use htb::Rate;
 use htb::pool::{self, ClassParams, PoolParams};
-use server::{PoolSetup, Server, SupplySpec};
+use server::{PoolSetup, Server};
+
+use crate::sources::{self, SpecError};
 
 /// Why a configuration is not in force.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
-    /// The node has no way to open a source of this kind.
-    #[error("pool {pool}: source {name} is {kind}, which this version cannot read: use kernel {{}}")]
+    /// A source cannot be what the configuration says.
+    #[error("pool {pool}: source {name}: {source}")]
     Source {
         /// The pool.
         pool: String,
         /// The source.
         name: String,
-        /// What kind of source it is.
-        kind: &'static str,
+        /// What is wrong.
+        source: SpecError,
     },
     /// The server refused; the pools are as they were.
     #[error("the pools are as they were")]
@@ -30,7 +31,7 @@ impl ApplyError {
     /// The one word for logs, metrics and conditions.
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::Source { .. } => "SourceNotSupported",
+            Self::Source { source, .. } => source.reason(),
             Self::Server(_) => "ApplyFailed",
         }
     }
@@ -56,24 +57,8 @@ fn setup(pool: &PoolConfig) -> Result<PoolSetup, ApplyError> {
             .iter()
             .map(|class| (class.name.clone(), namespaces(&class.namespaces)))
             .collect(),
-        supply: supply(pool)?,
+        supply: sources::supply(pool)?,
     })
-}
-
-fn supply(pool: &PoolConfig) -> Result<SupplySpec, ApplyError> {
-    let kind = |kind: &SourceKind| match kind {
-        SourceKind::Kernel => None,
-        SourceKind::Cpu { .. } => Some("cpu"),
-        SourceKind::Device { .. } => Some("device"),
-        SourceKind::EgdUnix { .. } | SourceKind::EgdTcp { .. } => Some("egd"),
-        SourceKind::File { .. } => Some("file"),
-    };
-    match pool.sources.iter().find_map(|source| Some((source, kind(&source.kind)?))) {
-        None => Ok(SupplySpec::Kernel),
-        Some((source, kind)) => {
-            Err(ApplyError::Source { pool: pool.name.clone(), name: source.name.clone(), kind })
-        }
-    }
 }
 
 fn class(class: &ClassConfig) -> ClassParams {

@@ -13,8 +13,10 @@ mod keeper;
 mod local;
 mod roll;
 mod signals;
+mod sources;
 
 pub use agent::Agent;
 pub use apply::{ApplyError, apply};
 pub use keeper::Keeper;
 pub use local::{ApiSocket, Host, LocalApi, ServeError, SocketError, vacant};
+pub use sources::SpecError;

@@ -5,9 +5,11 @@ use std::future::Future;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use crate::args::{AttachArgs, ClassesArgs, Format, Global, QemuArgs, VmsArgs, WaitingArgs};
+use crate::args::{
+    AttachArgs, ClassesArgs, Format, Global, QemuArgs, SourcesArgs, SourcesVerb, VmsArgs, WaitingArgs,
+};
 use crate::daemon::{Daemon, Filter};
-use crate::view::{Class, Pool, Vm};
+use crate::view::{Class, Pool, Source, Vm};
 use crate::{print, qemu_args, render};
 
 /// Runs `verb` on this thread until it has its answer.
@@ -77,6 +79,19 @@ pub(crate) async fn waiting(global: &Global, args: &WaitingArgs) -> Result<()> {
     }
 }
 
+/// Prints the sources, or has some tested anew.
+pub(crate) async fn sources(global: &Global, args: &SourcesArgs) -> Result<()> {
+    let mut daemon = Daemon::connect(&global.api).await?;
+    if let Some(SourcesVerb::Retest { name }) = &args.verb {
+        return Ok(daemon.retest(name).await?);
+    }
+    let sources = daemon.sources().await?;
+    match global.output {
+        Format::Table => print::text(&render::sources(&sources)),
+        Format::Json => print::json(&Sources { sources }),
+    }
+}
+
 /// Prints why a VM gets what it gets.
 pub(crate) async fn explain(global: &Global, vm: &str) -> Result<()> {
     let explanation = Daemon::connect(&global.api).await?.explain(vm).await?;
@@ -119,6 +134,11 @@ struct Classes {
 #[derive(Serialize)]
 struct Vms {
     vms: Vec<Vm>,
+}
+
+#[derive(Serialize)]
+struct Sources {
+    sources: Vec<Source>,
 }
 
 #[derive(Serialize)]

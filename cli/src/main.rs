@@ -40,6 +40,7 @@ fn act(cli: &Cli) -> anyhow::Result<()> {
         Verb::Waiting(args) => ask::block_on(ask::waiting(global, args)),
         Verb::Top(args) => ask::block_on(top::top(global, args)),
         Verb::Explain(args) => ask::block_on(ask::explain(global, &args.vm)),
+        Verb::Sources(args) => ask::block_on(ask::sources(global, args)),
         Verb::Egd(args) => egd::egd(args),
         Verb::QemuArgs(args) => ask::block_on(ask::qemu_args(global, args)),
         Verb::Crds(args) => host::crds(args),

@@ -34,10 +34,10 @@ mod server;
 mod setup;
 mod slab;
 mod snapshot;
-mod unasked;
-mod unread;
 mod sources;
 mod supplies;
+mod unasked;
+mod unread;
 mod vm;
 
 pub use apply::ApplyError;

@@ -54,10 +54,11 @@ impl Plane {
             // Where the kernel does not say, nothing is pushed that might never be read.
             unread: has_unread(&*connection).unwrap_or(true),
             open: open.min(now.after(LONGEST)),
-            supply: pool.supply.level(),
+            supply: if pool.is_shut(vm.leaf) { 0 } else { pool.supply.level() },
         };
         let Step::Push(bytes) = connection.unasked.step(sight, now) else { return self.list_to_push(key) };
-        match connection.push(&mut pool.supply, bytes) {
+        let degraded = pool.allows_degraded(vm.leaf);
+        match connection.push(&mut pool.supply, degraded, bytes) {
             Ok(sent) => {
                 connection.unasked.pushed(sent, now);
                 if sent > 0 {

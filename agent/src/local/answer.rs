@@ -5,18 +5,22 @@ use std::sync::Arc;
 use delivery::{ClassConfig, NodeConfig};
 use proto::local as wire;
 use server::{
-    ClassSnapshot, Client, Level, LimitAt, NodeSnapshot, PoolSnapshot, Snapshot, VmSnapshot, Waiting,
+    ClassSnapshot, Client, Level, LimitAt, NodeSnapshot, PoolSnapshot, Snapshot, SourcesSnapshot, VmSnapshot,
+    Waiting,
 };
+
+use super::sources;
 
 /// What runs, and the configuration it runs by.
 pub(super) struct Look {
     snapshot: Snapshot,
     config: Arc<NodeConfig>,
+    sources: SourcesSnapshot,
 }
 
 impl Look {
-    pub(super) fn new(snapshot: Snapshot, config: Arc<NodeConfig>) -> Self {
-        Self { snapshot, config }
+    pub(super) fn new(snapshot: Snapshot, config: Arc<NodeConfig>, sources: SourcesSnapshot) -> Self {
+        Self { snapshot, config, sources }
     }
 
     /// The instant that holds for all of it.
@@ -26,7 +30,7 @@ impl Look {
 
     /// By name.
     pub(super) fn pools(&self) -> Vec<wire::Pool> {
-        self.snapshot.pools.iter().map(pool).collect()
+        self.snapshot.pools.iter().map(|pool| self.pool(pool)).collect()
     }
 
     /// By pool, then as in the tree.
@@ -53,6 +57,25 @@ impl Look {
         let (pool, at) = self.snapshot.pools.iter().find_map(|pool| Some((pool, found(pool)?)))?;
         let vm = &pool.vms[at];
         Some(wire::ExplainResponse { vm: Some(self.vm(pool, vm)), path: path(pool, vm), now: self.now() })
+    }
+
+    fn pool(&self, pool: &PoolSnapshot) -> wire::Pool {
+        let at_the_root = pool.classes.iter().filter(|class| class.parent.is_none());
+        let (output, healthy, sources) = sources::stand(&pool.name, &self.config, &self.sources);
+        wire::Pool {
+            name: pool.name.clone(),
+            shape: Some(shape(&pool.node)),
+            default_class: pool.default_class.clone(),
+            classes: count(pool.classes.len()),
+            vms: count(pool.vms.len()),
+            waiting: count(pool.vms.iter().filter(|vm| vm.waiting.is_some()).count()),
+            promised: at_the_root.fold(0, |sum, class| class.node.params.rate.0.saturating_add(sum)),
+            counters: Some(counters(&pool.node)),
+            closed: pool.closed,
+            output: Some(output),
+            sources: count(sources),
+            sources_healthy: count(healthy),
+        }
     }
 
     fn class(&self, pool: &PoolSnapshot, class: &ClassSnapshot) -> wire::Class {
@@ -136,21 +159,6 @@ pub(super) fn passes(vm: &wire::Vm, wanted: &wire::ListVmsRequest) -> bool {
         && !(wanted.waiting && vm.waiting_since.is_none())
 }
 
-fn pool(pool: &PoolSnapshot) -> wire::Pool {
-    let at_the_root = pool.classes.iter().filter(|class| class.parent.is_none());
-    wire::Pool {
-        name: pool.name.clone(),
-        shape: Some(shape(&pool.node)),
-        default_class: pool.default_class.clone(),
-        classes: count(pool.classes.len()),
-        vms: count(pool.vms.len()),
-        waiting: count(pool.vms.iter().filter(|vm| vm.waiting.is_some()).count()),
-        promised: at_the_root.fold(0, |sum, class| class.node.params.rate.0.saturating_add(sum)),
-        counters: Some(counters(&pool.node)),
-        closed: pool.closed,
-    }
-}
-
 /// Parents before children, siblings by name.
 fn as_in_the_tree(pool: &PoolSnapshot) -> Vec<&ClassSnapshot> {
     let below = |parent: Option<&str>| {
@@ -222,6 +230,6 @@ fn counters(node: &NodeSnapshot) -> wire::Counters {
 }
 
 /// No host has four thousand million of anything we count.
-fn count(number: usize) -> u32 {
+pub(super) fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }

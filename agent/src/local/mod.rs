@@ -4,6 +4,7 @@ mod answer;
 mod refusal;
 mod service;
 mod socket;
+mod sources;
 #[cfg(test)]
 mod tests;
 

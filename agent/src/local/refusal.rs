@@ -1,5 +1,6 @@
 //! Refusals as gRPC codes, each with its sentence.
 
+use delivery::{NodeConfig, PoolConfig};
 use htb::pool::AttachError as Admission;
 use server::{AttachError, DetachError, MoveError};
 use tonic::{Code, Status};
@@ -45,6 +46,21 @@ pub(super) fn move_vm(error: &MoveError) -> Status {
         MoveError::Stopping => Code::Unavailable,
     };
     Status::new(code, error.to_string())
+}
+
+/// Nothing of that name can be tested.
+pub(super) fn retest(name: &str, config: &NodeConfig) -> Status {
+    let named = |pool: &&PoolConfig| {
+        let (of, source) = name.split_once('/').map_or((None, name), |(of, source)| (Some(of), source));
+        of.is_none_or(|of| of == pool.name) && pool.sources.iter().any(|known| known.name == source)
+    };
+    if let Some(pool) = config.pools.iter().find(named) {
+        let pool = &pool.name;
+        return Status::failed_precondition(format!(
+            "source {name} of pool {pool} is not tested: it is the kernel's generator, or may not be opened here"
+        ));
+    }
+    Status::not_found(format!("there is no source {name} on this node; `entropool sources` lists them"))
 }
 
 fn admission(error: &Admission) -> Code {

@@ -7,7 +7,8 @@ use proto::local::local_server::Local;
 use proto::local::{
     AttachRequest, AttachResponse, Client as WireClient, DetachRequest, DetachResponse, ExplainRequest,
     ExplainResponse, ListClassesRequest, ListClassesResponse, ListPoolsRequest, ListPoolsResponse,
-    ListVmsRequest, ListVmsResponse, MoveRequest, MoveResponse, Tree, WatchTreeRequest,
+    ListSourcesRequest, ListSourcesResponse, ListVmsRequest, ListVmsResponse, MoveRequest, MoveResponse,
+    RetestSourceRequest, RetestSourceResponse, Tree, WatchTreeRequest,
 };
 use server::{Attach, Client};
 use tokio::sync::mpsc;
@@ -16,7 +17,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::answer::{self, Look};
-use super::{Host, refusal};
+use super::{Host, refusal, sources};
 use crate::agent::Agent;
 
 /// Between two trees when the caller does not say.
@@ -118,6 +119,29 @@ impl Local for Service {
         .await
     }
 
+    async fn list_sources(
+        &self,
+        _: Request<ListSourcesRequest>,
+    ) -> Result<Response<ListSourcesResponse>, Status> {
+        self.call(|agent, _| {
+            let sources = sources::list(&agent.config(), &agent.server().sources());
+            Ok(ListSourcesResponse { sources })
+        })
+        .await
+    }
+
+    async fn retest_source(
+        &self,
+        request: Request<RetestSourceRequest>,
+    ) -> Result<Response<RetestSourceResponse>, Status> {
+        let name = request.into_inner().name;
+        self.call(move |agent, _| match agent.server().retest(&name) {
+            0 => Err(refusal::retest(&name, &agent.config())),
+            tested => Ok(RetestSourceResponse { sources: answer::count(tested) }),
+        })
+        .await
+    }
+
     type WatchTreeStream = ReceiverStream<Result<Tree, Status>>;
 
     async fn watch_tree(
@@ -156,7 +180,7 @@ async fn watch(agent: Arc<Agent>, every: Duration, trees: mpsc::Sender<Result<Tr
 
 fn look(agent: &Agent) -> Result<Look, Status> {
     let snapshot = agent.snapshot().map_err(|stopped| Status::unavailable(stopped.to_string()))?;
-    Ok(Look::new(snapshot, agent.config()))
+    Ok(Look::new(snapshot, agent.config(), agent.server().sources()))
 }
 
 fn wanted(request: AttachRequest) -> Attach {

@@ -58,9 +58,14 @@ fn config() -> NodeConfig {
     NodeConfig { pools: vec![pool] }
 }
 
+fn options(dir: &TempDir) -> Options {
+    let allowed = source::Allowed::default();
+    Options { socket_dir: dir.path().to_owned(), owner: Owner::default(), allowed }
+}
+
 fn agent() -> (TempDir, Agent) {
     let dir = tempfile::tempdir().unwrap();
-    let agent = Agent::start(Options { socket_dir: dir.path().to_owned(), owner: Owner::default() }).unwrap();
+    let agent = Agent::start(options(&dir)).unwrap();
     agent.apply(&Arc::new(config())).unwrap();
     (dir, agent)
 }
@@ -71,7 +76,7 @@ fn vm(id: &str, namespace: &str, class: &str) -> Attach {
 }
 
 fn look(agent: &Agent) -> Look {
-    Look::new(agent.server().snapshot().unwrap(), agent.config())
+    Look::new(agent.server().snapshot().unwrap(), agent.config(), agent.server().sources())
 }
 
 #[test]

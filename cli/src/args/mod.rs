@@ -6,6 +6,7 @@ mod list;
 mod member;
 mod qemu;
 mod run;
+mod sources;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ pub(crate) use list::{ClassesArgs, TopArgs, VmsArgs, WaitingArgs};
 pub(crate) use member::{AttachArgs, Client, DetachArgs, ExplainArgs, Member, MoveArgs};
 pub(crate) use qemu::{QemuArgs, QemuVersion};
 pub(crate) use run::RunArgs;
+pub(crate) use sources::{SourcesArgs, SourcesVerb};
 
 /// Where a daemon that was told nothing else listens.
 pub(crate) const DEFAULT_API: &str = "/run/entropool/api.sock";
@@ -102,6 +104,7 @@ pub(crate) enum Verb {
     Waiting(WaitingArgs),
     Top(TopArgs),
     Explain(ExplainArgs),
+    Sources(SourcesArgs),
     Egd(EgdArgs),
     QemuArgs(QemuArgs),
     Crds(CrdsArgs),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use source::Allowed;
 
 use super::Member;
 use super::member::namespace;
@@ -56,9 +57,27 @@ pub(crate) struct RunArgs {
         value_parser = namespace
     )]
     pub(crate) namespace: String,
+    /// Character devices that a pool may draw from, instead of /dev/hwrng
+    #[arg(long = "allow-device", value_name = "PATH", num_args = 1.., default_value = "/dev/hwrng")]
+    pub(crate) devices: Vec<PathBuf>,
+    /// EGD servers that a pool may draw from
+    #[arg(long = "allow-upstream", value_name = "HOST:PORT|PATH", num_args = 1..)]
+    pub(crate) upstreams: Vec<String>,
+    /// Let pools draw from regular files, which are not random: for tests
+    #[arg(long)]
+    pub(crate) allow_test_sources: bool,
 }
 
 impl RunArgs {
+    /// What pools may open.
+    pub(crate) fn allowed(&self) -> Allowed {
+        Allowed {
+            devices: self.devices.clone(),
+            upstreams: self.upstreams.clone(),
+            test_sources: self.allow_test_sources,
+        }
+    }
+
     /// Where the VMs' sockets go.
     pub(crate) fn socket_dir(&self) -> PathBuf {
         self.socket_dir.clone().unwrap_or_else(|| self.run_dir.join("vm"))

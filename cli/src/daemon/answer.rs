@@ -3,8 +3,8 @@
 use proto::local as wire;
 
 use crate::view::{
-    Binding, Class, Client, Counters, Explanation, Level, Limit, Mode, NodeKind, Pool, Rate, Shape, Span,
-    Step, Tree, Vm,
+    Binding, Class, Client, Counters, Explanation, Failures, Level, Limit, Mode, NodeKind, Output, Pool,
+    PoolOutput, Rate, Shape, Source, SourceState, Span, Step, Tally, Tree, Vm,
 };
 
 pub(super) fn pool(pool: wire::Pool) -> Pool {
@@ -16,9 +16,63 @@ pub(super) fn pool(pool: wire::Pool) -> Pool {
         vms: pool.vms,
         waiting: pool.waiting,
         promised: Rate(pool.promised),
+        output: output(&pool.output.unwrap_or_default()),
+        sources: pool.sources,
+        sources_healthy: pool.sources_healthy,
         counters: counters(pool.counters),
         closed: pool.closed,
     }
+}
+
+/// What this program does not know of, it does not show.
+fn output(output: &wire::PoolOutput) -> PoolOutput {
+    let promised = match output.promised() {
+        wire::Output::Unspecified | wire::Output::Stretched => Output::Stretched,
+        wire::Output::FullEntropy => Output::FullEntropy,
+        wire::Output::Raw => Output::Raw,
+    };
+    let served = match output.served() {
+        wire::Serving::Unspecified | wire::Serving::Promised => Some(promised),
+        wire::Serving::Degraded => Some(Output::Stretched),
+        wire::Serving::Starting | wire::Serving::Held => None,
+    };
+    let (lasted, sentence) = (output.lasted.map(Span), some(output.sentence.clone()));
+    PoolOutput { promised, served, degraded: output.served() == wire::Serving::Degraded, lasted, sentence }
+}
+
+pub(super) fn source(source: wire::Source) -> Source {
+    let state = match source.state() {
+        wire::SourceState::Unspecified | wire::SourceState::Starting => SourceState::Starting,
+        wire::SourceState::Healthy => SourceState::Healthy,
+        wire::SourceState::Suspect => SourceState::Suspect,
+        wire::SourceState::Failed => SourceState::Failed,
+        wire::SourceState::Unavailable => SourceState::Unavailable,
+    };
+    Source {
+        pool: source.pool,
+        name: source.name,
+        kind: source.kind,
+        tier: source.tier,
+        drawn: source.drawn,
+        state,
+        lasted: source.lasted.map(Span),
+        reason: some(source.reason),
+        sentence: some(source.sentence),
+        tally: source.tally.map(|tally| Tally {
+            bytes_in: tally.bytes_in,
+            bytes_credited: tally.bytes_credited,
+            failures: Failures {
+                repetition_count: tally.repetition_count,
+                adaptive_proportion: tally.adaptive_proportion,
+                block_tests: tally.block_tests,
+                lost: tally.lost,
+            },
+        }),
+    }
+}
+
+fn some(text: String) -> Option<String> {
+    Some(text).filter(|text| !text.is_empty())
 }
 
 pub(super) fn class(class: wire::Class) -> Class {

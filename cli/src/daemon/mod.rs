@@ -11,7 +11,7 @@ use hyper_util::rt::TokioIo;
 use proto::local::local_client::LocalClient;
 use proto::local::{
     AttachRequest, Client as WireClient, DetachRequest, ExplainRequest, ListClassesRequest, ListPoolsRequest,
-    ListVmsRequest, MoveRequest, Tree as WireTree, WatchTreeRequest,
+    ListSourcesRequest, ListVmsRequest, MoveRequest, RetestSourceRequest, Tree as WireTree, WatchTreeRequest,
 };
 use tokio::net::UnixStream;
 use tonic::Streaming;
@@ -19,7 +19,7 @@ use tonic::transport::{Channel, Endpoint, Uri};
 use tower::service_fn;
 
 use crate::args::{Client, Member};
-use crate::view::{Class, Explanation, Pool, Tree, Vm};
+use crate::view::{Class, Explanation, Pool, Source, Tree, Vm};
 
 pub(crate) use error::DaemonError;
 
@@ -87,6 +87,18 @@ impl Daemon {
     pub(crate) async fn pools(&mut self) -> Result<Vec<Pool>, DaemonError> {
         let answer = self.client.list_pools(ListPoolsRequest {}).await?.into_inner();
         Ok(answer.pools.into_iter().map(answer::pool).collect())
+    }
+
+    /// What all pools draw from.
+    pub(crate) async fn sources(&mut self) -> Result<Vec<Source>, DaemonError> {
+        let answer = self.client.list_sources(ListSourcesRequest {}).await?.into_inner();
+        Ok(answer.sources.into_iter().map(answer::source).collect())
+    }
+
+    /// Has sources tested anew.
+    pub(crate) async fn retest(&mut self, name: &str) -> Result<(), DaemonError> {
+        self.client.retest_source(RetestSourceRequest { name: name.to_owned() }).await?;
+        Ok(())
     }
 
     /// The classes of one pool, or of all.

@@ -2,7 +2,7 @@
 
 use super::amount::{rate, total};
 use super::table::Table;
-use crate::view::Pool;
+use crate::view::{Pool, PoolOutput};
 
 /// One line a pool.
 pub(crate) fn pools(pools: &[Pool]) -> String {
@@ -15,6 +15,8 @@ pub(crate) fn pools(pools: &[Pool]) -> String {
         ">VMS",
         ">WAITING",
         ">SERVED",
+        "OUTPUT",
+        ">SOURCES",
         "DEFAULT CLASS",
     ]);
     for pool in pools {
@@ -27,10 +29,27 @@ pub(crate) fn pools(pools: &[Pool]) -> String {
             pool.vms.to_string(),
             pool.waiting.to_string(),
             total(pool.counters.bytes),
+            output(&pool.output),
+            format!("{}/{}", pool.sources_healthy, pool.sources),
             pool.default_class.clone(),
         ]);
     }
-    table.or("No pools are served.")
+    table.or("No pools are served.") + &pools.iter().filter_map(why).collect::<String>()
+}
+
+/// Why a promise is not kept.
+fn why(pool: &Pool) -> Option<String> {
+    Some(format!("\n{}: {}\n", pool.name, pool.output.sentence.as_ref()?))
+}
+
+/// The promise, and what is served instead where it is not kept.
+fn output(output: &PoolOutput) -> String {
+    let promised = format!("{:?}", output.promised);
+    match (output.served, output.degraded) {
+        (None, _) => format!("{promised} (none served)"),
+        (Some(_), true) => format!("{promised} (degraded)"),
+        (Some(_), false) => promised,
+    }
 }
 
 /// A pool or class that takes no new VM says so.

@@ -1,8 +1,8 @@
 //! One daemon's answers, for the snapshots.
 
 use crate::view::{
-    Binding, Class, Client, Counters, Explanation, Level, Limit, Mode, NodeKind, Pool, Rate, Shape, Span,
-    Step, Tree, Vm,
+    Binding, Class, Client, Counters, Explanation, Failures, Level, Limit, Mode, NodeKind, Output, Pool,
+    PoolOutput, Rate, Shape, Source, SourceState, Span, Step, Tally, Tree, Vm,
 };
 
 const KI_S: u64 = 1_024 * 86_400;
@@ -25,10 +25,20 @@ pub(crate) fn tree() -> Tree {
         vms: 3,
         waiting: 2,
         promised: Rate(20 * KI_S),
+        output: PoolOutput { served: Some(Output::Stretched), ..PoolOutput::default() },
+        sources: 1,
+        sources_healthy: 1,
         counters: counters(3_355_443, 0),
         closed: false,
     };
-    let closed = Pool { name: "old".into(), shape: shape(0, 1), closed: true, ..Pool::default() };
+    let held = PoolOutput {
+        promised: Output::FullEntropy,
+        lasted: Some(Span(90_000_000_000)),
+        sentence: Some("0 of 1 sources are healthy and 1 must be: requests wait until they are".into()),
+        ..PoolOutput::default()
+    };
+    let (name, shape) = ("old".into(), shape(0, 1));
+    let closed = Pool { name, shape, output: held, sources: 1, closed: true, ..Pool::default() };
     Tree { now: 10_000_000_000, pools: vec![pool, closed], classes: classes(), vms: vms() }
 }
 
@@ -115,6 +125,39 @@ pub(super) fn idle_vm() -> Vm {
         counters: Counters::default(),
         ..waiting_vm()
     }
+}
+
+/// The kernel, a device at work and one that is stuck.
+pub(crate) fn sources() -> Vec<Source> {
+    let source = |name: &str, kind: &str| Source {
+        pool: "default".into(),
+        name: name.into(),
+        kind: kind.into(),
+        tier: 0,
+        drawn: true,
+        state: SourceState::Healthy,
+        lasted: Some(Span(3_600_000_000_000)),
+        reason: None,
+        sentence: None,
+        tally: None,
+    };
+    let tally = |bytes_in, repetition_count| {
+        let failures = Failures { repetition_count, ..Failures::default() };
+        Some(Tally { bytes_in, bytes_credited: bytes_in - bytes_in.min(2_048), failures })
+    };
+    let kernel = Source { lasted: None, ..source("kernel", "the kernel's generator") };
+    let trng = Source { tally: tally(5_242_880, 0), ..source("trng", "device /dev/hwrng") };
+    let stuck = Source {
+        tier: 1,
+        drawn: false,
+        state: SourceState::Failed,
+        lasted: Some(Span(64_000_000_000)),
+        reason: Some("RepetitionCount".into()),
+        sentence: Some("the same byte came 21 times in a row".into()),
+        tally: tally(1_045, 3),
+        ..source("old", "device /dev/trng0")
+    };
+    vec![kernel, trng, stuck]
 }
 
 /// Why `web-1` waits.

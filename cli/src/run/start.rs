@@ -74,7 +74,8 @@ pub(super) fn start(args: &RunArgs, events: Events) -> Result<Daemon> {
 fn serve(args: &RunArgs, memory: Memory, book: Book, watch: Watch, events: Events) -> Result<Daemon> {
     let socket = args.run_dir.join("api.sock");
     let listening = ApiSocket::bind(&socket)?;
-    let agent = Agent::start(Options { socket_dir: args.socket_dir(), owner: Owner::default() })?;
+    let (socket_dir, allowed) = (args.socket_dir(), args.allowed());
+    let agent = Agent::start(Options { socket_dir, owner: Owner::default(), allowed })?;
     let book = in_force(&agent, book, &memory)?;
     let attached = args.vms.iter().filter_map(|vm| agent.attach(wanted(vm, &args.namespace)).err());
     let wrong: Vec<_> = attached.map(|error| error.to_string()).collect();

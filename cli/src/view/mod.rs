@@ -1,6 +1,7 @@
 //! What the daemon says about itself, as plain types. They are also the documents of `-o json`.
 
 mod pool;
+mod source;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -10,6 +11,7 @@ mod vm;
 use serde::Serialize;
 
 pub(crate) use pool::{Class, Pool};
+pub(crate) use source::{Failures, Output, PoolOutput, Source, SourceState, Tally};
 pub(crate) use tree::Tree;
 pub(crate) use units::{Rate, Span};
 pub(crate) use vm::{Binding, Client, Explanation, Limit, NodeKind, Step, Vm};

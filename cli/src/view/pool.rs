@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Counters, Rate, Shape};
+use super::{Counters, PoolOutput, Rate, Shape};
 
 /// One pool.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -16,6 +16,9 @@ pub(crate) struct Pool {
     pub(crate) vms: u32,
     pub(crate) waiting: u32,
     pub(crate) promised: Rate,
+    pub(crate) output: PoolOutput,
+    pub(crate) sources: u32,
+    pub(crate) sources_healthy: u32,
     pub(crate) counters: Counters,
     pub(crate) closed: bool,
 }

@@ -4,5 +4,6 @@
 mod change;
 mod refusals;
 mod restart;
+mod sources;
 mod support;
 mod verbs;

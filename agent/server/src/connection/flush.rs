@@ -49,11 +49,12 @@ impl Connection {
     }
 
     /// Sends so many bytes that nobody asked for, before anything was asked, and says how many went.
-    pub(crate) fn push(&self, supply: &mut Supply, bytes: u64) -> Result<u64, Fault> {
+    pub(crate) fn push(&self, supply: &mut Supply, degraded: bool, bytes: u64) -> Result<u64, Fault> {
         debug_assert!(self.session.next_output().is_none(), "something was asked");
         supply.reserve(bytes);
         let wanted = usize::try_from(bytes).unwrap_or(0);
-        let sent = supply.with_bytes(wanted, |bytes| Ok(send(&self.socket, bytes, SendFlags::NOSIGNAL)?));
+        let take = |bytes: &[u8]| Ok(send(&self.socket, bytes, SendFlags::NOSIGNAL)?);
+        let sent = draw(supply, degraded, wanted, take);
         let sent = match sent {
             Ok(sent) => sent as u64,
             Err(DrawError::Empty) => 0,

@@ -1,0 +1,112 @@
+//! What the configuration says of a pool's sources, as the sources themselves want it.
+
+mod log;
+
+use std::collections::BTreeSet;
+
+use delivery::{HealthTest, OnSourceFailure, PoolConfig, SourceConfig, SourceKind as Kind};
+use server::SupplySpec;
+use source::health::MinEntropy;
+use source::{OnFailure, PoolSpec, SourceKind, SourceSpec};
+
+use crate::apply::ApplyError;
+
+pub(crate) use log::SourceLog;
+
+/// Seconds in a day.
+const DAY: u64 = 86_400;
+
+/// Why a source cannot be what the configuration says.
+#[derive(Debug, thiserror::Error)]
+pub enum SpecError {
+    /// The processor has no such instruction that we know.
+    #[error("there is no instruction {instruction} to read: write RDSEED")]
+    Instruction {
+        /// What it says.
+        instruction: String,
+    },
+    /// No byte is worth so much.
+    #[error("a byte cannot be worth {tenths} tenths of a bit: write 0.1 to 8 bits")]
+    MinEntropy {
+        /// What it says.
+        tenths: u8,
+    },
+}
+
+impl SpecError {
+    /// The one word for logs, metrics and conditions.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Instruction { .. } => "UnknownInstruction",
+            Self::MinEntropy { .. } => "InvalidMinEntropy",
+        }
+    }
+}
+
+/// What a pool is supplied by.
+pub(crate) fn supply(pool: &PoolConfig) -> Result<SupplySpec, ApplyError> {
+    let spec = pool_spec(pool)?;
+    if spec.is_kernel_only() {
+        return Ok(SupplySpec::Kernel);
+    }
+    let allowing = pool.classes.iter().filter(|class| class.allow_degraded);
+    let allow_degraded: BTreeSet<String> = allowing.map(|class| class.name.clone()).collect();
+    Ok(SupplySpec::Sources { spec: Box::new(spec), allow_degraded })
+}
+
+fn pool_spec(pool: &PoolConfig) -> Result<PoolSpec, ApplyError> {
+    let source = |config: &SourceConfig| {
+        source_spec(config).map_err(|source| ApplyError::Source {
+            pool: pool.name.clone(),
+            name: config.name.clone(),
+            source,
+        })
+    };
+    Ok(PoolSpec {
+        name: pool.name.clone(),
+        sources: pool.sources.iter().map(source).collect::<Result<_, _>>()?,
+        output: output(pool.output),
+        min_healthy: usize::try_from(pool.min_healthy_sources).unwrap_or(usize::MAX),
+        on_failure: match pool.on_source_failure {
+            OnSourceFailure::Hold => OnFailure::Hold,
+            OnSourceFailure::Degrade => OnFailure::Degrade,
+        },
+    })
+}
+
+/// The same promise in the words of the sources.
+pub(crate) fn output(output: delivery::Output) -> source::Output {
+    match output {
+        delivery::Output::Stretched => source::Output::Stretched,
+        delivery::Output::FullEntropy => source::Output::FullEntropy,
+        delivery::Output::Raw => source::Output::Raw,
+    }
+}
+
+fn source_spec(source: &SourceConfig) -> Result<SourceSpec, SpecError> {
+    let worth = |tenths: u8| MinEntropy::from_tenths(tenths).ok_or(SpecError::MinEntropy { tenths });
+    Ok(SourceSpec {
+        name: source.name.clone(),
+        kind: kind(&source.kind)?,
+        tier: source.tier,
+        min_entropy: source.min_entropy_tenths.map(worth).transpose()?,
+        // Rounded up: it is the most that is tested for, and a slow source gives less than a byte a second.
+        bytes_per_second: source.capacity.map(|capacity| capacity.0.div_ceil(DAY)),
+        block_tests: source.health_tests.contains(&HealthTest::Fips1402),
+    })
+}
+
+/// The same source in the words of the sources.
+pub(crate) fn kind(kind: &Kind) -> Result<SourceKind, SpecError> {
+    Ok(match kind {
+        Kind::Kernel => SourceKind::Kernel,
+        Kind::Cpu { instruction } if instruction == "RDSEED" => SourceKind::Rdseed,
+        Kind::Cpu { instruction } => {
+            return Err(SpecError::Instruction { instruction: instruction.clone() });
+        }
+        Kind::Device { path } => SourceKind::Device(path.into()),
+        Kind::EgdUnix { path } => SourceKind::EgdUnix(path.into()),
+        Kind::EgdTcp { address } => SourceKind::EgdTcp(address.clone()),
+        Kind::File { path } => SourceKind::File(path.into()),
+    })
+}

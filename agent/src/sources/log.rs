@@ -1,0 +1,109 @@
+//! The log of what the sources do: a line when one comes to another state, and when a pool serves something else.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use server::{Server, SourcesSnapshot};
+use source::health::State;
+use source::{PoolStatus, Serving, SourceStatus};
+
+/// Between two looks, while there is something to look at.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// The thread that writes it. It sleeps for as long as all pools draw from the kernel alone.
+#[derive(Debug)]
+pub(crate) struct SourceLog {
+    /// `None` only while it is dropped.
+    changed: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl SourceLog {
+    pub(crate) fn start(server: Server) -> io::Result<Self> {
+        let (changed, heard) = channel();
+        let thread =
+            thread::Builder::new().name("source-log".to_owned()).spawn(move || run(&server, &heard))?;
+        Ok(Self { changed: Some(changed), thread: Some(thread) })
+    }
+
+    /// The pools are others now.
+    pub(crate) fn changed(&self) {
+        // It hears as long as it is kept.
+        let _ = self.changed.as_ref().map(|changed| changed.send(()));
+    }
+}
+
+impl Drop for SourceLog {
+    fn drop(&mut self) {
+        self.changed = None;
+        // If it panicked, that has been told.
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+fn run(server: &Server, heard: &Receiver<()>) {
+    let mut seen = Seen::default();
+    loop {
+        let now = server.sources();
+        seen.note(&now);
+        let woken = if now.pools.is_empty() {
+            heard.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        } else {
+            heard.recv_timeout(INTERVAL)
+        };
+        if woken == Err(RecvTimeoutError::Disconnected) {
+            return;
+        }
+    }
+}
+
+/// What was last said of each pool, and of each of its sources.
+#[derive(Default)]
+struct Seen {
+    pools: BTreeMap<String, Serving>,
+    sources: BTreeMap<(String, String), (State, Option<&'static str>)>,
+}
+
+impl Seen {
+    fn note(&mut self, now: &SourcesSnapshot) {
+        let mut next = Self::default();
+        for pool in &now.pools {
+            if self.pools.get(&pool.name) != Some(&pool.serving) {
+                say_pool(pool);
+            }
+            next.pools.insert(pool.name.clone(), pool.serving);
+            for source in &pool.sources {
+                let (key, is) = ((pool.name.clone(), source.name.clone()), (source.state, source.reason));
+                if self.sources.get(&key) != Some(&is) {
+                    say_source(&pool.name, source);
+                }
+                next.sources.insert(key, is);
+            }
+        }
+        *self = next;
+    }
+}
+
+fn say_pool(status: &PoolStatus) {
+    let (pool, why) = (&status.name, &status.sentence);
+    match status.serving {
+        Serving::Promised => tracing::info!(pool, "serves what it promises"),
+        Serving::Starting => tracing::info!(pool, why, "serves nothing yet"),
+        Serving::Degraded => tracing::error!(pool, why, "serves less than it promises"),
+        Serving::Held => tracing::error!(pool, why, "serves nothing"),
+    }
+}
+
+fn say_source(pool: &str, status: &SourceStatus) {
+    let (source, why, reason) = (&status.name, &status.sentence, status.reason);
+    match status.state {
+        State::Healthy => tracing::info!(pool, source, kind = %status.kind, "source healthy"),
+        State::Starting => tracing::info!(pool, source, kind = %status.kind, "source in its start-up test"),
+        State::Suspect => tracing::warn!(pool, source, reason, why, "source suspect"),
+        State::Unavailable => tracing::warn!(pool, source, reason, why, "source unavailable"),
+        State::Failed => tracing::error!(pool, source, reason, why, "source failed"),
+    }
+}

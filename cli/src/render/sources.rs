@@ -1,0 +1,61 @@
+//! The table of `sources`.
+
+use super::amount::{span, total};
+use super::table::Table;
+use crate::view::{Source, SourceState};
+
+/// One line a source, and below the table why some are not healthy.
+pub(crate) fn sources(sources: &[Source]) -> String {
+    let headers =
+        ["POOL", "NAME", "KIND", ">TIER", "DRAWN", "STATE", ">SINCE", ">IN", ">CREDITED", ">FAILURES"];
+    let mut table = Table::new(&headers);
+    for source in sources {
+        let counted = |count: Option<u64>| count.map_or_else(|| "-".to_owned(), total);
+        let tally = source.tally.as_ref();
+        table.row([
+            source.pool.clone(),
+            source.name.clone(),
+            source.kind.clone(),
+            source.tier.to_string(),
+            if source.drawn { "yes" } else { "no" }.to_owned(),
+            state(source.state).to_owned(),
+            source.lasted.map_or_else(|| "-".to_owned(), span),
+            counted(tally.map(|tally| tally.bytes_in)),
+            counted(tally.map(|tally| tally.bytes_credited)),
+            tally.map_or_else(|| "-".to_owned(), |tally| tally.failures.sum().to_string()),
+        ]);
+    }
+    table.or("No sources are drawn from.") + &sources.iter().filter_map(why).collect::<String>()
+}
+
+fn state(state: SourceState) -> &'static str {
+    match state {
+        SourceState::Starting => "starting",
+        SourceState::Healthy => "healthy",
+        SourceState::Suspect => "suspect",
+        SourceState::Failed => "failed",
+        SourceState::Unavailable => "unavailable",
+    }
+}
+
+/// `pool/name: Reason: sentence`.
+fn why(source: &Source) -> Option<String> {
+    let (reason, sentence) = (source.reason.as_ref()?, source.sentence.as_deref().unwrap_or_default());
+    Some(format!("\n{}/{}: {reason}: {sentence}\n", source.pool, source.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples;
+    use super::*;
+
+    #[test]
+    fn sources_are_a_table_with_the_reasons_below() {
+        insta::assert_snapshot!(sources(&samples::sources()));
+    }
+
+    #[test]
+    fn no_sources_are_a_sentence() {
+        assert_eq!(sources(&[]), "No sources are drawn from.\n");
+    }
+}

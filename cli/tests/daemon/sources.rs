@@ -1,0 +1,226 @@
+//! Pools that draw from more than the kernel.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::support::{Daemon, Home, draw};
+
+const KEPT_WAITING: Duration = Duration::from_millis(300);
+
+/// A manifest with one source.
+fn pool(spec: &str, source: &str) -> String {
+    format!(
+        "{{apiVersion: entropool.io/v1alpha1, kind: EntropyPool, metadata: {{name: default}}, spec: {{{spec}, \
+         sources: [{{name: noise, minEntropyPerByte: '8', {source}}}]}}}}\n"
+    )
+}
+
+fn random(count: usize) -> Vec<u8> {
+    let mut bytes = vec![0; count];
+    File::open("/dev/urandom").unwrap().read_exact(&mut bytes).unwrap();
+    bytes
+}
+
+fn noise(home: &Home, bytes: &[u8]) -> PathBuf {
+    let path = home.path("noise");
+    fs::write(&path, bytes).unwrap();
+    path
+}
+
+fn file(path: &Path) -> String {
+    format!("file: {{path: {}}}", path.display())
+}
+
+/// The only source, once it is in this state.
+fn once(daemon: &Daemon, state: &str) -> Value {
+    let start = Instant::now();
+    loop {
+        let source = daemon.json(&["sources"])["sources"][0].clone();
+        if source["state"] == state {
+            return source;
+        }
+        assert!(start.elapsed() < Duration::from_secs(20), "not {state}: {source}");
+    }
+}
+
+fn asked(socket: &Path, bytes: u8) -> UnixStream {
+    let mut guest = UnixStream::connect(socket).unwrap();
+    guest.write_all(&[2, bytes]).unwrap();
+    guest
+}
+
+/// Nothing comes for a while.
+fn gets_nothing(guest: &mut UnixStream) {
+    guest.set_read_timeout(Some(KEPT_WAITING)).unwrap();
+    guest.read_exact(&mut [0]).unwrap_err();
+}
+
+#[test]
+fn a_tested_source_serves_in_every_output_mode() {
+    for output in ["Stretched", "FullEntropy", "Raw"] {
+        let home = Home::new();
+        let path = noise(&home, &random(200_000));
+        home.write("pools.yaml", &pool(&format!("output: {output}"), &file(&path)));
+        let daemon = home.start(&["-f", "pools.yaml", "--allow-test-sources", "--vm", "a=default"]);
+        assert_eq!(draw(&home.socket("a"), 3_000), 3_000, "{output}");
+        let pools = daemon.json(&["pools"]);
+        assert_eq!(pools["pools"][0]["output"]["promised"], output);
+        assert_eq!(pools["pools"][0]["output"]["served"], output);
+        assert_eq!(pools["pools"][0]["sourcesHealthy"], 1);
+        let source = once(&daemon, "healthy");
+        assert!(source["bytesCredited"].as_u64().unwrap() > 0, "{source}");
+        assert!(daemon.says(&["sources"]).contains("healthy"));
+    }
+}
+
+#[test]
+fn a_pool_whose_source_is_stuck_holds_until_it_is_tested_anew_and_passes() {
+    let home = Home::new();
+    let path = noise(&home, &[0; 200_000]);
+    home.write("pools.yaml", &pool("output: FullEntropy", &file(&path)));
+    let mut daemon = home.start(&["-f", "pools.yaml", "--allow-test-sources", "--vm", "a=default"]);
+    let source = once(&daemon, "failed");
+    assert_eq!(source["reason"], "RepetitionCount");
+    assert!(source["failures"]["repetitionCount"].as_u64().unwrap() > 0, "{source}");
+
+    let mut guest = asked(&home.socket("a"), 64);
+    gets_nothing(&mut guest);
+    let pools = daemon.json(&["pools"]);
+    assert_eq!(pools["pools"][0]["output"]["served"], Value::Null);
+    assert!(daemon.says(&["pools"]).contains("onSourceFailure: Hold"), "{}", daemon.says(&["pools"]));
+    assert!(daemon.says(&["waiting"]).contains('a'));
+
+    fs::write(&path, random(400_000)).unwrap();
+    gets_nothing(&mut guest);
+    daemon.says(&["sources", "retest", "default/noise"]);
+    guest.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    guest.read_exact(&mut [0; 64]).unwrap();
+    once(&daemon, "healthy");
+    daemon.wait_for("serves what it promises");
+    daemon.wait_for("source healthy");
+}
+
+#[test]
+fn degraded_bytes_go_to_classes_that_allow_them_and_to_no_other() {
+    let home = Home::new();
+    let path = noise(&home, &[0; 200_000]);
+    let class = |name: &str, more: &str| {
+        format!(
+            "---\n{{apiVersion: entropool.io/v1alpha1, kind: EntropyClass, metadata: {{name: {name}}}, \
+             spec: {{pool: default{more}}}}}\n"
+        )
+    };
+    let manifest = pool("output: FullEntropy, onSourceFailure: Degrade", &file(&path))
+        + &class("lax", ", allowDegraded: true")
+        + &class("strict", "");
+    home.write("pools.yaml", &manifest);
+    let vms = ["--vm", "lax=default/lax", "--vm", "strict=default/strict"];
+    let daemon = home.start(&[&["-f", "pools.yaml", "--allow-test-sources"], &vms[..]].concat());
+    once(&daemon, "failed");
+    let mut strict = asked(&home.socket("strict"), 64);
+    assert_eq!(draw(&home.socket("lax"), 100_000), 100_000);
+    gets_nothing(&mut strict);
+    assert!(daemon.says(&["waiting"]).contains("strict"));
+    assert!(daemon.says(&["pools"]).contains("FullEntropy (degraded)"));
+    // A request that does not wait is told that there is nothing.
+    let mut impatient = UnixStream::connect(home.socket("strict")).unwrap();
+    impatient.write_all(&[1, 64]).unwrap();
+    let mut count = [0xff];
+    impatient.read_exact(&mut count).unwrap();
+    assert_eq!(count, [0]);
+
+    daemon.says(&["move", "strict", "lax"]);
+    strict.read_exact(&mut [0; 64]).unwrap();
+    daemon.says(&["move", "strict", "strict"]);
+    strict.write_all(&[2, 64]).unwrap();
+    gets_nothing(&mut strict);
+
+    fs::write(&path, random(400_000)).unwrap();
+    daemon.says(&["sources", "retest", "noise"]);
+    strict.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    strict.read_exact(&mut [0; 64]).unwrap();
+}
+
+#[test]
+fn what_the_host_does_not_allow_is_not_opened_and_the_flag_is_named() {
+    let home = Home::new();
+    for (source, flag) in [
+        ("file: {path: /tmp/noise}", "--allow-test-sources"),
+        ("device: {path: /dev/trng0}", "--allow-device /dev/trng0"),
+        ("egd: {tcp: 'localhost:708'}", "--allow-upstream localhost:708"),
+        ("egd: {unix: /run/egd.sock}", "--allow-upstream /run/egd.sock"),
+    ] {
+        home.write("pools.yaml", &pool("output: FullEntropy", source));
+        let mut daemon = home.start(&["-f", "pools.yaml", "--vm", "a=default"]);
+        let found = once(&daemon, "failed");
+        assert_eq!(found["reason"], "SourceNotPermitted");
+        assert!(found["sentence"].as_str().unwrap().ends_with(flag), "{found}");
+        assert!(daemon.says(&["sources"]).contains(flag));
+        assert!(daemon.refuses(&["sources", "retest", "noise"]).contains("is not tested"));
+        assert!(daemon.refuses(&["sources", "retest", "absent"]).contains("there is no source absent"));
+        daemon.terminate();
+    }
+}
+
+/// An EGD server that gives `count` bytes to each 0x02, and to 0x01 all it asks for.
+fn upstream(path: &Path) {
+    let listener = UnixListener::bind(path).unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            thread::spawn(move || answer(stream));
+        }
+    });
+}
+
+fn answer(mut stream: UnixStream) {
+    let mut command = [0; 2];
+    while stream.read_exact(&mut command).is_ok() {
+        let mut reply = random(command[1].into());
+        if command[0] == 1 {
+            reply.insert(0, command[1]);
+        }
+        if stream.write_all(&reply).is_err() {
+            return;
+        }
+    }
+}
+
+#[test]
+fn full_entropy_comes_from_an_upstream_server() {
+    let home = Home::new();
+    let path = home.path("up.sock");
+    upstream(&path);
+    let source = format!("egd: {{unix: {}}}", path.display());
+    home.write("pools.yaml", &pool("output: FullEntropy", &source));
+    let allowed = ["--allow-upstream", path.to_str().unwrap()];
+    let daemon = home.start(&[&["-f", "pools.yaml", "--vm", "a=default"], &allowed[..]].concat());
+    assert_eq!(draw(&home.socket("a"), 20_000), 20_000);
+    let source = once(&daemon, "healthy");
+    let credited = source["bytesCredited"].as_u64().unwrap();
+    assert!(credited >= 20_000 / 32 * 40, "40 bytes of 8 bits for each 32: {source}");
+}
+
+#[test]
+fn a_pool_goes_over_to_another_source_and_its_vms_stay_connected() {
+    let home = Home::new();
+    let path = noise(&home, &[0; 200_000]);
+    home.write("pools.yaml", &pool("output: FullEntropy", &file(&path)));
+    let mut daemon = home.start(&["-f", "pools.yaml", "--allow-test-sources", "--vm", "a=default"]);
+    let mut guest = asked(&home.socket("a"), 64);
+    once(&daemon, "failed");
+    gets_nothing(&mut guest);
+    let kernel = pool("output: Stretched", "kernel: {}").replace("minEntropyPerByte: '8', ", "");
+    home.write("pools.yaml", &kernel);
+    daemon.wait_for("in force");
+    guest.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    guest.read_exact(&mut [0; 64]).unwrap();
+    let sources = daemon.json(&["sources"]);
+    assert_eq!(sources["sources"].as_array().unwrap().len(), 1);
+    assert_eq!(sources["sources"][0]["kind"], "the kernel's generator");
+}
