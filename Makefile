@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test ci bench fmt lint deny crds setup
+.PHONY: help run test soak ci bench fmt lint deny crds setup
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -10,6 +10,9 @@ run: ## boot two guests in two classes and show who gets what (KEEP=1 leaves the
 
 test: ## install what the tests need, and pass them all
 	@.ci/test
+
+soak: ## the counted tests with large counts, a line of JSON each (ONLY=NAME, SEED=N and COUNT=N replay one)
+	@.ci/soak
 
 ci: ## all that must hold before a change is taken
 	@.ci/run
