@@ -76,6 +76,16 @@ impl Buffer {
         filled.map(|_| added)
     }
 
+    /// Moves what waits in `other` here, as far as there is room; there it is wiped.
+    pub(crate) fn take_over(&mut self, other: &mut Self) {
+        self.compact();
+        let (from, room) = (other.chunk(), &mut self.memory.bytes_mut()[self.end..]);
+        let count = from.len().min(room.len());
+        room[..count].copy_from_slice(&from[..count]);
+        self.end += count;
+        other.consume(count);
+    }
+
     /// Moves what waits to the front, and wipes where it was.
     fn compact(&mut self) {
         if self.start == 0 {
@@ -160,6 +170,17 @@ mod tests {
         assert_eq!(buffer.fill_with(|space| Ok(space.len() + 1)).unwrap(), 5);
         assert_eq!(buffer.level(), 8);
         assert_eq!(buffer.fill_with(|space| Ok(space.len())).unwrap(), 0);
+    }
+
+    #[test]
+    fn what_is_taken_over_is_gone_where_it_was() {
+        let (mut buffer, mut other) = (holding(b"abc", 5), holding(b"defg", 8));
+        buffer.consume(1);
+        buffer.take_over(&mut other);
+        assert_eq!(buffer.memory.bytes(), b"bcdef");
+        assert_eq!(other.memory.bytes(), b"\0\0\0g\0\0\0\0");
+        buffer.take_over(&mut other);
+        assert_eq!((buffer.chunk(), other.chunk()), (&b"bcdef"[..], &b"g"[..]));
     }
 
     #[test]

@@ -77,3 +77,7 @@ pub(crate) fn pipe(engine: Arc<Wake>, waker: Waker) -> Result<(Outlet, Inlet), M
     let shared = Arc::new(shared);
     Ok((Outlet::new(full, emptied, Arc::clone(&shared), waker), Inlet::new(filled, empty, shared)))
 }
+
+#[cfg(test)]
+#[path = "pipe_tests.rs"]
+mod tests;

@@ -99,6 +99,11 @@ impl Supply {
         self.reserved = self.reserved.saturating_sub(bytes);
     }
 
+    /// How many bytes are granted and not drawn.
+    pub fn reserved(&self) -> u64 {
+        self.reserved
+    }
+
     /// Wipes what waits: this host is not the one it was drawn on.
     pub fn forget(&mut self) {
         match &mut self.refill {

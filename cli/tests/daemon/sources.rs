@@ -11,6 +11,8 @@ use serde_json::Value;
 
 use crate::support::{Daemon, Home, draw};
 
+/// Long enough for anything that is to happen on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
 const KEPT_WAITING: Duration = Duration::from_millis(300);
 
 /// A manifest with one source.
@@ -50,8 +52,15 @@ fn once(daemon: &Daemon, state: &str) -> Value {
 }
 
 fn asked(socket: &Path, bytes: u8) -> UnixStream {
-    let mut guest = UnixStream::connect(socket).unwrap();
+    let mut guest = connect(socket);
     guest.write_all(&[2, bytes]).unwrap();
+    guest
+}
+
+/// A connection on which nothing waits for ever.
+fn connect(socket: &Path) -> UnixStream {
+    let guest = UnixStream::connect(socket).unwrap();
+    guest.set_read_timeout(Some(PATIENCE)).unwrap();
     guest
 }
 
@@ -59,6 +68,7 @@ fn asked(socket: &Path, bytes: u8) -> UnixStream {
 fn gets_nothing(guest: &mut UnixStream) {
     guest.set_read_timeout(Some(KEPT_WAITING)).unwrap();
     guest.read_exact(&mut [0]).unwrap_err();
+    guest.set_read_timeout(Some(PATIENCE)).unwrap();
 }
 
 #[test]
@@ -99,7 +109,6 @@ fn a_pool_whose_source_is_stuck_holds_until_it_is_tested_anew_and_passes() {
     fs::write(&path, random(400_000)).unwrap();
     gets_nothing(&mut guest);
     daemon.says(&["sources", "retest", "default/noise"]);
-    guest.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     guest.read_exact(&mut [0; 64]).unwrap();
     once(&daemon, "healthy");
     daemon.wait_for("serves what it promises");
@@ -129,7 +138,7 @@ fn degraded_bytes_go_to_classes_that_allow_them_and_to_no_other() {
     assert!(daemon.says(&["waiting"]).contains("strict"));
     assert!(daemon.says(&["pools"]).contains("FullEntropy (degraded)"));
     // A request that does not wait is told that there is nothing.
-    let mut impatient = UnixStream::connect(home.socket("strict")).unwrap();
+    let mut impatient = connect(&home.socket("strict"));
     impatient.write_all(&[1, 64]).unwrap();
     let mut count = [0xff];
     impatient.read_exact(&mut count).unwrap();
@@ -143,7 +152,6 @@ fn degraded_bytes_go_to_classes_that_allow_them_and_to_no_other() {
 
     fs::write(&path, random(400_000)).unwrap();
     daemon.says(&["sources", "retest", "noise"]);
-    strict.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     strict.read_exact(&mut [0; 64]).unwrap();
 }
 
@@ -218,7 +226,6 @@ fn a_pool_goes_over_to_another_source_and_its_vms_stay_connected() {
     let kernel = pool("output: Stretched", "kernel: {}").replace("minEntropyPerByte: '8', ", "");
     home.write("pools.yaml", &kernel);
     daemon.wait_for("in force");
-    guest.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     guest.read_exact(&mut [0; 64]).unwrap();
     let sources = daemon.json(&["sources"]);
     assert_eq!(sources["sources"].as_array().unwrap().len(), 1);

@@ -63,7 +63,7 @@ impl Home {
 
     /// What a daemon that must not start says, with this home's path left out.
     pub fn refused(&self, args: &[&str]) -> String {
-        let output = self.run(args).output().unwrap();
+        let output = output(&mut self.run(args));
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         let said = String::from_utf8(output.stderr).unwrap();
         let sentences = said.lines().filter(|line| !line.contains(" INFO "));
@@ -141,7 +141,7 @@ impl Daemon {
     }
 
     pub fn ask(&self, args: &[&str]) -> Output {
-        entropool(args).arg("--api").arg(&self.api).output().unwrap()
+        output(entropool(args).arg("--api").arg(&self.api))
     }
 
     /// What a verb that succeeds prints.
@@ -192,7 +192,20 @@ impl Drop for Daemon {
 
 /// Reads `bytes` from a VM's socket, and says how many came.
 pub fn draw(socket: &Path, bytes: u64) -> usize {
-    let output = entropool(["egd", "read", &bytes.to_string()]).arg(socket).output().unwrap();
+    let output = output(entropool(["egd", "read", &bytes.to_string()]).arg(socket));
     assert!(output.status.success(), "{output:?}");
     output.stdout.len()
+}
+
+/// What a command prints that ends by itself; one that does not is killed, and fails the test.
+pub fn output(command: &mut Command) -> Output {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let id = Pid::from_child(&child);
+    let (send, ended) = channel();
+    thread::spawn(move || send.send(child.wait_with_output().unwrap()));
+    ended.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+        // Nobody has waited for it, so the number is still its own.
+        let _ = kill_process(id, Signal::KILL);
+        panic!("{command:?} does not end");
+    })
 }

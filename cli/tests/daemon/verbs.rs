@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::support::{Home, draw, entropool};
+use crate::support::{Home, draw, entropool, output};
 
 const POOL: &str = "
 apiVersion: entropool.io/v1alpha1
@@ -102,7 +102,7 @@ fn the_egd_verbs_speak_all_five_commands() {
     home.write("pools.yaml", POOL);
     let daemon = home.start(&["-f", "pools.yaml", "--vm", "a=default/gold,client=egd"]);
     let egd = |args: &[&str]| {
-        let output = entropool(["egd"]).args(args).arg(home.socket("a")).output().unwrap();
+        let output = output(entropool(["egd"]).args(args).arg(home.socket("a")));
         assert!(output.status.success(), "{output:?}");
         output.stdout
     };
@@ -204,7 +204,7 @@ fn the_egd_verbs_are_not_misled_by_what_a_qemu_is_sent_unasked() {
     let home = Home::new();
     home.write("pools.yaml", POOL);
     let daemon = home.start(&["-f", "pools.yaml", "--vm", "a=default/gold"]);
-    let egd = |args: &[&str]| entropool(["egd"]).args(args).arg(home.socket("a")).output().unwrap().stdout;
+    let egd = |args: &[&str]| output(entropool(["egd"]).args(args).arg(home.socket("a"))).stdout;
     for _ in 0..20 {
         assert_eq!(egd(&["pid"]), format!("{}\n", daemon.id()).into_bytes());
         let level = String::from_utf8(egd(&["level"])).unwrap();

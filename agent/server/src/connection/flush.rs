@@ -51,20 +51,20 @@ impl Connection {
     /// Sends so many bytes that nobody asked for, before anything was asked, and says how many went.
     pub(crate) fn push(&self, supply: &mut Supply, degraded: bool, bytes: u64) -> Result<u64, Fault> {
         debug_assert!(self.session.next_output().is_none(), "something was asked");
-        supply.reserve(bytes);
         let wanted = usize::try_from(bytes).unwrap_or(0);
         let take = |bytes: &[u8]| Ok(send(&self.socket, bytes, SendFlags::NOSIGNAL)?);
-        let sent = draw(supply, degraded, wanted, take);
-        let sent = match sent {
-            Ok(sent) => sent as u64,
-            Err(DrawError::Empty) => 0,
-            Err(DrawError::Take(error)) => match Errno::from_io_error(&error) {
-                Some(Errno::INTR | Errno::AGAIN) => 0,
-                errno => return Err(Fault::of(errno.unwrap_or(Errno::IO))),
-            },
-        };
+        // What is drawn is released, so it is reserved first; what is not drawn is nobody's.
+        supply.reserve(bytes);
+        let drawn = draw(supply, degraded, wanted, take);
+        let sent = drawn.as_ref().map_or(0, |sent| *sent as u64);
         supply.release(bytes - sent);
-        Ok(sent)
+        match drawn {
+            Ok(_) | Err(DrawError::Empty) => Ok(sent),
+            Err(DrawError::Take(error)) => match Errno::from_io_error(&error) {
+                Some(Errno::INTR | Errno::AGAIN) => Ok(sent),
+                errno => Err(Fault::of(errno.unwrap_or(Errno::IO))),
+            },
+        }
     }
 
     /// One system call, with as much as it can carry.

@@ -18,3 +18,11 @@ pub(crate) struct Block {
     pub(super) grade: Grade,
     pub(super) epoch: u64,
 }
+
+impl Block {
+    /// Whether all of `next` may be put behind these bytes.
+    pub(super) fn goes_with(&self, next: &Self) -> bool {
+        let room = self.bytes.capacity() - self.bytes.level();
+        (self.grade, self.epoch) == (next.grade, next.epoch) && next.bytes.level() <= room
+    }
+}

@@ -31,12 +31,21 @@ impl Inlet {
     /// Takes in what has come, and drops what is void.
     pub(crate) fn look(&mut self) {
         while let Ok(block) = self.full.try_recv() {
-            self.arrived.push_back(block);
+            self.arrive(block);
         }
         let epoch = self.epoch();
         while let Some(void) = self.arrived.pop_front_if(|block| block.epoch < epoch) {
             self.give_back(void);
         }
+    }
+
+    /// A slow source's bytes come by the few, and the loop may wait for more of them before it takes any. So they are
+    /// put together: were every buffer here with a few, the engine would have none to put more in.
+    fn arrive(&mut self, mut block: Block) {
+        let last = self.arrived.back_mut().filter(|last| last.goes_with(&block));
+        let Some(last) = last else { return self.arrived.push_back(block) };
+        last.bytes.take_over(&mut block.bytes);
+        self.give_back(block);
     }
 
     /// The grade and epoch of the bytes that come next.

@@ -43,12 +43,15 @@ impl Drain {
 
     /// The buffer, with `wanted` bytes in it if there are as many, and their grade.
     pub(super) fn gather(&mut self, wanted: usize) -> (&mut Buffer, Grade) {
+        while !self.has(wanted) && self.inlet.hunger() {}
+        (&mut self.buffer, self.grade)
+    }
+
+    /// Whether so many are in the buffer, once it has taken in what came.
+    fn has(&mut self, wanted: usize) -> bool {
         self.look();
         while self.buffer.level() < wanted && self.refill() {}
-        if self.buffer.level() < wanted {
-            self.inlet.hunger();
-        }
-        (&mut self.buffer, self.grade)
+        self.buffer.level() >= wanted
     }
 
     pub(super) fn forget(&mut self) {
