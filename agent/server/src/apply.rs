@@ -7,7 +7,6 @@ use htb::Tick;
 use htb::pool::ConfigureError;
 use source::{Supply, SupplyError};
 
-use crate::clock;
 use crate::plane::Plane;
 use crate::pool::{Next, Pool};
 use crate::setup::{PoolSetup, SupplySpec};
@@ -74,7 +73,8 @@ pub(crate) struct Fresh {
 pub(crate) fn prepare(
     setups: Vec<PoolSetup>,
     known: &HashMap<String, SupplySpec>,
-    supply: impl Fn(&SupplySpec) -> Result<Supply, SupplyError>,
+    mut supply: impl FnMut(&SupplySpec) -> Result<Supply, SupplyError>,
+    now: Tick,
 ) -> Result<Vec<Fresh>, ApplyError> {
     let mut names = HashSet::new();
     if let Some(twice) = setups.iter().find(|setup| !names.insert(&setup.name)) {
@@ -84,14 +84,18 @@ pub(crate) fn prepare(
         |setup: &PoolSetup| known.get(&setup.name).is_some_and(|known| known.spec() == setup.supply.spec());
     let fresh = |setup: PoolSetup| {
         let made = if keeps(&setup) { None } else { Some(supply(&setup.supply)) };
-        make(setup, made.transpose())
+        make(setup, made.transpose(), now)
     };
     setups.into_iter().map(fresh).collect()
 }
 
-fn make(setup: PoolSetup, supply: Result<Option<Supply>, SupplyError>) -> Result<Fresh, ApplyError> {
+fn make(
+    setup: PoolSetup,
+    supply: Result<Option<Supply>, SupplyError>,
+    now: Tick,
+) -> Result<Fresh, ApplyError> {
     let pool = || setup.name.clone();
-    let shaper = htb::pool::Pool::new(&setup.params, clock::now())
+    let shaper = htb::pool::Pool::new(&setup.params, now)
         .map_err(|source| ApplyError::Configure { pool: pool(), source })?;
     let supply = supply.map_err(|source| ApplyError::Supply { pool: pool(), source })?;
     if supply.as_ref().is_some_and(|supply| !supply.locked()) {

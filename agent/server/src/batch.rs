@@ -3,7 +3,6 @@
 
 use htb::{Decision, Tick};
 
-use crate::clock;
 use crate::connection::Connection;
 use crate::plane::Plane;
 use crate::poll::{Events, Token};
@@ -24,14 +23,14 @@ const LONG: usize = 16;
 const SUPPLY_RETRY: u64 = 50_000_000;
 
 impl Plane {
-    /// One round over all that is ready.
-    pub(crate) fn batch(&mut self, events: &Events, scratch: &mut [u8]) {
-        let mut now = clock::now();
+    /// One round over all that is ready, by this clock.
+    pub(crate) fn batch(&mut self, events: &Events, scratch: &mut [u8], clock: impl Fn() -> Tick) {
+        let mut now = clock();
         self.sort(events, now);
         self.accept_all(now);
         let read = self.read_all(scratch, now);
         if read > LONG {
-            now = clock::now();
+            now = clock();
         }
         self.push_due(now);
         self.dequeue_all(now);

@@ -22,7 +22,7 @@ pub(crate) fn run(mut plane: Plane, commands: &Receiver<Command>) {
         if !obey(&mut plane, commands) {
             return;
         }
-        plane.batch(&events, &mut scratch);
+        plane.batch(&events, &mut scratch, clock::now);
         if plane.is_drained(clock::now()) {
             return;
         }
@@ -52,14 +52,14 @@ impl Plane {
     }
 
     /// Is there something left that needs no event?
-    fn is_busy(&self) -> bool {
+    pub(crate) fn is_busy(&self) -> bool {
         let work = &self.work;
         !(work.read.is_empty() && work.write.is_empty() && work.accept.is_empty())
             || self.pools.iter().any(|(_, pool)| pool.next == Next::Now)
     }
 
     /// The earliest instant at which there is something to do though nothing happens.
-    fn due(&mut self) -> Option<Tick> {
+    pub(crate) fn due(&mut self) -> Option<Tick> {
         let push = self.next_push();
         let pools = self.pools.iter().filter_map(|(_, pool)| match pool.next {
             Next::At(due) => Some(due),

@@ -35,6 +35,8 @@ mod setup;
 mod slab;
 mod snapshot;
 mod sources;
+#[cfg(feature = "stage")]
+mod stage;
 mod supplies;
 mod unasked;
 mod unread;
@@ -55,3 +57,5 @@ pub use snapshot::{
     Waiting,
 };
 pub use sources::SourcesSnapshot;
+#[cfg(feature = "stage")]
+pub use stage::{Bell, Stage, Turn};

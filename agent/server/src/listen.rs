@@ -54,6 +54,15 @@ impl Listener {
     }
 }
 
+#[cfg(feature = "stage")]
+impl Listener {
+    /// The process dies: nobody listens any more, and the file stays.
+    pub(crate) fn abandon(mut self) {
+        // No file has this inode.
+        self.inode = (0, 0);
+    }
+}
+
 impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()

@@ -68,7 +68,7 @@ impl Server {
         let _turn = self.inner.applying.lock().unwrap_or_else(PoisonError::into_inner);
         let stopped = |Stopped| ApplyError::Stopping;
         let known = self.call(|plane, _| plane.supplies()).map_err(stopped)?;
-        let pools = apply::prepare(pools, &known, |spec| self.supply(spec))?;
+        let pools = apply::prepare(pools, &known, |spec| self.supply(spec), clock::now())?;
         for change in self.call(move |plane, now| plane.apply(pools, now)).map_err(stopped)? {
             tracing::info!(pool = change.pool, change = change.what, "pool");
         }

@@ -1,0 +1,131 @@
+//! The event loop without its thread and its clock: what a simulation turns by hand, in its own time.
+//!
+//! Everything else is the real thing: the sockets, what the kernel says of them, and every decision.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::Arc;
+
+use htb::Tick;
+use source::{Supply, SupplyError};
+
+use crate::apply::{self, ApplyError};
+use crate::attach_error::{AttachError, DetachError, MoveError};
+use crate::batch::READ;
+use crate::listen::{Listener, Owner};
+use crate::plane::Plane;
+use crate::poll::{Events, ring};
+use crate::setup::{Attach, PoolSetup, SupplySpec};
+use crate::snapshot::Snapshot;
+
+/// As many VMs as anybody simulates.
+const MAX_VMS: u64 = 10_000;
+
+/// Batches at one instant: more is a loop that never sleeps.
+const MOST: u32 = 100_000;
+
+/// A data plane at an instant that its owner names. It never sleeps and starts no thread.
+#[derive(Debug)]
+pub struct Stage {
+    plane: Plane,
+    scratch: Vec<u8>,
+}
+
+/// What one turn came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// How many batches there were: none where there was nothing to do.
+    pub batches: u32,
+    /// When there is something to do though nothing happens.
+    pub due: Option<Tick>,
+}
+
+/// What a supply rings when it has bytes again.
+#[derive(Clone, Debug)]
+pub struct Bell(Arc<OwnedFd>);
+
+impl Bell {
+    /// Has the next turn look at those who wait for bytes.
+    pub fn ring(&self) {
+        ring(&self.0);
+    }
+}
+
+impl Stage {
+    /// A data plane that serves nothing yet.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self { plane: Plane::new(MAX_VMS)?, scratch: vec![0; READ] })
+    }
+
+    /// What its supplies ring.
+    pub fn bell(&self) -> Bell {
+        Bell(self.plane.poll.bell())
+    }
+
+    /// As [`Server::apply`](crate::Server::apply), with supplies of the caller's making.
+    pub fn apply(
+        &mut self,
+        pools: Vec<PoolSetup>,
+        supply: impl FnMut(&SupplySpec) -> Result<Supply, SupplyError>,
+        now: Tick,
+    ) -> Result<(), ApplyError> {
+        let pools = apply::prepare(pools, &self.plane.supplies(), supply, now)?;
+        self.plane.apply(pools, now);
+        Ok(())
+    }
+
+    /// As [`Server::attach`](crate::Server::attach), with a socket at `path`.
+    pub fn attach(&mut self, attach: Attach, path: &Path, now: Tick) -> Result<(), AttachError> {
+        let vm = self.plane.admit(attach, now)?;
+        let served = Listener::open(path, Owner::default())
+            .map_err(AttachError::Listen)
+            .and_then(|listener| self.plane.serve(vm, listener));
+        served.inspect_err(|_| drop(self.plane.detach(vm, now)))
+    }
+
+    /// As [`Server::detach`](crate::Server::detach).
+    pub fn detach(&mut self, id: &str, now: Tick) -> Result<(), DetachError> {
+        let unknown = || DetachError::UnknownVm { id: id.to_owned() };
+        let vm = self.plane.vm_named(id).ok_or_else(unknown)?;
+        self.plane.detach(vm, now);
+        Ok(())
+    }
+
+    /// As [`Server::move_vm`](crate::Server::move_vm).
+    pub fn move_vm(&mut self, id: &str, class: &str, now: Tick) -> Result<(), MoveError> {
+        self.plane.move_vm(id, class, now)
+    }
+
+    /// Does all that there is to do at this instant.
+    ///
+    /// # Panics
+    /// If that has no end.
+    pub fn turn(&mut self, now: Tick) -> Turn {
+        let mut events = Events::new();
+        for batches in 0..MOST {
+            self.plane.poll.wait(&mut events, true).expect("epoll waits on descriptors of ours");
+            let due = self.plane.due();
+            let quiet = events.iter().next().is_none() && !self.plane.is_busy();
+            if quiet && due.is_none_or(|due| due > now) {
+                return Turn { batches, due };
+            }
+            self.plane.batch(&events, &mut self.scratch, || now);
+        }
+        panic!("the loop does not come to rest at {now:?}");
+    }
+
+    /// Everything as it is.
+    pub fn snapshot(&self, now: Tick) -> Snapshot {
+        self.plane.snapshot(now)
+    }
+
+    /// The process dies: the kernel closes what it had open, and nothing else happens.
+    pub fn crash(mut self) {
+        let keys: Vec<_> = self.plane.vms.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            let listener = self.plane.vms.get_mut(key).and_then(|vm| vm.listener.take());
+            listener.into_iter().for_each(Listener::abandon);
+        }
+    }
+}
