@@ -33,4 +33,4 @@ crds: ## write the generated CRDs anew
 	@. .ci/lib.sh && cargo run --quiet --package entropool-cli --bin entropool -- crds --dir deploy/crds
 
 setup: ## install beforehand what the other commands would install on their way
-	@. .ci/lib.sh && .ci/packages $$BUILD_PACKAGES $$GUEST_PACKAGES && .ci/kernel
+	@. .ci/lib.sh && .ci/packages $$BUILD_PACKAGES $$GUEST_PACKAGES $$TEST_PACKAGES $$CLUSTER_PACKAGES && .ci/kernel && .ci/kubernetes

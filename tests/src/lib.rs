@@ -10,6 +10,7 @@ mod cpio;
 
 pub mod arrivals;
 pub mod binary;
+pub mod cluster;
 pub mod console;
 pub mod daemon;
 pub mod egd_client;

@@ -25,7 +25,7 @@ fn requests_for_nothing_are_answered_with_nothing() {
 
     client.send(&[2, 0]).unwrap();
     client.write(0, &[]).unwrap();
-    assert_eq!(client.try_read(0).unwrap(), []);
+    assert_eq!(client.try_read(0).unwrap(), b"");
     // Had 0x02 given a count, it would stand in the place of this one.
     assert!(!client.pid().unwrap().is_empty());
 }
