@@ -9,10 +9,13 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+mod conditions;
 mod effective;
+mod fleet;
 mod namespaces;
 mod node;
 mod outcome;
+mod places;
 mod refusal;
 mod rules;
 mod snapshot;
@@ -22,9 +25,12 @@ mod supply;
 mod wish;
 mod world;
 
+pub use fleet::{ClassReport, Fleet, Group, NodeReport, PoolReport, Severity, Taken, Tallies, Tally};
 pub use outcome::{ClassPlan, ObjectPlan, Plan, PoolPlan};
+pub use places::places;
 pub use refusal::{Kind, Refusal};
 pub use snapshot::{Labels, Node, Snapshot};
+pub use status::keep_times;
 
 /// Decides what every node of the snapshot serves, and which edits are refused.
 pub fn plan(snapshot: &Snapshot) -> Plan {

@@ -42,3 +42,9 @@ impl fmt::Display for Refusal {
         write!(f, "{} {}: {}: {}", self.kind, self.name, self.field, self.message)
     }
 }
+
+/// All of them, each with its field.
+pub(crate) fn sentences(refusals: &[Refusal]) -> String {
+    let each = refusals.iter().map(|refusal| format!("{}: {}", refusal.field, refusal.message));
+    each.collect::<Vec<_>>().join("; ")
+}

@@ -2,40 +2,73 @@
 
 use api::{
     Accepted, ClassEffective, ClassStatus, Condition, ConditionStatus, ConditionType, EntropyClassSpec,
-    EntropyPoolSpec, PerNamespace, PerVm, PoolEffective, PoolStatus, Rate, Reason, Size, SourceAssessment,
+    EntropyPoolSpec, NodeCount, Output, OutputStatus, PerNamespace, PerVm, PoolEffective, PoolStatus, Rate,
+    Reason, Size, SourceAssessment, WorstSource,
 };
 use delivery::{ClassConfig, NamespaceBound, Shape};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use crate::conditions;
+use crate::fleet::Tally;
 
 use crate::outcome::{ClassPlan, ObjectPlan, PoolPlan};
-use crate::refusal::Refusal;
+use crate::refusal::sentences;
 
 impl PoolPlan {
-    /// The part of the status that the plan knows; what nodes report is not in it.
-    pub fn status(&self) -> PoolStatus {
+    /// The whole status, but for times: [`keep_times`] adds those.
+    pub fn status(&self, tally: &Tally) -> PoolStatus {
         PoolStatus {
             observed_generation: Some(self.generation),
-            conditions: vec![self.accepted_condition()],
+            conditions: conditions::of_pool(self, tally),
             accepted: self.accepted_spec.clone(),
             effective: self.effective.clone(),
+            nodes: Some(nodes(tally)),
+            vms: Some(tally.vms),
             assured: self.assured.clone(),
+            worst_source: worst_source(tally),
             sources: self.accepted_spec.iter().flat_map(assessments).collect(),
-            ..PoolStatus::default()
+            output: self.accepted_spec.as_ref().map(|accepted| output(accepted.spec.output, tally)),
         }
     }
 }
 
 impl ClassPlan {
-    /// The part of the status that the plan knows; what nodes report is not in it.
-    pub fn status(&self) -> ClassStatus {
+    /// The whole status, but for times: [`keep_times`] adds those. `pool` is the plan of the class's pool.
+    pub fn status(&self, tally: &Tally, pool: Option<&PoolPlan>) -> ClassStatus {
         ClassStatus {
             observed_generation: Some(self.generation),
-            conditions: vec![self.accepted_condition()],
+            conditions: conditions::of_class(self, tally, pool),
             accepted: self.accepted_spec.clone(),
             effective: self.effective.clone(),
+            nodes: Some(nodes(tally)),
+            vms: Some(tally.vms),
             assured: self.assured.clone(),
-            ..ClassStatus::default()
         }
     }
+}
+
+/// Gives each condition the time at which its status last changed: the former one's if it is the same, else now.
+pub fn keep_times(conditions: &mut [Condition], before: &[Condition], now: &Time) {
+    for condition in conditions {
+        let same = before.iter().find(|it| it.kind == condition.kind && it.status == condition.status);
+        let since = same.and_then(|it| it.last_transition_time.clone());
+        condition.last_transition_time = Some(since.unwrap_or_else(|| now.clone()));
+    }
+}
+
+fn nodes(tally: &Tally) -> NodeCount {
+    NodeCount { selected: tally.selected, programmed: tally.programmed }
+}
+
+fn worst_source(tally: &Tally) -> Option<WorstSource> {
+    let (state, name, nodes) = tally.worst.as_ref()?;
+    Some(WorstSource { name: name.clone(), state: state.reason().to_string(), nodes: Some(nodes.count) })
+}
+
+/// What is served on the node that serves least. A node that holds serves nothing, which is no other promise.
+fn output(promised: Output, tally: &Tally) -> OutputStatus {
+    let served = if tally.degraded.count > 0 { Output::Stretched } else { promised };
+    OutputStatus { promised, served, since: None }
 }
 
 impl<S, E> ObjectPlan<S, E> {
@@ -120,9 +153,4 @@ fn assessments(accepted: &Accepted<EntropyPoolSpec>) -> impl Iterator<Item = Sou
         let assessment = source.assessment.clone()?;
         Some(SourceAssessment { name: source.name.clone(), assessment })
     })
-}
-
-fn sentences(refusals: &[Refusal]) -> String {
-    let each = refusals.iter().map(|refusal| format!("{}: {}", refusal.field, refusal.message));
-    each.collect::<Vec<_>>().join("; ")
 }

@@ -1,0 +1,46 @@
+//! The watches, each feeding the index.
+
+use std::sync::Arc;
+
+use api::names::{VM_LABEL, VM_TRUE};
+use kube::{Api, Client};
+use tokio::task::JoinSet;
+
+use crate::index::Index;
+use crate::watch::{Follow, Kind, Object, Seen};
+use crate::world::World;
+
+/// Starts to follow every kind.
+pub(crate) fn start(world: &Arc<World>, client: &Client, tasks: &mut JoinSet<()>) {
+    follow(world, tasks, Kind::Pool, Api::all(client.clone()), None, Index::pools);
+    follow(world, tasks, Kind::Class, Api::all(client.clone()), None, Index::classes);
+    follow(world, tasks, Kind::Namespace, Api::all(client.clone()), None, Index::namespaces);
+    follow(world, tasks, Kind::Node, Api::all(client.clone()), None, Index::nodes);
+    let vms = Some(format!("{VM_LABEL}={VM_TRUE}"));
+    follow(world, tasks, Kind::Vm, Api::all(client.clone()), vms, Index::vms);
+}
+
+fn follow<K>(
+    world: &Arc<World>,
+    tasks: &mut JoinSet<()>,
+    kind: Kind,
+    api: Api<K>,
+    labels: Option<String>,
+    take: fn(&mut Index, Seen<K>) -> bool,
+) where
+    K: Object + Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + Sync + 'static,
+{
+    let world = Arc::clone(world);
+    let follow = Follow { kind, api, labels, relist: world.relist(kind) };
+    tasks.spawn(follow.run(move |seen| {
+        let listed = matches!(seen, Seen::Listed(..));
+        let quiet = matches!(seen, Seen::Reached(_) | Seen::Lost);
+        let changed = take(&mut world.index(), seen);
+        if changed || listed {
+            world.replan.notify_one();
+        }
+        if !quiet {
+            world.restate.notify_one();
+        }
+    }));
+}

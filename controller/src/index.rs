@@ -1,0 +1,259 @@
+//! All that was seen of the cluster, as one snapshot with the version it stands for.
+
+use std::collections::BTreeMap;
+
+use api::names::{AGENT_LABEL, CLASS_ANNOTATION};
+use api::{EntropyClass, EntropyPool};
+use kube::core::DeserializeGuard;
+use plan::{Labels, Node, Snapshot};
+use tracing::error;
+
+use crate::watch::{Kind, Object, Seen, SlimNamespace, SlimNode, SlimPod};
+
+/// What the watches have brought so far.
+#[derive(Debug, Default)]
+pub struct Index {
+    pools: BTreeMap<String, EntropyPool>,
+    classes: BTreeMap<String, EntropyClass>,
+    namespaces: BTreeMap<String, Labels>,
+    nodes: BTreeMap<String, SeenNode>,
+    vms: BTreeMap<String, String>,
+    progress: BTreeMap<Kind, Progress>,
+}
+
+/// How far a kind is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// The newest version seen.
+    pub version: u64,
+    /// How often it was listed whole.
+    pub lists: u64,
+    /// Whether news would come at once.
+    pub live: bool,
+}
+
+/// A node of the cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SeenNode {
+    /// Its labels.
+    pub labels: Labels,
+    /// The places of classes it offers, by resource.
+    pub places: BTreeMap<String, String>,
+}
+
+impl Index {
+    /// News of pools. Says whether a plan may come out otherwise; so do all of these.
+    pub fn pools(&mut self, seen: Seen<DeserializeGuard<EntropyPool>>) -> bool {
+        let decoded = |guard| decoded(Kind::Pool, guard);
+        let same = |a: &EntropyPool, b: &EntropyPool| {
+            let accepted = |pool: &EntropyPool| pool.status.as_ref().and_then(|it| it.accepted.clone());
+            a.spec == b.spec && a.metadata.generation == b.metadata.generation && accepted(a) == accepted(b)
+        };
+        let progress = self.progress.entry(Kind::Pool).or_default();
+        let seen = not_older(seen, |name| self.pools.get(name).map(Object::version));
+        take(&mut self.pools, progress, seen, decoded, same)
+    }
+
+    /// News of classes.
+    pub fn classes(&mut self, seen: Seen<DeserializeGuard<EntropyClass>>) -> bool {
+        let decoded = |guard| decoded(Kind::Class, guard);
+        let same = |a: &EntropyClass, b: &EntropyClass| {
+            let accepted = |class: &EntropyClass| class.status.as_ref().and_then(|it| it.accepted.clone());
+            a.spec == b.spec && a.metadata.generation == b.metadata.generation && accepted(a) == accepted(b)
+        };
+        let progress = self.progress.entry(Kind::Class).or_default();
+        let seen = not_older(seen, |name| self.classes.get(name).map(Object::version));
+        take(&mut self.classes, progress, seen, decoded, same)
+    }
+
+    /// News of namespaces.
+    pub fn namespaces(&mut self, seen: Seen<SlimNamespace>) -> bool {
+        let labels = |namespace: SlimNamespace| Some(namespace.metadata.labels.unwrap_or_default());
+        let progress = self.progress.entry(Kind::Namespace).or_default();
+        take(&mut self.namespaces, progress, seen, labels, |a, b| a == b)
+    }
+
+    /// News of nodes.
+    pub fn nodes(&mut self, seen: Seen<SlimNode>) -> bool {
+        let node = |node: SlimNode| {
+            Some(SeenNode { labels: node.metadata.labels.unwrap_or_default(), places: node.status.capacity })
+        };
+        let progress = self.progress.entry(Kind::Node).or_default();
+        take(&mut self.nodes, progress, seen, node, |a, b| a.labels == b.labels)
+    }
+
+    /// News of launcher pods. No plan depends on them.
+    pub fn vms(&mut self, seen: Seen<SlimPod>) -> bool {
+        let by_uid = |mut pod: SlimPod| {
+            pod.metadata.name = pod.metadata.uid.take();
+            pod
+        };
+        let seen = match seen {
+            Seen::Listed(pods, version) => Seen::Listed(pods.into_iter().map(by_uid).collect(), version),
+            Seen::Applied(pod) => Seen::Applied(by_uid(pod)),
+            Seen::Deleted(pod) => Seen::Deleted(by_uid(pod)),
+            Seen::Reached(version) => Seen::Reached(version),
+            Seen::Lost => Seen::Lost,
+        };
+        // Without the annotation the class is the pool's default one.
+        let class = |pod: SlimPod| {
+            Some(
+                pod.metadata.annotations.and_then(|mut all| all.remove(CLASS_ANNOTATION)).unwrap_or_default(),
+            )
+        };
+        let progress = self.progress.entry(Kind::Vm).or_default();
+        take(&mut self.vms, progress, seen, class, |a, b| a == b)
+    }
+
+    /// The snapshot to plan from: nodes are those that run an agent, which the label says.
+    pub fn snapshot(&self) -> Snapshot {
+        let agents = self.nodes.iter().filter(|(_, node)| node.labels.contains_key(AGENT_LABEL));
+        let node = |(name, node): (&String, &SeenNode)| (name.clone(), Node { labels: node.labels.clone() });
+        Snapshot {
+            pools: self.pools.values().cloned().collect(),
+            classes: self.classes.values().cloned().collect(),
+            namespaces: self.namespaces.clone(),
+            nodes: agents.map(node).collect(),
+        }
+    }
+
+    /// A pool as the API server gave it back when its status was written. It says nothing of other pools.
+    pub fn wrote_pool(&mut self, pool: EntropyPool) {
+        if let Some(known) = self.pools.get_mut(pool.named()).filter(|known| known.version() < pool.version())
+        {
+            *known = pool;
+        }
+    }
+
+    /// A class, likewise.
+    pub fn wrote_class(&mut self, class: EntropyClass) {
+        if let Some(known) =
+            self.classes.get_mut(class.named()).filter(|known| known.version() < class.version())
+        {
+            *known = class;
+        }
+    }
+
+    /// One pool.
+    pub fn pool(&self, name: &str) -> Option<&EntropyPool> {
+        self.pools.get(name)
+    }
+
+    /// One class.
+    pub fn class(&self, name: &str) -> Option<&EntropyClass> {
+        self.classes.get(name)
+    }
+
+    /// One node, whether it runs an agent or not.
+    pub fn node(&self, name: &str) -> Option<&SeenNode> {
+        self.nodes.get(name)
+    }
+
+    /// All nodes by name.
+    pub fn all_nodes(&self) -> &BTreeMap<String, SeenNode> {
+        &self.nodes
+    }
+
+    /// The class that a launcher pod's annotation asks for, by the pod's uid; empty for the pool's default one.
+    pub fn vm_class(&self, uid: &str) -> Option<&str> {
+        self.vms.get(uid).map(String::as_str)
+    }
+
+    /// How far a kind is known.
+    pub fn progress(&self, kind: Kind) -> Progress {
+        self.progress.get(&kind).copied().unwrap_or_default()
+    }
+
+    /// Whether every kind was listed once.
+    pub fn is_complete(&self) -> bool {
+        Kind::ALL.iter().all(|kind| self.progress(*kind).lists > 0)
+    }
+
+    /// Whether news of every kind would come at once.
+    pub fn is_live(&self) -> bool {
+        self.is_complete() && Kind::ALL.iter().all(|kind| self.progress(*kind).live)
+    }
+}
+
+/// One object that cannot be read must not hide all others of its kind: it is told of, and what was known of it stays.
+fn decoded<K>(kind: Kind, guard: DeserializeGuard<K>) -> Option<K> {
+    guard
+        .0
+        .inspect_err(|invalid| {
+            let object = invalid.metadata.name.as_deref().unwrap_or_default();
+            error!(kind = kind.as_str(), object, error = %invalid.error, "an object cannot be read and is left as it was");
+        })
+        .ok()
+}
+
+/// Our own write shows us an object before the watch does; what the watch brings in between is older.
+fn not_older<K: Object>(seen: Seen<K>, known: impl Fn(&str) -> Option<u64>) -> Seen<K> {
+    match seen {
+        Seen::Applied(object) if known(object.named()) > Some(object.version()) => {
+            Seen::Reached(object.version())
+        }
+        seen => seen,
+    }
+}
+
+fn take<K: Object, V>(
+    known: &mut BTreeMap<String, V>,
+    progress: &mut Progress,
+    seen: Seen<K>,
+    keep: impl Fn(K) -> Option<V>,
+    same: impl Fn(&V, &V) -> bool,
+) -> bool {
+    progress.live = !matches!(seen, Seen::Lost);
+    match seen {
+        Seen::Listed(objects, version) => {
+            // What is listed is the truth, also where it is older: a restored cluster has gone back.
+            *progress = Progress { version, lists: progress.lists + 1, live: true };
+            relist(known, objects, keep, same)
+        }
+        Seen::Applied(object) => {
+            progress.version = progress.version.max(object.version());
+            let name = object.named().to_owned();
+            keep(object).is_some_and(|value| put(known, name, value, same))
+        }
+        Seen::Deleted(object) => {
+            progress.version = progress.version.max(object.version());
+            known.remove(object.named()).is_some()
+        }
+        Seen::Reached(version) => {
+            progress.version = progress.version.max(version);
+            false
+        }
+        Seen::Lost => false,
+    }
+}
+
+fn put<V>(known: &mut BTreeMap<String, V>, name: String, value: V, same: impl Fn(&V, &V) -> bool) -> bool {
+    let changed = known.get(&name).is_none_or(|before| !same(before, &value));
+    known.insert(name, value);
+    changed
+}
+
+fn relist<K: Object, V>(
+    known: &mut BTreeMap<String, V>,
+    objects: Vec<K>,
+    keep: impl Fn(K) -> Option<V>,
+    same: impl Fn(&V, &V) -> bool,
+) -> bool {
+    let mut before = std::mem::take(known);
+    let mut changed = false;
+    for object in objects {
+        let name = object.named().to_owned();
+        let was = before.remove(&name);
+        let (now, differs) = match (keep(object), was) {
+            (Some(now), Some(was)) => {
+                let differs = !same(&was, &now);
+                (Some(now), differs)
+            }
+            (Some(now), None) => (Some(now), true),
+            (None, was) => (was, false),
+        };
+        changed |= differs;
+        known.extend(now.map(|now| (name, now)));
+    }
+    changed || !before.is_empty()
+}

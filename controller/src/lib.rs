@@ -1,0 +1,23 @@
+//! The control plane: what users wrote becomes each node's configuration, and what nodes say becomes status.
+//!
+//! [`index`](Index) holds what was seen, `plan` decides, and everything else here is a shell around the two:
+//! watches, the agents' gRPC stream, status, the Lease. It refuses to decide anything about bytes, and to know a
+//! VM by more than its uid and class. Start with [`run`].
+#![forbid(unsafe_code)]
+
+mod args;
+mod clock;
+mod feed;
+mod index;
+mod lease;
+mod log;
+mod planner;
+mod run;
+mod status;
+pub mod watch;
+mod world;
+
+pub use args::Args;
+pub use index::{Index, Progress, SeenNode};
+pub use run::run;
+pub use world::{Planned, World};

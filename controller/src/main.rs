@@ -1,0 +1,7 @@
+//! The controller.
+
+use clap::Parser;
+
+fn main() -> anyhow::Result<()> {
+    controller::run(controller::Args::parse())
+}

@@ -1,0 +1,174 @@
+//! Writes what has changed, while this replica holds the Lease.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::names::API_VERSION;
+use api::{EntropyClass, EntropyPool};
+use futures::StreamExt;
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Client, Resource};
+use plan::Tallies;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use tokio::sync::watch;
+use tracing::{debug, info, warn};
+
+use super::difference::{Status, Urgency, urgency};
+use super::pace::Pace;
+use crate::clock;
+use crate::world::{Planned, World};
+
+/// Who we are among the owners of fields.
+pub(crate) const FIELD_MANAGER: &str = "entropool-controller";
+/// How often what had to wait is looked at again.
+const LOOK: Duration = Duration::from_secs(1);
+/// Writes on their way at a time.
+const AT_ONCE: usize = 8;
+/// For so long after taking the Lease, silence of nodes is not told: they are still reconnecting.
+const SETTLING: Duration = Duration::from_secs(15);
+
+/// Writes status as often as it changes and the pace allows, while `leads` says so; ends never.
+pub(crate) async fn run(world: Arc<World>, client: Client, mut leads: watch::Receiver<bool>) {
+    let mut writer = Writer { world, client, pace: Pace::default(), since: None };
+    loop {
+        let leading = *leads.borrow_and_update();
+        writer.since = if leading { writer.since.or(Some(clock::since_start())) } else { None };
+        if leading {
+            writer.round().await;
+        }
+        tokio::select! {
+            () = writer.world.restate.notified() => {}
+            () = tokio::time::sleep(LOOK), if leading => {}
+            changed = leads.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+struct Writer {
+    world: Arc<World>,
+    client: Client,
+    pace: Pace,
+    since: Option<Duration>,
+}
+
+/// One status to write.
+struct Write<K, S> {
+    object: K,
+    status: S,
+}
+
+impl Writer {
+    async fn round(&mut self) {
+        let Some(planned) = self.world.plan.borrow().clone() else { return };
+        let tallies = Tallies::of(&planned.plan, &self.world.fleet());
+        let (pools, classes) = (self.pools(&planned, &tallies), self.classes(&planned, &tallies));
+        self.pace.retain(|key| match key.split_once('/') {
+            Some(("pool", name)) => planned.plan.pools.contains_key(name),
+            Some((_, name)) => planned.plan.classes.contains_key(name),
+            None => false,
+        });
+        let (api, world) = (Api::all(self.client.clone()), &self.world);
+        write_all(&api, pools, |pool: EntropyPool| world.index().wrote_pool(pool)).await;
+        let api = Api::all(self.client.clone());
+        write_all(&api, classes, |class: EntropyClass| world.index().wrote_class(class)).await;
+    }
+
+    fn pools(&mut self, planned: &Planned, tallies: &Tallies) -> Vec<Write<EntropyPool, api::PoolStatus>> {
+        let world = Arc::clone(&self.world);
+        let index = world.index();
+        let none = plan::Tally::default();
+        let plans =
+            planned.plan.pools.iter().filter_map(|(name, plan)| Some((name, plan, index.pool(name)?)));
+        plans
+            .filter(|(_, plan, object)| object.metadata.generation == Some(plan.generation))
+            .filter_map(|(name, plan, object)| {
+                let tally = tallies.pools.get(name).unwrap_or(&none);
+                let status = plan.status(tally);
+                self.due(&format!("pool/{name}"), object.status.as_ref(), status, tally.away.count > 0)
+                    .map(|status| Write { object: object.clone(), status })
+            })
+            .collect()
+    }
+
+    fn classes(
+        &mut self,
+        planned: &Planned,
+        tallies: &Tallies,
+    ) -> Vec<Write<EntropyClass, api::ClassStatus>> {
+        let world = Arc::clone(&self.world);
+        let index = world.index();
+        let none = plan::Tally::default();
+        let plans =
+            planned.plan.classes.iter().filter_map(|(name, plan)| Some((name, plan, index.class(name)?)));
+        plans
+            .filter(|(_, plan, object)| object.metadata.generation == Some(plan.generation))
+            .filter_map(|(name, plan, object)| {
+                let tally = tallies.classes.get(name).unwrap_or(&none);
+                let pool = plan.accepted_spec.as_ref().and_then(|it| planned.plan.pools.get(&it.spec.pool));
+                let status = plan.status(tally, pool);
+                self.due(&format!("class/{name}"), object.status.as_ref(), status, tally.away.count > 0)
+                    .map(|status| Write { object: object.clone(), status })
+            })
+            .collect()
+    }
+
+    /// The status with its times, if it is to be written now.
+    fn due<S: Status>(&mut self, key: &str, before: Option<&S>, mut status: S, silence: bool) -> Option<S> {
+        let now = clock::since_start();
+        status.keep_times(before, &clock::wall());
+        let urgency = urgency(before, &status)?;
+        let settling = self.since.is_some_and(|since| now < since + SETTLING);
+        if urgency < Urgency::Now && silence && settling {
+            return None;
+        }
+        self.pace.allows(key, urgency, now).then_some(status)
+    }
+}
+
+async fn write_all<K, S>(api: &Api<K>, writes: Vec<Write<K, S>>, wrote: impl Fn(K))
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+    S: Serialize,
+{
+    let writes = writes.into_iter().map(|write| write_one(api, write));
+    let mut written = futures::stream::iter(writes).buffer_unordered(AT_ONCE);
+    while let Some(object) = written.next().await {
+        if let Some(object) = object {
+            wrote(object);
+        }
+    }
+}
+
+async fn write_one<K, S>(api: &Api<K>, write: Write<K, S>) -> Option<K>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+    S: Serialize,
+{
+    let meta = write.object.meta();
+    let name = meta.name.as_deref()?;
+    // With the version it was made from: one who was frozen while another led cannot write an older truth.
+    let patch = json!({
+        "apiVersion": API_VERSION,
+        "kind": K::kind(&()),
+        "metadata": {"name": name, "resourceVersion": meta.resource_version},
+        "status": write.status,
+    });
+    let params = PatchParams::apply(FIELD_MANAGER).force();
+    match api.patch_status(name, &params, &Patch::Apply(patch)).await {
+        Ok(object) => {
+            debug!(kind = %K::kind(&()), name, "status written");
+            Some(object)
+        }
+        Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => {
+            info!(kind = %K::kind(&()), name, "it changed meanwhile: its status is made anew");
+            None
+        }
+        Err(error) => {
+            warn!(kind = %K::kind(&()), name, %error, "status cannot be written");
+            None
+        }
+    }
+}

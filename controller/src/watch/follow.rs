@@ -1,0 +1,222 @@
+//! One kind, followed for ever: listed by a stream, watched, listed anew where the watch lost its place.
+//!
+//! kube's own watcher hides bookmarks and the version of a list. A node refuses a configuration that is older
+//! than its own, so here both must be known.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{Stream, StreamExt, TryStreamExt};
+use kube::api::{Api, ListParams, WatchParams};
+use kube::core::WatchEvent;
+use serde::de::DeserializeOwned;
+use tokio::sync::Notify;
+use tracing::{debug, info, warn};
+
+use super::seen::version;
+use super::{Kind, Object, Seen};
+
+/// The API server ends a watch after this long, so that one that hangs is noticed.
+const WATCH_SECONDS: u32 = 60;
+/// Silence for this long ends a watch from our side; the server sends a bookmark at the latest when it ends one.
+const SILENCE: Duration = Duration::from_secs(75);
+/// A page of a list, where the API server cannot stream it.
+const PAGE: u32 = 500;
+/// Waits between attempts, the last one for ever: soon enough to be back within seconds of the API server.
+const BACKOFF: [Duration; 5] = [
+    Duration::from_millis(100),
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+];
+/// The least time between two lists that were asked for.
+const RELIST_SPACING: Duration = Duration::from_secs(1);
+/// What the bookmark that ends a streamed list carries.
+const LIST_ENDS: &str = "k8s.io/initial-events-end";
+
+/// Asks a kind to be listed anew.
+#[derive(Clone, Debug, Default)]
+pub struct Relist(Arc<Notify>);
+
+impl Relist {
+    /// Lists anew, at most once a second.
+    pub fn ask(&self) {
+        self.0.notify_one();
+    }
+}
+
+/// One kind and how it is followed.
+pub struct Follow<K> {
+    /// Which kind.
+    pub kind: Kind,
+    /// Where it is.
+    pub api: Api<K>,
+    /// Only objects with these labels.
+    pub labels: Option<String>,
+    /// Who may ask for a new list.
+    pub relist: Relist,
+}
+
+/// Why a watch ended.
+enum Ended {
+    /// As watches do; it goes on where it was.
+    Quietly,
+    /// The version is too old for the API server, or somebody asked: list again.
+    ListAgain,
+    /// The API server is not there, or refuses.
+    Failed(kube::Error),
+}
+
+impl<K> Follow<K>
+where
+    K: Object + Clone + Debug + DeserializeOwned + Send + 'static,
+{
+    /// Tells `sink` all that happens; ends never.
+    pub async fn run(self, sink: impl Fn(Seen<K>) + Send) {
+        let mut place: Option<u64> = None;
+        let mut failures = 0;
+        loop {
+            let ended = match place {
+                None => self.list_and_watch(&mut place, &sink).await,
+                Some(from) => self.watch(&WatchParams::default(), from, &mut place, &sink).await,
+            };
+            match ended {
+                Ended::Quietly => {
+                    failures = 0;
+                    tokio::time::sleep(BACKOFF[0]).await;
+                }
+                Ended::ListAgain => {
+                    info!(kind = self.kind.as_str(), "listing anew");
+                    place = None;
+                    tokio::time::sleep(RELIST_SPACING).await;
+                }
+                Ended::Failed(error) => {
+                    sink(Seen::Lost);
+                    place = place.filter(|_| !gone(&error));
+                    let wait = BACKOFF[failures.min(BACKOFF.len() - 1)];
+                    failures += 1;
+                    warn!(kind = self.kind.as_str(), %error, retry_in = ?wait, "watch failed");
+                    tokio::time::sleep(wait).await;
+                }
+            }
+        }
+    }
+
+    async fn list_and_watch(&self, place: &mut Option<u64>, sink: &(impl Fn(Seen<K>) + Send)) -> Ended {
+        match self.watch(&WatchParams::streaming_lists(), 0, place, sink).await {
+            // A server older than 1.32 does not know how to stream a list.
+            Ended::Failed(kube::Error::Api(status)) if status.is_invalid() && place.is_none() => {
+                debug!(kind = self.kind.as_str(), "the API server streams no lists: listing by pages");
+                match self.list_pages().await {
+                    Ok((objects, version)) => {
+                        *place = Some(version);
+                        sink(Seen::Listed(objects, version));
+                        Ended::Quietly
+                    }
+                    Err(error) => Ended::Failed(error),
+                }
+            }
+            ended => ended,
+        }
+    }
+
+    async fn list_pages(&self) -> Result<(Vec<K>, u64), kube::Error> {
+        let mut params =
+            ListParams { label_selector: self.labels.clone(), ..ListParams::default() }.limit(PAGE);
+        let mut objects = Vec::new();
+        loop {
+            let page = self.api.list(&params).await?;
+            objects.extend(page.items);
+            let next = page.metadata.continue_.filter(|token| !token.is_empty());
+            match next {
+                Some(token) => params = params.continue_token(&token),
+                None => return Ok((objects, page.metadata.resource_version.as_deref().map_or(0, version))),
+            }
+        }
+    }
+
+    /// Watches once. `from` 0 starts with all objects, consistently; `place` follows what was seen.
+    async fn watch(
+        &self,
+        params: &WatchParams,
+        from: u64,
+        place: &mut Option<u64>,
+        sink: &(impl Fn(Seen<K>) + Send),
+    ) -> Ended {
+        let mut params = params.clone().timeout(WATCH_SECONDS);
+        params.label_selector.clone_from(&self.labels);
+        let from = if from == 0 { String::new() } else { from.to_string() };
+        let stream = match tokio::time::timeout(SILENCE, self.api.watch(&params, &from)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return Ended::Failed(error),
+            Err(_) => return Ended::Quietly,
+        };
+        self.consume(stream.boxed(), place, sink).await
+    }
+
+    async fn consume(
+        &self,
+        mut events: impl Stream<Item = Result<WatchEvent<K>, kube::Error>> + Unpin + Send,
+        place: &mut Option<u64>,
+        sink: &(impl Fn(Seen<K>) + Send),
+    ) -> Ended {
+        // Being let in is news too: what is known is as new as the API server's.
+        if let Some(version) = *place {
+            sink(Seen::Reached(version));
+        }
+        let mut listing = place.is_none().then(Vec::new);
+        loop {
+            let event = tokio::select! {
+                event = tokio::time::timeout(SILENCE, events.try_next()) => event,
+                () = self.relist.0.notified() => return Ended::ListAgain,
+            };
+            match event {
+                Ok(Ok(Some(WatchEvent::Error(status)))) if status.code == 410 => return Ended::ListAgain,
+                Ok(Ok(Some(WatchEvent::Error(status)))) => return Ended::Failed(kube::Error::Api(status)),
+                Ok(Ok(Some(event))) => {
+                    if let Some((seen, reached)) = step(event, &mut listing) {
+                        *place = (*place).max(Some(reached));
+                        sink(seen);
+                    }
+                }
+                Ok(Ok(None)) | Err(_) => return Ended::Quietly,
+                Ok(Err(error)) => return Ended::Failed(error),
+            }
+        }
+    }
+}
+
+/// What an event says, and up to which version; nothing while a list is on its way.
+fn step<K: Object>(event: WatchEvent<K>, listing: &mut Option<Vec<K>>) -> Option<(Seen<K>, u64)> {
+    match (event, listing.as_mut()) {
+        (WatchEvent::Added(object) | WatchEvent::Modified(object), Some(objects)) => {
+            objects.push(object);
+            None
+        }
+        (WatchEvent::Bookmark(bookmark), Some(_)) => {
+            let ends = bookmark.metadata.annotations.get(LIST_ENDS).is_some_and(|ends| ends == "true");
+            let objects = listing.take_if(|_| ends)?;
+            let reached = version(&bookmark.metadata.resource_version);
+            Some((Seen::Listed(objects, reached), reached))
+        }
+        (WatchEvent::Bookmark(bookmark), None) => {
+            let reached = version(&bookmark.metadata.resource_version);
+            Some((Seen::Reached(reached), reached))
+        }
+        (WatchEvent::Added(object) | WatchEvent::Modified(object), None) => {
+            let reached = object.version();
+            Some((Seen::Applied(object), reached))
+        }
+        (WatchEvent::Deleted(object), None) => {
+            let reached = object.version();
+            Some((Seen::Deleted(object), reached))
+        }
+        (WatchEvent::Deleted(_) | WatchEvent::Error(_), _) => None,
+    }
+}
+
+fn gone(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 410)
+}

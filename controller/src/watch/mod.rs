@@ -1,0 +1,11 @@
+//! Following the API server: what is there, and up to which version that is known.
+
+mod follow;
+mod kind;
+mod seen;
+mod slim;
+
+pub use follow::{Follow, Relist};
+pub use kind::Kind;
+pub use seen::{Object, Seen};
+pub use slim::{SlimNamespace, SlimNode, SlimNodeStatus, SlimPod};
