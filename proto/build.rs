@@ -3,11 +3,14 @@
 use std::error::Error;
 
 const ROOT: &str = "proto";
-const FILES: [&str; 1] = ["entropool/local/v1alpha1/local.proto"];
+const FILES: [&str; 2] =
+    ["entropool/delivery/v1alpha1/delivery.proto", "entropool/local/v1alpha1/local.proto"];
+/// Shared by all streams that are sent the same.
+const SHARED: &str = ".entropool.delivery.v1alpha1.Resource.body";
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed={ROOT}");
     let descriptors = protox::compile(FILES, [ROOT])?;
-    tonic_prost_build::configure().build_transport(false).compile_fds(descriptors)?;
+    tonic_prost_build::configure().build_transport(false).bytes(SHARED).compile_fds(descriptors)?;
     Ok(())
 }

@@ -1,0 +1,135 @@
+//! Every message comes back as it was said.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use delivery::{
+    AgentState, BytesPerDay, ClassUse, Condition, FromAgent, FromController, Hash, Health, Item, Kind, Move,
+    Name, Refusal, Report, Serving, SourceState, Span, Subscription, Supply, Token, Update, Version, Vm,
+    VmsReport,
+};
+use entropool_codec::{Bytes, agent, controller};
+use prost::Message;
+use proto::delivery as wire;
+
+fn version() -> Version {
+    [(Kind::POOLS, 1), (Kind::CLASSES, u64::MAX), (Kind(4_000_000_000), 3)].into_iter().collect()
+}
+
+fn supply(serving: Serving) -> Supply {
+    let all = [Health::Healthy, Health::Starting, Health::Suspect, Health::Unavailable, Health::Failed];
+    let state = |health| SourceState {
+        name: "trng".to_owned(),
+        health,
+        reason: "Stalled".to_owned(),
+        message: "why".to_owned(),
+    };
+    Supply { serving, message: "why".to_owned(), sources: all.into_iter().map(state).collect() }
+}
+
+fn report() -> Report {
+    let condition = Condition { status: true, reason: "R".to_owned(), message: "m".to_owned() };
+    let vm = |place: Option<&str>| Vm {
+        pool: "p".to_owned(),
+        class: "c".to_owned(),
+        place: place.map(str::to_owned),
+        outlived: place.is_none(),
+    };
+    let serving = [Serving::Starting, Serving::Promised, Serving::Degraded, Serving::Held];
+    Report {
+        agent: Some(AgentState { ready: true, conditions: BTreeMap::from([("T".to_owned(), condition)]) }),
+        vms: Some(VmsReport {
+            whole: true,
+            vms: BTreeMap::from([("a".to_owned(), vm(Some("c"))), ("b".to_owned(), vm(None))]),
+            gone: BTreeSet::from(["d".to_owned()]),
+        }),
+        usage: Some(BTreeMap::from([(
+            ("p".to_owned(), "c".to_owned()),
+            ClassUse { vms: 3, assured: BytesPerDay(9), waiting: 1 },
+        )])),
+        supplies: Some(serving.map(|serving| (format!("{serving:?}"), supply(serving))).into()),
+    }
+}
+
+#[test]
+fn what_an_agent_says_comes_back() {
+    let refusal = || Refusal::new("Why", "because");
+    let said = [
+        FromAgent::Subscribe(Subscription {
+            node: "node-1".to_owned(),
+            agent_version: "0.1.0".to_owned(),
+            capabilities: vec!["move".to_owned()],
+            version: version(),
+            held: BTreeMap::from([(Name::from("pool/p"), Hash([7; 16]))]),
+        }),
+        FromAgent::Ack { nonce: 1 },
+        FromAgent::Nack { nonce: 2, refusal: refusal() },
+        FromAgent::Report(report()),
+        FromAgent::Report(Report::default()),
+        FromAgent::Token(Token::new("secret")),
+        FromAgent::Moved { ticket: 3, result: Ok(()) },
+        FromAgent::Moved { ticket: 4, result: Err(refusal()) },
+    ];
+    for message in said {
+        let bytes = agent::to_wire(message.clone()).encode_to_vec();
+        assert_eq!(agent::of_wire(wire::FromAgent::decode(&*bytes).unwrap()), Ok(message));
+    }
+}
+
+#[test]
+fn what_a_controller_says_comes_back() {
+    let item = Item { hash: Hash([1; 16]), body: Bytes::from_static(b"body") };
+    let said = [
+        FromController::Update(Update {
+            nonce: u64::MAX,
+            version: version(),
+            base: Hash([3; 16]),
+            changed: vec![(Name::from("pool/p"), item)],
+            removed: vec![Name::from("class/p/c")],
+            listed: true,
+        }),
+        FromController::Move(Move { ticket: 1, uid: "u".to_owned(), class: "c".to_owned() }),
+        FromController::Authenticate,
+        FromController::Goodbye { spread: Span::millis(1_500) },
+    ];
+    for message in said {
+        let bytes = controller::to_wire(message.clone()).encode_to_vec();
+        let back = controller::of_wire(wire::FromController::decode(Bytes::from(bytes)).unwrap());
+        assert_eq!(back, Ok(message));
+    }
+}
+
+#[test]
+fn an_agent_in_step_is_told_so_in_few_bytes() {
+    let seen = [
+        (Kind::POOLS, 1 << 40),
+        (Kind::CLASSES, 1 << 40),
+        (Kind::NAMESPACES, 1 << 40),
+        (Kind::NODES, 1 << 40),
+    ];
+    let update = Update {
+        nonce: 1,
+        version: seen.into_iter().collect(),
+        base: Hash([3; 16]),
+        changed: Vec::new(),
+        removed: Vec::new(),
+        listed: false,
+    };
+    let length = controller::to_wire(FromController::Update(update)).encoded_len();
+    assert!(length <= 80, "{length} bytes");
+}
+
+#[test]
+fn a_message_that_says_nothing_known_is_refused_and_so_is_a_hash_of_another_length() {
+    let empty = agent::of_wire(wire::FromAgent { message: None }).unwrap_err();
+    assert_eq!(empty.reason(), "MessageNotUnderstood");
+    let update = wire::Update { base: vec![0; 15], ..wire::Update::default() };
+    let message = wire::from_controller::Message::Update(update);
+    let refused = controller::of_wire(wire::FromController { message: Some(message) }).unwrap_err();
+    assert_eq!(refused.to_string(), "base is 15 bytes long: a hash is 16 bytes");
+}
+
+#[test]
+fn a_token_is_not_printed() {
+    assert_eq!(format!("{:?}", FromAgent::Token(Token::new("secret"))), "Token(Token(…))");
+}
