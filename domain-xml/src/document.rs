@@ -1,0 +1,88 @@
+//! Where in a domain's text the things lie that are looked for.
+
+use std::ops::Range;
+
+use roxmltree::{Document, ExpandedName, Node};
+
+use crate::error::DomainError;
+
+/// What XML takes for white space; a text may hold other kinds, which are no layout.
+pub(crate) const BLANK: [char; 4] = [' ', '\t', '\r', '\n'];
+
+/// A domain's text, read.
+pub(crate) struct Domain<'x> {
+    pub(crate) text: &'x str,
+    document: Document<'x>,
+}
+
+impl<'x> Domain<'x> {
+    pub(crate) fn read(text: &'x str) -> Result<Self, DomainError> {
+        // Document types stay forbidden: entities could grow without bound.
+        let document = Document::parse(text).map_err(DomainError::Malformed)?;
+        let domain = Self { text, document };
+        let root = domain.root();
+        if is(root, "domain") {
+            return Ok(domain);
+        }
+        Err(DomainError::NotADomain { found: root.tag_name().name().to_owned() })
+    }
+
+    pub(crate) fn root(&self) -> Node<'_, 'x> {
+        self.document.root_element()
+    }
+
+    pub(crate) fn devices(&self) -> Option<Node<'_, 'x>> {
+        child(self.root(), "devices")
+    }
+
+    /// The one random number generator, if there is one.
+    pub(crate) fn rng(&self) -> Result<Option<Node<'_, 'x>>, DomainError> {
+        let found: Vec<_> = self.devices().into_iter().flat_map(|devices| children(devices, "rng")).collect();
+        match found[..] {
+            [] => Ok(None),
+            [rng] => Ok(Some(rng)),
+            _ => Err(DomainError::SeveralRngs { count: found.len() }),
+        }
+    }
+
+    /// An element as it begins, for a sentence about it.
+    pub(crate) fn opening(&self, element: Node) -> String {
+        let text = &self.text[element.range()];
+        let end =
+            element.first_child().map_or(text.len(), |first| first.range().start - element.range().start);
+        text[..end].to_owned()
+    }
+
+    /// The white space before `at`, from the last line break on; empty where there is none.
+    pub(crate) fn lead(&self, at: usize) -> &'x str {
+        let before = &self.text[..at];
+        let blank = &before[before.trim_end_matches(BLANK).len()..];
+        let from = blank.rfind("\r\n").or_else(|| blank.rfind('\n'));
+        from.map_or("", |from| &blank[from..])
+    }
+
+    /// An element with the white space before it: what has to go so that no empty line stays.
+    pub(crate) fn with_lead(&self, element: Node) -> Range<usize> {
+        let Range { start, end } = element.range();
+        start - self.lead(start).len()..end
+    }
+}
+
+/// What the domain calls itself.
+pub fn name(xml: &str) -> Result<Option<String>, DomainError> {
+    let domain = Domain::read(xml)?;
+    Ok(child(domain.root(), "name").and_then(|name| name.text()).map(|name| name.trim().to_owned()))
+}
+
+/// libvirt's own elements have no namespace.
+pub(crate) fn is(node: Node, name: &str) -> bool {
+    node.is_element() && node.tag_name() == ExpandedName::from(name)
+}
+
+pub(crate) fn child<'a, 'x>(node: Node<'a, 'x>, name: &str) -> Option<Node<'a, 'x>> {
+    node.children().find(|child| is(*child, name))
+}
+
+pub(crate) fn children<'a, 'x>(node: Node<'a, 'x>, name: &str) -> impl Iterator<Item = Node<'a, 'x>> {
+    node.children().filter(move |child| is(*child, name))
+}
