@@ -3,7 +3,7 @@
 use crate::engine::{Member, Origin, Pool, Serving, Standing};
 use crate::feeder::Tally;
 use crate::health::State;
-use crate::spec::{OnFailure, Output, SourceKind};
+use crate::spec::{Output, SourceKind};
 
 /// How a pool stands.
 #[derive(Clone, Debug)]
@@ -16,7 +16,8 @@ pub struct PoolStatus {
     pub serving: Serving,
     /// The instant at which it came to that.
     pub since: u64,
-    /// Why it serves no more than that; empty while it serves what it promises.
+    /// Why it serves no more than that, to be said after the pool's name: `holds: source trng failed
+    /// (RepetitionCount); …`. Empty while it serves what it promises.
     pub sentence: String,
     /// How many of the sources that its output may rest on are healthy.
     pub healthy: usize,
@@ -63,7 +64,7 @@ impl PoolStatus {
             promised: pool.spec.output,
             serving,
             since,
-            sentence: sentence(serving, healthy, pool),
+            sentence: sentence(serving, healthy, pool, &sources),
             healthy,
             bytes_out: pool.bytes_out(),
             sources,
@@ -72,6 +73,19 @@ impl PoolStatus {
 }
 
 impl SourceStatus {
+    /// That it is not healthy, and why, in few words.
+    fn is_out(&self) -> Option<String> {
+        let state = match self.state {
+            State::Healthy => return None,
+            State::Starting => "is in its start-up test",
+            State::Suspect => "is suspect",
+            State::Failed => "failed",
+            State::Unavailable => "is unavailable",
+        };
+        let reason = self.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+        Some(format!("source {} {state}{reason}", self.name))
+    }
+
     fn of(member: &Member, drawn: bool, since: u64) -> Self {
         let (name, kind, tier) = (member.spec.name.clone(), member.spec.kind.clone(), member.spec.tier);
         let plain = |state, reason, sentence| Self {
@@ -99,20 +113,21 @@ impl SourceStatus {
     }
 }
 
-fn sentence(serving: Serving, healthy: usize, pool: &Pool) -> String {
+fn sentence(serving: Serving, healthy: usize, pool: &Pool, sources: &[SourceStatus]) -> String {
+    let of_promise = |member: &&Member| member.counts(pool.spec.output);
+    let counted = pool.members.iter().filter(of_promise).count();
     let needed = pool.spec.min_healthy.max(1);
-    let counted = pool.members.iter().filter(|member| member.counts(pool.spec.output)).count();
-    let found = format!("{healthy} of {counted} sources are healthy and {needed} must be");
-    match (serving, pool.spec.on_failure) {
-        (Serving::Promised, _) => String::new(),
-        (Serving::Starting, _) => "its sources are in their start-up test".to_owned(),
-        (Serving::Held, OnFailure::Hold | OnFailure::Degrade) => {
-            format!("{found}: requests wait until they are (onSourceFailure: Hold)")
-        }
-        (Serving::Degraded, _) => {
-            format!(
-                "{found}: classes with allowDegraded are served Stretched bytes (onSourceFailure: Degrade)"
-            )
-        }
+    let out = pool.members.iter().zip(sources).filter(|(member, _)| of_promise(member));
+    let out: Vec<String> = out.filter_map(|(_, source)| source.is_out()).collect();
+    let found =
+        format!("{}; {healthy} of {counted} sources are healthy and {needed} must be", out.join(", "));
+    match serving {
+        Serving::Promised => String::new(),
+        Serving::Starting => "starts: its sources are in their start-up test".to_owned(),
+        Serving::Held => format!("holds: {found} (onSourceFailure: Hold)"),
+        Serving::Degraded => format!(
+            "is degraded: {found}, so that classes with allowDegraded are served Stretched bytes and others wait \
+             (onSourceFailure: Degrade)"
+        ),
     }
 }

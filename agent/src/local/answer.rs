@@ -128,6 +128,7 @@ impl Look {
             shape: Some(shape(&vm.node)),
             level: Some(level(&vm.node)),
             counters: Some(counters(&vm.node)),
+            unasked: vm.unasked,
         }
     }
 
@@ -137,9 +138,13 @@ impl Look {
             let stuck = vm.blocked > 0 && vm.owed > 0;
             return stuck.then(|| binding(wire::Limit::Peer, own, self.now()));
         };
+        let mut supply = wire::PoolOutput::default();
         let (limit, whose) = match limit {
             LimitAt::Rate => (wire::Limit::Rate, own),
-            LimitAt::Supply => (wire::Limit::Supply, (wire::NodeKind::Pool, pool.name.clone())),
+            LimitAt::Supply => {
+                supply = sources::stand(&pool.name, &self.config, &self.sources).0;
+                (wire::Limit::Supply, (wire::NodeKind::Pool, pool.name.clone()))
+            }
             LimitAt::Ceil(Level::Vm) => (wire::Limit::Ceil, own),
             LimitAt::Ceil(Level::Namespace) => {
                 (wire::Limit::Ceil, (wire::NodeKind::Namespace, vm.namespace.clone()))
@@ -147,7 +152,8 @@ impl Look {
             LimitAt::Ceil(Level::Class(name)) => (wire::Limit::Ceil, (wire::NodeKind::Class, name.clone())),
             LimitAt::Ceil(Level::Pool) => (wire::Limit::Ceil, (wire::NodeKind::Pool, pool.name.clone())),
         };
-        Some(binding(limit, whose, limit_since.0))
+        let binding = binding(limit, whose, limit_since.0);
+        Some(wire::Binding { serving: supply.served, sentence: supply.sentence, ..binding })
     }
 }
 
@@ -201,7 +207,7 @@ fn step(kind: wire::NodeKind, name: &str, node: &NodeSnapshot) -> wire::Step {
 }
 
 fn binding(limit: wire::Limit, (kind, name): (wire::NodeKind, String), since: u64) -> wire::Binding {
-    wire::Binding { limit: limit.into(), kind: kind.into(), name, since }
+    wire::Binding { limit: limit.into(), kind: kind.into(), name, since, ..wire::Binding::default() }
 }
 
 fn shape(node: &NodeSnapshot) -> wire::Shape {

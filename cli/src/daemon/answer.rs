@@ -4,7 +4,7 @@ use proto::local as wire;
 
 use crate::view::{
     Binding, Class, Client, Counters, Explanation, Failures, Level, Limit, Mode, NodeKind, Output, Pool,
-    PoolOutput, Rate, Shape, Source, SourceState, Span, Step, Tally, Tree, Vm,
+    PoolOutput, Rate, Serving, Shape, Source, SourceState, Span, Step, Tally, Tree, Vm,
 };
 
 pub(super) fn pool(pool: wire::Pool) -> Pool {
@@ -108,6 +108,7 @@ pub(super) fn vm(vm: wire::Vm, now: u64) -> Vm {
         shape: shape(vm.shape),
         level: level(vm.level),
         counters: counters(vm.counters),
+        unasked: vm.unasked,
     }
 }
 
@@ -145,7 +146,18 @@ fn binding(binding: wire::Binding, now: u64) -> Option<Binding> {
         wire::Limit::Peer => Limit::Peer,
     };
     let kind = kind(binding.kind())?;
-    Some(Binding { limit, kind, time: Span::between(binding.since, now), name: binding.name })
+    let (serving, time) = (serving(binding.serving()), Span::between(binding.since, now));
+    Some(Binding { limit, kind, time, serving, name: binding.name, sentence: some(binding.sentence) })
+}
+
+fn serving(serving: wire::Serving) -> Option<Serving> {
+    match serving {
+        wire::Serving::Unspecified => None,
+        wire::Serving::Starting => Some(Serving::Starting),
+        wire::Serving::Promised => Some(Serving::Promised),
+        wire::Serving::Degraded => Some(Serving::Degraded),
+        wire::Serving::Held => Some(Serving::Held),
+    }
 }
 
 fn kind(kind: wire::NodeKind) -> Option<NodeKind> {

@@ -2,12 +2,12 @@
 
 use super::amount::{rate, span, total};
 use super::table::Table;
-use crate::view::{Binding, Client, Explanation, Limit, Mode, NodeKind, Step, Vm};
+use crate::view::{Binding, Client, Explanation, Limit, Mode, NodeKind, Serving, Step, Vm};
 
 /// Where a VM draws, what it waits for, what it got, and every limit on its way.
 pub(crate) fn explain(explanation: &Explanation) -> String {
     let Explanation { vm, path } = explanation;
-    [place(vm), wait(vm, path), got(vm)].join("\n") + "\n\n" + &way(path)
+    [place(vm), wait(vm, path), got(vm) + &unasked(vm)].join("\n") + "\n\n" + &way(path)
 }
 
 /// What holds a VM back, in a few words.
@@ -16,8 +16,18 @@ pub(super) fn limit(binding: &Binding) -> String {
     match binding.limit {
         Limit::Rate => "its turn to borrow".to_owned(),
         Limit::Ceil => format!("the ceil of {whose}"),
-        Limit::Supply => format!("the sources of {whose}"),
+        Limit::Supply => format!("the sources of {whose}{}", serving(binding)),
         Limit::Peer => "its own reading".to_owned(),
+    }
+}
+
+/// What they do where they are not only slow.
+fn serving(binding: &Binding) -> &'static str {
+    match binding.serving {
+        None | Some(Serving::Promised) => "",
+        Some(Serving::Starting) => " (starting)",
+        Some(Serving::Degraded) => " (degraded)",
+        Some(Serving::Held) => " (held)",
     }
 }
 
@@ -64,7 +74,10 @@ fn reason(binding: &Binding, path: &[Step]) -> String {
         Limit::Rate if shape.rate.0 == 0 => format!("{whose} is assured nothing, {others}"),
         Limit::Rate => format!("{whose} has used up its rate of {}, {others}", rate(shape.rate)),
         Limit::Ceil => format!("{whose} is at its ceil of {}", rate(shape.ceil)),
-        Limit::Supply => format!("the sources of {whose} give less than is asked"),
+        Limit::Supply => match &binding.sentence {
+            Some(sentence) => format!("{whose} {sentence}"),
+            None => format!("the sources of {whose} give less than is asked"),
+        },
         Limit::Peer => format!("{whose} does not read what it was sent before"),
     }
 }
@@ -84,6 +97,13 @@ fn got(vm: &Vm) -> String {
         got => {
             format!("It asked for {} and got {} in {grants} {noun}, {borrowed}.", bytes(asked), total(got))
         }
+    }
+}
+
+fn unasked(vm: &Vm) -> String {
+    match vm.unasked {
+        0 => String::new(),
+        some => format!(" Of what it was charged, {} were sent unasked after it connected.", bytes(some)),
     }
 }
 
@@ -144,16 +164,29 @@ mod tests {
     #[test]
     fn each_limit_has_its_sentence() {
         let bindings = [
-            (Limit::Rate, NodeKind::Vm, "web-1"),
-            (Limit::Ceil, NodeKind::Namespace, "default"),
-            (Limit::Supply, NodeKind::Pool, "default"),
+            (Limit::Rate, NodeKind::Vm, "web-1", None),
+            (Limit::Ceil, NodeKind::Namespace, "default", None),
+            (Limit::Supply, NodeKind::Pool, "default", None),
+            (Limit::Supply, NodeKind::Pool, "default", Some(samples::HELD.to_owned())),
         ];
-        let said = bindings.map(|(limit, kind, name)| {
+        let said = bindings.map(|(limit, kind, name, sentence)| {
             let Explanation { mut vm, path } = samples::explanation();
-            vm.binding = Some(Binding { limit, kind, name: name.to_owned(), time: Span(2_100_000_000) });
+            let (name, time) = (name.to_owned(), Span(2_100_000_000));
+            vm.binding = Some(Binding { limit, kind, name, time, serving: None, sentence });
             wait(&vm, &path)
         });
         insta::assert_snapshot!(said.join("\n"));
+    }
+
+    #[test]
+    fn sources_that_are_not_only_slow_say_so_in_a_word() {
+        let Explanation { vm, .. } = samples::explanation();
+        let supply = |serving| {
+            let (limit, kind, name) = (Limit::Supply, NodeKind::Pool, "default".to_owned());
+            super::limit(&Binding { limit, kind, name, serving, ..vm.binding.clone().expect("it waits") })
+        };
+        assert_eq!(supply(Some(Serving::Promised)), "the sources of pool default");
+        assert_eq!(supply(Some(Serving::Held)), "the sources of pool default (held)");
     }
 
     #[test]

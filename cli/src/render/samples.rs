@@ -5,6 +5,10 @@ use crate::view::{
     PoolOutput, Rate, Shape, Source, SourceState, Span, Step, Tally, Tree, Vm,
 };
 
+/// What is said of a pool whose source is stuck.
+pub(super) const HELD: &str = "holds: source trng failed (RepetitionCount); 0 of 1 sources are healthy and 1 must be \
+                              (onSourceFailure: Hold)";
+
 const KI_S: u64 = 1_024 * 86_400;
 
 fn shape(rate: u64, ceil: u64) -> Shape {
@@ -34,7 +38,7 @@ pub(crate) fn tree() -> Tree {
     let held = PoolOutput {
         promised: Output::FullEntropy,
         lasted: Some(Span(90_000_000_000)),
-        sentence: Some("0 of 1 sources are healthy and 1 must be: requests wait until they are".into()),
+        sentence: Some(HELD.into()),
         ..PoolOutput::default()
     };
     let (name, shape) = ("old".into(), shape(0, 1));
@@ -104,10 +108,13 @@ fn waiting_vm() -> Vm {
             kind: NodeKind::Class,
             name: "gold".into(),
             time: Span(2_100_000_000),
+            serving: None,
+            sentence: None,
         }),
         shape: shape(1, 16),
         level: Level { tokens: -255, ctokens: 12, mode: Mode::MayBorrow },
         counters: counters(1_258_291, 629_145),
+        unasked: 128,
     }
 }
 
@@ -123,6 +130,7 @@ pub(super) fn idle_vm() -> Vm {
         socket: "/run/entropool/vm/web-2/egd.sock".into(),
         level: Level { tokens: 1_024, ctokens: 1_024, mode: Mode::CanSend },
         counters: Counters::default(),
+        unasked: 0,
         ..waiting_vm()
     }
 }

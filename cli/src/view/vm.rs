@@ -24,6 +24,8 @@ pub(crate) struct Vm {
     pub(crate) shape: Shape,
     pub(crate) level: Level,
     pub(crate) counters: Counters,
+    /// Bytes it was sent unasked.
+    pub(crate) unasked: u64,
 }
 
 /// Who speaks on a VM's socket.
@@ -43,6 +45,20 @@ pub(crate) struct Binding {
     /// For how long.
     #[serde(rename = "forSeconds")]
     pub(crate) time: Span,
+    /// What the pool serves, where it is the pool's sources.
+    pub(crate) serving: Option<Serving>,
+    /// Why it serves no more.
+    pub(crate) sentence: Option<String>,
+}
+
+/// What a pool serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Serving {
+    Starting,
+    Promised,
+    Degraded,
+    Held,
 }
 
 /// Why a VM's requests wait.

@@ -104,7 +104,12 @@ fn a_pool_whose_source_is_stuck_holds_until_it_is_tested_anew_and_passes() {
     let pools = daemon.json(&["pools"]);
     assert_eq!(pools["pools"][0]["output"]["served"], Value::Null);
     assert!(daemon.says(&["pools"]).contains("onSourceFailure: Hold"), "{}", daemon.says(&["pools"]));
-    assert!(daemon.says(&["waiting"]).contains('a'));
+    let why = "pool default holds: source noise failed (RepetitionCount); 0 of 1 sources are healthy";
+    for verb in [&["pools"][..], &["explain", "a"]] {
+        assert!(daemon.says(verb).contains(why), "{}", daemon.says(verb));
+    }
+    assert!(daemon.says(&["waiting"]).contains("the sources of pool default (held)"));
+    assert_eq!(daemon.json(&["waiting"])["vms"][0]["binding"]["serving"], "held");
 
     fs::write(&path, random(400_000)).unwrap();
     gets_nothing(&mut guest);
@@ -135,7 +140,9 @@ fn degraded_bytes_go_to_classes_that_allow_them_and_to_no_other() {
     let mut strict = asked(&home.socket("strict"), 64);
     assert_eq!(draw(&home.socket("lax"), 100_000), 100_000);
     gets_nothing(&mut strict);
-    assert!(daemon.says(&["waiting"]).contains("strict"));
+    assert!(daemon.says(&["waiting"]).contains("the sources of pool default (degraded)"));
+    let why = daemon.says(&["explain", "strict"]);
+    assert!(why.contains("pool default is degraded: source noise failed (RepetitionCount)"), "{why}");
     assert!(daemon.says(&["pools"]).contains("FullEntropy (degraded)"));
     // A request that does not wait is told that there is nothing.
     let mut impatient = connect(&home.socket("strict"));

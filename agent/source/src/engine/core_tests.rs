@@ -141,7 +141,8 @@ fn hold_is_obeyed_through_five_hundred_failures_and_left_within_a_second() {
             node.pass(SECOND / 4);
             assert!(node.draw(0, 1).is_empty(), "failure {failure}");
             let sentence = node.status(0).sentence;
-            assert!(sentence.starts_with("0 of 1 sources are healthy and 1 must be"), "{sentence}");
+            assert!(sentence.starts_with("holds: source trng "), "{sentence}");
+            assert!(sentence.contains("); 0 of 1 sources are healthy and 1 must be"), "{sentence}");
 
             node.fake(0).is(Manner::Good);
             if node.state(0, 0) == State::Failed {
