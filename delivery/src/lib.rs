@@ -11,12 +11,14 @@
 
 mod config;
 mod content;
+pub mod limits;
 mod message;
 mod parts;
 pub mod publisher;
 mod report;
 pub mod subscriber;
 mod tick;
+pub mod trust;
 mod version;
 
 pub use config::{
