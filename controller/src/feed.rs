@@ -36,6 +36,14 @@ fn follow<K>(
         let listed = matches!(seen, Seen::Listed(..));
         let quiet = matches!(seen, Seen::Reached(_) | Seen::Lost);
         let changed = take(&mut world.index(), seen);
+        if kind == Kind::Vm {
+            // Who moved is found out where the VMs are known.
+            world.moves.send_if_modified(|count| {
+                *count += u64::from(changed);
+                changed
+            });
+            return;
+        }
         if changed || listed {
             world.replan.notify_one();
         }

@@ -134,6 +134,13 @@ impl Index {
         }
     }
 
+    /// A node as the API server gave it back when its places were written. Its labels are the watch's to tell.
+    pub fn wrote_node(&mut self, node: SlimNode) {
+        if let Some(known) = self.nodes.get_mut(node.named()) {
+            known.places = node.status.capacity;
+        }
+    }
+
     /// One pool.
     pub fn pool(&self, name: &str) -> Option<&EntropyPool> {
         self.pools.get(name)

@@ -8,12 +8,17 @@
 mod args;
 mod clock;
 mod feed;
+mod http;
 mod index;
 mod lease;
 mod log;
+mod metrics;
+mod nodes;
 mod planner;
 mod run;
+mod serve;
 mod status;
+mod trust;
 pub mod watch;
 mod world;
 

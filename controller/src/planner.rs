@@ -1,8 +1,12 @@
 //! From what was seen to what is served: one plan for many changes that come together.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use codec::Bytes;
+use delivery::{Content, NodeConfig};
+use plan::Plan;
 use tracing::{debug, info};
 
 use crate::watch::Kind;
@@ -33,7 +37,32 @@ fn planned(world: &World) -> Option<Planned> {
         let lists = Kind::ALL.map(|kind| (kind, index.progress(kind).lists));
         (index.snapshot(), versions.into(), lists.into())
     };
-    Some(Planned { plan: plan::plan(&snapshot), versions, lists })
+    let plan = plan::plan(&snapshot);
+    let before = world.plan.borrow().clone();
+    let contents = contents(&plan, before.as_deref());
+    Some(Planned { versions, lists, plan, contents })
+}
+
+/// Encodes each configuration once, however many nodes share it; one that was encoded before is not again.
+fn contents(plan: &Plan, before: Option<&Planned>) -> BTreeMap<String, Arc<Content<Bytes>>> {
+    let mut encoded: Vec<(&Arc<NodeConfig>, Arc<Content<Bytes>>)> = Vec::new();
+    let mut contents = BTreeMap::new();
+    for (node, config) in &plan.nodes {
+        let known =
+            encoded.iter().find(|(it, _)| Arc::ptr_eq(it, config)).map(|(_, content)| Arc::clone(content));
+        let content = known.unwrap_or_else(|| {
+            let content = kept(before, node, config).unwrap_or_else(|| Arc::new(codec::encode(config)));
+            encoded.push((config, Arc::clone(&content)));
+            content
+        });
+        contents.insert(node.clone(), content);
+    }
+    contents
+}
+
+fn kept(before: Option<&Planned>, node: &str, config: &NodeConfig) -> Option<Arc<Content<Bytes>>> {
+    let before = before.filter(|before| before.plan.nodes.get(node).is_some_and(|it| **it == *config))?;
+    before.contents.get(node).cloned()
 }
 
 fn publish(world: &World, planned: Planned) {

@@ -1,6 +1,7 @@
 //! The controller, put together.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -10,17 +11,25 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::info;
 
+use crate::http::Answers;
+use crate::serve::Serving;
+use crate::trust::{self, Certificate, Reviewer};
 use crate::world::World;
-use crate::{Args, feed, lease, log, planner, status};
+use crate::{Args, feed, http, lease, log, nodes, planner, serve, status};
+
+/// The Service in front of us.
+const SERVICE: &str = "entropool-controller";
+/// Streams that have not ended after this are cut.
+const LEAVING: Duration = Duration::from_secs(5);
 
 /// Runs until SIGTERM or SIGINT.
 pub fn run(args: Args) -> Result<()> {
     log::init()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no threads")?;
-    runtime.block_on(serve(args))
+    runtime.block_on(control(args))
 }
 
-async fn serve(args: Args) -> Result<()> {
+async fn control(args: Args) -> Result<()> {
     // One provider for all TLS there is; a second install would only mean that it is there already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be waited for")?;
@@ -34,13 +43,63 @@ async fn serve(args: Args) -> Result<()> {
     let me = name(&args);
     tasks.spawn(lease::run(client.clone(), args.namespace.clone(), me.clone(), Arc::clone(&leads)));
     tasks.spawn(status::run(Arc::clone(&world), client.clone(), leads.subscribe()));
+    tasks.spawn(nodes::run(Arc::clone(&world), client.clone(), leads.subscribe()));
+    let certificate = Arc::new(Certificate::default());
+    keep_certificate(&args, &client, &certificate, leads.subscribe(), &mut tasks);
+    let (leave, leaving) = watch::channel(false);
+    let reviewer = Arc::new(Reviewer::new(client.clone(), &args.namespace, &args.agent_account));
+    let answers = Answers {
+        world: Arc::clone(&world),
+        certificate: Arc::clone(&certificate),
+        leads: leads.subscribe(),
+        leaving: leaving.clone(),
+    };
+    tasks.spawn(http::bind(args.http, answers).await?);
+    let serving = Serving { listen: args.listen, world, reviewer, certificate, leaving };
+    let serving = tokio::spawn(serve::bind(serving).await?);
     tokio::select! {
         _ = terminate.recv() => info!("SIGTERM: stopping"),
         _ = interrupt.recv() => info!("interrupted: stopping"),
     }
+    leave.send_replace(true);
+    if tokio::time::timeout(LEAVING, serving).await.is_err() {
+        info!("some streams did not end in time");
+    }
     tasks.shutdown().await;
     lease::release(client, &args.namespace, &me).await;
     Ok(())
+}
+
+fn keep_certificate(
+    args: &Args,
+    client: &Client,
+    certificate: &Arc<Certificate>,
+    leads: watch::Receiver<bool>,
+    tasks: &mut JoinSet<()>,
+) {
+    let certificate = Arc::clone(certificate);
+    match &args.tls_dir {
+        Some(directory) => tasks.spawn(trust::follow_directory(directory.clone(), certificate)),
+        None => tasks.spawn(trust::keep(
+            client.clone(),
+            args.namespace.clone(),
+            names_of(args),
+            certificate,
+            leads,
+        )),
+    };
+}
+
+/// All names that agents may call us by.
+fn names_of(args: &Args) -> Vec<String> {
+    let service = format!("{SERVICE}.{}.svc", args.namespace);
+    let usual = [
+        SERVICE.to_owned(),
+        format!("{SERVICE}.{}", args.namespace),
+        format!("{service}.cluster.local"),
+        service,
+    ];
+    usual.into_iter().chain(args.tls_names.iter().cloned()).collect()
 }
 
 /// This replica's name in the Lease: the pod's, else the host's with the process.

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use plan::{Fleet, Plan};
+use codec::Bytes;
+use delivery::{Content, Version};
+use plan::{Fleet, NodeReport, Plan};
 use tokio::sync::{Notify, watch};
 
 use crate::index::Index;
@@ -20,18 +22,30 @@ pub struct World {
     pub restate: Notify,
     /// The newest plan; none before everything was listed once.
     pub plan: watch::Sender<Option<Arc<Planned>>>,
+    /// Counts the times at which a launcher pod may have come to name another class.
+    pub moves: watch::Sender<u64>,
     relists: BTreeMap<Kind, Relist>,
 }
 
 /// A plan and what it was made from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Planned {
-    /// The plan.
-    pub plan: Plan,
-    /// The newest version seen of each kind when it was made.
+    /// The newest version seen of each kind when it was made. First, since a comparison mostly ends here.
     pub versions: BTreeMap<Kind, u64>,
     /// How often each kind had been listed by then.
     pub lists: BTreeMap<Kind, u64>,
+    /// The plan.
+    pub plan: Plan,
+    /// What each node is sent; nodes that serve the same share one.
+    pub contents: BTreeMap<String, Arc<Content<Bytes>>>,
+}
+
+impl Planned {
+    /// The version as agents know it.
+    pub fn version(&self) -> Version {
+        let delivered = self.versions.iter().filter_map(|(kind, seen)| Some((kind.delivered()?, *seen)));
+        delivered.collect()
+    }
 }
 
 impl Default for World {
@@ -42,6 +56,7 @@ impl Default for World {
             replan: Notify::new(),
             restate: Notify::new(),
             plan: watch::Sender::new(None),
+            moves: watch::Sender::new(0),
             relists: Kind::ALL.into_iter().map(|kind| (kind, Relist::default())).collect(),
         }
     }
@@ -57,6 +72,29 @@ impl World {
     /// All that nodes said.
     pub fn fleet(&self) -> MutexGuard<'_, Fleet> {
         self.fleet.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes what is known of a node now.
+    pub fn report(&self, node: &str, report: NodeReport) {
+        let changed = {
+            let mut fleet = self.fleet();
+            let changed = fleet.get(node) != Some(&report);
+            if changed {
+                fleet.insert(node.to_owned(), report);
+            }
+            changed
+        };
+        if changed {
+            self.restate.notify_one();
+        }
+    }
+
+    /// Notes that a node cannot be heard any more; what it said stands.
+    pub fn lost(&self, node: &str) {
+        if let Some(report) = self.fleet().get_mut(node) {
+            report.connected = false;
+        }
+        self.restate.notify_one();
     }
 
     /// Who may ask for a new list of a kind.

@@ -15,6 +15,8 @@ pub type Fleet = BTreeMap<String, NodeReport>;
 pub struct NodeReport {
     /// Whether it can be heard now; what it said before still stands.
     pub connected: bool,
+    /// Whether it serves and takes new VMs.
+    pub ready: bool,
     /// By pool.
     pub pools: BTreeMap<String, PoolReport>,
 }
@@ -24,12 +26,19 @@ pub struct NodeReport {
 pub struct PoolReport {
     /// Whether what is planned for it runs.
     pub taken: Taken,
+    /// What it serves from; nothing before it said so.
+    pub supply: Option<Supply>,
+    /// By class; one without a VM may be left out.
+    pub classes: BTreeMap<String, ClassReport>,
+}
+
+/// What one pool serves on one node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Supply {
     /// The state of each source, by name: `Healthy`, `Starting` or what is wrong.
     pub sources: BTreeMap<String, Reason>,
     /// What is served; nothing while the node holds.
     pub served: Option<Output>,
-    /// By class; one without a VM may be left out.
-    pub classes: BTreeMap<String, ClassReport>,
 }
 
 /// One class on one node.
@@ -176,9 +185,9 @@ impl Tally {
             }
         }
         self.vms += report.classes.values().map(|class| class.vms).sum::<u32>();
-        if report.taken == Taken::Running {
-            self.add_sources(node, report, pool.min_healthy_sources);
-            match report.served {
+        if let Some(supply) = &report.supply {
+            self.add_sources(node, supply, pool.min_healthy_sources);
+            match supply.served {
                 None => self.holding.add(node),
                 Some(served) if served != pool.output => self.degraded.add(node),
                 Some(_) => {}
@@ -186,9 +195,9 @@ impl Tally {
         }
     }
 
-    fn add_sources(&mut self, node: &str, report: &PoolReport, needed: u32) {
+    fn add_sources(&mut self, node: &str, supply: &Supply, needed: u32) {
         self.heard += 1;
-        let states = || report.sources.iter().map(|(name, state)| (Severity::of(*state), name));
+        let states = || supply.sources.iter().map(|(name, state)| (Severity::of(*state), name));
         if states().filter(|(state, _)| state.is_healthy()).count()
             < usize::try_from(needed).unwrap_or(usize::MAX)
         {

@@ -25,7 +25,7 @@ mod supply;
 mod wish;
 mod world;
 
-pub use fleet::{ClassReport, Fleet, Group, NodeReport, PoolReport, Severity, Taken, Tallies, Tally};
+pub use fleet::{ClassReport, Fleet, Group, NodeReport, PoolReport, Severity, Supply, Taken, Tallies, Tally};
 pub use outcome::{ClassPlan, ObjectPlan, Plan, PoolPlan};
 pub use places::places;
 pub use refusal::{Kind, Refusal};

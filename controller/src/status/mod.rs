@@ -4,4 +4,4 @@ mod difference;
 mod pace;
 mod writer;
 
-pub(crate) use writer::run;
+pub(crate) use writer::{FIELD_MANAGER, run};

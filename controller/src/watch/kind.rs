@@ -19,6 +19,17 @@ impl Kind {
     /// All of them.
     pub const ALL: [Self; 5] = [Self::Pool, Self::Class, Self::Namespace, Self::Node, Self::Vm];
 
+    /// As agents know it; launcher pods are in no configuration.
+    pub const fn delivered(self) -> Option<delivery::Kind> {
+        match self {
+            Self::Pool => Some(delivery::Kind::POOLS),
+            Self::Class => Some(delivery::Kind::CLASSES),
+            Self::Namespace => Some(delivery::Kind::NAMESPACES),
+            Self::Node => Some(delivery::Kind::NODES),
+            Self::Vm => None,
+        }
+    }
+
     /// The word that logs and metrics use.
     pub const fn as_str(self) -> &'static str {
         match self {

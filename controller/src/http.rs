@@ -1,0 +1,100 @@
+//! Health, readiness and metrics, over plain HTTP.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tracing::{debug, info};
+
+use crate::metrics;
+use crate::trust::Certificate;
+use crate::world::World;
+
+/// Who asks is a kubelet or a Prometheus.
+const AT_ONCE: usize = 32;
+const HEADERS_WITHIN: Duration = Duration::from_secs(5);
+const CONNECTED_FOR: Duration = Duration::from_mins(1);
+
+/// What answers are made from.
+pub(crate) struct Answers {
+    pub(crate) world: Arc<World>,
+    pub(crate) certificate: Arc<Certificate>,
+    pub(crate) leads: watch::Receiver<bool>,
+    pub(crate) leaving: watch::Receiver<bool>,
+}
+
+/// Listens. The future that comes back answers for ever.
+pub(crate) async fn bind(listen: SocketAddr, answers: Answers) -> Result<impl Future<Output = ()> + Send> {
+    let listener =
+        TcpListener::bind(listen).await.with_context(|| format!("nobody can listen at {listen}"))?;
+    info!(address = %listener.local_addr().unwrap_or(listen), "health and metrics are served");
+    let answers = Arc::new(answers);
+    let turns = Arc::new(Semaphore::new(AT_ONCE));
+    Ok(async move {
+        loop {
+            let Ok(turn) = Arc::clone(&turns).acquire_owned().await else { return };
+            let Ok((stream, _)) = listener.accept().await else { continue };
+            let answers = Arc::clone(&answers);
+            tokio::spawn(async move {
+                let _turn = turn;
+                let answer =
+                    service_fn(|request| std::future::ready(Ok::<_, Infallible>(answers.to(&request))));
+                let mut http = hyper::server::conn::http1::Builder::new();
+                http.timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN);
+                let connection = http.serve_connection(TokioIo::new(stream), answer);
+                if let Ok(Err(error)) = tokio::time::timeout(CONNECTED_FOR, connection).await {
+                    debug!(%error, "a request failed");
+                }
+            });
+        }
+    })
+}
+
+impl Answers {
+    fn to(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        if request.method() != Method::GET {
+            return text(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered\n".to_owned());
+        }
+        match request.uri().path() {
+            "/healthz" => text(StatusCode::OK, "ok\n".to_owned()),
+            "/readyz" => match self.unready() {
+                None => text(StatusCode::OK, "ok\n".to_owned()),
+                Some(why) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
+            },
+            "/metrics" => {
+                let mut response = text(StatusCode::OK, metrics::render(&self.world, *self.leads.borrow()));
+                let format = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(format));
+                response
+            }
+            _ => text(StatusCode::NOT_FOUND, "there are /healthz, /readyz and /metrics\n".to_owned()),
+        }
+    }
+
+    /// Why agents had better go elsewhere.
+    fn unready(&self) -> Option<&'static str> {
+        if *self.leaving.borrow() {
+            return Some("stopping");
+        }
+        if !self.certificate.is_there() {
+            return Some("there is no certificate yet");
+        }
+        (!self.world.serves()).then_some("not everything was listed, or the API server cannot be heard")
+    }
+}
+
+fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    response
+}

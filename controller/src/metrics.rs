@@ -1,0 +1,119 @@
+//! Figures for Prometheus, made from what is known at the moment of asking.
+
+use std::collections::BTreeMap;
+
+use plan::{Plan, Refusal, Taken};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use crate::watch::Kind;
+use crate::world::World;
+
+type Labels = Vec<(&'static str, String)>;
+
+/// All of them, in the text format.
+pub(crate) fn render(world: &World, leading: bool) -> String {
+    let mut registry = Registry::default();
+    gauge(&mut registry, "entropool_controller_leader", "Whether this replica writes status", leading.into());
+    let serves = world.serves();
+    gauge(&mut registry, "entropool_controller_serving", "Whether this replica serves agents", serves.into());
+    watches(&mut registry, world);
+    if let Some(planned) = &*world.plan.borrow() {
+        nodes(&mut registry, world, &planned.plan);
+        objects(&mut registry, &planned.plan);
+    }
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = encode(&mut text, &registry);
+    text
+}
+
+fn watches(registry: &mut Registry, world: &World) {
+    let index = world.index();
+    let live =
+        Kind::ALL.map(|kind| (vec![("kind", kind.as_str().to_owned())], index.progress(kind).live.into()));
+    let lists = Kind::ALL.map(|kind| {
+        // More lists than fit were never made.
+        let lists = i64::try_from(index.progress(kind).lists).unwrap_or(i64::MAX);
+        (vec![("kind", kind.as_str().to_owned())], lists)
+    });
+    drop(index);
+    family(registry, "entropool_controller_watch_live", "Whether news of the kind come at once", live);
+    family(registry, "entropool_controller_lists", "How often the kind was listed whole", lists);
+}
+
+/// A node counts as the worst of its pools stands.
+fn nodes(registry: &mut Registry, world: &World, plan: &Plan) {
+    let mut states = BTreeMap::from([("away", 0), ("behind", 0), ("programmed", 0), ("refused", 0)]);
+    let fleet = world.fleet();
+    for node in plan.nodes.keys() {
+        let report = fleet.get(node);
+        let mut pools = report.iter().flat_map(|report| report.pools.values());
+        let state = match report {
+            Some(report) if report.connected => {
+                if pools.clone().any(|pool| matches!(pool.taken, Taken::Refused(_))) {
+                    "refused"
+                } else if pools.all(|pool| pool.taken == Taken::Running) {
+                    "programmed"
+                } else {
+                    "behind"
+                }
+            }
+            _ => "away",
+        };
+        *states.entry(state).or_default() += 1;
+    }
+    drop(fleet);
+    let states = states.into_iter().map(|(state, count)| (vec![("state", state.to_owned())], count));
+    family(registry, "entropool_nodes", "Nodes that run an agent, by how far they are", states);
+}
+
+fn objects(registry: &mut Registry, plan: &Plan) {
+    let mut refused: BTreeMap<(String, &str), i64> = BTreeMap::new();
+    let count = |all: &mut BTreeMap<_, i64>, refusal: &Refusal| {
+        *all.entry((refusal.kind.to_string(), refusal.reason.as_str())).or_default() += 1;
+    };
+    plan.refusals().for_each(|refusal| count(&mut refused, refusal));
+    let labelled = |((kind, reason), count): ((String, &str), i64)| {
+        (vec![("kind", kind), ("reason", reason.to_owned())], count)
+    };
+    let refused = refused.into_iter().map(labelled);
+    family(registry, "entropool_refusals", "Edits that are refused, by the rule they break", refused);
+    let mut standing = BTreeMap::new();
+    plan.standing().for_each(|refusal| count(&mut standing, refusal));
+    let standing = standing.into_iter().map(labelled);
+    family(
+        registry,
+        "entropool_standing",
+        "What is wrong through no edit of the object it is told of",
+        standing,
+    );
+}
+
+fn gauge(registry: &mut Registry, name: &str, help: &str, value: i64) {
+    let gauge = Gauge::<i64>::default();
+    gauge.set(value);
+    registry.register(name, help, gauge);
+}
+
+fn family(registry: &mut Registry, name: &str, help: &str, values: impl IntoIterator<Item = (Labels, i64)>) {
+    let family = Family::<Labels, Gauge>::default();
+    for (labels, value) in values {
+        family.get_or_create(&labels).set(value);
+    }
+    registry.register(name, help, family);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_controller_that_has_seen_nothing_says_so() {
+        let text = render(&World::default(), false);
+        assert!(text.contains("entropool_controller_serving 0"), "{text}");
+        assert!(text.contains("entropool_controller_watch_live{kind=\"pool\"} 0"), "{text}");
+    }
+}

@@ -1,0 +1,73 @@
+//! Agents are served here: TLS, tokens, one stream a node.
+
+mod conversation;
+mod hub;
+mod listener;
+mod report;
+mod service;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use proto::delivery::delivery_server::DeliveryServer;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Server;
+use tracing::info;
+
+use self::hub::Hub;
+use self::service::Service;
+use crate::trust::{Certificate, Reviewer};
+use crate::world::World;
+
+/// What agents send is small: a thousand VMs are 100 KB.
+const LONGEST_MESSAGE: usize = 4 << 20;
+/// A peer that does not answer a ping for so long is gone.
+const PING_EACH: Duration = Duration::from_secs(20);
+const PONG_WITHIN: Duration = Duration::from_secs(10);
+/// One agent needs one; a second while it reconnects.
+const STREAMS: u32 = 8;
+const HEADERS: u32 = 16 << 10;
+/// Connections whose handshake is done and that wait for their turn.
+const BACKLOG: usize = 64;
+
+/// What serving needs.
+pub(crate) struct Serving {
+    pub(crate) listen: SocketAddr,
+    pub(crate) world: Arc<World>,
+    pub(crate) reviewer: Arc<Reviewer>,
+    pub(crate) certificate: Arc<Certificate>,
+    pub(crate) leaving: watch::Receiver<bool>,
+}
+
+/// Listens. The future that comes back serves until `leaving`, and then until the last stream has ended.
+pub(crate) async fn bind(serving: Serving) -> Result<impl Future<Output = Result<()>> + Send> {
+    let Serving { listen, world, reviewer, certificate, leaving } = serving;
+    let listener =
+        TcpListener::bind(listen).await.with_context(|| format!("nobody can listen at {listen}"))?;
+    info!(address = %listener.local_addr().unwrap_or(listen), "agents are awaited");
+    let config = Arc::new(certificate.server_config().context("TLS cannot be set up")?);
+    let (accepted, incoming) = mpsc::channel(BACKLOG);
+    let service = Service { world, reviewer, hub: Arc::new(Hub::default()), leaving: leaving.clone() };
+    let service = DeliveryServer::new(service).max_decoding_message_size(LONGEST_MESSAGE);
+    Ok(async move {
+        tokio::spawn(listener::accept(listener, config, accepted));
+        Server::builder()
+            .http2_keepalive_interval(Some(PING_EACH))
+            .http2_keepalive_timeout(Some(PONG_WITHIN))
+            .max_concurrent_streams(Some(STREAMS))
+            .http2_max_header_list_size(Some(HEADERS))
+            .add_service(service)
+            .serve_with_incoming_shutdown(ReceiverStream::new(incoming), left(leaving))
+            .await
+            .context("agents are served no more")
+    })
+}
+
+async fn left(mut leaving: watch::Receiver<bool>) {
+    // An error means that the program is ending, too.
+    let _ = leaving.wait_for(|leaving| *leaving).await;
+}
