@@ -4,12 +4,18 @@
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use delivery::Tick;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// The time since the program first asked: it never goes back.
 pub(crate) fn since_start() -> Duration {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     START.elapsed()
+}
+
+/// The same for those who count in ticks. 64 bits of nanoseconds are 584 years.
+pub(crate) fn tick() -> Tick {
+    Tick(u64::try_from(since_start().as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// The time of day, for what people and other programs read.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use codec::Bytes;
+use delivery::limits::{MESSAGES_AT_ONCE, MESSAGES_PER_SECOND, Pace};
 use delivery::publisher::{End, Task, Verdict};
+use delivery::trust::{Denied, Identity};
 use delivery::{FromController, Move, Publisher, Span, Tick};
 use proto::delivery as wire;
 use tokio::sync::{mpsc, watch};
@@ -14,8 +16,8 @@ use tracing::{debug, info, warn};
 
 use super::hub::{Hub, Place};
 use super::report::Said;
-use crate::clock;
-use crate::trust::{Agent, Reviewed, Reviewer};
+use crate::clock::tick as now;
+use crate::trust::{Reviewed, Reviewer};
 use crate::watch::Kind;
 use crate::world::{Planned, World};
 
@@ -29,7 +31,7 @@ pub(super) struct Conversation {
     pub(super) hub: Arc<Hub>,
     pub(super) place: Place,
     pub(super) leaving: watch::Receiver<bool>,
-    pub(super) agent: Agent,
+    pub(super) agent: Identity,
     pub(super) outbox: mpsc::Sender<Result<wire::FromController, Status>>,
 }
 
@@ -37,6 +39,8 @@ pub(super) struct Conversation {
 struct Live {
     publisher: Publisher<Bytes>,
     said: Said,
+    /// How much the agent may say.
+    pace: Pace,
     /// Kinds that are being listed anew for this agent, with how often they had been before.
     awaited: BTreeMap<Kind, u64>,
     /// Moves that were sent, by uid: the class that was asked for. One that was refused is not asked for again.
@@ -50,6 +54,7 @@ pub(super) async fn converse(mut own: Conversation, mut inbox: Streaming<wire::F
     let mut live = Live {
         publisher: Publisher::new(now(), own.agent.node.clone()),
         said: Said::default(),
+        pace: Pace::new(now(), MESSAGES_PER_SECOND, MESSAGES_AT_ONCE),
         awaited: BTreeMap::new(),
         moves: BTreeMap::new(),
         tickets: 0,
@@ -96,6 +101,12 @@ pub(super) async fn converse(mut own: Conversation, mut inbox: Streaming<wire::F
 
 impl Conversation {
     fn hear(&self, live: &mut Live, message: wire::FromAgent) {
+        if !live.pace.admit(now()) {
+            warn!(node = %self.agent.node, "the agent says more than an agent has to say");
+            self.refuse(Status::resource_exhausted("TooManyMessages: come back slower"));
+            live.ended = true;
+            return;
+        }
         match codec::agent::of_wire(message) {
             Ok(message) => live.publisher.hear(now(), message),
             // What a newer agent says beyond us is no fault of its.
@@ -203,13 +214,10 @@ impl Conversation {
 }
 
 /// A token that is shown again must be of the very same pod.
-fn verdict(reviewed: Reviewed, agent: &Agent) -> Verdict {
+fn verdict(reviewed: Reviewed, agent: &Identity) -> Verdict {
     match reviewed {
         Reviewed::Good(shown) if shown == *agent => Verdict::Good,
-        Reviewed::Good(_) => Verdict::Denied(delivery::Refusal::new(
-            "OtherPod",
-            "the token is of another pod than the stream's",
-        )),
+        Reviewed::Good(_) => Verdict::Denied(Denied::OtherAgent.refusal()),
         Reviewed::Denied(refusal) => Verdict::Denied(refusal),
         Reviewed::NotMade => Verdict::NotMade,
     }
@@ -236,9 +244,4 @@ async fn until(at: Option<Tick>) {
         Some(at) => tokio::time::sleep(Duration::from_nanos(at.since(now()).0)).await,
         None => std::future::pending().await,
     }
-}
-
-/// 64 bits of nanoseconds are 584 years.
-fn now() -> Tick {
-    Tick(u64::try_from(clock::since_start().as_nanos()).unwrap_or(u64::MAX))
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use delivery::limits::{LONGEST_FROM_AGENT, STREAMS_PER_CONNECTION};
 use proto::delivery::delivery_server::DeliveryServer;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -18,18 +19,13 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
 use tracing::info;
 
-use self::hub::Hub;
 use self::service::Service;
 use crate::trust::{Certificate, Reviewer};
 use crate::world::World;
 
-/// What agents send is small: a thousand VMs are 100 KB.
-const LONGEST_MESSAGE: usize = 4 << 20;
 /// A peer that does not answer a ping for so long is gone.
 const PING_EACH: Duration = Duration::from_secs(20);
 const PONG_WITHIN: Duration = Duration::from_secs(10);
-/// One agent needs one; a second while it reconnects.
-const STREAMS: u32 = 8;
 const HEADERS: u32 = 16 << 10;
 /// Connections whose handshake is done and that wait for their turn.
 const BACKLOG: usize = 64;
@@ -51,14 +47,14 @@ pub(crate) async fn bind(serving: Serving) -> Result<impl Future<Output = Result
     info!(address = %listener.local_addr().unwrap_or(listen), "agents are awaited");
     let config = Arc::new(certificate.server_config().context("TLS cannot be set up")?);
     let (accepted, incoming) = mpsc::channel(BACKLOG);
-    let service = Service { world, reviewer, hub: Arc::new(Hub::default()), leaving: leaving.clone() };
-    let service = DeliveryServer::new(service).max_decoding_message_size(LONGEST_MESSAGE);
+    let service = Service::new(world, reviewer, leaving.clone());
+    let service = DeliveryServer::new(service).max_decoding_message_size(LONGEST_FROM_AGENT);
     Ok(async move {
         tokio::spawn(listener::accept(listener, config, accepted));
         Server::builder()
             .http2_keepalive_interval(Some(PING_EACH))
             .http2_keepalive_timeout(Some(PONG_WITHIN))
-            .max_concurrent_streams(Some(STREAMS))
+            .max_concurrent_streams(Some(STREAMS_PER_CONNECTION))
             .http2_max_header_list_size(Some(HEADERS))
             .add_service(service)
             .serve_with_incoming_shutdown(ReceiverStream::new(incoming), left(leaving))

@@ -1,8 +1,10 @@
 //! The gRPC service: who comes in, and on what terms.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use delivery::Token;
+use delivery::limits::{Pace, STREAMS_AT_ONCE, STREAMS_PER_SECOND};
+use delivery::trust::{self, Denied, Identity};
+use delivery::{Refusal, Token};
 use proto::delivery as wire;
 use proto::delivery::delivery_server::Delivery;
 use tokio::sync::{mpsc, watch};
@@ -13,7 +15,8 @@ use tracing::info;
 
 use super::conversation::{Conversation, converse};
 use super::hub::Hub;
-use crate::trust::{Agent, Reviewed, Reviewer};
+use crate::clock;
+use crate::trust::{Reviewed, Reviewer};
 use crate::world::World;
 
 /// Messages on their way to one agent: one update, and a move for each of its VMs.
@@ -21,10 +24,12 @@ const OUTBOX: usize = 256;
 
 /// Serves agents.
 pub(crate) struct Service {
-    pub(super) world: Arc<World>,
-    pub(super) reviewer: Arc<Reviewer>,
-    pub(super) hub: Arc<Hub>,
-    pub(super) leaving: watch::Receiver<bool>,
+    world: Arc<World>,
+    reviewer: Arc<Reviewer>,
+    hub: Arc<Hub>,
+    leaving: watch::Receiver<bool>,
+    /// How many may come: each costs a review.
+    pace: Mutex<Pace>,
 }
 
 #[tonic::async_trait]
@@ -39,6 +44,9 @@ impl Delivery for Service {
             return Err(Status::unavailable(
                 "this replica has nothing consistent to serve yet: try another, or later",
             ));
+        }
+        if !self.pace().admit(clock::tick()) {
+            return Err(Status::resource_exhausted("too many agents come at once: try again"));
         }
         let agent = self.authenticate(request.metadata()).await?;
         info!(node = %agent.node, pod = %agent.pod, "an agent connected");
@@ -58,18 +66,21 @@ impl Delivery for Service {
 }
 
 impl Service {
-    async fn authenticate(&self, metadata: &MetadataMap) -> Result<Agent, Status> {
-        let token = bearer(metadata).ok_or_else(|| {
-            Status::unauthenticated(
-                "there is no token: send `authorization: Bearer TOKEN` with the agent's projected token",
-            )
-        })?;
+    /// That serves nobody yet.
+    pub(super) fn new(world: Arc<World>, reviewer: Arc<Reviewer>, leaving: watch::Receiver<bool>) -> Self {
+        let pace = Pace::new(clock::tick(), STREAMS_PER_SECOND, STREAMS_AT_ONCE);
+        Self { world, reviewer, hub: Arc::default(), leaving, pace: Mutex::new(pace) }
+    }
+
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn authenticate(&self, metadata: &MetadataMap) -> Result<Identity, Status> {
+        let token = bearer(metadata).map_err(|denied| refused(&denied.refusal()))?;
         match self.reviewer.review(&token).await {
             Reviewed::Good(agent) => Ok(agent),
-            Reviewed::Denied(refusal) => {
-                info!(reason = %refusal.reason, message = %refusal.message, "an agent was turned away");
-                Err(Status::unauthenticated(format!("{}: {}", refusal.reason, refusal.message)))
-            }
+            Reviewed::Denied(refusal) => Err(refused(&refusal)),
             Reviewed::NotMade => Err(Status::unavailable(
                 "the API server does not answer, so nobody new can be let in: try later",
             )),
@@ -77,12 +88,17 @@ impl Service {
     }
 }
 
-fn bearer(metadata: &MetadataMap) -> Option<Token> {
+fn refused(refusal: &Refusal) -> Status {
+    info!(reason = %refusal.reason, message = %refusal.message, "an agent was turned away");
+    Status::unauthenticated(format!("{}: {}", refusal.reason, refusal.message))
+}
+
+fn bearer(metadata: &MetadataMap) -> Result<Token, Denied> {
     // Of two, neither is believed.
     let mut all = metadata.get_all("authorization").iter();
-    let (first, second) = (all.next()?, all.next());
-    let text = first.to_str().ok().filter(|_| second.is_none())?;
-    Some(Token::new(text.strip_prefix("Bearer ")?.trim()))
+    let (one, another) = (all.next(), all.next());
+    let one = one.filter(|_| another.is_none());
+    trust::bearer(one.and_then(|value| value.to_str().ok())).map(Token::new)
 }
 
 #[cfg(test)]
@@ -94,12 +110,12 @@ mod tests {
     #[test]
     fn a_token_is_read_from_one_header_and_no_other_way() {
         let mut metadata = MetadataMap::new();
-        assert!(bearer(&metadata).is_none());
+        assert!(bearer(&metadata).is_err());
         metadata.insert("authorization", "Basic abc".parse().unwrap());
-        assert!(bearer(&metadata).is_none());
+        assert!(bearer(&metadata).is_err());
         metadata.insert("authorization", "Bearer abc".parse().unwrap());
         assert_eq!(bearer(&metadata).unwrap().reveal(), "abc");
         metadata.append("authorization", "Bearer def".parse().unwrap());
-        assert!(bearer(&metadata).is_none());
+        assert!(bearer(&metadata).is_err());
     }
 }

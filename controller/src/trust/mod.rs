@@ -2,13 +2,11 @@
 
 mod authority;
 mod certificate;
-mod claims;
 mod directory;
 mod keeper;
 mod review;
 
 pub(crate) use certificate::Certificate;
-pub(crate) use claims::Agent;
 pub(crate) use review::{Reviewed, Reviewer};
 
 pub(crate) use directory::follow as follow_directory;

@@ -4,16 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use api::names::TOKEN_AUDIENCE;
+use delivery::trust::{AUDIENCE, Agents, Denied, Identity, Review, identify, worth_a_review};
 use delivery::{Refusal, Token};
-use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec};
+use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec, TokenReviewStatus};
 use kube::api::PostParams;
 use kube::{Api, Client};
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use tracing::warn;
 
-use super::claims::{self, Agent};
 use crate::clock;
 
 /// A verdict is good for so long.
@@ -24,14 +23,12 @@ const KEPT_AT_MOST: usize = 16_384;
 const AT_ONCE: usize = 64;
 /// A review that takes longer was not made.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// No projected token comes near this.
-const LONGEST: usize = 16 << 10;
 
 /// What came of a review.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reviewed {
     /// The bearer is an agent.
-    Good(Agent),
+    Good(Identity),
     /// It is not.
     Denied(Refusal),
     /// Nobody could say. That is no refusal.
@@ -41,7 +38,7 @@ pub(crate) enum Reviewed {
 /// Asks the API server, and remembers.
 pub(crate) struct Reviewer {
     api: Api<TokenReview>,
-    account: String,
+    agents: Agents,
     kept: Mutex<Kept>,
     turn: Semaphore,
 }
@@ -73,7 +70,7 @@ impl Reviewer {
     pub(crate) fn new(client: Client, namespace: &str, account: &str) -> Self {
         Self {
             api: Api::all(client),
-            account: format!("system:serviceaccount:{namespace}:{account}"),
+            agents: Agents { namespace: namespace.to_owned(), service_account: account.to_owned() },
             kept: Mutex::default(),
             turn: Semaphore::new(AT_ONCE),
         }
@@ -81,9 +78,8 @@ impl Reviewer {
 
     /// Who the bearer of the token is.
     pub(crate) async fn review(&self, token: &Token) -> Reviewed {
-        if token.reveal().is_empty() || token.reveal().len() > LONGEST {
-            let message = format!("a token has 1 to {LONGEST} bytes");
-            return Reviewed::Denied(Refusal::new("TokenRejected", message));
+        if !worth_a_review(token.reveal()) {
+            return Reviewed::Denied(Denied::NoToken.refusal());
         }
         let key: Key = Sha256::digest(token.reveal()).into();
         let known = self.kept().get(&key, clock::since_start());
@@ -103,14 +99,14 @@ impl Reviewer {
         let review = TokenReview {
             spec: TokenReviewSpec {
                 token: token.reveal().to_owned(),
-                audiences: Some(vec![TOKEN_AUDIENCE.to_owned()]),
+                audiences: Some(vec![AUDIENCE.to_owned()]),
             },
             ..TokenReview::default()
         };
         match self.api.create(&PostParams::default(), &review).await {
-            Ok(review) => match claims::agent(review.status.unwrap_or_default(), &self.account) {
+            Ok(answer) => match identify(&review_of(answer.status.unwrap_or_default()), &self.agents) {
                 Ok(agent) => Reviewed::Good(agent),
-                Err(refusal) => Reviewed::Denied(refusal),
+                Err(denied) => Reviewed::Denied(denied.refusal()),
             },
             Err(error) => {
                 warn!(%error, "a token could not be reviewed");
@@ -124,12 +120,24 @@ impl Reviewer {
     }
 }
 
+/// What is absent counts as not said.
+fn review_of(status: TokenReviewStatus) -> Review {
+    let user = status.user.unwrap_or_default();
+    Review {
+        authenticated: status.authenticated.unwrap_or_default(),
+        error: status.error.unwrap_or_default(),
+        audiences: status.audiences.unwrap_or_default().into_iter().collect(),
+        username: user.username.unwrap_or_default(),
+        extra: user.extra.unwrap_or_default(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn good() -> Reviewed {
-        Reviewed::Good(Agent { node: "n".to_owned(), pod: "p".to_owned(), uid: "u".to_owned() })
+        Reviewed::Good(Identity { node: "n".to_owned(), pod: "p".to_owned(), uid: "u".to_owned() })
     }
 
     #[test]
