@@ -9,6 +9,8 @@ use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use anyhow::{Context, Error, Result};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
 use tempfile::TempDir;
 
 use super::audit::{self, Call};
@@ -78,6 +80,18 @@ impl ApiServer {
     pub fn user(&self, name: &str, group: &str) -> Result<PathBuf> {
         let path = said(script("user").args([name, group]).arg(&self.dir))?;
         Ok(PathBuf::from(path.trim_end()))
+    }
+
+    /// A client with all rights, for the runtime that asks.
+    pub async fn client(&self) -> Result<Client> {
+        self.client_as(&self.kubeconfig()).await
+    }
+
+    /// A client with the rights of one kubeconfig.
+    pub async fn client_as(&self, kubeconfig: &Path) -> Result<Client> {
+        let file = Kubeconfig::read_from(kubeconfig)?;
+        let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?;
+        Ok(Client::try_from(config)?)
     }
 
     /// Where it listens.
