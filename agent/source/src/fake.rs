@@ -1,7 +1,8 @@
-//! A noise source that does what a test tells it to, and a node in virtual time without a thread.
+//! A noise source that does what a test tells it to, and a node in virtual time without a thread: for tests, also those
+//! of other crates.
 
 mod node;
 mod noise;
 
-pub(crate) use node::{Node, SECOND, device, pool};
-pub(crate) use noise::{Fake, Manner};
+pub use node::{Node, SECOND, device, pool};
+pub use noise::{Fake, Manner};

@@ -13,8 +13,8 @@ mod allowed;
 mod buffer;
 pub mod condition;
 mod engine;
-#[cfg(test)]
-mod fake;
+#[cfg(any(test, feature = "fake"))]
+pub mod fake;
 mod feeder;
 pub mod fips;
 pub mod health;

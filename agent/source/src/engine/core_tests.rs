@@ -257,7 +257,7 @@ fn a_renewed_node_voids_all_bytes_and_tests_all_sources() {
         assert!(node.supply(0).level() > 255);
         let read = node.source(0, 0).tally.bytes_in;
         node.fake(0).is(Manner::Dry);
-        node.pool(0).renew(node.now);
+        node.renew(0);
         assert_eq!(node.supply(0).level(), 0, "{output:?}");
         assert!(node.draw(0, 100).is_empty());
         assert_eq!(node.state(0, 0), State::Starting);

@@ -15,8 +15,8 @@ use crate::status::{PoolStatus, SourceStatus};
 use crate::supply::Supply;
 use crate::wake::Wake;
 
-/// Nanoseconds.
-pub(crate) const SECOND: u64 = 1_000_000_000;
+/// Nanoseconds in a second.
+pub const SECOND: u64 = 1_000_000_000;
 
 /// One source and its feeder.
 struct Station {
@@ -29,20 +29,22 @@ struct Station {
 struct Desk {
     pool: Arc<Pool>,
     engine: Engine,
-    supply: Supply,
+    /// Until somebody else takes it.
+    supply: Option<Supply>,
     wakes: Arc<AtomicUsize>,
 }
 
 /// A node whose time passes when a test says so.
 #[derive(Default)]
-pub(crate) struct Node {
-    pub(crate) now: u64,
+pub struct Node {
+    /// What time it is.
+    pub now: u64,
     stations: Vec<Station>,
     desks: Vec<Desk>,
 }
 
 /// A device of full entropy in a tier.
-pub(crate) fn device(name: &str, tier: u32) -> SourceSpec {
+pub fn device(name: &str, tier: u32) -> SourceSpec {
     SourceSpec {
         name: name.to_owned(),
         kind: SourceKind::Device(name.into()),
@@ -54,7 +56,7 @@ pub(crate) fn device(name: &str, tier: u32) -> SourceSpec {
 }
 
 /// A pool that holds and needs one source.
-pub(crate) fn pool(output: Output, sources: &[SourceSpec]) -> PoolSpec {
+pub fn pool(output: Output, sources: &[SourceSpec]) -> PoolSpec {
     PoolSpec {
         name: "default".into(),
         sources: sources.to_vec(),
@@ -66,7 +68,10 @@ pub(crate) fn pool(output: Output, sources: &[SourceSpec]) -> PoolSpec {
 
 impl Node {
     /// A node with these sources, in the order in which pools name them.
-    pub(crate) fn new(fakes: &[Fake]) -> Self {
+    ///
+    /// # Panics
+    /// If there is no memory for them.
+    pub fn new(fakes: &[Fake]) -> Self {
         let station = |fake: &Fake| Station {
             fake: fake.clone(),
             feeder: Feeder::new(fake.opener(), 1).unwrap(),
@@ -76,39 +81,71 @@ impl Node {
     }
 
     /// Adds a pool. Its first source that is not the kernel is the node's first, and so on.
-    pub(crate) fn add(&mut self, spec: PoolSpec) -> usize {
+    pub fn add(&mut self, spec: PoolSpec) -> usize {
         self.add_with(spec, crate::kernel::Kernel::bytes)
     }
 
-    pub(crate) fn add_with(&mut self, spec: PoolSpec, kernel: fn(&mut [u8]) -> io::Result<()>) -> usize {
+    /// The same, where the kernel is this.
+    pub fn add_with(&mut self, spec: PoolSpec, kernel: fn(&mut [u8]) -> io::Result<()>) -> usize {
+        let wakes = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&wakes);
+        let ring = Box::new(move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+        });
+        let stations: Vec<usize> = (0..self.stations.len()).collect();
+        self.equip(spec, &stations, kernel, ring, wakes)
+    }
+
+    /// The supply of a pool with these of the node's sources, in the order in which it names them. It goes when
+    /// the supply is dropped.
+    ///
+    /// # Panics
+    /// If there is no memory for it, or the pool names more sources.
+    pub fn supply_of(
+        &mut self,
+        spec: PoolSpec,
+        sources: &[usize],
+        ring: impl Fn() + Send + 'static,
+    ) -> Supply {
+        let desk = self.equip(spec, sources, crate::kernel::Kernel::bytes, Box::new(ring), Arc::default());
+        self.desks[desk].supply.take().unwrap()
+    }
+
+    fn equip(
+        &mut self,
+        spec: PoolSpec,
+        stations: &[usize],
+        kernel: fn(&mut [u8]) -> io::Result<()>,
+        ring: Box<dyn Fn() + Send>,
+        wakes: Arc<AtomicUsize>,
+    ) -> usize {
         let wake = Arc::new(Wake::default());
-        let mut stations = self.stations.iter();
+        let mut stations = stations.iter();
         let members = spec.sources.iter().map(|source| {
             let origin = if source.kind == SourceKind::Kernel {
                 Origin::Kernel
             } else {
-                let handle = &stations.next().unwrap().handle;
+                let handle = &self.stations[*stations.next().unwrap()].handle;
                 let tap = Tap::new(source, handle.bell().clone(), Arc::clone(&wake), self.now).unwrap();
                 Origin::Noise(Link::new(tap, Arc::clone(handle)))
             };
             Member { spec: source.clone(), origin }
         });
         let members = members.collect();
-        let wakes = Arc::new(AtomicUsize::new(0));
-        let counter = Arc::clone(&wakes);
-        let ring = Box::new(move || {
-            counter.fetch_add(1, Ordering::Relaxed);
-        });
         let (outlet, inlet) = pipe(Arc::clone(&wake), ring).unwrap();
         let pool = Arc::new(Pool::new(spec, members, Arc::clone(outlet.shared()), wake, self.now));
         let engine = Engine::new(Arc::clone(&pool), outlet, kernel);
-        let supply = Supply::of(inlet).unwrap();
+        let supply = Some(Supply::of(inlet).unwrap());
         self.desks.push(Desk { pool, engine, supply, wakes });
         self.desks.len() - 1
     }
 
     /// Lets all do what they can do at this instant; the instant at which there is more.
-    pub(crate) fn settle(&mut self) -> Option<u64> {
+    ///
+    /// # Panics
+    /// If there is no end to it.
+    pub fn settle(&mut self) -> Option<u64> {
+        self.desks.retain(|desk| !desk.pool.pipe.is_stopped());
         for _ in 0..100_000 {
             let mut due = None;
             let mut busy = false;
@@ -131,8 +168,8 @@ impl Node {
         panic!("the node does not come to rest");
     }
 
-    /// Lets time pass.
-    pub(crate) fn run_to(&mut self, end: u64) {
+    /// Lets time pass until then.
+    pub fn run_to(&mut self, end: u64) {
         while let Some(due) = self.settle().filter(|due| *due <= end) {
             self.now = due;
         }
@@ -140,16 +177,20 @@ impl Node {
         self.settle();
     }
 
-    pub(crate) fn pass(&mut self, nanoseconds: u64) {
+    /// Lets so many nanoseconds pass.
+    pub fn pass(&mut self, nanoseconds: u64) {
         self.run_to(self.now + nanoseconds);
     }
 
     /// Draws all there is, and settles, until nothing more comes or there are `most`.
-    pub(crate) fn draw(&mut self, desk: usize, most: usize) -> Vec<u8> {
+    ///
+    /// # Panics
+    /// If there are bytes that no level told of.
+    pub fn draw(&mut self, desk: usize, most: usize) -> Vec<u8> {
         let mut drawn = vec![];
         loop {
             self.settle();
-            let supply = &mut self.desks[desk].supply;
+            let supply = self.desks[desk].supply.as_mut().unwrap();
             let want = (most - drawn.len()).min(1000);
             let level = supply.level();
             match supply.with_bytes(want, |bytes| {
@@ -162,35 +203,62 @@ impl Node {
         }
     }
 
-    pub(crate) fn supply(&mut self, desk: usize) -> &mut Supply {
-        &mut self.desks[desk].supply
+    /// A pool's supply.
+    ///
+    /// # Panics
+    /// If somebody took it.
+    pub fn supply(&mut self, desk: usize) -> &mut Supply {
+        self.desks[desk].supply.as_mut().unwrap()
     }
 
-    pub(crate) fn wakes(&self, desk: usize) -> usize {
+    /// How often a pool's supply had bytes for somebody who waited.
+    pub fn wakes(&self, desk: usize) -> usize {
         self.desks[desk].wakes.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn pool(&self, desk: usize) -> &Pool {
-        &self.desks[desk].pool
+    /// Voids all of a pool's bytes and tests its sources: this host is not the one it was.
+    pub fn renew(&self, desk: usize) {
+        self.desks[desk].pool.renew(self.now);
     }
 
-    pub(crate) fn status(&self, desk: usize) -> PoolStatus {
+    /// How all pools stand that somebody draws from.
+    pub fn statuses(&self) -> impl Iterator<Item = PoolStatus> {
+        let open = self.desks.iter().filter(|desk| !desk.pool.pipe.is_stopped());
+        open.map(|desk| PoolStatus::of(&desk.pool))
+    }
+
+    /// Tests a source anew, for every pool.
+    pub fn retest_all(&self, name: &str) {
+        let members = self.desks.iter().flat_map(|desk| &desk.pool.members);
+        let named = members.filter(|member| member.spec.name == name);
+        named.filter_map(Member::tap).for_each(|tap| tap.retest(self.now));
+    }
+
+    /// How a pool stands.
+    pub fn status(&self, desk: usize) -> PoolStatus {
         PoolStatus::of(&self.desks[desk].pool)
     }
 
-    pub(crate) fn source(&self, desk: usize, at: usize) -> SourceStatus {
+    /// How one of a pool's sources stands.
+    pub fn source(&self, desk: usize, at: usize) -> SourceStatus {
         self.status(desk).sources.swap_remove(at)
     }
 
-    pub(crate) fn state(&self, desk: usize, at: usize) -> State {
+    /// The state of one of a pool's sources.
+    pub fn state(&self, desk: usize, at: usize) -> State {
         self.source(desk, at).state
     }
 
-    pub(crate) fn retest(&self, desk: usize, at: usize) {
+    /// Tests one of a pool's sources anew.
+    ///
+    /// # Panics
+    /// If that is the kernel.
+    pub fn retest(&self, desk: usize, at: usize) {
         self.desks[desk].pool.members[at].tap().unwrap().retest(self.now);
     }
 
-    pub(crate) fn fake(&self, at: usize) -> &Fake {
+    /// The source behind it all.
+    pub fn fake(&self, at: usize) -> &Fake {
         &self.stations[at].fake
     }
 }

@@ -11,7 +11,7 @@ use crate::wake::lock;
 
 /// How a source behaves until it is told otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Manner {
+pub enum Manner {
     /// Good bytes, as many as are wanted.
     Good,
     /// Good bytes, so many at a time.
@@ -50,27 +50,32 @@ struct State {
 
 /// A source, and what a test knows of it.
 #[derive(Clone, Debug)]
-pub(crate) struct Fake(Arc<Mutex<State>>);
+pub struct Fake(Arc<Mutex<State>>);
 
 impl Fake {
-    pub(crate) fn new(seed: u64) -> Self {
+    /// A good source, whose bytes follow from the seed.
+    pub fn new(seed: u64) -> Self {
         let state = State { manner: Manner::Good, dice: seed, gave: vec![], reads: 0, opened: 0 };
         Self(Arc::new(Mutex::new(state)))
     }
 
-    pub(crate) fn is(&self, manner: Manner) {
+    /// From now on it behaves so.
+    pub fn is(&self, manner: Manner) {
         lock(&self.0).manner = manner;
     }
 
-    pub(crate) fn gave(&self) -> Vec<u8> {
+    /// All bytes it gave, in order.
+    pub fn gave(&self) -> Vec<u8> {
         lock(&self.0).gave.clone()
     }
 
-    pub(crate) fn reads(&self) -> usize {
+    /// How often it was read.
+    pub fn reads(&self) -> usize {
         lock(&self.0).reads
     }
 
-    pub(crate) fn opened(&self) -> usize {
+    /// How often it was opened.
+    pub fn opened(&self) -> usize {
         lock(&self.0).opened
     }
 

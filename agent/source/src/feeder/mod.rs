@@ -14,7 +14,7 @@ mod tap;
 mod thread;
 
 pub(crate) use self::core::Feeder;
-#[cfg(test)]
+#[cfg(any(test, feature = "fake"))]
 pub(crate) use self::core::{Next, Woke};
 use bell::Bell;
 pub(crate) use inbox::Health;

@@ -65,7 +65,7 @@ impl Shared {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fake"))]
 impl Handle {
     /// Those who draw from it, for a test that is its own thread.
     pub(crate) fn taps(&self) -> Vec<Arc<Tap>> {
