@@ -3,7 +3,9 @@
 
 mod args;
 mod ask;
+mod check;
 mod daemon;
+mod edit;
 mod egd;
 mod host;
 mod print;
@@ -41,6 +43,8 @@ fn act(cli: &Cli) -> anyhow::Result<()> {
         Verb::Top(args) => ask::block_on(top::top(global, args)),
         Verb::Explain(args) => ask::block_on(ask::explain(global, &args.vm)),
         Verb::Sources(args) => ask::block_on(ask::sources(global, args)),
+        Verb::Plan(args) => run::plan(global, args),
+        Verb::Check(args) => ask::block_on(check::check(global, args)),
         Verb::Egd(args) => egd::egd(args),
         Verb::QemuArgs(args) => ask::block_on(ask::qemu_args(global, args)),
         Verb::Crds(args) => host::crds(args),

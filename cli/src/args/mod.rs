@@ -1,9 +1,11 @@
 //! Verbs and flags.
 
+mod check;
 mod egd;
 mod host;
 mod list;
 mod member;
+mod plan;
 mod qemu;
 mod run;
 mod sources;
@@ -16,10 +18,12 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+pub(crate) use check::CheckArgs;
 pub(crate) use egd::{EgdArgs, EgdVerb};
 pub(crate) use host::{CompletionArgs, CrdsArgs};
 pub(crate) use list::{ClassesArgs, TopArgs, VmsArgs, WaitingArgs};
 pub(crate) use member::{AttachArgs, Client, DetachArgs, ExplainArgs, Member, MoveArgs};
+pub(crate) use plan::PlanArgs;
 pub(crate) use qemu::{QemuArgs, QemuVersion};
 pub(crate) use run::RunArgs;
 pub(crate) use sources::{SourcesArgs, SourcesVerb};
@@ -104,6 +108,8 @@ pub(crate) enum Verb {
     Waiting(WaitingArgs),
     Top(TopArgs),
     Explain(ExplainArgs),
+    Plan(PlanArgs),
+    Check(CheckArgs),
     Sources(SourcesArgs),
     Egd(EgdArgs),
     QemuArgs(QemuArgs),

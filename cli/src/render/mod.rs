@@ -17,6 +17,7 @@ pub(crate) use classes::classes;
 pub(crate) use explain::explain;
 pub(crate) use pools::pools;
 pub(crate) use sources::sources;
+pub(crate) use table::Table;
 pub(crate) use top::{TopRow, table as top_table, top};
 pub(crate) use vms::vms;
 pub(crate) use waiting::waiting;

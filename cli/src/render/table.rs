@@ -2,7 +2,7 @@
 
 /// Which side a column's cells stand on.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
+pub(crate) enum Side {
     /// Words.
     Left,
     /// Numbers.
@@ -10,7 +10,7 @@ pub(super) enum Side {
 }
 
 /// A table with its header.
-pub(super) struct Table {
+pub(crate) struct Table {
     sides: Vec<Side>,
     rows: Vec<Vec<String>>,
 }
@@ -20,25 +20,25 @@ const GAP: &str = "   ";
 
 impl Table {
     /// An empty table; a header that begins with `>` has numbers below it.
-    pub(super) fn new(headers: &[&str]) -> Self {
+    pub(crate) fn new(headers: &[&str]) -> Self {
         let side = |header: &&str| if header.starts_with('>') { Side::Right } else { Side::Left };
         let names = headers.iter().map(|header| header.trim_start_matches('>').to_owned());
         Self { sides: headers.iter().map(side).collect(), rows: vec![names.collect()] }
     }
 
     /// One more line.
-    pub(super) fn row<const N: usize>(&mut self, cells: [String; N]) {
+    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
         debug_assert_eq!(N, self.sides.len(), "a cell for each column");
         self.rows.push(cells.into());
     }
 
     /// Whether there is a header only.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.rows.len() == 1
     }
 
     /// The table as lines.
-    pub(super) fn lines(&self) -> impl Iterator<Item = String> + '_ {
+    pub(crate) fn lines(&self) -> impl Iterator<Item = String> + '_ {
         let widths: Vec<usize> = (0..self.sides.len()).map(|column| self.width(column)).collect();
         self.rows.iter().map(move |row| {
             let cells = row.iter().zip(&self.sides).zip(&widths);
@@ -48,7 +48,7 @@ impl Table {
     }
 
     /// The table as text, or `instead` where it has no rows.
-    pub(super) fn or(&self, instead: &str) -> String {
+    pub(crate) fn or(&self, instead: &str) -> String {
         if self.is_empty() { format!("{instead}\n") } else { self.lines().map(|line| line + "\n").collect() }
     }
 

@@ -11,7 +11,7 @@ use delivery::NodeConfig;
 use plan::{Plan, Refusal, Snapshot};
 
 /// The only node there is.
-const HOST: &str = "host";
+pub(super) const HOST: &str = "host";
 
 /// Every object as it was last read and as it was last accepted.
 #[derive(Clone, Debug, Default)]

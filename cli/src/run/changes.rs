@@ -9,20 +9,30 @@ use crate::view::Rate;
 
 /// One pool or class that is not as it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Change {
-    pub(super) pool: String,
+pub(crate) struct Change {
+    pub(crate) pool: String,
     /// `None` is the pool itself.
-    pub(super) class: Option<String>,
-    pub(super) what: What,
+    pub(crate) class: Option<String>,
+    pub(crate) what: What,
 }
 
 /// What became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum What {
+pub(crate) enum What {
     Added,
     Removed,
     /// As `rate 64Ki/s -> 32Ki/s`.
     Changed(Vec<String>),
+}
+
+impl What {
+    /// What is otherwise; nothing for what comes or goes.
+    pub(crate) fn fields(self) -> Vec<String> {
+        match self {
+            Self::Added | Self::Removed => Vec::new(),
+            Self::Changed(fields) => fields,
+        }
+    }
 }
 
 impl Display for What {
@@ -36,7 +46,7 @@ impl Display for What {
 }
 
 /// Everything that differs, pools by name, each before its classes.
-pub(super) fn changes(old: &NodeConfig, new: &NodeConfig) -> Vec<Change> {
+pub(crate) fn changes(old: &NodeConfig, new: &NodeConfig) -> Vec<Change> {
     let mut changes = Vec::new();
     for (name, (old, new)) in pairs(&old.pools, &new.pools, |pool| &pool.name) {
         let what = match (old, new) {

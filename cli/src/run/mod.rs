@@ -7,13 +7,18 @@ mod events;
 mod files;
 mod live;
 mod log;
+mod looking;
 mod memory;
+mod planned;
 mod start;
 mod watch;
 
 use anyhow::Result;
 
 use crate::args::RunArgs;
+
+pub(crate) use changes::{Change, What, changes};
+pub(crate) use planned::{looked_at, plan};
 
 /// Serves until a signal says otherwise.
 pub(crate) fn run(args: &RunArgs) -> Result<()> {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, unreachable_pub)]
 
 mod change;
+mod planned;
 mod refusals;
 mod restart;
 mod sources;
