@@ -28,6 +28,9 @@ impl Plane {
             self.work.starved_until = None;
             self.work.accept.append(&mut self.work.starved);
         }
+        while let Some(vm) = self.work.accept_late.pop(now) {
+            self.work.accept.push(vm);
+        }
         let count = self.work.accept.len();
         for at in 0..count {
             let vm = self.work.accept[at];
@@ -38,7 +41,15 @@ impl Plane {
 
     fn accept(&mut self, vm: Key, now: Tick) {
         for _ in 0..AT_ONCE {
-            let Some(listener) = self.vms.get(vm).and_then(|vm| vm.listener.as_ref()) else { return };
+            let Some(entry) = self.vms.get_mut(vm) else { return };
+            let due = entry.accepts_at(now);
+            if due > now {
+                if !std::mem::replace(&mut entry.accepts_late, true) {
+                    self.work.accept_late.list(due, vm);
+                }
+                return;
+            }
+            let Some(listener) = entry.listener.as_ref() else { return };
             match accept_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
                 Ok(socket) => self.welcome(socket, vm, now),
                 Err(Errno::AGAIN) => return,
@@ -66,6 +77,8 @@ impl Plane {
             tracing::debug!(error = %errno, "a send buffer keeps its size");
         }
         let Some(vm) = self.vms.get_mut(vm_key) else { return };
+        self.counters.curbs.delayed += u64::from(vm.accepts_late);
+        vm.accepted(now);
         let unasked = vm.pushes(now);
         let key = self.connections.insert(Connection::new(socket, vm_key, unasked));
         let Some(connection) = self.connections.get(key) else { return };
@@ -78,9 +91,29 @@ impl Plane {
         self.list_to_push(key);
         let oldest = self.vms.get_mut(vm_key).and_then(|vm| vm.connections.add(key));
         if let Some(oldest) = oldest {
-            tracing::debug!(reason = "Replaced", "connection closed: the VM has made newer ones");
-            self.counters.closed.replaced += 1;
-            self.remove(oldest, now);
+            self.replace(oldest, now);
         }
+        self.shed(now);
+    }
+
+    /// Keeps the descriptors that a VM needs for its one connection, and those of all else, from VMs that have
+    /// several: whoever has most loses the oldest.
+    pub(crate) fn shed(&mut self, now: Tick) {
+        while self.descriptors.are_short(self.vms.len(), self.connections.len()) {
+            let most = self.vms.iter().map(|(_, vm)| &vm.connections).max_by_key(|all| all.len());
+            let Some(oldest) = most.filter(|all| all.len() > 1).and_then(|all| all.iter().next()) else {
+                return;
+            };
+            self.replace(oldest, now);
+        }
+    }
+
+    fn replace(&mut self, oldest: Key, now: Tick) {
+        let Some((_, vm, _)) = self.parts(oldest) else { return };
+        vm.curbs.replaced += 1;
+        tracing::debug!(vm = vm.id, reason = "Replaced", "connection closed for a newer one");
+        self.counters.curbs.replaced += 1;
+        self.counters.closed.replaced += 1;
+        self.remove(oldest, now);
     }
 }

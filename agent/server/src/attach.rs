@@ -21,7 +21,7 @@ impl Plane {
             return Err(AttachError::AlreadyAttached { id: attach.id });
         }
         let vms = self.vms.len() as u64;
-        if vms >= self.max_vms {
+        if vms >= self.descriptors.vms() {
             return Err(AttachError::TooManyVms { vms, needed: crate::limits::needed(vms + 1) });
         }
         let unknown = || AttachError::UnknownPool { pool: attach.pool.clone() };
@@ -31,6 +31,7 @@ impl Plane {
         let key = self.vms.insert(Vm::new(id.clone(), namespace, client, pool, leaf));
         self.ids.insert(id, key);
         self.pools.get_mut(pool).into_iter().for_each(|pool| pool.set_member(leaf, Some(key)));
+        self.shed(now);
         Ok(key)
     }
 

@@ -3,15 +3,11 @@
 
 use htb::{Decision, Tick};
 
-use crate::connection::Connection;
+use crate::connection::{Connection, Fault};
 use crate::plane::Plane;
 use crate::poll::{Events, Token};
 use crate::pool::Next;
 use crate::slab::Key;
-
-/// Bytes read from one connection in a batch: some two thousand requests. A flood waits its turn with the rest of
-/// what it sent; two hundred floods hold up an honest VM by about a millisecond.
-pub(crate) const READ: usize = 4096;
 
 /// Grants of one pool in a batch: the time until everybody's sockets are looked at again.
 const GRANTS: u32 = 512;
@@ -26,12 +22,14 @@ impl Plane {
     /// One round over all that is ready, by this clock.
     pub(crate) fn batch(&mut self, events: &Events, scratch: &mut [u8], clock: impl Fn() -> Tick) {
         let mut now = clock();
+        self.work.batch += 1;
         self.sort(events, now);
         self.accept_all(now);
         let read = self.read_all(scratch, now);
         if read > LONG {
             now = clock();
         }
+        self.close_stalled(now);
         self.push_due(now);
         self.dequeue_all(now);
         self.write_all(now);
@@ -74,18 +72,35 @@ impl Plane {
             self.read(key, scratch, now);
         }
         self.work.read.drain(..count);
+        // In front of those that were read from and have more: so the connections of a VM take turns.
+        self.work.deferred.append(&mut self.work.read);
+        std::mem::swap(&mut self.work.deferred, &mut self.work.read);
         count
     }
 
     fn read(&mut self, key: Key, scratch: &mut [u8], now: Tick) {
-        let Some(connection) = self.connections.get_mut(key) else { return };
+        let batch = self.work.batch;
+        let Some((connection, vm, _)) = self.parts(key) else { return };
+        let left = vm.portion.left(batch).min(scratch.len());
+        if left == 0 {
+            vm.curbs.deferred += 1;
+            self.counters.curbs.deferred += 1;
+            self.work.deferred.push(key);
+            return;
+        }
         connection.listed.read = false;
-        self.counters.reads += 1;
-        match connection.receive(scratch) {
-            Ok(more) => {
-                let ended = connection.ended && !more;
+        match connection.receive(&mut scratch[..left], now) {
+            Ok(received) => {
+                vm.portion.spend(received.bytes);
+                let ended = connection.ended && !received.more;
+                let flooding = vm.ops.came(received.idle, now);
+                self.counters.reads += 1;
+                if flooding {
+                    return self.close_faulty(key, Fault::Flooding, now);
+                }
+                self.list_stalled(key);
                 self.ask(key, now);
-                if more {
+                if received.more {
                     self.list_to_read(key);
                 }
                 if ended {

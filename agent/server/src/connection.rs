@@ -9,10 +9,13 @@ use rustix::net::{RecvFlags, recv};
 use source::Supply;
 
 use crate::slab::Key;
+use crate::stall::Stall;
 use crate::unasked::Unasked;
 
+mod ask;
 mod flush;
 
+pub(crate) use ask::Asked;
 pub(crate) use flush::Flushed;
 
 /// What is granted and not written stays below this and one grant: so a peer that stops reading has not used
@@ -41,6 +44,8 @@ pub(crate) struct Connection {
     pub(crate) listed: Listed,
     /// What it is pushed before it has said anything.
     pub(crate) unasked: Unasked,
+    /// Whether it is in the middle of a command.
+    pub(crate) stall: Stall,
 }
 
 /// The plane's lists that a connection is on, so that it is on each once.
@@ -55,6 +60,8 @@ pub(crate) struct Listed {
     pub(crate) settle: bool,
     /// Those for which the supply has no bytes.
     pub(crate) dry: bool,
+    /// Those in the middle of a command.
+    pub(crate) stalled: bool,
 }
 
 // A thousand VMs that ask share the cache with their leaves and the kernel's sockets.
@@ -65,6 +72,10 @@ const _: () = assert!(size_of::<Connection>() <= 640);
 pub(crate) enum Fault {
     #[error("{0}")]
     Garbage(Violation),
+    #[error("ten times more commands a second than are answered, for ten seconds")]
+    Flooding,
+    #[error("a command was begun and not ended within ten seconds")]
+    Stalled,
     #[error("the peer has gone, and left something unread")]
     Gone,
     #[error("{0}")]
@@ -75,6 +86,8 @@ impl Fault {
     pub(crate) fn reason(self) -> &'static str {
         match self {
             Self::Garbage(violation) => violation.reason(),
+            Self::Flooding => "Flooding",
+            Self::Stalled => "Stalled",
             Self::Gone => "Gone",
             Self::Broken(_) => "Broken",
         }
@@ -88,13 +101,15 @@ impl Fault {
     }
 }
 
-/// What asking left to be done.
+/// What a read brought.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Asked {
-    /// More stands in the tree than before.
-    pub(crate) enqueued: bool,
-    /// There is something to write.
-    pub(crate) answered: bool,
+pub(crate) struct Received {
+    /// Bytes.
+    pub(crate) bytes: usize,
+    /// Commands that draw nothing.
+    pub(crate) idle: u64,
+    /// There may be more.
+    pub(crate) more: bool,
 }
 
 impl Connection {
@@ -110,6 +125,7 @@ impl Connection {
             ended: false,
             listed: Listed::default(),
             unasked,
+            stall: Stall::default(),
         }
     }
 
@@ -130,68 +146,28 @@ impl Connection {
         self.session.demand() == Demand::None && self.session.next_output().is_none()
     }
 
-    /// Reads once. True if there may be more; end of file is noted in `ended`.
-    pub(crate) fn receive(&mut self, scratch: &mut [u8]) -> Result<bool, Fault> {
+    /// Reads once; end of file is noted in `ended`.
+    pub(crate) fn receive(&mut self, scratch: &mut [u8], now: Tick) -> Result<Received, Fault> {
         match recv(&self.socket, &mut *scratch, RecvFlags::DONTWAIT) {
             Ok((_, 0)) => {
                 self.ended = true;
-                Ok(false)
+                Ok(Received::default())
             }
             Ok((_, count)) => {
                 let count = count.min(scratch.len());
                 self.unasked.end();
+                let before = self.session.counters();
                 self.session.receive(&scratch[..count]).map_err(Fault::Garbage)?;
+                let after = self.session.counters();
+                self.stall.read(after != before, self.session.partial_command(), now);
+                let idle = without_draw(after) - without_draw(before);
                 // A short read has emptied the socket: no second call only to hear EAGAIN.
-                Ok(count == scratch.len())
+                Ok(Received { bytes: count, idle, more: count == scratch.len() })
             }
-            Err(Errno::AGAIN) => Ok(false),
-            Err(Errno::INTR) => Ok(true),
+            Err(Errno::AGAIN) => Ok(Received::default()),
+            Err(Errno::INTR) => Ok(Received { more: true, ..Received::default() }),
             Err(errno) => Err(Fault::of(errno)),
         }
-    }
-
-    /// Brings what the session demands into the tree, and answers what needs no byte of it. Of a supply that is not
-    /// for it (`None`) it can get nothing: what waits, waits outside the tree.
-    pub(crate) fn ask(&mut self, tree: &mut Tree, leaf: NodeId, now: Tick, supply: Option<&Supply>) -> Asked {
-        let room = if supply.is_some() { MAX_ENQUEUED } else { 0 };
-        let mut asked = Asked::default();
-        while self.writable && self.asking.is_none() {
-            match self.session.demand() {
-                Demand::Blocking(owed) => {
-                    let more = owed.min(room).saturating_sub(self.enqueued);
-                    if more > 0 {
-                        let added = tree.enqueue(leaf, more, now);
-                        self.enqueued += added;
-                        asked.enqueued |= added > 0;
-                    }
-                    break;
-                }
-                // The rest is decided by an answer, which takes room.
-                Demand::None => break,
-                _ if self.session.backlog_full() => break,
-                Demand::NonBlocking(bytes) => {
-                    self.enqueued = tree.enqueue(leaf, room.min(bytes.into()), now);
-                    self.asking = Some(0);
-                    if self.enqueued == 0 {
-                        self.answer();
-                        asked.answered = true;
-                    } else {
-                        asked.enqueued = true;
-                    }
-                }
-                Demand::Level => {
-                    self.session.answer_level(
-                        supply.map_or(0, |supply| tree.available(leaf, now).min(supply.level())),
-                    );
-                    asked.answered = true;
-                }
-                Demand::Pid => {
-                    self.session.answer_pid(std::process::id());
-                    asked.answered = true;
-                }
-            }
-        }
-        asked
     }
 
     /// Takes what it can use of a grant, and says how much that is.
@@ -271,6 +247,11 @@ impl AsFd for Connection {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
+}
+
+/// Commands that draw nothing, or only what can be had at once.
+fn without_draw(asked: egd::Counters) -> u64 {
+    asked.level + asked.non_blocking + asked.write + asked.pid
 }
 
 #[cfg(test)]

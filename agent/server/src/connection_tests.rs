@@ -8,6 +8,7 @@ use htb::{DEFAULT_PRIO, DEFAULT_WEIGHT, Params, Rate};
 use rustix::net::sockopt::set_socket_send_buffer_size;
 
 use super::*;
+use crate::ops::Ops;
 use crate::slab::Slab;
 
 const NOW: Tick = Tick(1);
@@ -42,7 +43,7 @@ impl Rig {
 
     fn ask(&mut self, request: &[u8]) {
         self.connection.session.receive(request).unwrap();
-        self.connection.ask(&mut self.tree, self.leaf, NOW, Some(&self.supply));
+        self.connection.ask(&mut self.tree, self.leaf, NOW, Some(&self.supply), &mut Ops::default());
     }
 
     fn grant(&mut self, bytes: u64) -> u64 {

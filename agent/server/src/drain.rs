@@ -19,6 +19,7 @@ impl Plane {
             }
         }
         self.work.accept.clear();
+        self.work.accept_late.clear();
         self.work.starved.clear();
         let all: Vec<Key> = self.connections.iter().map(|(key, _)| key).collect();
         for key in all {

@@ -4,11 +4,11 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 
 use htb::Tick;
 
-use crate::batch::READ;
 use crate::clock;
 use crate::plane::Plane;
 use crate::poll::Events;
 use crate::pool::Next;
+use crate::portion::PORTION;
 
 /// Something to be done between two batches, by the thread that owns everything.
 pub(crate) type Command = Box<dyn FnOnce(&mut Plane, Tick) + Send>;
@@ -16,7 +16,7 @@ pub(crate) type Command = Box<dyn FnOnce(&mut Plane, Tick) + Send>;
 /// Runs until it has drained, or nobody is left who could give a command.
 pub(crate) fn run(mut plane: Plane, commands: &Receiver<Command>) {
     let mut events = Events::new();
-    let mut scratch = vec![0; READ];
+    let mut scratch = vec![0; PORTION];
     loop {
         plane.sleep(&mut events);
         if !obey(&mut plane, commands) {
@@ -65,6 +65,9 @@ impl Plane {
             Next::At(due) => Some(due),
             Next::Idle | Next::Now | Next::Supply => None,
         });
-        pools.chain(push).chain(self.work.starved_until).chain(self.deadline).min()
+        let late = self.work.accept_late.next();
+        let stalled = self.work.stalled.next();
+        let others = [late, stalled, self.work.starved_until, self.deadline];
+        pools.chain(push).chain(others.into_iter().flatten()).min()
     }
 }

@@ -2,7 +2,7 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors that a VM needs: its listener and its connection. A second connection may have to wait for one.
+/// Descriptors that a VM needs: its listener and its connection. A second connection gives way to others' first.
 const PER_VM: u64 = 2;
 
 /// Descriptors kept for all else: sources, the local API, logs, files of a configuration being read.
@@ -27,9 +27,33 @@ pub(crate) fn raise() -> u64 {
     }
 }
 
-/// How many VMs fit under a limit of open files.
-pub(crate) fn vms_within(limit: u64) -> u64 {
-    limit.saturating_sub(RESERVE) / PER_VM
+/// The descriptors that VMs may take: their listeners and connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Descriptors {
+    bound: u64,
+}
+
+impl Descriptors {
+    /// Those under a limit of open files, less the reserve.
+    pub(crate) fn within(limit: u64) -> Self {
+        Self { bound: limit.saturating_sub(RESERVE) }
+    }
+
+    /// Enough for so many VMs.
+    #[cfg(feature = "stage")]
+    pub(crate) fn for_vms(vms: u64) -> Self {
+        Self { bound: vms * PER_VM }
+    }
+
+    /// How many VMs they are enough for.
+    pub(crate) fn vms(self) -> u64 {
+        self.bound / PER_VM
+    }
+
+    /// Whether VMs have taken more than is theirs. Never where each has one connection at most.
+    pub(crate) fn are_short(self, vms: usize, connections: usize) -> bool {
+        (vms as u64).saturating_add(connections as u64) > self.bound
+    }
 }
 
 /// The limit of open files that so many VMs need.
@@ -51,8 +75,16 @@ mod tests {
 
     #[test]
     fn a_tiny_limit_leaves_room_for_no_vm() {
-        assert_eq!(vms_within(64), 0);
-        assert_eq!(vms_within(1024), 448);
+        assert_eq!(Descriptors::within(64).vms(), 0);
+        assert_eq!(Descriptors::within(1024).vms(), 448);
         assert!(needed(448) <= 1024 && needed(449) > 1024);
+    }
+
+    #[test]
+    fn as_many_vms_as_fit_have_a_connection_each_and_none_has_two() {
+        let descriptors = Descriptors::within(1024);
+        assert!(!descriptors.are_short(448, 448));
+        assert!(descriptors.are_short(448, 449));
+        assert!(!descriptors.are_short(10, 886) && descriptors.are_short(10, 887));
     }
 }

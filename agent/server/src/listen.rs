@@ -21,7 +21,7 @@ const SOCKET_MODE: u32 = 0o660;
 const TEMPORARY: &str = ".egd.new";
 
 /// Connections that may wait to be accepted. A VM has one; the rest is for tools and reconnects.
-const BACKLOG: i32 = 16;
+const BACKLOG: i32 = 8;
 
 /// Who owns the sockets and their directories; what is `None` stays as the process makes it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -8,6 +8,8 @@ use htb::Tick;
 
 use crate::connection::{Connection, Fault, Flushed};
 use crate::counters::Counters;
+use crate::due::Due;
+use crate::limits::Descriptors;
 use crate::poll::{Poll, Token};
 use crate::pool::{Next, Pool};
 use crate::slab::{Key, Slab};
@@ -22,8 +24,7 @@ pub(crate) struct Plane {
     pub(crate) connections: Slab<Connection>,
     /// VMs by their id.
     pub(crate) ids: HashMap<String, Key>,
-    /// How many VMs the limit of open files allows.
-    pub(crate) max_vms: u64,
+    pub(crate) descriptors: Descriptors,
     pub(crate) counters: Counters,
     pub(crate) work: Work,
     /// When to stop at the latest, once draining.
@@ -35,12 +36,20 @@ pub(crate) struct Plane {
 pub(crate) struct Work {
     /// VMs to whom somebody connects.
     pub(crate) accept: Vec<Key>,
+    /// VMs that made many connections in a short time, by when the next may be accepted.
+    pub(crate) accept_late: Due,
     /// VMs whose next connection waits for a descriptor.
     pub(crate) starved: Vec<Key>,
     /// When to try again for these.
     pub(crate) starved_until: Option<Tick>,
     /// Connections that may have sent something.
     pub(crate) read: Vec<Key>,
+    /// Connections whose VM has had its portion of this batch: they come first in the next.
+    pub(crate) deferred: Vec<Key>,
+    /// How many batches there were.
+    pub(crate) batch: u64,
+    /// Connections in the middle of a command, by when it has to have ended.
+    pub(crate) stalled: Due,
     /// Connections that have something to be written.
     pub(crate) write: Vec<Key>,
     /// Connections whose 0x01 is being decided; empty between two decisions.
@@ -54,14 +63,14 @@ pub(crate) struct Work {
 }
 
 impl Plane {
-    pub(crate) fn new(max_vms: u64) -> io::Result<Self> {
+    pub(crate) fn new(descriptors: Descriptors) -> io::Result<Self> {
         Ok(Self {
             poll: Poll::new()?,
             pools: Slab::new(),
             vms: Slab::new(),
             connections: Slab::new(),
             ids: HashMap::new(),
-            max_vms,
+            descriptors,
             counters: Counters::default(),
             work: Work::default(),
             deadline: None,
@@ -72,7 +81,8 @@ impl Plane {
     pub(crate) fn ask(&mut self, key: Key, now: Tick) {
         let Some((connection, vm, pool)) = self.parts(key) else { return };
         let supply = if pool.is_shut(vm.leaf) { None } else { Some(&pool.supply) };
-        let asked = connection.ask(pool.shaper.tree_mut(), vm.leaf, now, supply);
+        let asked = connection.ask(pool.shaper.tree_mut(), vm.leaf, now, supply, &mut vm.ops);
+        vm.curbs.unanswered += asked.unanswered;
         if asked.enqueued {
             pool.next = Next::Now;
         }
@@ -80,6 +90,7 @@ impl Plane {
             connection.listed.settle = true;
             pool.to_settle.push(key);
         }
+        self.counters.curbs.unanswered += asked.unanswered;
         if asked.answered {
             self.list_to_write(key);
         }
@@ -148,15 +159,15 @@ impl Plane {
 
     /// Ends a connection for what its peer did, or the kernel said. No other is touched.
     pub(crate) fn close_faulty(&mut self, key: Key, fault: Fault, now: Tick) {
-        let closed = &mut self.counters.closed;
-        match fault {
-            Fault::Garbage(egd::Violation::UnknownCommand(_)) => closed.unknown_command += 1,
-            Fault::Garbage(egd::Violation::TooManyRuns) => closed.too_many_runs += 1,
-            Fault::Gone => closed.ended += 1,
-            Fault::Broken(_) => closed.broken += 1,
+        self.counters.closed.count(fault);
+        self.counters.curbs.count(fault);
+        if let Some((_, vm, _)) = self.parts(key) {
+            vm.curbs.count(fault);
+            if fault == Fault::Flooding {
+                vm.bar(now);
+            }
+            tracing::debug!(vm = vm.id, reason = fault.reason(), error = %fault, "connection closed");
         }
-        let vm = self.parts(key).map_or("", |(_, vm, _)| vm.id.as_str());
-        tracing::debug!(vm, reason = fault.reason(), error = %fault, "connection closed");
         self.remove(key, now);
     }
 

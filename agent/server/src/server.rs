@@ -14,7 +14,7 @@ use crate::apply::{self, ApplyError};
 use crate::attach_error::{AttachError, DetachError, MoveError};
 use crate::clock;
 use crate::event_loop::{self, Command};
-use crate::limits;
+use crate::limits::{self, Descriptors};
 use crate::listen::{self, Listener};
 use crate::options::{Options, StartError, Stopped};
 use crate::place::socket_path;
@@ -26,8 +26,7 @@ use crate::snapshot::Snapshot;
 /// Starts the loop's thread. It serves nothing yet: see [`Server::apply`] and [`Server::attach`].
 pub fn start(options: Options) -> Result<Server, StartError> {
     listen::prepare(&options.socket_dir).map_err(StartError::SocketDirectory)?;
-    let max_vms = limits::vms_within(limits::raise());
-    let plane = Plane::new(max_vms).map_err(|source| StartError::Poll { source })?;
+    let plane = Plane::new(Descriptors::within(limits::raise())).map_err(|source| StartError::Poll { source })?;
     let bell = plane.poll.bell();
     let (sender, commands) = channel();
     let thread = std::thread::Builder::new()

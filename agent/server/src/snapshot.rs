@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use htb::{Params, Rate, Stats, Tick};
 
 use crate::counters::Counters;
+use crate::curbs::Curbs;
 use crate::setup::Client;
 
 mod take;
@@ -103,6 +104,8 @@ pub struct VmSnapshot {
     pub unasked: u64,
     /// Requests since it was attached.
     pub asked: egd::Counters,
+    /// How often a limit on what it may do has held it back.
+    pub curbs: Curbs,
     /// What it waits for, if it waits.
     pub waiting: Option<Waiting>,
 }

@@ -12,10 +12,11 @@ use source::{Supply, SupplyError};
 
 use crate::apply::{self, ApplyError};
 use crate::attach_error::{AttachError, DetachError, MoveError};
-use crate::batch::READ;
+use crate::limits::Descriptors;
 use crate::listen::{Listener, Owner};
 use crate::plane::Plane;
 use crate::poll::{Events, ring};
+use crate::portion::PORTION;
 use crate::setup::{Attach, PoolSetup, SupplySpec};
 use crate::snapshot::Snapshot;
 
@@ -55,7 +56,7 @@ impl Bell {
 impl Stage {
     /// A data plane that serves nothing yet.
     pub fn new() -> io::Result<Self> {
-        Ok(Self { plane: Plane::new(MAX_VMS)?, scratch: vec![0; READ] })
+        Ok(Self { plane: Plane::new(Descriptors::for_vms(MAX_VMS))?, scratch: vec![0; PORTION] })
     }
 
     /// What its supplies ring.

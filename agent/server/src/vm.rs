@@ -2,13 +2,24 @@
 
 use htb::{NodeId, Tick};
 
+use crate::clock::SECOND;
+use crate::curbs::Curbs;
 use crate::listen::Listener;
+use crate::ops::Ops;
+use crate::pace::{Limit, Pace};
+use crate::portion::Portion;
 use crate::setup::Client;
 use crate::slab::Key;
 use crate::unasked::{Credit, Unasked};
 
 /// Live connections of one VM. QEMU has one; a second is a tool, or the next QEMU before the first is gone.
 pub(crate) const MAX_CONNECTIONS: usize = 4;
+
+/// Connections of one VM that are accepted: ten a second, ten at once. A QEMU makes one a second while it has none.
+const ACCEPTS: Limit = Limit { every: SECOND / 10, burst: 10 };
+
+/// How long a VM that asked far too much gets no new connection: as long as a QEMU takes to try again.
+const PENALTY: u64 = SECOND;
 
 /// A VM from attach to detach.
 #[derive(Debug)]
@@ -28,14 +39,51 @@ pub(crate) struct Vm {
     pub(crate) unasked: u64,
     /// What may be pushed to it without tokens.
     credit: Credit,
+    accepts: Pace,
+    /// Its next connection, should there be one, waits until that may be accepted.
+    pub(crate) accepts_late: bool,
+    pub(crate) ops: Ops,
+    pub(crate) portion: Portion,
+    pub(crate) curbs: Curbs,
 }
 
 impl Vm {
     /// A VM that has a place in its class, and no socket yet.
     pub(crate) fn new(id: String, namespace: String, client: Client, pool: Key, leaf: NodeId) -> Self {
         let (connections, asked_before) = (Connections::default(), egd::Counters::default());
-        let (unasked, credit) = (0, Credit::default());
-        Self { id, namespace, client, pool, leaf, listener: None, connections, asked_before, unasked, credit }
+        Self {
+            id,
+            namespace,
+            client,
+            pool,
+            leaf,
+            listener: None,
+            connections,
+            asked_before,
+            unasked: 0,
+            credit: Credit::default(),
+            accepts: Pace::default(),
+            accepts_late: false,
+            ops: Ops::default(),
+            portion: Portion::default(),
+            curbs: Curbs::default(),
+        }
+    }
+
+    /// When its next connection may be accepted: `now` or later.
+    pub(crate) fn accepts_at(&self, now: Tick) -> Tick {
+        self.accepts.next(ACCEPTS, now)
+    }
+
+    /// A connection was accepted.
+    pub(crate) fn accepted(&mut self, now: Tick) {
+        self.accepts.spend(ACCEPTS, now);
+        self.curbs.delayed += u64::from(std::mem::take(&mut self.accepts_late));
+    }
+
+    /// It is to make no connection for a while.
+    pub(crate) fn bar(&mut self, now: Tick) {
+        self.accepts.bar(ACCEPTS, now.after(PENALTY));
     }
 
     /// What a connection that it makes now may be pushed.

@@ -9,6 +9,7 @@ mod rig;
 
 use std::io::Write;
 use std::os::unix::net::UnixStream;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rig::{Rig, connect, exchange, silent};
@@ -35,8 +36,34 @@ fn starved(rig: &Rig, request: &[u8]) -> (UnixStream, Rlimit) {
     (socket, limit)
 }
 
+/// All of this process's descriptors are at stake in each test here.
+static PROCESS: Mutex<()> = Mutex::new(());
+
+#[test]
+fn whoever_has_most_connections_makes_room_for_those_that_have_none() {
+    let _process = PROCESS.lock().unwrap_or_else(PoisonError::into_inner);
+    // 128 are kept for all else, so three VMs fit, or two that have four connections together.
+    let all = getrlimit(Resource::Nofile);
+    let within = Rlimit { current: Some(134), maximum: Some(134) };
+    setrlimit(Resource::Nofile, within).unwrap();
+    let rig = Rig::unbound();
+    rig.attach("greedy");
+    let mut greedy: Vec<_> = (0..4).map(|_| rig.connect("greedy")).collect();
+    greedy.iter_mut().for_each(|socket| drop(exchange(socket, &[2, 1], 1)));
+    let mut modest = rig.client("modest");
+    exchange(&mut modest, &[2, 1], 1);
+    assert_eq!((rig.vm("greedy").connections, rig.vm("greedy").curbs.replaced), (3, 1));
+    let mut third = rig.client("third");
+    exchange(&mut third, &[2, 1], 1);
+    assert_eq!((rig.vm("greedy").connections, rig.vm("modest").connections), (1, 1));
+    assert_eq!(rig.server.attach(rig::vm("fourth")).unwrap_err().reason(), "TooManyVms");
+    // Only root can; whoever is not goes on with fewer, which is enough here.
+    let _ = setrlimit(Resource::Nofile, all);
+}
+
 #[test]
 fn a_connection_without_a_descriptor_waits_and_is_neither_lost_nor_spun_upon() {
+    let _process = PROCESS.lock().unwrap_or_else(PoisonError::into_inner);
     let rig = Rig::unbound();
     let mut other = rig.client("other");
     exchange(&mut other, &[2, 1], 1);

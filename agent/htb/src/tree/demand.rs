@@ -44,13 +44,12 @@ impl Tree {
         self.nodes[self.slot(leaf)].leaf().backlog
     }
 
-    /// Bytes the leaf could take now without waiting: the least that any ceil on its path has, so at most its own
-    /// `cburst`, and 0 while one is used up. Rates do not matter here, since the root always lends.
+    /// Bytes that the leaf's own ceil would let through now, at most its `cburst`. The nodes above do not count: what
+    /// is left of theirs tells what others take, and a leaf belongs to a guest that has no business to know.
     pub fn available(&mut self, leaf: NodeId, now: Tick) -> u64 {
         self.advance(now);
-        let path = core::iter::successors(Some(self.slot(leaf)), |&slot| self.nodes[slot].parent);
-        let least = path.map(|slot| self.nodes[slot].ctokens.level(self.now)).min().unwrap_or(0);
-        u64::try_from(whole_bytes(least)).unwrap_or(0)
+        let own = self.nodes[self.slot(leaf)].ctokens.level(self.now);
+        u64::try_from(whole_bytes(own)).unwrap_or(0)
     }
 
     /// Charges bytes that were served without being asked, as a grant would have been: to the nearest node that

@@ -97,15 +97,17 @@ fn modes_are_those_of_tc() {
 }
 
 #[test]
-fn what_is_available_is_the_least_on_the_path() {
+fn what_is_available_tells_nothing_of_others() {
     let mut tree = Tree::new(PLAIN, Tick(0));
     let class = tree.add_class(tree.root(), Params { cburst: 500, ..limited(100) }, Tick(0));
     let leaf = tree.add_leaf(class, Params { cburst: 400, ..limited(100) }, Tick(0));
     let other = tree.add_leaf(class, PLAIN, Tick(0));
     assert_eq!(tree.available(leaf, Tick(0)), 400);
-    tree.charge(other, 200, Tick(0));
-    assert_eq!(tree.available(leaf, Tick(0)), 300);
-    tree.charge(other, 301, Tick(0));
+    tree.charge(other, 10_000, Tick(0));
+    assert_eq!(tree.available(leaf, Tick(0)), 400);
+    tree.charge(leaf, 300, Tick(0));
+    assert_eq!(tree.available(leaf, Tick(0)), 100);
+    tree.charge(leaf, 101, Tick(0));
     assert_eq!(tree.available(leaf, Tick(0)), 0);
     assert_eq!(tree.available(leaf, Tick(SECOND)), 99);
 }

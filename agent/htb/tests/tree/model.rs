@@ -139,8 +139,7 @@ impl Model {
     }
 
     pub(crate) fn available(&self, id: NodeId) -> u64 {
-        let least = self.path(self.find(id)).into_iter().map(|node| self.at(node).ctokens).min().unwrap();
-        u64::try_from(least.div_euclid(UNITS)).unwrap_or(0)
+        u64::try_from(self.at(self.find(id)).ctokens.div_euclid(UNITS)).unwrap_or(0)
     }
 
     /// Tokens, ceil tokens, backlog.

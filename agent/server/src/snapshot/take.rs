@@ -44,6 +44,7 @@ impl Plane {
             blocked: connections().filter(|connection| !connection.is_writable()).count(),
             unasked: vm.unasked,
             asked,
+            curbs: vm.curbs,
             waiting: pool.waiting(vm.leaf, now).or_else(|| pool.waiting_outside(vm.leaf, owed)),
         }
     }

@@ -5,6 +5,7 @@ mod clock;
 mod commands;
 mod idle;
 mod life;
+mod limits;
 mod places;
 mod rig;
 mod shaping;
