@@ -1,6 +1,7 @@
 //! The agent as a whole: the data plane, the configuration it runs, and the VMs it was told of.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -49,6 +50,12 @@ impl Agent {
     /// of it: it is not among [`adopted`](Self::adopted).
     pub fn attach(&self, vm: Attach) -> Result<PathBuf, AttachError> {
         self.server.attach(vm)
+    }
+
+    /// Gives a VM a port of the loopback interface, which listens when this returns. It is as known to whoever starts
+    /// the agent.
+    pub fn attach_tcp(&self, vm: Attach, address: SocketAddr) -> Result<(), AttachError> {
+        self.server.attach_tcp(vm, address)
     }
 
     /// Attaches a VM of which nobody will tell the next start.

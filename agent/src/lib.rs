@@ -18,5 +18,5 @@ mod sources;
 pub use agent::Agent;
 pub use apply::{ApplyError, apply};
 pub use keeper::Keeper;
-pub use local::{ApiSocket, Host, LocalApi, ServeError, SocketError, vacant};
+pub use local::{ApiSocket, Host, LocalApi, OWNER_ONLY, ServeError, SocketError, vacant};
 pub use sources::SpecError;

@@ -1,6 +1,7 @@
 //! The verbs that ask a daemon.
 
 use std::future::Future;
+use std::path::absolute;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -9,6 +10,7 @@ use crate::args::{
     AttachArgs, ClassesArgs, Format, Global, QemuArgs, SourcesArgs, SourcesVerb, VmsArgs, WaitingArgs,
 };
 use crate::daemon::{Daemon, Filter};
+use crate::stream::TCP;
 use crate::view::{Class, Pool, Source, Vm};
 use crate::{print, qemu_args, render};
 
@@ -104,6 +106,10 @@ pub(crate) async fn explain(global: &Global, vm: &str) -> Result<()> {
 /// Prints QEMU's arguments for a socket, or for the socket of a VM of the daemon.
 pub(crate) async fn qemu_args(global: &Global, args: &QemuArgs) -> Result<()> {
     let socket = if args.target.contains('/') {
+        // QEMU may be started somewhere else.
+        let path = absolute(&args.target).context("cannot tell the working directory")?;
+        path.to_str().context("the path has to be UTF-8")?.to_owned()
+    } else if args.target.starts_with(TCP) {
         args.target.clone()
     } else {
         Daemon::connect(&global.api).await?.explain(&args.target).await?.vm.socket

@@ -1,9 +1,8 @@
 //! A plain EGD client: one command, one answer, over any socket.
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, ErrorKind, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::args::{EgdArgs, EgdVerb};
 use crate::print;
+use crate::stream::Stream;
 
 /// The largest count that one command can carry.
 const MOST: usize = 255;
@@ -43,15 +43,15 @@ pub(crate) fn egd(args: &EgdArgs) -> Result<()> {
     }
 }
 
-fn connect(socket: &Path) -> Result<UnixStream> {
-    UnixStream::connect(socket).with_context(|| {
+fn connect(socket: &Path) -> Result<Stream> {
+    Stream::connect(socket).with_context(|| {
         format!("cannot connect to {} (is it the socket of an attached VM?)", socket.display())
     })
 }
 
 /// A connection whose next byte answers what is said next. To the socket of a QEMU the daemon sends bytes unasked, at
 /// once and until it hears a command; they would be taken for the answer's length or number.
-fn connect_framed(socket: &Path) -> Result<UnixStream> {
+fn connect_framed(socket: &Path) -> Result<Stream> {
     let mut stream = connect(socket)?;
     stream.set_read_timeout(Some(UNASKED)).context("cannot set a time limit")?;
     // One read takes one push; a timeout is a peer that sends nothing unasked.
@@ -61,14 +61,14 @@ fn connect_framed(socket: &Path) -> Result<UnixStream> {
 }
 
 /// 0x00: the answer is a number of bits.
-fn level(stream: &mut UnixStream) -> Result<u32> {
+fn level(stream: &mut Stream) -> Result<u32> {
     let mut answer = [0; 4];
     ask(stream, &[0x00], &mut answer)?;
     Ok(u32::from_be_bytes(answer))
 }
 
 /// 0x04: the answer is a length and as many digits.
-fn pid(stream: &mut UnixStream) -> Result<String> {
+fn pid(stream: &mut Stream) -> Result<String> {
     let mut length = [0; 1];
     ask(stream, &[0x04], &mut length)?;
     let mut digits = vec![0; usize::from(length[0])];
@@ -77,19 +77,21 @@ fn pid(stream: &mut UnixStream) -> Result<String> {
 }
 
 /// 0x02: waits until every byte has come.
-fn read(mut stream: UnixStream, mut left: u64, out: &mut Sink) -> Result<()> {
+fn read(mut stream: Stream, mut left: u64, out: &mut Sink) -> Result<()> {
     let mut buffer = Zeroizing::new([0; MOST]);
     while left > 0 {
         let (count, length) = at_most(left);
         ask(&mut stream, &[0x02, count], &mut buffer[..length])?;
-        out.put(&buffer[..length])?;
+        if !out.put(&buffer[..length])? {
+            break;
+        }
         left -= u64::from(count);
     }
     Ok(())
 }
 
 /// 0x01: a short answer means that there is no more for now.
-fn take(mut stream: UnixStream, mut left: u64, out: &mut Sink) -> Result<()> {
+fn take(mut stream: Stream, mut left: u64, out: &mut Sink) -> Result<()> {
     let mut buffer = Zeroizing::new([0; MOST]);
     while left > 0 {
         let (count, _) = at_most(left);
@@ -100,9 +102,9 @@ fn take(mut stream: UnixStream, mut left: u64, out: &mut Sink) -> Result<()> {
         }
         let bytes = &mut buffer[..usize::from(given[0])];
         hear(&mut stream, bytes)?;
-        out.put(bytes)?;
+        let is_read = out.put(bytes)?;
         left -= u64::from(given[0]);
-        if given[0] < count {
+        if given[0] < count || !is_read {
             break;
         }
     }
@@ -110,7 +112,7 @@ fn take(mut stream: UnixStream, mut left: u64, out: &mut Sink) -> Result<()> {
 }
 
 /// 0x03: nothing is answered. It claims no entropy: who reads it could not believe a claim.
-fn send(stream: &mut UnixStream, mut input: impl Read) -> Result<u64> {
+fn send(stream: &mut Stream, mut input: impl Read) -> Result<u64> {
     let mut chunk = Zeroizing::new([0; MOST]);
     let mut sent = 0;
     loop {
@@ -119,7 +121,7 @@ fn send(stream: &mut UnixStream, mut input: impl Read) -> Result<u64> {
             return Ok(sent);
         }
         let (count, _) = at_most(length as u64);
-        let say = |stream: &mut UnixStream| {
+        let say = |stream: &mut Stream| {
             stream.write_all(&[0x03, 0, 0, count])?;
             stream.write_all(&chunk[..length])
         };
@@ -134,12 +136,12 @@ fn at_most(left: u64) -> (u8, usize) {
     (count, usize::from(count))
 }
 
-fn ask(stream: &mut UnixStream, command: &[u8], answer: &mut [u8]) -> Result<()> {
+fn ask(stream: &mut Stream, command: &[u8], answer: &mut [u8]) -> Result<()> {
     stream.write_all(command).context("cannot send")?;
     hear(stream, answer)
 }
 
-fn hear(stream: &mut UnixStream, answer: &mut [u8]) -> Result<()> {
+fn hear(stream: &mut Stream, answer: &mut [u8]) -> Result<()> {
     stream.read_exact(answer).context("the connection ended before the answer was whole")
 }
 
@@ -155,13 +157,18 @@ fn output(hex: bool) -> Result<Sink> {
 }
 
 impl Sink {
-    fn put(&mut self, bytes: &[u8]) -> Result<()> {
+    /// False when nobody reads any more (`| head`), which is no failure.
+    fn put(&mut self, bytes: &[u8]) -> Result<bool> {
         let end = if self.hex {
             self.file.write_all(&digits(bytes)[..2 * bytes.len()])
         } else {
             self.file.write_all(bytes)
         };
-        end.context("cannot write to standard output")
+        match end {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+            Err(error) => Err(error).context("cannot write to standard output"),
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod print;
 mod qemu_args;
 mod render;
 mod run;
+mod stream;
 mod top;
 mod view;
 

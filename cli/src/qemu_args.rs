@@ -1,8 +1,11 @@
 //! QEMU's arguments for a virtio-rng device on one of our sockets.
 
-use anyhow::{Result, bail};
+use std::net::SocketAddr;
+
+use anyhow::{Context, Result, bail};
 
 use crate::args::QemuVersion;
+use crate::stream::TCP;
 
 /// Where `reconnect-ms` came in and `reconnect` became deprecated.
 const MILLISECONDS: QemuVersion = QemuVersion { major: 9, minor: 2, micro: 0 };
@@ -14,17 +17,29 @@ const ABORTS: QemuVersion = QemuVersion { major: 11, minor: 0, micro: 0 };
 /// The arguments, one option and its value after the other.
 pub(crate) fn qemu_args(socket: &str, version: Option<QemuVersion>) -> Result<Vec<String>> {
     let reconnect = reconnect(version.unwrap_or(OLDEST))?;
-    // A comma ends a value of QEMU's, two are one.
-    let path = socket.replace(',', ",,");
+    let place = place(socket)?;
     let arguments = [
         "-chardev",
-        &format!("socket,id=entropool-socket,path={path},{reconnect}"),
+        &format!("socket,id=entropool-socket,{place},{reconnect}"),
         "-object",
         "rng-egd,id=entropool-rng,chardev=entropool-socket",
         "-device",
         "virtio-rng-pci,rng=entropool-rng",
     ];
     Ok(arguments.map(str::to_owned).to_vec())
+}
+
+/// The path, or the host and port after `tcp:`.
+fn place(socket: &str) -> Result<String> {
+    let Some(address) = socket.strip_prefix(TCP) else {
+        // A comma ends a value of QEMU's, two are one.
+        return Ok(format!("path={}", socket.replace(',', ",,")));
+    };
+    let address: SocketAddr = address
+        .parse()
+        .with_context(|| format!("{address:?} is no address with a port: write tcp:127.0.0.1:7000"))?;
+    // Its requests are two bytes long: without nodelay the second of two waits for the answer to the first.
+    Ok(format!("host={},port={},nodelay=on", address.ip(), address.port()))
 }
 
 fn reconnect(version: QemuVersion) -> Result<&'static str> {
@@ -70,6 +85,19 @@ mod tests {
     fn a_qemu_that_would_fail_is_refused() {
         let said = ["7.1", "11.0.0"].map(|version| with(version).unwrap_err().to_string());
         insta::assert_snapshot!(said.join("\n"));
+    }
+
+    #[test]
+    fn a_port_has_a_host_and_no_path() {
+        for (socket, place) in [
+            ("tcp:127.0.0.1:7000", "host=127.0.0.1,port=7000,nodelay=on"),
+            ("tcp:[::1]:7000", "host=::1,port=7000,nodelay=on"),
+        ] {
+            let arguments = qemu_args(socket, None).unwrap();
+            assert_eq!(arguments[1], format!("socket,id=entropool-socket,{place},reconnect=1"));
+        }
+        let refused = qemu_args("tcp:here", None).unwrap_err().to_string();
+        assert!(refused.contains("write tcp:127.0.0.1:7000"), "{refused}");
     }
 
     #[test]

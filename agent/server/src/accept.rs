@@ -9,6 +9,8 @@ use rustix::net::{SocketFlags, accept_with};
 
 use crate::clock::SECOND;
 use crate::connection::Connection;
+use crate::listen_tcp;
+use crate::place::Address;
 use crate::plane::Plane;
 use crate::poll::Token;
 use crate::slab::Key;
@@ -77,6 +79,9 @@ impl Plane {
             tracing::debug!(error = %errno, "a send buffer keeps its size");
         }
         let Some(vm) = self.vms.get_mut(vm_key) else { return };
+        if vm.listener.as_ref().is_some_and(|listener| matches!(listener.address(), Address::Tcp(_))) {
+            listen_tcp::hurry(&socket);
+        }
         self.counters.curbs.delayed += u64::from(vm.accepts_late);
         vm.accepted(now);
         let unasked = vm.pushes(now);

@@ -1,6 +1,7 @@
 //! Virtual machines that come, move and go.
 
 use htb::Tick;
+use htb::pool::AttachError as Admission;
 
 use crate::attach_error::{AttachError, MoveError};
 use crate::listen::Listener;
@@ -24,9 +25,10 @@ impl Plane {
         if vms >= self.descriptors.vms() {
             return Err(AttachError::TooManyVms { vms, needed: crate::limits::needed(vms + 1) });
         }
-        let unknown = || AttachError::UnknownPool { pool: attach.pool.clone() };
+        let unknown = || AttachError::UnknownPool { pool: attach.pool.clone(), pools: self.pool_names() };
         let pool = self.pool_named(&attach.pool).ok_or_else(unknown)?;
-        let leaf = self.pools.get_mut(pool).ok_or_else(unknown)?.admit(&attach, now)?;
+        let found = self.pools.get_mut(pool).expect("a pool that was found just now");
+        let leaf = found.admit(&attach, now)?;
         let Attach { id, namespace, client, .. } = attach;
         let key = self.vms.insert(Vm::new(id.clone(), namespace, client, pool, leaf));
         self.ids.insert(id, key);
@@ -73,7 +75,12 @@ impl Plane {
         if let Some((namespace, what)) = pool.refuses(&vm.namespace, class) {
             return Err(MoveError::NamespaceNotAllowed { namespace, what });
         }
-        pool.shaper.move_to(vm.leaf, class, now).map_err(MoveError::Admission)?;
+        pool.shaper.move_to(vm.leaf, class, now).map_err(|refused| match refused {
+            Admission::UnknownClass { class } => {
+                MoveError::UnknownClass { pool: pool.setup.name.clone(), class, classes: pool.class_names() }
+            }
+            refused => MoveError::Admission(refused),
+        })?;
         pool.next = Next::Now;
         if pool.degraded.is_some() {
             let key = vm.pool;
@@ -87,8 +94,21 @@ impl Plane {
         self.ids.get(id).copied()
     }
 
+    /// The pools that take VMs, with commas between them.
+    fn pool_names(&self) -> String {
+        let open = self.pools.iter().filter(|(_, pool)| !pool.closed).map(|(_, pool)| &*pool.setup.name);
+        names(open)
+    }
+
     /// The pool of that name.
     pub(crate) fn pool_named(&self, name: &str) -> Option<Key> {
         self.pools.iter().find(|(_, pool)| pool.setup.name == name).map(|(key, _)| key)
     }
+}
+
+/// In order, with commas between them.
+pub(crate) fn names<'a>(all: impl Iterator<Item = &'a str>) -> String {
+    let mut all: Vec<_> = all.collect();
+    all.sort_unstable();
+    if all.is_empty() { "none".to_owned() } else { all.join(", ") }
 }

@@ -16,10 +16,22 @@ pub enum AttachError {
         id: String,
     },
     /// There is no such pool on this node.
-    #[error("there is no pool {pool} on this node")]
+    #[error("there is no pool {pool} on this node; there is {pools}")]
     UnknownPool {
         /// The pool that was named.
         pool: String,
+        /// Those that there are.
+        pools: String,
+    },
+    /// The pool has no such class.
+    #[error("pool {pool} has no class {class}; it has {classes}")]
+    UnknownClass {
+        /// The pool.
+        pool: String,
+        /// The class that was named.
+        class: String,
+        /// Those that it has.
+        classes: String,
     },
     /// The pool has gone from the configuration.
     #[error("pool {pool} has been deleted and stays only for the VMs it has")]
@@ -75,6 +87,7 @@ impl AttachError {
             Self::Path(error) => error.reason(),
             Self::AlreadyAttached { .. } => "AlreadyAttached",
             Self::UnknownPool { .. } => "UnknownPool",
+            Self::UnknownClass { .. } => "UnknownClass",
             Self::ClosedPool { .. } => "ClosedPool",
             Self::NamespaceNotAllowed { .. } => "NamespaceNotAllowed",
             Self::Admission(error) => admission_reason(error),
@@ -118,6 +131,16 @@ pub enum MoveError {
         /// The id.
         id: String,
     },
+    /// The pool has no such class.
+    #[error("pool {pool} has no class {class}; it has {classes}")]
+    UnknownClass {
+        /// The pool.
+        pool: String,
+        /// The class that was named.
+        class: String,
+        /// Those that it has.
+        classes: String,
+    },
     /// Its namespace may not use the class.
     #[error("namespace {namespace} may not use {what}: its allowedNamespaces do not name it")]
     NamespaceNotAllowed {
@@ -139,6 +162,7 @@ impl MoveError {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::UnknownVm { .. } => "UnknownVm",
+            Self::UnknownClass { .. } => "UnknownClass",
             Self::NamespaceNotAllowed { .. } => "NamespaceNotAllowed",
             Self::Admission(error) => admission_reason(error),
             Self::Stopping => "Stopping",

@@ -15,7 +15,6 @@ use crate::unasked::Unasked;
 mod ask;
 mod flush;
 
-pub(crate) use ask::Asked;
 pub(crate) use flush::Flushed;
 
 /// What is granted and not written stays below this and one grant: so a peer that stops reading has not used

@@ -40,7 +40,9 @@ mod tests {
     fn keys_come_when_they_are_due_and_in_that_order() {
         let key = |slot| Key { slot, generation: 0 };
         let mut due = Due::default();
-        [30, 10, 20].into_iter().for_each(|at| due.list(Tick(at), key(0)));
+        for at in [30, 10, 20] {
+            due.list(Tick(at), key(0));
+        }
         assert_eq!((due.next(), due.pop(Tick(9))), (Some(Tick(10)), None));
         due.list(Tick(15), key(1));
         assert_eq!([10, 15].map(|now| due.pop(Tick(now))), [Some(key(0)), Some(key(1))]);

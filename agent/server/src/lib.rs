@@ -26,6 +26,7 @@ mod event_loop;
 mod limits;
 mod listen;
 mod listen_error;
+mod listen_tcp;
 mod ops;
 mod options;
 mod pace;
@@ -56,7 +57,7 @@ pub use curbs::Curbs;
 pub use listen::Owner;
 pub use listen_error::ListenError;
 pub use options::{Options, StartError, Stopped};
-pub use place::{PathError, socket_path};
+pub use place::{Address, PathError, socket_path};
 pub use server::{Server, start};
 pub use setup::{Attach, Client, Namespaces, PoolSetup, SupplySpec};
 pub use snapshot::{

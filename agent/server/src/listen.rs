@@ -2,9 +2,10 @@
 
 use std::fs::{self, DirBuilder, Metadata, Permissions};
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt, chown};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::io::Errno;
 use rustix::net::{
@@ -12,6 +13,8 @@ use rustix::net::{
 };
 
 use crate::listen_error::ListenError;
+use crate::listen_tcp;
+use crate::place::Address;
 
 const DIRECTORY_MODE: u32 = 0o750;
 const SOCKET_MODE: u32 = 0o660;
@@ -21,7 +24,7 @@ const SOCKET_MODE: u32 = 0o660;
 const TEMPORARY: &str = ".egd.new";
 
 /// Connections that may wait to be accepted. A VM has one; the rest is for tools and reconnects.
-const BACKLOG: i32 = 8;
+pub(crate) const BACKLOG: i32 = 8;
 
 /// Who owns the sockets and their directories; what is `None` stays as the process makes it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,8 +39,9 @@ pub struct Owner {
 #[derive(Debug)]
 pub(crate) struct Listener {
     socket: OwnedFd,
-    path: PathBuf,
-    inode: (u64, u64),
+    address: Address,
+    /// Of its file, if it has one.
+    inode: Option<(u64, u64)>,
 }
 
 impl Listener {
@@ -49,8 +53,14 @@ impl Listener {
         bind_and_rename(directory, path, owner)
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
+    /// Listens on a port.
+    pub(crate) fn tcp(address: SocketAddr) -> Result<Self, ListenError> {
+        let socket = listen_tcp::open(address)?;
+        Ok(Self { socket, address: Address::Tcp(address), inode: None })
+    }
+
+    pub(crate) fn address(&self) -> &Address {
+        &self.address
     }
 }
 
@@ -71,12 +81,13 @@ impl AsFd for Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        let own = fs::symlink_metadata(&self.path).is_ok_and(|found| inode(&found) == self.inode);
-        if own && let Err(error) = fs::remove_file(&self.path) {
-            tracing::warn!(path = %self.path.display(), %error, "a socket could not be removed");
+        let Address::Unix(path) = &self.address else { return };
+        let own = fs::symlink_metadata(path).is_ok_and(|found| Some(inode(&found)) == self.inode);
+        if own && let Err(error) = fs::remove_file(path) {
+            tracing::warn!(path = %path.display(), %error, "a socket could not be removed");
         }
         // Not empty when a successor has its socket there; then it stays.
-        let _ = self.path.parent().map(fs::remove_dir);
+        let _ = path.parent().map(fs::remove_dir);
     }
 }
 
@@ -144,7 +155,7 @@ fn bind_and_rename(directory: &Path, path: &Path, owner: Owner) -> Result<Listen
         Ok(inode(&found))
     };
     let inode = publish().inspect_err(|_| drop(fs::remove_file(&temporary)))?;
-    Ok(Listener { socket, path: path.to_owned(), inode })
+    Ok(Listener { socket, address: Address::Unix(path.to_owned()), inode: Some(inode) })
 }
 
 fn bind_at(path: &Path) -> Result<OwnedFd, Errno> {

@@ -1,6 +1,7 @@
 //! What stands in the way of a socket.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Why a socket could not be made. Each sentence names the path.
@@ -59,6 +60,35 @@ pub enum ListenError {
         /// Why.
         source: io::Error,
     },
+    /// Others than this host could connect.
+    #[error(
+        "{address} is no address of the loopback interface, and TCP does not tell who connects; \
+         use 127.0.0.1:{port} or [::1]:{port}", port = address.port()
+    )]
+    NotLoopback {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// No client could be told where.
+    #[error("{address} has no port; say which, from 1 to 65535")]
+    NoPort {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// Another socket has the port.
+    #[error("somebody listens on {address} already; stop that process, or use another port")]
+    PortInUse {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The port cannot be listened on.
+    #[error("nobody can listen on {address}: {source}")]
+    BindPort {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
     /// The socket could not be made, bound or renamed.
     #[error("socket {path} cannot be bound: {source}", path = path.display())]
     BindSocket {
@@ -77,8 +107,11 @@ impl ListenError {
                 "SocketDirectory"
             }
             Self::SetRights { .. } => "SocketRights",
-            Self::NotASocket { .. } | Self::InUse { .. } | Self::Probe { .. } => "SocketInUse",
-            Self::BindSocket { .. } => "BindSocket",
+            Self::NotASocket { .. } | Self::InUse { .. } | Self::Probe { .. } | Self::PortInUse { .. } => {
+                "SocketInUse"
+            }
+            Self::NotLoopback { .. } | Self::NoPort { .. } => "InvalidAddress",
+            Self::BindPort { .. } | Self::BindSocket { .. } => "BindSocket",
         }
     }
 }

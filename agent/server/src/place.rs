@@ -1,5 +1,7 @@
-//! Where a VM's socket lies, and which names may make a path.
+//! Where a VM finds the daemon, and which names may make a path.
 
+use std::fmt::{self, Display, Formatter};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 /// File name of every VM's socket.
@@ -9,6 +11,25 @@ pub(crate) const SOCKET: &str = "egd.sock";
 const MAX_PATH: usize = 107;
 
 const MAX_ID: usize = 128;
+
+/// Where a VM finds the daemon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// A socket in a directory of its own.
+    Unix(PathBuf),
+    /// A port of this host's loopback interface.
+    Tcp(SocketAddr),
+}
+
+impl Display for Address {
+    /// The path, or `tcp:` and the address.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => path.display().fmt(f),
+            Self::Tcp(address) => write!(f, "tcp:{address}"),
+        }
+    }
+}
 
 /// Why a VM cannot have a socket of that name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,8 +1,10 @@
 //! A pool as the loop sees it: a class tree, a supply, and when to look at them again.
 
+use htb::pool::AttachError as Admission;
 use htb::{NodeId, Tick};
 use source::Supply;
 
+use crate::attach::names;
 use crate::attach_error::AttachError;
 use crate::setup::{Attach, PoolSetup};
 use crate::slab::Key;
@@ -70,7 +72,17 @@ impl Pool {
         if let Some((namespace, what)) = self.refuses(&attach.namespace, class) {
             return Err(AttachError::NamespaceNotAllowed { namespace, what });
         }
-        self.shaper.attach(&attach.namespace, class, now).map_err(AttachError::Admission)
+        self.shaper.attach(&attach.namespace, class, now).map_err(|refused| match refused {
+            Admission::UnknownClass { class } => {
+                AttachError::UnknownClass { pool: attach.pool.clone(), class, classes: self.class_names() }
+            }
+            refused => AttachError::Admission(refused),
+        })
+    }
+
+    /// The classes that take VMs, with commas between them.
+    pub(crate) fn class_names(&self) -> String {
+        names(self.shaper.classes().filter(|class| !class.closed).map(|class| class.name))
     }
 
     /// The namespace, and the pool or class that it may not use; `""` is the default class.

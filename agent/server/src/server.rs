@@ -1,5 +1,6 @@
 //! The handle by which the rest of the agent talks to the loop.
 
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel, sync_channel};
@@ -16,6 +17,7 @@ use crate::clock;
 use crate::event_loop::{self, Command};
 use crate::limits::{self, Descriptors};
 use crate::listen::{self, Listener};
+use crate::listen_error::ListenError;
 use crate::options::{Options, StartError, Stopped};
 use crate::place::socket_path;
 use crate::plane::Plane;
@@ -26,7 +28,8 @@ use crate::snapshot::Snapshot;
 /// Starts the loop's thread. It serves nothing yet: see [`Server::apply`] and [`Server::attach`].
 pub fn start(options: Options) -> Result<Server, StartError> {
     listen::prepare(&options.socket_dir).map_err(StartError::SocketDirectory)?;
-    let plane = Plane::new(Descriptors::within(limits::raise())).map_err(|source| StartError::Poll { source })?;
+    let plane =
+        Plane::new(Descriptors::within(limits::raise())).map_err(|source| StartError::Poll { source })?;
     let bell = plane.poll.bell();
     let (sender, commands) = channel();
     let thread = std::thread::Builder::new()
@@ -88,19 +91,38 @@ impl Server {
     /// Gives a VM its leaf and its socket, and the path of that. When this returns, it listens.
     pub fn attach(&self, attach: Attach) -> Result<PathBuf, AttachError> {
         let path = self.socket_path(&attach.id)?;
+        self.attach_at(attach, || Listener::open(&path, self.inner.options.owner))?;
+        Ok(path)
+    }
+
+    /// Gives a VM its leaf and a port of the loopback interface. When this returns, it listens.
+    pub fn attach_tcp(&self, attach: Attach, address: SocketAddr) -> Result<(), AttachError> {
+        self.attach_at(attach, || Listener::tcp(address))
+    }
+
+    fn attach_at(
+        &self,
+        attach: Attach,
+        listen: impl FnOnce() -> Result<Listener, ListenError>,
+    ) -> Result<(), AttachError> {
         let (id, namespace) = (attach.id.clone(), attach.namespace.clone());
         let vm = self.call_vm(move |plane, now| plane.admit(attach, now))?;
         // Off the loop's thread: a file system may take its time.
-        let served = Listener::open(&path, self.inner.options.owner)
-            .map_err(AttachError::Listen)
-            .and_then(|listener| self.call_vm(move |plane, _| plane.serve(vm, listener)));
-        if let Err(error) = served {
-            // If the loop has stopped, the VM has gone with it.
-            let _ = self.call(move |plane, now| plane.detach(vm, now));
-            return Err(error);
+        let served = listen().map_err(AttachError::Listen).and_then(|listener| {
+            let socket = listener.address().clone();
+            self.call_vm(move |plane, _| plane.serve(vm, listener)).map(|()| socket)
+        });
+        match served {
+            Ok(socket) => {
+                tracing::info!(vm = id, namespace, %socket, "attached");
+                Ok(())
+            }
+            Err(error) => {
+                // If the loop has stopped, the VM has gone with it.
+                let _ = self.call(move |plane, now| plane.detach(vm, now));
+                Err(error)
+            }
         }
-        tracing::info!(vm = id, namespace, socket = %path.display(), "attached");
-        Ok(path)
     }
 
     /// The socket that a VM has or would have.

@@ -1,11 +1,10 @@
 //! Everything as it is at one instant, in plain types.
 
-use std::path::PathBuf;
-
 use htb::{Params, Rate, Stats, Tick};
 
 use crate::counters::Counters;
 use crate::curbs::Curbs;
+use crate::place::Address;
 use crate::setup::Client;
 
 mod take;
@@ -90,8 +89,8 @@ pub struct VmSnapshot {
     pub class: String,
     /// Who is at the other end.
     pub client: Client,
-    /// Its socket; none while it is being attached.
-    pub socket: Option<PathBuf>,
+    /// Where it finds the daemon; none while it is being attached.
+    pub socket: Option<Address>,
     /// Its leaf. `stats.backlog` is what it waits for here, less what connections that do not read would get.
     pub node: NodeSnapshot,
     /// Bytes asked by 0x02 and not granted, on all its connections.

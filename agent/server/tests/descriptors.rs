@@ -49,7 +49,9 @@ fn whoever_has_most_connections_makes_room_for_those_that_have_none() {
     let rig = Rig::unbound();
     rig.attach("greedy");
     let mut greedy: Vec<_> = (0..4).map(|_| rig.connect("greedy")).collect();
-    greedy.iter_mut().for_each(|socket| drop(exchange(socket, &[2, 1], 1)));
+    for socket in &mut greedy {
+        exchange(socket, &[2, 1], 1);
+    }
     let mut modest = rig.client("modest");
     exchange(&mut modest, &[2, 1], 1);
     assert_eq!((rig.vm("greedy").connections, rig.vm("greedy").curbs.replaced), (3, 1));

@@ -78,6 +78,22 @@ impl Look {
         }
     }
 
+    /// What there is instead, if a pool or class is asked for that is not here; `""` asks for all.
+    pub(super) fn lacks(&self, pool: &str, class: &str) -> Option<String> {
+        let pools = &self.snapshot.pools;
+        if !pool.is_empty() && pools.iter().all(|known| known.name != pool) {
+            let there_is = list(pools.iter().map(|known| known.name.as_str()));
+            return Some(format!("there is no pool {pool} on this node; there is {there_is}"));
+        }
+        let within = || pools.iter().filter(|known| pool.is_empty() || known.name == pool);
+        let classes = || within().flat_map(|pool| &pool.classes).map(|class| class.name.as_str());
+        if class.is_empty() || classes().any(|known| known == class) {
+            return None;
+        }
+        let place = if pool.is_empty() { "on this node".to_owned() } else { format!("in pool {pool}") };
+        Some(format!("there is no class {class} {place}; there is {}", list(classes())))
+    }
+
     fn class(&self, pool: &PoolSnapshot, class: &ClassSnapshot) -> wire::Class {
         let config = self.config_of(&pool.name, &class.name);
         let members = pool.vms.iter().filter(|vm| vm.class == class.name);
@@ -119,7 +135,7 @@ impl Look {
             namespace: vm.namespace.clone(),
             pool: pool.name.clone(),
             class: vm.class.clone(),
-            socket: vm.socket.as_ref().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default(),
+            socket: vm.socket.as_ref().map(ToString::to_string).unwrap_or_default(),
             client: client.into(),
             connections: count(vm.connections),
             owed: vm.owed,
@@ -129,6 +145,7 @@ impl Look {
             level: Some(level(&vm.node)),
             counters: Some(counters(&vm.node)),
             unasked: vm.unasked,
+            curbs: Some(curbs(vm)),
         }
     }
 
@@ -155,6 +172,12 @@ impl Look {
         let binding = binding(limit, whose, limit_since.0);
         Some(wire::Binding { serving: supply.served, sentence: supply.sentence, ..binding })
     }
+}
+
+/// Names with commas between them.
+fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<_> = names.collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
 /// Whether a VM is among those that were asked for.
@@ -222,6 +245,20 @@ fn level(node: &NodeSnapshot) -> wire::Level {
         htb::Mode::CantSend => wire::Mode::CantSend,
     };
     wire::Level { tokens: node.stats.tokens, ctokens: node.stats.ctokens, mode: mode.into() }
+}
+
+fn curbs(vm: &VmSnapshot) -> wire::Curbs {
+    let curbs = vm.curbs;
+    wire::Curbs {
+        delayed: curbs.delayed,
+        replaced: curbs.replaced,
+        unanswered: curbs.unanswered,
+        flooding: curbs.flooding,
+        stalled: curbs.stalled,
+        garbage: curbs.garbage,
+        deferred: curbs.deferred,
+        saturated: vm.asked.saturations,
+    }
 }
 
 fn counters(node: &NodeSnapshot) -> wire::Counters {

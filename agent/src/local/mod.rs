@@ -1,6 +1,7 @@
 //! The local API: what a person, a hook or a script on this host may ask.
 
 mod answer;
+mod caller;
 mod refusal;
 mod service;
 mod socket;
@@ -16,17 +17,30 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use proto::local::local_server::LocalServer;
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixListener;
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 
+use self::caller::{Caller, Seats};
 use self::service::Service;
 use crate::agent::Agent;
 use crate::signals::Signals;
 
-pub use socket::{ApiSocket, SocketError, vacant};
+pub use socket::{ApiSocket, OWNER_ONLY, SocketError, vacant};
+
+/// Calls of one caller that are answered at once.
+const CALLS: u32 = 8;
+/// The longest request: names, and little else.
+const REQUEST: usize = 64 * 1024;
+/// The longest headers of a request.
+const HEADERS: u32 = 16 * 1024;
+/// A caller that has said nothing for so long is asked whether it lives, and has as long to say so: a stopped one
+/// does not keep its place.
+const ALIVE: Duration = Duration::from_secs(20);
+/// Calls that wait for the data plane or the file system.
+const WAITING: usize = 16;
 
 /// Before the next caller is accepted after one could not be.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -97,7 +111,7 @@ fn run(
     stopped: oneshot::Receiver<()>,
     up: &std::sync::mpsc::Sender<io::Result<()>>,
 ) {
-    let runtime = match Builder::new_current_thread().enable_all().build() {
+    let runtime = match Builder::new_current_thread().max_blocking_threads(WAITING).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return drop(up.send(Err(error))),
     };
@@ -123,8 +137,12 @@ async fn answer_until(
     mut stopped: oneshot::Receiver<()>,
 ) {
     let (connections, accepted) = mpsc::channel(1);
-    let service = LocalServer::new(Service::new(agent, Arc::clone(&host)));
+    let service = LocalServer::new(Service::new(agent, Arc::clone(&host))).max_decoding_message_size(REQUEST);
     let answering = tonic::transport::Server::builder()
+        .max_concurrent_streams(CALLS)
+        .http2_max_header_list_size(HEADERS)
+        .http2_keepalive_interval(Some(ALIVE))
+        .http2_keepalive_timeout(Some(ALIVE))
         .serve_with_incoming(service, ReceiverStream::new(accepted).map(Ok::<_, Infallible>));
     let mut answering = pin!(answering);
     let mut accepting = pin!(accept(listener, connections));
@@ -139,13 +157,15 @@ async fn answer_until(
     }
 }
 
-/// Hands on whoever connects. When descriptors run out it waits for some: the listener stays readable meanwhile,
+/// Hands on whoever connects, while there is a seat. When descriptors run out it waits for some: the listener stays readable meanwhile,
 /// and a loop without the wait would spin.
-async fn accept(listener: UnixListener, connections: mpsc::Sender<UnixStream>) {
+async fn accept(listener: UnixListener, connections: mpsc::Sender<Caller>) {
+    let seats = Seats::new();
     loop {
+        let seat = seats.take().await;
         match listener.accept().await {
             Ok((connection, _)) => {
-                if connections.send(connection).await.is_err() {
+                if connections.send(Caller::new(connection, seat)).await.is_err() {
                     return;
                 }
             }

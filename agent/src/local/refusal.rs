@@ -18,7 +18,7 @@ pub(super) fn attach(error: &AttachError) -> Status {
     let code = match error {
         AttachError::Path(_) => Code::InvalidArgument,
         AttachError::AlreadyAttached { .. } => Code::AlreadyExists,
-        AttachError::UnknownPool { .. } => Code::NotFound,
+        AttachError::UnknownPool { .. } | AttachError::UnknownClass { .. } => Code::NotFound,
         AttachError::ClosedPool { .. } | AttachError::Listen(_) => Code::FailedPrecondition,
         AttachError::NamespaceNotAllowed { .. } => Code::PermissionDenied,
         AttachError::Admission(error) => admission(error),
@@ -40,7 +40,7 @@ pub(super) fn detach(error: &DetachError) -> Status {
 
 pub(super) fn move_vm(error: &MoveError) -> Status {
     let code = match error {
-        MoveError::UnknownVm { .. } => Code::NotFound,
+        MoveError::UnknownVm { .. } | MoveError::UnknownClass { .. } => Code::NotFound,
         MoveError::NamespaceNotAllowed { .. } => Code::PermissionDenied,
         MoveError::Admission(error) => admission(error),
         MoveError::Stopping => Code::Unavailable,

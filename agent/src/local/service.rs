@@ -92,7 +92,9 @@ impl Local for Service {
     ) -> Result<Response<ListClassesResponse>, Status> {
         let pool = request.into_inner().pool;
         self.call(move |agent, _| {
-            let mut classes = look(agent)?.classes();
+            let look = look(agent)?;
+            present(&look, &pool, "")?;
+            let mut classes = look.classes();
             classes.retain(|class| pool.is_empty() || class.pool == pool);
             Ok(ListClassesResponse { classes })
         })
@@ -103,6 +105,7 @@ impl Local for Service {
         let wanted = request.into_inner();
         self.call(move |agent, _| {
             let look = look(agent)?;
+            present(&look, &wanted.pool, &wanted.class)?;
             let mut vms = look.vms();
             vms.retain(|vm| answer::passes(vm, &wanted));
             Ok(ListVmsResponse { vms, now: look.now() })
@@ -176,6 +179,11 @@ async fn watch(agent: Arc<Agent>, every: Duration, trees: mpsc::Sender<Result<Tr
             return;
         }
     }
+}
+
+/// A name that nothing has is a mistake, and no empty table.
+fn present(look: &Look, pool: &str, class: &str) -> Result<(), Status> {
+    look.lacks(pool, class).map_or(Ok(()), |sentence| Err(Status::not_found(sentence)))
 }
 
 fn look(agent: &Agent) -> Result<Look, Status> {

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 /// `sun_path` holds 108 bytes, the last of them a NUL.
 const MAX_PATH: usize = 107;
-/// For the owner and the group: who may speak here may cut VMs off.
-const MODE: u32 = 0o660;
+/// For the owner alone: who may speak here may cut VMs off, and QEMU is often in the daemon's group.
+pub const OWNER_ONLY: u32 = 0o600;
 
 /// Why the local API has no socket.
 #[derive(Debug, thiserror::Error)]
@@ -70,14 +70,15 @@ pub struct ApiSocket {
 }
 
 impl ApiSocket {
-    /// Listens at `path`, in a directory that exists. Whoever connects waits until the API is served.
-    pub fn bind(path: &Path) -> Result<Self, SocketError> {
+    /// Listens at `path`, in a directory that exists, for those whom `mode` lets in. Whoever connects waits until the
+    /// API is served.
+    pub fn bind(path: &Path, mode: u32) -> Result<Self, SocketError> {
         let length = path.as_os_str().len();
         if length > MAX_PATH {
             return Err(SocketError::TooLong { path: path.to_owned(), length });
         }
         vacant(path)?;
-        bind_and_rename(path).map_err(|source| SocketError::Bind { path: path.to_owned(), source })
+        bind_and_rename(path, mode).map_err(|source| SocketError::Bind { path: path.to_owned(), source })
     }
 
     /// The same listener once more, for the thread that serves it.
@@ -113,13 +114,13 @@ pub fn vacant(path: &Path) -> Result<(), SocketError> {
 }
 
 /// Whoever sees the socket sees it listening, with its mode. The temporary name is no longer than `api.sock`.
-fn bind_and_rename(path: &Path) -> io::Result<ApiSocket> {
+fn bind_and_rename(path: &Path, mode: u32) -> io::Result<ApiSocket> {
     let temporary = path.with_file_name(".api.new");
     let _ = fs::remove_file(&temporary);
     let listener = UnixListener::bind(&temporary)?;
     let publish = || {
         listener.set_nonblocking(true)?;
-        fs::set_permissions(&temporary, Permissions::from_mode(MODE))?;
+        fs::set_permissions(&temporary, Permissions::from_mode(mode))?;
         let found = fs::symlink_metadata(&temporary)?;
         fs::rename(&temporary, path)?;
         Ok(inode(&found))
@@ -138,13 +139,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_socket_is_for_owner_and_group_and_goes_with_its_daemon() {
+    fn the_socket_is_for_those_it_is_meant_for_and_goes_with_its_daemon() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("api.sock");
-        let socket = ApiSocket::bind(&path).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, MODE);
-        drop(socket);
-        assert!(!path.exists());
+        for mode in [OWNER_ONLY, 0o660] {
+            let socket = ApiSocket::bind(&path, mode).unwrap();
+            assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, mode);
+            drop(socket);
+            assert!(!path.exists());
+        }
     }
 
     #[test]
@@ -152,17 +155,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("api.sock");
         let living = UnixListener::bind(&path).unwrap();
-        let refused = ApiSocket::bind(&path).unwrap_err();
+        let refused = ApiSocket::bind(&path, OWNER_ONLY).unwrap_err();
         assert!(matches!(refused, SocketError::InUse { .. }), "{refused}");
         drop(living);
-        ApiSocket::bind(&path).unwrap();
+        ApiSocket::bind(&path, OWNER_ONLY).unwrap();
     }
 
     #[test]
     fn a_successor_s_socket_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("api.sock");
-        let old = ApiSocket::bind(&path).unwrap();
+        let old = ApiSocket::bind(&path, OWNER_ONLY).unwrap();
         fs::remove_file(&path).unwrap();
         let _new = UnixListener::bind(&path).unwrap();
         drop(old);
@@ -174,7 +177,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("api.sock");
         fs::write(&path, "precious").unwrap();
-        let refused = ApiSocket::bind(&path).unwrap_err();
+        let refused = ApiSocket::bind(&path, OWNER_ONLY).unwrap_err();
         assert!(matches!(refused, SocketError::NotASocket { .. }), "{refused}");
         assert_eq!(fs::read(&path).unwrap(), b"precious");
     }
@@ -182,7 +185,7 @@ mod tests {
     #[test]
     fn a_path_of_108_bytes_is_refused() {
         let path = PathBuf::from(format!("/{}/api.sock", "d".repeat(98)));
-        let refused = ApiSocket::bind(&path).unwrap_err();
+        let refused = ApiSocket::bind(&path, OWNER_ONLY).unwrap_err();
         assert!(matches!(refused, SocketError::TooLong { length: 108, .. }), "{refused}");
     }
 }

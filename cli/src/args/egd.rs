@@ -19,7 +19,7 @@ pub(crate) struct EgdArgs {
 pub(crate) enum EgdVerb {
     /// How many bits could be read now (0x00)
     Level {
-        /// The socket to ask
+        /// The socket to ask: a path, or tcp: and an address
         socket: PathBuf,
     },
     /// Read N bytes to standard output (0x02; 0x01 with --non-blocking)

@@ -11,7 +11,7 @@ use clap::Args;
 /// QEMU must be told to reconnect: without it the device is dead for good once the daemon restarts.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct QemuArgs {
-    /// A VM of the daemon, or the path of a socket (with a slash in it)
+    /// A VM of the daemon, the path of a socket (with a slash in it), or tcp: and an address
     #[arg(value_name = "VM|SOCKET")]
     pub(crate) target: String,
     /// The QEMU that will run: from 9.2 the way to say "reconnect" is another one

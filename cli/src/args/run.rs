@@ -1,12 +1,13 @@
 //! Flags of `run`.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{PathBuf, absolute};
 
 use clap::Args;
 use source::Allowed;
 
-use super::Member;
 use super::member::namespace;
+use super::{Member, Port};
 
 /// Serve the pools and classes of manifests on this host
 ///
@@ -32,6 +33,9 @@ pub(crate) struct RunArgs {
         default_value = "/run/entropool"
     )]
     pub(crate) run_dir: PathBuf,
+    /// Who may open api.sock, and so attach, move and cut off any VM: by default only the daemon's own user
+    #[arg(long, value_name = "MODE", env = "ENTROPOOL_API_MODE", hide_env_values = true, default_value = "0600", value_parser = mode)]
+    pub(crate) api_mode: u32,
     /// Where what outlives a restart is kept
     #[arg(
         long,
@@ -47,7 +51,10 @@ pub(crate) struct RunArgs {
     /// A VM to attach from the start
     #[arg(long = "vm", value_name = "NAME=POOL[/CLASS][,client=qemu|egd]")]
     pub(crate) vms: Vec<Member>,
-    /// The namespace of the VMs given by --vm
+    /// A port of the loopback interface that a VM draws from; its name is the address
+    #[arg(long = "tcp", value_name = "ADDR=POOL[/CLASS][,client=qemu|egd]")]
+    pub(crate) ports: Vec<Port>,
+    /// The namespace of the VMs given by --vm and --tcp
     #[arg(
         long,
         value_name = "NS",
@@ -81,5 +88,35 @@ impl RunArgs {
     /// Where the VMs' sockets go.
     pub(crate) fn socket_dir(&self) -> PathBuf {
         self.socket_dir.clone().unwrap_or_else(|| self.run_dir.join("vm"))
+    }
+    /// The same with directories that mean the same to everybody who is told of them.
+    pub(crate) fn absolute(&self) -> io::Result<Self> {
+        Ok(Self {
+            run_dir: absolute(&self.run_dir)?,
+            state_dir: absolute(&self.state_dir)?,
+            socket_dir: self.socket_dir.as_deref().map(absolute).transpose()?,
+            ..self.clone()
+        })
+    }
+}
+
+/// A file mode in octal digits that lets the owner in and grants nothing but reading and writing.
+fn mode(text: &str) -> Result<u32, String> {
+    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| mode & !0o666 == 0 && mode & 0o600 == 0o600);
+    mode.ok_or_else(|| {
+        "a mode is written in octal digits: 0600 for the owner, 0660 for the group too".to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mode_is_octal_and_lets_the_owner_in() {
+        assert_eq!(["0600", "660", "0666"].map(mode), [Ok(0o600), Ok(0o660), Ok(0o666)]);
+        for wrong in ["", "rw", "0060", "0700", "1600", "-1", "0x1"] {
+            assert!(mode(wrong).is_err(), "{wrong:?}");
+        }
     }
 }

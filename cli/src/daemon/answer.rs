@@ -3,8 +3,8 @@
 use proto::local as wire;
 
 use crate::view::{
-    Binding, Class, Client, Counters, Explanation, Failures, Level, Limit, Mode, NodeKind, Output, Pool,
-    PoolOutput, Rate, Serving, Shape, Source, SourceState, Span, Step, Tally, Tree, Vm,
+    Binding, Class, Client, Counters, Curbs, Explanation, Failures, Level, Limit, Mode, NodeKind, Output,
+    Pool, PoolOutput, Rate, Serving, Shape, Source, SourceState, Span, Step, Tally, Tree, Vm,
 };
 
 pub(super) fn pool(pool: wire::Pool) -> Pool {
@@ -109,6 +109,7 @@ pub(super) fn vm(vm: wire::Vm, now: u64) -> Vm {
         level: level(vm.level),
         counters: counters(vm.counters),
         unasked: vm.unasked,
+        curbs: curbs(vm.curbs),
     }
 }
 
@@ -180,6 +181,21 @@ fn client(client: wire::Client) -> Client {
 fn shape(shape: Option<wire::Shape>) -> Shape {
     let shape = shape.unwrap_or_default();
     Shape { rate: Rate(shape.rate), ceil: Rate(shape.ceil), burst: shape.burst, cburst: shape.cburst }
+}
+
+/// A daemon that is older than they are says nothing of them.
+fn curbs(curbs: Option<wire::Curbs>) -> Curbs {
+    let curbs = curbs.unwrap_or_default();
+    Curbs {
+        delayed: curbs.delayed,
+        replaced: curbs.replaced,
+        unanswered: curbs.unanswered,
+        flooding: curbs.flooding,
+        stalled: curbs.stalled,
+        garbage: curbs.garbage,
+        deferred: curbs.deferred,
+        saturated: curbs.saturated,
+    }
 }
 
 fn counters(counters: Option<wire::Counters>) -> Counters {

@@ -1,13 +1,16 @@
 //! The sentences of `explain`.
 
 use super::amount::{rate, span, total};
+use super::curbs::curbs;
 use super::table::Table;
 use crate::view::{Binding, Client, Explanation, Limit, Mode, NodeKind, Serving, Step, Vm};
 
 /// Where a VM draws, what it waits for, what it got, and every limit on its way.
 pub(crate) fn explain(explanation: &Explanation) -> String {
     let Explanation { vm, path } = explanation;
-    [place(vm), wait(vm, path), got(vm) + &unasked(vm)].join("\n") + "\n\n" + &way(path)
+    let got = got(vm) + &unasked(vm);
+    let sentences = [Some(place(vm)), Some(wait(vm, path)), Some(got), curbs(vm.curbs)];
+    sentences.into_iter().flatten().collect::<Vec<_>>().join("\n") + "\n\n" + &way(path)
 }
 
 /// What holds a VM back, in a few words.

@@ -2,6 +2,7 @@
 
 mod amount;
 mod classes;
+mod curbs;
 mod explain;
 mod pools;
 mod sources;

@@ -1,8 +1,8 @@
 //! One daemon's answers, for the snapshots.
 
 use crate::view::{
-    Binding, Class, Client, Counters, Explanation, Failures, Level, Limit, Mode, NodeKind, Output, Pool,
-    PoolOutput, Rate, Shape, Source, SourceState, Span, Step, Tally, Tree, Vm,
+    Binding, Class, Client, Counters, Curbs, Explanation, Failures, Level, Limit, Mode, NodeKind, Output,
+    Pool, PoolOutput, Rate, Shape, Source, SourceState, Span, Step, Tally, Tree, Vm,
 };
 
 /// What is said of a pool whose source is stuck.
@@ -115,6 +115,7 @@ fn waiting_vm() -> Vm {
         level: Level { tokens: -255, ctokens: 12, mode: Mode::MayBorrow },
         counters: counters(1_258_291, 629_145),
         unasked: 128,
+        curbs: Curbs::default(),
     }
 }
 

@@ -1,22 +1,52 @@
 //! The directories a daemon needs.
 
-use std::fs::DirBuilder;
+use std::fs::{self, DirBuilder};
 use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 
 use crate::args::RunArgs;
 
+/// The directories that were made for a daemon. Unless it starts they go again, as far as nothing is in them.
+#[derive(Debug, Default)]
+pub(super) struct Made(Vec<PathBuf>);
+
+impl Made {
+    /// The daemon has started.
+    pub(super) fn keep(mut self) {
+        self.0.clear();
+    }
+
+    /// Notes which directories will be made for `dir`, the outermost first.
+    fn expect(&mut self, dir: &Path) {
+        let missing: Vec<_> = dir.ancestors().take_while(|dir| !dir.exists()).map(Path::to_owned).collect();
+        self.0.extend(missing.into_iter().rev());
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        // One that is not empty is somebody's.
+        self.0.iter().rev().for_each(|dir| drop(fs::remove_dir(dir)));
+    }
+}
+
 /// Makes all of them, and says what is wrong with those that cannot be used.
-pub(super) fn prepare(args: &RunArgs) -> Vec<String> {
+pub(super) fn prepare(args: &RunArgs) -> (Made, Vec<String>) {
     let wanted = [
         ("--run-dir", args.run_dir.clone(), 0o755),
         ("--state-dir", args.state_dir.clone(), 0o700),
         ("--socket-dir", args.socket_dir(), 0o755),
     ];
-    wanted.into_iter().filter_map(|(flag, dir, mode)| one(flag, &dir, mode).err()).collect()
+    let mut made = Made::default();
+    let unusable = wanted.into_iter().filter_map(|(flag, dir, mode)| {
+        made.expect(&dir);
+        one(flag, &dir, mode).err()
+    });
+    let unusable = unusable.collect();
+    (made, unusable)
 }
 
 fn one(flag: &str, dir: &Path, mode: u32) -> Result<(), String> {

@@ -13,7 +13,7 @@ mod planned;
 mod start;
 mod watch;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::args::RunArgs;
 
@@ -23,8 +23,9 @@ pub(crate) use planned::{looked_at, plan};
 /// Serves until a signal says otherwise.
 pub(crate) fn run(args: &RunArgs) -> Result<()> {
     log::init()?;
+    let args = args.absolute().context("cannot tell the working directory")?;
     let (events, heard) = events::channel();
-    let mut daemon = start::start(args, events)?;
+    let mut daemon = start::start(&args, events)?;
     let signal = live::follow(&mut daemon, &heard);
     tracing::info!(signal, "draining");
     daemon.stop();

@@ -17,7 +17,7 @@ use super::live::not_served;
 use super::memory::Memory;
 use super::watch::Watch;
 use super::{directories, files};
-use crate::args::{self, Member, RunArgs};
+use crate::args::{self, Member, Port, RunArgs};
 
 /// How long what is owed may still be served after a signal.
 const DRAIN: Duration = Duration::from_secs(1);
@@ -50,7 +50,7 @@ pub(super) fn start(args: &RunArgs, events: Events) -> Result<Daemon> {
     // Watched before they are read, so that no change falls between the two.
     let changed = events.clone();
     let watch = Watch::new(&args.files, move || changed.changed())?;
-    let unusable = directories::prepare(args);
+    let (made, unusable) = directories::prepare(args);
     let memory = Memory::load(args, unusable.is_empty());
     let mut book = memory.book.clone();
     let verdict = book.read(files::read(&args.files));
@@ -63,22 +63,28 @@ pub(super) fn start(args: &RunArgs, events: Events) -> Result<Daemon> {
         wrong = verdict.refused;
     }
     if wrong.is_empty() {
-        wrong.extend(args.vms.iter().filter_map(|vm| homeless(vm, book.config())));
+        let ports = args.ports.iter().map(|port| ("--tcp", &port.member));
+        let members = args.vms.iter().map(|vm| ("--vm", vm)).chain(ports);
+        wrong.extend(members.filter_map(|(flag, vm)| homeless(flag, vm, book.config())));
     }
     wrong.extend(unusable);
     wrong.extend(without_socket(args));
     refuse(wrong)?;
-    serve(args, memory, book, watch, events)
+    let daemon = serve(args, memory, book, watch, events)?;
+    made.keep();
+    Ok(daemon)
 }
 
 fn serve(args: &RunArgs, memory: Memory, book: Book, watch: Watch, events: Events) -> Result<Daemon> {
     let socket = args.run_dir.join("api.sock");
-    let listening = ApiSocket::bind(&socket)?;
+    let listening = ApiSocket::bind(&socket, args.api_mode)?;
     let (socket_dir, allowed) = (args.socket_dir(), args.allowed());
     let agent = Agent::start(Options { socket_dir, owner: Owner::default(), allowed })?;
     let book = in_force(&agent, book, &memory)?;
     let attached = args.vms.iter().filter_map(|vm| agent.attach(wanted(vm, &args.namespace)).err());
-    let wrong: Vec<_> = attached.map(|error| error.to_string()).collect();
+    let listen = |port: &Port| agent.attach_tcp(wanted(&port.member, &args.namespace), port.address).err();
+    let wrong: Vec<_> =
+        attached.chain(args.ports.iter().filter_map(listen)).map(|error| error.to_string()).collect();
     if !wrong.is_empty() {
         agent.drain(Duration::ZERO);
         refuse(wrong)?;
@@ -139,18 +145,18 @@ fn without_socket(args: &RunArgs) -> Vec<String> {
 }
 
 /// A pool or class that the manifests do not have.
-fn homeless(vm: &Member, config: &NodeConfig) -> Option<String> {
+fn homeless(flag: &str, vm: &Member, config: &NodeConfig) -> Option<String> {
     let list = |names: Vec<&str>| names.join(", ");
     let Some(pool) = config.pools.iter().find(|pool| pool.name == vm.pool) else {
         let pools = list(config.pools.iter().map(|pool| pool.name.as_str()).collect());
-        return Some(format!("--vm {}: there is no pool {}; there is {pools}", vm.id, vm.pool));
+        return Some(format!("{flag} {}: there is no pool {}; there is {pools}", vm.id, vm.pool));
     };
     let class = vm.class.as_ref()?;
     if pool.classes.iter().any(|known| known.name == *class) {
         return None;
     }
     let classes = list(pool.classes.iter().map(|class| class.name.as_str()).collect());
-    Some(format!("--vm {}: pool {} has no class {class}; it has {classes}", vm.id, vm.pool))
+    Some(format!("{flag} {}: pool {} has no class {class}; it has {classes}", vm.id, vm.pool))
 }
 
 fn wanted(vm: &Member, namespace: &str) -> Attach {

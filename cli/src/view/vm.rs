@@ -26,6 +26,21 @@ pub(crate) struct Vm {
     pub(crate) counters: Counters,
     /// Bytes it was sent unasked.
     pub(crate) unasked: u64,
+    pub(crate) curbs: Curbs,
+}
+
+/// How often a limit on what a VM may do has held it back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Curbs {
+    pub(crate) delayed: u64,
+    pub(crate) replaced: u64,
+    pub(crate) unanswered: u64,
+    pub(crate) flooding: u64,
+    pub(crate) stalled: u64,
+    pub(crate) garbage: u64,
+    pub(crate) deferred: u64,
+    pub(crate) saturated: u64,
 }
 
 /// Who speaks on a VM's socket.

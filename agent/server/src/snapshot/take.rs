@@ -37,7 +37,7 @@ impl Plane {
             namespace: vm.namespace.clone(),
             class: pool.shaper.class_of(vm.leaf).to_owned(),
             client: vm.client,
-            socket: vm.listener.as_ref().map(|listener| listener.path().to_owned()),
+            socket: vm.listener.as_ref().map(|listener| listener.address().clone()),
             node: pool.node(vm.leaf, now),
             owed,
             connections: vm.connections.len(),

@@ -83,9 +83,15 @@ fn attach_refuses_with_a_sentence() {
     let (reason, text) = refused("a", "default", "default", None);
     assert_eq!((reason, text.contains("VM a is attached already")), ("AlreadyAttached", true));
     let (reason, text) = refused("b", "default", "none", None);
-    assert_eq!((reason, text.as_str()), ("UnknownPool", "there is no pool none on this node"));
+    assert_eq!(
+        (reason, text.as_str()),
+        ("UnknownPool", "there is no pool none on this node; there is default")
+    );
     let (reason, text) = refused("b", "default", "default", Some("silver"));
-    assert_eq!((reason, text.as_str()), ("UnknownClass", "the pool has no class silver"));
+    assert_eq!(
+        (reason, text.as_str()),
+        ("UnknownClass", "pool default has no class silver; it has gold, shared")
+    );
     let (reason, text) = refused("b", "default", "default", Some("gold"));
     assert_eq!((reason, text.as_str()), ("ClassFull", "class gold has 1 of 1 VMs on this node"));
     let (reason, text) = refused("b", "poor", "default", Some("gold"));
