@@ -16,8 +16,9 @@ use crate::stream::Stream;
 /// The largest count that one command can carry.
 const MOST: usize = 255;
 
-/// How long unasked bytes may take to come. The daemon sends them as it accepts; the next ones follow 50 ms later.
-const UNASKED: Duration = Duration::from_millis(25);
+/// How long unasked bytes may take to come. The daemon sends them as it accepts, and where many connect it accepts one
+/// each 100 ms.
+const UNASKED: Duration = Duration::from_millis(150);
 
 /// Says one command to a socket and prints the answer.
 pub(crate) fn egd(args: &EgdArgs) -> Result<()> {

@@ -17,7 +17,7 @@ use crate::process::Process;
 /// A running daemon; dropped, it is killed.
 pub struct Daemon {
     host: Host,
-    vms: Vec<String>,
+    arguments: Vec<String>,
     child: Child,
     said: Receiver<String>,
 }
@@ -29,9 +29,15 @@ const READY: &str = "ready";
 impl Daemon {
     /// Starts one for `vms`, each as in `--vm`, and waits until it is ready.
     pub fn start(host: Host, vms: &[impl AsRef<str>]) -> Result<Self> {
-        let vms: Vec<_> = vms.iter().map(|vm| vm.as_ref().to_owned()).collect();
-        let (child, said) = spawn(&mut with_vms(&host, &vms))?;
-        let daemon = Self { host, vms, child, said };
+        let arguments: Vec<_> = vms.iter().flat_map(|vm| ["--vm", vm.as_ref()]).collect();
+        Self::start_with(host, &arguments)
+    }
+
+    /// Starts one with these arguments after those of its host, and waits until it is ready.
+    pub fn start_with(host: Host, arguments: &[impl AsRef<str>]) -> Result<Self> {
+        let arguments: Vec<_> = arguments.iter().map(|word| word.as_ref().to_owned()).collect();
+        let (child, said) = spawn(host.run().args(&arguments))?;
+        let daemon = Self { host, arguments, child, said };
         daemon.wait_for(READY)?;
         Ok(daemon)
     }
@@ -40,7 +46,7 @@ impl Daemon {
     pub fn crash(&mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
-        (self.child, self.said) = spawn(&mut with_vms(&self.host, &self.vms))?;
+        (self.child, self.said) = spawn(self.host.run().args(&self.arguments))?;
         self.wait_for(READY)?;
         Ok(())
     }
@@ -122,14 +128,6 @@ impl Refusal {
         let status = ended.with_context(|| format!("it was not refused:\n{said}"))?;
         Ok(Self { code: status.code(), said })
     }
-}
-
-fn with_vms(host: &Host, vms: &[String]) -> Command {
-    let mut command = host.run();
-    for vm in vms {
-        command.args(["--vm", vm]);
-    }
-    command
 }
 
 fn pid_of(child: &Child) -> Result<Pid> {

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -58,7 +59,16 @@ impl Guest {
     /// Starts QEMU; the guest reports when it has booted. The socket need not be there yet: QEMU
     /// tries again each second.
     pub fn boot(image: &Image, socket: &Path, errand: Errand) -> Result<Self> {
-        let mut qemu = qemu(image, socket, errand)
+        Self::boot_on(image, &format!("path={}", socket.display()), errand)
+    }
+
+    /// The same with a port of this host instead of a socket.
+    pub fn boot_on_port(image: &Image, port: SocketAddr, errand: Errand) -> Result<Self> {
+        Self::boot_on(image, &format!("host={},port={},nodelay=on", port.ip(), port.port()), errand)
+    }
+
+    fn boot_on(image: &Image, place: &str, errand: Errand) -> Result<Self> {
+        let mut qemu = qemu(image, place, errand)
             .spawn()
             .context("a guest needs qemu-system-x86_64: run `make setup`")?;
         let console = qemu.stdout.take().context("the serial line is a pipe")?;
@@ -162,8 +172,8 @@ fn listen(console: impl BufRead, reports: &Sender<Report>, tail: &Mutex<VecDeque
     }
 }
 
-fn qemu(image: &Image, socket: &Path, errand: Errand) -> Command {
-    let chardev = format!("socket,id=pool,path={},reconnect=1", socket.display());
+fn qemu(image: &Image, place: &str, errand: Errand) -> Command {
+    let chardev = format!("socket,id=pool,{place},reconnect=1");
     let append = format!("console=ttyS0 quiet edd=off panic=-1 mitigations=off {}", errand.command_line());
     let mut qemu = Command::new("qemu-system-x86_64");
     // Software emulation everywhere: what a nested /dev/kvm promises it does not always keep.

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -87,4 +88,9 @@ impl Host {
         command.arg("--api").arg(self.run_dir().join("api.sock")).args(words);
         command
     }
+}
+
+/// A port of the loopback interface on which nobody listens now.
+pub fn vacant_port() -> Result<SocketAddr> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }

@@ -51,6 +51,17 @@ impl Process {
         Ok(field(&rollup, "Anonymous:")? * 1024)
     }
 
+    /// Bytes of physical memory, its program included.
+    pub fn resident(self) -> Result<u64> {
+        let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.pid))?;
+        Ok(field(&rollup, "Rss:")? * 1024)
+    }
+
+    /// How many files and sockets it has open.
+    pub fn descriptors(self) -> Result<usize> {
+        Ok(fs::read_dir(format!("/proc/{}/fd", self.pid))?.count())
+    }
+
     fn tasks(self) -> Result<Vec<PathBuf>> {
         let entries = fs::read_dir(format!("/proc/{}/task", self.pid))?;
         entries.map(|entry| Ok(entry?.path())).collect()

@@ -68,8 +68,7 @@ impl Listener {
 impl Listener {
     /// The process dies: nobody listens any more, and the file stays.
     pub(crate) fn abandon(mut self) {
-        // No file has this inode.
-        self.inode = (0, 0);
+        self.inode = None;
     }
 }
 

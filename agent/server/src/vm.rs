@@ -15,8 +15,9 @@ use crate::unasked::{Credit, Unasked};
 /// Live connections of one VM. QEMU has one; a second is a tool, or the next QEMU before the first is gone.
 pub(crate) const MAX_CONNECTIONS: usize = 4;
 
-/// Connections of one VM that are accepted: ten a second, ten at once. A QEMU makes one a second while it has none.
-const ACCEPTS: Limit = Limit { every: SECOND / 10, burst: 10 };
+/// Connections of one VM that are accepted: ten a second, 32 at once. A QEMU makes one a second while it has none; a
+/// script that asks by `entropool egd` makes a few in a row.
+const ACCEPTS: Limit = Limit { every: SECOND / 10, burst: 32 };
 
 /// How long a VM that asked far too much gets no new connection: as long as a QEMU takes to try again.
 const PENALTY: u64 = SECOND;

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use entropool_tests::console::Count;
-use entropool_tests::{Errand, Guest, Image};
+use entropool_tests::host::vacant_port;
+use entropool_tests::{Daemon, Errand, Guest, Host, Image, binary};
 
-use crate::{alone, start};
+use crate::{TWO_CLASSES, alone, start};
 
 /// Time that passes in the guest between two crashes, and after the last.
 const BETWEEN: Duration = Duration::from_secs(4);
@@ -24,6 +25,25 @@ fn no_read_in_a_guest_outlasts_a_crash_by_long() {
 
     let longest = longest_wait(&counts);
     println!("the longest wait in three crashes: {longest:?}");
+    assert!(longest <= Duration::from_millis(2500), "{longest:?}");
+}
+
+#[test]
+fn a_guest_on_a_port_reads_on_as_well() {
+    let _machine = alone();
+    let port = vacant_port().unwrap();
+    let host = Host::new(binary::entropool().unwrap(), TWO_CLASSES).unwrap();
+    let mut daemon = Daemon::start_with(host, &["--tcp", &format!("{port}=default/gold")]).unwrap();
+    let guest = Guest::boot_on_port(&Image::build().unwrap(), port, Errand::Watch).unwrap();
+    let mut counts = watch(&guest);
+    let rate = counts[counts.len() - 1].bytes - counts[0].bytes;
+    assert!(rate > 16 * 1024, "its assured 16 KiB/s and some: {rate} bytes in {BETWEEN:?}");
+
+    daemon.crash().unwrap();
+    counts.extend(watch(&guest));
+
+    let longest = longest_wait(&counts);
+    println!("the longest wait in a crash, over TCP: {longest:?}");
     assert!(longest <= Duration::from_millis(2500), "{longest:?}");
 }
 

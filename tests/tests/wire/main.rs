@@ -1,6 +1,7 @@
 //! The real `entropool run`, seen from its sockets.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod attacks;
 mod bad_manifests;
 mod life;
 mod live_change;
@@ -8,6 +9,7 @@ mod places;
 mod pressure;
 mod protocol;
 mod shaping;
+mod tcp;
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 

@@ -48,12 +48,12 @@ fn reads_that_do_not_wait_count_as_questions() {
 }
 
 #[test]
-fn connections_beyond_ten_at_once_wait_their_turn_and_are_served() {
+fn connections_beyond_32_at_once_wait_their_turn_and_are_served() {
     let rig = Rig::unbound();
     let path = rig.attach("vm");
     let begun = Stopwatch::start();
     let mut last = connect(&path);
-    for _ in 0..12 {
+    for _ in 0..34 {
         last = connect(&path);
         exchange(&mut last, &[2, 1], 1);
     }
@@ -67,11 +67,11 @@ fn connections_beyond_ten_at_once_wait_their_turn_and_are_served() {
 fn waiting_connections_cost_nobody_else_a_wait() {
     let rig = Rig::unbound();
     let path = rig.attach("vm");
-    let sockets: Vec<_> = (0..18).map(|_| connect(&path)).collect();
+    let sockets: Vec<_> = (0..36).map(|_| connect(&path)).collect();
     let asked = Stopwatch::start();
     exchange(&mut rig.client("other"), &[2, 64], 64);
     assert!(asked.elapsed() < Duration::from_millis(400), "{:?}", asked.elapsed());
-    rig.until("all of them", |snapshot| snapshot.counters.accepted == 19);
+    rig.until("all of them", |snapshot| snapshot.counters.accepted == 37);
     drop(sockets);
 }
 
@@ -83,7 +83,7 @@ fn half_a_command_does_not_wake_the_loop_until_it_is_overdue() {
     rig.until("its byte", |snapshot| snapshot.counters.reads > 0);
     let before = rig.snapshot().counters.wake_ups;
     assert!(silent(&socket, Duration::from_millis(500)));
-    // One for the snapshot itself.
-    assert!(rig.snapshot().counters.wake_ups <= before + 1);
+    // One for this snapshot, and one that the bell of the first may have left.
+    assert!(rig.snapshot().counters.wake_ups <= before + 2);
     exchange(&mut socket, &[64], 64);
 }
