@@ -6,21 +6,21 @@ use crate::view::Curbs;
 /// Nothing for a VM that met no limit but those of its class.
 pub(crate) fn curbs(curbs: Curbs) -> Option<String> {
     let met: Vec<_> = [
-        (curbs.delayed, "connections waited to be accepted (10 a second are)"),
+        ("connections that waited to be accepted (10 a second are)", curbs.delayed),
         (
+            "connections closed for newer ones (it may have 4; fewer when descriptors are short)",
             curbs.replaced,
-            "connections were closed for newer ones (it may have 4, and one when descriptors are short)",
         ),
-        (curbs.unanswered, "requests were answered with nothing (2000 a second get an answer)"),
-        (curbs.flooding, "connections were closed for asking ten times that for ten seconds"),
-        (curbs.stalled, "connections were closed in the middle of a command (it has 10 s to end one)"),
-        (curbs.garbage, "connections were closed for what is no EGD"),
-        (curbs.deferred, "times it had sent more than is read at once"),
-        (curbs.saturated, "requests came when it was owed 4Gi already"),
+        ("requests answered with nothing (2000 a second get an answer)", curbs.unanswered),
+        ("connections closed for asking ten times that for ten seconds", curbs.flooding),
+        ("connections closed in the middle of a command (it has 10 s to end one)", curbs.stalled),
+        ("connections closed for what is no EGD", curbs.garbage),
+        ("times that it had sent more than is read at once", curbs.deferred),
+        ("requests when it was owed 4Gi already", curbs.saturated),
     ]
     .into_iter()
-    .filter(|(count, _)| *count > 0)
-    .map(|(count, what)| format!("{} {what}", total(count)))
+    .filter(|(_, count)| *count > 0)
+    .map(|(what, count)| format!("{what}: {}", total(count)))
     .collect();
     (!met.is_empty()).then(|| format!("It met limits of its own doing: {}.", met.join("; ")))
 }

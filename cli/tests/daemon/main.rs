@@ -1,6 +1,7 @@
 //! The real program: a daemon in a directory of its own, asked by every verb.
 #![allow(clippy::unwrap_used, unreachable_pub)]
 
+mod callers;
 mod change;
 mod planned;
 mod refusals;

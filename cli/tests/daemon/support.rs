@@ -13,7 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// How long anything may take before a test gives up; nothing takes so long.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// `entropool` with these arguments and no environment of ours.
 pub fn entropool<I: IntoIterator<Item = S>, S: AsRef<std::ffi::OsStr>>(args: I) -> Command {
@@ -101,7 +101,7 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    fn new(mut child: Child, api: PathBuf) -> Self {
+    pub fn new(mut child: Child, api: PathBuf) -> Self {
         let (send, log) = channel();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| send.send(line)));

@@ -27,7 +27,7 @@ const HONEST: usize = 99;
 const RATE: u64 = 3_200;
 
 /// Looks at each attack, before it counts as felt: other work on the machine is felt as well.
-const ATTEMPTS: usize = 3;
+const ATTEMPTS: usize = 5;
 
 const WARM_UP: Duration = Duration::from_millis(400);
 const BEFORE: Duration = Duration::from_millis(1_500);
