@@ -73,7 +73,20 @@ impl Agent {
         let mut roll = self.roll();
         *roll = Roll::of(state);
         let attach = |(id, vm): (&String, &Vm)| Some((id.clone(), self.server.attach(vm.attach(id)).err()?));
-        roll.vms.iter().filter_map(attach).collect()
+        let failed: Vec<_> = roll.vms.iter().filter_map(attach).collect();
+        roll.missing = failed.iter().map(|(id, _)| id.clone()).collect();
+        failed
+    }
+
+    /// Tries those again that could not be restored: their class may have come. Gives those that could be attached.
+    pub fn restore_missing(&self) -> Vec<String> {
+        let mut roll = self.roll();
+        let missing = std::mem::take(&mut roll.missing);
+        let attach =
+            |id: &String| roll.vms.get(id).is_some_and(|vm| self.server.attach(vm.attach(id)).is_ok());
+        let (attached, missing): (Vec<_>, Vec<_>) = missing.into_iter().partition(attach);
+        roll.missing = missing.into_iter().collect();
+        attached
     }
 
     /// The VMs that were attached at run time, by id.

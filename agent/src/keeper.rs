@@ -5,7 +5,7 @@ use std::io;
 use htb::Tick;
 
 use crate::agent::Agent;
-use crate::checkpoint::{Checkpoint, Disk, Served, Specs, State, Writer};
+use crate::checkpoint::{Checkpoint, Disk, LastGood, Served, Specs, State, Writer};
 
 /// Between two looks at what was served, which cost the data plane a turn each.
 const COUNTERS: u64 = 60_000_000_000;
@@ -15,6 +15,7 @@ const COUNTERS: u64 = 60_000_000_000;
 #[derive(Debug)]
 pub struct Keeper {
     writer: Writer,
+    last_good: Option<LastGood>,
     served: Served,
     counted: Tick,
 }
@@ -22,8 +23,14 @@ pub struct Keeper {
 impl Keeper {
     /// Starts from the state that was loaded.
     pub fn start<D: Disk>(checkpoint: Checkpoint<D>, loaded: State) -> io::Result<Self> {
-        let served = loaded.served.clone();
-        Ok(Self { writer: Writer::start(checkpoint, loaded, server::now)?, served, counted: server::now() })
+        let (last_good, served) = (loaded.last_good.clone(), loaded.served.clone());
+        let writer = Writer::start(checkpoint, loaded, server::now)?;
+        Ok(Self { writer, last_good, served, counted: server::now() })
+    }
+
+    /// What a controller sent is in force from now on; saved with the next note.
+    pub fn hold(&mut self, last_good: LastGood) {
+        self.last_good = Some(last_good);
     }
 
     /// Something may have changed: this was accepted, and the agent knows its VMs. Never waits for the disk.
@@ -57,7 +64,7 @@ impl Keeper {
     fn tell(&self, agent: &Agent, accepted: Specs) {
         self.writer.note(State {
             accepted,
-            last_good: None,
+            last_good: self.last_good.clone(),
             vms: agent.adopted(),
             served: self.served.clone(),
         });

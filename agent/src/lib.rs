@@ -2,21 +2,27 @@
 //! host in between.
 //!
 //! What it does is in the crates below it. Here configurations become pools ([`Agent::apply`]), and people,
-//! hooks and scripts are answered ([`LocalApi`]). It refuses to decide: what is served is `plan`'s decision, who
+//! hooks and scripts are answered ([`LocalApi`]). In a cluster the configuration comes over a stream ([`subscribe`]). It refuses to decide: what is served is `plan`'s decision, who
 //! gets it next is `htb`'s. Start with [`Agent`].
 #![forbid(unsafe_code)]
 
 mod agent;
 mod apply;
 pub mod checkpoint;
+mod directories;
 mod keeper;
 mod local;
+mod log;
+pub mod node;
 mod roll;
 mod signals;
 mod sources;
+pub mod subscribe;
 
 pub use agent::Agent;
 pub use apply::{ApplyError, apply};
+pub use directories::{Directories, Made};
 pub use keeper::Keeper;
 pub use local::{ApiSocket, Host, LocalApi, OWNER_ONLY, ServeError, SocketError, vacant};
+pub use log::{LogError, log_to_stderr};
 pub use sources::SpecError;

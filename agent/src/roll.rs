@@ -1,6 +1,6 @@
 //! The VMs that were attached at run time, and what VMs drew before this process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use server::Snapshot;
 
@@ -11,18 +11,21 @@ use crate::checkpoint::{State, Vm};
 pub(crate) struct Roll {
     /// By id, as they were wanted. One that could not be attached again is among them.
     pub(crate) vms: BTreeMap<String, Vm>,
+    /// Those of them that could not be attached again.
+    pub(crate) missing: BTreeSet<String>,
     /// Bytes by id.
     before: BTreeMap<String, u64>,
 }
 
 impl Roll {
     pub(crate) fn of(state: State) -> Self {
-        Self { vms: state.vms, before: state.served.vms }
+        Self { vms: state.vms, missing: BTreeSet::new(), before: state.served.vms }
     }
 
     /// Another VM may come under that id. Says whether it was attached at run time.
     pub(crate) fn forget(&mut self, id: &str) -> bool {
         self.before.remove(id);
+        self.missing.remove(id);
         self.vms.remove(id).is_some()
     }
 

@@ -16,6 +16,7 @@ mod message;
 mod parts;
 pub mod publisher;
 mod report;
+pub mod reporter;
 pub mod subscriber;
 mod tick;
 pub mod trust;
@@ -33,6 +34,7 @@ pub use report::{
     AgentState, ClassUse, Condition, Health, Report, Serving, SourceState, Supplies, Supply, Usage, Vm, Vms,
     VmsReport,
 };
+pub use reporter::{NodeState, Reporter};
 pub use subscriber::Subscriber;
 pub use tick::{Span, Tick};
 pub use version::{Kind, Version};

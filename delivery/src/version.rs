@@ -16,6 +16,17 @@ impl Kind {
     pub const NAMESPACES: Self = Self(3);
     /// Nodes.
     pub const NODES: Self = Self(4);
+
+    /// What it is called in logs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::POOLS => "pools",
+            Self::CLASSES => "classes",
+            Self::NAMESPACES => "namespaces",
+            Self::NODES => "nodes",
+            _ => "others",
+        }
+    }
 }
 
 /// The newest resource version seen of each kind.

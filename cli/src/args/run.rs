@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{PathBuf, absolute};
 
+use agent::Directories;
 use clap::Args;
 use source::Allowed;
 
@@ -83,6 +84,12 @@ impl RunArgs {
             upstreams: self.upstreams.clone(),
             test_sources: self.allow_test_sources,
         }
+    }
+
+    /// Where what is kept.
+    pub(crate) fn directories(&self) -> Directories {
+        let (run, state) = (self.run_dir.clone(), self.state_dir.clone());
+        Directories { run, state, socket: self.socket_dir() }
     }
 
     /// Where the VMs' sockets go.

@@ -2,11 +2,9 @@
 
 mod book;
 mod changes;
-mod directories;
 mod events;
 mod files;
 mod live;
-mod log;
 mod looking;
 mod memory;
 mod planned;
@@ -22,7 +20,7 @@ pub(crate) use planned::{looked_at, plan};
 
 /// Serves until a signal says otherwise.
 pub(crate) fn run(args: &RunArgs) -> Result<()> {
-    log::init()?;
+    agent::log_to_stderr()?;
     let args = args.absolute().context("cannot tell the working directory")?;
     let (events, heard) = events::channel();
     let mut daemon = start::start(&args, events)?;

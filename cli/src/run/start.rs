@@ -13,10 +13,10 @@ use server::{Attach, Client, Options, Owner, socket_path};
 
 use super::book::Book;
 use super::events::Events;
+use super::files;
 use super::live::not_served;
 use super::memory::Memory;
 use super::watch::Watch;
-use super::{directories, files};
 use crate::args::{self, Member, Port, RunArgs};
 
 /// How long what is owed may still be served after a signal.
@@ -50,7 +50,7 @@ pub(super) fn start(args: &RunArgs, events: Events) -> Result<Daemon> {
     // Watched before they are read, so that no change falls between the two.
     let changed = events.clone();
     let watch = Watch::new(&args.files, move || changed.changed())?;
-    let (made, unusable) = directories::prepare(args);
+    let (made, unusable) = args.directories().prepare();
     let memory = Memory::load(args, unusable.is_empty());
     let mut book = memory.book.clone();
     let verdict = book.read(files::read(&args.files));

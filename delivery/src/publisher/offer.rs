@@ -133,7 +133,7 @@ impl<B: Clone> Offering<B> {
         let (Some(wish), Some(agent)) = (&self.wish, &self.agent) else { return Standing::Unknown };
         match &agent.refused {
             Some(refused) if refused.holds(wish, agent) => Standing::Refused(refused.refusal.clone()),
-            _ if agent.runs(wish) => Standing::Programmed,
+            _ if agent.runs(wish) && self.pending.is_none() => Standing::Programmed,
             _ => Standing::Behind,
         }
     }
@@ -148,7 +148,8 @@ impl<B: Clone> Offering<B> {
             }
         }
         let (Some(wish), Some(agent)) = (&self.wish, &mut self.agent) else { return Due::Nothing };
-        if agent.settled(wish) {
+        // While an answer is missing nobody knows what the agent runs, whatever is wished for by now.
+        if self.pending.is_none() && agent.settled(wish) {
             return Due::Nothing;
         }
         let behind = wish.version.behind(&agent.version);

@@ -7,15 +7,24 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 
-use crate::args::RunArgs;
+/// Where a daemon keeps what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Directories {
+    /// `--run-dir`: `api.sock`.
+    pub run: PathBuf,
+    /// `--state-dir`: what outlives a restart.
+    pub state: PathBuf,
+    /// `--socket-dir`: the VMs' sockets.
+    pub socket: PathBuf,
+}
 
 /// The directories that were made for a daemon. Unless it starts they go again, as far as nothing is in them.
 #[derive(Debug, Default)]
-pub(super) struct Made(Vec<PathBuf>);
+pub struct Made(Vec<PathBuf>);
 
 impl Made {
     /// The daemon has started.
-    pub(super) fn keep(mut self) {
+    pub fn keep(mut self) {
         self.0.clear();
     }
 
@@ -33,20 +42,22 @@ impl Drop for Made {
     }
 }
 
-/// Makes all of them, and says what is wrong with those that cannot be used.
-pub(super) fn prepare(args: &RunArgs) -> (Made, Vec<String>) {
-    let wanted = [
-        ("--run-dir", args.run_dir.clone(), 0o755),
-        ("--state-dir", args.state_dir.clone(), 0o700),
-        ("--socket-dir", args.socket_dir(), 0o755),
-    ];
-    let mut made = Made::default();
-    let unusable = wanted.into_iter().filter_map(|(flag, dir, mode)| {
-        made.expect(&dir);
-        one(flag, &dir, mode).err()
-    });
-    let unusable = unusable.collect();
-    (made, unusable)
+impl Directories {
+    /// Makes all of them, and says what is wrong with those that cannot be used.
+    pub fn prepare(&self) -> (Made, Vec<String>) {
+        let wanted = [
+            ("--run-dir", &self.run, 0o755),
+            ("--state-dir", &self.state, 0o700),
+            ("--socket-dir", &self.socket, 0o755),
+        ];
+        let mut made = Made::default();
+        let unusable = wanted.into_iter().filter_map(|(flag, dir, mode)| {
+            made.expect(dir);
+            one(flag, dir, mode).err()
+        });
+        let unusable = unusable.collect();
+        (made, unusable)
+    }
 }
 
 fn one(flag: &str, dir: &Path, mode: u32) -> Result<(), String> {

@@ -1,0 +1,17 @@
+//! `entropool-agent`: serves a node's VMs as its controller says.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use entropool_agent::node::{Args, run};
+
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("entropool-agent: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Flags, each with its environment variable.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use source::Allowed;
+
+use crate::directories::Directories;
+use crate::subscribe::{Controller, Target};
+
+/// Serve a node's VMs as its controller says
+///
+/// It connects to the controller, puts in force what that sends, and serves the VMs of its node. Without a
+/// controller it serves what it was sent last, for as long as that takes; it starts from that, too.
+///
+/// The log goes to standard error; `ENTROPOOL_LOG` filters it (warn, info, debug) and
+/// `ENTROPOOL_LOG_FORMAT=json` writes it for programs.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "entropool-agent", version, max_term_width = 100)]
+pub struct Args {
+    /// The node this is
+    #[arg(long, value_name = "NAME", env = "NODE_NAME", hide_env_values = true)]
+    pub node: String,
+    /// Where the controller is
+    #[arg(long, value_name = "https://HOST:PORT", env = "ENTROPOOL_CONTROLLER", hide_env_values = true)]
+    pub controller: Controller,
+    /// The projected service account token for the audience controller.entropool.io
+    #[arg(long, value_name = "FILE", env = "ENTROPOOL_TOKEN_FILE", hide_env_values = true)]
+    pub token_file: Option<PathBuf>,
+    /// Certificates that may sign the controller's
+    #[arg(long, value_name = "FILE", env = "ENTROPOOL_CA_FILE", hide_env_values = true)]
+    pub ca_file: Option<PathBuf>,
+    /// Where api.sock is made
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "ENTROPOOL_RUN_DIR",
+        hide_env_values = true,
+        default_value = "/run/entropool"
+    )]
+    pub run_dir: PathBuf,
+    /// Where what outlives a restart is kept
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "ENTROPOOL_STATE_DIR",
+        hide_env_values = true,
+        default_value = "/var/lib/entropool"
+    )]
+    pub state_dir: PathBuf,
+    /// Where the VMs' sockets are made: VM web-1 draws from DIR/web-1/egd.sock [default: vm in the run dir]
+    #[arg(long, value_name = "DIR", env = "ENTROPOOL_SOCKET_DIR", hide_env_values = true)]
+    pub socket_dir: Option<PathBuf>,
+    /// Character devices that a pool may draw from, instead of /dev/hwrng
+    #[arg(long = "allow-device", value_name = "PATH", num_args = 1.., default_value = "/dev/hwrng")]
+    pub devices: Vec<PathBuf>,
+    /// EGD servers that a pool may draw from
+    #[arg(long = "allow-upstream", value_name = "HOST:PORT|PATH", num_args = 1..)]
+    pub upstreams: Vec<String>,
+    /// Let pools draw from regular files, which are not random: for tests
+    #[arg(long)]
+    pub allow_test_sources: bool,
+}
+
+impl Args {
+    /// Where what is kept.
+    pub(super) fn directories(&self) -> Directories {
+        let (run, state) = (self.run_dir.clone(), self.state_dir.clone());
+        let socket = self.socket_dir.clone().unwrap_or_else(|| self.run_dir.join("vm"));
+        Directories { run, state, socket }
+    }
+
+    /// What pools may open.
+    pub(super) fn allowed(&self) -> Allowed {
+        Allowed {
+            devices: self.devices.clone(),
+            upstreams: self.upstreams.clone(),
+            test_sources: self.allow_test_sources,
+        }
+    }
+
+    /// Whom to connect to.
+    pub(super) fn target(&self) -> Target {
+        Target {
+            controller: self.controller.clone(),
+            node: self.node.clone(),
+            token: self.token_file.clone(),
+            ca: self.ca_file.clone(),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! What a running node agent is told.
+
+use std::sync::mpsc::{self, Receiver, Sender};
+
+use crate::checkpoint::LastGood;
+use crate::local::Host;
+use crate::subscribe::Keep;
+
+/// Something happened outside.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// A VM has come, moved or gone.
+    Vms,
+    /// This is in force now.
+    InForce(LastGood),
+    /// A signal asks for the end.
+    Stop(&'static str),
+}
+
+/// The way into the agent's first thread.
+#[derive(Clone, Debug)]
+pub(super) struct Events(Sender<Event>);
+
+/// A way in, and its other end.
+pub(super) fn channel() -> (Events, Receiver<Event>) {
+    let (send, receive) = mpsc::channel();
+    (Events(send), receive)
+}
+
+impl Events {
+    fn send(&self, event: Event) {
+        // An agent that no longer listens is on its way out.
+        let _ = self.0.send(event);
+    }
+}
+
+impl Host for Events {
+    fn expect(&self, _namespace: &str) {
+        // The controller knows the namespaces.
+    }
+
+    fn vms_changed(&self) {
+        self.send(Event::Vms);
+    }
+
+    fn stop(&self, signal: &'static str) {
+        self.send(Event::Stop(signal));
+    }
+}
+
+impl Keep for Events {
+    fn keep(&self, last_good: LastGood) {
+        self.send(Event::InForce(last_good));
+    }
+}

@@ -1,0 +1,95 @@
+//! What the conversation wants done.
+
+use std::sync::Arc;
+
+use codec::Bytes;
+use delivery::subscriber::Task;
+use delivery::{Content, FromAgent, Move, Refusal, Version};
+
+use super::connect;
+use super::drive::Drive;
+use super::words::{chain, spelled};
+use crate::apply::ApplyError;
+use crate::checkpoint::LastGood;
+
+impl Drive {
+    pub(super) fn act(&mut self, task: Task<Bytes>) {
+        match task {
+            Task::Connect => self.connecting = Some(Box::pin(connect::connect(self.target.clone()))),
+            Task::Send(message) => self.send(message),
+            Task::Apply(content) => self.apply(&content),
+            Task::Keep => self.keep(),
+            Task::Move(order) => self.move_vm(&order),
+            Task::Authenticate => self.authenticate(),
+            Task::WentBack { from, to } => self.went_back(&from, &to),
+            Task::Disconnect => self.hang_up(),
+        }
+    }
+
+    pub(super) fn send(&mut self, message: FromAgent) {
+        if self.stream.as_ref().is_some_and(|stream| !stream.send(message)) {
+            self.lost("the controller does not read");
+        }
+    }
+
+    fn apply(&mut self, content: &Content<Bytes>) {
+        let result = self.put_in_force(content);
+        if let Err(Refusal { reason, message }) = &result {
+            tracing::error!(reason, error = message, "nack; what was in force goes on");
+        }
+        self.status.change(|status| status.nacked = result.clone().err());
+        self.subscriber.applied(result);
+        // Sources came or went.
+        self.look_soon();
+    }
+
+    fn put_in_force(&self, content: &Content<Bytes>) -> Result<(), Refusal> {
+        let config =
+            codec::decode(content).map_err(|error| Refusal::new(error.reason(), error.to_string()))?;
+        let (pools, config) = (config.pools.len(), Arc::new(config));
+        let refused = |error: ApplyError| Refusal::new(error.reason(), chain(&error));
+        self.agent.apply(&config).map_err(refused)?;
+        tracing::info!(pools, "in force");
+        for vm in self.agent.restore_missing() {
+            tracing::info!(vm, "attached again");
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self) {
+        let version = self.subscriber.version();
+        let bytes = codec::keep(version, self.subscriber.held());
+        self.keep.keep(LastGood { encoding: codec::ENCODING, bytes });
+        self.status.change(|status| status.version = version.clone());
+    }
+
+    fn move_vm(&mut self, order: &Move) {
+        let Move { ticket, uid, class } = order;
+        let result = self.agent.move_vm(uid, class);
+        match &result {
+            Ok(()) => tracing::info!(vm = uid, class, "moved"),
+            Err(error) => tracing::warn!(vm = uid, class, reason = error.reason(), %error, "not moved"),
+        }
+        let result = result.map_err(|error| Refusal::new(error.reason(), error.to_string()));
+        self.send(FromAgent::Moved { ticket: *ticket, result });
+    }
+
+    fn authenticate(&mut self) {
+        match self.target.token.as_deref().map(connect::token) {
+            Some(Ok(token)) => self.send(FromAgent::Token(token)),
+            // The controller asks again, or hangs up.
+            Some(Err(error)) => tracing::warn!(reason = error.reason(), %error, "not authenticated"),
+            None => {}
+        }
+    }
+
+    fn went_back(&mut self, from: &Version, to: &Version) {
+        tracing::error!(
+            reason = "WentBack",
+            from = spelled(from),
+            to = spelled(to),
+            "an older configuration is in force: for a minute controllers that had just listed had no other"
+        );
+        self.status.change(|status| status.went_back += 1);
+    }
+}

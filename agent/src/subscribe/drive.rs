@@ -1,0 +1,222 @@
+//! The loop around the agent's half of the conversation: sockets and time on one side, decisions on the other.
+
+use std::future::{Future, pending};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use codec::Bytes;
+use delivery::subscriber::{Phase, Subscriber};
+use delivery::{FromAgent, FromController, Refusal, Reporter, Span, Tick};
+use proto::delivery as wire;
+use tokio::sync::Notify;
+use tonic::Status;
+
+use super::connect::{ConnectError, Stream, Target};
+use super::standing::standing;
+use super::status::SubscriptionStatus;
+use super::words::chain;
+use super::{Held, Keep};
+use crate::agent::Agent;
+
+pub(super) type Connecting = Pin<Box<dyn Future<Output = Result<Stream, ConnectError>> + Send>>;
+
+/// What this version can do beside the least.
+const CAPABILITIES: [&str; 1] = ["move"];
+/// How long there may be no stream for another reason than before, until it is said again.
+const SAY_AGAIN: Span = Span::seconds(60);
+/// How often the node is looked at while nobody says that something changed: sources fail by themselves.
+const LOOK_EVERY: Span = Span::seconds(5);
+
+pub(super) struct Drive {
+    pub(super) target: Target,
+    pub(super) agent: Arc<Agent>,
+    pub(super) keep: Box<dyn Keep>,
+    news: Arc<Notify>,
+    pub(super) status: SubscriptionStatus,
+    pub(super) subscriber: Subscriber<Bytes>,
+    pub(super) connecting: Option<Connecting>,
+    pub(super) stream: Option<Stream>,
+    said: Option<(&'static str, Tick)>,
+    reporter: Reporter,
+    /// When to look at the node; never without a stream.
+    look_at: Option<Tick>,
+}
+
+/// What happened.
+enum Event {
+    Opened(Result<Stream, ConnectError>),
+    Heard(Result<Option<wire::FromController>, Status>),
+    Due,
+    News,
+}
+
+impl Drive {
+    pub(super) fn new(
+        target: Target,
+        agent: Arc<Agent>,
+        held: Held,
+        keep: Box<dyn Keep>,
+        news: Arc<Notify>,
+        status: SubscriptionStatus,
+    ) -> Self {
+        let about = delivery::Subscription {
+            node: target.node.clone(),
+            agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+            capabilities: CAPABILITIES.map(str::to_owned).to_vec(),
+            ..delivery::Subscription::default()
+        };
+        let seed = seed(&target.node);
+        let subscriber = Subscriber::new(now(), about, held.content, held.version, seed);
+        Self {
+            target,
+            agent,
+            keep,
+            news,
+            status,
+            subscriber,
+            connecting: None,
+            stream: None,
+            said: None,
+            reporter: Reporter::default(),
+            look_at: None,
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        loop {
+            while let Some(task) = self.subscriber.poll(now()) {
+                self.act(task);
+            }
+            self.tell_status();
+            self.report();
+            match self.next().await {
+                Event::Opened(Ok(stream)) => self.opened(stream),
+                Event::Opened(Err(error)) => self.not_opened(&error),
+                Event::Heard(Ok(Some(message))) => self.heard(message),
+                Event::Heard(Ok(None)) => self.lost("the controller ended the stream"),
+                Event::Heard(Err(status)) => self.lost(status.message()),
+                Event::Due => {}
+                Event::News => self.look_soon(),
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Event {
+        let next = [self.subscriber.wake_at(), self.look_at].into_iter().flatten().min();
+        let wait = next.map(|at| Duration::from_nanos(at.since(now()).0));
+        let due = async {
+            match wait {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => pending().await,
+            }
+        };
+        let opened = async {
+            match &mut self.connecting {
+                Some(connecting) => connecting.await,
+                None => pending().await,
+            }
+        };
+        let heard = async {
+            match &mut self.stream {
+                Some(stream) => stream.incoming.message().await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            opened = opened => Event::Opened(opened),
+            heard = heard => Event::Heard(heard),
+            () = due => Event::Due,
+            () = self.news.notified() => Event::News,
+        }
+    }
+
+    fn opened(&mut self, stream: Stream) {
+        (self.connecting, self.stream, self.said) = (None, Some(stream), None);
+        tracing::info!(controller = %self.target.controller, "subscribed");
+        self.status.change(|status| status.unconnected = None);
+        self.reporter.begin();
+        self.look_at = Some(now());
+        self.subscriber.connected(now());
+    }
+
+    fn not_opened(&mut self, error: &ConnectError) {
+        self.connecting = None;
+        self.status.change(|status| {
+            status.unconnected = Some(Refusal::new(error.reason(), chain(error)));
+        });
+        // It is tried every few seconds: the same reason is worth a line a minute.
+        let (reason, now) = (error.reason(), now());
+        if self.said.is_none_or(|(said, at)| said != reason || now >= at.plus(SAY_AGAIN)) {
+            self.said = Some((reason, now));
+            tracing::warn!(reason, error = chain(error), "no controller; what was in force goes on");
+        }
+        self.subscriber.disconnected(now);
+    }
+
+    fn heard(&mut self, message: wire::FromController) {
+        match codec::controller::of_wire(message) {
+            Ok(message @ FromController::Update(_)) => {
+                self.subscriber.hear(now(), message);
+                self.status.change(|status| status.confirmed = Some(server::now()));
+            }
+            Ok(message) => self.subscriber.hear(now(), message),
+            // A newer controller may say more than this agent understands.
+            Err(error) => tracing::debug!(reason = error.reason(), %error, "passed over"),
+        }
+    }
+
+    pub(super) fn lost(&mut self, why: &str) {
+        tracing::warn!(error = why, "the controller is gone; what was in force goes on");
+        self.hang_up();
+        self.subscriber.disconnected(now());
+    }
+
+    pub(super) fn hang_up(&mut self) {
+        (self.stream, self.look_at) = (None, None);
+    }
+
+    /// Something changed. What changes together is told together.
+    pub(super) fn look_soon(&mut self) {
+        if self.stream.is_some() {
+            self.look_at = Some(self.reporter.next().unwrap_or_default().max(now()));
+        }
+    }
+
+    fn report(&mut self) {
+        if self.look_at.is_none_or(|at| now() < at) {
+            return;
+        }
+        self.look_at = Some(now().plus(LOOK_EVERY));
+        let Ok(snapshot) = self.agent.server().snapshot() else { return };
+        let sources = self.agent.server().sources();
+        let node = standing(&snapshot, &sources, &self.agent.config(), &self.status.get());
+        if let Some(report) = self.reporter.report(now(), &node) {
+            self.send(FromAgent::Report(report));
+        }
+    }
+
+    fn tell_status(&self) {
+        let phase = self.subscriber.phase();
+        if self.status.get().phase == phase {
+            return;
+        }
+        if phase == Phase::OnlyOlder {
+            tracing::warn!(
+                reason = "OnlyOlder",
+                "only an older configuration is on offer; what is in force goes on"
+            );
+        }
+        self.status.change(|status| (status.phase, status.since) = (phase, server::now()));
+    }
+}
+
+pub(super) fn now() -> Tick {
+    Tick(server::now().0)
+}
+
+/// Sets nodes apart, and two starts of one node.
+fn seed(node: &str) -> u64 {
+    let mix = |sum: u64, byte: u8| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    node.bytes().fold(server::now().0, mix)
+}

@@ -1,0 +1,95 @@
+//! The node's configuration, from its controller, for as long as there is one.
+//!
+//! A thread of its own holds the stream; the decisions are `delivery`'s. What comes is put in force by the same
+//! [`Agent::apply`] that `entropool run` calls, and whoever runs the agent is told what to keep. Nothing here is
+//! waited for: an agent without a controller serves what it has.
+
+mod act;
+mod connect;
+mod controller;
+mod drive;
+mod standing;
+mod status;
+mod tls;
+mod words;
+
+use std::io;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use codec::Bytes;
+use delivery::{Content, Version};
+use tokio::runtime::Builder;
+use tokio::sync::{Notify, oneshot};
+
+use self::drive::Drive;
+use crate::agent::Agent;
+use crate::checkpoint::LastGood;
+
+pub use connect::{ConnectError, Target};
+pub use controller::{Controller, ControllerError};
+pub use status::{Subscribed, SubscriptionStatus};
+pub use tls::BundleError;
+
+/// Whoever keeps what is in force.
+pub trait Keep: Send + 'static {
+    /// This is in force now.
+    fn keep(&self, last_good: LastGood);
+}
+
+/// What was in force before.
+#[derive(Clone, Debug, Default)]
+pub struct Held {
+    /// What it was made from.
+    pub version: Version,
+    /// Its resources as they came.
+    pub content: Arc<Content<Bytes>>,
+}
+
+/// The thread that holds the stream.
+#[derive(Debug)]
+pub struct Subscription {
+    stop: oneshot::Sender<()>,
+    news: Arc<Notify>,
+    status: SubscriptionStatus,
+    thread: JoinHandle<()>,
+}
+
+impl Subscription {
+    /// Connects to the target from now on, until it is stopped.
+    pub fn start(target: Target, agent: Arc<Agent>, held: Held, keep: impl Keep) -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let (stop, stopped) = oneshot::channel();
+        let news = Arc::new(Notify::new());
+        let status = SubscriptionStatus::new(held.version.clone(), server::now());
+        let drive = Drive::new(target, agent, held, Box::new(keep), Arc::clone(&news), status.clone());
+        let thread = thread::Builder::new().name("subscribe".to_owned()).spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = drive.run() => {}
+                    _ = stopped => {}
+                }
+            });
+            runtime.shutdown_background();
+        })?;
+        Ok(Self { stop, news, status, thread })
+    }
+
+    /// A VM has come, moved or gone: there is something to report.
+    pub fn vms_changed(&self) {
+        self.news.notify_one();
+    }
+
+    /// How the agent stands with its controller.
+    pub fn status(&self) -> &SubscriptionStatus {
+        &self.status
+    }
+
+    /// Hangs up.
+    pub fn stop(self) {
+        let _ = self.stop.send(());
+        if self.thread.join().is_err() {
+            tracing::error!("the subscription had panicked");
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! What a controller does about an agent that is not as it should be.
+
+use entropool_delivery::publisher::{End, Standing, Task, Verdict};
+use entropool_delivery::{
+    FromAgent, FromController, Move, Publisher, Refusal, Report, Span, Subscription, Tick, Token,
+};
+
+use crate::world::{Body, NODE, content, version};
+
+fn at(seconds: u64) -> Tick {
+    Tick(0).plus(Span::seconds(seconds))
+}
+
+fn subscribe(node: &str) -> FromAgent {
+    FromAgent::Subscribe(Subscription { node: node.to_owned(), ..Subscription::default() })
+}
+
+fn tasks(publisher: &mut Publisher<Body>, now: Tick) -> Vec<Task<Body>> {
+    std::iter::from_fn(|| publisher.poll(now)).collect()
+}
+
+/// One whose agent runs what it should.
+fn programmed() -> Publisher<Body> {
+    let mut publisher = Publisher::new(at(0), NODE);
+    publisher.publish(version(1, 1), content(&[("pool/p", 1)]));
+    publisher.hear(at(0), subscribe(NODE));
+    assert_eq!(tasks(&mut publisher, at(0)).len(), 1);
+    publisher.hear(at(0), FromAgent::Ack { nonce: 1 });
+    assert_eq!(publisher.standing(), Standing::Programmed);
+    publisher
+}
+
+#[test]
+fn one_that_does_not_subscribe_is_hung_up_on() {
+    let mut publisher = Publisher::<Body>::new(at(0), NODE);
+    assert_eq!(tasks(&mut publisher, at(9)), []);
+    assert_eq!(publisher.wake_at(), Some(at(10)));
+    assert_eq!(tasks(&mut publisher, at(10)), [Task::End(End::NotSubscribed)]);
+    assert_eq!(tasks(&mut publisher, at(20)), []);
+}
+
+#[test]
+fn one_that_subscribes_for_another_node_gets_not_a_byte() {
+    let mut publisher = Publisher::new(at(0), NODE);
+    publisher.publish(version(1, 1), content(&[("pool/p", 1)]));
+    publisher.hear(at(0), subscribe("node-2"));
+    let end = Task::End(End::ForeignNode { said: "node-2".to_owned() });
+    assert_eq!(tasks(&mut publisher, at(0)), [end]);
+}
+
+#[test]
+fn one_that_does_not_answer_is_asked_three_times() {
+    let mut publisher = Publisher::new(at(0), NODE);
+    publisher.publish(version(1, 1), content(&[("pool/p", 1)]));
+    publisher.hear(at(0), subscribe(NODE));
+    for second in [0, 5, 10] {
+        let sent = tasks(&mut publisher, at(second));
+        assert!(matches!(&sent[..], [Task::Send(FromController::Update(_))]), "{second}: {sent:?}");
+        assert_eq!(publisher.standing(), Standing::Behind);
+    }
+    assert_eq!(tasks(&mut publisher, at(15)), [Task::End(End::Silent)]);
+}
+
+#[test]
+fn an_answer_that_is_missing_is_missed_also_when_the_edit_was_taken_back() {
+    let mut publisher = programmed();
+    publisher.publish(version(2, 1), content(&[("pool/p", 2)]));
+    tasks(&mut publisher, at(1));
+    publisher.publish(version(3, 1), content(&[("pool/p", 1)]));
+    // The agent may run either.
+    assert_eq!(publisher.standing(), Standing::Behind);
+    let sent = tasks(&mut publisher, at(6));
+    assert!(matches!(&sent[..], [Task::Send(FromController::Update(_))]), "{sent:?}");
+}
+
+#[test]
+fn an_answer_to_something_else_is_none() {
+    let mut publisher = Publisher::new(at(0), NODE);
+    publisher.publish(version(1, 1), content(&[("pool/p", 1)]));
+    publisher.hear(at(0), subscribe(NODE));
+    tasks(&mut publisher, at(0));
+    publisher.hear(at(0), FromAgent::Ack { nonce: 7 });
+    publisher.hear(at(0), FromAgent::Nack { nonce: 0, refusal: Refusal::new("No", "no") });
+    assert_eq!(publisher.standing(), Standing::Behind);
+}
+
+#[test]
+fn a_refusal_is_known_with_its_sentence_until_something_else_is_to_be_run() {
+    let mut publisher = programmed();
+    publisher.publish(version(2, 2), content(&[("pool/p", 2)]));
+    tasks(&mut publisher, at(1));
+    let refusal = Refusal::new("SourceNotPermitted", "--allow-device names no /dev/x");
+    publisher.hear(at(1), FromAgent::Nack { nonce: 2, refusal: refusal.clone() });
+    assert_eq!(publisher.standing(), Standing::Refused(refusal));
+    assert_eq!(tasks(&mut publisher, at(2)), []);
+    publisher.publish(version(3, 3), content(&[("pool/p", 3)]));
+    assert_eq!(publisher.standing(), Standing::Behind);
+}
+
+#[test]
+fn a_token_is_asked_for_every_five_minutes() {
+    let mut publisher = programmed();
+    assert_eq!(tasks(&mut publisher, at(299)), []);
+    assert_eq!(tasks(&mut publisher, at(300)), [Task::Send(FromController::Authenticate)]);
+    publisher.hear(at(301), FromAgent::Token(Token::new("t")));
+    assert_eq!(tasks(&mut publisher, at(301)), [Task::Review(Token::new("t"))]);
+    publisher.reviewed(at(302), Verdict::Good);
+    assert_eq!(tasks(&mut publisher, at(601)), []);
+    assert_eq!(tasks(&mut publisher, at(602)), [Task::Send(FromController::Authenticate)]);
+    assert_eq!(tasks(&mut publisher, at(632)), [Task::End(End::NoToken)]);
+}
+
+#[test]
+fn a_token_that_nobody_asked_for_is_not_reviewed() {
+    let mut publisher = programmed();
+    publisher.hear(at(1), FromAgent::Token(Token::new("t")));
+    assert_eq!(tasks(&mut publisher, at(1)), []);
+}
+
+#[test]
+fn a_review_that_cannot_be_made_is_no_refusal() {
+    let mut publisher = programmed();
+    for round in 0..100 {
+        let now = at(300 + 15 * round);
+        assert_eq!(tasks(&mut publisher, now), [Task::Send(FromController::Authenticate)], "{round}");
+        publisher.hear(now, FromAgent::Token(Token::new("t")));
+        tasks(&mut publisher, now);
+        publisher.reviewed(now, Verdict::NotMade);
+    }
+}
+
+#[test]
+fn a_token_that_is_no_longer_good_ends_the_stream() {
+    let mut publisher = programmed();
+    tasks(&mut publisher, at(300));
+    publisher.hear(at(300), FromAgent::Token(Token::new("t")));
+    tasks(&mut publisher, at(300));
+    let refusal = Refusal::new("UnknownPod", "there is no pod agent-x");
+    publisher.reviewed(at(300), Verdict::Denied(refusal.clone()));
+    assert_eq!(tasks(&mut publisher, at(300)), [Task::End(End::Denied(refusal))]);
+}
+
+#[test]
+fn one_that_leaves_says_so_first() {
+    let mut publisher = programmed();
+    publisher.leave(Span::seconds(2));
+    let goodbye = FromController::Goodbye { spread: Span::seconds(2) };
+    assert_eq!(tasks(&mut publisher, at(1)), [Task::Send(goodbye), Task::End(End::Leaving)]);
+}
+
+#[test]
+fn moves_and_reports_are_passed_on() {
+    let mut publisher = programmed();
+    let order = Move { ticket: 7, uid: "u".to_owned(), class: "gold".to_owned() };
+    publisher.move_vm(order.clone());
+    publisher.hear(at(1), FromAgent::Report(Report::default()));
+    publisher.hear(at(1), FromAgent::Moved { ticket: 7, result: Ok(()) });
+    let expected = [
+        Task::Send(FromController::Move(order)),
+        Task::Note(Report::default()),
+        Task::Moved { ticket: 7, result: Ok(()) },
+    ];
+    assert_eq!(tasks(&mut publisher, at(1)), expected);
+}
