@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tracing::{debug, info};
 
+use crate::lease::Role;
 use crate::metrics;
 use crate::trust::Certificate;
 use crate::world::World;
@@ -29,7 +30,7 @@ const CONNECTED_FOR: Duration = Duration::from_mins(1);
 pub(crate) struct Answers {
     pub(crate) world: Arc<World>,
     pub(crate) certificate: Arc<Certificate>,
-    pub(crate) leads: watch::Receiver<bool>,
+    pub(crate) role: watch::Receiver<Role>,
     pub(crate) leaving: watch::Receiver<bool>,
 }
 
@@ -72,7 +73,8 @@ impl Answers {
                 Some(why) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
             },
             "/metrics" => {
-                let mut response = text(StatusCode::OK, metrics::render(&self.world, *self.leads.borrow()));
+                let mut response =
+                    text(StatusCode::OK, metrics::render(&self.world, self.role.borrow().leads()));
                 let format = "application/openmetrics-text; version=1.0.0; charset=utf-8";
                 response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(format));
                 response

@@ -21,6 +21,32 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// Between two looks.
 const EACH: Duration = Duration::from_secs(2);
 
+/// Without a renewal for so long, a holder is doubted: agents need not wait for the Lease to run out.
+const DOUBT: Duration = Duration::from_secs(5);
+
+/// What this replica is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// It holds the Lease, and writes.
+    Leader,
+    /// Another does, and agents had better be there: what they report is written there.
+    Follower,
+    /// Nobody does, or nobody knows: every replica serves whoever comes.
+    Alone,
+}
+
+impl Role {
+    /// Whether it writes.
+    pub(crate) fn leads(self) -> bool {
+        self == Self::Leader
+    }
+
+    /// Whether agents are served here.
+    pub(crate) fn serves(self) -> bool {
+        self != Self::Follower
+    }
+}
+
 /// What to do about the Lease.
 #[derive(Debug, PartialEq, Eq)]
 enum Step {
@@ -48,6 +74,16 @@ impl Observed {
         }
     }
 
+    fn role(&self, leading: bool, now: Duration) -> Role {
+        let held =
+            self.record.as_ref().is_some_and(|(holder, _)| holder.as_ref().is_some_and(|it| !it.is_empty()));
+        match leading {
+            true => Role::Leader,
+            false if held && now < self.since + DOUBT => Role::Follower,
+            false => Role::Alone,
+        }
+    }
+
     fn step(&self, me: &str, now: Duration) -> Step {
         let holder = self.record.as_ref().and_then(|(holder, _)| holder.as_deref()).unwrap_or_default();
         if holder == me {
@@ -57,8 +93,8 @@ impl Observed {
     }
 }
 
-/// Holds the Lease whenever it can, and says whether it does; ends never.
-pub(crate) async fn run(client: Client, namespace: String, me: String, leads: Arc<watch::Sender<bool>>) {
+/// Holds the Lease whenever it can, and says what that makes of this replica; ends never.
+pub(crate) async fn run(client: Client, namespace: String, me: String, role: Arc<watch::Sender<Role>>) {
     let api: Api<Lease> = Api::namespaced(client, &namespace);
     let mut observed = Observed::default();
     let mut renewed: Option<Duration> = None;
@@ -69,9 +105,11 @@ pub(crate) async fn run(client: Client, namespace: String, me: String, leads: Ar
             Ok(Err(error)) => warn!(%error, "the Lease cannot be looked at"),
             Err(_) => warn!("the API server does not answer about the Lease"),
         }
-        let leading = renewed.is_some_and(|at| clock::since_start() < at + DEADLINE);
-        if leads.send_replace(leading) != leading {
-            info!(leading, "the Lease changed hands");
+        let now = clock::since_start();
+        let leading = renewed.is_some_and(|at| now < at + DEADLINE);
+        let next = observed.role(leading, now);
+        if role.send_replace(next) != next {
+            info!(role = ?next, "the Lease");
         }
         tokio::time::sleep(EACH).await;
     }
@@ -161,6 +199,17 @@ mod tests {
         assert_eq!(observed.step("me", at(30)), Step::Wait);
         observed.see(&held_by("me", 3), at(30));
         assert_eq!(observed.step("me", at(99)), Step::Renew);
+    }
+
+    #[test]
+    fn every_replica_serves_while_nobody_is_known_to_hold_the_lease() {
+        let at = Duration::from_secs;
+        let mut observed = Observed::default();
+        assert_eq!(observed.role(false, at(1)), Role::Alone);
+        observed.see(&held_by("other", 1), at(1));
+        assert_eq!((observed.role(false, at(5)), observed.role(false, at(6))), (Role::Follower, Role::Alone));
+        observed.see(&held_by("me", 2), at(7));
+        assert_eq!(observed.role(true, at(7)), Role::Leader);
     }
 
     #[test]

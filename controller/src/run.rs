@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tracing::info;
 
 use crate::http::Answers;
+use crate::lease::Role;
 use crate::serve::Serving;
 use crate::trust::{self, Certificate, Reviewer};
 use crate::world::World;
@@ -39,23 +40,24 @@ async fn control(args: Args) -> Result<()> {
     let mut tasks = JoinSet::new();
     feed::start(&world, &client, &mut tasks);
     tasks.spawn(planner::run(Arc::clone(&world)));
-    let leads = Arc::new(watch::Sender::new(false));
+    let role = Arc::new(watch::Sender::new(Role::Alone));
     let me = name(&args);
-    tasks.spawn(lease::run(client.clone(), args.namespace.clone(), me.clone(), Arc::clone(&leads)));
-    tasks.spawn(status::run(Arc::clone(&world), client.clone(), leads.subscribe()));
-    tasks.spawn(nodes::run(Arc::clone(&world), client.clone(), leads.subscribe()));
+    tasks.spawn(lease::run(client.clone(), args.namespace.clone(), me.clone(), Arc::clone(&role)));
+    tasks.spawn(status::run(Arc::clone(&world), client.clone(), me.clone(), role.subscribe()));
+    tasks.spawn(nodes::run(Arc::clone(&world), client.clone(), role.subscribe()));
     let certificate = Arc::new(Certificate::default());
-    keep_certificate(&args, &client, &certificate, leads.subscribe(), &mut tasks);
+    keep_certificate(&args, &client, &certificate, role.subscribe(), &mut tasks);
     let (leave, leaving) = watch::channel(false);
     let reviewer = Arc::new(Reviewer::new(client.clone(), &args.namespace, &args.agent_account));
     let answers = Answers {
         world: Arc::clone(&world),
         certificate: Arc::clone(&certificate),
-        leads: leads.subscribe(),
+        role: role.subscribe(),
         leaving: leaving.clone(),
     };
     tasks.spawn(http::bind(args.http, answers).await?);
-    let serving = Serving { listen: args.listen, world, reviewer, certificate, leaving };
+    let serving =
+        Serving { listen: args.listen, world, reviewer, certificate, role: role.subscribe(), leaving };
     let serving = tokio::spawn(serve::bind(serving).await?);
     tokio::select! {
         _ = terminate.recv() => info!("SIGTERM: stopping"),
@@ -74,7 +76,7 @@ fn keep_certificate(
     args: &Args,
     client: &Client,
     certificate: &Arc<Certificate>,
-    leads: watch::Receiver<bool>,
+    role: watch::Receiver<Role>,
     tasks: &mut JoinSet<()>,
 ) {
     let certificate = Arc::clone(certificate);
@@ -85,7 +87,7 @@ fn keep_certificate(
             args.namespace.clone(),
             names_of(args),
             certificate,
-            leads,
+            role,
         )),
     };
 }

@@ -12,6 +12,7 @@ use tracing::{debug, warn};
 
 use super::wanted::Wanted;
 use crate::clock;
+use crate::lease::Role;
 use crate::status::FIELD_MANAGER;
 use crate::watch::SlimNode;
 use crate::world::World;
@@ -33,12 +34,12 @@ struct Write {
 }
 
 /// Writes until the end of the program.
-pub(crate) async fn run(world: Arc<World>, client: Client, leads: watch::Receiver<bool>) {
+pub(crate) async fn run(world: Arc<World>, client: Client, role: watch::Receiver<Role>) {
     let api: Api<SlimNode> = Api::all(client);
     let mut silent: BTreeMap<String, Duration> = BTreeMap::new();
     loop {
         tokio::time::sleep(LOOK).await;
-        if !*leads.borrow() {
+        if !role.borrow().leads() {
             // Whoever leads next gives every agent its time to be heard.
             silent.clear();
             continue;

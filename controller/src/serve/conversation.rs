@@ -17,6 +17,7 @@ use tracing::{debug, info, warn};
 use super::hub::{Hub, Place};
 use super::report::Said;
 use crate::clock::tick as now;
+use crate::lease::Role;
 use crate::trust::{Reviewed, Reviewer};
 use crate::watch::Kind;
 use crate::world::{Planned, World};
@@ -30,6 +31,7 @@ pub(super) struct Conversation {
     pub(super) reviewer: Arc<Reviewer>,
     pub(super) hub: Arc<Hub>,
     pub(super) place: Place,
+    pub(super) role: watch::Receiver<Role>,
     pub(super) leaving: watch::Receiver<bool>,
     pub(super) agent: Identity,
     pub(super) outbox: mpsc::Sender<Result<wire::FromController, Status>>,
@@ -91,6 +93,12 @@ pub(super) async fn converse(mut own: Conversation, mut inbox: Streaming<wire::F
                 info!(node = %own.agent.node, "a newer stream of the node took this one's place");
                 own.refuse(Status::aborted("another stream of this node came later"));
                 live.ended = true;
+            }
+            _ = own.role.changed() => {
+                // Another leads now, and writes what agents report.
+                if !own.role.borrow().serves() {
+                    live.publisher.leave(SPREAD);
+                }
             }
             _ = own.leaving.changed() => live.publisher.leave(SPREAD),
             () = own.outbox.closed() => live.ended = true,

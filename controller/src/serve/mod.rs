@@ -20,6 +20,7 @@ use tonic::transport::Server;
 use tracing::info;
 
 use self::service::Service;
+use crate::lease::Role;
 use crate::trust::{Certificate, Reviewer};
 use crate::world::World;
 
@@ -36,18 +37,19 @@ pub(crate) struct Serving {
     pub(crate) world: Arc<World>,
     pub(crate) reviewer: Arc<Reviewer>,
     pub(crate) certificate: Arc<Certificate>,
+    pub(crate) role: watch::Receiver<Role>,
     pub(crate) leaving: watch::Receiver<bool>,
 }
 
 /// Listens. The future that comes back serves until `leaving`, and then until the last stream has ended.
 pub(crate) async fn bind(serving: Serving) -> Result<impl Future<Output = Result<()>> + Send> {
-    let Serving { listen, world, reviewer, certificate, leaving } = serving;
+    let Serving { listen, world, reviewer, certificate, role, leaving } = serving;
     let listener =
         TcpListener::bind(listen).await.with_context(|| format!("nobody can listen at {listen}"))?;
     info!(address = %listener.local_addr().unwrap_or(listen), "agents are awaited");
     let config = Arc::new(certificate.server_config().context("TLS cannot be set up")?);
     let (accepted, incoming) = mpsc::channel(BACKLOG);
-    let service = Service::new(world, reviewer, leaving.clone());
+    let service = Service::new(world, reviewer, role, leaving.clone());
     let service = DeliveryServer::new(service).max_decoding_message_size(LONGEST_FROM_AGENT);
     Ok(async move {
         tokio::spawn(listener::accept(listener, config, accepted));

@@ -16,6 +16,7 @@ use tracing::info;
 use super::conversation::{Conversation, converse};
 use super::hub::Hub;
 use crate::clock;
+use crate::lease::Role;
 use crate::trust::{Reviewed, Reviewer};
 use crate::world::World;
 
@@ -27,6 +28,7 @@ pub(crate) struct Service {
     world: Arc<World>,
     reviewer: Arc<Reviewer>,
     hub: Arc<Hub>,
+    role: watch::Receiver<Role>,
     leaving: watch::Receiver<bool>,
     /// How many may come: each costs a review.
     pace: Mutex<Pace>,
@@ -45,6 +47,11 @@ impl Delivery for Service {
                 "this replica has nothing consistent to serve yet: try another, or later",
             ));
         }
+        if !self.role.borrow().serves() {
+            return Err(Status::unavailable(
+                "another replica leads, and takes what agents report: try that one",
+            ));
+        }
         if !self.pace().admit(clock::tick()) {
             return Err(Status::resource_exhausted("too many agents come at once: try again"));
         }
@@ -56,6 +63,7 @@ impl Delivery for Service {
             reviewer: Arc::clone(&self.reviewer),
             place: self.hub.enter(&agent.node),
             hub: Arc::clone(&self.hub),
+            role: self.role.clone(),
             leaving: self.leaving.clone(),
             agent,
             outbox,
@@ -67,9 +75,14 @@ impl Delivery for Service {
 
 impl Service {
     /// That serves nobody yet.
-    pub(super) fn new(world: Arc<World>, reviewer: Arc<Reviewer>, leaving: watch::Receiver<bool>) -> Self {
+    pub(super) fn new(
+        world: Arc<World>,
+        reviewer: Arc<Reviewer>,
+        role: watch::Receiver<Role>,
+        leaving: watch::Receiver<bool>,
+    ) -> Self {
         let pace = Pace::new(clock::tick(), STREAMS_PER_SECOND, STREAMS_AT_ONCE);
-        Self { world, reviewer, hub: Arc::default(), leaving, pace: Mutex::new(pace) }
+        Self { world, reviewer, hub: Arc::default(), role, leaving, pace: Mutex::new(pace) }
     }
 
     fn pace(&self) -> MutexGuard<'_, Pace> {

@@ -6,9 +6,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 /// How soon a status is to be written, the soonest last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Urgency {
-    /// Only figures or messages differ: when it is cheap.
+    /// Only what nodes count differs, or a message: when it is cheap.
     Calm,
-    /// A condition differs: as soon as the budget of writes allows.
+    /// A condition differs, or a figure that follows from somebody's edit.
     Soon,
     /// What was accepted differs: at once, since a restart must know it.
     Now,
@@ -24,6 +24,9 @@ pub(super) trait Status: Clone + PartialEq {
 
     /// Whether another says the same of what was accepted, and of which edit.
     fn same_acceptance(&self, other: &Self) -> bool;
+
+    /// Whether another has the same figures, but for what nodes count.
+    fn same_figures(&self, other: &Self) -> bool;
 
     /// Takes over those times that have not changed since `before`.
     fn keep_times(&mut self, before: Option<&Self>, now: &Time) {
@@ -43,6 +46,10 @@ impl Status for ClassStatus {
     fn same_acceptance(&self, other: &Self) -> bool {
         self.accepted == other.accepted && self.observed_generation == other.observed_generation
     }
+
+    fn same_figures(&self, other: &Self) -> bool {
+        self.effective == other.effective && self.assured == other.assured
+    }
 }
 
 impl Status for PoolStatus {
@@ -56,6 +63,10 @@ impl Status for PoolStatus {
 
     fn same_acceptance(&self, other: &Self) -> bool {
         self.accepted == other.accepted && self.observed_generation == other.observed_generation
+    }
+
+    fn same_figures(&self, other: &Self) -> bool {
+        self.effective == other.effective && self.assured == other.assured
     }
 
     fn keep_times(&mut self, before: Option<&Self>, now: &Time) {
@@ -83,7 +94,7 @@ pub(super) fn urgency<S: Status>(before: Option<&S>, now: &S) -> Option<Urgency>
         all.sort_unstable();
         all
     };
-    if verdicts(&before) != verdicts(now) {
+    if verdicts(&before) != verdicts(now) || !before.same_figures(now) {
         return Some(Urgency::Soon);
     }
     before.conditions_mut().sort_unstable_by_key(|condition| condition.kind);

@@ -1,6 +1,8 @@
 //! Status: what is written, how soon, and by whom.
 
 mod difference;
+mod herald;
+mod news;
 mod pace;
 mod writer;
 

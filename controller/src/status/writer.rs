@@ -17,8 +17,11 @@ use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
 use super::difference::{Status, Urgency, urgency};
+use super::herald::Herald;
+use super::news::{News, news};
 use super::pace::Pace;
 use crate::clock;
+use crate::lease::Role;
 use crate::world::{Planned, World};
 
 /// Who we are among the owners of fields.
@@ -30,11 +33,12 @@ const AT_ONCE: usize = 8;
 /// For so long after taking the Lease, silence of nodes is not told: they are still reconnecting.
 const SETTLING: Duration = Duration::from_secs(15);
 
-/// Writes status as often as it changes and the pace allows, while `leads` says so; ends never.
-pub(crate) async fn run(world: Arc<World>, client: Client, mut leads: watch::Receiver<bool>) {
-    let mut writer = Writer { world, client, pace: Pace::default(), since: None };
+/// Writes status as often as it changes and the pace allows, while this replica leads; ends never.
+pub(crate) async fn run(world: Arc<World>, client: Client, me: String, mut role: watch::Receiver<Role>) {
+    let herald = Herald::new(client.clone(), me);
+    let mut writer = Writer { world, client, pace: Pace::default(), herald, since: None };
     loop {
-        let leading = *leads.borrow_and_update();
+        let leading = role.borrow_and_update().leads();
         writer.since = if leading { writer.since.or(Some(clock::since_start())) } else { None };
         if leading {
             writer.round().await;
@@ -42,7 +46,7 @@ pub(crate) async fn run(world: Arc<World>, client: Client, mut leads: watch::Rec
         tokio::select! {
             () = writer.world.restate.notified() => {}
             () = tokio::time::sleep(LOOK), if leading => {}
-            changed = leads.changed() => if changed.is_err() { return },
+            changed = role.changed() => if changed.is_err() { return },
         }
     }
 }
@@ -51,6 +55,7 @@ struct Writer {
     world: Arc<World>,
     client: Client,
     pace: Pace,
+    herald: Herald,
     since: Option<Duration>,
 }
 
@@ -58,6 +63,8 @@ struct Writer {
 struct Write<K, S> {
     object: K,
     status: S,
+    /// What it changes, as far as people should hear of it.
+    news: Vec<News>,
 }
 
 impl Writer {
@@ -71,9 +78,9 @@ impl Writer {
             None => false,
         });
         let (api, world) = (Api::all(self.client.clone()), &self.world);
-        write_all(&api, pools, |pool: EntropyPool| world.index().wrote_pool(pool)).await;
+        write_all(&api, &self.herald, pools, |pool: EntropyPool| world.index().wrote_pool(pool)).await;
         let api = Api::all(self.client.clone());
-        write_all(&api, classes, |class: EntropyClass| world.index().wrote_class(class)).await;
+        write_all(&api, &self.herald, classes, |class: EntropyClass| world.index().wrote_class(class)).await;
     }
 
     fn pools(&mut self, planned: &Planned, tallies: &Tallies) -> Vec<Write<EntropyPool, api::PoolStatus>> {
@@ -88,7 +95,7 @@ impl Writer {
                 let tally = tallies.pools.get(name).unwrap_or(&none);
                 let status = plan.status(tally);
                 self.due(&format!("pool/{name}"), object.status.as_ref(), status, tally.away.count > 0)
-                    .map(|status| Write { object: object.clone(), status })
+                    .map(|status| write(object.clone(), object.status.as_ref(), status))
             })
             .collect()
     }
@@ -110,7 +117,7 @@ impl Writer {
                 let pool = plan.accepted_spec.as_ref().and_then(|it| planned.plan.pools.get(&it.spec.pool));
                 let status = plan.status(tally, pool);
                 self.due(&format!("class/{name}"), object.status.as_ref(), status, tally.away.count > 0)
-                    .map(|status| Write { object: object.clone(), status })
+                    .map(|status| write(object.clone(), object.status.as_ref(), status))
             })
             .collect()
     }
@@ -128,12 +135,17 @@ impl Writer {
     }
 }
 
-async fn write_all<K, S>(api: &Api<K>, writes: Vec<Write<K, S>>, wrote: impl Fn(K))
+fn write<K, S: Status>(object: K, before: Option<&S>, status: S) -> Write<K, S> {
+    let news = news(before.map_or(&[], S::conditions), status.conditions());
+    Write { object, status, news }
+}
+
+async fn write_all<K, S>(api: &Api<K>, herald: &Herald, writes: Vec<Write<K, S>>, wrote: impl Fn(K))
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
     S: Serialize,
 {
-    let writes = writes.into_iter().map(|write| write_one(api, write));
+    let writes = writes.into_iter().map(|write| write_one(api, herald, write));
     let mut written = futures::stream::iter(writes).buffer_unordered(AT_ONCE);
     while let Some(object) = written.next().await {
         if let Some(object) = object {
@@ -142,7 +154,7 @@ where
     }
 }
 
-async fn write_one<K, S>(api: &Api<K>, write: Write<K, S>) -> Option<K>
+async fn write_one<K, S>(api: &Api<K>, herald: &Herald, write: Write<K, S>) -> Option<K>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
     S: Serialize,
@@ -160,6 +172,7 @@ where
     match api.patch_status(name, &params, &Patch::Apply(patch)).await {
         Ok(object) => {
             debug!(kind = %K::kind(&()), name, "status written");
+            herald.tell(&object.object_ref(&()), write.news).await;
             Some(object)
         }
         Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => {

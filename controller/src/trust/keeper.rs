@@ -17,6 +17,7 @@ use super::Certificate;
 use super::authority::{Authority, AuthorityError, Leaf};
 use super::certificate::CertificateError;
 use crate::clock;
+use crate::lease::Role;
 
 /// The name of the Secret and of the `ConfigMap`.
 pub(crate) const NAME: &str = "entropool-ca";
@@ -54,11 +55,11 @@ pub(crate) async fn keep(
     namespace: String,
     names: Vec<String>,
     certificate: Arc<Certificate>,
-    leads: watch::Receiver<bool>,
+    role: watch::Receiver<Role>,
 ) {
     let mut used = Used::default();
     loop {
-        let leading = *leads.borrow();
+        let leading = role.borrow().leads();
         let wait = match round(&client, &namespace, &names, &certificate, leading, &mut used).await {
             Ok(()) => LOOK,
             Err(error) => {

@@ -2,8 +2,10 @@
 
 mod apiserver;
 mod audit;
+mod controller;
 mod tools;
 
 pub use apiserver::{ApiServer, Part};
 pub use audit::Call;
+pub use controller::{Controller, NAMESPACE};
 pub use tools::programs;

@@ -10,3 +10,4 @@ mod nodes;
 mod order;
 mod quickstart;
 mod refused;
+mod told;

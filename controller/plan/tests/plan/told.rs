@@ -1,0 +1,120 @@
+//! What status says of objects, by what nodes said.
+
+use std::collections::BTreeMap;
+
+use api::{ConditionStatus, ConditionType, Reason};
+use delivery::Output;
+use plan::{ClassReport, Fleet, NodeReport, Plan, PoolReport, Supply, Taken, Tallies, places};
+
+use crate::cluster::Cluster;
+
+const SHOP: &str = "pool default: {rate: 30Ki/s}
+    class gold: {pool: default, rate: 16Ki/s, perVM: {rate: 1Ki/s}}
+    class open: {pool: default}
+    class loose: {pool: default, rate: 2Ki/s, perVM: {rate: 1Ki/s}, admission: Proportional}";
+
+fn shop() -> Cluster {
+    Cluster::of_nodes([("a", &[]), ("b", &[]), ("c", &[])]).write(SHOP)
+}
+
+fn supply(state: Reason, served: Option<Output>) -> Supply {
+    Supply { sources: BTreeMap::from([("kernel".to_owned(), state)]), served }
+}
+
+/// A node that runs what it should and has four gold VMs, one of which asked for no place.
+fn good() -> NodeReport {
+    let pool = PoolReport {
+        taken: Taken::Running,
+        supply: Some(supply(Reason::Healthy, Some(Output::Stretched))),
+        classes: BTreeMap::from([("gold".to_owned(), ClassReport { vms: 4, unplaced: 1 })]),
+    };
+    NodeReport { connected: true, ready: true, pools: BTreeMap::from([("default".to_owned(), pool)]) }
+}
+
+fn spoilt(spoil: impl FnOnce(&mut PoolReport)) -> NodeReport {
+    let mut node = good();
+    spoil(node.pools.get_mut("default").unwrap());
+    node
+}
+
+fn fleet<const N: usize>(nodes: [(&str, NodeReport); N]) -> Fleet {
+    nodes.into_iter().map(|(name, report)| (name.to_owned(), report)).collect()
+}
+
+/// Every condition of the pool and of gold, a line each.
+fn told(plan: &Plan, fleet: &Fleet) -> Vec<String> {
+    let tallies = Tallies::of(plan, fleet);
+    let none = plan::Tally::default();
+    let pool = plan.pools["default"].status(tallies.pools.get("default").unwrap_or(&none));
+    let gold = plan.classes["gold"].status(&tallies.classes["gold"], plan.pools.get("default"));
+    let line = |what: &str, it: &api::Condition| {
+        format!("{what} {:?} {:?} {}: {}", it.kind, it.status, it.reason, it.message)
+    };
+    let pools = pool.conditions.iter().map(|it| line("pool", it));
+    pools.chain(gold.conditions.iter().map(|it| line("gold", it))).collect()
+}
+
+fn ready(fleet: &Fleet) -> (ConditionStatus, Reason) {
+    let plan = shop().plan();
+    let tallies = Tallies::of(&plan, fleet);
+    let status = plan.pools["default"].status(&tallies.pools["default"]);
+    let ready = status.conditions.iter().find(|it| it.kind == ConditionType::Ready).unwrap();
+    (ready.status, ready.reason)
+}
+
+#[test]
+fn every_state_of_nodes_has_its_sentence() {
+    let away = NodeReport { connected: false, ..good() };
+    let refused = spoilt(|pool| pool.taken = Taken::Refused("ConfigNotUnderstood: class gold".to_owned()));
+    let pending = spoilt(|pool| pool.taken = Taken::Pending);
+    let failed = spoilt(|pool| pool.supply = Some(supply(Reason::HealthTestFailed, None)));
+    let weak = spoilt(|pool| pool.supply = Some(supply(Reason::SourceUnavailable, Some(Output::Raw))));
+    let cases = [
+        ("nobody has spoken", fleet([])),
+        ("all is well", fleet([("a", good()), ("b", good()), ("c", good())])),
+        ("one is away with what it should run", fleet([("a", good()), ("b", away), ("c", good())])),
+        ("one has not answered", fleet([("a", good()), ("b", pending), ("c", good())])),
+        ("one never connected", fleet([("a", good()), ("b", good())])),
+        ("one refuses", fleet([("a", good()), ("b", refused), ("c", good())])),
+        ("two hold", fleet([("a", good()), ("b", failed.clone()), ("c", failed)])),
+        ("one degrades", fleet([("a", good()), ("b", weak), ("c", good())])),
+    ];
+    let plan = shop().plan();
+    let said = cases.map(|(what, fleet)| format!("{what}:\n  {}", told(&plan, &fleet).join("\n  ")));
+    insta::assert_snapshot!(said.join("\n"));
+}
+
+#[test]
+fn vms_are_counted_over_all_nodes_and_never_named() {
+    let plan = shop().plan();
+    let tallies = Tallies::of(&plan, &fleet([("a", good()), ("b", good()), ("gone", good())]));
+    assert_eq!((tallies.pools["default"].vms, tallies.classes["gold"].vms, tallies.classes["open"].vms), (8, 8, 0));
+    assert_eq!((tallies.classes["open"].selected, tallies.classes["open"].programmed), (3, 2));
+}
+
+#[test]
+fn a_refused_edit_of_a_pool_is_not_told_on_its_classes() {
+    let all = fleet([("a", good()), ("b", good()), ("c", good())]);
+    let before = told(&shop().accept().plan(), &all);
+    let after = told(&shop().accept().write("pool default: {rate: 1Ki/s}").plan(), &all);
+    let classes = |told: &[String]| told.iter().filter(|line| line.starts_with("gold")).cloned().collect::<Vec<_>>();
+    assert_eq!(classes(&before), classes(&after));
+    assert!(after.iter().any(|line| line.starts_with("pool Ready False NotAccepted")), "{after:#?}");
+}
+
+#[test]
+fn a_pool_without_a_node_is_not_ready() {
+    let plan = Cluster::of_nodes([]).write(SHOP).plan();
+    assert!(told(&plan, &Fleet::new()).iter().any(|line| line.starts_with("pool Ready False NoNodes")));
+    assert_eq!(ready(&fleet([])), (ConditionStatus::False, Reason::NodesUnreachable));
+}
+
+#[test]
+fn only_strict_classes_with_a_bound_have_places_less_those_nobody_asked_for() {
+    let plan = shop().plan();
+    let counted = |report: Option<&NodeReport>| places(&plan.nodes["a"], report);
+    assert_eq!(counted(None), BTreeMap::from([("entropool.io/gold".to_owned(), 16)]));
+    assert_eq!(counted(Some(&good())), BTreeMap::from([("entropool.io/gold".to_owned(), 15)]));
+    let crowded = spoilt(|pool| pool.classes.get_mut("gold").unwrap().unplaced = 99);
+    assert_eq!(counted(Some(&crowded)), BTreeMap::from([("entropool.io/gold".to_owned(), 0)]));
+}

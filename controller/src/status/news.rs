@@ -1,0 +1,105 @@
+//! Which changes of conditions are worth an Event.
+
+use api::{Condition, ConditionStatus, ConditionType, Reason};
+
+/// One thing that happened to an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct News {
+    /// Somebody should look.
+    pub(super) warning: bool,
+    /// The condition's word.
+    pub(super) reason: Reason,
+    /// The condition's sentence.
+    pub(super) note: String,
+}
+
+/// What changed between two states of an object. What is as it should be from the start is no news.
+pub(super) fn news(before: &[Condition], after: &[Condition]) -> Vec<News> {
+    after.iter().filter_map(|now| one(before.iter().find(|it| it.kind == now.kind), now)).collect()
+}
+
+fn one(before: Option<&Condition>, now: &Condition) -> Option<News> {
+    let was = before.map(|before| (before.status, before.reason));
+    // A second edit that breaks the same rule is another refusal.
+    let again = now.kind == ConditionType::Accepted
+        && before.is_some_and(|before| before.observed_generation != now.observed_generation);
+    if was == Some((now.status, now.reason)) && !(again && is_bad(now)) {
+        return None;
+    }
+    let healed = before.is_some_and(is_bad) && !is_bad(now) && now.status != ConditionStatus::Unknown;
+    (is_bad(now) || healed).then(|| News { warning: is_bad(now), reason: now.reason, note: note(now) })
+}
+
+/// Whether somebody has to act. That nodes are still on their way is no trouble, and `Ready` only repeats others.
+fn is_bad(condition: &Condition) -> bool {
+    match condition.kind {
+        ConditionType::Accepted | ConditionType::SourcesHealthy => condition.status == ConditionStatus::False,
+        ConditionType::Degraded => condition.status == ConditionStatus::True,
+        ConditionType::Programmed => condition.reason == Reason::NodesRefused,
+        ConditionType::Ready | ConditionType::Other => false,
+    }
+}
+
+/// An Event holds a thousand bytes.
+fn note(condition: &Condition) -> String {
+    let text = match (&*condition.message, condition.kind) {
+        ("", ConditionType::Accepted) => "the spec is accepted",
+        ("", ConditionType::SourcesHealthy) => "the sources are healthy again",
+        ("", ConditionType::Degraded) => "what was promised is served again",
+        (message, _) => message,
+    };
+    let end = (0..=text.len().min(LONGEST)).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+    text[..end].to_owned()
+}
+
+const LONGEST: usize = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn condition(kind: ConditionType, status: ConditionStatus, reason: Reason, generation: i64) -> Condition {
+        Condition {
+            kind,
+            status,
+            reason,
+            message: String::new(),
+            observed_generation: Some(generation),
+            last_transition_time: None,
+        }
+    }
+
+    fn accepted(status: ConditionStatus, reason: Reason, generation: i64) -> [Condition; 1] {
+        [condition(ConditionType::Accepted, status, reason, generation)]
+    }
+
+    #[test]
+    fn a_refusal_and_its_end_are_news_and_nothing_else_is() {
+        let good = |generation| accepted(ConditionStatus::True, Reason::Accepted, generation);
+        let bad = |generation| accepted(ConditionStatus::False, Reason::RateOverParent, generation);
+        assert_eq!(news(&[], &good(1)), []);
+        assert_eq!(news(&good(1), &good(2)), []);
+        let refused = News { warning: true, reason: Reason::RateOverParent, note: String::new() };
+        assert_eq!(news(&good(1), &bad(2)), [refused.clone()]);
+        assert_eq!(news(&bad(2), &bad(2)), []);
+        assert_eq!(news(&bad(2), &bad(3)), [refused]);
+        let healed =
+            News { warning: false, reason: Reason::Accepted, note: "the spec is accepted".to_owned() };
+        assert_eq!(news(&bad(3), &good(4)), [healed]);
+    }
+
+    #[test]
+    fn nodes_on_their_way_are_no_news_and_a_node_that_refuses_is() {
+        let programmed = |reason| [condition(ConditionType::Programmed, ConditionStatus::False, reason, 1)];
+        assert_eq!(news(&[], &programmed(Reason::NodesPending)), []);
+        assert_eq!(news(&programmed(Reason::NodesPending), &programmed(Reason::NodesUnreachable)), []);
+        assert!(news(&programmed(Reason::NodesPending), &programmed(Reason::NodesRefused))[0].warning);
+    }
+
+    #[test]
+    fn a_note_is_cut_between_letters() {
+        let mut long = condition(ConditionType::Accepted, ConditionStatus::False, Reason::InvalidSpec, 1);
+        long.message = "ü".repeat(700);
+        assert_eq!(note(&long), "ü".repeat(500));
+    }
+}

@@ -1,0 +1,148 @@
+//! The controller as a process, with the rights that are shipped and no others.
+
+use std::fs::{self, File};
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use super::tools::in_repository;
+use super::{ApiServer, programs};
+use crate::binary;
+
+/// Where the controller, its Lease and the agents' account are.
+pub const NAMESPACE: &str = "entropool-system";
+const ACCOUNT: &str = "system:serviceaccount:entropool-system:entropool-controller";
+const LOOK: Duration = Duration::from_millis(50);
+
+/// A replica.
+pub struct Controller {
+    child: Child,
+    dir: TempDir,
+    /// Where agents connect.
+    pub agents: SocketAddr,
+    /// Where health and metrics are.
+    pub http: SocketAddr,
+}
+
+impl ApiServer {
+    /// Makes the namespace, the accounts and the rights, as `deploy/rbac` has them.
+    pub fn install_rights(&self) -> Result<()> {
+        let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {NAMESPACE}}}\n");
+        let made = self.feed(["apply", "--server-side", "-f", "-"], &namespace)?;
+        ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        self.apply(&in_repository("deploy/rbac"))
+    }
+}
+
+impl Controller {
+    /// Starts a replica of that name, and returns when it is ready to serve.
+    pub fn start(api: &ApiServer, name: &str) -> Result<Self> {
+        programs()?;
+        let dir = TempDir::with_prefix("entropool-controller-")?;
+        let kubeconfig = api.user(ACCOUNT, "system:serviceaccounts")?;
+        let (agents, http) = (free()?, free()?);
+        let log = File::create(dir.path().join("log"))?;
+        let child = Command::new(binary::controller()?)
+            .env_clear()
+            .env("ENTROPOOL_LOG", "info,controller=debug")
+            .arg("--kubeconfig")
+            .arg(kubeconfig)
+            .args(["--name", name, "--namespace", NAMESPACE, "--tls-name", "127.0.0.1"])
+            .args(["--listen", &agents.to_string(), "--http", &http.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .context("the controller does not start")?;
+        let mut controller = Self { child, dir, agents, http };
+        controller.wait_until_ready()?;
+        Ok(controller)
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    /// Ends it as Kubernetes does.
+    pub fn stop(mut self) -> Result<()> {
+        self.signal(Signal::TERM)?;
+        for _ in 0..400 {
+            if let Some(status) = self.child.try_wait()? {
+                ensure!(status.success(), "the controller ended with {status}:\n{}", self.log());
+                return Ok(());
+            }
+            thread::sleep(LOOK);
+        }
+        bail!("the controller does not end:\n{}", self.log())
+    }
+
+    /// Ends it as a crash does.
+    pub fn crash(mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Sends it a signal: one that stops it freezes the replica, one that goes on thaws it.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        let pid = Pid::from_child(&self.child);
+        Ok(kill_process(pid, signal)?)
+    }
+
+    /// The answer to `GET path`, and whether it is a success.
+    pub fn get(&self, path: &str) -> Result<(bool, String)> {
+        http_get(self.http, path)
+    }
+
+    fn wait_until_ready(&mut self) -> Result<()> {
+        for _ in 0..600 {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("the controller ended with {status}:\n{}", self.log());
+            }
+            if self.get("/readyz").is_ok_and(|(ready, _)| ready) {
+                return Ok(());
+            }
+            thread::sleep(LOOK);
+        }
+        bail!("the controller does not get ready: {:?}\n{}", self.get("/readyz"), self.log())
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.dir.path().join("log")
+    }
+}
+
+impl Drop for Controller {
+    fn drop(&mut self) {
+        // It may have ended before.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("the controller's log:\n{}", self.log());
+        }
+    }
+}
+
+/// An address of ours that nobody listens at.
+fn free() -> Result<SocketAddr> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}
+
+/// A `GET` over plain HTTP.
+pub(super) fn http_get(address: SocketAddr, path: &str) -> Result<(bool, String)> {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect_timeout(&address, Duration::from_secs(2))?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").context("no answer in HTTP")?;
+    Ok((head.starts_with("HTTP/1.1 200"), body.to_owned()))
+}

@@ -1,0 +1,5 @@
+//! The controller at a real API server.
+#![allow(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
+
+mod edits;
+mod kubectl;
