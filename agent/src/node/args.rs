@@ -1,6 +1,7 @@
 //! Flags, each with its environment variable.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{PathBuf, absolute};
 
 use clap::Parser;
 use source::Allowed;
@@ -63,11 +64,12 @@ pub struct Args {
 }
 
 impl Args {
-    /// Where what is kept.
-    pub(super) fn directories(&self) -> Directories {
-        let (run, state) = (self.run_dir.clone(), self.state_dir.clone());
-        let socket = self.socket_dir.clone().unwrap_or_else(|| self.run_dir.join("vm"));
-        Directories { run, state, socket }
+    /// Where what is kept; what is told of it must not depend on where the agent was started.
+    pub(super) fn directories(&self) -> io::Result<Directories> {
+        let run = absolute(&self.run_dir)?;
+        let socket = self.socket_dir.as_deref().map(absolute).transpose()?;
+        let (state, socket) = (absolute(&self.state_dir)?, socket.unwrap_or_else(|| run.join("vm")));
+        Ok(Directories { run, state, socket })
     }
 
     /// What pools may open.

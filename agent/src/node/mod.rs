@@ -46,7 +46,7 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 fn start(args: &Args, events: &Events) -> Result<Node> {
-    let directories = args.directories();
+    let directories = args.directories().context("cannot tell the working directory")?;
     let (made, unusable) = directories.prepare();
     ensure!(unusable.is_empty(), "nothing is served\n  {}", unusable.join("\n  "));
     let socket = directories.run.join("api.sock");

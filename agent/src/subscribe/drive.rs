@@ -38,6 +38,7 @@ pub(super) struct Drive {
     pub(super) connecting: Option<Connecting>,
     pub(super) stream: Option<Stream>,
     said: Option<(&'static str, Tick)>,
+    subscribed: bool,
     reporter: Reporter,
     /// When to look at the node; never without a stream.
     look_at: Option<Tick>,
@@ -78,6 +79,7 @@ impl Drive {
             connecting: None,
             stream: None,
             said: None,
+            subscribed: false,
             reporter: Reporter::default(),
             look_at: None,
         }
@@ -132,8 +134,7 @@ impl Drive {
     }
 
     fn opened(&mut self, stream: Stream) {
-        (self.connecting, self.stream, self.said) = (None, Some(stream), None);
-        tracing::info!(controller = %self.target.controller, "subscribed");
+        (self.connecting, self.stream) = (None, Some(stream));
         self.status.change(|status| status.unconnected = None);
         self.reporter.begin();
         self.look_at = Some(now());
@@ -145,18 +146,27 @@ impl Drive {
         self.status.change(|status| {
             status.unconnected = Some(Refusal::new(error.reason(), chain(error)));
         });
-        // It is tried every few seconds: the same reason is worth a line a minute.
-        let (reason, now) = (error.reason(), now());
-        if self.said.is_none_or(|(said, at)| said != reason || now >= at.plus(SAY_AGAIN)) {
-            self.said = Some((reason, now));
+        let reason = error.reason();
+        if self.worth_saying(reason) {
             tracing::warn!(reason, error = chain(error), "no controller; what was in force goes on");
         }
-        self.subscriber.disconnected(now);
+        self.subscriber.disconnected(now());
+    }
+
+    /// It is tried every few seconds: the same reason is worth a line a minute.
+    fn worth_saying(&mut self, reason: &'static str) -> bool {
+        let now = now();
+        let worth = self.said.is_none_or(|(said, at)| said != reason || now >= at.plus(SAY_AGAIN));
+        if worth {
+            self.said = Some((reason, now));
+        }
+        worth
     }
 
     fn heard(&mut self, message: wire::FromController) {
         match codec::controller::of_wire(message) {
             Ok(message @ FromController::Update(_)) => {
+                self.in_touch();
                 self.subscriber.hear(now(), message);
                 self.status.change(|status| status.confirmed = Some(server::now()));
             }
@@ -166,14 +176,28 @@ impl Drive {
         }
     }
 
+    /// The controller speaks: one that only accepts streams and ends them is none.
+    fn in_touch(&mut self) {
+        self.said = None;
+        if !std::mem::replace(&mut self.subscribed, true) {
+            tracing::info!(controller = %self.target.controller, "subscribed");
+        }
+    }
+
     pub(super) fn lost(&mut self, why: &str) {
-        tracing::warn!(error = why, "the controller is gone; what was in force goes on");
+        if self.worth_saying("StreamEnded") {
+            tracing::warn!(
+                reason = "StreamEnded",
+                error = why,
+                "the controller is gone; what was in force goes on"
+            );
+        }
         self.hang_up();
         self.subscriber.disconnected(now());
     }
 
     pub(super) fn hang_up(&mut self) {
-        (self.stream, self.look_at) = (None, None);
+        (self.stream, self.look_at, self.subscribed) = (None, None, false);
     }
 
     /// Something changed. What changes together is told together.
