@@ -88,7 +88,10 @@ fn every_state_of_nodes_has_its_sentence() {
 fn vms_are_counted_over_all_nodes_and_never_named() {
     let plan = shop().plan();
     let tallies = Tallies::of(&plan, &fleet([("a", good()), ("b", good()), ("gone", good())]));
-    assert_eq!((tallies.pools["default"].vms, tallies.classes["gold"].vms, tallies.classes["open"].vms), (8, 8, 0));
+    assert_eq!(
+        (tallies.pools["default"].vms, tallies.classes["gold"].vms, tallies.classes["open"].vms),
+        (8, 8, 0)
+    );
     assert_eq!((tallies.classes["open"].selected, tallies.classes["open"].programmed), (3, 2));
 }
 
@@ -97,7 +100,8 @@ fn a_refused_edit_of_a_pool_is_not_told_on_its_classes() {
     let all = fleet([("a", good()), ("b", good()), ("c", good())]);
     let before = told(&shop().accept().plan(), &all);
     let after = told(&shop().accept().write("pool default: {rate: 1Ki/s}").plan(), &all);
-    let classes = |told: &[String]| told.iter().filter(|line| line.starts_with("gold")).cloned().collect::<Vec<_>>();
+    let classes =
+        |told: &[String]| told.iter().filter(|line| line.starts_with("gold")).cloned().collect::<Vec<_>>();
     assert_eq!(classes(&before), classes(&after));
     assert!(after.iter().any(|line| line.starts_with("pool Ready False NotAccepted")), "{after:#?}");
 }
