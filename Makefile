@@ -1,12 +1,15 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test soak ci bench fmt lint deny crds setup
+.PHONY: help run cluster-lite test soak ci bench fmt lint deny crds setup
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## boot two guests in two classes and show who gets what (KEEP=1 leaves them running)
 	@.ci/quickstart
+
+cluster-lite: ## a real API server, the controller and three agents, shown at work, a line a step
+	@.ci/cluster-lite
 
 test: ## install what the tests need, and pass them all
 	@.ci/test

@@ -27,6 +27,8 @@ spawn() {
   alive "$name" && return
   setsid nohup "$@" </dev/null >>"$STATE/log/$name.log" 2>&1 &
   echo "$! $(started $!)" >"$STATE/pid/$name"
+  # The shell would tell of the end of one that is killed on purpose.
+  disown
 }
 
 # started PID: when it started, in ticks since the boot. A pid comes again, this pair does not.
