@@ -30,8 +30,6 @@ pub const SUBSCRIBE_WITHIN: Span = Span::seconds(10);
 pub const ANSWER_WITHIN: Span = Span::seconds(5);
 /// An update that was sent so often without an answer is the last.
 pub const TRIES: u32 = 3;
-/// Between two lists for the sake of one agent.
-pub const LIST_EVERY: Span = Span::seconds(1);
 /// A token is good for so long; then it is to be shown again.
 pub const AUTHENTICATE_EVERY: Span = Span::seconds(300);
 /// An agent that was asked for its token has so long.
@@ -45,7 +43,8 @@ pub enum Task<B> {
     /// Send this.
     Send(FromController<B>),
     /// The agent has seen something newer of these kinds: list them consistently, [`publish`](Publisher::publish)
-    /// what comes of it, and then say [`listed`](Publisher::listed). At most once a second for all agents together.
+    /// what comes of it, and then say [`listed`](Publisher::listed). Said once a subscription: try until it is done, at
+    /// most once a second for all agents together.
     List(Vec<Kind>),
     /// Have this token reviewed, and say what came of it by [`reviewed`](Publisher::reviewed).
     Review(Token),

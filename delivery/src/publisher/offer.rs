@@ -154,18 +154,14 @@ impl<B: Clone> Offering<B> {
         }
         let behind = wish.version.behind(&agent.version);
         if !behind.is_empty() && !agent.listing.is_done() {
-            return if agent.listing.ask(now) { Due::List(behind) } else { Due::Nothing };
+            return if agent.listing.ask() { Due::List(behind) } else { Due::Nothing };
         }
         Due::Send(self.send(now, !behind.is_empty()))
     }
 
     pub(super) fn wake_at(&self) -> Option<Tick> {
-        let (Some(wish), Some(agent)) = (&self.wish, &self.agent) else { return None };
-        match &self.pending {
-            Some(pending) => Some(pending.sent.plus(ANSWER_WITHIN)),
-            None if agent.settled(wish) => None,
-            None => agent.listing.wake_at(),
-        }
+        // All else waits for somebody to say something.
+        self.pending.as_ref().map(|pending| pending.sent.plus(ANSWER_WITHIN))
     }
 
     fn send(&mut self, now: Tick, listed: bool) -> Update<B> {

@@ -2,7 +2,7 @@
 
 use entropool_delivery::publisher::{End, Standing, Task, Verdict};
 use entropool_delivery::{
-    FromAgent, FromController, Move, Publisher, Refusal, Report, Span, Subscription, Tick, Token,
+    FromAgent, FromController, Kind, Move, Publisher, Refusal, Report, Span, Subscription, Tick, Token,
 };
 
 use crate::world::{Body, NODE, content, version};
@@ -71,6 +71,23 @@ fn an_answer_that_is_missing_is_missed_also_when_the_edit_was_taken_back() {
     assert_eq!(publisher.standing(), Standing::Behind);
     let sent = tasks(&mut publisher, at(6));
     assert!(matches!(&sent[..], [Task::Send(FromController::Update(_))]), "{sent:?}");
+}
+
+#[test]
+fn a_list_is_asked_for_once_and_may_take_its_time() {
+    let mut publisher = Publisher::new(at(0), NODE);
+    publisher.publish(version(1, 1), content(&[("pool/p", 1)]));
+    let newer = Subscription { node: NODE.to_owned(), version: version(1, 2), ..Subscription::default() };
+    publisher.hear(at(0), FromAgent::Subscribe(newer.clone()));
+    assert_eq!(tasks(&mut publisher, at(0)), [Task::List(vec![Kind::CLASSES])]);
+    assert_eq!(tasks(&mut publisher, at(9)), []);
+    publisher.listed();
+    let sent = tasks(&mut publisher, at(9));
+    let older =
+        |task: &Task<Body>| matches!(task, Task::Send(FromController::Update(update)) if update.listed);
+    assert!(sent.len() == 1 && older(&sent[0]), "{sent:?}");
+    publisher.hear(at(10), FromAgent::Subscribe(newer));
+    assert_eq!(tasks(&mut publisher, at(10)), [Task::List(vec![Kind::CLASSES])]);
 }
 
 #[test]
