@@ -43,6 +43,7 @@ fn is_bad(condition: &Condition) -> bool {
 /// An Event holds a thousand bytes.
 fn note(condition: &Condition) -> String {
     let text = match (&*condition.message, condition.kind) {
+        (message, _) if is_bad(condition) => message,
         ("", ConditionType::Accepted) => "the spec is accepted",
         ("", ConditionType::SourcesHealthy) => "the sources are healthy again",
         ("", ConditionType::Degraded) => "what was promised is served again",
