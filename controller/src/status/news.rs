@@ -81,7 +81,7 @@ mod tests {
         assert_eq!(news(&[], &good(1)), []);
         assert_eq!(news(&good(1), &good(2)), []);
         let refused = News { warning: true, reason: Reason::RateOverParent, note: String::new() };
-        assert_eq!(news(&good(1), &bad(2)), [refused.clone()]);
+        assert_eq!(news(&good(1), &bad(2)), std::slice::from_ref(&refused));
         assert_eq!(news(&bad(2), &bad(2)), []);
         assert_eq!(news(&bad(2), &bad(3)), [refused]);
         let healed =
