@@ -76,6 +76,7 @@ struct Stage {
     daemon: Daemon,
     watcher: Watcher,
     crowd: usize,
+    crowding: u32,
 }
 
 impl Stage {
@@ -87,7 +88,9 @@ impl Stage {
         let vms: Vec<_> = honest.chain(acts).chain(crowd_of).chain(aside).collect();
         let daemon = Daemon::start(host(MANIFEST), &vms).unwrap();
         let watcher = Watcher::start(daemon.host());
-        Self { daemon, watcher, crowd }
+        let crowding = crowding();
+        println!("{crowding} runnable threads for each processor before it begins");
+        Self { daemon, watcher, crowd, crowding }
     }
 
     fn socket(&self, vm: &str) -> PathBuf {
@@ -133,7 +136,7 @@ impl Stage {
             attack.join().unwrap();
             verdict
         });
-        Row { name: act.name, what: act.what, connections: act.connections, verdict }
+        Row { name: act.name, what: act.what, connections: act.connections, crowding: self.crowding, verdict }
     }
 
     /// What a VM that draws nothing is told by 0x00.
@@ -154,4 +157,12 @@ impl Stage {
         let document: Value = serde_json::from_slice(&output.stdout).unwrap();
         document["vm"]["curbs"][limit].as_u64().unwrap()
     }
+}
+
+/// What others do on this machine: its load for each processor, rounded up.
+fn crowding() -> u32 {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap();
+    let load: f64 = load.split(' ').next().unwrap().parse().unwrap();
+    let processors = u32::try_from(thread::available_parallelism().unwrap().get()).unwrap();
+    (1..1_000).find(|&crowding| load <= f64::from(crowding * processors)).unwrap()
 }
