@@ -42,6 +42,8 @@ pub struct Tree {
     waiting: usize,
     /// Since when the supply has been smaller than what could be granted.
     starved_since: Option<Tick>,
+    /// How long the leaf of the last grant had waited for it.
+    waited: u64,
 }
 
 impl Tree {
@@ -56,6 +58,7 @@ impl Tree {
             timer_places: Places::default(),
             waiting: 0,
             starved_since: None,
+            waited: 0,
         };
         tree.root = tree.insert(Node::new(root.clamped(), None, Kind::Inner(Box::default()), now));
         tree
@@ -105,6 +108,11 @@ impl Tree {
     /// How many leaves want bytes.
     pub fn waiting(&self) -> usize {
         self.waiting
+    }
+
+    /// How many nanoseconds the leaf of the last grant had waited: since it began to, or since the grant before.
+    pub fn waited(&self) -> u64 {
+        self.waited
     }
 
     fn add(&mut self, parent: NodeId, params: Params, kind: Kind, now: Tick) -> NodeId {

@@ -7,7 +7,6 @@ use crate::attach_error::{AttachError, MoveError};
 use crate::listen::Listener;
 use crate::plane::Plane;
 use crate::poll::Token;
-use crate::pool::Next;
 use crate::setup::Attach;
 use crate::slab::Key;
 use crate::vm::Vm;
@@ -32,7 +31,7 @@ impl Plane {
         let Attach { id, namespace, client, .. } = attach;
         let key = self.vms.insert(Vm::new(id.clone(), namespace, client, pool, leaf));
         self.ids.insert(id, key);
-        self.pools.get_mut(pool).into_iter().for_each(|pool| pool.set_member(leaf, Some(key)));
+        self.pools.get_mut(pool).into_iter().for_each(|pool| pool.set_member(leaf, key));
         self.shed(now);
         Ok(key)
     }
@@ -75,13 +74,12 @@ impl Plane {
         if let Some((namespace, what)) = pool.refuses(&vm.namespace, class) {
             return Err(MoveError::NamespaceNotAllowed { namespace, what });
         }
-        pool.shaper.move_to(vm.leaf, class, now).map_err(|refused| match refused {
+        pool.move_member(vm.leaf, class, now).map_err(|refused| match refused {
             Admission::UnknownClass { class } => {
                 MoveError::UnknownClass { pool: pool.setup.name.clone(), class, classes: pool.class_names() }
             }
             refused => MoveError::Admission(refused),
         })?;
-        pool.next = Next::Now;
         if pool.degraded.is_some() {
             let key = vm.pool;
             self.ask_anew(key, now);

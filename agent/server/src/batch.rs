@@ -128,7 +128,8 @@ impl Plane {
             let Some(pool) = self.pools.get_mut(key) else { return };
             let decision = pool.shaper.tree_mut().dequeue(now, pool.supply.level());
             if let Decision::Grant { leaf, bytes } = decision {
-                let vm = pool.member(leaf).expect("a leaf that asks is a VM's");
+                let waited = pool.shaper.tree().waited();
+                let vm = pool.members.granted(leaf, waited).expect("a leaf that asks is a VM's");
                 self.counters.grants += 1;
                 self.counters.granted += bytes;
                 self.share(vm, bytes, now);

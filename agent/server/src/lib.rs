@@ -27,6 +27,7 @@ mod limits;
 mod listen;
 mod listen_error;
 mod listen_tcp;
+mod members;
 mod ops;
 mod options;
 mod pace;
@@ -48,6 +49,7 @@ mod supplies;
 mod unasked;
 mod unread;
 mod vm;
+mod waits;
 
 pub use apply::ApplyError;
 pub use attach_error::{AttachError, DetachError, MoveError};
@@ -56,6 +58,7 @@ pub use counters::{Closed, Counters};
 pub use curbs::Curbs;
 pub use listen::Owner;
 pub use listen_error::ListenError;
+pub use members::Overlimits;
 pub use options::{Options, StartError, Stopped};
 pub use place::{Address, PathError, socket_path};
 pub use server::{Server, start};
@@ -67,3 +70,4 @@ pub use snapshot::{
 pub use sources::SourcesSnapshot;
 #[cfg(feature = "stage")]
 pub use stage::{Bell, Stage, Turn};
+pub use waits::{WAIT_BOUNDS, Waits};

@@ -6,6 +6,7 @@ use source::Supply;
 
 use crate::attach::names;
 use crate::attach_error::AttachError;
+use crate::members::Members;
 use crate::setup::{Attach, PoolSetup};
 use crate::slab::Key;
 
@@ -21,8 +22,7 @@ pub(crate) struct Pool {
     pub(crate) next: Next,
     /// Connections whose 0x01 is decided when nobody can be granted more.
     pub(crate) to_settle: Vec<Key>,
-    /// The VM of each leaf, by the leaf's index.
-    members: Vec<Option<Key>>,
+    pub(crate) members: Members,
 }
 
 /// When the tree has something to decide.
@@ -40,7 +40,7 @@ pub(crate) enum Next {
 
 impl Pool {
     pub(crate) fn new(setup: PoolSetup, shaper: htb::pool::Pool, supply: Supply) -> Self {
-        let (to_settle, members) = (Vec::new(), Vec::new());
+        let (to_settle, members) = (Vec::new(), Members::default());
         Self { setup, shaper, supply, closed: false, degraded: None, next: Next::Idle, to_settle, members }
     }
 
@@ -50,17 +50,6 @@ impl Pool {
             Next::Now => true,
             Next::At(due) => due <= now,
         }
-    }
-
-    pub(crate) fn member(&self, leaf: NodeId) -> Option<Key> {
-        self.members.get(leaf.index()).copied().flatten()
-    }
-
-    pub(crate) fn set_member(&mut self, leaf: NodeId, vm: Option<Key>) {
-        if self.members.len() <= leaf.index() {
-            self.members.resize(leaf.index() + 1, None);
-        }
-        self.members[leaf.index()] = vm;
     }
 
     /// Gives a VM a leaf, if its namespace may have one and its class has room.
@@ -108,14 +97,7 @@ impl Pool {
         self.setup.supply.allows_degraded(self.shaper.class_of(leaf))
     }
 
-    /// Takes a leaf away, and all that it is owed and owes.
-    pub(crate) fn release(&mut self, leaf: NodeId, now: Tick) {
-        self.set_member(leaf, None);
-        self.shaper.detach(leaf, now);
-        self.next = Next::Now;
-    }
-
     pub(crate) fn is_empty(&self) -> bool {
-        self.members.iter().all(Option::is_none)
+        self.members.is_empty()
     }
 }

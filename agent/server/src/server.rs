@@ -163,6 +163,16 @@ impl Server {
         self.call(|plane, now| plane.snapshot(now))
     }
 
+    /// Has the loop wipe all bytes that wait to be served.
+    pub(crate) fn forget(&self) -> Result<(), Stopped> {
+        self.call(|plane, now| plane.forget(now))
+    }
+
+    /// Whether the loop still takes turns. It waits for one, for as long as that takes.
+    pub fn answers(&self) -> bool {
+        self.call(|_, _| ()).is_ok()
+    }
+
     /// Begins to stop: accepts nobody, closes each connection once nothing is owed on it, and all that are left
     /// `within` that time. [`join`](Self::join) tells when it is done.
     pub fn drain(&self, within: Duration) {

@@ -4,8 +4,10 @@ use htb::{Params, Rate, Stats, Tick};
 
 use crate::counters::Counters;
 use crate::curbs::Curbs;
+use crate::members::Overlimits;
 use crate::place::Address;
 use crate::setup::Client;
+use crate::waits::Waits;
 
 mod take;
 
@@ -40,6 +42,10 @@ pub struct PoolSnapshot {
     pub default_class: String,
     /// The root of its tree.
     pub node: NodeSnapshot,
+    /// Bytes that wait to be served, made beforehand.
+    pub buffer: u64,
+    /// Of all VMs and namespaces that it has and had.
+    pub overlimits: Overlimits,
     /// By name.
     pub classes: Vec<ClassSnapshot>,
     /// By id.
@@ -61,6 +67,8 @@ pub struct ClassSnapshot {
     pub assured: Rate,
     /// Its node.
     pub node: NodeSnapshot,
+    /// How long its VMs waited for their grants.
+    pub waits: Waits,
     /// Those that have VMs in it, by name.
     pub namespaces: Vec<NamespaceSnapshot>,
 }

@@ -22,6 +22,14 @@ impl Server {
         SourcesSnapshot { now: clock::now(), pools }
     }
 
+    /// This host was cloned, or brought back from a snapshot: voids every byte that was made before and not served, forgets
+    /// the state of all generators, and runs all start-up tests. Connections stay and wait.
+    pub fn renew(&self) {
+        self.noise().renew();
+        // If the loop has stopped, its bytes have gone with it.
+        let _ = self.forget();
+    }
+
     /// Tests all sources of this name anew, `NAME` or `POOL/NAME`: also those that failed for good. How many that
     /// were.
     pub fn retest(&self, name: &str) -> usize {

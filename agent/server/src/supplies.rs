@@ -25,6 +25,19 @@ impl Plane {
         }
     }
 
+    /// Wipes all bytes that wait to be served.
+    pub(crate) fn forget(&mut self, now: Tick) {
+        for slot in 0..self.pools.slots() {
+            if let Some(key) = self.pools.key(slot)
+                && let Some(pool) = self.pools.get_mut(key)
+            {
+                pool.supply.forget();
+                pool.next = Next::Now;
+            }
+        }
+        self.supplied(now);
+    }
+
     /// Puts a connection on the list of those that wait for their supply. What is not for it, others may have.
     pub(crate) fn list_dry(&mut self, key: Key) {
         let Some((connection, vm, pool)) = self.parts(key) else { return };

@@ -99,6 +99,14 @@ impl Supply {
         self.reserved = self.reserved.saturating_sub(bytes);
     }
 
+    /// How many bytes are there, made beforehand, whoever they are reserved for.
+    pub fn waiting(&self) -> u64 {
+        match &self.refill {
+            Refill::Kernel { buffer, .. } => buffer.level() as u64,
+            Refill::Engine(drain) => drain.borrow_mut().waiting(),
+        }
+    }
+
     /// How many bytes are granted and not drawn.
     pub fn reserved(&self) -> u64 {
         self.reserved

@@ -72,6 +72,8 @@ impl Tree {
     fn grant(&mut self, leaf: usize, lender: usize, bytes: u64) {
         let state = self.nodes[leaf].leaf_mut();
         state.backlog = state.backlog.saturating_sub(bytes);
+        let since = state.waiting_since.unwrap_or(self.now);
+        self.waited = self.now.0.saturating_sub(since.0);
         state.waiting_since = (state.backlog > 0).then_some(self.now);
         if !state.wants() {
             self.waiting = self.waiting.saturating_sub(1);

@@ -57,6 +57,8 @@ impl Pool {
             closed: self.closed,
             default_class: self.setup.params.default_class.clone(),
             node: self.node(self.shaper.tree().root(), now),
+            buffer: self.supply.waiting(),
+            overlimits: self.overlimits_below_classes(),
             classes: self.shaper.classes().map(|class| self.class(&class, now)).collect(),
             vms: Vec::new(),
         }
@@ -76,6 +78,7 @@ impl Pool {
             vms: class.members,
             assured: class.assured,
             node: self.node(class.node, now),
+            waits: self.members.waits(class.name),
             namespaces: namespaces.collect(),
         }
     }

@@ -3,6 +3,7 @@
 
 mod clock;
 mod commands;
+mod counts;
 mod idle;
 mod life;
 mod limits;

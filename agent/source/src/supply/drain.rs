@@ -36,6 +36,12 @@ impl Drain {
         level
     }
 
+    /// Bytes that are there, of one grade.
+    pub(super) fn waiting(&mut self) -> u64 {
+        self.look();
+        self.buffer.level() as u64 + self.inlet.level(self.grade())
+    }
+
     pub(super) fn is_degraded(&mut self) -> bool {
         self.look();
         self.grade() == Grade::Degraded
@@ -60,9 +66,7 @@ impl Drain {
     }
 
     fn free(&mut self, reserved: u64) -> u64 {
-        self.look();
-        let level = self.buffer.level() as u64 + self.inlet.level(self.grade());
-        level.saturating_sub(reserved)
+        self.waiting().saturating_sub(reserved)
     }
 
     /// The grade of the bytes that come next.
