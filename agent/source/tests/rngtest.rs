@@ -5,24 +5,23 @@ use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
+use soak::Run;
 use source::fips::{BLOCK, BlockTest, BlockTests};
 
+/// Blocks of one run of `rngtest`.
 const BLOCKS: usize = 10_000;
 const REFERENCE: [u8; 4] = *b"seed";
 
-/// splitmix64: the blocks are the same in every run.
-struct Dice(u64);
+/// What the blocks follow from.
+struct Dice(soak::Dice);
 
 impl Dice {
     fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        self.0.roll()
     }
 
     fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.roll() % bound as u64).unwrap()
+        usize::try_from(self.0.below(bound as u64)).unwrap()
     }
 
     fn even(&mut self) -> [u8; BLOCK] {
@@ -113,14 +112,14 @@ fn block(dice: &mut Dice, last: [u8; 4]) -> [u8; BLOCK] {
     }
 }
 
-fn blocks() -> Vec<[u8; BLOCK]> {
-    let (mut dice, mut last) = (Dice(20), REFERENCE);
+fn blocks(dice: &mut Dice, count: usize) -> Vec<[u8; BLOCK]> {
+    let mut last = REFERENCE;
     let next = |_| {
-        let block = block(&mut dice, last);
+        let block = block(dice, last);
         last = *block.last_chunk().unwrap();
         block
     };
-    (0..BLOCKS).map(next).collect()
+    (0..count).map(next).collect()
 }
 
 fn rngtest() -> Child {
@@ -161,12 +160,12 @@ fn sums_in(output: &str) -> Vec<[u64; 5]> {
     figures.as_chunks().0.to_vec()
 }
 
-#[test]
-fn verdicts_are_those_of_rngtest_block_by_block_and_test_by_test() {
-    let blocks = blocks();
+/// How many of the blocks passed, and how many failed each test, when both agree about all of them.
+fn judge(dice: &mut Dice, count: usize) -> (usize, [u64; 5]) {
+    let blocks = blocks(dice, count);
     let output = output_of(rngtest(), blocks.clone());
     let sums = sums_in(&output);
-    assert!(sums.len() >= BLOCKS, "rngtest judged {} blocks of {BLOCKS}: {output:.400}", sums.len());
+    assert!(sums.len() >= count, "rngtest judged {} blocks of {count}: {output:.400}", sums.len());
 
     let (mut tests, mut before, mut good) = (BlockTests::new(REFERENCE), [0; 5], 0);
     for (index, (block, sum)) in blocks.iter().zip(&sums).enumerate() {
@@ -177,7 +176,24 @@ fn verdicts_are_those_of_rngtest_block_by_block_and_test_by_test() {
         good += usize::from(findings.passed());
         before = *sum;
     }
-    println!("{good} of {BLOCKS} blocks passed; failed by test: {before:?}");
-    assert!(before.iter().all(|failures| *failures > 200), "each test is tried: {before:?}");
-    assert!(good > BLOCKS / 2);
+    (good, before)
+}
+
+#[test]
+fn verdicts_are_those_of_rngtest_block_by_block_and_test_by_test() {
+    let mut run = Run::begin("rngtest", 10_000, 1_000_000);
+    let (mut dice, mut good, mut failed) = (Dice(run.dice()), 0, [0; 5]);
+    let mut left = usize::try_from(run.count()).unwrap();
+    while left > 0 {
+        let (passed, failures) = judge(&mut dice, left.min(BLOCKS));
+        good += passed;
+        failed.iter_mut().zip(failures).for_each(|(sum, more)| *sum += more);
+        left -= left.min(BLOCKS);
+    }
+    run.figure("passed", good);
+    for (test, failures) in BlockTest::ALL.into_iter().zip(failed) {
+        run.figure(&format!("{test:?}"), failures);
+        assert!(failures > run.count() / 50, "each test is tried: {failed:?}");
+    }
+    assert!(good as u64 > run.count() / 2);
 }

@@ -10,6 +10,9 @@ pub const SEED: usize = 48;
 /// The most bytes of one request: SP 800-90A's 2^19 bits.
 const MOST_AT_ONCE: usize = 1 << 16;
 
+/// Blocks that are made after those to be served: the hash takes in one of these last.
+const SPARE: usize = 2;
+
 type Mac = Hmac<Sha256>;
 
 /// A deterministic generator. It forgets how it came to its state after each request, so what it gave cannot be
@@ -37,12 +40,29 @@ impl HmacDrbg {
     /// Fills `out`, in as many of the standard's requests as it takes.
     pub fn generate(&mut self, out: &mut [u8]) {
         for request in out.chunks_mut(MOST_AT_ONCE) {
-            for block in request.chunks_mut(32) {
-                self.advance();
+            self.fill(request, 0);
+        }
+    }
+
+    /// Fills `out`, in requests of 64 bytes more, which nobody gets. What the hash takes in last stays on the stack for a
+    /// while, where a core dump would find it, and it takes in each block once more: so it is none that is served.
+    pub fn generate_to_serve(&mut self, out: &mut [u8]) {
+        for request in out.chunks_mut(MOST_AT_ONCE - SPARE * 32) {
+            self.fill(request, SPARE);
+        }
+    }
+
+    /// One of the standard's requests, of so many blocks more.
+    fn fill(&mut self, request: &mut [u8], spare: usize) {
+        let nobody = std::iter::repeat_with(|| None).take(spare);
+        // In one loop, so that the spare blocks come to lie where the others lay.
+        for block in request.chunks_mut(32).map(Some).chain(nobody) {
+            self.advance();
+            if let Some(block) = block {
                 block.copy_from_slice(&self.value[..block.len()]);
             }
-            self.update(&[]);
         }
+        self.update(&[]);
     }
 
     /// V = HMAC(Key, V).

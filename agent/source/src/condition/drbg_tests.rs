@@ -138,3 +138,16 @@ fn streams_with_the_same_seed_differ_by_their_personalization() {
     outs.dedup();
     assert_eq!(outs.len(), 4);
 }
+
+#[test]
+fn what_is_to_be_served_is_the_front_of_a_longer_request() {
+    for length in [1, 32, 100, MOST_AT_ONCE - 64] {
+        let [mut one, mut other] = [(); 2].map(|()| HmacDrbg::new(&[7; SEED], b""));
+        for _ in 0..2 {
+            let (mut served, mut whole) = (vec![0; length], vec![0; length.next_multiple_of(32) + 64]);
+            one.generate_to_serve(&mut served);
+            other.generate(&mut whole);
+            assert_eq!(served, whole[..length]);
+        }
+    }
+}

@@ -43,7 +43,7 @@ impl Stretched {
             return 0;
         }
         let count = out.len().min(self.left);
-        self.drbg.generate(&mut out[..count]);
+        self.drbg.generate_to_serve(&mut out[..count]);
         self.left -= count;
         count
     }

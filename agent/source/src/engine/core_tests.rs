@@ -127,33 +127,41 @@ fn a_kernel_in_reserve_keeps_a_stretched_pool_serving_and_no_other() {
 
 #[test]
 fn hold_is_obeyed_through_five_hundred_failures_and_left_within_a_second() {
-    let faults = [Manner::Broken, Manner::Ended, Manner::Missing, Manner::Stuck(9), Manner::Biased];
-    for output in [Output::FullEntropy, Output::Raw] {
-        let mut node = single(output);
-        let mut all = vec![];
-        for failure in 0..250 {
-            node.fake(0).is(faults[failure % faults.len()]);
-            let made = node.status(0).bytes_out;
-            all.extend(node.draw(0, 1 << 20));
-            assert_eq!(node.status(0).serving, Serving::Held, "failure {failure}");
-            let late = node.status(0).bytes_out - made;
-            assert!(late <= 16_384, "only what had passed its tests: {late}");
-            node.pass(SECOND / 4);
-            assert!(node.draw(0, 1).is_empty(), "failure {failure}");
-            let sentence = node.status(0).sentence;
-            assert!(sentence.starts_with("holds: source trng "), "{sentence}");
-            assert!(sentence.contains("); 0 of 1 sources are healthy and 1 must be"), "{sentence}");
-
-            node.fake(0).is(Manner::Good);
-            if node.state(0, 0) == State::Failed {
-                node.retest(0, 0);
-            }
-            node.pass(SECOND);
-            assert_eq!(node.status(0).serving, Serving::Promised, "failure {failure}");
-            all.extend(node.draw(0, 100));
+    let run = soak::Run::begin("source-failures", 500, 50_000);
+    for _ in 0..run.count().div_ceil(500) {
+        for output in [Output::FullEntropy, Output::Raw] {
+            fail_and_return(output, 250);
         }
-        assert_all_different(&all);
     }
+}
+
+/// A source that fails so often, in turns in every way that there is, and returns each time.
+fn fail_and_return(output: Output, times: usize) {
+    let faults = [Manner::Broken, Manner::Ended, Manner::Missing, Manner::Stuck(9), Manner::Biased];
+    let mut node = single(output);
+    let mut all = vec![];
+    for failure in 0..times {
+        node.fake(0).is(faults[failure % faults.len()]);
+        let made = node.status(0).bytes_out;
+        all.extend(node.draw(0, 1 << 20));
+        assert_eq!(node.status(0).serving, Serving::Held, "failure {failure}");
+        let late = node.status(0).bytes_out - made;
+        assert!(late <= 16_384, "only what had passed its tests: {late}");
+        node.pass(SECOND / 4);
+        assert!(node.draw(0, 1).is_empty(), "failure {failure}");
+        let sentence = node.status(0).sentence;
+        assert!(sentence.starts_with("holds: source trng "), "{sentence}");
+        assert!(sentence.contains("); 0 of 1 sources are healthy and 1 must be"), "{sentence}");
+
+        node.fake(0).is(Manner::Good);
+        if node.state(0, 0) == State::Failed {
+            node.retest(0, 0);
+        }
+        node.pass(SECOND);
+        assert_eq!(node.status(0).serving, Serving::Promised, "failure {failure}");
+        all.extend(node.draw(0, 100));
+    }
+    assert_all_different(&all);
 }
 
 #[test]
