@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run cluster-lite test soak ci bench fmt lint deny crds setup
+.PHONY: help run cluster-lite test soak ci bench fmt lint deny crds setup metrics
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ deny: ## licences, bans and sources of what we build with
 
 crds: ## write the generated CRDs anew
 	@. .ci/lib.sh && cargo run --quiet --package entropool-cli --bin entropool -- crds --dir deploy/crds
+
+metrics: ## write docs/metrics.md anew
+	@. .ci/lib.sh && cargo run --quiet --package entropool-agent --example metrics-page > docs/metrics.md
 
 setup: ## install beforehand what the other commands would install on their way
 	@. .ci/lib.sh && .ci/packages $$BUILD_PACKAGES $$GUEST_PACKAGES $$TEST_PACKAGES $$CLUSTER_PACKAGES && .ci/kernel && .ci/kubernetes

@@ -7,20 +7,47 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use delivery::NodeConfig;
+use htb::Tick;
 use server::{Attach, AttachError, DetachError, MoveError, Options, Server, Snapshot, StartError, Stopped};
 
 use crate::apply::{ApplyError, apply};
 use crate::checkpoint::{Served, State, Vm};
+use crate::clone::CloneWatch;
 use crate::roll::Roll;
 use crate::sources::SourceLog;
+
+/// When a configuration was put in force.
+#[derive(Debug, Default)]
+struct Since {
+    at: Option<Tick>,
+    applied: u64,
+}
+
+impl Since {
+    fn put(&mut self, now: Tick) {
+        (self.at, self.applied) = (Some(now), self.applied + 1);
+    }
+}
+
+/// The configuration in force, as seen from outside.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InForce {
+    /// For how many nanoseconds; nothing before the first.
+    pub(crate) age: Option<u64>,
+    /// Configurations put in force so far.
+    pub(crate) applied: u64,
+}
 
 /// A running data plane with the configuration it runs. Its methods block for a turn of the data plane's loop.
 #[derive(Debug)]
 pub struct Agent {
-    /// Before the server: it asks that one.
+    /// Before the server: they ask that one.
     sources: SourceLog,
+    /// None where the kernel does not let us listen.
+    _clones: Option<CloneWatch>,
     server: Server,
     config: RwLock<Arc<NodeConfig>>,
+    in_force: Mutex<Since>,
     /// Held while a VM comes, moves or goes, so that what is kept of two calls about one VM is what was done last.
     roll: Mutex<Roll>,
 }
@@ -30,7 +57,12 @@ impl Agent {
     pub fn start(options: Options) -> Result<Self, StartError> {
         let server = server::start(options)?;
         let sources = SourceLog::start(server.clone()).map_err(|source| StartError::Thread { source })?;
-        Ok(Self { sources, server, config: RwLock::default(), roll: Mutex::default() })
+        let (config, in_force, roll) = (RwLock::default(), Mutex::default(), Mutex::default());
+        let clones = CloneWatch::start(server.clone());
+        if let Err(error) = &clones {
+            tracing::warn!(%error, "nobody will tell whether this host is cloned");
+        }
+        Ok(Self { sources, _clones: clones.ok(), server, config, in_force, roll })
     }
 
     /// Puts `config` in force, all of it or nothing. VMs keep their connections, tokens and debts.
@@ -38,12 +70,20 @@ impl Agent {
         apply(config, &self.server)?;
         self.sources.changed();
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(config);
+        self.since().put(server::now());
         Ok(())
     }
 
     /// What is in force.
     pub fn config(&self) -> Arc<NodeConfig> {
         Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// For how long, and the how manieth it is.
+    pub(crate) fn in_force(&self) -> InForce {
+        let since = self.since();
+        let age = since.at.map(|at| server::now().0.saturating_sub(at.0));
+        InForce { age, applied: since.applied }
     }
 
     /// Gives a VM its socket and says where that is. It listens when this returns. Whoever starts the agent knows
@@ -138,6 +178,10 @@ impl Agent {
     pub fn drain(&self, within: Duration) {
         self.server.drain(within);
         self.server.join();
+    }
+
+    fn since(&self) -> MutexGuard<'_, Since> {
+        self.in_force.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn roll(&self) -> MutexGuard<'_, Roll> {

@@ -9,10 +9,13 @@
 mod agent;
 mod apply;
 pub mod checkpoint;
+mod clone;
+mod core_dump;
 mod directories;
 mod keeper;
 mod local;
 mod log;
+pub mod metrics;
 pub mod node;
 mod roll;
 mod signals;
@@ -21,6 +24,7 @@ pub mod subscribe;
 
 pub use agent::Agent;
 pub use apply::{ApplyError, apply};
+pub use core_dump::leave_no_core;
 pub use directories::{Directories, Made};
 pub use keeper::Keeper;
 pub use local::{ApiSocket, Host, LocalApi, OWNER_ONLY, ServeError, SocketError, vacant};

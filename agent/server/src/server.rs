@@ -165,7 +165,7 @@ impl Server {
 
     /// Has the loop wipe all bytes that wait to be served.
     pub(crate) fn forget(&self) -> Result<(), Stopped> {
-        self.call(|plane, now| plane.forget(now))
+        self.call(Plane::forget)
     }
 
     /// Whether the loop still takes turns. It waits for one, for as long as that takes.

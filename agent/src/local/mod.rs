@@ -5,7 +5,7 @@ mod caller;
 mod refusal;
 mod service;
 mod socket;
-mod sources;
+pub(crate) mod sources;
 #[cfg(test)]
 mod tests;
 

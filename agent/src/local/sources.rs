@@ -9,7 +9,7 @@ use source::{Output, PoolStatus, Serving, SourceKind, SourceStatus};
 use crate::sources;
 
 /// By pool, then as the pool names them.
-pub(super) fn list(config: &NodeConfig, found: &SourcesSnapshot) -> Vec<wire::Source> {
+pub(crate) fn list(config: &NodeConfig, found: &SourcesSnapshot) -> Vec<wire::Source> {
     let of_pool = |pool: &PoolConfig| match status(&pool.name, found) {
         Some(status) => {
             status.sources.iter().map(|source| self::source(&pool.name, source, found.now.0)).collect()
@@ -20,7 +20,7 @@ pub(super) fn list(config: &NodeConfig, found: &SourcesSnapshot) -> Vec<wire::So
 }
 
 /// What a pool promises and serves, and how many of how many sources are healthy.
-pub(super) fn stand(
+pub(crate) fn stand(
     name: &str,
     config: &NodeConfig,
     found: &SourcesSnapshot,

@@ -15,6 +15,7 @@ use self::events::{Event, Events};
 use self::memory::Memory;
 use crate::agent::Agent;
 use crate::checkpoint::Specs;
+use crate::core_dump::leave_no_core;
 use crate::keeper::Keeper;
 use crate::local::{ApiSocket, LocalApi, OWNER_ONLY};
 use crate::log::log_to_stderr;
@@ -36,6 +37,7 @@ struct Node {
 /// Serves until a signal says otherwise.
 pub fn run(args: &Args) -> Result<()> {
     log_to_stderr()?;
+    leave_no_core();
     let (events, heard) = events::channel();
     let mut node = start(args, &events)?;
     let signal = node.follow(&heard);

@@ -1,6 +1,7 @@
 //! Flags of `run`.
 
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{PathBuf, absolute};
 
 use agent::Directories;
@@ -74,6 +75,18 @@ pub(crate) struct RunArgs {
     /// Let pools draw from regular files, which are not random: for tests
     #[arg(long)]
     pub(crate) allow_test_sources: bool,
+    /// Serve /metrics, /healthz and /readyz over HTTP; a port alone is one on 127.0.0.1 [default: nowhere]
+    #[arg(long, value_name = "[ADDR:]PORT", env = "ENTROPOOL_METRICS", hide_env_values = true, value_parser = port)]
+    pub(crate) metrics: Option<SocketAddr>,
+}
+
+/// An address with a port, or a port that only this host reaches.
+fn port(text: &str) -> Result<SocketAddr, String> {
+    let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let (number, address) = (text.parse().map(local), text.parse());
+    number
+        .or(address)
+        .map_err(|_| "write a port (9090), or an address with one (192.0.2.1:9090, [::1]:9090)".into())
 }
 
 impl RunArgs {
@@ -124,6 +137,16 @@ mod tests {
         assert_eq!(["0600", "660", "0666"].map(mode), [Ok(0o600), Ok(0o660), Ok(0o666)]);
         for wrong in ["", "rw", "0060", "0700", "1600", "-1", "0x1"] {
             assert!(mode(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_port_alone_is_one_that_only_this_host_reaches() {
+        assert_eq!(port("9090"), Ok(SocketAddr::from(([127, 0, 0, 1], 9090))));
+        assert_eq!(port("0.0.0.0:80"), Ok(SocketAddr::from(([0, 0, 0, 0], 80))));
+        assert_eq!(port("[::1]:80").map(|address| address.is_ipv6()), Ok(true));
+        for wrong in ["", "localhost:9090", "65536", ":9090", "127.0.0.1"] {
+            assert!(port(wrong).is_err_and(|sentence| sentence.starts_with("write a port")), "{wrong}");
         }
     }
 }

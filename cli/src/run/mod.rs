@@ -21,6 +21,7 @@ pub(crate) use planned::{looked_at, plan};
 /// Serves until a signal says otherwise.
 pub(crate) fn run(args: &RunArgs) -> Result<()> {
     agent::log_to_stderr()?;
+    agent::leave_no_core();
     let args = args.absolute().context("cannot tell the working directory")?;
     let (events, heard) = events::channel();
     let mut daemon = start::start(&args, events)?;

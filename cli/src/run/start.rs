@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use agent::metrics::{Endpoint, Metrics};
 use agent::{Agent, ApiSocket, Keeper, LocalApi, vacant};
 use anyhow::{Context, Result};
 use delivery::NodeConfig;
@@ -30,6 +31,7 @@ pub(super) struct Daemon {
     pub(super) watch: Watch,
     pub(super) keeper: Keeper,
     api: LocalApi,
+    metrics: Option<Metrics>,
 }
 
 /// Everything that is wrong, a line each.
@@ -69,13 +71,22 @@ pub(super) fn start(args: &RunArgs, events: Events) -> Result<Daemon> {
     }
     wrong.extend(unusable);
     wrong.extend(without_socket(args));
+    let endpoint = args.metrics.map(Endpoint::bind).transpose();
+    wrong.extend(endpoint.as_ref().err().map(|error| format!("--metrics: {error}")));
     refuse(wrong)?;
-    let daemon = serve(args, memory, book, watch, events)?;
+    let daemon = serve(args, memory, book, watch, events, endpoint?)?;
     made.keep();
     Ok(daemon)
 }
 
-fn serve(args: &RunArgs, memory: Memory, book: Book, watch: Watch, events: Events) -> Result<Daemon> {
+fn serve(
+    args: &RunArgs,
+    memory: Memory,
+    book: Book,
+    watch: Watch,
+    events: Events,
+    endpoint: Option<Endpoint>,
+) -> Result<Daemon> {
     let socket = args.run_dir.join("api.sock");
     let listening = ApiSocket::bind(&socket, args.api_mode)?;
     let (socket_dir, allowed) = (args.socket_dir(), args.allowed());
@@ -92,10 +103,17 @@ fn serve(args: &RunArgs, memory: Memory, book: Book, watch: Watch, events: Event
     let keeper = memory.hand_over(&agent)?;
     let agent = Arc::new(agent);
     let api = LocalApi::serve(listening, Arc::clone(&agent), Arc::new(events))?;
-    let mut daemon = Daemon { roots: args.files.clone(), book, agent, watch, keeper, api };
+    let address = endpoint.as_ref().map(Endpoint::address).transpose()?;
+    let metrics = endpoint.map(|endpoint| Metrics::serve(endpoint, Arc::clone(&agent))).transpose()?;
+    let mut daemon = Daemon { roots: args.files.clone(), book, agent, watch, keeper, api, metrics };
     daemon.keep();
+    if let Some(address) = address.filter(|address| !address.ip().is_loopback()) {
+        tracing::warn!(%address, "metrics can be read by everybody who reaches this address");
+    }
     let vms: usize = daemon.agent.snapshot()?.pools.iter().map(|pool| pool.vms.len()).sum();
-    tracing::info!(api = %socket.display(), pools = daemon.book.config().pools.len(), vms, "ready");
+    let (api, pools) = (socket.display(), daemon.book.config().pools.len());
+    let metrics = address.map(tracing::field::display);
+    tracing::info!(%api, pools, vms, metrics, "ready");
     Ok(daemon)
 }
 
@@ -118,6 +136,7 @@ impl Daemon {
     /// Hangs up on callers, serves what may still go, and removes the sockets.
     pub(super) fn stop(mut self) {
         self.api.stop();
+        self.metrics.into_iter().for_each(Metrics::stop);
         self.keeper.conclude(&self.agent, self.book.specs());
         self.agent.drain(DRAIN);
         self.keeper.stop();

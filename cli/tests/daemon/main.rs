@@ -3,9 +3,14 @@
 
 mod callers;
 mod change;
+mod clone;
+mod failover;
 mod planned;
 mod refusals;
 mod restart;
+mod secrets;
 mod sources;
+mod story;
 mod support;
+mod upstream;
 mod verbs;

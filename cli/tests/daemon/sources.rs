@@ -1,15 +1,15 @@
 //! Pools that draw from more than the kernel.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{Read, Write};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::support::{Daemon, Home, draw};
+use crate::upstream::{Upstream, random};
 
 /// Long enough for anything that is to happen on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -21,12 +21,6 @@ fn pool(spec: &str, source: &str) -> String {
         "{{apiVersion: entropool.io/v1alpha1, kind: EntropyPool, metadata: {{name: default}}, spec: {{{spec}, \
          sources: [{{name: noise, minEntropyPerByte: '8', {source}}}]}}}}\n"
     )
-}
-
-fn random(count: usize) -> Vec<u8> {
-    let mut bytes = vec![0; count];
-    File::open("/dev/urandom").unwrap().read_exact(&mut bytes).unwrap();
-    bytes
 }
 
 fn noise(home: &Home, bytes: &[u8]) -> PathBuf {
@@ -183,34 +177,11 @@ fn what_the_host_does_not_allow_is_not_opened_and_the_flag_is_named() {
     }
 }
 
-/// An EGD server that gives `count` bytes to each 0x02, and to 0x01 all it asks for.
-fn upstream(path: &Path) {
-    let listener = UnixListener::bind(path).unwrap();
-    thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            thread::spawn(move || answer(stream));
-        }
-    });
-}
-
-fn answer(mut stream: UnixStream) {
-    let mut command = [0; 2];
-    while stream.read_exact(&mut command).is_ok() {
-        let mut reply = random(command[1].into());
-        if command[0] == 1 {
-            reply.insert(0, command[1]);
-        }
-        if stream.write_all(&reply).is_err() {
-            return;
-        }
-    }
-}
-
 #[test]
 fn full_entropy_comes_from_an_upstream_server() {
     let home = Home::new();
     let path = home.path("up.sock");
-    upstream(&path);
+    let _upstream = Upstream::start(&path);
     let source = format!("egd: {{unix: {}}}", path.display());
     home.write("pools.yaml", &pool("output: FullEntropy", &source));
     let allowed = ["--allow-upstream", path.to_str().unwrap()];

@@ -1,7 +1,8 @@
 //! A real `entropool run` in a directory of its own, and the other verbs asked of it.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -18,7 +19,8 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// `entropool` with these arguments and no environment of ours.
 pub fn entropool<I: IntoIterator<Item = S>, S: AsRef<std::ffi::OsStr>>(args: I) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_entropool"));
-    for variable in ["API", "RUN_DIR", "STATE_DIR", "SOCKET_DIR", "NAMESPACE", "LOG", "LOG_FORMAT"] {
+    for variable in ["API", "RUN_DIR", "STATE_DIR", "SOCKET_DIR", "NAMESPACE", "METRICS", "LOG", "LOG_FORMAT"]
+    {
         command.env_remove(format!("ENTROPOOL_{variable}"));
     }
     command.args(args).stdin(Stdio::null());
@@ -88,7 +90,7 @@ impl Home {
         command.env("ENTROPOOL_LOG", "info,entropool_agent::checkpoint=debug");
         let child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut daemon = Daemon::new(child, self.path("run/api.sock"));
-        daemon.wait_for(words);
+        daemon.started = daemon.wait_for(words);
         daemon
     }
 }
@@ -98,6 +100,8 @@ pub struct Daemon {
     child: Child,
     log: Receiver<String>,
     api: PathBuf,
+    /// What it said when it had started.
+    started: String,
 }
 
 impl Daemon {
@@ -105,7 +109,7 @@ impl Daemon {
         let (send, log) = channel();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| send.send(line)));
-        Self { child, log, api }
+        Self { child, log, api, started: String::new() }
     }
 
     /// The next line of the log with `words` in it.
@@ -118,6 +122,11 @@ impl Daemon {
                 Err(error) => panic!("no line says {words:?} ({error}): {before:#?}"),
             }
         }
+    }
+
+    /// All lines that are left of the log of a daemon that has ended.
+    pub fn rest(&self) -> Vec<String> {
+        std::iter::from_fn(|| self.log.recv_timeout(PATIENCE).ok()).collect()
     }
 
     /// Waits until the checkpoint in `home` is so; gives it.
@@ -144,6 +153,24 @@ impl Daemon {
         output(entropool(args).arg("--api").arg(&self.api))
     }
 
+    /// What it answers over HTTP, where it was started with `--metrics 0`: the status and the rest.
+    pub fn http(&self, path: &str) -> (u16, String) {
+        let address = self.started.split_once("metrics=").expect("started with --metrics").1;
+        let mut stream = TcpStream::connect(address.trim()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        (answer[9..12].parse().unwrap(), answer)
+    }
+
+    /// The value of one series; nothing if there is none.
+    pub fn series(&self, series: &str) -> Option<f64> {
+        let (_, text) = self.http("/metrics");
+        let value = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        value.map(|value| value.parse().unwrap())
+    }
+
     /// What a verb that succeeds prints.
     pub fn says(&self, args: &[&str]) -> String {
         let output = self.ask(args);
@@ -162,6 +189,12 @@ impl Daemon {
     /// The document a verb prints.
     pub fn json(&self, args: &[&str]) -> Value {
         serde_json::from_str(&self.says(&[args, &["-o", "json"]].concat())).unwrap()
+    }
+
+    /// Has it die of SIGABRT, as of a bug.
+    pub fn abort(&mut self) -> ExitStatus {
+        kill_process(Pid::from_child(&self.child), Signal::ABORT).unwrap();
+        self.child.wait().unwrap()
     }
 
     /// Sends SIGTERM and waits for the end.

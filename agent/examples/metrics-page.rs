@@ -1,0 +1,5 @@
+//! Prints docs/metrics.md.
+
+fn main() {
+    print!("{}", entropool_agent::metrics::page());
+}

@@ -1,0 +1,93 @@
+//! What the agent measures, for Prometheus, and whether it is alive.
+//!
+//! Everything is taken from a snapshot at the moment of a scrape: the event loop keeps no metric for it, only the
+//! counts that it keeps anyway.
+
+mod family;
+mod http;
+mod page;
+mod sample;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use tokio::runtime::Builder;
+use tokio::sync::oneshot;
+
+use crate::agent::Agent;
+
+pub use family::{FAMILIES, Family, Kind};
+pub use page::page;
+
+/// Why nothing is measured.
+#[derive(Debug, thiserror::Error)]
+pub enum MetricsError {
+    /// The address cannot be had.
+    #[error("metrics cannot be served at {address}: {source}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The thread or its runtime could not be made.
+    #[error("the thread of the metrics cannot be started: {0}")]
+    Start(#[source] io::Error),
+}
+
+/// A port that listens and does not answer yet.
+#[derive(Debug)]
+pub struct Endpoint(TcpListener);
+
+impl Endpoint {
+    /// Takes the address.
+    pub fn bind(address: SocketAddr) -> Result<Self, MetricsError> {
+        let failed = |source| MetricsError::Bind { address, source };
+        let listener = TcpListener::bind(address).map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
+        Ok(Self(listener))
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
+
+/// The thread that answers scrapes. It sleeps while nobody asks.
+#[derive(Debug)]
+pub struct Metrics {
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Metrics {
+    /// Answers at this port.
+    pub fn serve(port: Endpoint, agent: Arc<Agent>) -> Result<Self, MetricsError> {
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(MetricsError::Start)?;
+        let (stop, stopped) = oneshot::channel();
+        let thread = thread::Builder::new()
+            .name("metrics".to_owned())
+            .spawn(move || {
+                runtime.block_on(http::serve(port.0, agent, stopped));
+                // A scrape may wait for the data plane, which waits for nobody.
+                runtime.shutdown_background();
+            })
+            .map_err(MetricsError::Start)?;
+        Ok(Self { stop, thread })
+    }
+
+    /// Hangs up on everybody.
+    pub fn stop(self) {
+        // It may have ended by itself.
+        let _ = self.stop.send(());
+        if self.thread.join().is_err() {
+            tracing::error!("the thread of the metrics had panicked");
+        }
+    }
+}
