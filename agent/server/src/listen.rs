@@ -3,9 +3,9 @@
 use std::fs::{self, DirBuilder, Metadata, Permissions};
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt, chown};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 use rustix::net::{
@@ -14,7 +14,7 @@ use rustix::net::{
 
 use crate::listen_error::ListenError;
 use crate::listen_tcp;
-use crate::place::Address;
+use crate::place::{Address, SOCKET};
 
 const DIRECTORY_MODE: u32 = 0o750;
 const SOCKET_MODE: u32 = 0o660;
@@ -42,6 +42,8 @@ pub(crate) struct Listener {
     address: Address,
     /// Of its file, if it has one.
     inode: Option<(u64, u64)>,
+    /// Whether the file's directory goes with it.
+    directory_goes: bool,
 }
 
 impl Listener {
@@ -49,14 +51,28 @@ impl Listener {
     pub(crate) fn open(path: &Path, owner: Owner) -> Result<Self, ListenError> {
         let directory = path.parent().expect("a socket path has the VM's directory");
         make_directory(directory, owner)?;
-        refuse_living(path)?;
-        bind_and_rename(directory, path, owner)
+        Self::bind(directory, path, owner, true)
+    }
+
+    /// Listens in a directory that somebody else made, opened and will remove. What the file system is asked goes
+    /// through the descriptor: nobody can change on the way what it is, and a path may be longer than a socket's.
+    pub(crate) fn open_in(directory: BorrowedFd, path: &Path, owner: Owner) -> Result<Self, ListenError> {
+        let short = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd()));
+        set_rights(&short, DIRECTORY_MODE, owner)?;
+        Self::bind(&short, &path.join(SOCKET), owner, false)
+    }
+
+    fn bind(directory: &Path, path: &Path, owner: Owner, directory_goes: bool) -> Result<Self, ListenError> {
+        let file = directory.join(SOCKET);
+        refuse_living(&file)?;
+        let (socket, inode) = bind_and_rename(directory, &file, owner)?;
+        Ok(Self { socket, address: Address::Unix(path.to_owned()), inode: Some(inode), directory_goes })
     }
 
     /// Listens on a port.
     pub(crate) fn tcp(address: SocketAddr) -> Result<Self, ListenError> {
         let socket = listen_tcp::open(address)?;
-        Ok(Self { socket, address: Address::Tcp(address), inode: None })
+        Ok(Self { socket, address: Address::Tcp(address), inode: None, directory_goes: false })
     }
 
     pub(crate) fn address(&self) -> &Address {
@@ -85,8 +101,10 @@ impl Drop for Listener {
         if own && let Err(error) = fs::remove_file(path) {
             tracing::warn!(path = %path.display(), %error, "a socket could not be removed");
         }
-        // Not empty when a successor has its socket there; then it stays.
-        let _ = path.parent().map(fs::remove_dir);
+        if self.directory_goes {
+            // Not empty when a successor has its socket there; then it stays.
+            let _ = path.parent().map(fs::remove_dir);
+        }
     }
 }
 
@@ -141,7 +159,11 @@ fn connect_to(path: &Path) -> Result<(), Errno> {
     connect(&unix_socket()?, &SocketAddrUnix::new(path)?)
 }
 
-fn bind_and_rename(directory: &Path, path: &Path, owner: Owner) -> Result<Listener, ListenError> {
+fn bind_and_rename(
+    directory: &Path,
+    path: &Path,
+    owner: Owner,
+) -> Result<(OwnedFd, (u64, u64)), ListenError> {
     let temporary = directory.join(TEMPORARY);
     let failed = |source: io::Error| ListenError::BindSocket { path: path.to_owned(), source };
     // Left by a process that died between bind and rename.
@@ -154,7 +176,7 @@ fn bind_and_rename(directory: &Path, path: &Path, owner: Owner) -> Result<Listen
         Ok(inode(&found))
     };
     let inode = publish().inspect_err(|_| drop(fs::remove_file(&temporary)))?;
-    Ok(Listener { socket, address: Address::Unix(path.to_owned()), inode: Some(inode) })
+    Ok((socket, inode))
 }
 
 fn bind_at(path: &Path) -> Result<OwnedFd, Errno> {

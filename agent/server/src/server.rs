@@ -1,7 +1,7 @@
 //! The handle by which the rest of the agent talks to the loop.
 
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +19,7 @@ use crate::limits::{self, Descriptors};
 use crate::listen::{self, Listener};
 use crate::listen_error::ListenError;
 use crate::options::{Options, StartError, Stopped};
-use crate::place::socket_path;
+use crate::place::{SOCKET, socket_path};
 use crate::plane::Plane;
 use crate::poll::ring;
 use crate::setup::{Attach, PoolSetup, SupplySpec};
@@ -93,6 +93,21 @@ impl Server {
         let path = self.socket_path(&attach.id)?;
         self.attach_at(attach, || Listener::open(&path, self.inner.options.owner))?;
         Ok(path)
+    }
+
+    /// As [`attach`](Self::attach), with the socket in a directory that the caller made, opened and will remove; `path`
+    /// is what it is called. It stays when the server ends: what is mounted from it goes on to be the directory of the
+    /// server that comes next.
+    pub fn attach_in(
+        &self,
+        attach: Attach,
+        directory: BorrowedFd,
+        path: &Path,
+    ) -> Result<PathBuf, AttachError> {
+        // The id is a name here as well, though not one of a file.
+        self.socket_path(&attach.id)?;
+        self.attach_at(attach, || Listener::open_in(directory, path, self.inner.options.owner))?;
+        Ok(path.join(SOCKET))
     }
 
     /// Gives a VM its leaf and a port of the loopback interface. When this returns, it listens.

@@ -1,6 +1,7 @@
 //! Socket directories: what is made, and what is refused.
 
 use std::fs;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -85,6 +86,27 @@ fn only_our_own_inode_is_removed() {
     rig.server.detach("vm").unwrap();
     assert!(path.exists());
     drop(successor);
+}
+
+#[test]
+fn a_directory_that_is_another_s_may_have_a_long_path_and_outlives_the_server() {
+    let long = tempfile::tempdir().unwrap();
+    let path = long.path().join("d".repeat(100));
+    fs::create_dir(&path).unwrap();
+    let inode = fs::metadata(&path).unwrap().ino();
+    for round in ["first", "second"] {
+        let rig = Rig::unbound();
+        let directory = fs::File::open(&path).unwrap();
+        let socket = rig.server.attach_in(vm("vm"), directory.as_fd(), &path).unwrap();
+        assert_eq!(socket, path.join("egd.sock"));
+        assert_eq!((mode(&path), mode(&socket)), (0o750, 0o660));
+        // As a client does that has the directory mounted at a shorter path.
+        let short = format!("/proc/self/fd/{}/egd.sock", directory.as_raw_fd());
+        exchange(&mut connect(Path::new(&short)), &[2, 64], 64);
+        drop(rig);
+        assert_eq!(fs::read_dir(&path).unwrap().count(), 0, "{round}: the socket goes");
+        assert_eq!(fs::metadata(&path).unwrap().ino(), inode, "{round}: the directory stays");
+    }
 }
 
 #[test]
