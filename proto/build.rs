@@ -3,8 +3,14 @@
 use std::error::Error;
 
 const ROOT: &str = "proto";
-const FILES: [&str; 2] =
-    ["entropool/delivery/v1alpha1/delivery.proto", "entropool/local/v1alpha1/local.proto"];
+const FILES: [&str; 6] = [
+    "csi/v1/csi.proto",
+    "entropool/delivery/v1alpha1/delivery.proto",
+    "entropool/local/v1alpha1/local.proto",
+    "kubevirt/hooks/info/info.proto",
+    "kubevirt/hooks/v1alpha3/callbacks.proto",
+    "pluginregistration/v1/registration.proto",
+];
 /// Shared by all streams that are sent the same.
 const SHARED: &str = ".entropool.delivery.v1alpha1.Resource.body";
 

@@ -26,3 +26,43 @@ pub mod local {
 pub mod delivery {
     tonic::include_proto!("entropool.delivery.v1alpha1");
 }
+
+/// What a kubelet asks of a CSI driver on its node.
+#[allow(
+    missing_docs,
+    unused_qualifications,
+    clippy::pedantic,
+    reason = "generated; its comments are those of csi.proto"
+)]
+pub mod csi {
+    tonic::include_proto!("csi.v1");
+}
+
+/// How a driver makes itself known to its kubelet.
+#[allow(
+    missing_docs,
+    unused_qualifications,
+    clippy::pedantic,
+    reason = "generated; its comments are those of registration.proto"
+)]
+pub mod registration {
+    tonic::include_proto!("pluginregistration");
+}
+
+/// What `virt-launcher` says to a hook sidecar.
+#[allow(
+    missing_docs,
+    unused_qualifications,
+    clippy::pedantic,
+    reason = "generated; its comments are those of info.proto and callbacks.proto"
+)]
+pub mod hooks {
+    /// Which hook points there are.
+    pub mod info {
+        tonic::include_proto!("kubevirt.hooks.info");
+    }
+    /// The hook points.
+    pub mod v1alpha3 {
+        tonic::include_proto!("kubevirt.hooks.v1alpha3");
+    }
+}

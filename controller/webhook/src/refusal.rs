@@ -1,0 +1,95 @@
+//! Why a VM that names a pool does not come.
+
+/// A refusal, whose sentence the user reads in the answer to `kubectl` or in an event of the VM.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No node serves such a pool.
+    #[error("there is no pool {pool} (annotation entropool.io/pool); {known}")]
+    UnknownPool {
+        /// What was named.
+        pool: String,
+        /// What there is, as a sentence.
+        known: String,
+    },
+    /// The pool has no such class.
+    #[error("pool {pool} has no class {class} (annotation entropool.io/class); {known}")]
+    UnknownClass {
+        /// The pool.
+        pool: String,
+        /// What was named.
+        class: String,
+        /// What there is, as a sentence.
+        known: String,
+    },
+    /// The namespace has no right to it.
+    #[error("namespace {namespace} may not use {what}: its allowedNamespaces do not select it")]
+    NamespaceNotAllowed {
+        /// The namespace.
+        namespace: String,
+        /// `pool default` or `class gold`.
+        what: String,
+    },
+    /// An annotation is there and says nothing.
+    #[error("annotation {key} is empty; {expected}")]
+    Empty {
+        /// Which.
+        key: &'static str,
+        /// What would be right.
+        expected: &'static str,
+    },
+    /// Nothing in this cluster could change the domain.
+    #[error("a VM cannot draw from a pool here: {0}")]
+    NoWay(String),
+    /// The pod would have the socket, and its VM would not ask it.
+    #[error(
+        "the launcher pod names a pool, and its VM was made without the hook sidecar of entropool; stop the VM and \
+         start it again"
+    )]
+    NoSidecar,
+    /// The list of sidecars is somebody else's, and cannot be read.
+    #[error(
+        "annotation hooks.kubevirt.io/hookSidecars is not a JSON list, so entropool's sidecar cannot be added"
+    )]
+    UnreadableSidecars,
+    /// Something else has the name.
+    #[error("the launcher pod has {what} already, and it is not entropool's")]
+    Taken {
+        /// What.
+        what: &'static str,
+    },
+    /// It is no launcher pod of a known shape.
+    #[error("the launcher pod has no container named compute, so nobody could be given the socket")]
+    NoCompute,
+}
+
+impl Refusal {
+    /// The one word for logs, metrics and the answer's `reason`.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::UnknownPool { .. } => "UnknownPool",
+            Self::UnknownClass { .. } => "UnknownClass",
+            Self::NamespaceNotAllowed { .. } => "NamespaceNotAllowed",
+            Self::Empty { .. } => "EmptyAnnotation",
+            Self::NoWay(_) => "NoWay",
+            Self::NoSidecar => "NoSidecar",
+            Self::UnreadableSidecars => "UnreadableSidecars",
+            Self::Taken { .. } => "NameTaken",
+            Self::NoCompute => "NoCompute",
+        }
+    }
+
+    /// The HTTP status of the answer: whose fault it is.
+    pub(crate) fn code(&self) -> u16 {
+        match self {
+            Self::NamespaceNotAllowed { .. } => 403,
+            Self::UnknownPool { .. }
+            | Self::UnknownClass { .. }
+            | Self::Empty { .. }
+            | Self::NoWay(_)
+            | Self::NoSidecar
+            | Self::UnreadableSidecars
+            | Self::Taken { .. }
+            | Self::NoCompute => 422,
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! `AdmissionReview`, version 1: what the API server asks, and how it is answered.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::catalogue::Catalogue;
+use crate::hook::Hook;
+use crate::patch::Patch;
+use crate::refusal::Refusal;
+use crate::way::Way;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ReviewError {
+    /// It is not what an API server sends.
+    #[error("the body is no AdmissionReview: {0}")]
+    Unreadable(#[source] serde_json::Error),
+    /// It asks nothing.
+    #[error("the AdmissionReview has no request")]
+    NoRequest,
+}
+
+/// What becomes of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// It goes on.
+    Allowed {
+        /// Changed like this.
+        patch: Patch,
+        /// The user is told this.
+        warnings: Vec<String>,
+    },
+    /// It ends here.
+    Refused(Refusal),
+}
+
+impl Verdict {
+    /// It is none of our business.
+    pub(crate) fn unchanged() -> Self {
+        Self::Allowed { patch: Patch::default(), warnings: Vec::new() }
+    }
+}
+
+/// What the API server wants judged.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Asked {
+    uid: String,
+    pub(crate) namespace: String,
+    pub(crate) object: Option<Value>,
+    pub(crate) old_object: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Review {
+    request: Option<Asked>,
+}
+
+/// Answers the `AdmissionReview` in `body`, and says what was decided.
+pub fn answer(
+    hook: Hook,
+    body: &[u8],
+    catalogue: &Catalogue,
+    way: &Way,
+) -> Result<(Value, Verdict), ReviewError> {
+    let review: Review = serde_json::from_slice(body).map_err(ReviewError::Unreadable)?;
+    let asked = review.request.ok_or(ReviewError::NoRequest)?;
+    let verdict = hook.decide(&asked, catalogue, way);
+    let response = match &verdict {
+        Verdict::Allowed { patch, warnings } => allowed(&asked.uid, patch, warnings),
+        Verdict::Refused(refusal) => refused(&asked.uid, refusal),
+    };
+    let answer =
+        json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response});
+    Ok((answer, verdict))
+}
+
+fn allowed(uid: &str, patch: &Patch, warnings: &[String]) -> Value {
+    let mut response = json!({"uid": uid, "allowed": true});
+    if !patch.is_empty() {
+        response["patchType"] = json!("JSONPatch");
+        response["patch"] = json!(STANDARD.encode(json!(patch).to_string()));
+    }
+    if !warnings.is_empty() {
+        response["warnings"] = json!(warnings);
+    }
+    response
+}
+
+fn refused(uid: &str, refusal: &Refusal) -> Value {
+    let (message, reason, code) = (refusal.to_string(), refusal.reason(), refusal.code());
+    json!({"uid": uid, "allowed": false, "status": {"code": code, "reason": reason, "message": message}})
+}

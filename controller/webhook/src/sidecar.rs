@@ -1,0 +1,32 @@
+//! The annotation by which a VM gets hook sidecars.
+
+use serde_json::{Value, json};
+
+use crate::refusal::Refusal;
+use crate::wish::annotation;
+
+/// The annotation.
+pub(crate) const SIDECARS: &str = "hooks.kubevirt.io/hookSidecars";
+
+/// Where the image has it.
+const PROGRAM: &str = "/entropool-hook";
+
+/// Whether `metadata` ask for a sidecar of this image.
+pub(crate) fn asked(metadata: &Value, image: &str) -> Result<bool, Refusal> {
+    Ok(list(metadata)?.iter().any(|sidecar| sidecar["image"] == image))
+}
+
+/// The annotation with our sidecar among others.
+pub(crate) fn with(metadata: &Value, image: &str) -> Result<String, Refusal> {
+    let mut sidecars = list(metadata)?;
+    // The agent's image, which the node has: nothing is pulled with the tenant's rights.
+    sidecars.push(json!({"image": image, "imagePullPolicy": "IfNotPresent", "command": [PROGRAM]}));
+    Ok(Value::Array(sidecars).to_string())
+}
+
+fn list(metadata: &Value) -> Result<Vec<Value>, Refusal> {
+    match annotation(metadata, SIDECARS) {
+        None | Some("") => Ok(Vec::new()),
+        Some(text) => serde_json::from_str(text).map_err(|_| Refusal::UnreadableSidecars),
+    }
+}

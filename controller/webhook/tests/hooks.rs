@@ -1,0 +1,391 @@
+//! What becomes of pods, instances and virtual machines, as the API server hears it.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use delivery::{
+    Admission, BytesPerDay, ClassConfig, Fairness, NamespaceBound, Namespaces, NodeConfig, OnSourceFailure,
+    Output, PoolConfig, Shape,
+};
+use entropool_webhook::{Catalogue, Hook, Service, Verdict, Way, answer, mutating, plugin, validating};
+use serde_json::{Value, json};
+
+const SHAPE: Shape = Shape { rate: BytesPerDay(1), ceil: BytesPerDay(1), burst: 1, cburst: 1 };
+
+fn class(name: &str, max_vms: Option<u32>, namespaces: Namespaces) -> ClassConfig {
+    ClassConfig {
+        name: name.to_owned(),
+        parent: None,
+        shape: SHAPE,
+        prio: 4,
+        weight: 100,
+        per_vm: SHAPE,
+        per_namespace: NamespaceBound::default(),
+        max_vms,
+        admission: Admission::Strict,
+        fairness: Fairness::Namespace,
+        allow_degraded: false,
+        namespaces,
+    }
+}
+
+fn pool(name: &str, default_class: &str, classes: Vec<ClassConfig>, namespaces: Namespaces) -> PoolConfig {
+    PoolConfig {
+        name: name.to_owned(),
+        sources: Vec::new(),
+        output: Output::Stretched,
+        min_healthy_sources: 1,
+        on_source_failure: OnSourceFailure::Hold,
+        shape: SHAPE,
+        default_class: default_class.to_owned(),
+        classes,
+        namespaces,
+    }
+}
+
+fn only(namespace: &str) -> Namespaces {
+    Namespaces::Only([namespace.to_owned()].into())
+}
+
+fn catalogue() -> Catalogue {
+    let proportional =
+        ClassConfig { admission: Admission::Proportional, ..class("loose", Some(9), Namespaces::All) };
+    let classes = vec![
+        class("gold", Some(2), Namespaces::All),
+        class("lab", Some(2), only("lab")),
+        proportional,
+        class("shared", None, Namespaces::All),
+    ];
+    let implicit = vec![class(ClassConfig::IMPLICIT, None, Namespaces::All)];
+    let one = NodeConfig { pools: vec![pool("default", "shared", classes, Namespaces::All)] };
+    let two = NodeConfig {
+        pools: vec![
+            pool("plain", ClassConfig::IMPLICIT, implicit.clone(), Namespaces::All),
+            pool("secret", ClassConfig::IMPLICIT, implicit, only("lab")),
+        ],
+    };
+    Catalogue::of([&one, &two], BTreeSet::from(["gold".to_owned()]))
+}
+
+fn sidecar() -> Way {
+    Way::Sidecar { image: "registry.example/entropool-agent:1".to_owned() }
+}
+
+fn annotated(pairs: &[(&str, &str)]) -> Value {
+    pairs
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), json!(value)))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
+/// As virt-controller makes one, but for what no hook looks at.
+fn launcher(annotations: &[(&str, &str)]) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {
+            "generateName": "virt-launcher-web-",
+            "labels": {"kubevirt.io": "virt-launcher", "vm.kubevirt.io/name": "web"},
+            "annotations": annotated(annotations),
+        },
+        "spec": {
+            "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [
+                {"matchExpressions": [{"key": "node-labeller.kubevirt.io/obsolete-host-model", "operator": "DoesNotExist"}]}
+            ]}}},
+            "containers": [
+                {"name": "compute", "resources": {"requests": {"cpu": "50m"}}, "volumeMounts": [{"name": "private", "mountPath": "/var/run/kubevirt-private"}]},
+                {"name": "guest-console-log"}
+            ],
+            "volumes": [{"name": "private", "emptyDir": {}}],
+        },
+    })
+}
+
+fn instance(annotations: &[(&str, &str)]) -> Value {
+    json!({
+        "apiVersion": "kubevirt.io/v1", "kind": "VirtualMachineInstance",
+        "metadata": {"name": "web", "annotations": annotated(annotations)},
+        "spec": {"domain": {"devices": {"disks": []}}},
+    })
+}
+
+fn machine(template: &[(&str, &str)]) -> Value {
+    json!({
+        "apiVersion": "kubevirt.io/v1", "kind": "VirtualMachine",
+        "metadata": {"name": "web"},
+        "spec": {"template": {"metadata": {"annotations": annotated(template)}, "spec": {"domain": {"devices": {}}}}},
+    })
+}
+
+fn review(namespace: &str, object: &Value, old: Option<&Value>) -> Vec<u8> {
+    let operation = if old.is_some() { "UPDATE" } else { "CREATE" };
+    let request = json!({"uid": "u-1", "namespace": namespace, "operation": operation, "object": object, "oldObject": old});
+    json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request})
+        .to_string()
+        .into()
+}
+
+fn ask(hook: Hook, namespace: &str, object: &Value, way: &Way) -> Value {
+    let (answer, _) = answer(hook, &review(namespace, object, None), &catalogue(), way).unwrap();
+    assert_eq!(answer["response"]["uid"], "u-1");
+    answer["response"].clone()
+}
+
+fn patch(response: &Value) -> Value {
+    response["patch"].as_str().map_or(json!([]), |patch| {
+        assert_eq!(response["patchType"], "JSONPatch");
+        serde_json::from_slice(&STANDARD.decode(patch).unwrap()).unwrap()
+    })
+}
+
+fn patched(hook: Hook, namespace: &str, object: &Value, way: &Way) -> Value {
+    let response = ask(hook, namespace, object, way);
+    assert_eq!(response["allowed"], true, "{response}");
+    let mut object = object.clone();
+    let patch: json_patch::Patch = serde_json::from_value(patch(&response)).unwrap();
+    json_patch::patch(&mut object, &patch).unwrap();
+    object
+}
+
+fn shown(value: &Value) -> String {
+    serde_json::to_string_pretty(value).unwrap()
+}
+
+const GOLD: [(&str, &str); 2] = [("entropool.io/pool", "default"), ("entropool.io/class", "gold")];
+const PLAIN: [(&str, &str); 1] = [("entropool.io/pool", "plain")];
+
+#[test]
+fn a_launcher_pod_gets_its_socket_a_place_and_a_node_with_an_agent() {
+    let response = ask(Hook::Pod, "shop", &launcher(&GOLD), &Way::Plugin);
+    insta::assert_snapshot!(shown(&patch(&response)));
+    assert_eq!(
+        response["warnings"],
+        json!([
+            "class gold of pool default has no place left on any node now; the VM waits until one is free"
+        ])
+    );
+}
+
+#[test]
+fn the_hooks_change_nothing_the_second_time() {
+    for way in [Way::Plugin, sidecar()] {
+        let instance = patched(Hook::Instance, "shop", &instance(&GOLD), &way);
+        assert_eq!(patch(&ask(Hook::Instance, "shop", &instance, &way)), json!([]));
+        let mut pod = launcher(&[]);
+        pod["metadata"]["annotations"] = instance["metadata"]["annotations"].clone();
+        let pod = patched(Hook::Pod, "shop", &pod, &way);
+        assert_eq!(patch(&ask(Hook::Pod, "shop", &pod, &way)), json!([]));
+    }
+}
+
+#[test]
+fn a_class_that_is_not_named_is_the_pool_s_and_a_class_without_a_bound_asks_for_no_place() {
+    let pod = patched(Hook::Pod, "shop", &launcher(&[("entropool.io/pool", "default")]), &Way::Plugin);
+    let attributes = |pod: &Value| pod["spec"]["volumes"][1]["csi"]["volumeAttributes"].clone();
+    assert_eq!(attributes(&pod)["entropool.io/class"], "shared");
+    assert_eq!(pod["spec"]["containers"][0]["resources"], json!({"requests": {"cpu": "50m"}}));
+    let pod = patched(Hook::Pod, "shop", &launcher(&PLAIN), &Way::Plugin);
+    assert_eq!(attributes(&pod), json!({"entropool.io/pool": "plain", "client": "qemu"}));
+    let loose = [("entropool.io/pool", "default"), ("entropool.io/class", "loose")];
+    let pod = patched(Hook::Pod, "shop", &launcher(&loose), &Way::Plugin);
+    assert_eq!(pod["spec"]["containers"][0]["resources"]["limits"], Value::Null);
+}
+
+#[test]
+fn a_pod_of_another_shape_gets_what_is_missing() {
+    let mut pod = launcher(&GOLD);
+    pod["spec"] = json!({"containers": [{"name": "other"}, {"name": "compute"}]});
+    let pod = patched(Hook::Pod, "shop", &pod, &Way::Plugin);
+    assert_eq!(pod["spec"]["containers"][1]["volumeMounts"][0]["mountPath"], "/run/entropool");
+    assert_eq!(pod["spec"]["containers"][1]["resources"]["limits"], json!({"entropool.io/gold": "1"}));
+    assert_eq!(pod["spec"]["containers"][0], json!({"name": "other"}));
+    let mut two = launcher(&GOLD);
+    let terms =
+        "/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms";
+    *two.pointer_mut(terms).unwrap() = json!([{"matchFields": []}, {"matchExpressions": []}]);
+    let two = patched(Hook::Pod, "shop", &two, &Way::Plugin);
+    for term in two.pointer(terms).unwrap().as_array().unwrap() {
+        assert_eq!(
+            term["matchExpressions"][0]["key"], "entropool.io/agent",
+            "one term is enough to the scheduler"
+        );
+    }
+}
+
+#[test]
+fn what_is_none_of_ours_is_not_touched() {
+    let mut provisioning = launcher(&GOLD);
+    provisioning["metadata"]["annotations"]["kubevirt.io/ephemeral-provisioning"] = json!("true");
+    let mut hotplug = launcher(&GOLD);
+    hotplug["metadata"]["labels"]["kubevirt.io"] = json!("hotplug-disk");
+    for (hook, object) in [
+        (Hook::Pod, launcher(&[])),
+        (Hook::Pod, provisioning),
+        (Hook::Pod, hotplug),
+        (Hook::Instance, instance(&[])),
+        (Hook::Validate, machine(&[])),
+        (Hook::Validate, instance(&[])),
+    ] {
+        for way in [Way::Plugin, sidecar(), Way::None("no".to_owned())] {
+            let response = ask(hook, "shop", &object, &way);
+            assert_eq!(response, json!({"uid": "u-1", "allowed": true}), "{object}");
+        }
+    }
+}
+
+#[test]
+fn an_instance_gets_its_device_and_where_need_be_its_sidecar() {
+    insta::assert_snapshot!(
+        "instance_by_plugin",
+        shown(&patch(&ask(Hook::Instance, "shop", &instance(&GOLD), &Way::Plugin)))
+    );
+    insta::assert_snapshot!(
+        "instance_by_sidecar",
+        shown(&patch(&ask(Hook::Instance, "shop", &instance(&GOLD), &sidecar())))
+    );
+    let mut others = instance(&GOLD);
+    others["metadata"]["annotations"]["hooks.kubevirt.io/hookSidecars"] = json!(r#"[{"image":"other:1"}]"#);
+    others["spec"]["domain"]["devices"]["rng"] = json!({});
+    let with = patched(Hook::Instance, "shop", &others, &sidecar());
+    let sidecars =
+        with["metadata"]["annotations"]["hooks.kubevirt.io/hookSidecars"].as_str().unwrap().to_owned();
+    let sidecars: Value = serde_json::from_str(&sidecars).unwrap();
+    assert_eq!(sidecars[0], json!({"image": "other:1"}), "another's sidecar stays");
+    assert_eq!(sidecars.as_array().unwrap().len(), 2);
+    others["spec"]["domain"] = json!({});
+    let with = patched(Hook::Instance, "shop", &others, &Way::Plugin);
+    assert_eq!(with["spec"]["domain"]["devices"], json!({"rng": {}}));
+}
+
+#[test]
+fn each_refusal_has_its_sentence() {
+    let named = |pool: &'static str, class: &'static str| {
+        vec![("entropool.io/pool", pool), ("entropool.io/class", class)]
+    };
+    let none = Way::of(Some(&json!({"status": {"observedKubeVirtVersion": "v1.6.0"}})), "i");
+    let mut taken = launcher(&GOLD);
+    taken["spec"]["volumes"][0]["name"] = json!("entropool");
+    let mut mounted = launcher(&GOLD);
+    mounted["spec"]["containers"][0]["volumeMounts"][0]["mountPath"] = json!("/run/entropool");
+    let mut bare = launcher(&GOLD);
+    bare["spec"]["containers"] = json!([]);
+    let mut unreadable = instance(&GOLD);
+    unreadable["metadata"]["annotations"]["hooks.kubevirt.io/hookSidecars"] = json!("{");
+    let refused = [
+        (Hook::Validate, "shop", machine(&named("nowhere", "gold")), &Way::Plugin),
+        (Hook::Validate, "shop", machine(&named("default", "golden")), &Way::Plugin),
+        (Hook::Validate, "shop", machine(&named("plain", "(default)")), &Way::Plugin),
+        (Hook::Validate, "shop", machine(&named("default", "lab")), &Way::Plugin),
+        (Hook::Validate, "shop", machine(&[("entropool.io/pool", "secret")]), &Way::Plugin),
+        (Hook::Validate, "shop", machine(&named("", "gold")), &Way::Plugin),
+        (Hook::Validate, "shop", machine(&named("default", "")), &Way::Plugin),
+        (Hook::Validate, "shop", machine(&GOLD), &none),
+        (Hook::Instance, "shop", instance(&GOLD), &none),
+        (Hook::Instance, "shop", unreadable, &sidecar()),
+        (Hook::Pod, "shop", launcher(&named("nowhere", "gold")), &Way::Plugin),
+        (Hook::Pod, "shop", launcher(&GOLD), &none),
+        (Hook::Pod, "shop", launcher(&GOLD), &sidecar()),
+        (Hook::Pod, "shop", taken, &Way::Plugin),
+        (Hook::Pod, "shop", mounted, &Way::Plugin),
+        (Hook::Pod, "shop", bare, &Way::Plugin),
+    ];
+    let sentences: Vec<String> = refused
+        .iter()
+        .map(|(hook, namespace, object, way)| {
+            let response = ask(*hook, namespace, object, way);
+            assert_eq!(
+                (&response["allowed"], &response["patch"]),
+                (&json!(false), &Value::Null),
+                "{response}"
+            );
+            let status = &response["status"];
+            format!(
+                "{} {}: {}",
+                status["code"],
+                status["reason"].as_str().unwrap(),
+                status["message"].as_str().unwrap()
+            )
+        })
+        .collect();
+    insta::assert_snapshot!(sentences.join("\n"));
+}
+
+#[test]
+fn a_vm_whose_pool_went_can_still_be_edited_and_deleted() {
+    let gone = machine(&[("entropool.io/pool", "gone")]);
+    let judge = |object: &Value, old: &Value| {
+        let (_, verdict) =
+            answer(Hook::Validate, &review("shop", object, Some(old)), &catalogue(), &Way::Plugin).unwrap();
+        matches!(verdict, Verdict::Allowed { .. })
+    };
+    let mut edited = gone.clone();
+    edited["spec"]["runStrategy"] = json!("Halted");
+    assert!(judge(&edited, &gone), "the pool was named before");
+    assert!(!judge(&gone, &machine(&GOLD)), "a new name has to be one");
+    edited["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    assert!(judge(&edited, &machine(&GOLD)), "an object on its way out loses its finalizers");
+}
+
+#[test]
+fn an_annotation_in_the_wrong_place_is_told() {
+    let mut misplaced = machine(&[]);
+    misplaced["metadata"]["annotations"] = annotated(&GOLD);
+    let response = ask(Hook::Validate, "shop", &misplaced, &Way::Plugin);
+    assert_eq!(response["allowed"], true);
+    let warning = response["warnings"][0].as_str().unwrap();
+    assert!(warning.contains("spec.template.metadata.annotations"), "{warning}");
+}
+
+#[test]
+fn the_way_follows_from_version_and_gates() {
+    let kubevirt = |version: &str, gates: &[&str]| {
+        json!({
+            "spec": {"configuration": {"developerConfiguration": {"featureGates": gates}}},
+            "status": {"observedKubeVirtVersion": version},
+        })
+    };
+    let table: Vec<String> = [
+        ("v1.6.0", &["Sidecar"][..]),
+        ("v1.6.0", &[]),
+        ("v1.6.0", &["Plugins"]),
+        ("v1.8.4", &["Sidecar", "Plugins"]),
+        ("v1.9.0", &["Plugins"]),
+        ("v1.9.0", &["Sidecar", "Plugins"]),
+        ("v1.9.0", &["Sidecar"]),
+        ("v1.10.0-rc.1", &["Plugins"]),
+        ("v2.0.0", &["Plugins"]),
+        ("devel", &["Sidecar"]),
+    ]
+    .into_iter()
+    .map(|(version, gates)| {
+        format!("{version} {gates:?}: {:?}", Way::of(Some(&kubevirt(version, gates)), "hook:1"))
+    })
+    .chain([
+        format!("no KubeVirt: {:?}", Way::of(None, "hook:1")),
+        format!("no status: {:?}", Way::of(Some(&json!({})), "hook:1")),
+    ])
+    .collect();
+    insta::assert_snapshot!(table.join("\n"));
+}
+
+#[test]
+fn the_objects_that_call_us_are_as_they_were() {
+    let service = Service {
+        namespace: "entropool-system".to_owned(),
+        name: "entropool-controller".to_owned(),
+        port: 9443,
+        ca_bundle: "Q0E=".to_owned(),
+    };
+    insta::assert_snapshot!("mutating", shown(&mutating(&service)));
+    insta::assert_snapshot!("validating", shown(&validating(&service)));
+    insta::assert_snapshot!("plugin", shown(&plugin()));
+}
+
+#[test]
+fn what_is_no_review_is_not_answered() {
+    for body in ["", "{}", "[]", "{\"request\": null}", "{\"request\": 3}", "\u{0}"] {
+        assert!(answer(Hook::Pod, body.as_bytes(), &catalogue(), &Way::Plugin).is_err(), "{body:?}");
+    }
+}

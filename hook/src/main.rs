@@ -1,0 +1,17 @@
+//! `entropool-hook`: connects a `KubeVirt` VM to its pool.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use hook::{Args, run};
+
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "the sidecar ends");
+            ExitCode::FAILURE
+        }
+    }
+}
