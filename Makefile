@@ -39,4 +39,4 @@ metrics: ## write docs/metrics.md anew
 	@. .ci/lib.sh && cargo run --quiet --package entropool-agent --example metrics-page > docs/metrics.md
 
 setup: ## install beforehand what the other commands would install on their way
-	@. .ci/lib.sh && .ci/packages $$BUILD_PACKAGES $$GUEST_PACKAGES $$TEST_PACKAGES $$CLUSTER_PACKAGES && .ci/kernel && .ci/kubernetes
+	@. .ci/lib.sh && .ci/packages $$BUILD_PACKAGES $$GUEST_PACKAGES $$TEST_PACKAGES $$CLUSTER_PACKAGES && .ci/kernel && .ci/kubernetes && .ci/csi-sanity

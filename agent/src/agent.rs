@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -96,6 +97,12 @@ impl Agent {
     /// the agent.
     pub fn attach_tcp(&self, vm: Attach, address: SocketAddr) -> Result<(), AttachError> {
         self.server.attach_tcp(vm, address)
+    }
+
+    /// As [`attach`](Self::attach), with the socket in a directory that the caller made, opened and will remove, and
+    /// which stays when the agent ends.
+    pub fn attach_in(&self, vm: Attach, directory: BorrowedFd, path: &Path) -> Result<PathBuf, AttachError> {
+        self.server.attach_in(vm, directory, path)
     }
 
     /// Attaches a VM of which nobody will tell the next start.

@@ -11,6 +11,7 @@ mod apply;
 pub mod checkpoint;
 mod clone;
 mod core_dump;
+pub mod csi;
 mod directories;
 mod keeper;
 mod local;

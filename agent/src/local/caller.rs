@@ -36,7 +36,7 @@ impl Seats {
 
 /// A connection that has a place for as long as it lasts.
 #[derive(Debug)]
-pub(super) struct Caller {
+pub(crate) struct Caller {
     stream: UnixStream,
     /// Until its first byte.
     patience: Option<Pin<Box<Sleep>>>,

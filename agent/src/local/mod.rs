@@ -2,7 +2,7 @@
 
 mod answer;
 mod caller;
-mod refusal;
+pub(crate) mod refusal;
 mod service;
 mod socket;
 pub(crate) mod sources;
@@ -159,7 +159,7 @@ async fn answer_until(
 
 /// Hands on whoever connects, while there is a seat. When descriptors run out it waits for some: the listener stays readable meanwhile,
 /// and a loop without the wait would spin.
-async fn accept(listener: UnixListener, connections: mpsc::Sender<Caller>) {
+pub(crate) async fn accept(listener: UnixListener, connections: mpsc::Sender<Caller>) {
     let seats = Seats::new();
     loop {
         let seat = seats.take().await;
@@ -170,7 +170,7 @@ async fn accept(listener: UnixListener, connections: mpsc::Sender<Caller>) {
                 }
             }
             Err(error) => {
-                tracing::warn!(%error, "a caller of the local API could not be accepted");
+                tracing::warn!(%error, "a caller could not be accepted");
                 tokio::time::sleep(PAUSE).await;
             }
         }

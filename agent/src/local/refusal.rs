@@ -15,7 +15,12 @@ pub(super) fn namespace(name: &str) -> Result<(), Status> {
 }
 
 pub(super) fn attach(error: &AttachError) -> Status {
-    let code = match error {
+    Status::new(attach_code(error), error.to_string())
+}
+
+/// Why a VM is not attached, as whoever asked by gRPC hears it.
+pub(crate) fn attach_code(error: &AttachError) -> Code {
+    match error {
         AttachError::Path(_) => Code::InvalidArgument,
         AttachError::AlreadyAttached { .. } => Code::AlreadyExists,
         AttachError::UnknownPool { .. } | AttachError::UnknownClass { .. } => Code::NotFound,
@@ -26,8 +31,7 @@ pub(super) fn attach(error: &AttachError) -> Status {
         AttachError::Watch { .. } => Code::Internal,
         AttachError::Withdrawn => Code::Aborted,
         AttachError::Stopping => Code::Unavailable,
-    };
-    Status::new(code, error.to_string())
+    }
 }
 
 pub(super) fn detach(error: &DetachError) -> Status {

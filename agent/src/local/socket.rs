@@ -82,7 +82,7 @@ impl ApiSocket {
     }
 
     /// The same listener once more, for the thread that serves it.
-    pub(super) fn listener(&self) -> io::Result<UnixListener> {
+    pub(crate) fn listener(&self) -> io::Result<UnixListener> {
         self.listener.try_clone()
     }
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{PathBuf, absolute};
 
 use clap::Parser;
+use server::Owner;
 use source::Allowed;
 
 use crate::directories::Directories;
@@ -52,6 +53,17 @@ pub struct Args {
     /// Where the VMs' sockets are made: VM web-1 draws from DIR/web-1/egd.sock [default: vm in the run dir]
     #[arg(long, value_name = "DIR", env = "ENTROPOOL_SOCKET_DIR", hide_env_values = true)]
     pub socket_dir: Option<PathBuf>,
+    /// Give pods their sockets: the kubelet's directory, /var/lib/kubelet unless the distribution has another
+    #[arg(long, value_name = "DIR", env = "ENTROPOOL_KUBELET_DIR", hide_env_values = true)]
+    pub kubelet_dir: Option<PathBuf>,
+    /// Believe what the kubelet says of a volume's pod: the driver's object has `podInfoOnMount: true`
+    ///
+    /// Without it, a pod's author could say to be another pod, so no volume is published.
+    #[arg(long, requires = "kubelet_dir", env = "ENTROPOOL_TRUST_POD_INFO", hide_env_values = true)]
+    pub trust_pod_info: bool,
+    /// Group that owns the sockets [default: 107, that of QEMU in pods, where --kubelet-dir is given]
+    #[arg(long, value_name = "GID", env = "ENTROPOOL_SOCKET_GROUP", hide_env_values = true)]
+    pub socket_group: Option<u32>,
     /// Character devices that a pool may draw from, instead of /dev/hwrng
     #[arg(long = "allow-device", value_name = "PATH", num_args = 1.., default_value = "/dev/hwrng")]
     pub devices: Vec<PathBuf>,
@@ -70,6 +82,12 @@ impl Args {
         let socket = self.socket_dir.as_deref().map(absolute).transpose()?;
         let (state, socket) = (absolute(&self.state_dir)?, socket.unwrap_or_else(|| run.join("vm")));
         Ok(Directories { run, state, socket })
+    }
+
+    /// Who owns the sockets.
+    pub(super) fn owner(&self) -> Owner {
+        let pods = self.kubelet_dir.is_some().then_some(api::names::SOCKET_GROUP);
+        Owner { uid: None, gid: self.socket_group.or(pods) }
     }
 
     /// What pools may open.

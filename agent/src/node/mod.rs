@@ -3,16 +3,18 @@
 mod args;
 mod events;
 mod memory;
+mod pods;
 
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use server::{Options, Owner};
+use server::Options;
 
 use self::events::{Event, Events};
 use self::memory::Memory;
+use self::pods::Pods;
 use crate::agent::Agent;
 use crate::checkpoint::Specs;
 use crate::core_dump::leave_no_core;
@@ -31,6 +33,7 @@ struct Node {
     agent: Arc<Agent>,
     keeper: Keeper,
     api: LocalApi,
+    pods: Option<Pods>,
     subscription: Subscription,
 }
 
@@ -54,18 +57,18 @@ fn start(args: &Args, events: &Events) -> Result<Node> {
     let socket = directories.run.join("api.sock");
     let listening = ApiSocket::bind(&socket, OWNER_ONLY)?;
     let memory = Memory::load(&directories.state);
-    let options =
-        Options { socket_dir: directories.socket, owner: Owner::default(), allowed: args.allowed() };
+    let options = Options { socket_dir: directories.socket, owner: args.owner(), allowed: args.allowed() };
     let agent = Arc::new(Agent::start(options)?);
     let held = memory.serve(&agent);
     let keeper = memory.hand_over(&agent).context("the checkpoint's thread cannot be started")?;
     let api = LocalApi::serve(listening, Arc::clone(&agent), Arc::new(events.clone()))?;
+    let pods = Pods::serve(args, &agent, events)?;
     let target = args.target();
     tracing::info!(api = %socket.display(), node = target.node, controller = %target.controller, "ready");
     let subscription = Subscription::start(target, Arc::clone(&agent), held, events.clone())
         .context("the subscription's thread cannot be started")?;
     made.keep();
-    Ok(Node { agent, keeper, api, subscription })
+    Ok(Node { agent, keeper, api, pods, subscription })
 }
 
 impl Node {
@@ -79,6 +82,9 @@ impl Node {
                 }
                 Ok(Event::InForce(last_good)) => {
                     self.keeper.hold(last_good);
+                    if let Some(pods) = &self.pods {
+                        pods.configured();
+                    }
                     self.note();
                 }
                 Ok(Event::Stop(signal)) => return signal,
@@ -95,6 +101,7 @@ impl Node {
     /// Hangs up on the controller and on callers, serves what may still go, and removes the sockets.
     fn stop(mut self) {
         self.subscription.stop();
+        drop(self.pods);
         self.api.stop();
         self.keeper.conclude(&self.agent, Specs::default());
         self.agent.drain(DRAIN);

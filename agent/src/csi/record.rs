@@ -1,0 +1,65 @@
+//! What is kept of a volume from publish to unpublish.
+
+use serde::{Deserialize, Serialize};
+use server::{Attach, Client};
+
+use super::target::Target;
+
+/// A published volume. Everything in it has been checked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Record {
+    /// The kubelet's name for it.
+    pub(crate) volume_id: String,
+    /// The pod's UID, which is the VM's id on this node.
+    pub(crate) uid: String,
+    /// The pod's namespace.
+    pub(crate) namespace: String,
+    /// The pod's name, for people.
+    pub(crate) pod: String,
+    /// What the pod calls the volume.
+    pub(crate) volume: String,
+    /// The pool it draws from.
+    pub(crate) pool: String,
+    /// The class it is in now; `None` is the pool's default class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) class: Option<String>,
+    /// Who is in the pod.
+    pub(crate) client: PodClient,
+}
+
+/// Who is in a pod: [`Client`], as the volume's attribute spells it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum PodClient {
+    /// QEMU, which takes bytes that it did not ask for.
+    Qemu,
+    /// Any EGD client.
+    #[default]
+    Egd,
+}
+
+impl Record {
+    pub(crate) fn target(&self) -> Target {
+        Target::of(&self.uid, &self.volume)
+    }
+
+    /// What puts the pod into its class.
+    pub(crate) fn attach(&self) -> Attach {
+        Attach {
+            id: self.uid.clone(),
+            namespace: self.namespace.clone(),
+            pool: self.pool.clone(),
+            class: self.class.clone(),
+            client: match self.client {
+                PodClient::Qemu => Client::Qemu,
+                PodClient::Egd => Client::Egd,
+            },
+        }
+    }
+
+    /// Whether the same pod asks for the same once more. A class it was moved to since is no difference.
+    pub(crate) fn is_again(&self, asked: &Self) -> bool {
+        Self { class: None, ..self.clone() } == Self { class: None, ..asked.clone() }
+    }
+}

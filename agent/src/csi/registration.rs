@@ -1,0 +1,40 @@
+//! How the kubelet learns of the driver, without a sidecar.
+
+use proto::registration::registration_server::Registration;
+use proto::registration::{InfoRequest, PluginInfo, RegistrationStatus, RegistrationStatusResponse};
+use tonic::{Request, Response, Status};
+
+/// Versions of the interface that the driver serves.
+const VERSIONS: [&str; 1] = ["1.0.0"];
+
+/// Tells the kubelet where the driver is served.
+pub(super) struct RegistrationService {
+    /// The driver's socket, as the kubelet sees the path.
+    pub(super) endpoint: String,
+}
+
+#[tonic::async_trait]
+impl Registration for RegistrationService {
+    async fn get_info(&self, _: Request<InfoRequest>) -> Result<Response<PluginInfo>, Status> {
+        Ok(Response::new(PluginInfo {
+            r#type: "CSIPlugin".to_owned(),
+            name: api::names::CSI_DRIVER.to_owned(),
+            endpoint: self.endpoint.clone(),
+            supported_versions: VERSIONS.map(str::to_owned).to_vec(),
+        }))
+    }
+
+    async fn notify_registration_status(
+        &self,
+        request: Request<RegistrationStatus>,
+    ) -> Result<Response<RegistrationStatusResponse>, Status> {
+        let RegistrationStatus { plugin_registered, error } = request.into_inner();
+        if plugin_registered {
+            tracing::info!("the kubelet has registered the driver");
+        } else {
+            // It tries again by itself, and says so again.
+            tracing::error!(error, "the kubelet does not register the driver");
+        }
+        Ok(Response::new(RegistrationStatusResponse {}))
+    }
+}

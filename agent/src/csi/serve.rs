@@ -1,0 +1,147 @@
+//! The thread that answers the kubelet.
+
+use std::convert::Infallible;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use proto::csi::identity_server::IdentityServer;
+use proto::csi::node_server::NodeServer;
+use proto::registration::registration_server::RegistrationServer;
+use tokio::net::UnixListener;
+use tokio::runtime::Builder;
+use tokio::sync::{mpsc, oneshot};
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::registration::RegistrationService;
+use super::service::{IdentityService, NodeService};
+use super::volumes::Volumes;
+use crate::local::{ApiSocket, OWNER_ONLY, SocketError, accept};
+
+/// Where the driver is served, and as what.
+#[derive(Clone, Debug)]
+pub struct CsiOptions {
+    /// The node's name.
+    pub node: String,
+    /// The kubelet's directory: `/var/lib/kubelet`, unless the node's distribution has another.
+    pub kubelet_dir: PathBuf,
+}
+
+impl CsiOptions {
+    /// Where the kubelet's pods have their directories.
+    pub fn pods(&self) -> PathBuf {
+        self.kubelet_dir.join("pods")
+    }
+
+    fn driver(&self) -> PathBuf {
+        self.kubelet_dir.join("plugins").join(api::names::CSI_DRIVER).join("csi.sock")
+    }
+
+    fn registration(&self) -> PathBuf {
+        self.kubelet_dir.join("plugins_registry").join(format!("{}-reg.sock", api::names::CSI_DRIVER))
+    }
+}
+
+/// Why the kubelet is not answered.
+#[derive(Debug, thiserror::Error)]
+pub enum CsiError {
+    /// The directory of a socket could not be made.
+    #[error("directory {path} cannot be made: {source}", path = path.display())]
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A socket could not be made.
+    #[error(transparent)]
+    Socket(SocketError),
+    /// The thread or its runtime could not be set up.
+    #[error("the thread that answers the kubelet cannot be set up: {0}")]
+    Setup(#[source] io::Error),
+}
+
+/// The driver, served to the kubelet until it is stopped or dropped.
+#[derive(Debug)]
+pub struct Csi {
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+    /// Goes first, so that the kubelet does not look for a driver that is no more.
+    registration: Option<ApiSocket>,
+    _driver: ApiSocket,
+}
+
+impl Csi {
+    /// Serves `volumes`. The driver's socket is there before the one by which the kubelet finds it.
+    pub fn serve(options: &CsiOptions, volumes: Arc<Volumes>) -> Result<Self, CsiError> {
+        let driver = bind(&options.driver())?;
+        let registration = bind(&options.registration())?;
+        let listeners =
+            (driver.listener().map_err(CsiError::Setup)?, registration.listener().map_err(CsiError::Setup)?);
+        let node = NodeService { volumes, node: options.node.clone() };
+        let endpoint = options.driver().to_string_lossy().into_owned();
+        let (stop, stopped) = oneshot::channel();
+        // A runtime of its own: what the kubelet asks waits for nobody else.
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(CsiError::Setup)?;
+        let services = {
+            let _in = runtime.enter();
+            let tokio = |listener| UnixListener::from_std(listener).map_err(CsiError::Setup);
+            (tokio(listeners.0)?, tokio(listeners.1)?)
+        };
+        let thread = thread::Builder::new()
+            .name("csi".to_owned())
+            .spawn(move || {
+                runtime.block_on(answer_until(services, node, RegistrationService { endpoint }, stopped));
+                runtime.shutdown_background();
+            })
+            .map_err(CsiError::Setup)?;
+        let (stop, thread) = (Some(stop), Some(thread));
+        Ok(Self { stop, thread, registration: Some(registration), _driver: driver })
+    }
+}
+
+impl Drop for Csi {
+    fn drop(&mut self) {
+        self.registration = None;
+        // It may have ended by itself.
+        let _ = self.stop.take().map(|stop| stop.send(()));
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the thread that answers the kubelet had panicked");
+        }
+    }
+}
+
+fn bind(path: &Path) -> Result<ApiSocket, CsiError> {
+    let directory = path.parent().expect("a socket is in a directory");
+    fs::create_dir_all(directory)
+        .map_err(|source| CsiError::Directory { path: directory.to_owned(), source })?;
+    ApiSocket::bind(path, OWNER_ONLY).map_err(CsiError::Socket)
+}
+
+async fn answer_until(
+    (driver, registration): (UnixListener, UnixListener),
+    node: NodeService,
+    kubelet: RegistrationService,
+    stopped: oneshot::Receiver<()>,
+) {
+    let (callers, called) = mpsc::channel(1);
+    let (registrars, registered) = mpsc::channel(1);
+    let volumes = tonic::transport::Server::builder()
+        .add_service(IdentityServer::new(IdentityService))
+        .add_service(NodeServer::new(node))
+        .serve_with_incoming(ReceiverStream::new(called).map(Ok::<_, Infallible>));
+    let registration_server = tonic::transport::Server::builder()
+        .add_service(RegistrationServer::new(kubelet))
+        .serve_with_incoming(ReceiverStream::new(registered).map(Ok::<_, Infallible>));
+    tokio::select! {
+        _ = stopped => {}
+        // None of these ends before the others.
+        () = accept(driver, callers) => {}
+        () = accept(registration, registrars) => {}
+        _ = volumes => {}
+        _ = registration_server => {}
+    }
+}

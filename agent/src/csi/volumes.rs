@@ -1,0 +1,238 @@
+//! Volumes that come and go.
+
+use std::fmt::Debug;
+use std::io;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use server::{AttachError, DetachError};
+
+use super::book::{Book, Step};
+use super::check;
+use super::directory::Pods;
+use super::error::{PublishError, UnpublishError};
+use super::record::Record;
+use super::request::{Publish, Unpublish};
+use super::store::Store;
+use super::target::Target;
+use crate::agent::Agent;
+
+/// What is known of the kubelet's word on pods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PodInfo {
+    /// Nobody has said anything yet.
+    Unknown,
+    /// The `CSIDriver` has no `podInfoOnMount`: what a volume says of its pod may be its author's.
+    Off,
+    /// The `CSIDriver` has been seen to have it.
+    Verified,
+}
+
+/// Whoever runs the agent, as far as volumes need to know.
+pub trait PodHost: Debug + Send + Sync + 'static {
+    /// Whether to believe what a publish call says of its pod.
+    fn pod_info(&self) -> PodInfo;
+
+    /// Whether a configuration is in force, be it one without pools.
+    fn configured(&self) -> bool;
+
+    /// A pod has come or gone: there may be something to report.
+    fn vms_changed(&self);
+}
+
+/// The volumes of a node. Calls are done one after the other; each takes a few turns of the data plane.
+#[derive(Debug)]
+pub struct Volumes {
+    agent: Arc<Agent>,
+    host: Arc<dyn PodHost>,
+    pods: Pods,
+    store: Store,
+    book: Mutex<Book>,
+}
+
+impl Volumes {
+    /// Takes over the volumes of which `records` tell; `pods` is the directory of the kubelet's pods. Sockets come
+    /// with [`settle`](Self::settle).
+    pub fn open(
+        agent: Arc<Agent>,
+        host: Arc<dyn PodHost>,
+        pods: PathBuf,
+        records: PathBuf,
+    ) -> io::Result<Self> {
+        let store = Store::open(records)?;
+        let mut book = Book::default();
+        for record in store.load()? {
+            match record {
+                Ok(record) => book.insert(record),
+                Err(error) => tracing::error!(%error, "a volume is forgotten"),
+            }
+        }
+        Ok(Self { agent, host, pods: Pods::at(pods), store, book: Mutex::new(book) })
+    }
+
+    /// Gives every volume its socket that has none, and forgets those whose pods are gone. To be called when a
+    /// configuration has come into force: before, nothing can be attached.
+    pub fn settle(&self) {
+        let mut book = self.book();
+        let records: Vec<Record> = book.records().cloned().collect();
+        for record in records {
+            match self.pods.knows(&record.target()) {
+                Ok(false) => self.forget(&mut book, &record),
+                Ok(true) | Err(_) => self.attach_again(&record),
+            }
+        }
+    }
+
+    /// A VM is in another class from now on, also after a restart.
+    pub fn moved(&self, uid: &str, class: &str) {
+        let mut book = self.book();
+        let Some(record) = book.by_uid(uid).cloned() else { return };
+        let class = Some(class.to_owned()).filter(|class| !class.is_empty());
+        let record = Record { class, ..record };
+        if let Err(error) = self.store.write(&record) {
+            tracing::error!(vm = uid, %error, "a move will be forgotten when the agent restarts");
+        }
+        book.insert(record);
+    }
+
+    pub(crate) fn publish(&self, asked: &Publish) -> Result<(), PublishError> {
+        let record = check::publish(asked, self.pods.path())?;
+        let mut book = self.book();
+        match book.step(&record)? {
+            Step::Again => {
+                let known = book.by_uid(&record.uid).cloned().unwrap_or(record);
+                self.serve(&known)
+            }
+            Step::New => {
+                self.expect()?;
+                self.begin(&record)?;
+                book.insert(record);
+                drop(book);
+                self.host.vms_changed();
+                Ok(())
+            }
+        }
+    }
+
+    pub(crate) fn unpublish(&self, asked: &Unpublish) -> Result<(), UnpublishError> {
+        let target = check::unpublish(asked, self.pods.path())?;
+        let mut book = self.book();
+        let volume_id = &asked.volume_id;
+        match book.published(volume_id, &target).cloned() {
+            Some(record) => {
+                self.end(&record)?;
+                book.remove(volume_id);
+                drop(book);
+                self.host.vms_changed();
+                Ok(())
+            }
+            None if book.holds(&target) => Err(UnpublishError::AnotherVolume {
+                volume_id: volume_id.clone(),
+                target: target.to_string(),
+            }),
+            // Published before a reboot, or never.
+            None => self.clear(volume_id, &target),
+        }
+    }
+
+    /// What has to be so before a new pod can be judged.
+    fn expect(&self) -> Result<(), PublishError> {
+        match self.host.pod_info() {
+            PodInfo::Unknown => Err(PublishError::PodInfoUnknown),
+            PodInfo::Off => Err(PublishError::PodInfoOff),
+            PodInfo::Verified if !self.host.configured() => Err(PublishError::NotConfigured),
+            PodInfo::Verified => Ok(()),
+        }
+    }
+
+    /// The record first: whatever a crash leaves has one, and whoever starts next ends what was begun.
+    fn begin(&self, record: &Record) -> Result<(), PublishError> {
+        let failed = |source| PublishError::Record { volume_id: record.volume_id.clone(), source };
+        self.store.write(record).map_err(failed)?;
+        // Whoever is attached under that id already is not this pod.
+        self.attach(record).inspect_err(|_| self.undo(record))?;
+        tracing::info!(
+            vm = record.uid,
+            namespace = record.namespace,
+            pod = record.pod,
+            pool = record.pool,
+            class = record.class,
+            "volume published"
+        );
+        Ok(())
+    }
+
+    /// After this there is a socket that listens, whatever there was before.
+    fn serve(&self, record: &Record) -> Result<(), PublishError> {
+        match self.attach(record) {
+            Err(PublishError::Attach(AttachError::AlreadyAttached { .. })) => {}
+            other => return other,
+        }
+        if self.pods.has_socket(&record.target()) {
+            return Ok(());
+        }
+        // Somebody has cleared the directory, or it was made anew.
+        let _ = self.agent.detach(&record.uid);
+        self.attach(record)
+    }
+
+    fn attach(&self, record: &Record) -> Result<(), PublishError> {
+        let target = record.target();
+        let made = self.pods.make(&target).map_err(|source| {
+            let (pod, target) = (record.pod.clone(), record.target().to_string());
+            PublishError::Directory { pod, target, source }
+        })?;
+        let path = target.path(self.pods.path());
+        self.agent.attach_in(record.attach(), made.as_fd(), &path).map_err(PublishError::Attach)?;
+        Ok(())
+    }
+
+    /// After most refusals a kubelet never comes back to have things removed.
+    fn undo(&self, record: &Record) {
+        let (directory, kept) = (self.pods.remove(&record.target()), self.store.remove(&record.volume_id));
+        for error in [directory, kept].into_iter().filter_map(Result::err) {
+            tracing::warn!(vm = record.uid, %error, "what a refused volume left cannot be removed");
+        }
+    }
+
+    fn end(&self, record: &Record) -> Result<(), UnpublishError> {
+        match self.agent.detach(&record.uid) {
+            Ok(()) | Err(DetachError::UnknownVm { .. }) => {}
+            Err(error @ DetachError::Stopping) => return Err(UnpublishError::Detach(error)),
+        }
+        self.clear(&record.volume_id, &record.target())?;
+        let failed = |source| UnpublishError::Record { volume_id: record.volume_id.clone(), source };
+        self.store.remove(&record.volume_id).map_err(failed)?;
+        tracing::info!(vm = record.uid, namespace = record.namespace, pod = record.pod, "volume unpublished");
+        Ok(())
+    }
+
+    fn clear(&self, volume_id: &str, target: &Target) -> Result<(), UnpublishError> {
+        self.pods.remove(target).map_err(|source| UnpublishError::Directory {
+            volume_id: volume_id.to_owned(),
+            target: target.to_string(),
+            source,
+        })
+    }
+
+    fn attach_again(&self, record: &Record) {
+        if let Err(error) = self.serve(record) {
+            let reason = error.reason();
+            tracing::warn!(vm = record.uid, reason, %error, "a volume has no socket for now");
+        }
+    }
+
+    fn forget(&self, book: &mut Book, record: &Record) {
+        let _ = self.agent.detach(&record.uid);
+        match self.store.remove(&record.volume_id) {
+            Ok(()) => book.remove(&record.volume_id),
+            Err(error) => tracing::warn!(vm = record.uid, %error, "the record of a pod that is gone stays"),
+        }
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        // Nothing in there is ever half changed.
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,128 @@
+//! A node: a kubelet's directories, and the agent that serves them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use entropool_agent::Agent;
+use entropool_agent::csi::{Csi, CsiOptions, PodHost, PodInfo, Volumes};
+use server::{Options, Owner};
+use tempfile::TempDir;
+
+use crate::config::config;
+
+/// Directories that outlive the agent, as those of a host do.
+pub(crate) struct Host {
+    dir: TempDir,
+}
+
+impl Host {
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["kubelet/pods", "kubelet/plugins_registry", "run"] {
+            fs::create_dir_all(dir.path().join(name)).unwrap();
+        }
+        Self { dir }
+    }
+
+    pub(crate) fn path(&self, below: &str) -> PathBuf {
+        self.dir.path().join(below)
+    }
+
+    pub(crate) fn pods(&self) -> PathBuf {
+        self.path("kubelet/pods")
+    }
+
+    /// Every path below the host's directory that is not the kubelet's own, sorted.
+    pub(crate) fn tree(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        walk(self.dir.path(), self.dir.path(), &mut found);
+        found.sort();
+        found
+    }
+}
+
+fn walk(root: &Path, directory: &Path, found: &mut Vec<String>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let entry = entry.unwrap();
+        found.push(entry.path().strip_prefix(root).unwrap().to_string_lossy().into_owned());
+        if entry.file_type().unwrap().is_dir() {
+            walk(root, &entry.path(), found);
+        }
+    }
+}
+
+/// What the agent's host says, which a test may change.
+#[derive(Debug)]
+pub(crate) struct Says {
+    pub(crate) pod_info: Mutex<PodInfo>,
+    pub(crate) configured: AtomicBool,
+    pub(crate) changes: AtomicUsize,
+}
+
+impl PodHost for Says {
+    fn pod_info(&self) -> PodInfo {
+        *self.pod_info.lock().unwrap()
+    }
+
+    fn configured(&self) -> bool {
+        self.configured.load(Ordering::Relaxed)
+    }
+
+    fn vms_changed(&self) {
+        self.changes.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A running agent. It ends when it is dropped, in order.
+pub(crate) struct Node {
+    _csi: Csi,
+    pub(crate) volumes: Arc<Volumes>,
+    pub(crate) agent: Arc<Agent>,
+    pub(crate) says: Arc<Says>,
+}
+
+impl Node {
+    /// One that knows its configuration and the `CSIDriver`.
+    pub(crate) fn start(host: &Host) -> Self {
+        let node = Self::start_bare(host);
+        node.configure();
+        node
+    }
+
+    pub(crate) fn configure(&self) {
+        self.agent.apply(&Arc::new(config())).unwrap();
+        *self.says.pod_info.lock().unwrap() = PodInfo::Verified;
+        self.says.configured.store(true, Ordering::Relaxed);
+        self.volumes.settle();
+    }
+
+    /// One that has heard nothing yet.
+    pub(crate) fn start_bare(host: &Host) -> Self {
+        let options = Options {
+            socket_dir: host.path("run/vm"),
+            owner: Owner::default(),
+            allowed: source::Allowed::default(),
+        };
+        let agent = Arc::new(Agent::start(options).unwrap());
+        let says = Arc::new(Says {
+            pod_info: Mutex::new(PodInfo::Unknown),
+            configured: AtomicBool::new(false),
+            changes: AtomicUsize::new(0),
+        });
+        let csi = CsiOptions { node: "node-1".to_owned(), kubelet_dir: host.path("kubelet") };
+        let records = host.path("run/csi");
+        let volumes = Volumes::open(Arc::clone(&agent), says.clone(), csi.pods(), records).unwrap();
+        let volumes = Arc::new(volumes);
+        let csi = Csi::serve(&csi, Arc::clone(&volumes)).unwrap();
+        Self { _csi: csi, volumes, agent, says }
+    }
+
+    /// The VMs that are attached: id, namespace, class.
+    pub(crate) fn vms(&self) -> Vec<(String, String, String)> {
+        let snapshot = self.agent.snapshot().unwrap();
+        let vms = snapshot.pools.iter().flat_map(|pool| &pool.vms);
+        vms.map(|vm| (vm.id.clone(), vm.namespace.clone(), vm.class.clone())).collect()
+    }
+}

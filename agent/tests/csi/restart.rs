@@ -1,0 +1,160 @@
+//! Whatever moment an agent ends at, the next one has every pod's socket in the directory that the pod has mounted.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixListener;
+
+use soak::Run;
+
+use crate::kubelet::{Kubelet, Pod, draw};
+use crate::node::{Host, Node};
+
+#[test]
+fn a_directory_outlives_the_agent_and_the_next_one_s_socket_is_in_it() {
+    let host = Host::new();
+    let pod = Pod::new(1).class("two");
+    let mut node = Node::start(&host);
+    let target = Kubelet::of(&host).publish(&pod).unwrap();
+    let inode = fs::metadata(&target).unwrap().ino();
+    for _ in 0..3 {
+        drop(node);
+        assert_eq!(fs::metadata(&target).unwrap().ino(), inode, "what is mounted stays");
+        node = Node::start(&host);
+        assert_eq!(node.vms(), [(pod.uid.clone(), "default".to_owned(), "two".to_owned())]);
+        assert!(draw(&target.join("egd.sock"), 64).is_ok());
+    }
+}
+
+#[test]
+fn a_class_that_a_pod_was_moved_to_is_not_forgotten() {
+    let host = Host::new();
+    let pod = Pod::new(1).class("two");
+    let node = Node::start(&host);
+    let kubelet = Kubelet::of(&host);
+    kubelet.publish(&pod).unwrap();
+    node.agent.move_vm(&pod.uid, "shared").unwrap();
+    node.volumes.moved(&pod.uid, "shared");
+    kubelet.publish(&pod).expect("the pod's author still says what was said first");
+    drop(node);
+    let node = Node::start(&host);
+    assert_eq!(node.vms()[0].2, "shared");
+}
+
+#[test]
+fn a_pod_that_went_while_the_agent_was_away_is_forgotten() {
+    let host = Host::new();
+    let (gone, stays) = (Pod::new(1), Pod::new(2));
+    let node = Node::start(&host);
+    let kubelet = Kubelet::of(&host);
+    kubelet.publish(&gone).unwrap();
+    kubelet.publish(&stays).unwrap();
+    drop(node);
+    fs::remove_dir_all(host.pods().join(&gone.uid)).unwrap();
+    let node = Node::start(&host);
+    assert_eq!(node.vms().iter().map(|vm| &vm.0).collect::<Vec<_>>(), [&stays.uid]);
+    assert_eq!(fs::read_dir(host.path("run/csi")).unwrap().count(), 1);
+}
+
+#[test]
+fn a_pod_waits_for_the_configuration_that_has_its_pool() {
+    let host = Host::new();
+    let pod = Pod::new(1);
+    let node = Node::start(&host);
+    let target = Kubelet::of(&host).publish(&pod).unwrap();
+    drop(node);
+    let node = Node::start_bare(&host);
+    assert_eq!(node.vms(), []);
+    node.configure();
+    assert_eq!(node.vms().len(), 1);
+    assert!(draw(&target.join("egd.sock"), 1).is_ok());
+}
+
+/// What a crash leaves at each step of a publish and an unpublish, and what a reboot leaves.
+#[test]
+fn whatever_a_crash_left_the_next_calls_end_well() {
+    type Leave = fn(&Host, &Pod);
+    let leave: [(&str, Leave); 5] = [
+        ("a half-written record", |host, _| fs::write(host.path("run/csi/.new"), "{\"volu").unwrap()),
+        ("a record without a directory", |host, pod| {
+            fs::remove_dir_all(pod.target(&host.pods())).unwrap();
+        }),
+        ("a directory without a socket", |host, pod| {
+            fs::remove_file(pod.target(&host.pods()).join("egd.sock")).ok();
+        }),
+        ("a socket before it had its name", |host, pod| {
+            fs::write(pod.target(&host.pods()).join(".egd.new"), "").unwrap();
+        }),
+        ("no record, and a socket of before the reboot", |host, pod| {
+            fs::remove_dir_all(host.path("run/csi")).unwrap();
+            let directory = fs::File::open(pod.target(&host.pods())).unwrap();
+            let short = format!("/proc/self/fd/{}/egd.sock", std::os::fd::AsRawFd::as_raw_fd(&directory));
+            drop(UnixListener::bind(short).unwrap());
+        }),
+    ];
+    for (what, leave) in leave {
+        let host = Host::new();
+        let pod = Pod::new(1);
+        let node = Node::start(&host);
+        Kubelet::of(&host).publish(&pod).unwrap();
+        drop(node);
+        leave(&host, &pod);
+        let node = Node::start(&host);
+        let kubelet = Kubelet::of(&host);
+        let target = kubelet.publish(&pod).unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert!(draw(&target.join("egd.sock"), 1).is_ok(), "{what}");
+        kubelet.unpublish(&pod).unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert_eq!(node.vms(), [], "{what}");
+        let records = fs::read_dir(host.path("run/csi")).unwrap();
+        let left: Vec<_> = records.map(|entry| entry.unwrap().file_name()).collect();
+        assert!(left.iter().all(|name| name == ".new"), "{what}: {left:?}");
+    }
+}
+
+#[test]
+fn an_unpublish_after_a_reboot_clears_what_is_ours() {
+    let host = Host::new();
+    let pod = Pod::new(1);
+    let target = pod.target(&host.pods());
+    fs::create_dir_all(&target).unwrap();
+    fs::write(target.join("egd.sock"), "").unwrap();
+    let _node = Node::start(&host);
+    Kubelet::of(&host).unpublish(&pod).unwrap();
+    fs::create_dir_all(&target).unwrap();
+    fs::write(target.join("a tenant's"), "precious").unwrap();
+    let refused = Kubelet::of(&host).call_unpublish("csi-x", &target.to_string_lossy()).unwrap_err();
+    assert!(refused.message().contains("cannot be removed"), "{refused}");
+    assert!(target.join("a tenant's").exists());
+}
+
+/// Each round publishes and unpublishes; now and then the agent ends in between, or the kubelet says it twice.
+#[test]
+fn many_rounds_leave_nothing() {
+    let mut run = Run::begin("csi-rounds", 200, 10_000);
+    let host = Host::new();
+    drop(Node::start(&host));
+    let before = host.tree();
+    let descriptors = || fs::read_dir("/proc/self/fd").unwrap().count();
+    let (mut node, mut dice) = (Some(Node::start(&host)), run.dice());
+    let mut kubelet = Kubelet::of(&host);
+    let first = descriptors();
+    for round in 0..run.count() {
+        let pod = Pod::new(usize::try_from(round).unwrap());
+        kubelet.publish(&pod).unwrap();
+        if dice.once_in(10) {
+            drop(node.take());
+            node = Some(Node::start(&host));
+            kubelet = Kubelet::of(&host);
+        }
+        if dice.once_in(3) {
+            kubelet.publish(&pod).unwrap();
+        }
+        kubelet.unpublish(&pod).unwrap();
+    }
+    assert_eq!(node.as_ref().unwrap().vms(), []);
+    let last = descriptors();
+    run.figure("descriptors", last);
+    // Other tests of this program open and close theirs meanwhile.
+    assert!(last < first + 1_000, "{first} descriptors, then {last}");
+    drop(node);
+    assert_eq!(host.tree(), before);
+}
