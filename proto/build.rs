@@ -3,8 +3,11 @@
 use std::error::Error;
 
 const ROOT: &str = "proto";
-const FILES: [&str; 2] =
-    ["entropool/delivery/v1alpha1/delivery.proto", "entropool/local/v1alpha1/local.proto"];
+const FILES: [&str; 3] = [
+    "entropool/delivery/v1alpha1/delivery.proto",
+    "entropool/handover/v1/handover.proto",
+    "entropool/local/v1alpha1/local.proto",
+];
 /// Shared by all streams that are sent the same.
 const SHARED: &str = ".entropool.delivery.v1alpha1.Resource.body";
 

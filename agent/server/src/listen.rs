@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt, chown};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 use rustix::net::{
@@ -42,7 +42,12 @@ pub(crate) struct Listener {
     address: Address,
     /// Of its file, if it has one.
     inode: Option<(u64, u64)>,
+    /// Its file, while that still is another process's.
+    left: Option<(u64, u64)>,
 }
+
+/// No file has this device and inode.
+const NO_FILE: (u64, u64) = (0, 0);
 
 impl Listener {
     /// Listens at `path`, in a directory of its own.
@@ -56,19 +61,37 @@ impl Listener {
     /// Listens on a port.
     pub(crate) fn tcp(address: SocketAddr) -> Result<Self, ListenError> {
         let socket = listen_tcp::open(address)?;
-        Ok(Self { socket, address: Address::Tcp(address), inode: None })
+        Ok(Self { socket, address: Address::Tcp(address), inode: None, left: None })
     }
 
     pub(crate) fn address(&self) -> &Address {
         &self.address
     }
-}
 
-#[cfg(feature = "stage")]
-impl Listener {
-    /// The process dies: nobody listens any more, and the file stays.
+    /// One that another process listens on as well, until it leaves. Its file is nobody's to remove before
+    /// [`own`](Self::own).
+    pub(crate) fn inherited(socket: OwnedFd, path: PathBuf, file: (u64, u64)) -> Self {
+        Self { socket, address: Address::Unix(path), inode: None, left: Some(file) }
+    }
+
+    /// The same of a port.
+    pub(crate) fn inherited_port(socket: OwnedFd, address: SocketAddr) -> Self {
+        Self { socket, address: Address::Tcp(address), inode: None, left: None }
+    }
+
+    /// The process before has left.
+    pub(crate) fn own(&mut self) {
+        self.inode = self.left.take().or(self.inode);
+    }
+
+    /// Nobody listens here any more, and the file stays: for a successor, or since the process dies.
     pub(crate) fn abandon(mut self) {
         self.inode = None;
+    }
+
+    /// Device and inode of its file; none of a port.
+    pub(crate) fn file(&self) -> (u64, u64) {
+        self.inode.unwrap_or(NO_FILE)
     }
 }
 
@@ -154,7 +177,7 @@ fn bind_and_rename(directory: &Path, path: &Path, owner: Owner) -> Result<Listen
         Ok(inode(&found))
     };
     let inode = publish().inspect_err(|_| drop(fs::remove_file(&temporary)))?;
-    Ok(Listener { socket, address: Address::Unix(path.to_owned()), inode: Some(inode) })
+    Ok(Listener { socket, address: Address::Unix(path.to_owned()), inode: Some(inode), left: None })
 }
 
 fn bind_at(path: &Path) -> Result<OwnedFd, Errno> {

@@ -52,11 +52,13 @@ fn start(args: &Args, events: &Events) -> Result<Node> {
     let socket = directories.run.join("api.sock");
     let listening = ApiSocket::bind(&socket, OWNER_ONLY)?;
     let memory = Memory::load(&directories.state);
-    let options =
-        Options { socket_dir: directories.socket, owner: Owner::default(), allowed: args.allowed() };
+    let state_file = Some(directories.run.join("state"));
+    let (socket_dir, allowed) = (directories.socket, args.allowed());
+    let options = Options { socket_dir, owner: Owner::default(), allowed, state_file, held: false };
     let agent = Arc::new(Agent::start(options)?);
     let held = memory.serve(&agent);
     let keeper = memory.hand_over(&agent).context("the checkpoint's thread cannot be started")?;
+    agent.settle();
     let api = LocalApi::serve(listening, Arc::clone(&agent), Arc::new(events.clone()))?;
     let target = args.target();
     tracing::info!(api = %socket.display(), node = target.node, controller = %target.controller, "ready");

@@ -9,4 +9,5 @@ mod limits;
 mod places;
 mod rig;
 mod shaping;
+mod state;
 mod unasked;
