@@ -3,9 +3,10 @@
 use std::error::Error;
 
 const ROOT: &str = "proto";
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     "csi/v1/csi.proto",
     "entropool/delivery/v1alpha1/delivery.proto",
+    "entropool/handover/v1/handover.proto",
     "entropool/local/v1alpha1/local.proto",
     "kubevirt/hooks/info/info.proto",
     "kubevirt/hooks/v1alpha3/callbacks.proto",

@@ -2,18 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use delivery::NodeConfig;
 use htb::Tick;
-use server::{Attach, AttachError, DetachError, MoveError, Options, Server, Snapshot, StartError, Stopped};
+use server::{
+    Attach, AttachError, DetachError, MoveError, Options, Server, Snapshot, StartError, Stopped, Verdict,
+    VmEstate,
+};
 
 use crate::apply::{ApplyError, apply};
 use crate::checkpoint::{Served, State, Vm};
 use crate::clone::CloneWatch;
+use crate::handover::{HandOverError, Successor};
 use crate::roll::Roll;
 use crate::sources::SourceLog;
 
@@ -134,6 +139,62 @@ impl Agent {
         let (attached, missing): (Vec<_>, Vec<_>) = missing.into_iter().partition(attach);
         roll.missing = missing.into_iter().collect();
         attached
+    }
+
+    /// Attaches these VMs and those of a checkpoint with what the process before left of them; gives those that cannot
+    /// be. Nothing is changed yet: see [`take_over`](Self::take_over).
+    pub fn inherit(
+        &self,
+        vms: Vec<Attach>,
+        state: State,
+        left: Vec<VmEstate<OwnedFd>>,
+    ) -> Result<Vec<(String, AttachError)>, Stopped> {
+        let mut roll = self.roll();
+        *roll = Roll::of(state);
+        let restored = roll.vms.iter().map(|(id, vm)| vm.attach(id));
+        let wanted: BTreeMap<_, _> = restored.chain(vms).map(|vm| (vm.id.clone(), vm)).collect();
+        let lives: Vec<_> = left.iter().map(|vm| (vm.id.clone(), vm.bytes)).collect();
+        roll.go_on(lives.into_iter().filter(|(id, _)| wanted.contains_key(id)));
+        let failed = self.server.inherit(wanted, left)?;
+        let missing = failed.iter().map(|(id, _)| id).filter(|id| roll.vms.contains_key(*id)).cloned();
+        roll.missing = missing.collect();
+        Ok(failed)
+    }
+
+    /// The process before serves no more: this one does.
+    pub fn take_over(&self, ports: &BTreeMap<String, SocketAddr>) -> Result<(), Stopped> {
+        self.server.take_over(ports)
+    }
+
+    /// Hands everything to a successor, or goes on. Nobody comes, moves or goes meanwhile. `api` is the local API's
+    /// socket.
+    pub fn hand_over(&self, successor: Successor, api: (OwnedFd, (u64, u64))) -> Result<(), HandOverError> {
+        let roll = self.roll();
+        successor.offer()?;
+        let before = roll.lives();
+        let (tell, told) = channel();
+        let hand = move |mut vms: Vec<VmEstate<BorrowedFd<'_>>>| {
+            for vm in &mut vms {
+                vm.bytes = vm.bytes.saturating_add(before.get(&vm.id).copied().unwrap_or_default());
+            }
+            match successor.give(&vms, &api) {
+                Ok(()) => Verdict::Given,
+                Err(error) => {
+                    // Whoever asked waits for it.
+                    let _ = tell.send(error);
+                    Verdict::Kept
+                }
+            }
+        };
+        match self.server.hand_over(hand) {
+            Ok(Verdict::Given) => Ok(()),
+            Ok(Verdict::Kept) | Err(Stopped) => Err(told.try_recv().unwrap_or(HandOverError::Stopping)),
+        }
+    }
+
+    /// All VMs of the process before are attached.
+    pub fn settle(&self) {
+        self.server.settle();
     }
 
     /// The VMs that were attached at run time, by id.

@@ -22,6 +22,16 @@ impl Roll {
         Self { vms: state.vms, missing: BTreeSet::new(), before: state.served.vms }
     }
 
+    /// These have drawn so much in their lives.
+    pub(crate) fn go_on(&mut self, lives: impl Iterator<Item = (String, u64)>) {
+        self.before.extend(lives);
+    }
+
+    /// What VMs drew before this process.
+    pub(crate) fn lives(&self) -> BTreeMap<String, u64> {
+        self.before.clone()
+    }
+
     /// Another VM may come under that id. Says whether it was attached at run time.
     pub(crate) fn forget(&mut self, id: &str) -> bool {
         self.before.remove(id);

@@ -83,9 +83,16 @@ impl Peer {
         self.dir.join(index.to_string()).join("egd.sock")
     }
 
+    /// The process that serves: a child of the one that was started, where that only sees to it that there is one.
+    fn serving(&self) -> Result<u32> {
+        let id = self.child.id();
+        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"))?;
+        Ok(children.split_whitespace().next_back().map_or(Ok(id), str::parse)?)
+    }
+
     /// CPU used so far, all threads.
     pub fn cpu(&self) -> Result<Duration> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.serving()?))?;
         let fields = stat.rsplit(')').next().context("stat has a name in parentheses")?;
         let ticks: u64 =
             fields.split_whitespace().skip(11).take(2).filter_map(|f| f.parse::<u64>().ok()).sum();
@@ -94,7 +101,7 @@ impl Peer {
 
     /// Resident memory in KiB.
     pub fn resident(&self) -> Result<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.serving()?))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
         Ok(line.trim().trim_end_matches("kB").trim().parse()?)
     }

@@ -22,7 +22,7 @@ use args::{Cli, Verb};
 
 fn main() -> ExitCode {
     match act(&Cli::read()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("entropool: {error:#}");
             ExitCode::FAILURE
@@ -30,10 +30,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn act(cli: &Cli) -> anyhow::Result<()> {
+fn act(cli: &Cli) -> anyhow::Result<ExitCode> {
     let global = &cli.global;
-    match &cli.verb {
-        Verb::Run(args) => run::run(args),
+    let done = match &cli.verb {
+        Verb::Run(args) => return run::run(args),
         Verb::Attach(args) => ask::block_on(ask::attach(global, args)),
         Verb::Detach(args) => ask::block_on(ask::detach(global, &args.vm)),
         Verb::Move(args) => ask::block_on(ask::move_vm(global, &args.vm, &args.class)),
@@ -50,5 +50,6 @@ fn act(cli: &Cli) -> anyhow::Result<()> {
         Verb::QemuArgs(args) => ask::block_on(ask::qemu_args(global, args)),
         Verb::Crds(args) => host::crds(args),
         Verb::Completion(args) => host::completion(args),
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }

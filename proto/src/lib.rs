@@ -27,6 +27,17 @@ pub mod delivery {
     tonic::include_proto!("entropool.delivery.v1alpha1");
 }
 
+/// What a data plane leaves to its successor.
+#[allow(
+    missing_docs,
+    unused_qualifications,
+    clippy::pedantic,
+    reason = "generated; its comments are those of handover.proto"
+)]
+pub mod handover {
+    tonic::include_proto!("entropool.handover.v1");
+}
+
 /// What a kubelet asks of a CSI driver on its node.
 #[allow(
     missing_docs,

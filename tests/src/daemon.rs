@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
@@ -42,12 +42,31 @@ impl Daemon {
         Ok(daemon)
     }
 
-    /// Ends it as a crash does, starts it again at once, and waits until it is ready.
-    pub fn crash(&mut self) -> Result<()> {
+    /// Kills the process that serves, and waits until another one does.
+    pub fn crash(&self) -> Result<()> {
+        kill_process(self.process()?.pid()?, Signal::KILL)?;
+        self.wait_for(READY)?;
+        Ok(())
+    }
+
+    /// Kills all of it, as an operator's `kill -9` does, starts it anew, and waits until it is ready.
+    pub fn restart(&mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
         (self.child, self.said) = spawn(self.host.run().args(&self.arguments))?;
         self.wait_for(READY)?;
+        Ok(())
+    }
+
+    /// Has another one take over from it, which then is this one; the first must end well.
+    pub fn take_over(&mut self) -> Result<()> {
+        let (child, said) = spawn(self.host.run().args(&self.arguments).arg("--take-over"))?;
+        let mut first = std::mem::replace(&mut self.child, child);
+        self.said = said;
+        let ready = self.wait_for(READY);
+        let status = end_of(&mut first)?;
+        ready?;
+        ensure!(status.success(), "the daemon that handed over ended with {status}");
         Ok(())
     }
 
@@ -61,8 +80,13 @@ impl Daemon {
         self.host.socket(vm)
     }
 
-    /// What `/proc` knows of it.
-    pub fn process(&self) -> Process {
+    /// The process that serves; the newest where two do.
+    pub fn process(&self) -> Result<Process> {
+        self.supervisor().children()?.pop().context("the supervisor has no worker")
+    }
+
+    /// The process that was started, which sees to it that another one serves.
+    pub fn supervisor(&self) -> Process {
         Process::new(self.child.id())
     }
 
@@ -84,7 +108,12 @@ impl Daemon {
 
     /// Asks it to end, as systemd and the kubelet do.
     pub fn terminate(&self) -> Result<()> {
-        Ok(kill_process(self.pid()?, Signal::TERM)?)
+        self.signal(Signal::TERM)
+    }
+
+    /// Sends the process that was started a signal.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        Ok(kill_process(self.pid()?, signal)?)
     }
 
     /// Waits until it has ended by itself.
@@ -93,7 +122,7 @@ impl Daemon {
     }
 
     fn pid(&self) -> Result<Pid> {
-        pid_of(&self.child)
+        self.supervisor().pid()
     }
 }
 
@@ -130,12 +159,8 @@ impl Refusal {
     }
 }
 
-fn pid_of(child: &Child) -> Result<Pid> {
-    i32::try_from(child.id()).ok().and_then(Pid::from_raw).context("a child has a pid")
-}
-
 fn end_of(child: &mut Child) -> Result<ExitStatus> {
-    let exit = pidfd_open(pid_of(child)?, PidfdFlags::empty())?;
+    let exit = pidfd_open(Process::new(child.id()).pid()?, PidfdFlags::empty())?;
     if poll(&mut [PollFd::new(&exit, PollFlags::IN)], Some(&Timespec::try_from(PATIENCE)?))? == 0 {
         bail!("the daemon has not ended in {PATIENCE:?}");
     }

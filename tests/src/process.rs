@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use rustix::process::Pid;
 
 /// A process of this machine, ours or a child of ours.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +18,22 @@ impl Process {
     /// Nothing is looked up before it is asked for.
     pub fn new(pid: u32) -> Self {
         Self { pid }
+    }
+
+    /// Its id.
+    pub fn id(self) -> u32 {
+        self.pid
+    }
+
+    /// Its id, as system calls want it.
+    pub fn pid(self) -> Result<Pid> {
+        i32::try_from(self.pid).ok().and_then(Pid::from_raw).context("a process has a pid")
+    }
+
+    /// The processes that it has started and that are alive, oldest first.
+    pub fn children(self) -> Result<Vec<Self>> {
+        let listed = fs::read_to_string(format!("/proc/{0}/task/{0}/children", self.pid))?;
+        listed.split_whitespace().map(|pid| Ok(Self::new(pid.parse()?))).collect()
     }
 
     /// Time its living threads have spent on a processor.
@@ -85,6 +102,16 @@ mod tests {
         assert!(own.memory().unwrap() > 0);
         assert!(own.cpu().unwrap() > Duration::ZERO);
         assert!(own.sleeps().unwrap().keys().any(|name| name.starts_with(&std::process::id().to_string())));
+    }
+
+    #[test]
+    fn our_own_child_is_listed_while_it_lives() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let children = || Process::new(std::process::id()).children().unwrap();
+        assert!(children().iter().any(|process| process.id() == child.id()));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(children().iter().all(|process| process.id() != child.id()));
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod decoder;
 mod outputs;
 mod requests;
 mod ring;
+mod saved;
 mod session;
 mod violation;
 
@@ -24,5 +25,6 @@ pub use command::Command;
 pub use counters::Counters;
 pub use outputs::{Output, Outputs};
 pub use requests::{Demand, MAX_OWED, MAX_RUNS};
+pub use saved::{NoSession, Reply, Saved};
 pub use session::Session;
 pub use violation::Violation;

@@ -1,6 +1,7 @@
 //! What has been decided and not been written yet: literal bytes, and counts of random ones.
 
 use crate::ring::Ring;
+use crate::saved::{NoSession, Reply};
 
 /// A stretch of the reply stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +83,20 @@ impl Pending {
         bytes[..literal.len()].copy_from_slice(literal);
         let pushed = self.segments.push(Segment::Literal { len: short(literal.len()), bytes });
         debug_assert!(pushed.is_ok(), "answers are made only while there is room");
+    }
+
+    /// Puts back what another process had not written.
+    pub(crate) fn restore(&mut self, reply: &Reply) -> Result<(), NoSession> {
+        let segment = match reply {
+            Reply::Random(count @ 1..) => Segment::Random(*count),
+            Reply::Literal(literal) if (1..=LITERAL).contains(&literal.len()) => {
+                let mut bytes = [0; LITERAL];
+                bytes[..literal.len()].copy_from_slice(literal);
+                Segment::Literal { len: short(literal.len()), bytes }
+            }
+            Reply::Random(_) | Reply::Literal(_) => return Err(NoSession),
+        };
+        self.segments.push(segment).map_err(|_| NoSession)
     }
 
     /// Forgets `bytes` from the front, across segments.

@@ -3,6 +3,7 @@
 
 use crate::command::Command;
 use crate::ring::Ring;
+use crate::saved::NoSession;
 use crate::violation::Violation;
 
 /// How many runs a session keeps; one more closes the connection.
@@ -92,6 +93,31 @@ impl Requests {
                 self.runs.push(Run { kind, amount }).map(|()| Fit::Whole).map_err(|_| Violation::TooManyRuns)
             }
         }
+    }
+
+    /// All runs, oldest first: what a request asks, and how many there are.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = (Demand, u64)> {
+        self.runs.iter().map(|run| match run.kind {
+            Kind::Blocking => (Demand::Blocking(run.amount), 1),
+            Kind::NonBlocking(length) => (Demand::NonBlocking(length), run.amount),
+            Kind::Level => (Demand::Level, run.amount),
+            Kind::Pid => (Demand::Pid, run.amount),
+        })
+    }
+
+    /// Puts back a run that another process had.
+    pub(crate) fn restore(&mut self, demand: Demand, count: u64) -> Result<(), NoSession> {
+        let (kind, amount) = match demand {
+            Demand::None => return Err(NoSession),
+            Demand::Blocking(owed) => (Kind::Blocking, owed),
+            Demand::NonBlocking(length) => (Kind::NonBlocking(length), count),
+            Demand::Level => (Kind::Level, count),
+            Demand::Pid => (Kind::Pid, count),
+        };
+        if amount == 0 || amount > kind.bound() {
+            return Err(NoSession);
+        }
+        self.runs.push(Run { kind, amount }).map_err(|_| NoSession)
     }
 
     pub(crate) fn head(&self) -> Demand {

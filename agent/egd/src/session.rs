@@ -15,13 +15,13 @@ use crate::violation::Violation;
 /// [`written`](Self::written) forgets it.
 #[derive(Debug)]
 pub struct Session {
-    decoder: Decoder,
-    requests: Requests,
-    pending: Pending,
-    counters: Counters,
+    pub(crate) decoder: Decoder,
+    pub(crate) requests: Requests,
+    pub(crate) pending: Pending,
+    pub(crate) counters: Counters,
     violation: Option<Violation>,
     /// A command other than 0x02 has at least begun.
-    other_commands: bool,
+    pub(crate) other_commands: bool,
 }
 
 // The bound that a client cannot move, one for every connection: what needs no drop owns nothing elsewhere.
@@ -161,6 +161,11 @@ impl Session {
     /// counts bytes and nothing else, may be sent bytes unasked.
     pub fn only_blocking_reads(&self) -> bool {
         !self.other_commands && self.counters.blocking > 0
+    }
+
+    /// Has the peer begun any command but 0x02?
+    pub fn other_commands(&self) -> bool {
+        self.other_commands
     }
 
     /// What was asked so far.

@@ -63,6 +63,13 @@ impl Bucket {
         self.at = self.at.max(now);
     }
 
+    /// Has it hold what it held at `at`, as far as its burst allows. What it has earned since, it earned at its rate.
+    pub(crate) fn restore(&mut self, credit: i128, at: Tick) {
+        self.credit = credit.min(self.burst);
+        self.at = at;
+        self.dry_since = (credit < 0).then_some(at);
+    }
+
     /// The first instant at which it is open; `None` if that is never (or 584 years away).
     pub(crate) fn opens_at(&self) -> Option<Tick> {
         if self.credit >= 0 {

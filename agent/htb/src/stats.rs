@@ -49,6 +49,16 @@ pub struct Stats {
     pub mode: Mode,
 }
 
+/// What a node's two buckets hold at an instant, in whole bytes, rounded down; negative in debt. It is enough to go on
+/// from in another process: less than a byte is lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Levels {
+    /// Of its rate.
+    pub tokens: i64,
+    /// Of its ceil.
+    pub ctokens: i64,
+}
+
 /// What keeps a waiting leaf waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Binding {

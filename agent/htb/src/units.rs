@@ -81,6 +81,11 @@ pub(crate) fn units(bytes: u64) -> i128 {
     i128::from(bytes).saturating_mul(UNITS_PER_BYTE)
 }
 
+/// Credit worth that many bytes, or debt.
+pub(crate) fn signed_units(bytes: i64) -> i128 {
+    i128::from(bytes).saturating_mul(UNITS_PER_BYTE)
+}
+
 /// Whole bytes in that credit, rounded down, for showing and for promises: never more than there is.
 pub(crate) fn whole_bytes(credit: i128) -> i64 {
     let bytes = credit.div_euclid(UNITS_PER_BYTE);

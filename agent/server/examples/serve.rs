@@ -18,6 +18,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         socket_dir: dir.into(),
         owner: Owner::default(),
         allowed: source::Allowed::default(),
+        state_file: None,
+        held: false,
     })?;
     server.apply(vec![pool(ceil)])?;
     for vm in 0..vms.parse::<u32>()? {

@@ -116,6 +116,7 @@ impl Plane {
             if let Some((key, known)) = key.and_then(|key| Some((key, self.pools.get_mut(key)?))) {
                 if known.reconfigure(setup, now) {
                     changes.push(Change { pool: name, what: "changed" });
+                    self.enroll(key, now);
                     self.ask_anew(key, now);
                 }
                 if let Some(supply) = supply {
@@ -123,7 +124,8 @@ impl Plane {
                 }
             } else {
                 let supply = supply.expect("only a pool that is known, and stays so, keeps a supply");
-                self.pools.insert(Pool::new(setup, shaper, supply));
+                let key = self.pools.insert(Pool::new(setup, shaper, supply));
+                self.enroll(key, now);
                 changes.push(Change { pool: name, what: "added" });
             }
         }
@@ -146,7 +148,7 @@ impl Plane {
             changes.push(Change { pool: pool.setup.name.clone(), what: "deleted" });
             pool.closed = true;
             if pool.is_empty() {
-                self.pools.remove(key);
+                self.remove_pool(key);
             }
         }
         changes

@@ -32,6 +32,7 @@ impl Plane {
         let key = self.vms.insert(Vm::new(id.clone(), namespace, client, pool, leaf));
         self.ids.insert(id, key);
         self.pools.get_mut(pool).into_iter().for_each(|pool| pool.set_member(leaf, key));
+        self.enroll_vm(key, now);
         self.shed(now);
         Ok(key)
     }
@@ -58,9 +59,10 @@ impl Plane {
         let vm = self.vms.remove(key)?;
         self.ids.remove(&vm.id);
         if let Some(pool) = self.pools.get_mut(vm.pool) {
+            pool.records.release(vm.leaf, &mut self.state);
             pool.release(vm.leaf, now);
             if pool.closed && pool.is_empty() {
-                self.pools.remove(vm.pool);
+                self.remove_pool(vm.pool);
             }
         }
         vm.listener
@@ -80,8 +82,9 @@ impl Plane {
             }
             refused => MoveError::Admission(refused),
         })?;
-        if pool.degraded.is_some() {
-            let key = vm.pool;
+        let (key, degraded) = (vm.pool, pool.degraded.is_some());
+        self.enroll(key, now);
+        if degraded {
             self.ask_anew(key, now);
         }
         Ok(())

@@ -32,6 +32,7 @@ impl Plane {
         self.close_stalled(now);
         self.push_due(now);
         self.dequeue_all(now);
+        self.note_levels(now);
         self.write_all(now);
         self.close_ended(now);
     }
@@ -100,6 +101,7 @@ impl Plane {
                 }
                 self.list_stalled(key);
                 self.ask(key, now);
+                self.judge(key);
                 if received.more {
                     self.list_to_read(key);
                 }
@@ -132,6 +134,7 @@ impl Plane {
                 let vm = pool.members.granted(leaf, waited).expect("a leaf that asks is a VM's");
                 self.counters.grants += 1;
                 self.counters.granted += bytes;
+                pool.records.charge(pool.shaper.tree(), leaf);
                 self.share(vm, bytes, now);
             } else {
                 pool.next = next(decision, pool.setup.supply.spec().is_some(), now);

@@ -8,6 +8,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 use source::Supply;
 
+use crate::levels::Manner;
 use crate::slab::Key;
 use crate::stall::Stall;
 use crate::unasked::Unasked;
@@ -41,6 +42,8 @@ pub(crate) struct Connection {
     /// The peer sends no more. It may still read.
     pub(crate) ended: bool,
     pub(crate) listed: Listed,
+    /// How its peer has spoken, when that was looked at last.
+    pub(crate) manner: Manner,
     /// What it is pushed before it has said anything.
     pub(crate) unasked: Unasked,
     /// Whether it is in the middle of a command.
@@ -123,6 +126,7 @@ impl Connection {
             writable: true,
             ended: false,
             listed: Listed::default(),
+            manner: Manner::default(),
             unasked,
             stall: Stall::default(),
         }
@@ -130,6 +134,11 @@ impl Connection {
 
     pub(crate) fn session(&self) -> &Session {
         &self.session
+    }
+
+    /// Goes on with a session that another process had.
+    pub(crate) fn resume_session(&mut self, session: Session) {
+        self.session = session;
     }
 
     pub(crate) fn wants(&self) -> bool {

@@ -18,6 +18,11 @@ pub(crate) fn run(mut plane: Plane, commands: &Receiver<Command>) {
     let mut events = Events::new();
     let mut scratch = vec![0; PORTION];
     loop {
+        if plane.held {
+            let Ok(command) = commands.recv() else { return };
+            command(&mut plane, clock::now());
+            continue;
+        }
         plane.sleep(&mut events);
         if !obey(&mut plane, commands) {
             return;

@@ -44,7 +44,12 @@ pub(crate) struct Listener {
     inode: Option<(u64, u64)>,
     /// Whether the file's directory goes with it.
     directory_goes: bool,
+    /// Its file, while that still is another process's.
+    left: Option<(u64, u64)>,
 }
+
+/// No file has this device and inode.
+const NO_FILE: (u64, u64) = (0, 0);
 
 impl Listener {
     /// Listens at `path`, in a directory of its own.
@@ -66,25 +71,49 @@ impl Listener {
         let file = directory.join(SOCKET);
         refuse_living(&file)?;
         let (socket, inode) = bind_and_rename(directory, &file, owner)?;
-        Ok(Self { socket, address: Address::Unix(path.to_owned()), inode: Some(inode), directory_goes })
+        Ok(Self {
+            socket,
+            address: Address::Unix(path.to_owned()),
+            inode: Some(inode),
+            directory_goes,
+            left: None,
+        })
     }
 
     /// Listens on a port.
     pub(crate) fn tcp(address: SocketAddr) -> Result<Self, ListenError> {
         let socket = listen_tcp::open(address)?;
-        Ok(Self { socket, address: Address::Tcp(address), inode: None, directory_goes: false })
+        Ok(Self { socket, address: Address::Tcp(address), inode: None, directory_goes: false, left: None })
     }
 
     pub(crate) fn address(&self) -> &Address {
         &self.address
     }
-}
 
-#[cfg(feature = "stage")]
-impl Listener {
-    /// The process dies: nobody listens any more, and the file stays.
+    /// One that another process listens on as well, until it leaves. Its file is nobody's to remove before
+    /// [`own`](Self::own).
+    pub(crate) fn inherited(socket: OwnedFd, path: PathBuf, file: (u64, u64)) -> Self {
+        Self { socket, address: Address::Unix(path), inode: None, directory_goes: true, left: Some(file) }
+    }
+
+    /// The same of a port.
+    pub(crate) fn inherited_port(socket: OwnedFd, address: SocketAddr) -> Self {
+        Self { socket, address: Address::Tcp(address), inode: None, directory_goes: false, left: None }
+    }
+
+    /// The process before has left.
+    pub(crate) fn own(&mut self) {
+        self.inode = self.left.take().or(self.inode);
+    }
+
+    /// Nobody listens here any more, and the file stays: for a successor, or since the process dies.
     pub(crate) fn abandon(mut self) {
         self.inode = None;
+    }
+
+    /// Device and inode of its file; none of a port.
+    pub(crate) fn file(&self) -> (u64, u64) {
+        self.inode.unwrap_or(NO_FILE)
     }
 }
 

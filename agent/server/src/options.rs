@@ -17,6 +17,10 @@ pub struct Options {
     pub owner: Owner,
     /// What pools may open besides the kernel's generator and the processor.
     pub allowed: Allowed,
+    /// Where what a crash must not forget is noted; `None`: nowhere.
+    pub state_file: Option<PathBuf>,
+    /// Serve nothing before [`take_over`](crate::Server::take_over): another process does.
+    pub held: bool,
 }
 
 /// Why a server does not start.

@@ -10,9 +10,11 @@ use crate::connection::{Connection, Fault, Flushed};
 use crate::counters::Counters;
 use crate::due::Due;
 use crate::limits::Descriptors;
+use crate::listen::Listener;
 use crate::poll::{Poll, Token};
 use crate::pool::{Next, Pool};
 use crate::slab::{Key, Slab};
+use crate::state_file::StateFile;
 use crate::vm::Vm;
 
 /// Everything the loop owns. One thread has it, so there is no lock in it.
@@ -27,6 +29,12 @@ pub(crate) struct Plane {
     pub(crate) descriptors: Descriptors,
     pub(crate) counters: Counters,
     pub(crate) work: Work,
+    /// It obeys and does not serve: another process still does.
+    pub(crate) held: bool,
+    /// Sockets of another process that nobody wants any more, to be removed when that is gone.
+    pub(crate) unwanted: Vec<Listener>,
+    /// What a crash must not forget.
+    pub(crate) state: StateFile,
     /// When to stop at the latest, once draining.
     pub(crate) deadline: Option<Tick>,
 }
@@ -63,7 +71,7 @@ pub(crate) struct Work {
 }
 
 impl Plane {
-    pub(crate) fn new(descriptors: Descriptors) -> io::Result<Self> {
+    pub(crate) fn new(descriptors: Descriptors, state: StateFile) -> io::Result<Self> {
         Ok(Self {
             poll: Poll::new()?,
             pools: Slab::new(),
@@ -73,6 +81,9 @@ impl Plane {
             descriptors,
             counters: Counters::default(),
             work: Work::default(),
+            held: false,
+            unwanted: Vec::new(),
+            state,
             deadline: None,
         })
     }

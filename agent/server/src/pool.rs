@@ -6,6 +6,7 @@ use source::Supply;
 
 use crate::attach::names;
 use crate::attach_error::AttachError;
+use crate::levels::Records;
 use crate::members::Members;
 use crate::setup::{Attach, PoolSetup};
 use crate::slab::Key;
@@ -20,6 +21,8 @@ pub(crate) struct Pool {
     /// Since when the supply gives less than the pool promises, if it does.
     pub(crate) degraded: Option<Tick>,
     pub(crate) next: Next,
+    /// Where its nodes are noted.
+    pub(crate) records: Records,
     /// Connections whose 0x01 is decided when nobody can be granted more.
     pub(crate) to_settle: Vec<Key>,
     pub(crate) members: Members,
@@ -40,8 +43,17 @@ pub(crate) enum Next {
 
 impl Pool {
     pub(crate) fn new(setup: PoolSetup, shaper: htb::pool::Pool, supply: Supply) -> Self {
-        let (to_settle, members) = (Vec::new(), Members::default());
-        Self { setup, shaper, supply, closed: false, degraded: None, next: Next::Idle, to_settle, members }
+        Self {
+            setup,
+            shaper,
+            supply,
+            closed: false,
+            degraded: None,
+            next: Next::Idle,
+            records: Records::default(),
+            to_settle: Vec::new(),
+            members: Members::default(),
+        }
     }
 
     pub(crate) fn is_due(&self, now: Tick) -> bool {

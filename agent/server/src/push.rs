@@ -63,6 +63,7 @@ impl Plane {
                 connection.unasked.pushed(sent, now);
                 if sent > 0 {
                     pool.shaper.tree_mut().charge(vm.leaf, sent, now);
+                    pool.records.charge(pool.shaper.tree(), vm.leaf);
                     vm.unasked += sent;
                     self.counters.unasked += sent;
                 }

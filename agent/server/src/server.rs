@@ -1,5 +1,6 @@
 //! The handle by which the rest of the agent talks to the loop.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use source::{Sources, Supply, SupplyError};
 use crate::apply::{self, ApplyError};
 use crate::attach_error::{AttachError, DetachError, MoveError};
 use crate::clock;
+use crate::estate::{Verdict, VmEstate};
 use crate::event_loop::{self, Command};
 use crate::limits::{self, Descriptors};
 use crate::listen::{self, Listener};
@@ -24,12 +26,15 @@ use crate::plane::Plane;
 use crate::poll::ring;
 use crate::setup::{Attach, PoolSetup, SupplySpec};
 use crate::snapshot::Snapshot;
+use crate::state_file::StateFile;
 
 /// Starts the loop's thread. It serves nothing yet: see [`Server::apply`] and [`Server::attach`].
 pub fn start(options: Options) -> Result<Server, StartError> {
     listen::prepare(&options.socket_dir).map_err(StartError::SocketDirectory)?;
-    let plane =
-        Plane::new(Descriptors::within(limits::raise())).map_err(|source| StartError::Poll { source })?;
+    let descriptors = Descriptors::within(limits::raise());
+    let state = options.state_file.as_deref().map(|path| StateFile::open(path, records(descriptors.vms())));
+    let plane = Plane::new(descriptors, state.unwrap_or_default());
+    let plane = Plane { held: options.held, ..plane.map_err(|source| StartError::Poll { source })? };
     let bell = plane.poll.bell();
     let (sender, commands) = channel();
     let thread = std::thread::Builder::new()
@@ -40,6 +45,11 @@ pub fn start(options: Options) -> Result<Server, StartError> {
     let (applying, thread) = (Mutex::default(), Mutex::new(Some(thread)));
     let inner = Inner { options, commands: Some(sender), bell, applying, sources, thread };
     Ok(Server { inner: Arc::new(inner) })
+}
+
+/// As many as the VMs, their namespaces and their classes may take.
+fn records(max_vms: u64) -> usize {
+    usize::try_from(max_vms.saturating_mul(2).saturating_add(4096)).unwrap_or(usize::MAX)
 }
 
 /// A handle on the running loop. Its methods block for one turn of the loop, so an async caller calls them where
@@ -170,6 +180,50 @@ impl Server {
         let (name, to) = (id.to_owned(), class.to_owned());
         self.call(move |plane, now| plane.move_vm(&name, &to, now)).unwrap_or(Err(MoveError::Stopping))?;
         tracing::info!(vm = id, class, "moved");
+        Ok(())
+    }
+
+    /// All VMs of the process before are attached: what it noted of others is forgotten.
+    pub fn settle(&self) {
+        // One that has stopped needs nothing any more.
+        let _ = self.call(|plane, _| plane.publish_state());
+    }
+
+    /// Stops serving, shows `hand` all VMs with their sockets, on the loop's thread, and ends or goes on as it says. For
+    /// as long as that takes nobody is served.
+    pub fn hand_over(
+        &self,
+        hand: impl FnOnce(Vec<VmEstate<BorrowedFd<'_>>>) -> Verdict + Send + 'static,
+    ) -> Result<Verdict, Stopped> {
+        self.call(move |plane, now| plane.hand_over(hand, now))
+    }
+
+    /// Attaches the VMs that are wanted with what another process left of them, and gives those that cannot be. That process has stopped
+    /// and may go on, so nothing of it is changed before [`take_over`](Self::take_over).
+    pub fn inherit(
+        &self,
+        wanted: BTreeMap<String, Attach>,
+        left: Vec<VmEstate<OwnedFd>>,
+    ) -> Result<Vec<(String, AttachError)>, Stopped> {
+        let socket_dir = self.socket_dir().to_owned();
+        self.call(move |plane, now| plane.inherit_all(wanted, left, &socket_dir, now))
+    }
+
+    /// The other process serves no more: from now on this one does. Who was left no socket gets one: a port of `ports`,
+    /// or else a file.
+    pub fn take_over(&self, ports: &BTreeMap<String, SocketAddr>) -> Result<(), Stopped> {
+        for (vm, id) in self.call(|plane, _| plane.own())? {
+            let opened = match ports.get(&id) {
+                Some(port) => Listener::tcp(*port).map_err(AttachError::Listen),
+                None => self.socket_path(&id).and_then(|path| {
+                    Listener::open(&path, self.inner.options.owner).map_err(AttachError::Listen)
+                }),
+            };
+            let served = opened.and_then(|socket| self.call_vm(move |plane, _| plane.serve(vm, socket)));
+            if let Err(error) = served {
+                tracing::error!(vm = id, %error, "a VM has no socket");
+            }
+        }
         Ok(())
     }
 

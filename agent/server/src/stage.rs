@@ -19,9 +19,13 @@ use crate::poll::{Events, ring};
 use crate::portion::PORTION;
 use crate::setup::{Attach, PoolSetup, SupplySpec};
 use crate::snapshot::Snapshot;
+use crate::state_file::StateFile;
 
 /// As many VMs as anybody simulates.
 const MAX_VMS: u64 = 10_000;
+
+/// Records in a state file.
+const RECORDS: usize = 4096;
 
 /// Batches at one instant: more is a loop that never sleeps.
 const MOST: u32 = 100_000;
@@ -56,7 +60,21 @@ impl Bell {
 impl Stage {
     /// A data plane that serves nothing yet.
     pub fn new() -> io::Result<Self> {
-        Ok(Self { plane: Plane::new(Descriptors::for_vms(MAX_VMS))?, scratch: vec![0; PORTION] })
+        Self::with_state(StateFile::default())
+    }
+
+    /// The same, with a state file at `path`: it goes on from what the one before noted there.
+    pub fn noting(path: &Path) -> io::Result<Self> {
+        Self::with_state(StateFile::open(path, RECORDS))
+    }
+
+    fn with_state(state: StateFile) -> io::Result<Self> {
+        Ok(Self { plane: Plane::new(Descriptors::for_vms(MAX_VMS), state)?, scratch: vec![0; PORTION] })
+    }
+
+    /// As [`Server::settle`](crate::Server::settle).
+    pub fn settle(&mut self) {
+        self.plane.publish_state();
     }
 
     /// What its supplies ring.

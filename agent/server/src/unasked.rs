@@ -88,6 +88,11 @@ impl Unasked {
         Step::WaitUntil(self.due)
     }
 
+    /// What is left of the phase: when to look, and what may be had on credit.
+    pub(crate) fn left(&self) -> Option<(Tick, u64)> {
+        (!self.over).then_some((self.due, self.credit))
+    }
+
     /// So many bytes went.
     pub(crate) fn pushed(&mut self, bytes: u64, now: Tick) {
         self.credit = self.credit.saturating_sub(bytes);
@@ -102,6 +107,16 @@ pub(crate) struct Credit {
 }
 
 impl Credit {
+    /// That of a VM which had some before.
+    pub(crate) fn until(again: Tick) -> Self {
+        Self { again }
+    }
+
+    /// When there is some again.
+    pub(crate) fn again(self) -> Tick {
+        self.again
+    }
+
     /// Bytes that a connection made now may be pushed without tokens.
     pub(crate) fn take(&mut self, now: Tick) -> u64 {
         if now < self.again {

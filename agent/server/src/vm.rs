@@ -38,8 +38,10 @@ pub(crate) struct Vm {
     pub(crate) asked_before: egd::Counters,
     /// Bytes it was served unasked.
     pub(crate) unasked: u64,
+    /// It has only ever asked by 0x02, or nothing yet, here and in the process before.
+    pub(crate) only_reads: bool,
     /// What may be pushed to it without tokens.
-    credit: Credit,
+    pub(crate) credit: Credit,
     accepts: Pace,
     /// Its next connection, should there be one, waits until that may be accepted.
     pub(crate) accepts_late: bool,
@@ -62,6 +64,7 @@ impl Vm {
             connections,
             asked_before,
             unasked: 0,
+            only_reads: true,
             credit: Credit::default(),
             accepts: Pace::default(),
             accepts_late: false,
@@ -90,9 +93,9 @@ impl Vm {
     /// What a connection that it makes now may be pushed.
     pub(crate) fn pushes(&mut self, now: Tick) -> Unasked {
         match self.client {
-            Client::Qemu => Unasked::new(now, self.credit.take(now)),
+            Client::Qemu if self.only_reads => Unasked::new(now, self.credit.take(now)),
             // It would take them for the answer to what it asks next.
-            Client::Egd => Unasked::never(),
+            Client::Qemu | Client::Egd => Unasked::never(),
         }
     }
 

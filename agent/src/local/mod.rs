@@ -11,6 +11,7 @@ mod tests;
 
 use std::convert::Infallible;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::pin::pin;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -28,7 +29,7 @@ use self::service::Service;
 use crate::agent::Agent;
 use crate::signals::Signals;
 
-pub use socket::{ApiSocket, OWNER_ONLY, SocketError, vacant};
+pub use socket::{ApiSocket, OWNER_ONLY, SocketError, outlive, vacant};
 
 /// Calls of one caller that are answered at once.
 const CALLS: u32 = 8;
@@ -74,7 +75,7 @@ pub struct LocalApi {
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
     /// Removed from the file system when the API goes.
-    _socket: ApiSocket,
+    socket: ApiSocket,
 }
 
 impl LocalApi {
@@ -91,7 +92,18 @@ impl LocalApi {
             .recv()
             .unwrap_or_else(|_| Err(io::Error::other("its thread ended")))
             .map_err(ServeError::Setup)?;
-        Ok(Self { stop, thread, _socket: socket })
+        Ok(Self { stop, thread, socket })
+    }
+
+    /// The listening socket, to be handed on, with the device and inode of its file.
+    pub fn socket(&self) -> io::Result<(OwnedFd, (u64, u64))> {
+        self.socket.share()
+    }
+
+    /// Hangs up on everybody; the socket is another process's now.
+    pub fn leave(mut self) {
+        self.socket.disown();
+        self.stop();
     }
 
     /// Hangs up on everybody and removes the socket.

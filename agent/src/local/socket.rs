@@ -2,9 +2,15 @@
 
 use std::fs::{self, Metadata, Permissions};
 use std::io::{self, ErrorKind};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::sockopt::socket_peercred;
+use rustix::process::{PidfdFlags, pidfd_open};
 
 /// `sun_path` holds 108 bytes, the last of them a NUL.
 const MAX_PATH: usize = 107;
@@ -27,7 +33,8 @@ pub enum SocketError {
     },
     /// Somebody is alive there.
     #[error(
-        "somebody listens on {path} already; stop that daemon, or give this one directories of its own",
+        "somebody listens on {path} already; take over from that daemon with --take-over, stop it, or give this one \
+         directories of its own",
         path = path.display()
     )]
     InUse {
@@ -81,6 +88,29 @@ impl ApiSocket {
         bind_and_rename(path, mode).map_err(|source| SocketError::Bind { path: path.to_owned(), source })
     }
 
+    /// Goes on with the listener of the process before, unless its path leads elsewhere by now.
+    pub fn inherit(path: &Path, socket: OwnedFd, file: (u64, u64), mode: u32) -> Result<Self, SocketError> {
+        if fs::symlink_metadata(path).is_ok_and(|found| inode(&found) == file) {
+            // The mode may be another one now; that it cannot be set is no reason not to serve.
+            if let Err(error) = fs::set_permissions(path, Permissions::from_mode(mode)) {
+                tracing::warn!(path = %path.display(), %error, "a socket keeps its mode");
+            }
+            return Ok(Self { listener: socket.into(), path: path.to_owned(), inode: file });
+        }
+        bind_and_rename(path, mode).map_err(|source| SocketError::Bind { path: path.to_owned(), source })
+    }
+
+    /// The socket once more, for a successor, and its file.
+    pub(super) fn share(&self) -> io::Result<(OwnedFd, (u64, u64))> {
+        Ok((self.listener.try_clone()?.into(), self.inode))
+    }
+
+    /// Its file is another process's now.
+    pub(super) fn disown(&mut self) {
+        // No file has this inode.
+        self.inode = (0, 0);
+    }
+
     /// The same listener once more, for the thread that serves it.
     pub(crate) fn listener(&self) -> io::Result<UnixListener> {
         self.listener.try_clone()
@@ -110,6 +140,17 @@ pub fn vacant(path: &Path) -> Result<(), SocketError> {
         Err(error) if error.kind() == ErrorKind::WouldBlock => Err(SocketError::InUse { path: owned() }),
         Err(error) if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound) => Ok(()),
         Err(source) => Err(SocketError::Bind { path: owned(), source }),
+    }
+}
+
+/// Waits until whoever listens at `path` has died, if it is about to: a killed process takes a while to close its
+/// sockets. One that lives on is not waited for longer than `patience`.
+pub fn outlive(path: &Path, patience: Duration) {
+    let listener = UnixStream::connect(path).ok().and_then(|stream| socket_peercred(&stream).ok());
+    let exit = listener.and_then(|peer| pidfd_open(peer.pid, PidfdFlags::empty()).ok());
+    if let (Some(exit), Ok(patience)) = (exit, Timespec::try_from(patience)) {
+        // Whatever comes of it, the next look at the socket tells.
+        let _ = poll(&mut [PollFd::new(&exit, PollFlags::IN)], Some(&patience));
     }
 }
 

@@ -60,7 +60,13 @@ fn config() -> NodeConfig {
 
 fn options(dir: &TempDir) -> Options {
     let allowed = source::Allowed::default();
-    Options { socket_dir: dir.path().to_owned(), owner: Owner::default(), allowed }
+    Options {
+        socket_dir: dir.path().to_owned(),
+        owner: Owner::default(),
+        allowed,
+        state_file: None,
+        held: false,
+    }
 }
 
 fn agent() -> (TempDir, Agent) {

@@ -15,6 +15,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
@@ -23,6 +24,10 @@ use crate::agent::Agent;
 
 pub use family::{FAMILIES, Family, Kind};
 pub use page::page;
+
+/// How often, and how far apart, a port that another process leaves is asked for.
+const TRIES: u32 = 100;
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Why nothing is measured.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +87,23 @@ impl Metrics {
         Ok(Self { stop, thread })
     }
 
+    /// Answers at an address that another process is about to leave.
+    pub fn inherit(address: SocketAddr, agent: Arc<Agent>) -> Result<Self, MetricsError> {
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(MetricsError::Start)?;
+        let (stop, stopped) = oneshot::channel();
+        let thread = thread::Builder::new()
+            .name("metrics".to_owned())
+            .spawn(move || {
+                match runtime.block_on(freed(address)) {
+                    Ok(port) => runtime.block_on(http::serve(port.0, agent, stopped)),
+                    Err(error) => tracing::error!(%error, "metrics are not served any more"),
+                }
+                runtime.shutdown_background();
+            })
+            .map_err(MetricsError::Start)?;
+        Ok(Self { stop, thread })
+    }
+
     /// Hangs up on everybody.
     pub fn stop(self) {
         // It may have ended by itself.
@@ -90,4 +112,17 @@ impl Metrics {
             tracing::error!("the thread of the metrics had panicked");
         }
     }
+}
+
+/// The port, once whoever has it is gone.
+async fn freed(address: SocketAddr) -> Result<Endpoint, MetricsError> {
+    for _ in 0..TRIES {
+        match Endpoint::bind(address) {
+            Err(MetricsError::Bind { source, .. }) if source.kind() == io::ErrorKind::AddrInUse => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            bound => return bound,
+        }
+    }
+    Endpoint::bind(address)
 }

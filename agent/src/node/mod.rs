@@ -57,10 +57,13 @@ fn start(args: &Args, events: &Events) -> Result<Node> {
     let socket = directories.run.join("api.sock");
     let listening = ApiSocket::bind(&socket, OWNER_ONLY)?;
     let memory = Memory::load(&directories.state);
-    let options = Options { socket_dir: directories.socket, owner: args.owner(), allowed: args.allowed() };
+    let (socket_dir, state_file) = (directories.socket, Some(directories.run.join("state")));
+    let (owner, allowed) = (args.owner(), args.allowed());
+    let options = Options { socket_dir, owner, allowed, state_file, held: false };
     let agent = Arc::new(Agent::start(options)?);
     let held = memory.serve(&agent);
     let keeper = memory.hand_over(&agent).context("the checkpoint's thread cannot be started")?;
+    agent.settle();
     let api = LocalApi::serve(listening, Arc::clone(&agent), Arc::new(events.clone()))?;
     let pods = Pods::serve(args, &agent, events)?;
     let target = args.target();

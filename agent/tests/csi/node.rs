@@ -104,6 +104,8 @@ impl Node {
             socket_dir: host.path("run/vm"),
             owner: Owner::default(),
             allowed: source::Allowed::default(),
+            state_file: None,
+            held: false,
         };
         let agent = Arc::new(Agent::start(options).unwrap());
         let says = Arc::new(Says {

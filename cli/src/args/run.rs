@@ -17,7 +17,8 @@ use super::{Member, Port};
 ///
 /// Without -f it serves one pool `default`, fed by the kernel, with nothing assured and no class but the
 /// implicit one. A changed manifest applies at once; one with a mistake is reported, and what was accepted
-/// last goes on. SIGTERM serves what may still go, for at most a second, and ends.
+/// last goes on. SIGTERM serves what may still go, for at most a second, and ends. SIGUSR2 goes over to the program
+/// as it is on disk by then, and no connection is lost.
 ///
 /// The log goes to standard error; `ENTROPOOL_LOG` filters it (warn, info, debug) and
 /// `ENTROPOOL_LOG_FORMAT=json` writes it for programs.
@@ -66,6 +67,10 @@ pub(crate) struct RunArgs {
         value_parser = namespace
     )]
     pub(crate) namespace: String,
+    /// Take over from the daemon that serves these directories: its sockets, connections and debts. Without one there,
+    /// just start
+    #[arg(long)]
+    pub(crate) take_over: bool,
     /// Character devices that a pool may draw from, instead of /dev/hwrng
     #[arg(long = "allow-device", value_name = "PATH", num_args = 1.., default_value = "/dev/hwrng")]
     pub(crate) devices: Vec<PathBuf>,

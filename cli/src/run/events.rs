@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::{self, Receiver, Sender};
 
-use agent::Host;
+use agent::{Host, Successor};
 
 /// Something happened outside.
 #[derive(Debug)]
@@ -13,6 +13,8 @@ pub(super) enum Event {
     Vms,
     /// A VM of this namespace is about to come; whoever says so waits until `done` is dropped.
     Expect { namespace: String, done: Sender<()> },
+    /// Another process wants to take over.
+    HandOver(Successor),
     /// A signal asks for the end.
     Stop(&'static str),
 }
@@ -31,6 +33,11 @@ impl Events {
     /// Says that a manifest may have changed.
     pub(super) fn changed(&self) {
         self.send(Event::Changed);
+    }
+
+    /// Says that another process wants to take over.
+    pub(super) fn hand_over(&self, successor: Successor) {
+        self.send(Event::HandOver(successor));
     }
 
     fn send(&self, event: Event) {

@@ -16,40 +16,65 @@ const QUIET: Duration = Duration::from_millis(100);
 /// So many steps are read in between, were there never quiet.
 const STEPS: usize = 1_000;
 
-/// Follows what happens until a signal comes, and says which.
-pub(super) fn follow(daemon: &mut Daemon, events: &Receiver<Event>) -> &'static str {
+/// Why a daemon ends.
+pub(super) enum End {
+    /// This signal came.
+    Signal(&'static str),
+    /// Another process serves now.
+    HandedOver,
+}
+
+/// Follows what happens until there is an end to it.
+pub(super) fn follow(daemon: &mut Daemon, events: &Receiver<Event>) -> End {
     loop {
         match events.recv() {
             Ok(Event::Changed) => {
-                if let Some(signal) = settle(daemon, events) {
-                    return signal;
+                if let Some(end) = settle(daemon, events) {
+                    return end;
                 }
                 daemon.reread();
             }
-            Ok(Event::Vms) => daemon.keep(),
-            Ok(Event::Expect { namespace, done }) => daemon.expect(&namespace, done),
-            Ok(Event::Stop(signal)) => return signal,
+            Ok(event) => {
+                if let Some(end) = daemon.meet(event) {
+                    return end;
+                }
+            }
             // The watch and the API hold the other end for as long as the daemon lives.
-            Err(_) => return "none",
+            Err(_) => return End::Signal("none"),
         }
     }
 }
 
 /// Waits until the manifests stay as they are; a signal comes first.
-fn settle(daemon: &mut Daemon, events: &Receiver<Event>) -> Option<&'static str> {
+fn settle(daemon: &mut Daemon, events: &Receiver<Event>) -> Option<End> {
     for _ in 0..STEPS {
-        match events.recv_timeout(QUIET) {
-            Ok(Event::Changed) => {}
-            Ok(Event::Vms) => daemon.keep(),
-            Ok(Event::Expect { namespace, done }) => daemon.expect(&namespace, done),
-            Ok(Event::Stop(signal)) => return Some(signal),
-            Err(_) => return None,
+        let event = events.recv_timeout(QUIET).ok()?;
+        let end = daemon.meet(event);
+        if end.is_some() {
+            return end;
         }
     }
     None
 }
 
 impl Daemon {
+    /// Whatever happens but a change of the manifests.
+    fn meet(&mut self, event: Event) -> Option<End> {
+        match event {
+            Event::Changed => None,
+            Event::Vms => {
+                self.keep();
+                None
+            }
+            Event::Expect { namespace, done } => {
+                self.expect(&namespace, done);
+                None
+            }
+            Event::HandOver(successor) => self.hand_over(successor).then_some(End::HandedOver),
+            Event::Stop(signal) => Some(End::Signal(signal)),
+        }
+    }
+
     /// Reads the manifests anew. What cannot be taken leaves in force what is.
     fn reread(&mut self) {
         if let Err(error) = self.watch.renew() {
@@ -91,7 +116,9 @@ impl Daemon {
 
     /// Has the checkpoint know what is new.
     pub(super) fn keep(&mut self) {
-        self.keeper.note(&self.agent, self.book.specs());
+        if let Some(keeper) = &mut self.keeper {
+            keeper.note(&self.agent, self.book.specs());
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use agent::checkpoint::{Checkpoint, HostDisk, State};
 use agent::{Agent, Keeper};
 use anyhow::{Context, Result};
+use server::AttachError;
 
 use super::book::Book;
 use crate::args::RunArgs;
@@ -38,13 +39,28 @@ impl Memory {
         self.book.serves()
     }
 
-    /// Attaches the VMs again that were attached at run time, and goes on from here.
-    pub(super) fn hand_over(self, agent: &Agent) -> Result<Keeper> {
-        for (vm, error) in agent.restore(self.restore) {
+    /// The VMs that were attached at run time, and what all drew.
+    pub(super) fn restorable(&self) -> State {
+        self.restore.clone()
+    }
+
+    /// Goes on keeping what it knows.
+    pub(super) fn keep(self) -> Result<Keeper> {
+        Keeper::start(self.checkpoint, self.loaded).context("the checkpoint's thread cannot be started")
+    }
+
+    /// Says which VMs are not served, and what becomes of them.
+    pub(super) fn lament(failed: impl IntoIterator<Item = (String, AttachError)>) {
+        for (vm, error) in failed {
             let reason = error.reason();
             let remedy = format!("it is tried again at the next start; `entropool detach {vm}` forgets it");
             tracing::warn!(vm, reason, error = format!("{error}; {remedy}"), "not attached again");
         }
-        Keeper::start(self.checkpoint, self.loaded).context("the checkpoint's thread cannot be started")
+    }
+
+    /// Attaches the VMs again that were attached at run time, and goes on from here.
+    pub(super) fn restore(self, agent: &Agent) -> Result<Keeper> {
+        Self::lament(agent.restore(self.restorable()));
+        self.keep()
     }
 }

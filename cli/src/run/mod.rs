@@ -4,30 +4,58 @@ mod book;
 mod changes;
 mod events;
 mod files;
+mod inherit;
 mod live;
 mod looking;
 mod memory;
 mod planned;
+mod program;
 mod start;
 mod watch;
 
+use std::process::ExitCode;
+
+use agent::Worker;
 use anyhow::{Context, Result};
 
 use crate::args::RunArgs;
+use live::End;
+use program::Program;
 
 pub(crate) use changes::{Change, What, changes};
 pub(crate) use planned::{looked_at, plan};
 
-/// Serves until a signal says otherwise.
-pub(crate) fn run(args: &RunArgs) -> Result<()> {
+/// Serves until a signal says otherwise. The process that a person or a service manager starts only sees to it that
+/// another one does.
+pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
     agent::log_to_stderr()?;
+    match Worker::here().context("the supervisor cannot be followed")? {
+        Some(worker) => serve(args, worker).map(|()| ExitCode::SUCCESS),
+        None => {
+            let program = Program::of_this_process()?;
+            let code = agent::supervise(|| program.again()).context("no worker can be started")?;
+            Ok(ExitCode::from(code))
+        }
+    }
+}
+
+fn serve(args: &RunArgs, worker: Worker) -> Result<()> {
     agent::leave_no_core();
     let args = args.absolute().context("cannot tell the working directory")?;
     let (events, heard) = events::channel();
-    let mut daemon = start::start(&args, events)?;
-    let signal = live::follow(&mut daemon, &heard);
-    tracing::info!(signal, "draining");
-    daemon.stop();
-    tracing::info!("stopped");
+    let mut daemon = start::start(&args, worker.is_successor(), events)?;
+    worker.serves();
+    agent::notify_ready();
+    match live::follow(&mut daemon, &heard) {
+        End::Signal(signal) => {
+            tracing::info!(signal, "draining");
+            daemon.stop();
+            tracing::info!("stopped");
+        }
+        End::HandedOver => {
+            daemon.leave();
+            tracing::info!("handed over");
+        }
+    }
     Ok(())
 }

@@ -2,26 +2,29 @@
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Display, Formatter};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use agent::metrics::{Endpoint, Metrics};
-use agent::{Agent, ApiSocket, Keeper, LocalApi, vacant};
+use agent::{Agent, ApiSocket, Door, Keeper, LocalApi, outlive, vacant};
 use anyhow::{Context, Result};
 use delivery::NodeConfig;
 use server::{Attach, Client, Options, Owner, socket_path};
 
 use super::book::Book;
 use super::events::Events;
-use super::files;
 use super::live::not_served;
 use super::memory::Memory;
 use super::watch::Watch;
+use super::{files, inherit};
 use crate::args::{self, Member, Port, RunArgs};
 
 /// How long what is owed may still be served after a signal.
 const DRAIN: Duration = Duration::from_secs(1);
+/// How long a daemon that was killed may take to be gone.
+const DYING: Duration = Duration::from_millis(300);
 
 /// A daemon at work.
 pub(super) struct Daemon {
@@ -29,9 +32,13 @@ pub(super) struct Daemon {
     pub(super) book: Book,
     pub(super) agent: Arc<Agent>,
     pub(super) watch: Watch,
-    pub(super) keeper: Keeper,
-    api: LocalApi,
-    metrics: Option<Metrics>,
+    /// None while another process is to take over, or if it could not go on after that.
+    pub(super) keeper: Option<Keeper>,
+    pub(super) state_dir: PathBuf,
+    pub(super) api: LocalApi,
+    pub(super) metrics: Option<Metrics>,
+    /// Where a successor knocks.
+    _door: Option<Door>,
 }
 
 /// Everything that is wrong, a line each.
@@ -48,11 +55,15 @@ impl Display for Refused {
 }
 
 /// Starts a daemon. All that can be known to be wrong is said at once, before anything is served.
-pub(super) fn start(args: &RunArgs, events: Events) -> Result<Daemon> {
+pub(super) fn start(args: &RunArgs, succeeds: bool, events: Events) -> Result<Daemon> {
     // Watched before they are read, so that no change falls between the two.
     let changed = events.clone();
     let watch = Watch::new(&args.files, move || changed.changed())?;
     let (made, unusable) = args.directories().prepare();
+    let predecessor = if succeeds || args.take_over { inherit::predecessor(args)? } else { None };
+    if predecessor.is_none() {
+        outlive(&args.run_dir.join("api.sock"), DYING);
+    }
     let memory = Memory::load(args, unusable.is_empty());
     let mut book = memory.book.clone();
     let verdict = book.read(files::read(&args.files));
@@ -70,27 +81,60 @@ pub(super) fn start(args: &RunArgs, events: Events) -> Result<Daemon> {
         wrong.extend(members.filter_map(|(flag, vm)| homeless(flag, vm, book.config())));
     }
     wrong.extend(unusable);
-    wrong.extend(without_socket(args));
-    let endpoint = args.metrics.map(Endpoint::bind).transpose();
-    wrong.extend(endpoint.as_ref().err().map(|error| format!("--metrics: {error}")));
+    wrong.extend(twice(args));
+    let mut endpoint = None;
+    if predecessor.is_none() {
+        wrong.extend(without_socket(args));
+        let bound = args.metrics.map(Endpoint::bind).transpose();
+        endpoint = bound.unwrap_or_else(|error| {
+            wrong.push(format!("--metrics: {error}"));
+            None
+        });
+    }
     refuse(wrong)?;
-    let daemon = serve(args, memory, book, watch, events, endpoint?)?;
+    let (agent, book, keeper, listening) = match predecessor {
+        None => begin(args, memory, book)?,
+        Some(predecessor) => inherit::begin(args, memory, book, predecessor)?,
+    };
+    let agent = Arc::new(agent);
+    let door = door(args, events.clone());
+    let api = LocalApi::serve(listening, Arc::clone(&agent), Arc::new(events))?;
+    let (address, metrics) = measured(args, endpoint, &agent)?.unzip();
+    let (roots, state_dir) = (args.files.clone(), args.state_dir.clone());
+    let keeper = Some(keeper);
+    let mut daemon = Daemon { roots, book, agent, watch, keeper, state_dir, api, metrics, _door: door };
+    daemon.keep();
+    daemon.announce(args, address)?;
     made.keep();
     Ok(daemon)
 }
 
-fn serve(
+/// Where its metrics are read, if anywhere. A port that was not taken yet is another process's still.
+fn measured(
     args: &RunArgs,
-    memory: Memory,
-    book: Book,
-    watch: Watch,
-    events: Events,
     endpoint: Option<Endpoint>,
-) -> Result<Daemon> {
-    let socket = args.run_dir.join("api.sock");
-    let listening = ApiSocket::bind(&socket, args.api_mode)?;
-    let (socket_dir, allowed) = (args.socket_dir(), args.allowed());
-    let agent = Agent::start(Options { socket_dir, owner: Owner::default(), allowed })?;
+    agent: &Arc<Agent>,
+) -> Result<Option<(SocketAddr, Metrics)>> {
+    let Some(asked) = args.metrics else { return Ok(None) };
+    let address = endpoint.as_ref().map_or(Ok(asked), Endpoint::address)?;
+    if !address.ip().is_loopback() {
+        tracing::warn!(%address, "metrics can be read by everybody who reaches this address");
+    }
+    let agent = Arc::clone(agent);
+    let metrics = match endpoint {
+        Some(endpoint) => Metrics::serve(endpoint, agent)?,
+        None => Metrics::inherit(asked, agent)?,
+    };
+    Ok(Some((address, metrics)))
+}
+
+/// What a daemon that serves has.
+pub(super) type Begun = (Agent, Book, Keeper, ApiSocket);
+
+/// Begins where nobody serves.
+fn begin(args: &RunArgs, memory: Memory, book: Book) -> Result<Begun> {
+    let listening = ApiSocket::bind(&args.run_dir.join("api.sock"), args.api_mode)?;
+    let agent = Agent::start(options(args, false))?;
     let book = in_force(&agent, book, &memory)?;
     let attached = args.vms.iter().filter_map(|vm| agent.attach(wanted(vm, &args.namespace)).err());
     let listen = |port: &Port| agent.attach_tcp(wanted(&port.member, &args.namespace), port.address).err();
@@ -100,25 +144,30 @@ fn serve(
         agent.drain(Duration::ZERO);
         refuse(wrong)?;
     }
-    let keeper = memory.hand_over(&agent)?;
-    let agent = Arc::new(agent);
-    let api = LocalApi::serve(listening, Arc::clone(&agent), Arc::new(events))?;
-    let address = endpoint.as_ref().map(Endpoint::address).transpose()?;
-    let metrics = endpoint.map(|endpoint| Metrics::serve(endpoint, Arc::clone(&agent))).transpose()?;
-    let mut daemon = Daemon { roots: args.files.clone(), book, agent, watch, keeper, api, metrics };
-    daemon.keep();
-    if let Some(address) = address.filter(|address| !address.ip().is_loopback()) {
-        tracing::warn!(%address, "metrics can be read by everybody who reaches this address");
-    }
-    let vms: usize = daemon.agent.snapshot()?.pools.iter().map(|pool| pool.vms.len()).sum();
-    let (api, pools) = (socket.display(), daemon.book.config().pools.len());
-    let metrics = address.map(tracing::field::display);
-    tracing::info!(%api, pools, vms, metrics, "ready");
-    Ok(daemon)
+    let keeper = memory.restore(&agent)?;
+    agent.settle();
+    Ok((agent, book, keeper, listening))
+}
+
+/// Without one the daemon serves as well, and a planned restart costs its connections.
+fn door(args: &RunArgs, events: Events) -> Option<Door> {
+    let path = args.run_dir.join("handover.sock");
+    let door = Door::open(&path, move |successor| events.hand_over(successor));
+    let failed = |error: &std::io::Error| {
+        tracing::warn!(path = %path.display(), %error, "nobody can take over from this daemon");
+    };
+    door.inspect_err(failed).ok()
+}
+
+/// What the data plane is started with; `held` until another process has stopped.
+pub(super) fn options(args: &RunArgs, held: bool) -> Options {
+    let (socket_dir, allowed) = (args.socket_dir(), args.allowed());
+    let state_file = Some(args.run_dir.join("state"));
+    Options { socket_dir, owner: Owner::default(), allowed, state_file, held }
 }
 
 /// Puts what was read in force, or else what was in force before.
-fn in_force(agent: &Agent, book: Book, memory: &Memory) -> Result<Book> {
+pub(super) fn in_force(agent: &Agent, book: Book, memory: &Memory) -> Result<Book> {
     match agent.apply(book.config()) {
         Ok(()) => Ok(book),
         Err(error) if memory.is_of_use() && memory.book.config() != book.config() => {
@@ -133,29 +182,45 @@ fn in_force(agent: &Agent, book: Book, memory: &Memory) -> Result<Book> {
 }
 
 impl Daemon {
+    /// It serves.
+    fn announce(&self, args: &RunArgs, metrics: Option<SocketAddr>) -> Result<()> {
+        let vms: usize = self.agent.snapshot()?.pools.iter().map(|pool| pool.vms.len()).sum();
+        let (socket, pools) = (args.run_dir.join("api.sock"), self.book.config().pools.len());
+        let (api, metrics) = (socket.display(), metrics.map(tracing::field::display));
+        tracing::info!(%api, pools, vms, metrics, "ready");
+        Ok(())
+    }
+
     /// Hangs up on callers, serves what may still go, and removes the sockets.
     pub(super) fn stop(mut self) {
         self.api.stop();
         self.metrics.into_iter().for_each(Metrics::stop);
-        self.keeper.conclude(&self.agent, self.book.specs());
+        let keeper = self.keeper.take();
+        let keeper = keeper.map(|mut keeper| {
+            keeper.conclude(&self.agent, self.book.specs());
+            keeper
+        });
         self.agent.drain(DRAIN);
-        self.keeper.stop();
+        keeper.into_iter().for_each(Keeper::stop);
     }
 }
 
-fn refuse(wrong: Vec<String>) -> Result<()> {
+pub(super) fn refuse(wrong: Vec<String>) -> Result<()> {
     if wrong.is_empty() { Ok(()) } else { Err(Refused(wrong).into()) }
 }
 
-/// VMs that cannot have their socket, or not both.
+/// VMs that are named more than once.
+fn twice(args: &RunArgs) -> Vec<String> {
+    let mut ids = BTreeSet::new();
+    let again = args.vms.iter().filter(|vm| !ids.insert(&vm.id));
+    again.map(|vm| format!("--vm {} is given twice: a VM has one socket, in one class", vm.id)).collect()
+}
+
+/// VMs that cannot have their socket.
 fn without_socket(args: &RunArgs) -> Vec<String> {
     let mut ids = BTreeSet::new();
     let mut wrong = Vec::new();
-    for vm in &args.vms {
-        if !ids.insert(&vm.id) {
-            wrong.push(format!("--vm {} is given twice: a VM has one socket, in one class", vm.id));
-            continue;
-        }
+    for vm in args.vms.iter().filter(|vm| ids.insert(&vm.id)) {
         let socket = socket_path(&args.socket_dir(), &vm.id).map_err(|error| error.to_string());
         let vacant = socket.and_then(|socket| vacant(&socket).map_err(|error| error.to_string()));
         wrong.extend(vacant.err().map(|error| format!("--vm {}: {error}", vm.id)));
@@ -178,7 +243,7 @@ fn homeless(flag: &str, vm: &Member, config: &NodeConfig) -> Option<String> {
     Some(format!("{flag} {}: pool {} has no class {class}; it has {classes}", vm.id, vm.pool))
 }
 
-fn wanted(vm: &Member, namespace: &str) -> Attach {
+pub(super) fn wanted(vm: &Member, namespace: &str) -> Attach {
     let client = match vm.client {
         args::Client::Qemu => Client::Qemu,
         args::Client::Egd => Client::Egd,

@@ -145,8 +145,10 @@ impl Daemon {
         self.child.wait().unwrap();
     }
 
+    /// The process that serves: the only child of the one that was started.
     pub fn id(&self) -> u32 {
-        self.child.id()
+        let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", self.child.id())).unwrap();
+        children.trim().parse().unwrap()
     }
 
     pub fn ask(&self, args: &[&str]) -> Output {

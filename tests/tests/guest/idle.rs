@@ -14,8 +14,12 @@ fn nothing_wakes_the_daemon_when_nothing_is_asked() {
     let guest = Guest::boot(&Image::build().unwrap(), &daemon.socket("web-1"), Errand::Idle).unwrap();
     guest.done().unwrap();
 
-    let before = daemon.process().sleeps().unwrap();
+    let before = daemon.process().unwrap().sleeps().unwrap();
     // What is shown is that time passes and nothing happens.
     thread::sleep(Duration::from_secs(10));
-    assert_eq!(daemon.process().sleeps().unwrap(), before, "each thread, and how often it went to sleep");
+    assert_eq!(
+        daemon.process().unwrap().sleeps().unwrap(),
+        before,
+        "each thread, and how often it went to sleep"
+    );
 }

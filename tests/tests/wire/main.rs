@@ -3,12 +3,15 @@
 
 mod attacks;
 mod bad_manifests;
+mod hand_over;
 mod life;
 mod live_change;
 mod places;
 mod pressure;
 mod protocol;
+mod restart;
 mod shaping;
+mod supervisor;
 mod tcp;
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};

@@ -39,11 +39,11 @@ fn a_million_requests_without_a_read(manifest: &str, class: &str) {
     let daemon = start(manifest, &[format!("first=default/{class}"), format!("second=default/{class}")]);
     // What a daemon needs once for all VMs is in use after the first.
     write_requests(&daemon.socket("first"), REQUESTS / 10);
-    let before = daemon.process().memory().unwrap();
+    let before = daemon.process().unwrap().memory().unwrap();
 
     let (longest, mut client) = write_requests(&daemon.socket("second"), REQUESTS);
 
-    let grown = daemon.process().memory().unwrap().saturating_sub(before);
+    let grown = daemon.process().unwrap().memory().unwrap().saturating_sub(before);
     println!("{REQUESTS} unread requests: longest write {longest:?}, {grown} bytes more memory");
     assert!(longest <= LONGEST_WRITE, "{longest:?}");
     assert!(grown <= MOST_MEMORY, "{grown} bytes");

@@ -6,7 +6,8 @@ use super::Tree;
 use crate::node::{Kind, Place};
 use crate::params::Params;
 use crate::slab::NodeId;
-use crate::units::Tick;
+use crate::stats::Levels;
+use crate::units::{Tick, signed_units};
 
 /// Why a node cannot be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +88,21 @@ impl Tree {
         node.borrowed.set_share(u64::from(params.weight));
         node.params = params;
         self.settle_with(slot, self.nodes[slot].parent);
+        if !was_open {
+            self.rearm_below(slot);
+        }
+    }
+
+    /// Has a node's buckets hold what they held at `at`, perhaps in another process with the same clock. An instant that
+    /// is yet to come counts as now: nobody is made to wait for a clock that was another's.
+    pub fn restore(&mut self, node: NodeId, levels: Levels, at: Tick, now: Tick) {
+        self.advance(now);
+        let (slot, at) = (self.slot(node), at.min(self.now));
+        let node = &mut self.nodes[slot];
+        let was_open = node.ctokens.is_open(self.now);
+        node.tokens.restore(signed_units(levels.tokens), at);
+        node.ctokens.restore(signed_units(levels.ctokens), at);
+        self.settle(slot);
         if !was_open {
             self.rearm_below(slot);
         }

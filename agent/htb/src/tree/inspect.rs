@@ -3,7 +3,7 @@
 use super::Tree;
 use crate::node::{Kind, Node};
 use crate::slab::NodeId;
-use crate::stats::{Binding, Limit, Mode, Stats};
+use crate::stats::{Binding, Levels, Limit, Mode, Stats};
 use crate::units::{Tick, whole_bytes};
 
 impl Tree {
@@ -26,6 +26,13 @@ impl Tree {
             ctokens: whole_bytes(node.ctokens.level(now)),
             mode: mode(node, now),
         }
+    }
+
+    /// What a node's buckets hold at `now`.
+    pub fn levels(&self, node: NodeId, now: Tick) -> Levels {
+        let (node, now) = (&self.nodes[self.slot(node)], now.max(self.now));
+        let [tokens, ctokens] = [&node.tokens, &node.ctokens].map(|bucket| whole_bytes(bucket.level(now)));
+        Levels { tokens, ctokens }
     }
 
     /// The limit that keeps a leaf waiting, as the last decision left it; `None` if it does not wait.

@@ -10,4 +10,5 @@ mod limits;
 mod places;
 mod rig;
 mod shaping;
+mod state;
 mod unasked;

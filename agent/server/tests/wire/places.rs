@@ -16,8 +16,14 @@ fn mode(path: &Path) -> u32 {
 
 fn server(dir: &Path) -> Server {
     let owner = Owner { uid: None, gid: Some(fs::metadata(dir).unwrap().gid()) };
-    let server =
-        start(Options { socket_dir: dir.to_owned(), owner, allowed: source::Allowed::default() }).unwrap();
+    let server = start(Options {
+        socket_dir: dir.to_owned(),
+        owner,
+        allowed: source::Allowed::default(),
+        state_file: None,
+        held: false,
+    })
+    .unwrap();
     server.apply(vec![pool("default", UNBOUND, vec![class("shared", UNBOUND)])]).unwrap();
     server
 }
@@ -127,6 +133,8 @@ fn a_socket_directory_that_cannot_be_is_refused_at_the_start() {
             socket_dir: place.clone(),
             owner: Owner::default(),
             allowed: source::Allowed::default(),
+            state_file: None,
+            held: false,
         })
         .unwrap_err();
         assert!(error.to_string().contains(place.to_str().unwrap()), "{error}");

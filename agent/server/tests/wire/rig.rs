@@ -26,11 +26,24 @@ pub(crate) struct Rig {
 impl Rig {
     /// Serves one pool.
     pub(crate) fn new(pool: PoolSetup) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::within(tempfile::tempdir().unwrap(), pool)
+    }
+
+    /// Serves one pool in the place of a server that is gone.
+    pub(crate) fn after(self, pool: PoolSetup) -> Self {
+        let Self { server, dir } = self;
+        server.settle();
+        drop(server);
+        Self::within(dir, pool)
+    }
+
+    fn within(dir: TempDir, pool: PoolSetup) -> Self {
         let options = Options {
             socket_dir: dir.path().join("vm"),
             owner: Owner::default(),
             allowed: source::Allowed::default(),
+            state_file: Some(dir.path().join("state")),
+            held: false,
         };
         let server = start(options).unwrap();
         server.apply(vec![pool]).unwrap();

@@ -32,7 +32,7 @@ fn a_thousand_vms_that_do_not_read_fit_in_64_mebibytes() {
     last.write_all(&[1]).unwrap();
     EgdClient::from(clients.swap_remove(0)).receive(64).unwrap();
 
-    let memory = daemon.process().resident().unwrap();
+    let memory = daemon.process().unwrap().resident().unwrap();
     println!("{VMS} VMs that do not read: {} KiB resident", memory / 1024);
     assert!(memory < MEMORY, "{memory} bytes");
 }

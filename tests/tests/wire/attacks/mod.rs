@@ -117,7 +117,8 @@ impl Stage {
 
     fn look(&self, honest: &mut Honest, act: &Act, period: Duration) -> Row {
         let before = honest.measure(WARM_UP, BEFORE);
-        let (descriptors, over) = (self.daemon.process().descriptors().unwrap(), AtomicBool::new(false));
+        let (descriptors, over) =
+            (self.daemon.process().unwrap().descriptors().unwrap(), AtomicBool::new(false));
         let level = self.level_aside();
         let place = self.socket(act.name);
         let verdict = thread::scope(|scope| {
@@ -128,8 +129,14 @@ impl Stage {
                 before,
                 during,
                 api: self.watcher.longest(),
-                memory: self.daemon.process().resident().unwrap(),
-                descriptors: self.daemon.process().descriptors().unwrap().saturating_sub(descriptors),
+                memory: self.daemon.process().unwrap().resident().unwrap(),
+                descriptors: self
+                    .daemon
+                    .process()
+                    .unwrap()
+                    .descriptors()
+                    .unwrap()
+                    .saturating_sub(descriptors),
                 level_stays: self.level_aside() == level,
             };
             over.store(true, Ordering::Relaxed);

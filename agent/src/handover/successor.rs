@@ -1,0 +1,144 @@
+//! The predecessor's end: who asks, and what becomes of it.
+
+use std::fs;
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Sender};
+use std::thread;
+use std::time::Duration;
+
+use prost::Message as _;
+use rustix::net::sockopt::socket_peercred;
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, listen, socket_with,
+};
+use rustix::process::geteuid;
+use server::VmEstate;
+
+use super::channel::{BODY, Channel, DESCRIPTORS, Kind};
+use super::{HandOverError, VERSION, wire};
+
+/// For its owner alone: who may speak here gets every socket there is.
+const MODE: u32 = 0o600;
+/// How long a stranger may take to say what it wants.
+const HELLO: Duration = Duration::from_secs(1);
+/// How long a successor may prepare. The data plane serves meanwhile; changes wait.
+const PREPARE: Duration = Duration::from_secs(30);
+/// How long a successor may take to take over. Nobody is served meanwhile.
+const TAKE: Duration = Duration::from_secs(1);
+
+/// Where a successor knocks. When it goes, so does its file, if that is still its own.
+#[derive(Debug)]
+pub struct Door {
+    path: PathBuf,
+    inode: (u64, u64),
+}
+
+/// A process that wants to take over from this one.
+#[derive(Debug)]
+pub struct Successor {
+    channel: Channel,
+    /// Dropped when there is an end to it: the next one is heard then.
+    _turn: Sender<()>,
+}
+
+impl Door {
+    /// Listens at `path`, whoever was there before, and hands each successor that comes to `meet`: one after the other.
+    pub fn open(path: &Path, meet: impl Fn(Successor) + Send + 'static) -> io::Result<Self> {
+        let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+        let temporary = path.with_file_name(".handover.n");
+        let _ = fs::remove_file(&temporary);
+        bind(&socket, &SocketAddrUnix::new(&temporary)?)?;
+        fs::set_permissions(&temporary, fs::Permissions::from_mode(MODE))?;
+        listen(&socket, 1)?;
+        let found = fs::symlink_metadata(&temporary)?;
+        fs::rename(&temporary, path)?;
+        thread::Builder::new().name("hand-over".to_owned()).spawn(move || answer(&socket, &meet))?;
+        Ok(Self { path: path.to_owned(), inode: (found.dev(), found.ino()) })
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        let own = |found: fs::Metadata| (found.dev(), found.ino()) == self.inode;
+        if fs::symlink_metadata(&self.path).is_ok_and(own) {
+            // A file that nobody listens at is in nobody's way.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn answer(socket: &OwnedFd, meet: &impl Fn(Successor)) {
+    loop {
+        let Ok(peer) = accept_with(socket, SocketFlags::CLOEXEC) else {
+            // No descriptor is free, or a signal came. Who knocks waits.
+            let _ = rustix::event::poll(&mut [], Some(&rustix::event::Timespec { tv_sec: 1, tv_nsec: 0 }));
+            continue;
+        };
+        let channel = Channel(peer);
+        match introduce(&channel) {
+            Ok(()) => {
+                let (turn, over) = mpsc::channel();
+                meet(Successor { channel, _turn: turn });
+                // Ends when the successor is dropped.
+                let _ = over.recv();
+            }
+            Err(error) => {
+                tracing::warn!(%error, "somebody knocked who is no successor");
+                let _ = channel.say(Kind::Refused, error.to_string().as_bytes());
+            }
+        }
+    }
+}
+
+fn introduce(channel: &Channel) -> io::Result<()> {
+    let refuse = |sentence: String| Err(io::Error::new(io::ErrorKind::PermissionDenied, sentence));
+    let peer = socket_peercred(&channel.0)?;
+    if peer.uid != geteuid() {
+        return refuse(format!("process {} runs as another user", peer.pid.as_raw_nonzero()));
+    }
+    channel.set_patience(HELLO)?;
+    let hello = channel.expect(Kind::Hello)?;
+    match hello.body.first_chunk().map(|version| u16::from_be_bytes(*version)) {
+        // What is newer knows how to speak to us.
+        Some(VERSION..) => Ok(()),
+        version => refuse(format!("version {version:?} of the hand-over is too old: this is {VERSION}")),
+    }
+}
+
+impl Successor {
+    /// Tells it to prepare, and waits until it has.
+    pub(crate) fn offer(&self) -> Result<(), HandOverError> {
+        let offer = || {
+            self.channel.set_patience(PREPARE)?;
+            self.channel.say(Kind::Offer, &VERSION.to_be_bytes())?;
+            self.channel.expect(Kind::Ask).map(|_| ())
+        };
+        offer().map_err(HandOverError::Prepare)
+    }
+
+    /// Gives it everything; when this succeeds, it serves, and we never do again.
+    pub(crate) fn give(
+        &self,
+        vms: &[VmEstate<BorrowedFd<'_>>],
+        api: &(OwnedFd, (u64, u64)),
+    ) -> Result<(), HandOverError> {
+        let give = || {
+            self.channel.set_patience(TAKE)?;
+            let (estate, sockets) = wire::pack(vms, api);
+            for some in sockets.chunks(DESCRIPTORS) {
+                self.channel.send(Kind::Sockets, &[], some)?;
+            }
+            let estate = estate.encode_to_vec();
+            for part in estate.chunks(BODY) {
+                self.channel.say(Kind::Part, part)?;
+            }
+            self.channel.say(Kind::End, &(sockets.len() as u64).to_be_bytes())?;
+            self.channel.expect(Kind::Ready)?;
+            self.channel.say(Kind::Done, &[])
+        };
+        give().map_err(HandOverError::Take)
+    }
+}

@@ -1,0 +1,167 @@
+//! An estate as it travels.
+
+use std::collections::HashMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use egd::{Counters, Demand, Reply, Saved};
+use htb::Tick;
+use proto::handover as wire;
+use rustix::fs::fstat;
+use server::{ConnectionEstate, VmEstate};
+
+/// What a successor gets.
+#[derive(Debug)]
+pub struct Estate {
+    /// The VMs with their sockets.
+    pub vms: Vec<VmEstate<OwnedFd>>,
+    /// The local API's listening socket, with the device and inode of its file.
+    pub api: Option<(OwnedFd, (u64, u64))>,
+    /// Since when nobody is served.
+    pub stopped: Tick,
+}
+
+/// The name of a socket, in both processes.
+fn name(socket: impl AsFd) -> u64 {
+    // Zero is nobody's, and what cannot be named is not handed over.
+    fstat(socket).map_or(0, |found| found.st_ino)
+}
+
+/// The message, and the sockets to go with it.
+pub(super) fn pack<'a>(
+    vms: &'a [VmEstate<BorrowedFd<'a>>],
+    api: &'a (OwnedFd, (u64, u64)),
+) -> (wire::Estate, Vec<BorrowedFd<'a>>) {
+    let mut sockets = vec![api.0.as_fd()];
+    for vm in vms {
+        sockets.extend(vm.listener);
+        sockets.extend(vm.connections.iter().map(|connection| connection.socket));
+    }
+    let stopped = server::now().0;
+    let api = Some(listener(&api.0, api.1));
+    (wire::Estate { vms: vms.iter().map(vm).collect(), api, stopped }, sockets)
+}
+
+/// The estate again. A socket that did not come is one that is gone.
+pub(super) fn unpack(estate: wire::Estate, sockets: Vec<OwnedFd>) -> Estate {
+    let mut sockets: HashMap<u64, OwnedFd> =
+        sockets.into_iter().map(|socket| (name(&socket), socket)).collect();
+    let api = estate.api.and_then(|api| Some((sockets.remove(&api.socket)?, file(&api))));
+    let vms = estate.vms.into_iter().map(|vm| unpack_vm(vm, &mut sockets)).collect();
+    Estate { vms, api, stopped: Tick(estate.stopped) }
+}
+
+fn listener(socket: impl AsFd, (file_device, file_inode): (u64, u64)) -> wire::Listener {
+    wire::Listener { socket: name(socket), file_device, file_inode }
+}
+
+fn file(listener: &wire::Listener) -> (u64, u64) {
+    (listener.file_device, listener.file_inode)
+}
+
+fn vm(vm: &VmEstate<BorrowedFd<'_>>) -> wire::Vm {
+    wire::Vm {
+        id: vm.id.clone(),
+        listener: vm.listener.map(|socket| listener(socket, vm.file)),
+        connections: vm.connections.iter().map(connection).collect(),
+        asked_before: Some(counters(vm.asked_before)),
+        bytes: vm.bytes,
+        unasked: vm.unasked,
+        credit_again: vm.credit_again.0,
+    }
+}
+
+fn unpack_vm(vm: wire::Vm, sockets: &mut HashMap<u64, OwnedFd>) -> VmEstate<OwnedFd> {
+    VmEstate {
+        file: vm.listener.as_ref().map_or((0, 0), file),
+        listener: vm.listener.and_then(|listener| sockets.remove(&listener.socket)),
+        connections: vm
+            .connections
+            .into_iter()
+            .filter_map(|connection| {
+                let socket = sockets.remove(&connection.socket)?;
+                Some(unpack_connection(connection, socket))
+            })
+            .collect(),
+        asked_before: vm.asked_before.map(unpack_counters).unwrap_or_default(),
+        bytes: vm.bytes,
+        unasked: vm.unasked,
+        credit_again: Tick(vm.credit_again),
+        id: vm.id,
+    }
+}
+
+fn connection(left: &ConnectionEstate<BorrowedFd<'_>>) -> wire::Connection {
+    let session = &left.session;
+    wire::Connection {
+        socket: name(left.socket),
+        partial: session.partial.clone(),
+        requests: session.requests.iter().map(|(demand, count)| request(*demand, *count)).collect(),
+        replies: session.replies.iter().map(reply).collect(),
+        asked: Some(counters(session.counters)),
+        other_commands: session.other_commands,
+        ended: left.ended,
+        push: left.push.map(|(due, credit)| wire::Push { due: due.0, credit }),
+    }
+}
+
+fn unpack_connection(left: wire::Connection, socket: OwnedFd) -> ConnectionEstate<OwnedFd> {
+    let session = Saved {
+        partial: left.partial,
+        requests: left.requests.iter().map(unpack_request).collect(),
+        replies: left.replies.into_iter().filter_map(unpack_reply).collect(),
+        counters: left.asked.map(unpack_counters).unwrap_or_default(),
+        other_commands: left.other_commands,
+    };
+    let push = left.push.map(|push| (Tick(push.due), push.credit));
+    ConnectionEstate { socket, session, ended: left.ended, push }
+}
+
+fn request(demand: Demand, count: u64) -> wire::Request {
+    let (command, bytes) = match demand {
+        Demand::None => (u32::MAX, 0),
+        Demand::Level => (0, 0),
+        Demand::NonBlocking(bytes) => (1, u64::from(bytes)),
+        Demand::Blocking(bytes) => (2, bytes),
+        Demand::Pid => (4, 0),
+    };
+    wire::Request { command, bytes, count }
+}
+
+/// What this version does not know becomes no demand, which no session takes: that connection is closed.
+fn unpack_request(request: &wire::Request) -> (Demand, u64) {
+    let demand = match request.command {
+        0 => Demand::Level,
+        1 => u8::try_from(request.bytes).map_or(Demand::None, Demand::NonBlocking),
+        2 => Demand::Blocking(request.bytes),
+        4 => Demand::Pid,
+        _ => Demand::None,
+    };
+    (demand, request.count)
+}
+
+fn reply(reply: &Reply) -> wire::Reply {
+    use wire::reply::Reply as Wire;
+    let reply = match reply {
+        Reply::Literal(bytes) => Wire::Literal(bytes.clone()),
+        Reply::Random(count) => Wire::Random(*count),
+    };
+    wire::Reply { reply: Some(reply) }
+}
+
+fn unpack_reply(reply: wire::Reply) -> Option<Reply> {
+    use wire::reply::Reply as Wire;
+    reply.reply.map(|reply| match reply {
+        Wire::Literal(bytes) => Reply::Literal(bytes),
+        Wire::Random(count) => Reply::Random(count),
+    })
+}
+
+fn counters(asked: Counters) -> wire::Counters {
+    let Counters { level, non_blocking, blocking, write, pid, discarded, saturations } = asked;
+    wire::Counters { level, non_blocking, blocking, write, pid, discarded, saturations }
+}
+
+fn unpack_counters(asked: wire::Counters) -> Counters {
+    let wire::Counters { level, non_blocking, blocking, write, pid, discarded, saturations } = asked;
+    Counters { level, non_blocking, blocking, write, pid, discarded, saturations }
+}

@@ -1,0 +1,256 @@
+//! What becomes of workers that start, serve and die: a machine without processes, signals or time.
+
+use std::time::Duration;
+
+/// The pause before the first repeated attempt of a worker that has never served; it doubles with each.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// The exit code of wrong use: no repetition makes that right.
+const WRONG_USE: u8 = 2;
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// By itself, with this code.
+    Exited(u8),
+    /// By this signal.
+    Killed(u8),
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Nothing, until something happens.
+    Wait,
+    /// Start a worker that begins from what the last one left, after a pause.
+    Start(Duration),
+    /// Start a worker that takes over from the one that serves.
+    Succeed,
+    /// End, with this code.
+    Exit(u8),
+}
+
+/// A process id.
+pub(super) type Id = i32;
+
+/// The workers there are. At most two, and two only while one takes over from the other.
+#[derive(Debug, Default)]
+pub(super) struct Life {
+    current: Option<Id>,
+    successor: Option<Id>,
+    /// The current one has served.
+    serves: bool,
+    /// Some worker has.
+    has_served: bool,
+    failures: u32,
+    stopping: bool,
+}
+
+impl Life {
+    /// A worker was started, as [`Step::Start`] or [`Step::Succeed`] said.
+    pub(super) fn started(&mut self, id: Id, succeeds: bool) {
+        if succeeds {
+            self.successor = Some(id);
+        } else {
+            (self.current, self.serves) = (Some(id), false);
+        }
+    }
+
+    /// A worker says that it serves.
+    pub(super) fn served(&mut self, id: Id) {
+        if self.successor == Some(id) {
+            // The one before it has handed over, and ends by itself.
+            (self.current, self.successor) = (Some(id), None);
+        }
+        if self.current == Some(id) {
+            (self.serves, self.has_served, self.failures) = (true, true, 0);
+        }
+    }
+
+    /// Somebody wants the end. The workers are told by the caller.
+    pub(super) fn stop(&mut self) -> Step {
+        self.stopping = true;
+        if self.workers().next().is_none() { Step::Exit(0) } else { Step::Wait }
+    }
+
+    /// Somebody wants a successor for the current worker.
+    pub(super) fn succeed(&self) -> Step {
+        let may = self.serves && self.current.is_some() && self.successor.is_none() && !self.stopping;
+        if may { Step::Succeed } else { Step::Wait }
+    }
+
+    /// A process has ended. It may be nobody's worker: pid 1 inherits orphans.
+    pub(super) fn died(&mut self, id: Id, end: End) -> Step {
+        if self.successor == Some(id) {
+            self.successor = None;
+            return if self.stopping && self.current.is_none() { Step::Exit(code(end)) } else { Step::Wait };
+        }
+        if self.current != Some(id) {
+            return Step::Wait;
+        }
+        let served = std::mem::take(&mut self.serves);
+        self.current = self.successor.take();
+        if self.current.is_some() {
+            // It has handed over and its successor has not yet said so, or died on the way: then that one finds
+            // nobody there.
+            return Step::Wait;
+        }
+        match end {
+            _ if self.stopping => Step::Exit(code(end)),
+            End::Exited(code @ (0 | WRONG_USE)) => Step::Exit(code),
+            End::Exited(code) if !self.has_served => Step::Exit(code),
+            _ if served => Step::Start(Duration::ZERO),
+            _ => Step::Start(self.pause()),
+        }
+    }
+
+    /// Those that are to hear of a signal.
+    pub(super) fn workers(&self) -> impl Iterator<Item = Id> {
+        self.current.into_iter().chain(self.successor)
+    }
+
+    fn pause(&mut self) -> Duration {
+        let pause = FIRST_PAUSE.saturating_mul(1 << self.failures.min(16)).min(LONGEST_PAUSE);
+        self.failures += 1;
+        pause
+    }
+}
+
+/// The code of a supervisor whose worker was told to end and did so like this. One that had not yet taken over the
+/// signal died of it, and that is what was wanted.
+fn code(end: End) -> u8 {
+    const WANTED: [u8; 3] = [1, 2, 15]; // SIGHUP, SIGINT, SIGTERM
+    match end {
+        End::Exited(code) => code,
+        End::Killed(signal) if WANTED.contains(&signal) => 0,
+        End::Killed(signal) => 128_u8.saturating_add(signal),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KILLED: End = End::Killed(9);
+
+    /// The life of a supervisor whose first worker, 10, serves.
+    fn serving() -> Life {
+        let mut life = Life::default();
+        life.started(10, false);
+        life.served(10);
+        life
+    }
+
+    #[test]
+    fn a_worker_that_served_is_started_again_at_once_however_often_it_dies() {
+        let mut life = serving();
+        for id in 10..1_000 {
+            assert_eq!(life.died(id, KILLED), Step::Start(Duration::ZERO));
+            life.started(id + 1, false);
+            life.served(id + 1);
+        }
+    }
+
+    #[test]
+    fn a_panic_or_an_error_of_one_that_served_is_a_crash_too() {
+        for end in [End::Exited(1), End::Exited(101), End::Killed(6)] {
+            assert_eq!(serving().died(10, end), Step::Start(Duration::ZERO), "{end:?}");
+        }
+    }
+
+    #[test]
+    fn one_that_dies_before_it_serves_waits_longer_each_time_up_to_ten_seconds() {
+        let mut life = serving();
+        life.died(10, KILLED);
+        let mut pauses = Vec::new();
+        for id in 11..20 {
+            life.started(id, false);
+            let Step::Start(pause) = life.died(id, if id % 2 == 0 { KILLED } else { End::Exited(1) }) else {
+                panic!("given up");
+            };
+            pauses.push(pause.as_millis());
+        }
+        assert_eq!(pauses, [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
+        life.started(20, false);
+        life.served(20);
+        life.died(20, KILLED);
+        life.started(21, false);
+        assert_eq!(life.died(21, KILLED), Step::Start(FIRST_PAUSE), "serving makes up for all before");
+    }
+
+    #[test]
+    fn what_no_repetition_makes_right_is_passed_on() {
+        for code in [1, 2] {
+            let mut life = Life::default();
+            life.started(10, false);
+            assert_eq!(life.died(10, End::Exited(code)), Step::Exit(code));
+        }
+        assert_eq!(serving().died(10, End::Exited(2)), Step::Exit(2));
+        assert_eq!(
+            serving().died(10, End::Exited(0)),
+            Step::Exit(0),
+            "it has handed over to somebody else's"
+        );
+    }
+
+    #[test]
+    fn the_end_waits_for_the_worker_and_passes_its_code_on() {
+        for (end, code) in
+            [(End::Exited(0), 0), (End::Exited(1), 1), (End::Killed(15), 0), (End::Killed(9), 137)]
+        {
+            let mut life = serving();
+            assert_eq!(life.stop(), Step::Wait);
+            assert_eq!(life.died(10, end), Step::Exit(code));
+        }
+        let mut life = serving();
+        life.died(10, KILLED);
+        assert_eq!(life.stop(), Step::Exit(0), "between two workers there is nobody to wait for");
+    }
+
+    #[test]
+    fn a_successor_replaces_the_worker_whoever_of_them_is_heard_first() {
+        for told_first in [true, false] {
+            let mut life = serving();
+            assert_eq!(life.succeed(), Step::Succeed);
+            life.started(11, true);
+            assert_eq!(life.succeed(), Step::Wait, "one at a time");
+            if told_first {
+                life.served(11);
+                assert_eq!(life.died(10, End::Exited(0)), Step::Wait);
+            } else {
+                assert_eq!(life.died(10, End::Exited(0)), Step::Wait);
+                life.served(11);
+            }
+            assert_eq!(life.workers().collect::<Vec<_>>(), [11]);
+            assert_eq!(life.died(11, KILLED), Step::Start(Duration::ZERO));
+        }
+    }
+
+    #[test]
+    fn a_successor_that_fails_leaves_the_worker_as_it_was() {
+        let mut life = serving();
+        life.started(11, true);
+        assert_eq!(life.died(11, End::Exited(1)), Step::Wait);
+        assert_eq!(life.workers().collect::<Vec<_>>(), [10]);
+        assert_eq!(life.died(10, KILLED), Step::Start(Duration::ZERO));
+    }
+
+    #[test]
+    fn when_both_are_told_to_end_both_are_waited_for() {
+        let mut life = serving();
+        life.started(11, true);
+        assert_eq!(life.stop(), Step::Wait);
+        assert_eq!(life.died(10, End::Exited(0)), Step::Wait);
+        assert_eq!(life.died(11, End::Killed(15)), Step::Exit(0));
+    }
+
+    #[test]
+    fn before_it_serves_nobody_can_succeed_a_worker_and_orphans_matter_to_none() {
+        let mut life = Life::default();
+        life.started(10, false);
+        assert_eq!(life.succeed(), Step::Wait);
+        assert_eq!(life.died(99, KILLED), Step::Wait);
+        assert_eq!(life.workers().collect::<Vec<_>>(), [10]);
+    }
+}

@@ -1,0 +1,90 @@
+//! Daemons that die, and daemons that hand over, under many clients.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use entropool_tests::{Daemon, Herd, Report};
+use rustix::process::Signal;
+use soak::Run;
+
+use crate::{OPEN, alone, host};
+
+/// What no read in a guest may pass, whatever happens to the daemon.
+const AFTER_A_CRASH: Duration = Duration::from_millis(2500);
+/// How long nobody is served at most while a process takes over.
+const PAUSE: Duration = Duration::from_millis(200);
+
+fn serve(count: usize) -> (Daemon, Vec<PathBuf>) {
+    let vms: Vec<_> = (0..count).map(|vm| format!("vm-{vm}=default/any")).collect();
+    let daemon = Daemon::start(host(OPEN), &vms).unwrap();
+    let sockets = (0..count).map(|vm| daemon.socket(&format!("vm-{vm}"))).collect();
+    (daemon, sockets)
+}
+
+fn healthy(report: &Report) {
+    assert_eq!(report.repeated, 0, "16 bytes came twice");
+    assert!((490..=510).contains(&report.ones), "{} of a thousand bits are ones", report.ones);
+}
+
+#[test]
+fn no_client_waits_long_for_a_daemon_that_dies_again_and_again() {
+    let _machine = alone();
+    let mut run = Run::begin("kills-under-clients", 50, 1_000);
+    let mut dice = run.dice();
+    let (daemon, sockets) = serve(250);
+    let herd = Herd::start(sockets, Duration::from_millis(50)).unwrap();
+    for _ in 0..run.count() {
+        // Long enough for everybody to come back once, and short enough that many have not asked again yet.
+        std::thread::sleep(Duration::from_millis(1_200 + dice.below(400)));
+        daemon.crash().unwrap();
+    }
+    std::thread::sleep(AFTER_A_CRASH);
+    let report = herd.stop().unwrap();
+    println!("{report:?}");
+    run.figure("longest_wait_ms", u64::try_from(report.longest.as_millis()).unwrap());
+    run.figure("answered", report.answered);
+    assert!(report.ended > 250, "{report:?}");
+    assert!(report.longest <= AFTER_A_CRASH, "{report:?}");
+    healthy(&report);
+}
+
+#[test]
+fn a_planned_restart_drops_nobody() {
+    let _machine = alone();
+    let mut run = Run::begin("planned-restarts", 20, 500);
+    let (daemon, sockets) = serve(1_000);
+    let herd = Herd::start(sockets, Duration::from_millis(100)).unwrap();
+    let mut pauses = Vec::new();
+    for _ in 0..run.count() {
+        std::thread::sleep(Duration::from_millis(200));
+        let before = daemon.process().unwrap().id();
+        daemon.signal(Signal::USR2).unwrap();
+        pauses.push(pause(&daemon.wait_for("took over").unwrap()));
+        daemon.wait_for("ready").unwrap();
+        assert_ne!(daemon.process().unwrap().id(), before);
+    }
+    let report = herd.stop().unwrap();
+    pauses.sort();
+    let (middle, longest) = (pauses[pauses.len() / 2], pauses[pauses.len() - 1]);
+    println!("nobody is served for {middle:?} (median), {longest:?} (longest); {report:?}");
+    run.figure("median_pause_ms", u64::try_from(middle.as_millis()).unwrap());
+    run.figure("longest_pause_ms", u64::try_from(longest.as_millis()).unwrap());
+    run.figure("longest_wait_ms", u64::try_from(report.longest.as_millis()).unwrap());
+    assert_eq!(report.ended, 0, "connections were dropped");
+    // One in four: on a busy machine two processes that wait for each other wait for all others, too.
+    assert!(pauses[pauses.len() / 4] <= PAUSE, "{pauses:?}");
+    assert!(report.longest <= AFTER_A_CRASH, "{report:?}");
+    healthy(&report);
+}
+
+/// `pause=12.345678ms` of the line that a successor logs.
+fn pause(line: &str) -> Duration {
+    let text = line.split("pause=").nth(1).unwrap().split_whitespace().next().unwrap();
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap();
+    let number: f64 = text[..split].parse().unwrap();
+    match &text[split..] {
+        "s" => Duration::from_secs_f64(number),
+        "ms" => Duration::from_secs_f64(number / 1e3),
+        _ => Duration::from_secs_f64(number / 1e6),
+    }
+}

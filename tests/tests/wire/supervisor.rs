@@ -1,0 +1,120 @@
+//! The first process of a daemon, and the one that it starts again.
+
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use entropool_tests::EgdClient;
+use entropool_tests::daemon::Refusal;
+use rustix::process::{Signal, kill_process};
+
+use crate::{OPEN, alone, beside_others, host, start};
+
+/// From the death of a worker to the first connection that the next one takes.
+const BACK: Duration = Duration::from_millis(100);
+const MOST_MEMORY: u64 = 2 * 1024 * 1024;
+
+#[test]
+fn a_worker_that_is_killed_is_back_at_once() {
+    let _machine = alone();
+    let daemon = start(OPEN, &["a=default/any"]);
+    let mut gaps: Vec<_> = (0..5)
+        .map(|_| {
+            let worker = daemon.process().unwrap();
+            let mut client = EgdClient::connect(&daemon.socket("a")).unwrap();
+            client.read(1).unwrap();
+            let begin = Instant::now();
+            kill_process(worker.pid().unwrap(), Signal::KILL).unwrap();
+            assert!(client.is_closed());
+            draw(&daemon.socket("a"));
+            let gap = begin.elapsed();
+            daemon.wait_for("ready").unwrap();
+            assert_ne!(daemon.process().unwrap().id(), worker.id());
+            gap
+        })
+        .collect();
+    gaps.sort();
+    println!("from kill -9 to the first byte of the next worker: {gaps:?}");
+    // Of five the middle one: the machine may be busy with something else.
+    assert!(gaps[2] <= BACK, "{gaps:?}");
+}
+
+/// Draws a byte as soon as somebody serves. A dead daemon's file refuses at once, and a dying one's socket may still
+/// take a connection.
+fn draw(socket: &Path) {
+    let byte = || EgdClient::connect(socket)?.read(1);
+    for _ in 0..10_000 {
+        if byte().is_ok() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    panic!("nobody serves at {}", socket.display());
+}
+
+#[test]
+fn the_supervisor_is_small() {
+    let _machine = beside_others();
+    let daemon = start(OPEN, &["a=default/any"]);
+    daemon.crash().unwrap();
+    let memory = daemon.supervisor().memory().unwrap();
+    println!("the supervisor has {} KiB of its own", memory / 1024);
+    assert!(memory <= MOST_MEMORY, "{memory} bytes");
+}
+
+#[test]
+fn a_worker_dies_with_its_supervisor_and_its_places_can_be_taken_at_once() {
+    let _machine = beside_others();
+    let mut daemon = start(OPEN, &["a=default/any"]);
+    let worker = daemon.process().unwrap();
+    let mut client = EgdClient::connect(&daemon.socket("a")).unwrap();
+    client.read(1).unwrap();
+    daemon.restart().unwrap();
+    assert!(client.is_closed());
+    assert_ne!(daemon.process().unwrap().id(), worker.id());
+    EgdClient::connect(&daemon.socket("a")).unwrap().read(1).unwrap();
+}
+
+#[test]
+fn every_signal_that_ends_a_daemon_reaches_the_worker() {
+    let _machine = beside_others();
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        let mut daemon = start(OPEN, &["a=default/any"]);
+        daemon.signal(signal).unwrap();
+        daemon.wait_for("stopped").unwrap();
+        assert_eq!(daemon.ended().unwrap().code(), Some(0), "{signal:?}");
+        assert!(!daemon.socket("a").exists());
+    }
+}
+
+#[test]
+fn a_service_manager_is_told_when_somebody_serves() {
+    let _machine = beside_others();
+    let host = host(OPEN);
+    let socket = host.path().join("notify");
+    let manager = UnixDatagram::bind(&socket).unwrap();
+    manager.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut command = host.run();
+    command.args(["--vm", "a=default/any,client=egd"]).env("NOTIFY_SOCKET", &socket);
+    let mut daemon = command.spawn().unwrap();
+    let mut words = [0; 64];
+    let told = manager.recv(&mut words);
+    let drawn =
+        told.as_ref().ok().map(|_| EgdClient::connect(&host.socket("a")).and_then(|mut it| it.read(1)));
+    daemon.kill().unwrap();
+    daemon.wait().unwrap();
+    assert_eq!(&words[..told.unwrap()], b"READY=1");
+    drawn.unwrap().unwrap();
+}
+
+#[test]
+fn what_is_wrong_with_the_command_line_or_the_manifests_is_said_once() {
+    let _machine = beside_others();
+    let host = host(OPEN);
+    let wrong_use = Refusal::of(host.run().arg("--no-such-flag")).unwrap();
+    assert_eq!(wrong_use.code, Some(2), "{}", wrong_use.said);
+    host.rewrite("kind: EntropyPool").unwrap();
+    let wrong = Refusal::of(&mut host.run()).unwrap();
+    assert_eq!(wrong.code, Some(1), "{}", wrong.said);
+    assert_eq!(wrong.said.matches("nothing is served").count(), 1, "{}", wrong.said);
+}
