@@ -1,6 +1,5 @@
 //! `run`: manifests on disk, served on this host.
 
-mod book;
 mod changes;
 mod events;
 mod files;

@@ -7,12 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent::metrics::{Endpoint, Metrics};
-use agent::{Agent, ApiSocket, Keeper, LocalApi, vacant};
+use agent::{Agent, ApiSocket, Book, Keeper, LocalApi, vacant};
 use anyhow::{Context, Result};
 use delivery::NodeConfig;
 use server::{Attach, Client, Options, Owner, socket_path};
 
-use super::book::Book;
 use super::events::Events;
 use super::files;
 use super::live::not_served;
