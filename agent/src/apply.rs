@@ -39,8 +39,12 @@ impl ApplyError {
 
 /// Puts `config` in force, all of it or nothing. VMs keep their connections, tokens and debts.
 pub fn apply(config: &NodeConfig, server: &Server) -> Result<(), ApplyError> {
-    let pools = config.pools.iter().map(setup).collect::<Result<_, _>>()?;
-    server.apply(pools).map_err(ApplyError::Server)
+    server.apply(setups(config)?).map_err(ApplyError::Server)
+}
+
+/// What a server is told of `config`.
+pub fn setups(config: &NodeConfig) -> Result<Vec<PoolSetup>, ApplyError> {
+    config.pools.iter().map(setup).collect()
 }
 
 fn setup(pool: &PoolConfig) -> Result<PoolSetup, ApplyError> {

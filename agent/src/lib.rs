@@ -1,13 +1,15 @@
 //! The agent, assembled: a node's configuration on one side, the data plane on the other, and whoever is on the
 //! host in between.
 //!
-//! What it does is in the crates below it. Here configurations become pools ([`Agent::apply`]), and people,
-//! hooks and scripts are answered ([`LocalApi`]). In a cluster the configuration comes over a stream ([`subscribe`]). It refuses to decide: what is served is `plan`'s decision, who
+//! What it does is in the crates below it. Here a host's manifests become its configuration ([`Book`]); in a cluster
+//! that comes over a stream ([`subscribe`]). Configurations become pools ([`Agent::apply`]), and people, hooks and
+//! scripts are answered ([`LocalApi`]). It refuses to decide: what is served is `plan`'s decision, who
 //! gets it next is `htb`'s. Start with [`Agent`].
 #![forbid(unsafe_code)]
 
 mod agent;
 mod apply;
+mod book;
 pub mod checkpoint;
 mod clone;
 mod core_dump;
@@ -27,7 +29,8 @@ pub mod subscribe;
 mod supervisor;
 
 pub use agent::Agent;
-pub use apply::{ApplyError, apply};
+pub use apply::{ApplyError, apply, setups};
+pub use book::{Book, HOST, Verdict};
 pub use core_dump::leave_no_core;
 pub use directories::{Directories, Made};
 pub use handover::{Door, Estate, HandOverError, Predecessor, Successor, TakeOverError};

@@ -178,7 +178,8 @@ fn all_that_is_scraped_is_in_the_table_and_the_table_is_all() {
 
 fn agent(dir: &Path) -> Arc<Agent> {
     let allowed = source::Allowed::default();
-    let options = Options { socket_dir: dir.to_owned(), owner: Owner::default(), allowed };
+    let (socket_dir, owner) = (dir.to_owned(), Owner::default());
+    let options = Options { socket_dir, owner, allowed, state_file: None, held: false };
     Arc::new(Agent::start(options).unwrap())
 }
 

@@ -80,7 +80,6 @@ impl Object {
 
 /// Reads one manifest of any number of documents. `file` is what problems call it.
 pub fn parse(file: &str, text: &str) -> Manifest {
-    let judge = document::Judge::new();
     let mut manifest = Manifest::default();
     if text.len() > split::MOST {
         let message = format!("{} bytes are more than the {} a manifest may have", text.len(), split::MOST);
@@ -88,7 +87,7 @@ pub fn parse(file: &str, text: &str) -> Manifest {
         return manifest;
     }
     for part in split::documents(text) {
-        judge.read(file, &part, &mut manifest);
+        document::Judge::ask(|judge| judge.read(file, &part, &mut manifest));
     }
     manifest.problems.sort_by_key(|problem| problem.line);
     manifest
@@ -97,5 +96,5 @@ pub fn parse(file: &str, text: &str) -> Manifest {
 /// What may not become of an object that is already in force: rules that compare it with what it was, as "a
 /// class stays in its pool".
 pub fn transition(old: &Object, new: &Located) -> Vec<Problem> {
-    document::Judge::new().transition(old, new)
+    document::Judge::ask(|judge| judge.transition(old, new))
 }

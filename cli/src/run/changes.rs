@@ -160,7 +160,7 @@ impl Fields {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::run::book::Book;
+    use agent::Book;
 
     fn config(text: &str) -> NodeConfig {
         let mut book = Book::new([]);

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use agent::checkpoint::{Checkpoint, HostDisk};
 use agent::metrics::Metrics;
-use agent::{Agent, ApiSocket, Keeper, Predecessor, Successor};
+use agent::{Agent, ApiSocket, Book, Keeper, Predecessor, Successor};
 use anyhow::{Context, Result};
 
-use super::book::Book;
 use super::memory::Memory;
 use super::start::{Begun, Daemon, in_force, options, refuse, wanted};
 use crate::args::RunArgs;

@@ -3,9 +3,8 @@
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
-use agent::ApplyError;
+use agent::{ApplyError, Book};
 
-use super::book::{Book, Verdict};
 use super::changes::changes;
 use super::events::Event;
 use super::files;
@@ -127,13 +126,4 @@ pub(super) fn not_served(error: ApplyError) {
     let reason = error.reason();
     let error = format!("{:#}", anyhow::Error::from(error));
     tracing::error!(reason, error, "not served; what was accepted last goes on");
-}
-
-impl Verdict {
-    /// Says what was refused where something else goes on.
-    pub(super) fn complain(&self) {
-        for problem in &self.refused {
-            tracing::error!(problem, "refused; what was accepted last goes on");
-        }
-    }
 }

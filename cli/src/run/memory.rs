@@ -1,11 +1,10 @@
 //! What a daemon knows of the time before it started.
 
 use agent::checkpoint::{Checkpoint, HostDisk, State};
-use agent::{Agent, Keeper};
+use agent::{Agent, Book, Keeper};
 use anyhow::{Context, Result};
 use server::AttachError;
 
-use super::book::Book;
 use crate::args::RunArgs;
 
 /// A checkpoint as it was found.

@@ -1,6 +1,5 @@
 //! `run`: manifests on disk, served on this host.
 
-mod book;
 mod changes;
 mod events;
 mod files;
@@ -29,14 +28,12 @@ pub(crate) use planned::{looked_at, plan};
 /// another one does.
 pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
     agent::log_to_stderr()?;
-    match Worker::here().context("the supervisor cannot be followed")? {
-        Some(worker) => serve(args, worker).map(|()| ExitCode::SUCCESS),
-        None => {
-            let program = Program::of_this_process()?;
-            let code = agent::supervise(|| program.again()).context("no worker can be started")?;
-            Ok(ExitCode::from(code))
-        }
+    if let Some(worker) = Worker::here().context("the supervisor cannot be followed")? {
+        return serve(args, worker).map(|()| ExitCode::SUCCESS);
     }
+    let program = Program::of_this_process()?;
+    let code = agent::supervise(|| program.again()).context("no worker can be started")?;
+    Ok(ExitCode::from(code))
 }
 
 fn serve(args: &RunArgs, worker: Worker) -> Result<()> {

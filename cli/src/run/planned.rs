@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use agent::{Book, HOST};
 use anyhow::{Result, bail};
 
-use super::book::{Book, HOST};
 use super::{files, looking};
 use crate::args::{Format, Global, PlanArgs};
 use crate::edit::{self, Edit};

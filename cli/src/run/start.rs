@@ -8,12 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent::metrics::{Endpoint, Metrics};
-use agent::{Agent, ApiSocket, Door, Keeper, LocalApi, outlive, vacant};
+use agent::{Agent, ApiSocket, Book, Door, Keeper, LocalApi, outlive, vacant};
 use anyhow::{Context, Result};
 use delivery::NodeConfig;
 use server::{Attach, Client, Options, Owner, socket_path};
 
-use super::book::Book;
 use super::events::Events;
 use super::live::not_served;
 use super::memory::Memory;

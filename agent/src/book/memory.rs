@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use agent::checkpoint::Specs;
 use api::{Accepted, ClassStatus, EntropyClass, EntropyPool, PoolStatus};
 
 use super::Book;
+use crate::checkpoint::Specs;
 
 impl Book {
     /// The book in which this was accepted, and nothing was read since.
-    pub(crate) fn remember(self, specs: Specs) -> Self {
+    #[must_use]
+    pub fn remember(self, specs: Specs) -> Self {
         let pools = specs.pools.into_iter().map(|(name, accepted)| (name.clone(), pool(&name, accepted)));
         let classes =
             specs.classes.into_iter().map(|(name, accepted)| (name.clone(), class(&name, accepted)));
@@ -18,7 +19,7 @@ impl Book {
     }
 
     /// What was accepted last of each object.
-    pub(crate) fn specs(&self) -> Specs {
+    pub fn specs(&self) -> Specs {
         let pool = |(name, pool): (&String, &EntropyPool)| {
             Some((name.clone(), pool.status.as_ref()?.accepted.clone()?))
         };

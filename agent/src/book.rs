@@ -1,4 +1,4 @@
-//! What was accepted of the manifests, and what follows from it for this host.
+//! What was accepted of the manifests, and what follows from it for a host without Kubernetes.
 
 mod memory;
 
@@ -11,11 +11,11 @@ use delivery::NodeConfig;
 use plan::{Plan, Refusal, Snapshot};
 
 /// The only node there is.
-pub(super) const HOST: &str = "host";
+pub const HOST: &str = "host";
 
 /// Every object as it was last read and as it was last accepted.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Book {
+pub struct Book {
     pools: BTreeMap<String, EntropyPool>,
     classes: BTreeMap<String, EntropyClass>,
     namespaces: BTreeSet<String>,
@@ -24,32 +24,32 @@ pub(super) struct Book {
 
 /// What a reading of the manifests came to.
 #[derive(Debug, Default)]
-pub(super) struct Verdict {
+pub struct Verdict {
     /// Sentences on what was refused; the rest is in force.
-    pub(super) refused: Vec<String>,
+    pub refused: Vec<String>,
     /// Sentences on what is worth knowing, and no reason to refuse.
-    pub(super) noted: Vec<String>,
+    pub noted: Vec<String>,
 }
 
 impl Book {
     /// An empty book that knows these namespaces.
-    pub(super) fn new(namespaces: impl IntoIterator<Item = String>) -> Self {
+    pub fn new(namespaces: impl IntoIterator<Item = String>) -> Self {
         Self { namespaces: namespaces.into_iter().collect(), ..Self::default() }
     }
 
     /// What the host serves.
-    pub(super) fn config(&self) -> &Arc<NodeConfig> {
+    pub fn config(&self) -> &Arc<NodeConfig> {
         &self.config
     }
 
     /// Whether there is anything to draw from.
-    pub(super) fn serves(&self) -> bool {
+    pub fn serves(&self) -> bool {
         !self.config.pools.is_empty()
     }
 
     /// Takes over what the manifests say. Where a manifest cannot be understood nothing changes at all; where
     /// an object breaks a rule it stays as it was last accepted.
-    pub(super) fn read(&mut self, manifest: Manifest) -> Verdict {
+    pub fn read(&mut self, manifest: Manifest) -> Verdict {
         let noted = sentences(&manifest.ignored);
         let problems = self.problems(&manifest);
         if !problems.is_empty() {
@@ -65,7 +65,7 @@ impl Book {
     }
 
     /// Learns of a namespace; says whether it was new.
-    pub(super) fn meet(&mut self, namespace: &str) -> bool {
+    pub fn meet(&mut self, namespace: &str) -> bool {
         if !self.namespaces.insert(namespace.to_owned()) {
             return false;
         }
@@ -153,6 +153,15 @@ impl Book {
         let pools = self.pools.values().cloned().collect();
         let classes = self.classes.values().cloned().collect();
         Snapshot::of_host(HOST, pools, classes, self.namespaces.iter().cloned())
+    }
+}
+
+impl Verdict {
+    /// Says what was refused where something else goes on.
+    pub fn complain(&self) {
+        for problem in &self.refused {
+            tracing::error!(problem, "refused; what was accepted last goes on");
+        }
     }
 }
 

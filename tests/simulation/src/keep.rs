@@ -1,0 +1,86 @@
+//! The checkpoint of the agent, on a disk that fails.
+
+use std::sync::Arc;
+
+use agent::checkpoint::{Advice, Checkpoint, Saver, State};
+use htb::Tick;
+
+use crate::broken::Breach;
+use crate::disk::Model;
+
+/// What is on the disk, and what may be.
+#[derive(Debug)]
+pub(crate) struct Keep {
+    pub(crate) disk: Model,
+    checkpoint: Checkpoint<Model>,
+    saver: Saver,
+    /// When to ask it again.
+    due: Option<Tick>,
+    /// Every state that was to be saved since the one that surely is, which is the first.
+    noted: Vec<State>,
+}
+
+impl Keep {
+    pub(crate) fn new(disk: Model) -> Self {
+        let (checkpoint, loaded) = Checkpoint::open(disk.clone());
+        let noted = vec![loaded.state.clone()];
+        Self { disk, checkpoint, saver: Saver::new(loaded.state), due: None, noted }
+    }
+
+    /// This is how things are now.
+    pub(crate) fn note(&mut self, state: State) {
+        self.noted.push(state.clone());
+        self.saver.note(state);
+        self.due = Some(Tick(0));
+    }
+
+    /// Writes what is due; whether the process died of it.
+    pub(crate) fn step(&mut self, now: Tick) -> bool {
+        if self.due.is_none_or(|due| due > now) {
+            return false;
+        }
+        let Advice::Write(state) = self.saver.advice(now) else {
+            self.due = self.wait(now);
+            return false;
+        };
+        let saved = self.checkpoint.save(&state);
+        if self.disk.world().dead {
+            return true;
+        }
+        match saved {
+            Ok(_) => {
+                let at = self.noted.iter().rposition(|noted| *noted == *state).unwrap_or(0);
+                self.noted.drain(..at);
+                self.saver.wrote(state, now);
+            }
+            Err(_) => self.saver.failed(now),
+        }
+        self.due = self.wait(now);
+        false
+    }
+
+    pub(crate) fn next(&self) -> Option<Tick> {
+        self.due
+    }
+
+    fn wait(&self, now: Tick) -> Option<Tick> {
+        match self.saver.advice(now) {
+            Advice::WaitUntil(due) => Some(due),
+            Advice::Write(_) => Some(now),
+            Advice::Nothing => None,
+        }
+    }
+
+    /// A new process reads what the one before it left.
+    pub(crate) fn reopen(&mut self) -> Result<Arc<State>, Breach> {
+        let (checkpoint, loaded) = Checkpoint::open(self.disk.clone());
+        let Some(at) = self.noted.iter().rposition(|noted| *noted == loaded.state) else {
+            return Err(("P5", format!("what was loaded is no state that was saved: {:?}", loaded.notes)));
+        };
+        self.noted.drain(..at);
+        self.noted.truncate(1);
+        (self.saver, self.due) = (Saver::new(loaded.state.clone()), None);
+        self.checkpoint = checkpoint;
+        Ok(Arc::new(loaded.state))
+    }
+}

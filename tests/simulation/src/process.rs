@@ -1,0 +1,127 @@
+//! The agent's process: from its start to its death.
+
+use std::path::Path;
+
+use agent::checkpoint::Vm;
+use delivery::NodeConfig;
+use htb::{Rate, Tick};
+use server::{Attach, Client, PoolSetup, Snapshot, Stage, SupplySpec};
+use source::fake::{Fake, Node};
+use source::{OnFailure, PoolSpec, PoolStatus, SourceKind, Supply, SupplyError};
+
+use crate::plant::Plant;
+
+/// A process that serves.
+pub(crate) struct Process {
+    stage: Stage,
+    node: Node,
+    plant: Option<Plant>,
+}
+
+impl Process {
+    pub(crate) fn start(fakes: &[Fake], plant: Option<Plant>) -> Self {
+        Self { stage: Stage::new().unwrap(), node: Node::new(fakes), plant }
+    }
+
+    /// Puts a configuration in force.
+    pub(crate) fn apply(&mut self, config: &NodeConfig, now: Tick) -> Result<(), String> {
+        let mut pools = agent::setups(config).map_err(|error| error.to_string())?;
+        for pool in &mut pools {
+            spoil(pool, self.plant);
+        }
+        let Self { stage, node, .. } = self;
+        node.now = now.0;
+        let bell = stage.bell();
+        let supply = |spec: &SupplySpec| match spec {
+            SupplySpec::Kernel => Supply::kernel().map_err(SupplyError::NoMemory),
+            SupplySpec::Sources { spec, .. } => {
+                let bell = bell.clone();
+                Ok(node.supply_of(PoolSpec::clone(spec), &stations(spec), move || bell.ring()))
+            }
+        };
+        stage.apply(pools, supply, now).map_err(|error| error.to_string())
+    }
+
+    pub(crate) fn attach(&mut self, id: &str, vm: &Vm, path: &Path, now: Tick) -> Result<(), String> {
+        let mut attach: Attach = vm.attach(id);
+        if self.plant == Some(Plant::NoPush) {
+            attach.client = Client::Egd;
+        }
+        self.stage.attach(attach, path, now).map_err(|error| error.to_string())
+    }
+
+    /// Does all that there is to do at this instant: whether that was anything, and when there is more.
+    pub(crate) fn turn(&mut self, now: Tick) -> (bool, Option<Tick>) {
+        let mut did = false;
+        loop {
+            self.node.now = now.0;
+            let node = self.node.settle().map(Tick);
+            let turn = self.stage.turn(now);
+            if turn.batches == 0 {
+                return (did, node.into_iter().chain(turn.due).min());
+            }
+            did = true;
+        }
+    }
+
+    pub(crate) fn snapshot(&self, now: Tick) -> Snapshot {
+        self.stage.snapshot(now)
+    }
+
+    /// How the pools stand that have sources of their own.
+    pub(crate) fn pools(&self) -> Vec<PoolStatus> {
+        self.node.statuses().collect()
+    }
+
+    pub(crate) fn retest(&self, source: &str) {
+        self.node.retest_all(source);
+    }
+
+    pub(crate) fn crash(self) {
+        self.stage.crash();
+    }
+}
+
+/// Which of the node's sources these are, by the last letter of their paths.
+fn stations(spec: &PoolSpec) -> Vec<usize> {
+    let station = |kind: &SourceKind| match kind {
+        SourceKind::Device(path) => path.to_str()?.strip_prefix("/dev/noise")?.parse().ok(),
+        _ => None,
+    };
+    spec.sources.iter().filter_map(|source| station(&source.kind)).collect()
+}
+
+/// Plants a bug in what the server is told.
+fn spoil(pool: &mut PoolSetup, plant: Option<Plant>) {
+    let half = |rate: &mut Rate| rate.0 /= 2;
+    let double = |rate: &mut Rate| rate.0 *= 2;
+    match plant {
+        Some(Plant::LooseCeil) => {
+            double(&mut pool.params.root.ceil);
+            pool.params.classes.iter_mut().for_each(|class| {
+                double(&mut class.shape.ceil);
+                double(&mut class.per_vm.ceil);
+            });
+        }
+        Some(Plant::ShortRate) => {
+            pool.params.classes.iter_mut().for_each(|class| {
+                half(&mut class.per_vm.rate);
+                class.per_vm.ceil = class.per_vm.ceil.min(Rate::per_second(crate::scene::GOLD / 2));
+            });
+        }
+        Some(Plant::DegradedInstead) => sources(pool, |spec, allowed| {
+            spec.on_failure = OnFailure::Degrade;
+            allowed.insert("silver".to_owned());
+        }),
+        _ => {}
+    }
+}
+
+fn sources(
+    pool: &mut PoolSetup,
+    change: impl FnOnce(&mut PoolSpec, &mut std::collections::BTreeSet<String>),
+) {
+    if let SupplySpec::Sources { spec, allow_degraded } = &mut pool.supply {
+        change(spec, allow_degraded);
+    }
+}

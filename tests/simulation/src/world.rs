@@ -1,0 +1,384 @@
+//! Everything on the host, and its time.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use agent::Book;
+use agent::checkpoint::State;
+use delivery::NodeConfig;
+use htb::Tick;
+use soak::Dice;
+use source::fake::{Fake, Manner};
+use tempfile::TempDir;
+
+use crate::broken::{BEGIN, Breach, Broken, SECOND};
+use crate::client::{Client, Hostile, Peer, Qemu, Scope, Tool};
+use crate::disk::Model;
+use crate::fault::{self, Fault, LIFE, REST};
+use crate::keep::Keep;
+use crate::ledger::Ledger;
+use crate::plant::Plant;
+use crate::process::Process;
+use crate::scene::{Role, Scene};
+use manifests::manifests;
+use watch::Watch;
+
+mod manifests;
+mod watch;
+
+/// Rounds at one instant: more is clients and agent that never come to rest.
+const ROUNDS: usize = 10_000;
+
+/// What a life came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Instants at which something happened.
+    pub instants: u64,
+    /// Times that the agent died.
+    pub crashes: u64,
+    /// Reads of guests that were answered.
+    pub reads: u64,
+    /// Random bytes that somebody got.
+    pub bytes: u64,
+    /// The longest that a guest waited that asked for less than it was assured, in nanoseconds.
+    pub longest: u64,
+    /// A digest of all of it: two lives of one seed have the same.
+    pub trace: u64,
+}
+
+/// A host.
+pub(crate) struct World {
+    seed: u64,
+    dice: Dice,
+    now: Tick,
+    plant: Option<Plant>,
+    scene: Scene,
+    dir: TempDir,
+    fakes: Vec<Fake>,
+    process: Option<Process>,
+    /// When the supervisor starts the process again.
+    start: Tick,
+    book: Book,
+    /// The manifests as they are, and how often they were edited rightly.
+    text: String,
+    edits: u64,
+    /// What is in force after each right edit, if it was saved, and which of them is.
+    rights: Vec<Arc<NodeConfig>>,
+    accepted: usize,
+    keep: Keep,
+    clients: Vec<Client>,
+    ledger: Ledger,
+    faults: Vec<(Tick, Fault)>,
+    watch: Watch,
+    /// When the process itself has something to do.
+    due: Option<Tick>,
+    closing: bool,
+    report: Report,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, plant: Option<Plant>) -> Self {
+        let mut dice = Dice::new(seed);
+        let scene = Scene::of(&mut dice);
+        let mut faults = fault::schedule(&mut dice, BEGIN.after(LIFE));
+        faults.reverse();
+        let fakes = (0..2).map(|source| Fake::new(seed ^ (source << 32))).collect();
+        let namespaces = (0..3).map(|tenant| format!("tenant-{tenant}"));
+        let text = scene.manifests(0);
+        let mut world = Self {
+            seed,
+            dice,
+            now: BEGIN,
+            plant,
+            dir: tempfile::tempdir().unwrap(),
+            fakes,
+            process: None,
+            start: BEGIN,
+            book: Book::new(namespaces),
+            text,
+            edits: 0,
+            rights: Vec::new(),
+            accepted: 0,
+            keep: Keep::new(Model::default()),
+            clients: Vec::new(),
+            ledger: Ledger::default(),
+            faults,
+            watch: Watch::new(scene.members.len()),
+            due: None,
+            closing: false,
+            report: Report::default(),
+            scene,
+        };
+        world.clients = (0..world.scene.members.len()).map(|number| world.client(number)).collect();
+        world
+    }
+
+    fn client(&mut self, number: usize) -> Client {
+        let peer = Peer::new(number, self.path(number));
+        let dice = Dice::new(self.dice.roll());
+        match self.scene.members[number].role {
+            Role::Guest(guest) => Client::Qemu(Qemu::new(peer, guest, self.now)),
+            Role::Tool => Client::Tool(Tool::new(peer, dice, self.now)),
+            Role::Hostile(malice) => Client::Hostile(Hostile::new(peer, malice, dice, self.now)),
+        }
+    }
+
+    fn path(&self, number: usize) -> PathBuf {
+        self.dir.path().join(&self.scene.members[number].id).join("egd.sock")
+    }
+
+    pub(crate) fn live(mut self) -> Result<Report, Broken> {
+        self.first_start().and_then(|()| self.live_on()).map_err(|(promise, what)| {
+            let at = self.now.since(BEGIN);
+            Broken { seed: self.seed, at, promise, what }
+        })?;
+        self.report.bytes = self.ledger.bytes;
+        for client in &self.clients {
+            if let Client::Qemu(qemu) = client {
+                self.report.reads += qemu.reads;
+                self.report.longest = self.report.longest.max(qemu.longest);
+            }
+        }
+        Ok(self.report)
+    }
+
+    fn first_start(&mut self) -> Result<(), Breach> {
+        let verdict = self.book.read(manifests(&self.text));
+        if !verdict.refused.is_empty() {
+            return Err(("scene", verdict.refused.join("\n")));
+        }
+        self.rights.push(Arc::clone(self.book.config()));
+        let vms = self.scene.members.iter().map(|member| (member.id.clone(), member.vm.clone())).collect();
+        self.keep.note(State { accepted: self.book.specs(), vms, ..State::default() });
+        // Whoever started it sees it start: the first state is on disk.
+        self.keep.step(self.now);
+        self.serve()
+    }
+
+    fn live_on(&mut self) -> Result<(), Breach> {
+        let heal = BEGIN.after(LIFE);
+        let end = heal.after(REST);
+        while self.now < end {
+            if self.now >= heal && !self.closing {
+                self.heal();
+            }
+            self.strike()?;
+            self.settle()?;
+            self.look()?;
+            self.report.instants += 1;
+            self.mark(self.now.0 ^ self.ledger.bytes);
+            self.now = self.next().unwrap_or(end).min(if self.now < heal { heal } else { end });
+        }
+        watch::at_the_end(&self.clients)
+    }
+
+    /// Folds something into the trace.
+    fn mark(&mut self, what: u64) {
+        self.report.trace = (self.report.trace ^ what).wrapping_mul(0x0100_0000_01b3).rotate_left(17);
+    }
+
+    /// From here on nothing goes wrong any more, and nobody asks for more.
+    fn heal(&mut self) {
+        self.closing = true;
+        self.faults.clear();
+        self.keep.disk.world().refuses = None;
+        for (at, fake) in self.fakes.iter().enumerate() {
+            fake.is(Manner::Good);
+            self.watch.ails(at, false);
+        }
+        if let Some(process) = &self.process {
+            for source in ["one", "two"] {
+                process.retest(source);
+            }
+        }
+        self.watch.disturb(self.now);
+    }
+
+    /// Everything that is to happen at this instant, besides what clients and agent do by themselves.
+    fn strike(&mut self) -> Result<(), Breach> {
+        if self.process.is_none() && self.start <= self.now {
+            self.restart()?;
+        }
+        while let Some((_, fault)) = self.faults.pop_if(|(due, _)| *due <= self.now) {
+            self.inject(fault)?;
+        }
+        if self.process.is_some() && self.keep.step(self.now) {
+            self.die();
+        }
+        Ok(())
+    }
+
+    fn inject(&mut self, fault: Fault) -> Result<(), Breach> {
+        self.mark(1);
+        match fault {
+            Fault::Kill => self.die(),
+            Fault::CutSave(call, trouble) => {
+                let mut disk = self.keep.disk.world();
+                let call = disk.calls + call;
+                disk.trouble = Some((call, trouble));
+            }
+            Fault::PowerCut(kept, fate) => {
+                self.die();
+                self.keep.disk.world().power_cut(kept, fate);
+                self.clients = (0..self.clients.len()).map(|number| self.client(number)).collect();
+                self.watch.rebooted(self.now);
+            }
+            Fault::Source(at, manner) => {
+                self.fakes[at].is(manner);
+                self.watch.ails(at, manner != Manner::Good);
+                self.watch.disturb(self.now);
+            }
+            Fault::Retest(at) => {
+                if let Some(process) = &self.process {
+                    process.retest(["one", "two"][at]);
+                }
+                self.watch.disturb(self.now);
+            }
+            Fault::Edit { right } => self.edit(right)?,
+            Fault::Disk(refuses) => self.keep.disk.world().refuses = refuses,
+        }
+        Ok(())
+    }
+
+    /// The process is gone.
+    fn die(&mut self) {
+        let Some(process) = self.process.take() else { return };
+        process.crash();
+        self.report.crashes += 1;
+        self.due = None;
+        let slow = self.plant == Some(Plant::SlowSupervisor);
+        self.start = self.now.after(if slow { 3 * SECOND } else { fault::pause(&mut self.dice) });
+        if self.plant == Some(Plant::RewoundSource) {
+            let seed = self.seed;
+            self.fakes = (0..2).map(|source| Fake::new(seed ^ (source << 32))).collect();
+        }
+        self.watch.crashed(self.now);
+        self.clients.iter_mut().for_each(|client| client.peer().received = 0);
+    }
+
+    /// The supervisor starts the process again: it knows the disk and the manifests, and nothing else.
+    fn restart(&mut self) -> Result<(), Breach> {
+        self.keep.disk.world().restart();
+        let state = self.keep.reopen()?;
+        let namespaces = state.vms.values().map(|vm| vm.namespace.clone());
+        self.book = Book::new(namespaces);
+        if self.plant != Some(Plant::Forgetful) {
+            self.book = self.book.clone().remember(state.accepted.clone());
+        }
+        self.accepted = 0;
+        self.judge()?;
+        drop(self.book.read(manifests(&self.text)));
+        if state.vms.len() != self.scene.members.len() {
+            return Err(("P5", format!("{} VMs of {} came back", state.vms.len(), self.scene.members.len())));
+        }
+        self.judge()?;
+        self.serve()?;
+        self.note();
+        Ok(())
+    }
+
+    /// What is in force is what was right once, and never goes back.
+    fn judge(&mut self) -> Result<(), Breach> {
+        let is = |right: &Arc<NodeConfig>| right == self.book.config();
+        let Some(at) = self.rights.iter().rposition(is).filter(|at| *at >= self.accepted) else {
+            return Err(("P5", "what is in force was not accepted, or not last".to_owned()));
+        };
+        self.accepted = at;
+        Ok(())
+    }
+
+    /// A new process puts the configuration in force and attaches all VMs.
+    fn serve(&mut self) -> Result<(), Breach> {
+        let mut process = Process::start(&self.fakes, self.plant);
+        let refused = |what| ("P5", what);
+        if self.book.config().pools.len() != 2 {
+            return Err(refused("after a restart there is nothing to serve".to_owned()));
+        }
+        process.apply(self.book.config(), self.now).map_err(refused)?;
+        for (number, member) in self.scene.members.iter().enumerate() {
+            process.attach(&member.id, &member.vm, &self.path(number), self.now).map_err(refused)?;
+        }
+        self.process = Some(process);
+        self.watch.started(self.now);
+        Ok(())
+    }
+
+    fn edit(&mut self, right: bool) -> Result<(), Breach> {
+        self.text = if right {
+            self.edits += 1;
+            let text = self.scene.manifests(self.edits);
+            let mut book = self.book.clone();
+            drop(book.read(manifests(&text)));
+            self.rights.push(Arc::clone(book.config()));
+            text
+        } else {
+            self.scene.mistaken(self.edits, &mut self.dice)
+        };
+        let Some(process) = &mut self.process else { return Ok(()) };
+        let verdict = self.book.read(manifests(&self.text));
+        if verdict.refused.is_empty() != right {
+            return Err(("P5", format!("an edit, right: {right}, was judged so: {:?}", verdict.refused)));
+        }
+        if self.plant == Some(Plant::BadEditTaken) && !right {
+            self.book = Book::new([]);
+            drop(self.book.read(manifests(&self.text)));
+        }
+        process.apply(self.book.config(), self.now).map_err(|what| ("P5", what))?;
+        self.watch.disturb(self.now);
+        self.judge()?;
+        self.note();
+        Ok(())
+    }
+
+    fn note(&mut self) {
+        let vms = self.scene.members.iter().map(|member| (member.id.clone(), member.vm.clone())).collect();
+        self.keep.note(State { accepted: self.book.specs(), vms, ..State::default() });
+    }
+
+    /// Lets agent and clients do all they can at this instant.
+    fn settle(&mut self) -> Result<(), Breach> {
+        for _ in 0..ROUNDS {
+            let mut did = false;
+            if let Some(process) = &mut self.process {
+                let (turned, due) = process.turn(self.now);
+                (did, self.due) = (turned, due);
+            }
+            let Self { now, ledger, watch, clients, closing, scene, .. } = self;
+            for (client, member) in clients.iter_mut().zip(&scene.members) {
+                let calm = watch.calm(&member.vm.pool);
+                let mut scope = Scope { now: *now, ledger, calm, closing: *closing };
+                did |= client.act(&mut scope)?;
+            }
+            if !did {
+                return Ok(());
+            }
+        }
+        Err(("rest", "agent and clients never come to rest".to_owned()))
+    }
+
+    /// Looks whether all promises hold.
+    fn look(&mut self) -> Result<(), Breach> {
+        let Self { now, ledger, watch, clients, closing, scene, process, .. } = self;
+        if let Some(process) = process {
+            watch.look(*now, process, clients, scene)?;
+        }
+        for (client, member) in clients.iter().zip(&scene.members) {
+            if let Client::Qemu(qemu) = client {
+                let calm = watch.calm(&member.vm.pool);
+                qemu.is_patient(&Scope { now: *now, ledger, calm, closing: *closing })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The next instant at which something happens.
+    fn next(&self) -> Option<Tick> {
+        let clients = self.clients.iter().filter_map(Client::next);
+        let start = self.process.is_none().then_some(self.start);
+        let fault = self.faults.last().map(|(due, _)| *due);
+        let keep = self.process.as_ref().and_then(|_| self.keep.next());
+        let patience = (!self.closing).then(|| self.now.after(SECOND / 4));
+        let all = clients.chain(start).chain(fault).chain(keep).chain(self.due).chain(patience);
+        all.filter(|due| *due > self.now).min()
+    }
+}
