@@ -32,8 +32,14 @@ impl Process {
 
     /// The processes that it has started and that are alive, oldest first.
     pub fn children(self) -> Result<Vec<Self>> {
-        let listed = fs::read_to_string(format!("/proc/{0}/task/{0}/children", self.pid))?;
-        listed.split_whitespace().map(|pid| Ok(Self::new(pid.parse()?))).collect()
+        let mut pids: Vec<u32> = Vec::new();
+        // A child is listed with the thread that started it.
+        for task in self.tasks()? {
+            let listed = fs::read_to_string(task.join("children"))?;
+            pids.extend(listed.split_whitespace().map(str::parse::<u32>).collect::<Result<Vec<_>, _>>()?);
+        }
+        pids.sort_unstable();
+        Ok(pids.into_iter().map(Self::new).collect())
     }
 
     /// Time its living threads have spent on a processor.

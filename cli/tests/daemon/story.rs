@@ -48,8 +48,8 @@ fn stage(home: Home, more: &str, source: &str, flags: &[&str]) -> Stage {
 /// Looks again and again until all agree: while a source comes and goes, two looks may fall on either side.
 fn eventually(what: &str, mut look: impl FnMut() -> Result<(), String>) {
     let mut last = String::new();
-    // Each look takes some milliseconds, so this is patience for half a minute.
-    for _ in 0..2_000 {
+    // Each look takes three milliseconds or more, and a source that says nothing is given ten seconds.
+    for _ in 0..20_000 {
         match look() {
             Ok(()) => return,
             Err(why) => last = why,
