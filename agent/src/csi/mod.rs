@@ -8,6 +8,7 @@
 //! [`check`] and [`book`] decide and touch nothing; [`directory`] and [`store`] touch the file system and decide
 //! nothing; [`Volumes`] is the two put together, and [`Csi`] serves them to the kubelet.
 
+mod authority;
 mod book;
 mod check;
 mod directory;

@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 
+use super::authority::mended;
 use super::registration::RegistrationService;
 use super::service::{IdentityService, NodeService};
 use super::volumes::Volumes;
@@ -135,7 +136,7 @@ async fn answer_until(
         .serve_with_incoming(ReceiverStream::new(called).map(Ok::<_, Infallible>));
     let registration_server = tonic::transport::Server::builder()
         .add_service(RegistrationServer::new(kubelet))
-        .serve_with_incoming(ReceiverStream::new(registered).map(Ok::<_, Infallible>));
+        .serve_with_incoming(ReceiverStream::new(registered).map(mended).map(Ok::<_, Infallible>));
     tokio::select! {
         _ = stopped => {}
         // None of these ends before the others.
