@@ -3,7 +3,8 @@
 # The cluster has a network namespace for itself. In it stand the bridge, the control plane and kube-proxy;
 # every node is a port of the bridge. So nothing of the cluster's network is seen on this machine.
 
-NETWORK=entropool-cluster               # the network namespace
+NAME=${STATE##*/}                       # of the cluster: there may be several on a machine
+NETWORK=$NAME                           # the network namespace
 BRIDGE=pods0
 POD_NET=10.244.0.0/16                   # nodeK has the address 10.244.0.(K+1), its pods 10.244.K.0/24
 ADDRESS=10.244.0.1                      # the control plane, and everybody's way out
@@ -11,7 +12,7 @@ ADDRESS=10.244.0.1                      # the control plane, and everybody's way
 node_names() { [ ! -d "$STATE/nodes" ] || ls "$STATE/nodes" | sort -V; }
 node_dir() { echo "$STATE/nodes/$1"; }
 node_address() { echo "10.244.0.$((${1#node} + 1))"; }
-node_cgroups() { local c; for c in /sys/fs/cgroup /sys/fs/cgroup/*/; do [ ! -e "$c/cgroup.procs" ] || echo "${c%/}/entropool-$1"; done; }
+node_cgroups() { local c; for c in /sys/fs/cgroup /sys/fs/cgroup/*/; do [ ! -e "$c/cgroup.procs" ] || echo "${c%/}/$NAME-$1"; done; }
 
 # node_pid NODE: the pid, on this machine, of the node's first process.
 node_pid() { pgrep -P "$(cut -d ' ' -f 1 "$STATE/pid/$1")"; }
@@ -67,7 +68,7 @@ authorization: {mode: Webhook}
 tlsCertFile: $STATE/pki/kubelet-$1.crt
 tlsPrivateKeyFile: $STATE/pki/kubelet-$1.key
 cgroupDriver: cgroupfs
-cgroupRoot: /entropool-$1
+cgroupRoot: /$NAME-$1
 failCgroupV1: false
 failSwapOn: false
 containerRuntimeEndpoint: unix://$dir/containerd.sock

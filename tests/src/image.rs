@@ -1,7 +1,8 @@
 //! What a guest boots: Debian's cloud kernel and an initramfs with busybox, the virtio modules and
 //! our init.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -44,6 +45,17 @@ impl Image {
         fs::write(&initramfs, pack(&drivers)?)?;
         let kernel = tree.join("boot").join(format!("vmlinuz-{version}"));
         Ok(Self { version, kernel, initramfs, _dir: Arc::new(dir) })
+    }
+
+    /// Puts copies into a directory: `vmlinuz` and `initrd`, which anybody may read.
+    pub fn write(&self, dir: &Path) -> Result<()> {
+        fs::create_dir_all(dir)?;
+        for (from, name) in [(&self.kernel, "vmlinuz"), (&self.initramfs, "initrd")] {
+            let to = dir.join(name);
+            fs::copy(from, &to).with_context(|| format!("writing {}", to.display()))?;
+            fs::set_permissions(&to, Permissions::from_mode(0o644))?;
+        }
+        Ok(())
     }
 
     /// As the guest's `uname -r` says it.
