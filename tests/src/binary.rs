@@ -20,6 +20,18 @@ pub fn controller() -> Result<PathBuf> {
     once(&BUILT, "entropool-controller", "entropool-controller")
 }
 
+/// Path of an `entropool-agent`, likewise.
+pub fn agent() -> Result<PathBuf> {
+    static BUILT: Built = Built::new();
+    once(&BUILT, "entropool-agent", "entropool-agent")
+}
+
+/// Path of an `entropool-hook`, likewise.
+pub fn hook() -> Result<PathBuf> {
+    static BUILT: Built = Built::new();
+    once(&BUILT, "entropool-hook", "entropool-hook")
+}
+
 type Built = OnceLock<Result<PathBuf, String>>;
 
 fn once(built: &'static Built, package: &str, program: &str) -> Result<PathBuf> {
@@ -46,11 +58,21 @@ fn build(package: &str, program: &str) -> Result<PathBuf> {
     let profile = profile_dir()?;
     let target = profile.parent().context("a target directory has a name")?;
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
+    let mut command = Command::new(cargo);
+    // What cargo says of this package to its tests is nothing to those of the inner build: ring's build script looks at
+    // it, and would have everything that stands on TLS compiled anew, here and by the next outer build again.
+    for (name, _) in env::vars_os().filter(|(name, _)| of_a_package(&name.to_string_lossy())) {
+        command.env_remove(name);
+    }
+    let output = command
         .args(["build", "--quiet", "--package", package, "--bin", program, "--target-dir"])
         .arg(target)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()?;
     ensure!(output.status.success(), "{program} does not build: {}", String::from_utf8_lossy(&output.stderr));
     Ok(profile.join(program))
+}
+
+fn of_a_package(variable: &str) -> bool {
+    variable.starts_with("CARGO_PKG_") || variable.starts_with("CARGO_MANIFEST_")
 }
