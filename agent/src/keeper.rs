@@ -5,7 +5,7 @@ use std::io;
 use htb::Tick;
 
 use crate::agent::Agent;
-use crate::checkpoint::{Checkpoint, Disk, LastGood, Served, Specs, State, Writer};
+use crate::checkpoint::{Checkpoint, Disk, LastGood, Served, Specs, State, Unwritable, Writer};
 
 /// Between two looks at what was served, which cost the data plane a turn each.
 const COUNTERS: u64 = 60_000_000_000;
@@ -50,10 +50,9 @@ impl Keeper {
         self.tell(agent, accepted);
     }
 
-    /// Writes what is new and ends. Waits for the disk.
-    pub fn stop(self) {
-        // What could not be written has been told by the writer.
-        let _ = self.writer.stop();
+    /// Writes what is new and ends. Waits for the disk; says why what is new is not on it, which is in the log then.
+    pub fn stop(self) -> Option<Unwritable> {
+        self.writer.stop()
     }
 
     fn count(&mut self, agent: &Agent) {

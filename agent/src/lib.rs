@@ -33,6 +33,8 @@ pub use apply::{ApplyError, apply, setups};
 pub use book::{Book, HOST, Verdict};
 pub use core_dump::leave_no_core;
 pub use directories::{Directories, Made};
+#[cfg(feature = "stage")]
+pub use handover::rehearse;
 pub use handover::{Door, Estate, HandOverError, Predecessor, Successor, TakeOverError};
 pub use keeper::Keeper;
 pub use local::{ApiSocket, Host, LocalApi, OWNER_ONLY, ServeError, SocketError, outlive, vacant};

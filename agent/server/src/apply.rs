@@ -116,7 +116,7 @@ impl Plane {
             if let Some((key, known)) = key.and_then(|key| Some((key, self.pools.get_mut(key)?))) {
                 if known.reconfigure(setup, now) {
                     changes.push(Change { pool: name, what: "changed" });
-                    self.enroll(key, now);
+                    self.refresh(key, now);
                     self.ask_anew(key, now);
                 }
                 if let Some(supply) = supply {

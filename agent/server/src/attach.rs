@@ -1,7 +1,7 @@
 //! Virtual machines that come, move and go.
 
-use htb::Tick;
 use htb::pool::AttachError as Admission;
+use htb::{NodeId, Tick, Tree};
 
 use crate::attach_error::{AttachError, MoveError};
 use crate::listen::Listener;
@@ -60,7 +60,9 @@ impl Plane {
         self.ids.remove(&vm.id);
         if let Some(pool) = self.pools.get_mut(vm.pool) {
             pool.records.release(vm.leaf, &mut self.state);
+            let above = above(pool.shaper.tree(), vm.leaf);
             pool.release(vm.leaf, now);
+            pool.records.prune(above, pool.shaper.tree(), &mut self.state);
             if pool.closed && pool.is_empty() {
                 self.remove_pool(vm.pool);
             }
@@ -76,6 +78,7 @@ impl Plane {
         if let Some((namespace, what)) = pool.refuses(&vm.namespace, class) {
             return Err(MoveError::NamespaceNotAllowed { namespace, what });
         }
+        let above = above(pool.shaper.tree(), vm.leaf);
         pool.move_member(vm.leaf, class, now).map_err(|refused| match refused {
             Admission::UnknownClass { class } => {
                 MoveError::UnknownClass { pool: pool.setup.name.clone(), class, classes: pool.class_names() }
@@ -83,7 +86,11 @@ impl Plane {
             refused => MoveError::Admission(refused),
         })?;
         let (key, degraded) = (vm.pool, pool.degraded.is_some());
+        pool.records.prune(above, pool.shaper.tree(), &mut self.state);
+        // What it has earned it earned at the rate of the class that it was in.
+        pool.records.charge(pool.shaper.tree(), vm.leaf);
         self.enroll(key, now);
+        self.note_levels(now);
         if degraded {
             self.ask_anew(key, now);
         }
@@ -105,6 +112,11 @@ impl Plane {
     pub(crate) fn pool_named(&self, name: &str) -> Option<Key> {
         self.pools.iter().find(|(_, pool)| pool.setup.name == name).map(|(key, _)| key)
     }
+}
+
+/// The nodes above a leaf, which may go with it.
+fn above(tree: &Tree, leaf: NodeId) -> Vec<NodeId> {
+    std::iter::successors(tree.parent(leaf), |&node| tree.parent(node)).collect()
 }
 
 /// In order, with commas between them.

@@ -79,6 +79,26 @@ impl Records {
         }
     }
 
+    /// Releases those of these nodes that are gone: were one made anew under its name, there would be two records of
+    /// it, and the older might be believed.
+    pub(crate) fn prune(
+        &mut self,
+        nodes: impl IntoIterator<Item = NodeId>,
+        tree: &Tree,
+        state: &mut StateFile,
+    ) {
+        nodes.into_iter().filter(|&node| !tree.contains(node)).for_each(|node| self.release(node, state));
+    }
+
+    /// Everybody's parameters may have changed. What was earned so far was earned by the old ones, so it is noted.
+    fn refresh(&mut self, tree: &Tree, state: &mut StateFile, now: Tick) {
+        let nodes: Vec<_> = self.slots.iter().flatten().map(|(node, _)| *node).collect();
+        self.prune(nodes, tree, state);
+        for (node, slot) in self.slots.iter().flatten() {
+            state.hold(*slot, tree.levels(*node, now), now);
+        }
+    }
+
     fn note(&mut self, tree: &Tree, state: &mut StateFile, now: Tick) {
         for node in std::mem::take(&mut self.charged) {
             self.marked[node.index()] = false;
@@ -107,6 +127,15 @@ impl Plane {
         for (node, owner) in pool.unrecorded() {
             pool.take_up(node, owner, state, now);
         }
+    }
+
+    /// The parameters of a pool have changed.
+    pub(crate) fn refresh(&mut self, key: Key, now: Tick) {
+        let Self { pools, state, .. } = self;
+        if let Some(pool) = pools.get_mut(key) {
+            pool.records.refresh(pool.shaper.tree(), state, now);
+        }
+        self.enroll(key, now);
     }
 
     /// Has all classes of a pool go on from what the process before noted last.

@@ -2,8 +2,9 @@
 //!
 //! Everything else is the real thing: the sockets, what the kernel says of them, and every decision.
 
+use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use source::{Supply, SupplyError};
 
 use crate::apply::{self, ApplyError};
 use crate::attach_error::{AttachError, DetachError, MoveError};
+use crate::estate::{Verdict, VmEstate};
 use crate::limits::Descriptors;
 use crate::listen::{Listener, Owner};
 use crate::plane::Plane;
@@ -68,6 +70,13 @@ impl Stage {
         Self::with_state(StateFile::open(path, RECORDS))
     }
 
+    /// A data plane that obeys and does not serve, since another one still does: see [`take_over`](Self::take_over).
+    pub fn successor(path: &Path) -> io::Result<Self> {
+        let mut stage = Self::noting(path)?;
+        stage.plane.held = true;
+        Ok(stage)
+    }
+
     fn with_state(state: StateFile) -> io::Result<Self> {
         Ok(Self { plane: Plane::new(Descriptors::for_vms(MAX_VMS), state)?, scratch: vec![0; PORTION] })
     }
@@ -114,6 +123,31 @@ impl Stage {
     /// As [`Server::move_vm`](crate::Server::move_vm).
     pub fn move_vm(&mut self, id: &str, class: &str, now: Tick) -> Result<(), MoveError> {
         self.plane.move_vm(id, class, now)
+    }
+
+    /// As [`Server::hand_over`](crate::Server::hand_over).
+    pub fn hand_over(
+        &mut self,
+        hand: impl FnOnce(Vec<VmEstate<BorrowedFd<'_>>>) -> Verdict,
+        now: Tick,
+    ) -> Verdict {
+        self.plane.hand_over(hand, now)
+    }
+
+    /// As [`Server::inherit`](crate::Server::inherit), with the sockets in `socket_dir`.
+    pub fn inherit(
+        &mut self,
+        wanted: BTreeMap<String, Attach>,
+        left: Vec<VmEstate<OwnedFd>>,
+        socket_dir: &Path,
+        now: Tick,
+    ) -> Vec<(String, AttachError)> {
+        self.plane.inherit_all(wanted, left, socket_dir, now)
+    }
+
+    /// As [`Server::take_over`](crate::Server::take_over); gives those that were left no socket.
+    pub fn take_over(&mut self) -> Vec<String> {
+        self.plane.own().into_iter().map(|(_, id)| id).collect()
     }
 
     /// Does all that there is to do at this instant.

@@ -14,6 +14,8 @@
 
 mod channel;
 mod predecessor;
+#[cfg(feature = "stage")]
+mod rehearsal;
 mod successor;
 mod wire;
 
@@ -21,6 +23,8 @@ use std::io;
 use std::path::PathBuf;
 
 pub use predecessor::Predecessor;
+#[cfg(feature = "stage")]
+pub use rehearsal::rehearse;
 pub use successor::{Door, Successor};
 pub use wire::Estate;
 

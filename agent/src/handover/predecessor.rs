@@ -20,7 +20,7 @@ const STEP: Duration = Duration::from_secs(5);
 /// The process that serves.
 #[derive(Debug)]
 pub struct Predecessor {
-    channel: Channel,
+    pub(super) channel: Channel,
 }
 
 impl Predecessor {
@@ -39,14 +39,20 @@ impl Predecessor {
             socket().map_err(|errno| TakeOverError::Knock { path: path.to_owned(), source: errno.into() });
         let Some(socket) = connected? else { return Ok(None) };
         let channel = Channel(socket);
-        let ask = || {
-            channel.set_patience(OFFER)?;
-            channel.say(Kind::Hello, &VERSION.to_be_bytes())?;
-            channel.expect(Kind::Offer)?;
-            channel.set_patience(STEP)
+        let predecessor = Self { channel };
+        let hello = || {
+            predecessor.channel.set_patience(OFFER)?;
+            predecessor.channel.say(Kind::Hello, &VERSION.to_be_bytes())
         };
-        ask().map_err(TakeOverError::Refused)?;
-        Ok(Some(Self { channel }))
+        hello().map_err(TakeOverError::Refused)?;
+        predecessor.wait_for_offer()?;
+        Ok(Some(predecessor))
+    }
+
+    /// Waits until it has written down what it keeps, or says that it will not hand over.
+    pub fn wait_for_offer(&self) -> Result<(), TakeOverError> {
+        let offered = self.channel.expect(Kind::Offer).and_then(|_| self.channel.set_patience(STEP));
+        offered.map_err(TakeOverError::Refused)
     }
 
     /// Has it stop serving and tell all. From here to [`done`](Self::done) nobody serves.

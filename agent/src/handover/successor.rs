@@ -39,9 +39,9 @@ pub struct Door {
 /// A process that wants to take over from this one.
 #[derive(Debug)]
 pub struct Successor {
-    channel: Channel,
+    pub(super) channel: Channel,
     /// Dropped when there is an end to it: the next one is heard then.
-    _turn: Sender<()>,
+    pub(super) _turn: Sender<()>,
 }
 
 impl Door {
@@ -110,7 +110,7 @@ fn introduce(channel: &Channel) -> io::Result<()> {
 
 impl Successor {
     /// Tells it to prepare, and waits until it has.
-    pub(crate) fn offer(&self) -> Result<(), HandOverError> {
+    pub fn offer(&self) -> Result<(), HandOverError> {
         let offer = || {
             self.channel.set_patience(PREPARE)?;
             self.channel.say(Kind::Offer, &VERSION.to_be_bytes())?;
@@ -119,8 +119,14 @@ impl Successor {
         offer().map_err(HandOverError::Prepare)
     }
 
+    /// Tells it why there will be no hand-over.
+    pub fn refuse(self, why: &str) {
+        // Whoever does not hear it hears nothing, which is the same to it.
+        let _ = self.channel.say(Kind::Refused, why.as_bytes());
+    }
+
     /// Gives it everything; when this succeeds, it serves, and we never do again.
-    pub(crate) fn give(
+    pub fn give(
         &self,
         vms: &[VmEstate<BorrowedFd<'_>>],
         api: &(OwnedFd, (u64, u64)),

@@ -54,12 +54,20 @@ pub(super) fn begin(args: &RunArgs, memory: Memory, book: Book, predecessor: Pre
 impl Daemon {
     /// Hands over to another process. If that does not take over, everything goes on.
     pub(super) fn hand_over(&mut self, successor: Successor) -> bool {
-        if let Some(mut keeper) = self.keeper.take() {
+        let kept = self.keeper.take().and_then(|mut keeper| {
             keeper.conclude(&self.agent, self.book.specs());
             // On disk before anybody else reads it.
-            keeper.stop();
-        }
-        let Err(error) = self.try_hand_over(successor) else { return true };
+            keeper.stop()
+        });
+        let handed = match kept {
+            None => self.try_hand_over(successor),
+            Some(unwritable) => {
+                // What it would read is older than what runs: VMs attached since would lose their sockets.
+                successor.refuse(&unwritable.sentence);
+                Err(anyhow::Error::msg(unwritable.sentence))
+            }
+        };
+        let Err(error) = handed else { return true };
         tracing::error!(error = format!("{error:#}"), "not handed over; this daemon goes on");
         match keep_on(&self.state_dir) {
             Ok(keeper) => self.keeper = Some(keeper),

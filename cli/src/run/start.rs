@@ -200,7 +200,8 @@ impl Daemon {
             keeper
         });
         self.agent.drain(DRAIN);
-        keeper.into_iter().for_each(Keeper::stop);
+        // What could not be written is in the log.
+        let _ = keeper.map(Keeper::stop);
     }
 }
 

@@ -8,6 +8,7 @@ use source::fake::Manner;
 use crate::broken::{BEGIN, MILLISECOND, SECOND};
 use crate::disk::{FATES, Fate, Trouble};
 use crate::ledger::STUCK;
+use crate::relay::Cut;
 
 /// Something that goes wrong, or is changed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,6 +27,12 @@ pub(crate) enum Fault {
     Edit { right: bool },
     /// The disk refuses everything, or does no longer.
     Disk(Option<Errno>),
+    /// The process is asked to hand over to another.
+    HandOver(Cut),
+    /// One of the VMs is detached or, if it is not there, attached.
+    Toggle(u64),
+    /// One of them is moved to another class.
+    Move(u64),
 }
 
 /// Everything that happens in a life, by time.
@@ -43,7 +50,7 @@ pub(crate) fn schedule(dice: &mut Dice, end: Tick) -> Vec<(Tick, Fault)> {
 
 fn fault(dice: &mut Dice) -> Fault {
     let source = usize::from(dice.once_in(3));
-    match dice.below(12) {
+    match dice.below(18) {
         0..=2 => Fault::Kill,
         3 => {
             let cuts = [Trouble::CutBefore, Trouble::CutWithin, Trouble::CutAfter];
@@ -55,6 +62,9 @@ fn fault(dice: &mut Dice) -> Fault {
         8 => Fault::Retest(source),
         9 => Fault::Edit { right: true },
         10 => Fault::Edit { right: false },
+        11..=13 => Fault::HandOver(Cut::of(dice)),
+        14 | 15 => Fault::Toggle(dice.roll()),
+        16 => Fault::Move(dice.roll()),
         _ => Fault::Disk(*dice.pick(&[None, Some(Errno::NOSPC), Some(Errno::ROFS), Some(Errno::IO)])),
     }
 }

@@ -43,11 +43,12 @@ impl Keep {
             self.due = self.wait(now);
             return false;
         };
-        let saved = self.checkpoint.save(&state);
-        if self.disk.world().dead {
-            return true;
-        }
-        match saved {
+        self.write(state, now);
+        self.disk.world().dead
+    }
+
+    fn write(&mut self, state: Arc<State>, now: Tick) {
+        match self.checkpoint.save(&state) {
             Ok(_) => {
                 let at = self.noted.iter().rposition(|noted| *noted == *state).unwrap_or(0);
                 self.noted.drain(..at);
@@ -56,7 +57,19 @@ impl Keep {
             Err(_) => self.saver.failed(now),
         }
         self.due = self.wait(now);
-        false
+    }
+
+    /// Writes what is not on the disk, however soon that is; whether all is there then.
+    pub(crate) fn conclude(&mut self, now: Tick) -> bool {
+        if let Some(state) = self.saver.unsaved() {
+            self.write(state, now);
+        }
+        self.is_settled()
+    }
+
+    /// Whether what is wanted is on the disk.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.saver.unsaved().is_none()
     }
 
     pub(crate) fn next(&self) -> Option<Tick> {

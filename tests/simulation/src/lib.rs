@@ -1,5 +1,6 @@
-//! A host in virtual time: the agent, the guests and tools that draw from it, tenants that mean harm, sources that
-//! fail, a disk that is cut off, an operator who edits. All of it follows from one seed.
+//! A host in virtual time: the agent and its successors, the guests and tools that draw from it, VMs that come, move
+//! and go, tenants that mean harm, sources that fail, a disk that is cut off, an operator who edits. All of it follows
+//! from one seed.
 //!
 //! The agent's part is the real code, with real sockets and what the kernel says of them; only its clock, its threads,
 //! its sources and its disk are ours. What must hold is looked at after every instant: see [`Broken`]. It refuses to
@@ -20,6 +21,7 @@ mod keep;
 mod ledger;
 mod plant;
 mod process;
+mod relay;
 mod scene;
 mod wire;
 mod world;

@@ -19,11 +19,25 @@ pub enum Plant {
     Forgetful,
     /// Half of what is assured.
     ShortRate,
+    /// A pool says that it holds and goes on.
+    HeldInNameOnly,
+    /// The state file of a process that died is not there.
+    ForgottenDebts,
+    /// The same, where nobody looks at debts: who may not be pushed anything is pushed something.
+    ForgottenManners,
+    /// A successor is not told what is asked and not answered.
+    LostDemand,
+    /// A successor gets no connections.
+    DroppedConnections,
+    /// A VM that moves begins anew.
+    MovedWithoutDebt,
+    /// Nobody writes down that a VM was attached.
+    UnsavedAttach,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 15] = [
         Self::NoPush,
         Self::SlowSupervisor,
         Self::RewoundSource,
@@ -32,14 +46,23 @@ impl Plant {
         Self::BadEditTaken,
         Self::Forgetful,
         Self::ShortRate,
+        Self::HeldInNameOnly,
+        Self::ForgottenDebts,
+        Self::ForgottenManners,
+        Self::LostDemand,
+        Self::DroppedConnections,
+        Self::MovedWithoutDebt,
+        Self::UnsavedAttach,
     ];
 
     /// The promise that it breaks.
     pub fn breaks(self) -> &'static str {
         match self {
-            Self::NoPush | Self::SlowSupervisor => "P3",
-            Self::RewoundSource | Self::DegradedInstead => "P4",
-            Self::BadEditTaken | Self::Forgetful => "P5",
+            Self::NoPush | Self::SlowSupervisor | Self::LostDemand | Self::DroppedConnections => "P3",
+            Self::RewoundSource | Self::DegradedInstead | Self::HeldInNameOnly => "P4",
+            Self::BadEditTaken | Self::Forgetful | Self::UnsavedAttach => "P5",
+            Self::ForgottenDebts | Self::MovedWithoutDebt => "debts",
+            Self::ForgottenManners => "EGD",
             Self::LooseCeil => "ceil",
             Self::ShortRate => "rate",
         }

@@ -7,20 +7,26 @@ use delivery::NodeConfig;
 use htb::{Rate, Tick};
 use server::{Attach, Client, PoolSetup, Snapshot, Stage, SupplySpec};
 use source::fake::{Fake, Node};
-use source::{OnFailure, PoolSpec, PoolStatus, SourceKind, Supply, SupplyError};
+use source::{OnFailure, PoolSpec, PoolStatus, Serving, SourceKind, Supply, SupplyError};
 
 use crate::plant::Plant;
 
 /// A process that serves.
 pub(crate) struct Process {
-    stage: Stage,
+    pub(crate) stage: Stage,
     node: Node,
     plant: Option<Plant>,
 }
 
 impl Process {
-    pub(crate) fn start(fakes: &[Fake], plant: Option<Plant>) -> Self {
-        Self { stage: Stage::new().unwrap(), node: Node::new(fakes), plant }
+    /// One that goes on from what the one before it noted in its state file.
+    pub(crate) fn start(fakes: &[Fake], plant: Option<Plant>, state: &Path) -> Self {
+        Self { stage: Stage::noting(state).unwrap(), node: Node::new(fakes), plant }
+    }
+
+    /// One that is to take over from another.
+    pub(crate) fn succeed(fakes: &[Fake], plant: Option<Plant>, state: &Path) -> Self {
+        Self { stage: Stage::successor(state).unwrap(), node: Node::new(fakes), plant }
     }
 
     /// Puts a configuration in force.
@@ -43,11 +49,21 @@ impl Process {
     }
 
     pub(crate) fn attach(&mut self, id: &str, vm: &Vm, path: &Path, now: Tick) -> Result<(), String> {
-        let mut attach: Attach = vm.attach(id);
-        if self.plant == Some(Plant::NoPush) {
-            attach.client = Client::Egd;
+        self.stage.attach(wanted(id, vm, self.plant), path, now).map_err(|error| error.to_string())
+    }
+
+    pub(crate) fn detach(&mut self, id: &str, now: Tick) -> Result<(), String> {
+        self.stage.detach(id, now).map_err(|error| error.to_string())
+    }
+
+    /// Moves a VM to the class that it now names.
+    pub(crate) fn move_vm(&mut self, id: &str, vm: &Vm, path: &Path, now: Tick) -> Result<(), String> {
+        if self.plant == Some(Plant::MovedWithoutDebt) {
+            self.detach(id, now)?;
+            return self.attach(id, vm, path, now);
         }
-        self.stage.attach(attach, path, now).map_err(|error| error.to_string())
+        let class = vm.class.as_deref().unwrap_or_default();
+        self.stage.move_vm(id, class, now).map_err(|error| error.to_string())
     }
 
     /// Does all that there is to do at this instant: whether that was anything, and when there is more.
@@ -70,7 +86,12 @@ impl Process {
 
     /// How the pools stand that have sources of their own.
     pub(crate) fn pools(&self) -> Vec<PoolStatus> {
-        self.node.statuses().collect()
+        let mut pools: Vec<_> = self.node.statuses().collect();
+        if self.plant == Some(Plant::HeldInNameOnly) {
+            let degraded = pools.iter_mut().filter(|pool| pool.serving == Serving::Degraded);
+            degraded.for_each(|pool| pool.serving = Serving::Held);
+        }
+        pools
     }
 
     pub(crate) fn retest(&self, source: &str) {
@@ -80,6 +101,12 @@ impl Process {
     pub(crate) fn crash(self) {
         self.stage.crash();
     }
+}
+
+/// A VM as it is attached.
+pub(crate) fn wanted(id: &str, vm: &Vm, plant: Option<Plant>) -> Attach {
+    let client = |attach: Attach| if plant == Some(Plant::NoPush) { Client::Egd } else { attach.client };
+    Attach { client: client(vm.attach(id)), ..vm.attach(id) }
 }
 
 /// Which of the node's sources these are, by the last letter of their paths.
@@ -109,7 +136,7 @@ fn spoil(pool: &mut PoolSetup, plant: Option<Plant>) {
                 class.per_vm.ceil = class.per_vm.ceil.min(Rate::per_second(crate::scene::GOLD / 2));
             });
         }
-        Some(Plant::DegradedInstead) => sources(pool, |spec, allowed| {
+        Some(Plant::DegradedInstead | Plant::HeldInNameOnly) => sources(pool, |spec, allowed| {
             spec.on_failure = OnFailure::Degrade;
             allowed.insert("silver".to_owned());
         }),

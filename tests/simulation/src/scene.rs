@@ -29,6 +29,10 @@ pub(crate) struct Member {
     pub(crate) id: String,
     pub(crate) vm: Vm,
     pub(crate) role: Role,
+    /// It is on the host.
+    pub(crate) attached: bool,
+    /// A bug: nobody wrote down that it came.
+    pub(crate) unsaved: bool,
 }
 
 /// A whole scene.
@@ -112,7 +116,7 @@ fn member(number: u64, dice: &mut Dice) -> Member {
         0 | 1 if assured => (Role::Guest(paced(dice)), Kind::Qemu),
         0..=2 => (Role::Guest(greedy(dice)), Kind::Qemu),
         3 => (Role::Guest(paced(dice)), Kind::Qemu),
-        4 => (Role::Tool, Kind::Egd),
+        4 => (Role::Tool, *dice.pick(&[Kind::Qemu, Kind::Egd])),
         _ => (Role::Hostile(*dice.pick(&Malice::ALL)), *dice.pick(&[Kind::Qemu, Kind::Egd])),
     };
     let is_paced = matches!(role, Role::Guest(Guest { paced: true, .. }));
@@ -124,7 +128,7 @@ fn member(number: u64, dice: &mut Dice) -> Member {
     let pool = if noise { NOISE } else { KERNEL };
     let namespace = format!("tenant-{}", dice.below(3));
     let vm = Vm { namespace, pool: pool.to_owned(), class: Some(class.to_owned()), client };
-    Member { id: format!("vm-{number}"), vm, role }
+    Member { id: format!("vm-{number}"), vm, role, attached: true, unsaved: false }
 }
 
 /// At most half of what it is assured.

@@ -1,10 +1,8 @@
 //! Everything on the host, and its time.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use agent::Book;
-use agent::checkpoint::State;
 use delivery::NodeConfig;
 use htb::Tick;
 use soak::Dice;
@@ -12,18 +10,21 @@ use source::fake::{Fake, Manner};
 use tempfile::TempDir;
 
 use crate::broken::{BEGIN, Breach, Broken, SECOND};
-use crate::client::{Client, Hostile, Peer, Qemu, Scope, Tool};
+use crate::client::{Client, Scope};
 use crate::disk::Model;
 use crate::fault::{self, Fault, LIFE, REST};
 use crate::keep::Keep;
 use crate::ledger::Ledger;
 use crate::plant::Plant;
 use crate::process::Process;
-use crate::scene::{Role, Scene};
+use crate::scene::Scene;
 use manifests::manifests;
 use watch::Watch;
 
+mod accounts;
+mod lives;
 mod manifests;
+mod members;
 mod watch;
 
 /// Rounds at one instant: more is clients and agent that never come to rest.
@@ -36,6 +37,10 @@ pub struct Report {
     pub instants: u64,
     /// Times that the agent died.
     pub crashes: u64,
+    /// Times that it was asked to hand over, and did.
+    pub handed_over: u64,
+    /// Times that a VM was attached, moved or detached.
+    pub changes: u64,
     /// Reads of guests that were answered.
     pub reads: u64,
     /// Random bytes that somebody got.
@@ -103,7 +108,7 @@ impl World {
             clients: Vec::new(),
             ledger: Ledger::default(),
             faults,
-            watch: Watch::new(scene.members.len()),
+            watch: Watch::new(&scene),
             due: None,
             closing: false,
             report: Report::default(),
@@ -111,20 +116,6 @@ impl World {
         };
         world.clients = (0..world.scene.members.len()).map(|number| world.client(number)).collect();
         world
-    }
-
-    fn client(&mut self, number: usize) -> Client {
-        let peer = Peer::new(number, self.path(number));
-        let dice = Dice::new(self.dice.roll());
-        match self.scene.members[number].role {
-            Role::Guest(guest) => Client::Qemu(Qemu::new(peer, guest, self.now)),
-            Role::Tool => Client::Tool(Tool::new(peer, dice, self.now)),
-            Role::Hostile(malice) => Client::Hostile(Hostile::new(peer, malice, dice, self.now)),
-        }
-    }
-
-    fn path(&self, number: usize) -> PathBuf {
-        self.dir.path().join(&self.scene.members[number].id).join("egd.sock")
     }
 
     pub(crate) fn live(mut self) -> Result<Report, Broken> {
@@ -148,8 +139,7 @@ impl World {
             return Err(("scene", verdict.refused.join("\n")));
         }
         self.rights.push(Arc::clone(self.book.config()));
-        let vms = self.scene.members.iter().map(|member| (member.id.clone(), member.vm.clone())).collect();
-        self.keep.note(State { accepted: self.book.specs(), vms, ..State::default() });
+        self.note();
         // Whoever started it sees it start: the first state is on disk.
         self.keep.step(self.now);
         self.serve()
@@ -163,6 +153,9 @@ impl World {
                 self.heal();
             }
             self.strike()?;
+            if self.closing {
+                self.attach_all()?;
+            }
             self.settle()?;
             self.look()?;
             self.report.instants += 1;
@@ -217,12 +210,7 @@ impl World {
                 let call = disk.calls + call;
                 disk.trouble = Some((call, trouble));
             }
-            Fault::PowerCut(kept, fate) => {
-                self.die();
-                self.keep.disk.world().power_cut(kept, fate);
-                self.clients = (0..self.clients.len()).map(|number| self.client(number)).collect();
-                self.watch.rebooted(self.now);
-            }
+            Fault::PowerCut(kept, fate) => self.cut_power(kept, fate),
             Fault::Source(at, manner) => {
                 self.fakes[at].is(manner);
                 self.watch.ails(at, manner != Manner::Good);
@@ -236,70 +224,10 @@ impl World {
             }
             Fault::Edit { right } => self.edit(right)?,
             Fault::Disk(refuses) => self.keep.disk.world().refuses = refuses,
+            Fault::HandOver(cut) => self.hand_over(cut)?,
+            Fault::Toggle(which) => self.toggle(which)?,
+            Fault::Move(which) => self.move_one(which)?,
         }
-        Ok(())
-    }
-
-    /// The process is gone.
-    fn die(&mut self) {
-        let Some(process) = self.process.take() else { return };
-        process.crash();
-        self.report.crashes += 1;
-        self.due = None;
-        let slow = self.plant == Some(Plant::SlowSupervisor);
-        self.start = self.now.after(if slow { 3 * SECOND } else { fault::pause(&mut self.dice) });
-        if self.plant == Some(Plant::RewoundSource) {
-            let seed = self.seed;
-            self.fakes = (0..2).map(|source| Fake::new(seed ^ (source << 32))).collect();
-        }
-        self.watch.crashed(self.now);
-        self.clients.iter_mut().for_each(|client| client.peer().received = 0);
-    }
-
-    /// The supervisor starts the process again: it knows the disk and the manifests, and nothing else.
-    fn restart(&mut self) -> Result<(), Breach> {
-        self.keep.disk.world().restart();
-        let state = self.keep.reopen()?;
-        let namespaces = state.vms.values().map(|vm| vm.namespace.clone());
-        self.book = Book::new(namespaces);
-        if self.plant != Some(Plant::Forgetful) {
-            self.book = self.book.clone().remember(state.accepted.clone());
-        }
-        self.accepted = 0;
-        self.judge()?;
-        drop(self.book.read(manifests(&self.text)));
-        if state.vms.len() != self.scene.members.len() {
-            return Err(("P5", format!("{} VMs of {} came back", state.vms.len(), self.scene.members.len())));
-        }
-        self.judge()?;
-        self.serve()?;
-        self.note();
-        Ok(())
-    }
-
-    /// What is in force is what was right once, and never goes back.
-    fn judge(&mut self) -> Result<(), Breach> {
-        let is = |right: &Arc<NodeConfig>| right == self.book.config();
-        let Some(at) = self.rights.iter().rposition(is).filter(|at| *at >= self.accepted) else {
-            return Err(("P5", "what is in force was not accepted, or not last".to_owned()));
-        };
-        self.accepted = at;
-        Ok(())
-    }
-
-    /// A new process puts the configuration in force and attaches all VMs.
-    fn serve(&mut self) -> Result<(), Breach> {
-        let mut process = Process::start(&self.fakes, self.plant);
-        let refused = |what| ("P5", what);
-        if self.book.config().pools.len() != 2 {
-            return Err(refused("after a restart there is nothing to serve".to_owned()));
-        }
-        process.apply(self.book.config(), self.now).map_err(refused)?;
-        for (number, member) in self.scene.members.iter().enumerate() {
-            process.attach(&member.id, &member.vm, &self.path(number), self.now).map_err(refused)?;
-        }
-        self.process = Some(process);
-        self.watch.started(self.now);
         Ok(())
     }
 
@@ -330,11 +258,6 @@ impl World {
         Ok(())
     }
 
-    fn note(&mut self) {
-        let vms = self.scene.members.iter().map(|member| (member.id.clone(), member.vm.clone())).collect();
-        self.keep.note(State { accepted: self.book.specs(), vms, ..State::default() });
-    }
-
     /// Lets agent and clients do all they can at this instant.
     fn settle(&mut self) -> Result<(), Breach> {
         for _ in 0..ROUNDS {
@@ -344,7 +267,9 @@ impl World {
                 (did, self.due) = (turned, due);
             }
             let Self { now, ledger, watch, clients, closing, scene, .. } = self;
-            for (client, member) in clients.iter_mut().zip(&scene.members) {
+            for (client, member) in
+                clients.iter_mut().zip(&scene.members).filter(|(_, member)| member.attached)
+            {
                 let calm = watch.calm(&member.vm.pool);
                 let mut scope = Scope { now: *now, ledger, calm, closing: *closing };
                 did |= client.act(&mut scope)?;
@@ -362,7 +287,7 @@ impl World {
         if let Some(process) = process {
             watch.look(*now, process, clients, scene)?;
         }
-        for (client, member) in clients.iter().zip(&scene.members) {
+        for (client, member) in clients.iter().zip(&scene.members).filter(|(_, member)| member.attached) {
             if let Client::Qemu(qemu) = client {
                 let calm = watch.calm(&member.vm.pool);
                 qemu.is_patient(&Scope { now: *now, ledger, calm, closing: *closing })?;
@@ -373,7 +298,8 @@ impl World {
 
     /// The next instant at which something happens.
     fn next(&self) -> Option<Tick> {
-        let clients = self.clients.iter().filter_map(Client::next);
+        let attached = self.clients.iter().zip(&self.scene.members).filter(|(_, member)| member.attached);
+        let clients = attached.filter_map(|(client, _)| client.next());
         let start = self.process.is_none().then_some(self.start);
         let fault = self.faults.last().map(|(due, _)| *due);
         let keep = self.process.as_ref().and_then(|_| self.keep.next());

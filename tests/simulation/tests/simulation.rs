@@ -35,6 +35,8 @@ fn plus(one: Report, other: Report) -> Report {
     Report {
         instants: one.instants + other.instants,
         crashes: one.crashes + other.crashes,
+        handed_over: one.handed_over + other.handed_over,
+        changes: one.changes + other.changes,
         reads: one.reads + other.reads,
         bytes: one.bytes + other.bytes,
         longest: one.longest.max(other.longest),
@@ -51,6 +53,8 @@ fn every_promise_holds_in_every_life() {
     });
     run.figure("instants", report.instants);
     run.figure("crashes", report.crashes);
+    run.figure("handed_over", report.handed_over);
+    run.figure("vms_attached_moved_detached", report.changes);
     run.figure("reads", report.reads);
     run.figure("bytes", report.bytes);
     run.figure("longest_paced_wait_ms", report.longest / 1_000_000);

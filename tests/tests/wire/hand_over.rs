@@ -177,6 +177,23 @@ fn a_successor_whose_manifests_are_wrong_leaves_the_daemon_serving() {
     ask(&daemon, &["attach", "b=default/any"]);
 }
 
+#[test]
+fn a_daemon_that_cannot_write_down_what_it_keeps_hands_over_to_nobody() {
+    let _machine = beside_others();
+    let mut daemon = start(OPEN, &["a=default/any"]);
+    let in_the_way = daemon.host().state_dir().join("state.tmp");
+    std::fs::create_dir(&in_the_way).unwrap();
+    ask(&daemon, &["attach", "b=default/any"]);
+    let refused = Refusal::of(run(&daemon).arg("--take-over")).unwrap();
+    assert_eq!(refused.code, Some(1), "{}", refused.said);
+    assert!(refused.said.contains("a restart would not know of what is new"), "{}", refused.said);
+    EgdClient::connect(&daemon.socket("b")).unwrap().read(64).unwrap();
+
+    std::fs::remove_dir(&in_the_way).unwrap();
+    daemon.take_over().unwrap();
+    EgdClient::connect(&daemon.socket("b")).unwrap().read(64).unwrap();
+}
+
 fn run(daemon: &Daemon) -> Command {
     let mut command = daemon.host().run();
     command.args(["--vm", "a=default/any,client=egd"]);

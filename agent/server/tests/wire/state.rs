@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use entropool_server::{Attach, Client, PoolSetup};
 use htb::Rate;
+use htb::pool::{ClassParams, NamespaceBound};
 
 use crate::rig::{Rig, UNBOUND, class, connect, exchange, pool, silent, vm};
 
@@ -92,4 +93,26 @@ fn a_tool_at_the_socket_of_a_qemu_does_not_keep_that_from_being_healed() {
     let rig = rig.after(meagre());
     rig.server.attach(qemu()).unwrap();
     assert!(!silent(&rig.connect("vm"), Duration::from_secs(10)));
+}
+
+#[test]
+fn a_namespace_whose_last_vm_left_and_came_again_has_one_record() {
+    let per_namespace = NamespaceBound { ceil: Some(Rate(1)), ..NamespaceBound::default() };
+    let slow = || pool("default", UNBOUND, vec![ClassParams { per_namespace, ..class("shared", UNBOUND) }]);
+    let rig = Rig::new(slow());
+    // What goes last is given out again first: the namespace that comes back gets the place of the other.
+    rig.attach("vm");
+    rig.server.attach(Attach { namespace: "other".to_owned(), ..vm("last") }).unwrap();
+    for id in ["vm", "last"] {
+        rig.server.detach(id).unwrap();
+    }
+    let mut client = rig.client("vm");
+    client.write_all(&[2, 255].repeat(100)).unwrap();
+    rig.until("an empty bucket", |snapshot| snapshot.pools[0].vms[0].waiting.is_some());
+    let namespace = |rig: &Rig| rig.snapshot().pools[0].classes[0].namespaces[0].node.unwrap().stats.ctokens;
+    let left = namespace(&rig);
+    assert!(left < 0, "{left}");
+    let rig = rig.after(slow());
+    rig.attach("vm");
+    assert_eq!(namespace(&rig), left);
 }

@@ -59,6 +59,11 @@ impl Qemu {
         connect.into_iter().chain(read).min()
     }
 
+    /// Whether it has a connection that has not ended.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.peer.wire.as_ref().is_some_and(|wire| !wire.has_hung_up())
+    }
+
     /// Whether a read has waited longer than it may.
     pub(crate) fn is_patient(&self, scope: &Scope<'_>) -> Result<(), Breach> {
         if self.waits == 0 || !self.guest.paced {

@@ -1,7 +1,9 @@
-//! A tool that speaks all of EGD and knows what each answer must look like.
+//! A tool that speaks all of EGD and knows what each answer must look like. Where the agent was told that it is a
+//! QEMU, it first says something that no QEMU says: from then on it is sent nothing unasked, whoever serves it.
 
 use std::collections::VecDeque;
 
+use agent::checkpoint::Client as Kind;
 use htb::Tick;
 use soak::Dice;
 
@@ -29,11 +31,28 @@ pub(crate) struct Tool {
     dice: Dice,
     due: VecDeque<Due>,
     next: Tick,
+    /// The agent has heard from it.
+    known: bool,
+    /// What came before that on this connection.
+    strange: usize,
+    /// It has said nothing on this connection.
+    silent: bool,
 }
 
+/// What a QEMU is pushed at once.
+const PUSH: usize = 64;
+
 impl Tool {
-    pub(crate) fn new(peer: Peer, dice: Dice, now: Tick) -> Self {
-        Self { peer, dice, due: VecDeque::new(), next: now }
+    pub(crate) fn new(peer: Peer, kind: Kind, dice: Dice, now: Tick) -> Self {
+        Self {
+            peer,
+            dice,
+            due: VecDeque::new(),
+            next: now,
+            known: kind == Kind::Egd,
+            strange: 0,
+            silent: true,
+        }
     }
 
     pub(super) fn next(&self) -> Tick {
@@ -51,13 +70,22 @@ impl Tool {
     }
 
     fn speak(&mut self) {
+        if !self.known {
+            return self.introduce();
+        }
+        let mut words = Vec::new();
         if self.peer.wire.is_none() {
             self.due.clear();
-            if !self.peer.connect() {
+            self.silent = true;
+            if !self.peer.connect() || self.dice.once_in(3) {
                 return;
             }
         }
-        let mut words = Vec::new();
+        if std::mem::take(&mut self.silent) {
+            // Who only ever reads is taken for a QEMU.
+            words.push(0);
+            self.due.push_back(Due::Level(4));
+        }
         for _ in 0..=self.dice.below(4) {
             self.ask(&mut words);
         }
@@ -66,6 +94,17 @@ impl Tool {
         let sent = wire.and_then(|wire| wire.send(&words));
         if sent != Some(words.len()) || self.dice.once_in(10) {
             self.peer.hang_up();
+        }
+    }
+
+    /// Asks for the level on a connection of its own, until there is an answer besides what a QEMU is pushed.
+    fn introduce(&mut self) {
+        self.known = self.strange % PUSH == 4;
+        self.strange = 0;
+        self.peer.hang_up();
+        if !self.known && self.peer.connect() {
+            // Should it be lost, there is no answer.
+            let _ = self.peer.wire.as_ref().and_then(|wire| wire.send(&[0]));
         }
     }
 
@@ -100,6 +139,7 @@ impl Tool {
         while let Some(wire) = &self.peer.wire {
             match wire.receive(&mut space) {
                 Some(0) => break,
+                Some(count) if !self.known => self.strange += count,
                 Some(count) => self.parse(&space[..count], scope)?,
                 None => self.peer.hang_up(),
             }

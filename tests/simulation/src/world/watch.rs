@@ -1,20 +1,16 @@
 //! What is looked at after every instant, by what was seen before it.
 
+use std::collections::HashMap;
+
 use htb::Tick;
-use server::VmSnapshot;
+use server::{Snapshot, VmSnapshot};
 use source::{PoolStatus, Serving};
 
-use crate::broken::{Breach, SECOND};
+use super::accounts::{self, Account, GRANT, Levels};
+use crate::broken::{BEGIN, Breach, SECOND};
 use crate::client::Client;
 use crate::process::Process;
 use crate::scene::{GOLD, KERNEL, NOISE, POOL_CEIL, Role, Scene, VM_CEIL};
-
-/// EGD's largest request: what one grant, or one credit, may be beyond a bucket.
-const GRANT: u64 = 255;
-/// The burst of a bucket whose manifest names none.
-const BURST: u64 = 1024;
-/// What had passed its tests before a pool held may still be served: its buffers.
-const TESTED: u64 = 16_384;
 
 /// What was seen.
 #[derive(Debug)]
@@ -23,25 +19,39 @@ pub(super) struct Watch {
     crash: Tick,
     /// The last instant at which the pool of noise sources did not serve what it promises.
     noise: Tick,
-    started: Tick,
     /// Which sources do not give what they should.
     ailing: [bool; 2],
-    /// Since when the pool holds, and what it had served then.
-    held: Option<(Tick, u64)>,
+    /// Since when the pool of noise sources holds, and what had been made for it then.
+    held: Option<(u64, u64)>,
     /// Since when each VM has been waiting for bytes without a break, and what it had been served then.
     backlogged: Vec<Option<(Tick, u64)>>,
+    /// By member, and that of the kernel's pool.
+    accounts: Vec<Account>,
+    pool: Account,
+    /// What VMs were charged that this process detached, by pool.
+    gone: HashMap<String, u64>,
+    /// What the process was that is to be no more.
+    leaving: Option<Snapshot>,
+    /// What was held when the process before ended.
+    levels: Option<Levels>,
+    ids: Vec<String>,
 }
 
 impl Watch {
-    pub(super) fn new(members: usize) -> Self {
-        let zero = Tick(0);
+    pub(super) fn new(scene: &Scene) -> Self {
+        let (zero, members) = (Tick(0), scene.members.len());
         Self {
             crash: zero,
             noise: zero,
-            started: zero,
             ailing: [false; 2],
             held: None,
             backlogged: vec![None; members],
+            accounts: vec![Account::new(BEGIN); members],
+            pool: Account::new(BEGIN),
+            gone: HashMap::new(),
+            leaving: None,
+            levels: None,
+            ids: scene.members.iter().map(|member| member.id.clone()).collect(),
         }
     }
 
@@ -60,17 +70,97 @@ impl Watch {
         self.ailing[source] = ails;
     }
 
-    pub(super) fn crashed(&mut self, now: Tick) {
-        (self.crash, self.held) = (now, None);
+    /// This process may be no more from here on.
+    pub(super) fn leaves(&mut self, now: Tick, process: &Process) {
+        let snapshot = process.snapshot(now);
+        self.levels = Some(Levels::of(&snapshot));
+        self.leaving = Some(snapshot);
+    }
+
+    /// It goes on.
+    pub(super) fn stays(&mut self) {
+        (self.leaving, self.levels) = (None, None);
+    }
+
+    /// It is gone.
+    fn left(&mut self) {
+        for pool in self.leaving.take().into_iter().flat_map(|snapshot| snapshot.pools) {
+            if pool.name == KERNEL {
+                self.pool.carry(pool.node.stats.bytes);
+            }
+            for vm in &pool.vms {
+                if let Some(number) = self.ids.iter().position(|id| *id == vm.id) {
+                    self.accounts[number].carry(vm.node.stats.bytes);
+                }
+            }
+        }
+        self.gone.clear();
+        self.held = None;
         self.backlogged.fill(None);
     }
 
-    pub(super) fn rebooted(&mut self, now: Tick) {
-        self.crashed(now);
+    pub(super) fn crashed(&mut self, now: Tick) {
+        self.left();
+        self.crash = now;
+        self.accounts.iter_mut().for_each(|account| account.credit(1));
+        self.pool.credit(self.accounts.len() as u64);
     }
 
-    pub(super) fn started(&mut self, now: Tick) {
-        (self.started, self.noise) = (now, now);
+    /// Nobody looks at what was held.
+    pub(super) fn forget_levels(&mut self) {
+        self.levels = None;
+    }
+
+    /// Nothing is left of what was before.
+    pub(super) fn rebooted(&mut self, now: Tick) {
+        self.levels = None;
+        self.accounts.fill(Account::new(now));
+        self.pool = Account::new(now);
+        self.pool.credit(self.accounts.len() as u64);
+    }
+
+    /// This process serves now: nobody in it has more than was left.
+    pub(super) fn goes_on(&mut self, now: Tick, process: &Process) -> Result<(), Breach> {
+        self.left();
+        self.noise = now;
+        match self.levels.take() {
+            Some(before) => before.bound(&Levels::of(&process.snapshot(now))),
+            None => Ok(()),
+        }
+    }
+
+    /// A VM begins anew.
+    pub(super) fn comes(&mut self, now: Tick, number: usize) {
+        self.accounts[number] = Account::new(now);
+        self.pool.credit(1);
+        self.backlogged[number] = None;
+    }
+
+    /// A VM is to be detached.
+    pub(super) fn goes(&mut self, snapshot: Snapshot, id: &str) {
+        for pool in snapshot.pools {
+            let vm = pool.vms.iter().find(|vm| vm.id == id);
+            *self.gone.entry(pool.name).or_default() += vm.map_or(0, |vm| vm.node.stats.bytes);
+        }
+    }
+
+    /// A VM was moved: with its debts.
+    pub(super) fn moves(
+        &mut self,
+        before: &Snapshot,
+        after: &Snapshot,
+        number: usize,
+        id: &str,
+    ) -> Result<(), Breach> {
+        self.backlogged[number] = None;
+        let node = |snapshot: &Snapshot| {
+            let vm = snapshot.pools.iter().flat_map(|pool| &pool.vms).find(|vm| vm.id == id);
+            vm.map(|vm| vm.node)
+        };
+        match (node(before), node(after)) {
+            (Some(before), Some(after)) => accounts::within(id, &before, &after, 0),
+            _ => Err(("P1", format!("{id} is not attached"))),
+        }
     }
 
     pub(super) fn look(
@@ -81,19 +171,16 @@ impl Watch {
         scene: &Scene,
     ) -> Result<(), Breach> {
         let snapshot = process.snapshot(now);
-        let age = now.since(self.started);
+        let members = clients.len() as u64;
         for pool in &snapshot.pools {
-            let vms = pool.vms.len() as u64;
             let leaves: u64 = pool.vms.iter().map(|vm| vm.node.stats.bytes).sum();
-            if leaves != pool.node.stats.bytes {
-                let what = format!("pool {} gave {}, its VMs got {leaves}", pool.name, pool.node.stats.bytes);
+            let all = leaves + self.gone.get(&pool.name).copied().unwrap_or_default();
+            if all != pool.node.stats.bytes {
+                let what = format!("pool {} gave {}, its VMs got {all}", pool.name, pool.node.stats.bytes);
                 return Err(("conservation", what));
             }
             if pool.name == KERNEL {
-                within(leaves, POOL_CEIL, age, vms, "pool default")?;
-            }
-            for vm in &pool.vms {
-                within(vm.node.stats.bytes, VM_CEIL, age, 1, &vm.id)?;
+                self.pool.within(all, POOL_CEIL, now, members, "pool default")?;
             }
         }
         if let Some(status) = process.pools().first() {
@@ -101,33 +188,45 @@ impl Watch {
             self.sources(now, status, noise.map_or(0, |pool| pool.node.stats.bytes), scene)?;
         }
         for (number, client) in clients.iter_mut().enumerate() {
-            let id = &scene.members[number].id;
-            let vm = snapshot.pools.iter().flat_map(|pool| &pool.vms).find(|vm| vm.id == *id);
-            let Some(vm) = vm else { return Err(("P1", format!("{id} is not attached"))) };
-            if client.peer().received > vm.node.stats.bytes {
-                let (got, paid) = (client.peer().received, vm.node.stats.bytes);
-                return Err(("conservation", format!("{id} got {got} bytes and was charged {paid}")));
+            let member = &scene.members[number];
+            let vm = snapshot.pools.iter().flat_map(|pool| &pool.vms).find(|vm| vm.id == member.id);
+            let (true, Some(vm)) = (member.attached, vm) else {
+                if member.attached == vm.is_some() {
+                    continue;
+                }
+                return Err(("P1", format!("{}, attached: {}", member.id, vm.is_some())));
+            };
+            let account = &self.accounts[number];
+            account.within(vm.node.stats.bytes, VM_CEIL, now, 1, &vm.id)?;
+            let (got, paid) = (client.peer().received, account.sum(vm.node.stats.bytes));
+            if got > paid {
+                return Err(("conservation", format!("{} got {got} bytes and was charged {paid}", vm.id)));
             }
             self.assured(now, number, client, vm, scene)?;
         }
         Ok(())
     }
 
-    /// A pool that must hold serves nothing that was not tested before.
-    fn sources(&mut self, now: Tick, status: &PoolStatus, bytes: u64, scene: &Scene) -> Result<(), Breach> {
+    /// Nobody is granted a byte that was not made, and none is made while a pool holds. What was made before that was
+    /// made of samples that had passed their tests, so it is served.
+    fn sources(&mut self, now: Tick, status: &PoolStatus, granted: u64, scene: &Scene) -> Result<(), Breach> {
         if status.serving != Serving::Promised || self.ailing.contains(&true) {
             self.noise = now;
+        }
+        let made = status.bytes_out;
+        if granted > made {
+            return Err(("P4", format!("{granted} bytes were granted, and {made} were made")));
         }
         match status.serving {
             Serving::Degraded if !scene.degrades => {
                 Err(("P4", "degraded bytes are served where the pool says Hold".to_owned()))
             }
             Serving::Held | Serving::Starting => {
-                let (since, before) = *self.held.get_or_insert((now, bytes));
-                if bytes - before > TESTED {
-                    let what = format!("{} bytes served since it holds, {:?}", bytes - before, since);
-                    return Err(("P4", what));
+                let (since, before) = *self.held.get_or_insert((status.since, made));
+                if since == status.since && made > before {
+                    return Err(("P4", format!("{} bytes were made while the pool held", made - before)));
                 }
+                self.held = Some((status.since, made));
                 Ok(())
             }
             _ => {
@@ -149,7 +248,7 @@ impl Watch {
         let member = &scene.members[number];
         let (Client::Qemu(qemu), Role::Guest(guest)) = (client, member.role) else { return Ok(()) };
         let served = vm.node.stats.bytes;
-        let asks = vm.owed > 0 && qemu.waits > 0 && member.vm.class.as_deref() != Some("shared");
+        let asks = vm.owed > 0 && qemu.waits > 0 && vm.class != "shared";
         if guest.paced || !asks || self.calm(&member.vm.pool) == now {
             self.backlogged[number] = None;
             return Ok(());
@@ -174,17 +273,6 @@ pub(super) fn at_the_end(clients: &[Client]) -> Result<(), Breach> {
         {
             return Err(("P3", format!("client {number} hangs: it waits for {} bytes", qemu.waits)));
         }
-    }
-    Ok(())
-}
-
-/// No more than the bucket of a ceil lets through, and what was on credit.
-fn within(bytes: u64, ceil: u64, age: u64, vms: u64, whose: &str) -> Result<(), Breach> {
-    let seconds = age.div_ceil(SECOND) + 1;
-    let through = u64::try_from(u128::from(ceil) * u128::from(age) / u128::from(SECOND)).unwrap_or(u64::MAX);
-    let most = through + BURST + GRANT + vms * GRANT * seconds;
-    if bytes > most {
-        return Err(("ceil", format!("{whose} got {bytes} bytes, and its ceil lets {most} through")));
     }
     Ok(())
 }

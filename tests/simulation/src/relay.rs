@@ -1,0 +1,136 @@
+//! A planned restart: two processes and the agent's own conversation between them, which may end at each step.
+
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::thread;
+
+use htb::Tick;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+use server::{Attach, Verdict, VmEstate};
+use soak::Dice;
+
+use crate::plant::Plant;
+use crate::process::Process;
+
+/// Who dies, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// Nobody.
+    Never,
+    /// The successor, before it asks.
+    BeforeAsk,
+    /// When it was told all.
+    BeforeInherit,
+    /// When it could serve.
+    BeforeReady,
+    /// When it must: there is nobody else any more.
+    AfterDone,
+    /// The predecessor, when it has stopped serving.
+    Predecessor,
+}
+
+/// Who serves now.
+pub(crate) enum Outcome {
+    Successor(Process),
+    Predecessor(Process),
+    Nobody,
+}
+
+impl Cut {
+    pub(crate) fn of(dice: &mut Dice) -> Self {
+        let deaths =
+            [Self::BeforeAsk, Self::BeforeInherit, Self::BeforeReady, Self::AfterDone, Self::Predecessor];
+        if dice.once_in(2) { Self::Never } else { *dice.pick(&deaths) }
+    }
+}
+
+/// What a successor goes by.
+pub(crate) struct Wanted<'a> {
+    pub(crate) vms: BTreeMap<String, Attach>,
+    pub(crate) socket_dir: &'a Path,
+    pub(crate) plant: Option<Plant>,
+    pub(crate) now: Tick,
+}
+
+/// Has `old` hand over to what `begin` makes.
+pub(crate) fn relay(
+    mut old: Process,
+    begin: impl FnOnce() -> Result<Process, String> + Send,
+    wanted: Wanted<'_>,
+    cut: Cut,
+) -> Result<Outcome, String> {
+    let now = wanted.now;
+    let (predecessor, successor) = agent::rehearse().unwrap();
+    thread::scope(|scope| {
+        let peer = scope.spawn(move || succeed(predecessor, begin, wanted, cut));
+        // The local API's socket, of which there is none here.
+        let api = (socket(), (0, 0));
+        let mut verdict = Verdict::Kept;
+        if successor.offer().is_ok() {
+            verdict = old.stage.hand_over(
+                |vms| match cut {
+                    Cut::Predecessor => Verdict::Kept,
+                    _ => successor.give(&vms, &api).map_or(Verdict::Kept, |()| Verdict::Given),
+                },
+                now,
+            );
+        }
+        drop(successor);
+        let successor = peer.join().expect("a successor says what is wrong")?;
+        Ok(match (verdict, successor) {
+            (Verdict::Given, Some(new)) => Outcome::Successor(new),
+            (Verdict::Given, None) => Outcome::Nobody,
+            (Verdict::Kept, _) if cut == Cut::Predecessor => {
+                old.crash();
+                Outcome::Nobody
+            }
+            (Verdict::Kept, _) => Outcome::Predecessor(old),
+        })
+    })
+}
+
+/// The successor's part; nothing if it dies or need not serve.
+fn succeed(
+    predecessor: agent::Predecessor,
+    begin: impl FnOnce() -> Result<Process, String>,
+    wanted: Wanted<'_>,
+    cut: Cut,
+) -> Result<Option<Process>, String> {
+    if cut == Cut::BeforeAsk || predecessor.wait_for_offer().is_err() {
+        return Ok(None);
+    }
+    let mut new = begin()?;
+    let Ok(mut estate) = predecessor.estate() else { return Ok(None) };
+    if cut == Cut::BeforeInherit {
+        return Ok(None);
+    }
+    estate.vms.iter_mut().for_each(|vm| spoil(vm, wanted.plant));
+    let failed = new.stage.inherit(wanted.vms, estate.vms, wanted.socket_dir, wanted.now);
+    if let Some((id, error)) = failed.first() {
+        return Err(format!("{id} is lost in a planned restart: {error}"));
+    }
+    if cut == Cut::BeforeReady || predecessor.done().is_err() || cut == Cut::AfterDone {
+        new.crash();
+        return Ok(None);
+    }
+    let without = new.stage.take_over();
+    if !without.is_empty() {
+        return Err(format!("{without:?} have no sockets after a planned restart"));
+    }
+    new.stage.settle();
+    Ok(Some(new))
+}
+
+/// Plants a bug in what a successor is left.
+fn spoil(vm: &mut VmEstate<OwnedFd>, plant: Option<Plant>) {
+    match plant {
+        Some(Plant::LostDemand) => vm.connections.iter_mut().for_each(|left| left.session.requests.clear()),
+        Some(Plant::DroppedConnections) => vm.connections.clear(),
+        _ => {}
+    }
+}
+
+fn socket() -> OwnedFd {
+    socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap()
+}

@@ -1,0 +1,199 @@
+//! The agent's process: it dies, is started again, and hands over.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use agent::Book;
+use agent::checkpoint::State;
+use delivery::NodeConfig;
+use source::fake::Fake;
+
+use super::World;
+use super::manifests::manifests;
+use crate::broken::{Breach, SECOND};
+use crate::client::Client;
+use crate::disk::Fate;
+use crate::fault;
+use crate::plant::Plant;
+use crate::process::{Process, wanted};
+use crate::relay::{Cut, Outcome, Wanted, relay};
+
+impl World {
+    /// The state file.
+    fn noted(&self) -> PathBuf {
+        self.dir.path().join("state")
+    }
+
+    /// The process is killed.
+    pub(super) fn die(&mut self) {
+        let Some(process) = self.process.take() else { return };
+        self.watch.leaves(self.now, &process);
+        process.crash();
+        self.died();
+    }
+
+    /// The process is gone.
+    fn died(&mut self) {
+        self.report.crashes += 1;
+        self.due = None;
+        let slow = self.plant == Some(Plant::SlowSupervisor);
+        self.start = self.now.after(if slow { 3 * SECOND } else { fault::pause(&mut self.dice) });
+        match self.plant {
+            Some(Plant::RewoundSource) => {
+                let seed = self.seed;
+                self.fakes = (0..2).map(|source| Fake::new(seed ^ (source << 32))).collect();
+            }
+            Some(Plant::ForgottenDebts) => drop(std::fs::remove_file(self.noted())),
+            Some(Plant::ForgottenManners) => {
+                drop(std::fs::remove_file(self.noted()));
+                self.watch.forget_levels();
+            }
+            _ => {}
+        }
+        self.watch.crashed(self.now);
+    }
+
+    /// The host is started again, and everybody on it.
+    pub(super) fn cut_power(&mut self, kept: u32, fate: Fate) {
+        self.die();
+        self.keep.disk.world().power_cut(kept, fate);
+        // Where the state file is, nothing outlives that.
+        drop(std::fs::remove_file(self.noted()));
+        self.clients = (0..self.clients.len()).map(|number| self.client(number)).collect();
+        self.watch.rebooted(self.now);
+    }
+
+    /// The supervisor starts the process again: it knows the disk, the state file and the manifests, and nothing else.
+    pub(super) fn restart(&mut self) -> Result<(), Breach> {
+        self.keep.disk.world().restart();
+        let settled = self.keep.is_settled();
+        let state = self.keep.reopen()?;
+        self.recover(&state, settled)?;
+        let remembered = self.remembered(&state);
+        self.accepted = 0;
+        self.book = remembered;
+        self.judge()?;
+        drop(self.book.read(manifests(&self.text)));
+        self.judge()?;
+        self.serve()?;
+        self.note();
+        Ok(())
+    }
+
+    fn remembered(&self, state: &State) -> Book {
+        let book = Book::new(state.vms.values().map(|vm| vm.namespace.clone()));
+        if self.plant == Some(Plant::Forgetful) { book } else { book.remember(state.accepted.clone()) }
+    }
+
+    /// The VMs are those of a checkpoint, from now on.
+    fn recover(&mut self, state: &State, settled: bool) -> Result<(), Breach> {
+        for number in 0..self.scene.members.len() {
+            let member = &mut self.scene.members[number];
+            let known = state.vms.get(&member.id);
+            if settled && (known.is_some() != member.attached || known.is_some_and(|vm| *vm != member.vm)) {
+                let what = format!("{} is not as it was attached and saved: {known:?}", member.id);
+                return Err(("P5", what));
+            }
+            let was = std::mem::replace(&mut member.attached, known.is_some());
+            member.vm = known.unwrap_or(&member.vm).clone();
+            if member.attached != was {
+                // Whoever is there begins anew; whoever is not draws nothing.
+                self.clients[number] = self.client(number);
+                self.watch.comes(self.now, number);
+            }
+        }
+        Ok(())
+    }
+
+    /// What is in force is what was right once, and never goes back.
+    pub(super) fn judge(&mut self) -> Result<(), Breach> {
+        let is = |right: &Arc<NodeConfig>| right == self.book.config();
+        let Some(at) = self.rights.iter().rposition(is).filter(|at| *at >= self.accepted) else {
+            return Err(("P5", "what is in force was not accepted, or not last".to_owned()));
+        };
+        self.accepted = at;
+        Ok(())
+    }
+
+    /// A new process puts the configuration in force and attaches all VMs.
+    pub(super) fn serve(&mut self) -> Result<(), Breach> {
+        let mut process = Process::start(&self.fakes, self.plant, &self.noted());
+        let refused = |what| ("P5", what);
+        if self.book.config().pools.len() != 2 {
+            return Err(refused("after a restart there is nothing to serve".to_owned()));
+        }
+        process.apply(self.book.config(), self.now).map_err(refused)?;
+        for (number, member) in self.scene.members.iter().enumerate().filter(|(_, member)| member.attached) {
+            process.attach(&member.id, &member.vm, &self.path(number), self.now).map_err(refused)?;
+        }
+        process.stage.settle();
+        self.watch.goes_on(self.now, &process)?;
+        self.process = Some(process);
+        Ok(())
+    }
+
+    /// The process is asked to hand over to another, and either may die of it.
+    pub(super) fn hand_over(&mut self, cut: Cut) -> Result<(), Breach> {
+        let Some(old) = self.process.take() else { return Ok(()) };
+        if !self.keep.conclude(self.now) {
+            // What is kept is not all on the disk: it says no, or dies of a write that was to be its last.
+            self.process = Some(old);
+            if self.keep.disk.world().dead {
+                self.die();
+            }
+            return Ok(());
+        }
+        // It was to be of a save that the process dies, not of a look.
+        self.keep.disk.world().trouble = None;
+        let state = self.keep.reopen()?;
+        let before = self.connected();
+        self.watch.leaves(self.now, &old);
+        let mut book = self.remembered(&state);
+        drop(book.read(manifests(&self.text)));
+        let Self { fakes, plant, dir, now, scene, .. } = self;
+        let (plant, now, noted) = (*plant, *now, dir.path().join("state"));
+        let attached = scene.members.iter().filter(|member| member.attached);
+        let vms = attached.map(|member| (member.id.clone(), wanted(&member.id, &member.vm, plant))).collect();
+        let begin = || {
+            let mut new = Process::succeed(fakes, plant, &noted);
+            new.apply(book.config(), now).map(|()| new)
+        };
+        let wanted = Wanted { vms, socket_dir: dir.path(), plant, now };
+        match relay(old, begin, wanted, cut).map_err(|what| ("P3", what))? {
+            Outcome::Successor(new) => {
+                self.watch.goes_on(self.now, &new)?;
+                (self.process, self.book) = (Some(new), book);
+                self.report.handed_over += 1;
+            }
+            Outcome::Predecessor(old) => {
+                self.watch.stays();
+                self.process = Some(old);
+            }
+            Outcome::Nobody => {
+                self.died();
+                return Ok(());
+            }
+        }
+        self.judge()?;
+        self.note();
+        match (before, self.connected()) {
+            (before, after) if before == after => Ok(()),
+            (before, after) => Err(("P3", format!("of {before:?} connections {after:?} are left"))),
+        }
+    }
+
+    /// How many QEMUs have a connection that has not ended.
+    fn connected(&self) -> usize {
+        self.clients
+            .iter()
+            .filter(|client| matches!(client, Client::Qemu(qemu) if qemu.is_connected()))
+            .count()
+    }
+
+    /// This is how things are now.
+    pub(super) fn note(&mut self) {
+        let attached = self.scene.members.iter().filter(|member| member.attached && !member.unsaved);
+        let vms = attached.map(|member| (member.id.clone(), member.vm.clone())).collect();
+        self.keep.note(State { accepted: self.book.specs(), vms, ..State::default() });
+    }
+}
