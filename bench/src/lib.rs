@@ -8,8 +8,10 @@
 
 mod load;
 mod pairs;
+mod parts;
 mod peer;
 
 pub use load::{Load, Outcome};
 pub use pairs::{Case, Report};
+pub use parts::Part;
 pub use peer::Peer;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
-use bench::{Case, Peer, Report};
+use bench::{Case, Part, Peer, Report};
 use clap::Parser;
 
 /// Measures `entropool run` against the raw floor at 1, 64 and 1,000 sockets.
@@ -21,6 +21,9 @@ struct Args {
     /// Prints JSON lines besides the table.
     #[arg(long)]
     json: bool,
+    /// Prints what parts cost by themselves, and measures nothing else.
+    #[arg(long)]
+    parts: bool,
 }
 
 const CASES: [Case; 5] = [
@@ -34,6 +37,16 @@ const CASES: [Case; 5] = [
 fn main() -> Result<()> {
     let args = Args::parse();
     ensure!(args.pairs > 0 && args.seconds > 0.0, "--pairs and --seconds are at least one");
+    for part in Part::all() {
+        let Part { what, figure, unit } = part;
+        println!("{what}: {figure:.1} {unit}");
+        if args.json {
+            println!("{}", part.json());
+        }
+    }
+    if args.parts {
+        return Ok(());
+    }
     let dir = tempfile::tempdir()?;
     let floor = Peer::build_floor(dir.path())?;
     println!("load before: {}", std::fs::read_to_string("/proc/loadavg")?.trim());

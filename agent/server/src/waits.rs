@@ -30,7 +30,7 @@ pub struct Waits {
 
 impl Waits {
     /// A grant that was waited for so many nanoseconds.
-    pub(crate) fn note(&mut self, waited: u64) {
+    pub fn note(&mut self, waited: u64) {
         let bucket =
             if waited <= WAIT_BOUNDS[0] { 0 } else { WAIT_BOUNDS.partition_point(|bound| *bound < waited) };
         self.counts[bucket] += 1;
