@@ -3,6 +3,7 @@
 
 mod attacks;
 mod bad_manifests;
+mod capacity;
 mod hand_over;
 mod life;
 mod live_change;
