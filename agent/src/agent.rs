@@ -11,14 +11,14 @@ use std::time::Duration;
 use delivery::NodeConfig;
 use htb::Tick;
 use server::{
-    Attach, AttachError, DetachError, MoveError, Options, Server, Snapshot, StartError, Stopped, Verdict,
-    VmEstate,
+    Attach, AttachError, DetachError, MoveError, Options, Place, Server, Snapshot, StartError, Stopped,
+    Verdict, VmEstate,
 };
 
 use crate::apply::{ApplyError, apply};
 use crate::checkpoint::{Served, State, Vm};
 use crate::clone::CloneWatch;
-use crate::handover::{HandOverError, Successor};
+use crate::handover::{HandOverError, Heir, Sockets, Successor};
 use crate::roll::Roll;
 use crate::sources::SourceLog;
 
@@ -55,6 +55,7 @@ pub struct Agent {
     config: RwLock<Arc<NodeConfig>>,
     in_force: Mutex<Since>,
     /// Held while a VM comes, moves or goes, so that what is kept of two calls about one VM is what was done last.
+    changes: Mutex<()>,
     roll: Mutex<Roll>,
 }
 
@@ -63,12 +64,13 @@ impl Agent {
     pub fn start(options: Options) -> Result<Self, StartError> {
         let server = server::start(options)?;
         let sources = SourceLog::start(server.clone()).map_err(|source| StartError::Thread { source })?;
-        let (config, in_force, roll) = (RwLock::default(), Mutex::default(), Mutex::default());
+        let (config, in_force) = (RwLock::default(), Mutex::default());
+        let (changes, roll) = (Mutex::default(), Mutex::default());
         let clones = CloneWatch::start(server.clone());
         if let Err(error) = &clones {
             tracing::warn!(%error, "nobody will tell whether this host is cloned");
         }
-        Ok(Self { sources, _clones: clones.ok(), server, config, in_force, roll })
+        Ok(Self { sources, _clones: clones.ok(), server, config, in_force, changes, roll })
     }
 
     /// Puts `config` in force, all of it or nothing. VMs keep their connections, tokens and debts.
@@ -112,10 +114,10 @@ impl Agent {
 
     /// Attaches a VM of which nobody will tell the next start.
     pub fn adopt(&self, vm: Attach) -> Result<PathBuf, AttachError> {
-        let mut roll = self.roll();
+        let _turn = self.turn();
         let (id, kept) = (vm.id.clone(), Vm::from(&vm));
         let socket = self.server.attach(vm)?;
-        roll.vms.insert(id, kept);
+        self.roll().vms.insert(id, kept);
         Ok(socket)
     }
 
@@ -161,35 +163,35 @@ impl Agent {
         Ok(failed)
     }
 
-    /// The process before serves no more: this one does.
-    pub fn take_over(&self, ports: &BTreeMap<String, SocketAddr>) -> Result<(), Stopped> {
-        self.server.take_over(ports)
+    /// The process before serves no more: this one does. Gives the VMs whose sockets whoever starts the agent has to
+    /// make: they are to be detached and attached anew.
+    pub fn take_over(&self, places: &BTreeMap<String, Place>) -> Result<Vec<String>, Stopped> {
+        self.server.take_over(places)
     }
 
-    /// Hands everything to a successor, or goes on. Nobody comes, moves or goes meanwhile. `api` is the local API's
-    /// socket.
-    pub fn hand_over(&self, successor: Successor, api: (OwnedFd, (u64, u64))) -> Result<(), HandOverError> {
-        let roll = self.roll();
+    /// Until this is dropped no VM comes, moves or goes at run time: who wants that waits.
+    pub(crate) fn turn(&self) -> MutexGuard<'_, ()> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands everything to a successor, or goes on. `sockets` are those at fixed paths.
+    pub(crate) fn hand_over(&self, successor: Successor, sockets: Sockets) -> Result<Heir, HandOverError> {
         successor.offer()?;
-        let before = roll.lives();
+        let before = self.roll().lives();
         let (tell, told) = channel();
         let hand = move |mut vms: Vec<VmEstate<BorrowedFd<'_>>>| {
             for vm in &mut vms {
                 vm.bytes = vm.bytes.saturating_add(before.get(&vm.id).copied().unwrap_or_default());
             }
-            match successor.give(&vms, &api) {
-                Ok(()) => Verdict::Given,
-                Err(error) => {
-                    // Whoever asked waits for it.
-                    let _ = tell.send(error);
-                    Verdict::Kept
-                }
-            }
+            let given = successor.give(&vms, &sockets);
+            let verdict = if given.is_ok() { Verdict::Given } else { Verdict::Kept };
+            // Whoever asked waits for it.
+            let _ = tell.send(given);
+            verdict
         };
-        match self.server.hand_over(hand) {
-            Ok(Verdict::Given) => Ok(()),
-            Ok(Verdict::Kept) | Err(Stopped) => Err(told.try_recv().unwrap_or(HandOverError::Stopping)),
-        }
+        // A data plane that stops never calls it.
+        let _ = self.server.hand_over(hand);
+        told.try_recv().unwrap_or(Err(HandOverError::Stopping))
     }
 
     /// All VMs of the process before are attached.
@@ -204,21 +206,21 @@ impl Agent {
 
     /// Ends a VM's connections, removes its socket and forgets it.
     pub fn detach(&self, id: &str) -> Result<(), DetachError> {
-        let mut roll = self.roll();
+        let _turn = self.turn();
         let detached = self.server.detach(id);
         match detached {
             Err(DetachError::Stopping) => detached,
             // One that could not be attached again is gone now as well.
-            _ if roll.forget(id) => Ok(()),
+            _ if self.roll().forget(id) => Ok(()),
             _ => detached,
         }
     }
 
     /// Moves a VM to another class of its pool (`""`: the default class), with its tokens and debt.
     pub fn move_vm(&self, id: &str, class: &str) -> Result<(), MoveError> {
-        let mut roll = self.roll();
+        let _turn = self.turn();
         self.server.move_vm(id, class)?;
-        if let Some(vm) = roll.vms.get_mut(id) {
+        if let Some(vm) = self.roll().vms.get_mut(id) {
             vm.class = Some(class.to_owned()).filter(|class| !class.is_empty());
         }
         Ok(())

@@ -50,6 +50,11 @@ impl Keeper {
         self.tell(agent, accepted);
     }
 
+    /// What a controller sent last, as far as this was told of it.
+    pub(crate) fn last_good(&self) -> Option<&LastGood> {
+        self.last_good.as_ref()
+    }
+
     /// Writes what is new and ends. Waits for the disk; says why what is new is not on it, which is in the log then.
     pub fn stop(self) -> Option<Unwritable> {
         self.writer.stop()

@@ -35,10 +35,13 @@ pub use core_dump::leave_no_core;
 pub use directories::{Directories, Made};
 #[cfg(feature = "stage")]
 pub use handover::rehearse;
-pub use handover::{Door, Estate, HandOverError, Predecessor, Successor, TakeOverError};
+pub use handover::{
+    Birth, Bound, Door, Estate, HandOverError, Heir, Predecessor, Relieved, Sockets, Successor,
+    TakeOverError, Taken, Vigil, Wanted, give,
+};
 pub use keeper::Keeper;
 pub use local::{ApiSocket, Host, LocalApi, OWNER_ONLY, ServeError, SocketError, outlive, vacant};
 pub use log::{LogError, log_to_stderr};
 pub use notify::notify_ready;
 pub use sources::SpecError;
-pub use supervisor::{Worker, supervise};
+pub use supervisor::{Afterwards, TRY_AGAIN, Worker, supervise};

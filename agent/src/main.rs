@@ -8,7 +8,7 @@ use entropool_agent::node::{Args, run};
 
 fn main() -> ExitCode {
     match run(&Args::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("entropool-agent: {error:#}");
             ExitCode::FAILURE

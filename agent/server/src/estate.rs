@@ -6,7 +6,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use egd::Saved;
 use htb::Tick;
@@ -31,6 +31,8 @@ pub struct VmEstate<S> {
     pub listener: Option<S>,
     /// Device and inode of that socket's file.
     pub file: (u64, u64),
+    /// Where that file is, if not in the socket directory: in a directory that somebody else made and will remove.
+    pub elsewhere: Option<PathBuf>,
     /// Its connections, oldest first.
     pub connections: Vec<ConnectionEstate<S>>,
     /// What connections that are gone had asked.
@@ -98,6 +100,7 @@ impl Plane {
                 id: vm.id.clone(),
                 listener: vm.listener.as_ref().map(AsFd::as_fd),
                 file: vm.listener.as_ref().map_or((0, 0), Listener::file),
+                elsewhere: vm.listener.as_ref().and_then(Listener::elsewhere).map(Path::to_owned),
                 connections: connections.map(Connection::estate).collect(),
                 asked_before: vm.asked_before,
                 bytes: pool.shaper.tree().stats(vm.leaf, now).bytes,
@@ -222,10 +225,12 @@ impl VmEstate<OwnedFd> {
         if let Some(Ok(address)) = name.map(SocketAddr::try_from) {
             return self.listener.map(|socket| Listener::inherited_port(socket, address));
         }
-        let path = socket_path(socket_dir, &self.id).ok()?;
+        let directory_goes = self.elsewhere.is_none();
+        let path = self.elsewhere.map_or_else(|| socket_path(socket_dir, &self.id).ok(), Some)?;
         let found = fs::symlink_metadata(&path).ok()?;
         let bound = (found.dev(), found.ino()) == self.file;
-        self.listener.filter(|_| bound).map(|socket| Listener::inherited(socket, path, self.file))
+        let inherited = |socket| Listener::inherited(socket, path, self.file, directory_goes);
+        self.listener.filter(|_| bound).map(inherited)
     }
 }
 

@@ -64,7 +64,7 @@ pub use listen::Owner;
 pub use listen_error::ListenError;
 pub use members::Overlimits;
 pub use options::{Options, StartError, Stopped};
-pub use place::{Address, PathError, socket_path};
+pub use place::{Address, PathError, Place, socket_path};
 pub use server::{Server, start};
 pub use setup::{Attach, Client, Namespaces, PoolSetup, SupplySpec};
 pub use snapshot::{

@@ -91,9 +91,9 @@ impl Listener {
     }
 
     /// One that another process listens on as well, until it leaves. Its file is nobody's to remove before
-    /// [`own`](Self::own).
-    pub(crate) fn inherited(socket: OwnedFd, path: PathBuf, file: (u64, u64)) -> Self {
-        Self { socket, address: Address::Unix(path), inode: None, directory_goes: true, left: Some(file) }
+    /// [`own`](Self::own), and its directory perhaps not even then.
+    pub(crate) fn inherited(socket: OwnedFd, path: PathBuf, file: (u64, u64), directory_goes: bool) -> Self {
+        Self { socket, address: Address::Unix(path), inode: None, directory_goes, left: Some(file) }
     }
 
     /// The same of a port.
@@ -109,6 +109,14 @@ impl Listener {
     /// Nobody listens here any more, and the file stays: for a successor, or since the process dies.
     pub(crate) fn abandon(mut self) {
         self.inode = None;
+    }
+
+    /// Its path, where that is in a directory which somebody else made and will remove.
+    pub(crate) fn elsewhere(&self) -> Option<&Path> {
+        match &self.address {
+            Address::Unix(path) if !self.directory_goes => Some(path),
+            Address::Unix(_) | Address::Tcp(_) => None,
+        }
     }
 
     /// Device and inode of its file; none of a port.

@@ -31,6 +31,15 @@ impl Display for Address {
     }
 }
 
+/// Where a VM's socket is, if not in the socket directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A port of this host's loopback interface.
+    Port(SocketAddr),
+    /// In a directory that whoever attaches the VM makes, as in [`Server::attach_in`](crate::Server::attach_in).
+    Elsewhere,
+}
+
 /// Why a VM cannot have a socket of that name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {

@@ -21,7 +21,7 @@ use crate::limits::{self, Descriptors};
 use crate::listen::{self, Listener};
 use crate::listen_error::ListenError;
 use crate::options::{Options, StartError, Stopped};
-use crate::place::{SOCKET, socket_path};
+use crate::place::{Place, SOCKET, socket_path};
 use crate::plane::Plane;
 use crate::poll::ring;
 use crate::setup::{Attach, PoolSetup, SupplySpec};
@@ -209,12 +209,17 @@ impl Server {
         self.call(move |plane, now| plane.inherit_all(wanted, left, &socket_dir, now))
     }
 
-    /// The other process serves no more: from now on this one does. Who was left no socket gets one: a port of `ports`,
-    /// or else a file.
-    pub fn take_over(&self, ports: &BTreeMap<String, SocketAddr>) -> Result<(), Stopped> {
+    /// The other process serves no more: from now on this one does. Who was left no socket gets one at its place; VMs
+    /// whose place is elsewhere have to be attached anew, and are given.
+    pub fn take_over(&self, places: &BTreeMap<String, Place>) -> Result<Vec<String>, Stopped> {
+        let mut elsewhere = Vec::new();
         for (vm, id) in self.call(|plane, _| plane.own())? {
-            let opened = match ports.get(&id) {
-                Some(port) => Listener::tcp(*port).map_err(AttachError::Listen),
+            let opened = match places.get(&id) {
+                Some(Place::Elsewhere) => {
+                    elsewhere.push(id);
+                    continue;
+                }
+                Some(Place::Port(port)) => Listener::tcp(*port).map_err(AttachError::Listen),
                 None => self.socket_path(&id).and_then(|path| {
                     Listener::open(&path, self.inner.options.owner).map_err(AttachError::Listen)
                 }),
@@ -224,7 +229,7 @@ impl Server {
                 tracing::error!(vm = id, %error, "a VM has no socket");
             }
         }
-        Ok(())
+        Ok(elsewhere)
     }
 
     /// Everything as it is now.

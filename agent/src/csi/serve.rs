@@ -20,6 +20,7 @@ use super::authority::mended;
 use super::registration::RegistrationService;
 use super::service::{IdentityService, NodeService};
 use super::volumes::Volumes;
+use crate::handover::{Bound, Sockets};
 use crate::local::{ApiSocket, OWNER_ONLY, SocketError, accept};
 
 /// Where the driver is served, and as what.
@@ -72,14 +73,35 @@ pub struct Csi {
     thread: Option<JoinHandle<()>>,
     /// Goes first, so that the kubelet does not look for a driver that is no more.
     registration: Option<ApiSocket>,
-    _driver: ApiSocket,
+    driver: ApiSocket,
 }
 
 impl Csi {
     /// Serves `volumes`. The driver's socket is there before the one by which the kubelet finds it.
     pub fn serve(options: &CsiOptions, volumes: Arc<Volumes>) -> Result<Self, CsiError> {
-        let driver = bind(&options.driver())?;
-        let registration = bind(&options.registration())?;
+        let driver = at(&options.driver(), |path| ApiSocket::bind(path, OWNER_ONLY))?;
+        let registration = at(&options.registration(), |path| ApiSocket::bind(path, OWNER_ONLY))?;
+        Self::answer(options, volumes, driver, registration)
+    }
+
+    /// Goes on where another process served. What it has left no socket for is replaced: the kubelet, which has seen
+    /// that path, looks there again.
+    pub fn go_on(
+        options: &CsiOptions,
+        volumes: Arc<Volumes>,
+        left: (Option<Bound>, Option<Bound>),
+    ) -> Result<Self, CsiError> {
+        let driver = at(&options.driver(), |path| ApiSocket::go_on(path, left.0, OWNER_ONLY))?;
+        let registration = at(&options.registration(), |path| ApiSocket::go_on(path, left.1, OWNER_ONLY))?;
+        Self::answer(options, volumes, driver, registration)
+    }
+
+    fn answer(
+        options: &CsiOptions,
+        volumes: Arc<Volumes>,
+        driver: ApiSocket,
+        registration: ApiSocket,
+    ) -> Result<Self, CsiError> {
         let listeners =
             (driver.listener().map_err(CsiError::Setup)?, registration.listener().map_err(CsiError::Setup)?);
         let node = NodeService { volumes, node: options.node.clone() };
@@ -100,7 +122,20 @@ impl Csi {
             })
             .map_err(CsiError::Setup)?;
         let (stop, thread) = (Some(stop), Some(thread));
-        Ok(Self { stop, thread, registration: Some(registration), _driver: driver })
+        Ok(Self { stop, thread, registration: Some(registration), driver })
+    }
+
+    /// Its sockets once more, for a successor.
+    pub fn share(&self, sockets: &mut Sockets) -> io::Result<()> {
+        sockets.registration = self.registration.as_ref().map(ApiSocket::share).transpose()?;
+        sockets.driver = Some(self.driver.share()?);
+        Ok(())
+    }
+
+    /// Hangs up on the kubelet; the sockets are another process's now.
+    pub fn leave(mut self) {
+        self.registration.iter_mut().for_each(ApiSocket::disown);
+        self.driver.disown();
     }
 }
 
@@ -115,11 +150,14 @@ impl Drop for Csi {
     }
 }
 
-fn bind(path: &Path) -> Result<ApiSocket, CsiError> {
+fn at(
+    path: &Path,
+    make: impl FnOnce(&Path) -> Result<ApiSocket, SocketError>,
+) -> Result<ApiSocket, CsiError> {
     let directory = path.parent().expect("a socket is in a directory");
     fs::create_dir_all(directory)
         .map_err(|source| CsiError::Directory { path: directory.to_owned(), source })?;
-    ApiSocket::bind(path, OWNER_ONLY).map_err(CsiError::Socket)
+    make(path).map_err(CsiError::Socket)
 }
 
 async fn answer_until(

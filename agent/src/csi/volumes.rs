@@ -4,9 +4,10 @@ use std::fmt::Debug;
 use std::io;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use server::{AttachError, DetachError};
+use server::{Attach, AttachError, DetachError};
 
 use super::book::{Book, Step};
 use super::check;
@@ -49,6 +50,8 @@ pub struct Volumes {
     pods: Pods,
     store: Store,
     book: Mutex<Book>,
+    /// Another process has the volumes.
+    left: AtomicBool,
 }
 
 impl Volumes {
@@ -68,7 +71,34 @@ impl Volumes {
                 Err(error) => tracing::error!(%error, "a volume is forgotten"),
             }
         }
-        Ok(Self { agent, host, pods: Pods::at(pods), store, book: Mutex::new(book) })
+        Ok(Self {
+            agent,
+            host,
+            pods: Pods::at(pods),
+            store,
+            book: Mutex::new(book),
+            left: AtomicBool::new(false),
+        })
+    }
+
+    /// The VMs of all volumes.
+    pub(crate) fn wanted(&self) -> Vec<Attach> {
+        self.book().records().map(Record::attach).collect()
+    }
+
+    /// Until this is dropped no volume comes or goes: the kubelet waits.
+    pub(crate) fn hold(&self) -> MutexGuard<'_, Book> {
+        self.book()
+    }
+
+    /// Another process has the volumes: nothing of them is changed from here any more. To be called while they are held,
+    /// so that who waits hears it.
+    pub(crate) fn leave(&self) {
+        self.left.store(true, Ordering::Relaxed);
+    }
+
+    fn has_left(&self) -> bool {
+        self.left.load(Ordering::Relaxed)
     }
 
     /// Gives every volume its socket that has none, and forgets those whose pods are gone. To be called when a
@@ -87,7 +117,7 @@ impl Volumes {
     /// A VM is in another class from now on, also after a restart.
     pub fn moved(&self, uid: &str, class: &str) {
         let mut book = self.book();
-        let Some(record) = book.by_uid(uid).cloned() else { return };
+        let Some(record) = book.by_uid(uid).filter(|_| !self.has_left()).cloned() else { return };
         let class = Some(class.to_owned()).filter(|class| !class.is_empty());
         let record = Record { class, ..record };
         if let Err(error) = self.store.write(&record) {
@@ -99,6 +129,9 @@ impl Volumes {
     pub(crate) fn publish(&self, asked: &Publish) -> Result<(), PublishError> {
         let record = check::publish(asked, self.pods.path())?;
         let mut book = self.book();
+        if self.has_left() {
+            return Err(PublishError::Attach(AttachError::Stopping));
+        }
         match book.step(&record)? {
             Step::Again => {
                 let known = book.by_uid(&record.uid).cloned().unwrap_or(record);
@@ -118,6 +151,9 @@ impl Volumes {
     pub(crate) fn unpublish(&self, asked: &Unpublish) -> Result<(), UnpublishError> {
         let target = check::unpublish(asked, self.pods.path())?;
         let mut book = self.book();
+        if self.has_left() {
+            return Err(UnpublishError::Detach(DetachError::Stopping));
+        }
         let volume_id = &asked.volume_id;
         match book.published(volume_id, &target).cloned() {
             Some(record) => {

@@ -28,6 +28,8 @@ pub(super) enum Kind {
     Offer = b'O',
     /// Predecessor: I go on serving, and here is why.
     Refused = b'X',
+    /// Predecessor: I go on serving, for my pod is newer than yours.
+    Newer = b'N',
     /// Successor: I am prepared, stop serving and tell me all.
     Ask = b'A',
     /// Predecessor: sockets.
@@ -38,21 +40,25 @@ pub(super) enum Kind {
     End = b'E',
     /// Successor: I could serve now.
     Ready = b'R',
-    /// Predecessor: do. I never shall again.
+    /// Predecessor: do. I never shall again, unless you die before you serve.
     Done = b'D',
+    /// Successor: I do.
+    Serves = b'S',
 }
 
 impl Kind {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         Self::Hello,
         Self::Offer,
         Self::Refused,
+        Self::Newer,
         Self::Ask,
         Self::Sockets,
         Self::Part,
         Self::End,
         Self::Ready,
         Self::Done,
+        Self::Serves,
     ];
 
     fn of(byte: u8) -> Option<Self> {
@@ -131,13 +137,18 @@ impl Channel {
 
     /// The next message, which must be of this kind.
     pub(super) fn expect(&self, kind: Kind) -> io::Result<Message> {
+        self.expect_any(&[kind])
+    }
+
+    /// The next message, which must be of one of these kinds.
+    pub(super) fn expect_any(&self, kinds: &[Kind]) -> io::Result<Message> {
         let message = self.receive()?;
-        if message.kind == kind {
+        if kinds.contains(&message.kind) {
             return Ok(message);
         }
         let said = match message.kind {
-            Kind::Refused => String::from_utf8_lossy(&message.body).into_owned(),
-            other => format!("{other:?} came where {kind:?} was due"),
+            Kind::Refused | Kind::Newer => String::from_utf8_lossy(&message.body).into_owned(),
+            other => format!("{other:?} came where {:?} was due", kinds[0]),
         };
         Err(io::Error::new(ErrorKind::InvalidData, said))
     }

@@ -6,30 +6,44 @@
 //! | offer | writes down what it keeps, changes nothing more | reads that, prepares |
 //! | ask | stops serving, sends sockets and estate | |
 //! | ready | | could serve |
-//! | done | has ended | serves |
+//! | done | has stopped for good | serves, opens its own sockets |
+//! | serves | ends | |
 //!
 //! Until it says *done* the predecessor can go on, and does when its successor dies, is silent too long or speaks
-//! nonsense. A successor that does not hear *done* serves nobody and ends. No random byte travels: those that wait in a
+//! nonsense. A successor that does not hear *done* serves nobody and ends. One that dies between *done* and *serves* is
+//! followed by whom the predecessor's supervisor starts, as after a crash. No random byte travels: those that wait in a
 //! buffer are wiped with it.
+//!
+//! In a cluster pods replace each other. A pod that is older than the one that serves is refused ([`Birth`]).
 
+mod birth;
 mod channel;
+mod give;
+mod heir;
 mod predecessor;
 #[cfg(feature = "stage")]
 mod rehearsal;
 mod successor;
+mod take;
 mod wire;
 
 use std::io;
 use std::path::PathBuf;
 
-pub use predecessor::Predecessor;
+pub use birth::Birth;
+pub use give::give;
+pub use heir::{Heir, Vigil};
+pub use predecessor::{Predecessor, Relieved};
 #[cfg(feature = "stage")]
 pub use rehearsal::rehearse;
 pub use successor::{Door, Successor};
-pub use wire::Estate;
+pub use take::{Taken, Wanted};
+pub use wire::{Bound, Estate, Sockets};
 
 /// Of the conversation. The estate has none: its fields are only ever added.
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
+/// The oldest that can be spoken with: it ends with *done*, and knows no pods.
+const OLDEST: u16 = 1;
 
 /// Why a predecessor goes on serving.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +51,12 @@ pub enum HandOverError {
     /// It did not get so far as to ask for anything.
     #[error("the successor did not get ready to take over")]
     Prepare(#[source] io::Error),
+    /// It would not know what has to be known.
+    #[error("{0}")]
+    Unwritten(String),
+    /// There is no descriptor for it.
+    #[error("the sockets cannot be shared")]
+    Sockets(#[source] io::Error),
     /// It asked and did not take.
     #[error("the successor did not take over")]
     Take(#[source] io::Error),
@@ -50,6 +70,8 @@ impl HandOverError {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Prepare(_) => "SuccessorNotPrepared",
+            Self::Unwritten(_) => "StateNotWritten",
+            Self::Sockets(_) => "NoDescriptors",
             Self::Take(_) => "SuccessorFailed",
             Self::Stopping => "Stopping",
         }
@@ -67,6 +89,9 @@ pub enum TakeOverError {
         /// Why.
         source: io::Error,
     },
+    /// It is of a newer pod: it never will.
+    #[error("the agent of a newer pod serves these directories")]
+    Newer,
     /// It does not want to.
     #[error("the running daemon does not hand over; it goes on serving")]
     Refused(#[source] io::Error),
@@ -83,6 +108,7 @@ impl TakeOverError {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Knock { .. } => "CannotAsk",
+            Self::Newer => "NewerPodServes",
             Self::Refused(_) => "Refused",
             Self::Estate(_) => "EstateIncomplete",
             Self::Withdrawn(_) => "Withdrawn",

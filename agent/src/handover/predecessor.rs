@@ -1,16 +1,20 @@
 //! The successor's end: the process that serves, and what it leaves.
 
-use std::io;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
 use prost::Message as _;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use rustix::process::geteuid;
 
 use super::channel::{Channel, Kind};
 use super::wire::{self, Estate};
-use super::{TakeOverError, VERSION};
+use super::{Birth, TakeOverError, VERSION};
 
 /// How long a predecessor may take to write down what it keeps. Its disk may be slow.
 const OFFER: Duration = Duration::from_secs(30);
@@ -23,36 +27,47 @@ pub struct Predecessor {
     pub(super) channel: Channel,
 }
 
+/// The process that served, and waits to hear that its successor does.
+#[derive(Debug)]
+pub struct Relieved {
+    channel: Channel,
+}
+
+impl Relieved {
+    /// Tells it. Dropped instead, it has somebody else serve.
+    pub fn serves(self) {
+        // One that has ended meanwhile needs to know nothing.
+        let _ = self.channel.say(Kind::Serves, &[]);
+    }
+}
+
 impl Predecessor {
     /// Asks whoever listens at `path` to hand over; `None` if nobody does. When this succeeds, what that process keeps
-    /// on disk is complete, and does not change before it hears of us again.
-    pub fn find(path: &Path) -> Result<Option<Self>, TakeOverError> {
-        let socket = || {
-            let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
-            match connect(&socket, &SocketAddrUnix::new(path)?) {
-                Ok(()) => Ok(Some(socket)),
-                Err(Errno::NOENT | Errno::CONNREFUSED) => Ok(None),
-                Err(errno) => Err(errno),
-            }
-        };
-        let connected =
-            socket().map_err(|errno| TakeOverError::Knock { path: path.to_owned(), source: errno.into() });
-        let Some(socket) = connected? else { return Ok(None) };
-        let channel = Channel(socket);
-        let predecessor = Self { channel };
-        let hello = || {
-            predecessor.channel.set_patience(OFFER)?;
-            predecessor.channel.say(Kind::Hello, &VERSION.to_be_bytes())
-        };
-        hello().map_err(TakeOverError::Refused)?;
+    /// on disk is complete, and does not change before it hears of us again. `birth` is our pod's, if we are in one.
+    pub fn find(path: &Path, birth: Option<Birth>) -> Result<Option<Self>, TakeOverError> {
+        let knock = |source| TakeOverError::Knock { path: path.to_owned(), source };
+        let Some(socket) = knock_at(path).map_err(knock)? else { return Ok(None) };
+        let predecessor = Self { channel: Channel(socket) };
+        predecessor.ask(birth).map_err(TakeOverError::Refused)?;
         predecessor.wait_for_offer()?;
         Ok(Some(predecessor))
     }
 
+    fn ask(&self, birth: Option<Birth>) -> io::Result<()> {
+        let mut hello = VERSION.to_be_bytes().to_vec();
+        hello.extend(birth.into_iter().flat_map(Birth::to_bytes));
+        self.channel.set_patience(OFFER)?;
+        self.channel.say(Kind::Hello, &hello)
+    }
+
     /// Waits until it has written down what it keeps, or says that it will not hand over.
     pub fn wait_for_offer(&self) -> Result<(), TakeOverError> {
-        let offered = self.channel.expect(Kind::Offer).and_then(|_| self.channel.set_patience(STEP));
-        offered.map_err(TakeOverError::Refused)
+        let answer = self.channel.expect_any(&[Kind::Offer, Kind::Newer]);
+        let answer = answer.and_then(|answer| self.channel.set_patience(STEP).map(|()| answer));
+        match answer.map_err(TakeOverError::Refused)?.kind {
+            Kind::Newer => Err(TakeOverError::Newer),
+            _ => Ok(()),
+        }
     }
 
     /// Has it stop serving and tell all. From here to [`done`](Self::done) nobody serves.
@@ -61,7 +76,7 @@ impl Predecessor {
     }
 
     fn read(&self) -> io::Result<Estate> {
-        let cut = |sentence: &str| io::Error::new(io::ErrorKind::InvalidData, sentence.to_owned());
+        let cut = |sentence: &str| io::Error::new(ErrorKind::InvalidData, sentence.to_owned());
         self.channel.say(Kind::Ask, &[])?;
         let (mut bytes, mut sockets) = (Vec::new(), Vec::new());
         loop {
@@ -83,12 +98,31 @@ impl Predecessor {
         }
     }
 
-    /// We could serve; when this succeeds, we must, for it never will again.
-    pub fn done(self) -> Result<(), TakeOverError> {
+    /// We could serve; when this succeeds, we must, for it does no more.
+    pub fn done(self) -> Result<Relieved, TakeOverError> {
         let done = || {
             self.channel.say(Kind::Ready, &[])?;
-            self.channel.expect(Kind::Done).map(|_| ())
+            self.channel.expect(Kind::Done)
         };
-        done().map_err(TakeOverError::Withdrawn)
+        done().map_err(TakeOverError::Withdrawn)?;
+        Ok(Relieved { channel: self.channel })
+    }
+}
+
+/// A connection to whoever listens at `path`.
+fn knock_at(path: &Path) -> io::Result<Option<OwnedFd>> {
+    match fs::metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Ok(found) if found.uid() != geteuid().as_raw() => {
+            let sentence = format!("it runs as user {}; so must its successor", found.uid());
+            return Err(io::Error::new(ErrorKind::PermissionDenied, sentence));
+        }
+        found => found?,
+    };
+    let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+    match connect(&socket, &SocketAddrUnix::new(path)?) {
+        Ok(()) => Ok(Some(socket)),
+        Err(Errno::NOENT | Errno::CONNREFUSED) => Ok(None),
+        Err(errno) => Err(errno.into()),
     }
 }

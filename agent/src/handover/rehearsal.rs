@@ -12,5 +12,8 @@ use super::{Predecessor, Successor};
 pub fn rehearse() -> io::Result<(Predecessor, Successor)> {
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
     let (turn, _) = mpsc::channel();
-    Ok((Predecessor { channel: Channel(ours) }, Successor { channel: Channel(theirs), _turn: turn }))
+    Ok((
+        Predecessor { channel: Channel(ours) },
+        Successor { channel: Channel(theirs), tells: true, _turn: turn },
+    ))
 }

@@ -10,22 +10,21 @@ use std::thread;
 use std::time::Duration;
 
 use prost::Message as _;
-use rustix::net::sockopt::socket_peercred;
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, listen, socket_with,
 };
-use rustix::process::geteuid;
 use server::VmEstate;
 
 use super::channel::{BODY, Channel, DESCRIPTORS, Kind};
-use super::{HandOverError, VERSION, wire};
+use super::wire::{self, Sockets};
+use super::{Birth, HandOverError, Heir, OLDEST, VERSION};
 
 /// For its owner alone: who may speak here gets every socket there is.
 const MODE: u32 = 0o600;
 /// How long a stranger may take to say what it wants.
 const HELLO: Duration = Duration::from_secs(1);
 /// How long a successor may prepare. The data plane serves meanwhile; changes wait.
-const PREPARE: Duration = Duration::from_secs(30);
+pub(super) const PREPARE: Duration = Duration::from_secs(30);
 /// How long a successor may take to take over. Nobody is served meanwhile.
 const TAKE: Duration = Duration::from_secs(1);
 
@@ -40,13 +39,20 @@ pub struct Door {
 #[derive(Debug)]
 pub struct Successor {
     pub(super) channel: Channel,
+    /// Whether it will say when it serves.
+    pub(super) tells: bool,
     /// Dropped when there is an end to it: the next one is heard then.
     pub(super) _turn: Sender<()>,
 }
 
 impl Door {
     /// Listens at `path`, whoever was there before, and hands each successor that comes to `meet`: one after the other.
-    pub fn open(path: &Path, meet: impl Fn(Successor) + Send + 'static) -> io::Result<Self> {
+    /// `birth` is our pod's, if we are in one; no older one is let in.
+    pub fn open(
+        path: &Path,
+        birth: Option<Birth>,
+        meet: impl Fn(Successor) + Send + 'static,
+    ) -> io::Result<Self> {
         let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
         let temporary = path.with_file_name(".handover.n");
         let _ = fs::remove_file(&temporary);
@@ -55,7 +61,7 @@ impl Door {
         listen(&socket, 1)?;
         let found = fs::symlink_metadata(&temporary)?;
         fs::rename(&temporary, path)?;
-        thread::Builder::new().name("hand-over".to_owned()).spawn(move || answer(&socket, &meet))?;
+        thread::Builder::new().name("hand-over".to_owned()).spawn(move || answer(&socket, birth, &meet))?;
         Ok(Self { path: path.to_owned(), inode: (found.dev(), found.ino()) })
     }
 }
@@ -70,7 +76,7 @@ impl Drop for Door {
     }
 }
 
-fn answer(socket: &OwnedFd, meet: &impl Fn(Successor)) {
+fn answer(socket: &OwnedFd, birth: Option<Birth>, meet: &impl Fn(Successor)) {
     loop {
         let Ok(peer) = accept_with(socket, SocketFlags::CLOEXEC) else {
             // No descriptor is free, or a signal came. Who knocks waits.
@@ -79,9 +85,13 @@ fn answer(socket: &OwnedFd, meet: &impl Fn(Successor)) {
         };
         let channel = Channel(peer);
         match introduce(&channel) {
-            Ok(()) => {
+            Ok((_, asks)) if asks.is_some() && asks < birth => {
+                tracing::info!("the agent of an older pod asked, and waits for its end");
+                let _ = channel.say(Kind::Newer, b"this pod is newer");
+            }
+            Ok((version, _)) => {
                 let (turn, over) = mpsc::channel();
-                meet(Successor { channel, _turn: turn });
+                meet(Successor { channel, tells: version > OLDEST, _turn: turn });
                 // Ends when the successor is dropped.
                 let _ = over.recv();
             }
@@ -93,22 +103,29 @@ fn answer(socket: &OwnedFd, meet: &impl Fn(Successor)) {
     }
 }
 
-fn introduce(channel: &Channel) -> io::Result<()> {
-    let refuse = |sentence: String| Err(io::Error::new(io::ErrorKind::PermissionDenied, sentence));
-    let peer = socket_peercred(&channel.0)?;
-    if peer.uid != geteuid() {
-        return refuse(format!("process {} runs as another user", peer.pid.as_raw_nonzero()));
-    }
+/// The version that it speaks, and when its pod started. Who could connect may speak here: the file says who that is.
+fn introduce(channel: &Channel) -> io::Result<(u16, Option<Birth>)> {
     channel.set_patience(HELLO)?;
     let hello = channel.expect(Kind::Hello)?;
-    match hello.body.first_chunk().map(|version| u16::from_be_bytes(*version)) {
+    match hello.body.split_first_chunk() {
         // What is newer knows how to speak to us.
-        Some(VERSION..) => Ok(()),
-        version => refuse(format!("version {version:?} of the hand-over is too old: this is {VERSION}")),
+        Some((version, rest)) if u16::from_be_bytes(*version) >= OLDEST => {
+            Ok((u16::from_be_bytes(*version), Birth::of_bytes(rest)))
+        }
+        _ => {
+            let sentence = format!("its version of the hand-over is older than {OLDEST}");
+            Err(io::Error::new(io::ErrorKind::InvalidData, sentence))
+        }
     }
 }
 
 impl Successor {
+    /// Tells it why there will be no hand-over.
+    pub(super) fn refuse(self, why: &str) {
+        // Whoever does not hear it hears nothing, which is the same to it.
+        let _ = self.channel.say(Kind::Refused, why.as_bytes());
+    }
+
     /// Tells it to prepare, and waits until it has.
     pub fn offer(&self) -> Result<(), HandOverError> {
         let offer = || {
@@ -119,21 +136,11 @@ impl Successor {
         offer().map_err(HandOverError::Prepare)
     }
 
-    /// Tells it why there will be no hand-over.
-    pub fn refuse(self, why: &str) {
-        // Whoever does not hear it hears nothing, which is the same to it.
-        let _ = self.channel.say(Kind::Refused, why.as_bytes());
-    }
-
-    /// Gives it everything; when this succeeds, it serves, and we never do again.
-    pub fn give(
-        &self,
-        vms: &[VmEstate<BorrowedFd<'_>>],
-        api: &(OwnedFd, (u64, u64)),
-    ) -> Result<(), HandOverError> {
+    /// Gives it everything; when this succeeds, it serves, and we do no more.
+    pub fn give(self, vms: &[VmEstate<BorrowedFd<'_>>], own: &Sockets) -> Result<Heir, HandOverError> {
         let give = || {
             self.channel.set_patience(TAKE)?;
-            let (estate, sockets) = wire::pack(vms, api);
+            let (estate, sockets) = wire::pack(vms, own);
             for some in sockets.chunks(DESCRIPTORS) {
                 self.channel.send(Kind::Sockets, &[], some)?;
             }
@@ -145,6 +152,7 @@ impl Successor {
             self.channel.expect(Kind::Ready)?;
             self.channel.say(Kind::Done, &[])
         };
-        give().map_err(HandOverError::Take)
+        give().map_err(HandOverError::Take)?;
+        Ok(Heir::new(self.channel, self.tells))
     }
 }

@@ -1,7 +1,10 @@
 //! An estate as it travels.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use egd::{Counters, Demand, Reply, Saved};
 use htb::Tick;
@@ -9,13 +12,27 @@ use proto::handover as wire;
 use rustix::fs::fstat;
 use server::{ConnectionEstate, VmEstate};
 
+/// A listening socket, with the device and inode of its file.
+pub type Bound = (OwnedFd, (u64, u64));
+
+/// The sockets at fixed paths.
+#[derive(Debug, Default)]
+pub struct Sockets {
+    /// The local API's.
+    pub api: Option<Bound>,
+    /// By which a kubelet finds the CSI driver.
+    pub registration: Option<Bound>,
+    /// The CSI driver's.
+    pub driver: Option<Bound>,
+}
+
 /// What a successor gets.
 #[derive(Debug)]
 pub struct Estate {
     /// The VMs with their sockets.
     pub vms: Vec<VmEstate<OwnedFd>>,
-    /// The local API's listening socket, with the device and inode of its file.
-    pub api: Option<(OwnedFd, (u64, u64))>,
+    /// The other sockets.
+    pub sockets: Sockets,
     /// Since when nobody is served.
     pub stopped: Tick,
 }
@@ -29,39 +46,66 @@ fn name(socket: impl AsFd) -> u64 {
 /// The message, and the sockets to go with it.
 pub(super) fn pack<'a>(
     vms: &'a [VmEstate<BorrowedFd<'a>>],
-    api: &'a (OwnedFd, (u64, u64)),
+    own: &'a Sockets,
 ) -> (wire::Estate, Vec<BorrowedFd<'a>>) {
-    let mut sockets = vec![api.0.as_fd()];
+    let Sockets { api, registration, driver } = own;
+    let mut sockets: Vec<_> =
+        [api, registration, driver].into_iter().flatten().map(|(socket, _)| socket.as_fd()).collect();
     for vm in vms {
         sockets.extend(vm.listener);
         sockets.extend(vm.connections.iter().map(|connection| connection.socket));
     }
-    let stopped = server::now().0;
-    let api = Some(listener(&api.0, api.1));
-    (wire::Estate { vms: vms.iter().map(vm).collect(), api, stopped }, sockets)
+    let bound = |bound: &Option<Bound>| bound.as_ref().map(|(socket, file)| listener(socket, *file));
+    let estate = wire::Estate {
+        vms: vms.iter().map(vm).collect(),
+        stopped: server::now().0,
+        api: bound(api),
+        registration: bound(registration),
+        driver: bound(driver),
+    };
+    (estate, sockets)
 }
 
 /// The estate again. A socket that did not come is one that is gone.
 pub(super) fn unpack(estate: wire::Estate, sockets: Vec<OwnedFd>) -> Estate {
     let mut sockets: HashMap<u64, OwnedFd> =
         sockets.into_iter().map(|socket| (name(&socket), socket)).collect();
-    let api = estate.api.and_then(|api| Some((sockets.remove(&api.socket)?, file(&api))));
+    let mut bound = |listener: Option<wire::Listener>| {
+        listener.and_then(|listener| Some((sockets.remove(&listener.socket)?, file(&listener))))
+    };
+    let own = Sockets {
+        api: bound(estate.api),
+        registration: bound(estate.registration),
+        driver: bound(estate.driver),
+    };
     let vms = estate.vms.into_iter().map(|vm| unpack_vm(vm, &mut sockets)).collect();
-    Estate { vms, api, stopped: Tick(estate.stopped) }
+    Estate { vms, sockets: own, stopped: Tick(estate.stopped) }
 }
 
 fn listener(socket: impl AsFd, (file_device, file_inode): (u64, u64)) -> wire::Listener {
-    wire::Listener { socket: name(socket), file_device, file_inode }
+    wire::Listener { socket: name(socket), file_device, file_inode, elsewhere: Vec::new() }
+}
+
+fn listener_of(vm: &VmEstate<BorrowedFd<'_>>) -> Option<wire::Listener> {
+    let path = vm.elsewhere.as_ref().map(|path| path.as_os_str().as_bytes().to_vec());
+    vm.listener
+        .map(|socket| wire::Listener { elsewhere: path.unwrap_or_default(), ..listener(socket, vm.file) })
 }
 
 fn file(listener: &wire::Listener) -> (u64, u64) {
     (listener.file_device, listener.file_inode)
 }
 
+/// The path of a socket that is in a directory of somebody else's.
+fn elsewhere(listener: &wire::Listener) -> Option<PathBuf> {
+    let path = OsStr::from_bytes(&listener.elsewhere);
+    (!path.is_empty()).then(|| PathBuf::from(path))
+}
+
 fn vm(vm: &VmEstate<BorrowedFd<'_>>) -> wire::Vm {
     wire::Vm {
         id: vm.id.clone(),
-        listener: vm.listener.map(|socket| listener(socket, vm.file)),
+        listener: listener_of(vm),
         connections: vm.connections.iter().map(connection).collect(),
         asked_before: Some(counters(vm.asked_before)),
         bytes: vm.bytes,
@@ -73,6 +117,7 @@ fn vm(vm: &VmEstate<BorrowedFd<'_>>) -> wire::Vm {
 fn unpack_vm(vm: wire::Vm, sockets: &mut HashMap<u64, OwnedFd>) -> VmEstate<OwnedFd> {
     VmEstate {
         file: vm.listener.as_ref().map_or((0, 0), file),
+        elsewhere: vm.listener.as_ref().and_then(elsewhere),
         listener: vm.listener.and_then(|listener| sockets.remove(&listener.socket)),
         connections: vm
             .connections

@@ -11,7 +11,6 @@ mod tests;
 
 use std::convert::Infallible;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::pin::pin;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -27,6 +26,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use self::caller::{Caller, Seats};
 use self::service::Service;
 use crate::agent::Agent;
+use crate::handover::Bound;
 use crate::signals::Signals;
 
 pub use socket::{ApiSocket, OWNER_ONLY, SocketError, outlive, vacant};
@@ -96,7 +96,7 @@ impl LocalApi {
     }
 
     /// The listening socket, to be handed on, with the device and inode of its file.
-    pub fn socket(&self) -> io::Result<(OwnedFd, (u64, u64))> {
+    pub fn socket(&self) -> io::Result<Bound> {
         self.socket.share()
     }
 

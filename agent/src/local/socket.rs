@@ -2,15 +2,16 @@
 
 use std::fs::{self, Metadata, Permissions};
 use std::io::{self, ErrorKind};
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::sockopt::socket_peercred;
-use rustix::process::{PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use tokio::runtime::Builder;
+
+use crate::handover::Bound;
 
 /// `sun_path` holds 108 bytes, the last of them a NUL.
 const MAX_PATH: usize = 107;
@@ -88,9 +89,12 @@ impl ApiSocket {
         bind_and_rename(path, mode).map_err(|source| SocketError::Bind { path: path.to_owned(), source })
     }
 
-    /// Goes on with the listener of the process before, unless its path leads elsewhere by now.
-    pub fn inherit(path: &Path, socket: OwnedFd, file: (u64, u64), mode: u32) -> Result<Self, SocketError> {
-        if fs::symlink_metadata(path).is_ok_and(|found| inode(&found) == file) {
+    /// Goes on with the listener of the process before, unless there is none, or its path leads elsewhere by now. Then
+    /// whatever is there is replaced.
+    pub fn go_on(path: &Path, left: Option<Bound>, mode: u32) -> Result<Self, SocketError> {
+        if let Some((socket, file)) = left
+            && fs::symlink_metadata(path).is_ok_and(|found| inode(&found) == file)
+        {
             // The mode may be another one now; that it cannot be set is no reason not to serve.
             if let Err(error) = fs::set_permissions(path, Permissions::from_mode(mode)) {
                 tracing::warn!(path = %path.display(), %error, "a socket keeps its mode");
@@ -101,12 +105,12 @@ impl ApiSocket {
     }
 
     /// The socket once more, for a successor, and its file.
-    pub(super) fn share(&self) -> io::Result<(OwnedFd, (u64, u64))> {
+    pub(crate) fn share(&self) -> io::Result<Bound> {
         Ok((self.listener.try_clone()?.into(), self.inode))
     }
 
     /// Its file is another process's now.
-    pub(super) fn disown(&mut self) {
+    pub(crate) fn disown(&mut self) {
         // No file has this inode.
         self.inode = (0, 0);
     }
@@ -146,12 +150,26 @@ pub fn vacant(path: &Path) -> Result<(), SocketError> {
 /// Waits until whoever listens at `path` has died, if it is about to: a killed process takes a while to close its
 /// sockets. One that lives on is not waited for longer than `patience`.
 pub fn outlive(path: &Path, patience: Duration) {
-    let listener = UnixStream::connect(path).ok().and_then(|stream| socket_peercred(&stream).ok());
-    let exit = listener.and_then(|peer| pidfd_open(peer.pid, PidfdFlags::empty()).ok());
-    if let (Some(exit), Ok(patience)) = (exit, Timespec::try_from(patience)) {
-        // Whatever comes of it, the next look at the socket tells.
-        let _ = poll(&mut [PollFd::new(&exit, PollFlags::IN)], Some(&patience));
-    }
+    let (Ok(stream), Ok(patience)) = (UnixStream::connect(path), Timespec::try_from(patience)) else {
+        return;
+    };
+    let exit = listener(&stream).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+    // Whatever comes of it, the next look at the socket tells.
+    let _ = match &exit {
+        Some(exit) => poll(&mut [PollFd::new(exit, PollFlags::IN)], Some(&patience)),
+        // In another container, where it has no id that would mean anything here.
+        None => poll(&mut [PollFd::new(&stream, PollFlags::RDHUP)], Some(&patience)),
+    };
+}
+
+/// The process at the other end. `rustix` takes for granted that it has an id here; tokio does not.
+fn listener(stream: &UnixStream) -> Option<Pid> {
+    let runtime = Builder::new_current_thread().enable_io().build().ok()?;
+    let _in = runtime.enter();
+    let stream = stream.try_clone().ok()?;
+    stream.set_nonblocking(true).ok()?;
+    let peer = tokio::net::UnixStream::from_std(stream).ok()?.peer_cred().ok()?;
+    Pid::from_raw(peer.pid()?)
 }
 
 /// Whoever sees the socket sees it listening, with its mode. The temporary name is no longer than `api.sock`.

@@ -12,7 +12,7 @@ mod tests;
 mod text;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -43,6 +43,15 @@ pub enum MetricsError {
     /// The thread or its runtime could not be made.
     #[error("the thread of the metrics cannot be started: {0}")]
     Start(#[source] io::Error),
+}
+
+/// An address with a port, or a port that only this host reaches.
+pub fn port(text: &str) -> Result<SocketAddr, String> {
+    let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let (number, address) = (text.parse().map(local), text.parse());
+    number
+        .or(address)
+        .map_err(|_| "write a port (9090), or an address with one (192.0.2.1:9090, [::1]:9090)".into())
 }
 
 /// A port that listens and does not answer yet.

@@ -1,6 +1,7 @@
 //! Flags, each with its environment variable.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::{PathBuf, absolute};
 
 use clap::Parser;
@@ -8,7 +9,9 @@ use server::Owner;
 use source::Allowed;
 
 use crate::directories::Directories;
+use crate::metrics::port;
 use crate::subscribe::{Controller, Target};
+use crate::supervisor::Afterwards;
 
 /// Serve a node's VMs as its controller says
 ///
@@ -70,6 +73,19 @@ pub struct Args {
     /// EGD servers that a pool may draw from
     #[arg(long = "allow-upstream", value_name = "HOST:PORT|PATH", num_args = 1..)]
     pub upstreams: Vec<String>,
+    /// Take over from the agent that serves these directories: its sockets, connections and debts. Without one there,
+    /// just start
+    #[arg(long)]
+    pub take_over: bool,
+    /// In a pod: a file on a volume that lives and dies with the pod, such as an emptyDir; made if it is not there
+    ///
+    /// Its age tells which of two pods is the newer one. The newer takes over from the older at its start. The older
+    /// then waits for its end, also when its container is started again.
+    #[arg(long, value_name = "FILE", env = "ENTROPOOL_POD_STARTED", hide_env_values = true)]
+    pub pod_started: Option<PathBuf>,
+    /// Serve /metrics, /healthz and /readyz over HTTP; a port alone is one on 127.0.0.1 [default: nowhere]
+    #[arg(long, value_name = "[ADDR:]PORT", env = "ENTROPOOL_METRICS", hide_env_values = true, value_parser = port)]
+    pub metrics: Option<SocketAddr>,
     /// Let pools draw from regular files, which are not random: for tests
     #[arg(long)]
     pub allow_test_sources: bool,
@@ -88,6 +104,11 @@ impl Args {
     pub(super) fn owner(&self) -> Owner {
         let pods = self.kubelet_dir.is_some().then_some(api::names::SOCKET_GROUP);
         Owner { uid: None, gid: self.socket_group.or(pods) }
+    }
+
+    /// What becomes of the first process once another one has taken over.
+    pub(super) fn afterwards(&self) -> Afterwards {
+        if self.pod_started.is_some() { Afterwards::Stay } else { Afterwards::End }
     }
 
     /// What pools may open.

@@ -3,6 +3,7 @@
 use std::sync::mpsc::{self, Receiver, Sender};
 
 use crate::checkpoint::LastGood;
+use crate::handover::Successor;
 use crate::local::Host;
 use crate::subscribe::Keep;
 
@@ -13,6 +14,8 @@ pub(super) enum Event {
     Vms,
     /// This is in force now.
     InForce(LastGood),
+    /// Another process wants to take over.
+    HandOver(Successor),
     /// A signal asks for the end.
     Stop(&'static str),
 }
@@ -28,6 +31,11 @@ pub(super) fn channel() -> (Events, Receiver<Event>) {
 }
 
 impl Events {
+    /// Says that another process wants to take over.
+    pub(super) fn hand_over(&self, successor: Successor) {
+        self.send(Event::HandOver(successor));
+    }
+
     fn send(&self, event: Event) {
         // An agent that no longer listens is on its way out.
         let _ = self.0.send(event);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use delivery::NodeConfig;
+use server::AttachError;
 
 use crate::agent::Agent;
 use crate::checkpoint::{Checkpoint, HostDisk, LastGood, State};
@@ -28,33 +29,54 @@ impl Memory {
     /// Puts the last good configuration in force. One that cannot be is told, and the agent goes on without: its VMs
     /// wait for the controller.
     pub(super) fn serve(&self, agent: &Agent) -> Held {
-        let Some(last_good) = &self.loaded.last_good else { return Held::default() };
-        match in_force(last_good, agent) {
-            Ok(held) => held,
-            Err(error) => {
-                tracing::error!(
-                    reason = "LastGoodNotServed",
-                    error = format!("{error:#}"),
-                    "nothing is in force until a controller says what"
-                );
-                Held::default()
-            }
-        }
+        self.try_serve(agent).unwrap_or_else(|error| {
+            tracing::error!(
+                reason = "LastGoodNotServed",
+                error = format!("{error:#}"),
+                "nothing is in force until a controller says what"
+            );
+            Held::default()
+        })
     }
 
-    /// Attaches the VMs again that were attached at run time, and goes on from here.
-    pub(super) fn hand_over(self, agent: &Agent) -> std::io::Result<Keeper> {
-        for (vm, error) in agent.restore(self.loaded.clone()) {
+    /// The same for who had better not start without.
+    pub(super) fn try_serve(&self, agent: &Agent) -> anyhow::Result<Held> {
+        let Some(last_good) = &self.loaded.last_good else { return Ok(Held::default()) };
+        let held = held(last_good)?;
+        let config: Arc<NodeConfig> = Arc::new(codec::decode(&held.content)?);
+        agent.apply(&config)?;
+        tracing::info!(pools = config.pools.len(), "in force, from before this start");
+        Ok(held)
+    }
+
+    /// The VMs that were attached at run time, and what all drew.
+    pub(super) fn restorable(&self) -> State {
+        self.loaded.clone()
+    }
+
+    /// Attaches the VMs again that were attached at run time.
+    pub(super) fn restore(&self, agent: &Agent) {
+        Self::lament(agent.restore(self.restorable()));
+    }
+
+    /// Says which VMs are not served, and what becomes of them.
+    pub(super) fn lament(failed: Vec<(String, AttachError)>) {
+        for (vm, error) in failed {
             let reason = error.reason();
             let remedy =
                 format!("it is tried again with each configuration; `entropool detach {vm}` forgets it");
             tracing::warn!(vm, reason, error = format!("{error}; {remedy}"), "not attached again");
         }
+    }
+
+    /// Goes on keeping what it knows.
+    pub(super) fn keep(self) -> std::io::Result<Keeper> {
         Keeper::start(self.checkpoint, self.loaded)
     }
 }
 
-fn in_force(last_good: &LastGood, agent: &Agent) -> anyhow::Result<Held> {
+/// What was in force, as the controller is told of it.
+pub(super) fn held(last_good: &LastGood) -> anyhow::Result<Held> {
     anyhow::ensure!(
         last_good.encoding == codec::ENCODING,
         "the last good configuration is in encoding {}, and this version reads {}",
@@ -62,8 +84,5 @@ fn in_force(last_good: &LastGood, agent: &Agent) -> anyhow::Result<Held> {
         codec::ENCODING
     );
     let (version, content) = codec::kept(&last_good.bytes)?;
-    let config: Arc<NodeConfig> = Arc::new(codec::decode(&content)?);
-    agent.apply(&config)?;
-    tracing::info!(pools = config.pools.len(), "in force, from before this start");
     Ok(Held { version, content: Arc::new(content) })
 }

@@ -2,112 +2,71 @@
 
 mod args;
 mod events;
+mod inherit;
+mod live;
 mod memory;
 mod pods;
+mod start;
 
-use std::sync::Arc;
-use std::sync::mpsc::Receiver;
-use std::time::Duration;
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
-use server::Options;
 
-use self::events::{Event, Events};
-use self::memory::Memory;
-use self::pods::Pods;
-use crate::agent::Agent;
-use crate::checkpoint::Specs;
+use self::live::End;
 use crate::core_dump::leave_no_core;
-use crate::keeper::Keeper;
-use crate::local::{ApiSocket, LocalApi, OWNER_ONLY};
+use crate::handover::{TakeOverError, Vigil};
 use crate::log::log_to_stderr;
-use crate::subscribe::Subscription;
+use crate::supervisor::{TRY_AGAIN, Worker, supervise};
 
 pub use args::Args;
 
-/// How long what is owed may still be served after a signal.
-const DRAIN: Duration = Duration::from_secs(1);
-
-/// A node agent at work.
-struct Node {
-    agent: Arc<Agent>,
-    keeper: Keeper,
-    api: LocalApi,
-    pods: Option<Pods>,
-    subscription: Subscription,
+/// Serves until a signal says otherwise. The process that a person or a kubelet starts only sees to it that another one
+/// does.
+pub fn run(args: &Args) -> Result<ExitCode> {
+    log_to_stderr()?;
+    let Some(worker) = Worker::here().context("the supervisor cannot be followed")? else {
+        return Ok(ExitCode::from(supervise(args.afterwards()).context("no worker can be started")?));
+    };
+    match serve(args, worker) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) => judge(error),
+    }
 }
 
-/// Serves until a signal says otherwise.
-pub fn run(args: &Args) -> Result<()> {
-    log_to_stderr()?;
+/// Who cannot take over from a living process may be able to the next time; who is older must not.
+fn judge(error: anyhow::Error) -> Result<ExitCode> {
+    match error.downcast_ref() {
+        Some(TakeOverError::Newer) => {
+            tracing::info!("the agent of a newer pod serves");
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(failed) => {
+            let (reason, error) = (failed.reason(), format!("{error:#}"));
+            tracing::error!(reason, error, "not taken over");
+            Ok(ExitCode::from(TRY_AGAIN))
+        }
+        None => Err(error),
+    }
+}
+
+fn serve(args: &Args, worker: Worker) -> Result<()> {
     leave_no_core();
     let (events, heard) = events::channel();
-    let mut node = start(args, &events)?;
-    let signal = node.follow(&heard);
-    tracing::info!(signal, "draining");
-    node.stop();
-    tracing::info!("stopped");
-    Ok(())
-}
-
-fn start(args: &Args, events: &Events) -> Result<Node> {
-    let directories = args.directories().context("cannot tell the working directory")?;
-    let (made, unusable) = directories.prepare();
-    ensure!(unusable.is_empty(), "nothing is served\n  {}", unusable.join("\n  "));
-    let socket = directories.run.join("api.sock");
-    let listening = ApiSocket::bind(&socket, OWNER_ONLY)?;
-    let memory = Memory::load(&directories.state);
-    let (socket_dir, state_file) = (directories.socket, Some(directories.run.join("state")));
-    let (owner, allowed) = (args.owner(), args.allowed());
-    let options = Options { socket_dir, owner, allowed, state_file, held: false };
-    let agent = Arc::new(Agent::start(options)?);
-    let held = memory.serve(&agent);
-    let keeper = memory.hand_over(&agent).context("the checkpoint's thread cannot be started")?;
-    agent.settle();
-    let api = LocalApi::serve(listening, Arc::clone(&agent), Arc::new(events.clone()))?;
-    let pods = Pods::serve(args, &agent, events)?;
-    let target = args.target();
-    tracing::info!(api = %socket.display(), node = target.node, controller = %target.controller, "ready");
-    let subscription = Subscription::start(target, Arc::clone(&agent), held, events.clone())
-        .context("the subscription's thread cannot be started")?;
-    made.keep();
-    Ok(Node { agent, keeper, api, pods, subscription })
-}
-
-impl Node {
-    /// Follows what happens until a signal comes, and says which.
-    fn follow(&mut self, events: &Receiver<Event>) -> &'static str {
-        loop {
-            match events.recv() {
-                Ok(Event::Vms) => {
-                    self.note();
-                    self.subscription.vms_changed();
-                }
-                Ok(Event::InForce(last_good)) => {
-                    self.keeper.hold(last_good);
-                    if let Some(pods) = &self.pods {
-                        pods.configured();
-                    }
-                    self.note();
-                }
-                Ok(Event::Stop(signal)) => return signal,
-                // The API holds the other end for as long as the agent lives.
-                Err(_) => return "none",
-            }
+    let mut node = start::start(args, worker.is_successor(), &events)?;
+    worker.serves();
+    node.relieve();
+    match node.follow(&heard) {
+        End::Signal(signal) => {
+            tracing::info!(signal, "draining");
+            node.stop();
+            tracing::info!("stopped");
+        }
+        End::HandedOver(heir) => {
+            let vigil = Vigil::begin().context("nobody can see to the successor")?;
+            node.leave();
+            ensure!(vigil.keep(heir), "the process that took over died before it served");
+            tracing::info!("handed over");
         }
     }
-
-    fn note(&mut self) {
-        self.keeper.note(&self.agent, Specs::default());
-    }
-
-    /// Hangs up on the controller and on callers, serves what may still go, and removes the sockets.
-    fn stop(mut self) {
-        self.subscription.stop();
-        drop(self.pods);
-        self.api.stop();
-        self.keeper.conclude(&self.agent, Specs::default());
-        self.agent.drain(DRAIN);
-        self.keeper.stop();
-    }
+    Ok(())
 }

@@ -1,14 +1,17 @@
 //! The node's pods, which the kubelet tells of.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
+use server::Attach;
 
 use super::args::Args;
 use super::events::Events;
 use crate::agent::Agent;
 use crate::csi::{Csi, CsiOptions, PodHost, PodInfo, Volumes};
+use crate::handover::{Bound, Sockets};
 use crate::local::Host;
 
 /// The volumes of the node's pods, and the driver that the kubelet asks for them.
@@ -16,36 +19,77 @@ use crate::local::Host;
 pub(super) struct Pods {
     volumes: Arc<Volumes>,
     said: Arc<Said>,
-    _driver: Csi,
+    options: CsiOptions,
+    driver: Option<Csi>,
 }
 
 impl Pods {
-    /// Serves the kubelet, if there is one. VMs whose class is in force have their sockets when this returns.
-    pub(super) fn serve(args: &Args, agent: &Arc<Agent>, events: &Events) -> Result<Option<Self>> {
+    /// Those of a kubelet, if there is one. Nobody is answered yet.
+    pub(super) fn open(args: &Args, agent: &Arc<Agent>, events: &Events) -> Result<Option<Self>> {
         let Some(kubelet_dir) = args.kubelet_dir.clone() else { return Ok(None) };
-        // What was in force last is in force again already, if it could be read.
-        let held = !agent.config().pools.is_empty();
         let options = CsiOptions { node: args.node.clone(), kubelet_dir };
         let said = Arc::new(Said {
-            configured: AtomicBool::new(held),
+            // What was in force last is in force again already, if it could be read.
+            configured: AtomicBool::new(!agent.config().pools.is_empty()),
             trusted: args.trust_pod_info,
             events: events.clone(),
         });
         let records = args.run_dir.join("csi");
         let volumes = Volumes::open(Arc::clone(agent), said.clone(), options.pods(), records)
             .context("the records of volumes cannot be opened")?;
-        let volumes = Arc::new(volumes);
-        if held {
-            volumes.settle();
+        Ok(Some(Self { volumes: Arc::new(volumes), said, options, driver: None }))
+    }
+
+    /// The VMs of all volumes.
+    pub(super) fn wanted(&self) -> Vec<Attach> {
+        self.volumes.wanted()
+    }
+
+    /// Gives VMs their sockets that have none, as far as a configuration is in force.
+    pub(super) fn settle(&self) {
+        if self.said.configured() {
+            self.volumes.settle();
         }
-        let driver = Csi::serve(&options, Arc::clone(&volumes)).context("the kubelet cannot be answered")?;
-        Ok(Some(Self { volumes, said, _driver: driver }))
+    }
+
+    /// Answers the kubelet from now on.
+    pub(super) fn serve(&mut self) -> Result<()> {
+        let driver = Csi::serve(&self.options, Arc::clone(&self.volumes));
+        self.driver = Some(driver.context("the kubelet cannot be answered")?);
+        Ok(())
+    }
+
+    /// Answers the kubelet where another process did, at the driver's and the registration's socket.
+    pub(super) fn go_on(&mut self, left: (Option<Bound>, Option<Bound>)) -> Result<()> {
+        let driver = Csi::go_on(&self.options, Arc::clone(&self.volumes), left);
+        self.driver = Some(driver.context("the kubelet cannot be answered")?);
+        Ok(())
     }
 
     /// A configuration has come into force.
     pub(super) fn configured(&self) {
         self.said.configured.store(true, Ordering::Relaxed);
         self.volumes.settle();
+    }
+
+    /// Until this is dropped, volumes stay as they are.
+    pub(super) fn hold(&self) -> impl Drop {
+        self.volumes.hold()
+    }
+
+    /// The sockets once more, for a successor.
+    pub(super) fn share(&self, sockets: &mut Sockets) -> io::Result<()> {
+        self.driver.iter().try_for_each(|driver| driver.share(sockets))
+    }
+
+    /// The volumes are another process's now.
+    pub(super) fn leave_volumes(&self) {
+        self.volumes.leave();
+    }
+
+    /// So are the sockets.
+    pub(super) fn leave(self) {
+        self.driver.into_iter().for_each(Csi::leave);
     }
 }
 

@@ -8,6 +8,18 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// The exit code of wrong use: no repetition makes that right.
 const WRONG_USE: u8 = 2;
+/// The exit code of a worker that could not take over from one that serves: `EX_TEMPFAIL`.
+pub(super) const TRY_AGAIN: u8 = 75;
+
+/// What becomes of a supervisor whose worker has handed over to somebody else's, or was not let take over by it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Afterwards {
+    /// It ends.
+    #[default]
+    End,
+    /// It stays until a signal asks for its end: whoever started it would start it again, and it would ask back.
+    Stay,
+}
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,9 +57,14 @@ pub(super) struct Life {
     has_served: bool,
     failures: u32,
     stopping: bool,
+    afterwards: Afterwards,
 }
 
 impl Life {
+    pub(super) fn new(afterwards: Afterwards) -> Self {
+        Self { afterwards, ..Self::default() }
+    }
+
     /// A worker was started, as [`Step::Start`] or [`Step::Succeed`] said.
     pub(super) fn started(&mut self, id: Id, succeeds: bool) {
         if succeeds {
@@ -98,6 +115,8 @@ impl Life {
         }
         match end {
             _ if self.stopping => Step::Exit(code(end)),
+            End::Exited(0) if self.afterwards == Afterwards::Stay => Step::Wait,
+            End::Exited(TRY_AGAIN) if self.afterwards == Afterwards::Stay => Step::Start(self.pause()),
             End::Exited(code @ (0 | WRONG_USE)) => Step::Exit(code),
             End::Exited(code) if !self.has_served => Step::Exit(code),
             _ if served => Step::Start(Duration::ZERO),
@@ -192,6 +211,26 @@ mod tests {
             Step::Exit(0),
             "it has handed over to somebody else's"
         );
+    }
+
+    #[test]
+    fn one_that_stays_waits_for_its_end_once_somebody_else_s_worker_serves() {
+        let mut life = Life::new(Afterwards::Stay);
+        life.started(10, false);
+        assert_eq!(life.died(10, End::Exited(TRY_AGAIN)), Step::Start(FIRST_PAUSE), "who serves may yet go");
+        life.started(11, false);
+        life.served(11);
+        assert_eq!(life.died(11, End::Exited(0)), Step::Wait);
+        assert_eq!(life.succeed(), Step::Wait);
+        assert_eq!(life.stop(), Step::Exit(0));
+    }
+
+    #[test]
+    fn one_whose_successor_died_before_it_served_serves_again_at_once() {
+        let mut life = Life::new(Afterwards::Stay);
+        life.started(10, false);
+        life.served(10);
+        assert_eq!(life.died(10, End::Exited(1)), Step::Start(Duration::ZERO));
     }
 
     #[test]

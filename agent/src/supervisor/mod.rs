@@ -9,6 +9,7 @@
 //! | SIGUSR2 | starts a worker of the program as it is on disk now, which takes over from the one that serves |
 
 mod life;
+mod program;
 mod worker;
 
 use std::future::{pending, poll_fn};
@@ -16,7 +17,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::pin::Pin;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -29,7 +30,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Sleep, sleep};
 
 use self::life::{End, Id, Life, Step};
+use self::program::Program;
 
+pub use life::Afterwards;
 pub use worker::Worker;
 
 /// What a worker writes when it serves.
@@ -37,15 +40,19 @@ const SERVES: u8 = b'S';
 /// Before the next attempt when the system gives no process.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Keeps a worker at work until somebody wants the end, and gives the exit code. `command` makes the command of a
-/// worker, which finds itself by [`Worker::here`]; its standard input is taken.
-pub fn supervise(command: impl Fn() -> Command) -> io::Result<u8> {
+/// The exit code of a worker that wants to be started again, though it has never served.
+pub const TRY_AGAIN: u8 = life::TRY_AGAIN;
+
+/// Keeps a worker at work until somebody wants the end, and gives the exit code. A worker is this very program with the
+/// same arguments, which finds itself by [`Worker::here`]; its standard input is taken.
+pub fn supervise(afterwards: Afterwards) -> io::Result<u8> {
+    let program = Program::of_this_process()?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async { Supervisor::new(command)?.run().await })
+    runtime.block_on(async { Supervisor::new(program, afterwards)?.run().await })
 }
 
-struct Supervisor<C> {
-    command: C,
+struct Supervisor {
+    program: Program,
     life: Life,
     signals: Signals,
     /// The way from each worker that has said nothing yet.
@@ -69,10 +76,10 @@ enum Event {
     Due,
 }
 
-impl<C: Fn() -> Command> Supervisor<C> {
-    fn new(command: C) -> io::Result<Self> {
-        let (life, silent) = (Life::default(), Vec::new());
-        Ok(Self { command, life, signals: Signals::new()?, silent, pause: None })
+impl Supervisor {
+    fn new(program: Program, afterwards: Afterwards) -> io::Result<Self> {
+        let (life, silent) = (Life::new(afterwards), Vec::new());
+        Ok(Self { program, life, signals: Signals::new()?, silent, pause: None })
     }
 
     async fn run(mut self) -> io::Result<u8> {
@@ -140,8 +147,14 @@ impl<C: Fn() -> Command> Supervisor<C> {
             let id = pid.as_raw_nonzero().get();
             self.catch_up(id);
             let step = self.life.died(id, end);
-            if let Step::Start(pause) = step {
-                tracing::error!(worker = id, ?end, ?pause, "the worker died and is started again");
+            match step {
+                Step::Start(pause) => {
+                    tracing::error!(worker = id, ?end, ?pause, "the worker died and is started again");
+                }
+                Step::Wait if self.life.workers().next().is_none() => {
+                    tracing::info!(worker = id, "another process serves; this one waits for its end");
+                }
+                Step::Wait | Step::Succeed | Step::Exit(_) => {}
             }
             steps.push(step);
         }
@@ -170,7 +183,7 @@ impl<C: Fn() -> Command> Supervisor<C> {
         let (ours, theirs) = StdUnixStream::pair()?;
         ours.set_nonblocking(true)?;
         let ours = UnixStream::from_std(ours)?;
-        let mut command = (self.command)();
+        let mut command = self.program.again();
         worker::appoint(&mut command, succeeds);
         let child = command.stdin(Stdio::from(OwnedFd::from(theirs))).spawn()?;
         let id = Pid::from_child(&child).as_raw_nonzero().get();

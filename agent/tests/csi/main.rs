@@ -4,9 +4,11 @@
 mod bad;
 mod config;
 mod figures;
+mod hand_over;
 mod kubelet;
 mod life;
 mod mount;
 mod node;
+mod program;
 mod restart;
 mod sanity;

@@ -1,10 +1,11 @@
 //! Flags of `run`.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{PathBuf, absolute};
 
 use agent::Directories;
+use agent::metrics::port;
 use clap::Args;
 use source::Allowed;
 
@@ -83,15 +84,6 @@ pub(crate) struct RunArgs {
     /// Serve /metrics, /healthz and /readyz over HTTP; a port alone is one on 127.0.0.1 [default: nowhere]
     #[arg(long, value_name = "[ADDR:]PORT", env = "ENTROPOOL_METRICS", hide_env_values = true, value_parser = port)]
     pub(crate) metrics: Option<SocketAddr>,
-}
-
-/// An address with a port, or a port that only this host reaches.
-fn port(text: &str) -> Result<SocketAddr, String> {
-    let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let (number, address) = (text.parse().map(local), text.parse());
-    number
-        .or(address)
-        .map_err(|_| "write a port (9090), or an address with one (192.0.2.1:9090, [::1]:9090)".into())
 }
 
 impl RunArgs {

@@ -1,12 +1,11 @@
 //! A planned restart, from both sides: taking over from a daemon that serves, and handing over to one that will.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use agent::checkpoint::{Checkpoint, HostDisk};
 use agent::metrics::Metrics;
-use agent::{Agent, ApiSocket, Book, Keeper, Predecessor, Successor};
-use anyhow::{Context, Result};
+use agent::{Agent, ApiSocket, Book, Heir, Predecessor, Relieved, Sockets, Successor, Taken, Wanted};
+use anyhow::Result;
+use server::Place;
 
 use super::memory::Memory;
 use super::start::{Begun, Daemon, in_force, options, refuse, wanted};
@@ -14,7 +13,7 @@ use crate::args::RunArgs;
 
 /// The daemon that serves these directories, if one does. What it keeps on disk is complete from now on.
 pub(super) fn predecessor(args: &RunArgs) -> Result<Option<Predecessor>> {
-    let found = Predecessor::find(&args.run_dir.join("handover.sock"))?;
+    let found = Predecessor::find(&args.run_dir.join("handover.sock"), None)?;
     if found.is_none() {
         tracing::info!(run_dir = %args.run_dir.display(), "there is no daemon to take over from");
     }
@@ -28,58 +27,35 @@ pub(super) fn begin(args: &RunArgs, memory: Memory, book: Book, predecessor: Pre
     let members = args.vms.iter().chain(args.ports.iter().map(|port| &port.member));
     let vms: Vec<_> = members.map(|vm| wanted(vm, &args.namespace)).collect();
     let named: BTreeSet<_> = vms.iter().map(|vm| vm.id.clone()).collect();
-    let ports = args.ports.iter().map(|port| (port.member.id.clone(), port.address)).collect();
-    let restorable = memory.restorable();
-    let path = args.run_dir.join("api.sock");
+    let places = args.ports.iter().map(|port| (port.member.id.clone(), Place::Port(port.address))).collect();
+    let wanted = Wanted { vms, restorable: memory.restorable(), places };
 
-    let estate = predecessor.estate()?;
-    let connections: usize = estate.vms.iter().map(|vm| vm.connections.len()).sum();
-    let failed = agent.inherit(vms, restorable, estate.vms)?;
-    let (wrong, lost): (Vec<_>, Vec<_>) = failed.into_iter().partition(|(id, _)| named.contains(id));
-    refuse(wrong.into_iter().map(|(_, error)| error.to_string()).collect())?;
-    predecessor.done()?;
+    let Taken { sockets, lost, relieved, .. } = predecessor.take(&agent, wanted, |failed| {
+        let (wrong, lost): (Vec<_>, Vec<_>) = failed.into_iter().partition(|(id, _)| named.contains(id));
+        refuse(wrong.into_iter().map(|(_, error)| error.to_string()).collect())?;
+        Ok(lost)
+    })?;
 
-    agent.take_over(&ports)?;
-    let pause = Duration::from_nanos(server::now().since(estate.stopped));
-    tracing::info!(connections, ?pause, "took over");
-    agent.settle();
     Memory::lament(lost);
-    let listening = match estate.api {
-        Some((socket, file)) => ApiSocket::inherit(&path, socket, file, args.api_mode)?,
-        None => ApiSocket::bind(&path, args.api_mode)?,
-    };
-    Ok((agent, book, memory.keep()?, listening))
+    let listening = ApiSocket::go_on(&args.run_dir.join("api.sock"), sockets.api, args.api_mode)?;
+    Ok(Begun { agent, book, keeper: memory.keep()?, listening, relieved: Some(relieved) })
 }
 
 impl Daemon {
     /// Hands over to another process. If that does not take over, everything goes on.
-    pub(super) fn hand_over(&mut self, successor: Successor) -> bool {
-        let kept = self.keeper.take().and_then(|mut keeper| {
-            keeper.conclude(&self.agent, self.book.specs());
-            // On disk before anybody else reads it.
-            keeper.stop()
-        });
-        let handed = match kept {
-            None => self.try_hand_over(successor),
-            Some(unwritable) => {
-                // What it would read is older than what runs: VMs attached since would lose their sockets.
-                successor.refuse(&unwritable.sentence);
-                Err(anyhow::Error::msg(unwritable.sentence))
-            }
-        };
-        let Err(error) = handed else { return true };
-        tracing::error!(error = format!("{error:#}"), "not handed over; this daemon goes on");
-        match keep_on(&self.state_dir) {
-            Ok(keeper) => self.keeper = Some(keeper),
-            Err(error) => tracing::error!(error = format!("{error:#}"), "changes are not kept any more"),
+    pub(super) fn hand_over(&mut self, successor: Successor) -> Option<Heir> {
+        let sockets = self.api.socket().map(|api| Sockets { api: Some(api), ..Sockets::default() });
+        let (agent, specs) = (&self.agent, self.book.specs());
+        let heir = agent::give(agent, &mut self.keeper, specs, &self.state_dir, sockets, successor);
+        if heir.is_none() {
+            self.keep();
         }
-        self.keep();
-        false
+        heir
     }
 
-    fn try_hand_over(&self, successor: Successor) -> Result<()> {
-        let api = self.api.socket().context("the local API's socket cannot be shared")?;
-        Ok(self.agent.hand_over(successor, api)?)
+    /// Tells the daemon of before that this one serves.
+    pub(super) fn relieve(&mut self) {
+        self.relieved.take().into_iter().for_each(Relieved::serves);
     }
 
     /// Ends without a trace: another process has it all.
@@ -87,9 +63,4 @@ impl Daemon {
         self.metrics.into_iter().for_each(Metrics::stop);
         self.api.leave();
     }
-}
-
-fn keep_on(state_dir: &std::path::Path) -> Result<Keeper> {
-    let (checkpoint, found) = Checkpoint::open(HostDisk::new(state_dir));
-    Keeper::start(checkpoint, found.state).context("the checkpoint's thread cannot be started")
 }

@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
-use agent::{ApplyError, Book};
+use agent::{ApplyError, Book, Heir};
 
 use super::changes::changes;
 use super::events::Event;
@@ -20,7 +20,7 @@ pub(super) enum End {
     /// This signal came.
     Signal(&'static str),
     /// Another process serves now.
-    HandedOver,
+    HandedOver(Heir),
 }
 
 /// Follows what happens until there is an end to it.
@@ -69,7 +69,7 @@ impl Daemon {
                 self.expect(&namespace, done);
                 None
             }
-            Event::HandOver(successor) => self.hand_over(successor).then_some(End::HandedOver),
+            Event::HandOver(successor) => self.hand_over(successor).map(End::HandedOver),
             Event::Stop(signal) => Some(End::Signal(signal)),
         }
     }

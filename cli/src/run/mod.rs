@@ -8,18 +8,16 @@ mod live;
 mod looking;
 mod memory;
 mod planned;
-mod program;
 mod start;
 mod watch;
 
 use std::process::ExitCode;
 
-use agent::Worker;
-use anyhow::{Context, Result};
+use agent::{Afterwards, Vigil, Worker};
+use anyhow::{Context, Result, ensure};
 
 use crate::args::RunArgs;
 use live::End;
-use program::Program;
 
 pub(crate) use changes::{Change, What, changes};
 pub(crate) use planned::{looked_at, plan};
@@ -31,8 +29,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
     if let Some(worker) = Worker::here().context("the supervisor cannot be followed")? {
         return serve(args, worker).map(|()| ExitCode::SUCCESS);
     }
-    let program = Program::of_this_process()?;
-    let code = agent::supervise(|| program.again()).context("no worker can be started")?;
+    let code = agent::supervise(Afterwards::End).context("no worker can be started")?;
     Ok(ExitCode::from(code))
 }
 
@@ -42,6 +39,7 @@ fn serve(args: &RunArgs, worker: Worker) -> Result<()> {
     let (events, heard) = events::channel();
     let mut daemon = start::start(&args, worker.is_successor(), events)?;
     worker.serves();
+    daemon.relieve();
     agent::notify_ready();
     match live::follow(&mut daemon, &heard) {
         End::Signal(signal) => {
@@ -49,8 +47,10 @@ fn serve(args: &RunArgs, worker: Worker) -> Result<()> {
             daemon.stop();
             tracing::info!("stopped");
         }
-        End::HandedOver => {
+        End::HandedOver(heir) => {
+            let vigil = Vigil::begin().context("nobody can see to the successor")?;
             daemon.leave();
+            ensure!(vigil.keep(heir), "the process that took over died before it served");
             tracing::info!("handed over");
         }
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent::metrics::{Endpoint, Metrics};
-use agent::{Agent, ApiSocket, Book, Door, Keeper, LocalApi, outlive, vacant};
+use agent::{Agent, ApiSocket, Book, Door, Keeper, LocalApi, Relieved, outlive, vacant};
 use anyhow::{Context, Result};
 use delivery::NodeConfig;
 use server::{Attach, Client, Options, Owner, socket_path};
@@ -38,6 +38,8 @@ pub(super) struct Daemon {
     pub(super) metrics: Option<Metrics>,
     /// Where a successor knocks.
     _door: Option<Door>,
+    /// Whoever served before, until it hears that this daemon does.
+    pub(super) relieved: Option<Relieved>,
 }
 
 /// Everything that is wrong, a line each.
@@ -91,7 +93,7 @@ pub(super) fn start(args: &RunArgs, succeeds: bool, events: Events) -> Result<Da
         });
     }
     refuse(wrong)?;
-    let (agent, book, keeper, listening) = match predecessor {
+    let Begun { agent, book, keeper, listening, relieved } = match predecessor {
         None => begin(args, memory, book)?,
         Some(predecessor) => inherit::begin(args, memory, book, predecessor)?,
     };
@@ -101,7 +103,8 @@ pub(super) fn start(args: &RunArgs, succeeds: bool, events: Events) -> Result<Da
     let (address, metrics) = measured(args, endpoint, &agent)?.unzip();
     let (roots, state_dir) = (args.files.clone(), args.state_dir.clone());
     let keeper = Some(keeper);
-    let mut daemon = Daemon { roots, book, agent, watch, keeper, state_dir, api, metrics, _door: door };
+    let mut daemon =
+        Daemon { roots, book, agent, watch, keeper, state_dir, api, metrics, _door: door, relieved };
     daemon.keep();
     daemon.announce(args, address)?;
     made.keep();
@@ -128,7 +131,13 @@ fn measured(
 }
 
 /// What a daemon that serves has.
-pub(super) type Begun = (Agent, Book, Keeper, ApiSocket);
+pub(super) struct Begun {
+    pub(super) agent: Agent,
+    pub(super) book: Book,
+    pub(super) keeper: Keeper,
+    pub(super) listening: ApiSocket,
+    pub(super) relieved: Option<Relieved>,
+}
 
 /// Begins where nobody serves.
 fn begin(args: &RunArgs, memory: Memory, book: Book) -> Result<Begun> {
@@ -145,13 +154,13 @@ fn begin(args: &RunArgs, memory: Memory, book: Book) -> Result<Begun> {
     }
     let keeper = memory.restore(&agent)?;
     agent.settle();
-    Ok((agent, book, keeper, listening))
+    Ok(Begun { agent, book, keeper, listening, relieved: None })
 }
 
 /// Without one the daemon serves as well, and a planned restart costs its connections.
 fn door(args: &RunArgs, events: Events) -> Option<Door> {
     let path = args.run_dir.join("handover.sock");
-    let door = Door::open(&path, move |successor| events.hand_over(successor));
+    let door = Door::open(&path, None, move |successor| events.hand_over(successor));
     let failed = |error: &std::io::Error| {
         tracing::warn!(path = %path.display(), %error, "nobody can take over from this daemon");
     };
@@ -200,8 +209,7 @@ impl Daemon {
             keeper
         });
         self.agent.drain(DRAIN);
-        // What could not be written is in the log.
-        let _ = keeper.map(Keeper::stop);
+        keeper.map(Keeper::stop);
     }
 }
 

@@ -5,8 +5,8 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::thread;
 
+use agent::Sockets;
 use htb::Tick;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use server::{Attach, Verdict, VmEstate};
 use soak::Dice;
 
@@ -64,19 +64,19 @@ pub(crate) fn relay(
     let (predecessor, successor) = agent::rehearse().unwrap();
     thread::scope(|scope| {
         let peer = scope.spawn(move || succeed(predecessor, begin, wanted, cut));
-        // The local API's socket, of which there is none here.
-        let api = (socket(), (0, 0));
         let mut verdict = Verdict::Kept;
         if successor.offer().is_ok() {
             verdict = old.stage.hand_over(
                 |vms| match cut {
                     Cut::Predecessor => Verdict::Kept,
-                    _ => successor.give(&vms, &api).map_or(Verdict::Kept, |()| Verdict::Given),
+                    // There are no sockets but those of VMs here.
+                    _ => successor.give(&vms, &Sockets::default()).map_or(Verdict::Kept, |_| Verdict::Given),
                 },
                 now,
             );
+        } else {
+            drop(successor);
         }
-        drop(successor);
         let successor = peer.join().expect("a successor says what is wrong")?;
         Ok(match (verdict, successor) {
             (Verdict::Given, Some(new)) => Outcome::Successor(new),
@@ -129,8 +129,4 @@ fn spoil(vm: &mut VmEstate<OwnedFd>, plant: Option<Plant>) {
         Some(Plant::DroppedConnections) => vm.connections.clear(),
         _ => {}
     }
-}
-
-fn socket() -> OwnedFd {
-    socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap()
 }

@@ -2,10 +2,9 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::io;
 use std::path::PathBuf;
 use std::process::Command;
-
-use anyhow::{Context, Result};
 
 /// What the kernel starts though its file was removed.
 const RUNNING: &str = "/proc/self/exe";
@@ -17,9 +16,8 @@ pub(super) struct Program {
 }
 
 impl Program {
-    pub(super) fn of_this_process() -> Result<Self> {
-        let path = env::current_exe().context("this program does not know where it lies")?;
-        Ok(Self { path, arguments: env::args_os().skip(1).collect() })
+    pub(super) fn of_this_process() -> io::Result<Self> {
+        Ok(Self { path: env::current_exe()?, arguments: env::args_os().skip(1).collect() })
     }
 
     /// The same once more: the program that lies there now, which may be a newer one, else the one that runs.

@@ -1,0 +1,64 @@
+//! Handing over, as every daemon does it.
+
+use std::io;
+use std::path::Path;
+
+use super::{HandOverError, Heir, Sockets, Successor};
+use crate::agent::Agent;
+use crate::checkpoint::{Checkpoint, HostDisk, Specs};
+use crate::keeper::Keeper;
+
+/// Hands to `successor` all that `agent` has, once what is kept of it is on disk. If that does not take it, everything
+/// goes on, and so does the keeper.
+pub fn give(
+    agent: &Agent,
+    keeper: &mut Option<Keeper>,
+    specs: Specs,
+    state_dir: &Path,
+    sockets: io::Result<Sockets>,
+    successor: Successor,
+) -> Option<Heir> {
+    // From what is written to the end of it nobody comes, moves or goes.
+    let _still = agent.turn();
+    let (unwritten, last_good) = match keeper.take() {
+        Some(mut keeper) => {
+            keeper.conclude(agent, specs);
+            let last_good = keeper.last_good().cloned();
+            // On disk before anybody else reads it.
+            (keeper.stop().map(|unwritable| unwritable.sentence), last_good)
+        }
+        None => (Some("changes are not kept any more: restart this daemon".to_owned()), None),
+    };
+    let handed = match unwritten {
+        None => {
+            let sockets = sockets.map_err(HandOverError::Sockets);
+            sockets.and_then(|sockets| agent.hand_over(successor, sockets))
+        }
+        Some(sentence) => {
+            // What it would read is older than what runs: VMs attached since would lose their sockets.
+            successor.refuse(&sentence);
+            Err(HandOverError::Unwritten(sentence))
+        }
+    };
+    let error = match handed {
+        Ok(heir) => return Some(heir),
+        Err(error) => error,
+    };
+    let (reason, error) = (error.reason(), format!("{:#}", anyhow::Error::from(error)));
+    tracing::error!(reason, error, "not handed over; this daemon goes on");
+    match keep_on(state_dir) {
+        Ok(mut kept) => {
+            if let Some(last_good) = last_good {
+                kept.hold(last_good);
+            }
+            *keeper = Some(kept);
+        }
+        Err(error) => tracing::error!(%error, "changes are not kept any more"),
+    }
+    None
+}
+
+fn keep_on(state_dir: &Path) -> io::Result<Keeper> {
+    let (checkpoint, found) = Checkpoint::open(HostDisk::new(state_dir));
+    Keeper::start(checkpoint, found.state)
+}

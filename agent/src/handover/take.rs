@@ -1,0 +1,59 @@
+//! Taking over, as every daemon does it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Result;
+use server::{Attach, AttachError, Place};
+
+use super::predecessor::{Predecessor, Relieved};
+use super::wire::Sockets;
+use crate::agent::Agent;
+use crate::checkpoint::State;
+
+/// The VMs that a successor is to serve.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    /// Those that whoever starts it knows of.
+    pub vms: Vec<Attach>,
+    /// Those that were attached at run time, and what all drew.
+    pub restorable: State,
+    /// Where the sockets are that are not in the socket directory.
+    pub places: BTreeMap<String, Place>,
+}
+
+/// What a process that has taken over goes on with.
+#[derive(Debug)]
+pub struct Taken {
+    /// At fixed paths.
+    pub sockets: Sockets,
+    /// VMs that are not served any more.
+    pub lost: Vec<(String, AttachError)>,
+    /// VMs whose sockets have gone and are to be made elsewhere.
+    pub without: Vec<String>,
+    /// Whoever waits to hear that this process serves.
+    pub relieved: Relieved,
+}
+
+impl Predecessor {
+    /// Has `agent` go on with all that the predecessor leaves. `judge` hears which VMs cannot be served, and may call
+    /// it off for that; else it gives those that are let go. Until then, and if anything fails, the predecessor serves.
+    pub fn take(
+        self,
+        agent: &Agent,
+        wanted: Wanted,
+        judge: impl FnOnce(Vec<(String, AttachError)>) -> Result<Vec<(String, AttachError)>>,
+    ) -> Result<Taken> {
+        let Wanted { vms, restorable, places } = wanted;
+        let estate = self.estate()?;
+        let connections: usize = estate.vms.iter().map(|vm| vm.connections.len()).sum();
+        let lost = judge(agent.inherit(vms, restorable, estate.vms)?)?;
+        let relieved = self.done()?;
+
+        let without = agent.take_over(&places)?;
+        let pause = Duration::from_nanos(server::now().since(estate.stopped));
+        tracing::info!(connections, ?pause, "took over");
+        agent.settle();
+        Ok(Taken { sockets: estate.sockets, lost, without, relieved })
+    }
+}

@@ -1,0 +1,116 @@
+//! A planned restart, from both sides: taking over from an agent that serves, and handing over to one that will.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+
+use anyhow::{Context, Result};
+use server::Place;
+
+use super::args::Args;
+use super::events::{Event, Events};
+use super::live::Node;
+use super::memory::{Memory, held};
+use super::pods::Pods;
+use super::start::{Begun, options};
+use crate::agent::Agent;
+use crate::checkpoint::Specs;
+use crate::directories::Directories;
+use crate::handover::{Heir, Predecessor, Relieved, Sockets, Successor, Taken, Wanted, give};
+use crate::keeper::Keeper;
+use crate::local::{ApiSocket, OWNER_ONLY};
+use crate::metrics::Metrics;
+use crate::subscribe::Subscription;
+
+/// Begins with what another agent leaves. If it fails, that one goes on.
+pub(super) fn begin(
+    args: &Args,
+    directories: &Directories,
+    events: &Events,
+    predecessor: Predecessor,
+) -> Result<Begun> {
+    let memory = Memory::load(&directories.state);
+    let agent = Arc::new(Agent::start(options(args, directories, true))?);
+    let held =
+        memory.try_serve(&agent).context("what the running agent serves cannot be served by this one")?;
+    let mut pods = Pods::open(args, &agent, events)?;
+    let vms = pods.iter().flat_map(Pods::wanted).collect::<Vec<_>>();
+    let places = vms.iter().map(|vm| (vm.id.clone(), Place::Elsewhere)).collect();
+    let wanted = Wanted { vms, restorable: memory.restorable(), places };
+
+    let Taken { sockets, lost, without, relieved } = predecessor.take(&agent, wanted, Ok)?;
+
+    Memory::lament(lost);
+    let Sockets { api, registration, driver } = sockets;
+    let listening = ApiSocket::go_on(&directories.run.join("api.sock"), api, OWNER_ONLY)?;
+    for vm in without {
+        // Their volumes are settled next; one that has gone meanwhile is none of them.
+        let _ = agent.detach(&vm);
+    }
+    pods.iter().for_each(Pods::settle);
+    if let Some(pods) = &mut pods {
+        pods.go_on((driver, registration))?;
+    }
+    let metrics = args.metrics.map(|address| Metrics::inherit(address, Arc::clone(&agent))).transpose()?;
+    let keeper = memory.keep().context("the checkpoint's thread cannot be started")?;
+    Ok(Begun { agent, held, keeper, listening, metrics, pods, relieved: Some(relieved) })
+}
+
+impl Node {
+    /// Hands over to another process. If that does not take over, everything goes on.
+    pub(super) fn hand_over(&mut self, successor: Successor, events: &Receiver<Event>) -> Option<Heir> {
+        self.hang_up(events);
+        let sockets = self.sockets();
+        let Self { agent, keeper, pods, state_dir, .. } = self;
+        let still = pods.as_ref().map(Pods::hold);
+        let heir = give(agent, keeper, Specs::default(), state_dir, sockets, successor);
+        if heir.is_some() {
+            pods.iter().for_each(Pods::leave_volumes);
+        }
+        drop(still);
+        if heir.is_none() {
+            self.subscribe_again();
+        }
+        heir
+    }
+
+    /// Ends the subscription. What it has put in force is kept from now on.
+    fn hang_up(&mut self, events: &Receiver<Event>) {
+        self.subscription.take().into_iter().for_each(Subscription::stop);
+        for event in events.try_iter() {
+            if let (Event::InForce(last_good), Some(keeper)) = (&event, &mut self.keeper) {
+                keeper.hold(last_good.clone());
+            }
+            self.late.push_back(event);
+        }
+    }
+
+    fn subscribe_again(&mut self) {
+        let last_good = self.keeper.as_ref().and_then(Keeper::last_good);
+        // It could be read when it came.
+        let held = last_good.and_then(|last_good| held(last_good).ok()).unwrap_or_default();
+        let (target, agent) = (self.target.clone(), Arc::clone(&self.agent));
+        match Subscription::start(target, agent, held, self.events.clone()) {
+            Ok(subscription) => self.subscription = Some(subscription),
+            Err(error) => tracing::error!(%error, "the controller is not followed any more"),
+        }
+    }
+
+    fn sockets(&self) -> io::Result<Sockets> {
+        let mut sockets = Sockets { api: Some(self.api.socket()?), ..Sockets::default() };
+        self.pods.iter().try_for_each(|pods| pods.share(&mut sockets))?;
+        Ok(sockets)
+    }
+
+    /// Tells the agent of before that this one serves.
+    pub(super) fn relieve(&mut self) {
+        self.relieved.take().into_iter().for_each(Relieved::serves);
+    }
+
+    /// Ends without a trace: another process has it all.
+    pub(super) fn leave(self) {
+        self.metrics.into_iter().for_each(Metrics::stop);
+        self.pods.into_iter().for_each(Pods::leave);
+        self.api.leave();
+    }
+}

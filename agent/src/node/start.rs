@@ -1,0 +1,130 @@
+//! From nothing to an agent that serves.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use server::Options;
+
+use super::args::Args;
+use super::events::Events;
+use super::inherit;
+use super::live::Node;
+use super::memory::Memory;
+use super::pods::Pods;
+use crate::agent::Agent;
+use crate::directories::Directories;
+use crate::handover::{Birth, Door, Predecessor, Relieved};
+use crate::keeper::Keeper;
+use crate::local::{ApiSocket, LocalApi, OWNER_ONLY, outlive};
+use crate::metrics::{Endpoint, Metrics};
+use crate::subscribe::{Held, Subscription};
+
+/// How long an agent that was killed may take to be gone.
+const DYING: Duration = Duration::from_millis(300);
+
+/// What an agent that serves has.
+pub(super) struct Begun {
+    pub(super) agent: Arc<Agent>,
+    pub(super) held: Held,
+    pub(super) keeper: Keeper,
+    pub(super) listening: ApiSocket,
+    pub(super) metrics: Option<Metrics>,
+    pub(super) pods: Option<Pods>,
+    pub(super) relieved: Option<Relieved>,
+}
+
+/// Starts an agent, from what another one left or hands over.
+pub(super) fn start(args: &Args, succeeds: bool, events: &Events) -> Result<Node> {
+    let directories = args.directories().context("cannot tell the working directory")?;
+    let (made, unusable) = directories.prepare();
+    ensure!(unusable.is_empty(), "nothing is served\n  {}", unusable.join("\n  "));
+    let birth = args.pod_started.as_deref().map(birth).transpose()?;
+    let door = directories.run.join("handover.sock");
+    let asks = succeeds || args.take_over || birth.is_some();
+    let predecessor = if asks { Predecessor::find(&door, birth)? } else { None };
+    let begun = match predecessor {
+        None => begin(args, &directories, events)?,
+        Some(predecessor) => inherit::begin(args, &directories, events, predecessor)?,
+    };
+    let node = serve(args, &directories, begun, birth, events)?;
+    made.keep();
+    Ok(node)
+}
+
+fn birth(path: &Path) -> Result<Birth> {
+    Birth::of_file(path).with_context(|| format!("--pod-started: {} cannot be kept", path.display()))
+}
+
+/// What the data plane is started with; `held` until another process has stopped.
+pub(super) fn options(args: &Args, directories: &Directories, held: bool) -> Options {
+    let (socket_dir, state_file) = (directories.socket.clone(), Some(directories.run.join("state")));
+    Options { socket_dir, owner: args.owner(), allowed: args.allowed(), state_file, held }
+}
+
+/// Begins where nobody serves.
+fn begin(args: &Args, directories: &Directories, events: &Events) -> Result<Begun> {
+    let socket = directories.run.join("api.sock");
+    outlive(&socket, DYING);
+    let listening = ApiSocket::bind(&socket, OWNER_ONLY)?;
+    let endpoint = args.metrics.map(Endpoint::bind).transpose()?;
+    let memory = Memory::load(&directories.state);
+    let agent = Arc::new(Agent::start(options(args, directories, false))?);
+    let held = memory.serve(&agent);
+    memory.restore(&agent);
+    let mut pods = Pods::open(args, &agent, events)?;
+    pods.iter().for_each(Pods::settle);
+    // What the state file says of VMs that are not attached by now is forgotten.
+    agent.settle();
+    pods.iter_mut().try_for_each(Pods::serve)?;
+    let metrics = endpoint.map(|endpoint| Metrics::serve(endpoint, Arc::clone(&agent))).transpose()?;
+    let keeper = memory.keep().context("the checkpoint's thread cannot be started")?;
+    Ok(Begun { agent, held, keeper, listening, metrics, pods, relieved: None })
+}
+
+fn serve(
+    args: &Args,
+    directories: &Directories,
+    begun: Begun,
+    birth: Option<Birth>,
+    events: &Events,
+) -> Result<Node> {
+    let Begun { agent, held, keeper, listening, metrics, pods, relieved } = begun;
+    let door = door(directories, birth, events.clone());
+    let api = LocalApi::serve(listening, Arc::clone(&agent), Arc::new(events.clone()))?;
+    let target = args.target();
+    tracing::info!(
+        api = %directories.run.join("api.sock").display(),
+        node = target.node,
+        controller = %target.controller,
+        "ready"
+    );
+    let subscription = Subscription::start(target.clone(), Arc::clone(&agent), held, events.clone())
+        .context("the subscription's thread cannot be started")?;
+    Ok(Node {
+        agent,
+        state_dir: directories.state.clone(),
+        keeper: Some(keeper),
+        api,
+        metrics,
+        pods,
+        target,
+        events: events.clone(),
+        subscription: Some(subscription),
+        late: VecDeque::new(),
+        relieved,
+        _door: door,
+    })
+}
+
+/// Without one the agent serves as well, and a planned restart costs its connections.
+fn door(directories: &Directories, birth: Option<Birth>, events: Events) -> Option<Door> {
+    let path = directories.run.join("handover.sock");
+    let door = Door::open(&path, birth, move |successor| events.hand_over(successor));
+    let failed = |error: &std::io::Error| {
+        tracing::warn!(path = %path.display(), %error, "nobody can take over from this agent");
+    };
+    door.inspect_err(failed).ok()
+}
