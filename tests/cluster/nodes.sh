@@ -80,6 +80,8 @@ healthzBindAddress: 127.0.0.1
 enforceNodeAllocatable: []
 evictionHard: {nodefs.available: "1%", imagefs.available: "1%", memory.available: "100Mi"}
 serializeImagePulls: false
+# Else images go when the disk of this machine is nearly full, and nobody could pull them again.
+imageGCHighThresholdPercent: 100
 nodeStatusUpdateFrequency: 5s
 shutdownGracePeriod: 0s
 featureGates: {PodObservedGenerationTracking: false}

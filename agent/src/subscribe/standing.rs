@@ -4,7 +4,7 @@ use delivery::{
     AgentState, BytesPerDay, ClassUse, Condition, Health, NodeConfig, NodeState, PoolConfig, Serving,
     SourceState, Supplies, Supply, Vm,
 };
-use server::{ClassSnapshot, PoolSnapshot, Snapshot, SourcesSnapshot, VmSnapshot};
+use server::{ClassSnapshot, Client, PoolSnapshot, Snapshot, SourcesSnapshot, VmSnapshot};
 use source::health::State;
 use source::{PoolStatus, SourceStatus};
 
@@ -45,7 +45,9 @@ fn vms<'a>(pool: &'a PoolSnapshot, config: &'a NodeConfig) -> impl Iterator<Item
     let configured = config.pools.iter().find(|known| known.name == pool.name);
     pool.vms.iter().map(move |vm| {
         let outlived = !configured.is_some_and(|configured| allowed(vm, configured));
-        let report = Vm { pool: pool.name.clone(), class: vm.class.clone(), place: None, outlived };
+        // The webhook that says `client: qemu` of a volume has its pod ask for a place, and nobody else does either.
+        let place = (vm.client == Client::Qemu).then(|| vm.class.clone());
+        let report = Vm { pool: pool.name.clone(), class: vm.class.clone(), place, outlived };
         (vm.id.clone(), report)
     })
 }

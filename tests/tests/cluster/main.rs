@@ -1,0 +1,10 @@
+//! entropool in a real cluster, installed by its chart: kubelet, containerd, scheduler and `KubeVirt` are what users run.
+//!
+//! All tests share one cluster, one after the other, each in a namespace of its own.
+#![allow(clippy::unwrap_used)]
+
+mod away;
+mod places;
+mod pods;
+mod refusals;
+mod tenant;

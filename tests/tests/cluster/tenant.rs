@@ -1,0 +1,121 @@
+//! A namespace with pods that draw.
+
+use anyhow::Result;
+use entropool_tests::cluster::Kubernetes;
+
+/// Somebody with a namespace.
+pub(crate) struct Tenant<'a> {
+    pub(crate) cluster: &'a Kubernetes,
+    pub(crate) namespace: &'static str,
+}
+
+impl<'a> Tenant<'a> {
+    /// One whose pods are held to a level of Pod Security.
+    pub(crate) fn held_to(cluster: &'a Kubernetes, namespace: &'static str, level: &str) -> Result<Self> {
+        cluster.apply(&format!(
+            "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {namespace}\n  labels: \
+             {{pod-security.kubernetes.io/enforce: {level}}}\n"
+        ))?;
+        cluster.until_said(&format!("-n {namespace} get serviceaccount"), "default")?;
+        Ok(Self { cluster, namespace })
+    }
+
+    pub(crate) fn new(cluster: &'a Kubernetes, namespace: &'static str) -> Result<Self> {
+        Self::held_to(cluster, namespace, "restricted")
+    }
+
+    /// Runs a pod that sleeps beside a socket of `pool` and `class`; it need not start.
+    pub(crate) fn pod(&self, name: &str, pool: &str, class: &str) -> Result<()> {
+        self.pod_with(name, &format!("entropool.io/pool: {pool}, entropool.io/class: {class}"), true, "{}")
+    }
+
+    pub(crate) fn pod_with(
+        &self,
+        name: &str,
+        attributes: &str,
+        read_only: bool,
+        resources: &str,
+    ) -> Result<()> {
+        let namespace = self.namespace;
+        self.cluster.apply(&format!(
+            "
+apiVersion: v1
+kind: Pod
+metadata: {{name: {name}, namespace: {namespace}}}
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+  - name: reader
+    image: localhost/entropool/cli:1
+    imagePullPolicy: Never
+    command: [/busybox, sleep, infinity]
+    resources: {resources}
+    volumeMounts: [{{name: entropy, mountPath: /run/entropool, readOnly: true}}]
+    securityContext:
+      allowPrivilegeEscalation: false
+      capabilities: {{drop: [ALL]}}
+      runAsNonRoot: true
+      runAsUser: 1000
+      runAsGroup: 107
+      seccompProfile: {{type: RuntimeDefault}}
+  volumes:
+  - name: entropy
+    csi: {{driver: csi.entropool.io, readOnly: {read_only}, volumeAttributes: {{{attributes}}}}}
+"
+        ))?;
+        Ok(())
+    }
+
+    pub(crate) fn ready(&self, name: &str) -> Result<()> {
+        let Self { cluster, namespace } = self;
+        cluster
+            .said(&format!("-n {namespace} wait pod/{name} --for=condition=Ready --timeout=120s"))
+            .map(drop)
+            .map_err(|error| error.context(self.events(name)))
+    }
+
+    /// What Kubernetes has told of a pod.
+    pub(crate) fn events(&self, name: &str) -> String {
+        let words = format!("-n {} describe pod {name}", self.namespace);
+        self.cluster.said(&words).unwrap_or_else(|error| format!("{error:#}"))
+    }
+
+    pub(crate) fn uid(&self, name: &str) -> Result<String> {
+        self.cluster.said(&format!("-n {} get pod {name} -o jsonpath={{.metadata.uid}}", self.namespace))
+    }
+
+    /// Bytes that a pod reads of its socket, one blocking read after the other, and how long that took inside.
+    pub(crate) fn read(&self, name: &str, bytes: u32) -> Result<f64> {
+        let line = format!(
+            "read from _ </proc/uptime; /entropool egd read {bytes} /run/entropool/egd.sock | /busybox wc -c; \
+             read to _ </proc/uptime; echo $from $to"
+        );
+        let said = self.cluster.exec(self.namespace, name, &["/busybox", "sh", "-c", &line])?;
+        let words: Vec<&str> = said.split_whitespace().collect();
+        let [count, from, to] = words[..] else { anyhow::bail!("a pod said {said:?}") };
+        anyhow::ensure!(count == bytes.to_string(), "{count} bytes were read of {bytes}");
+        Ok(to.parse::<f64>()? - from.parse::<f64>()?)
+    }
+
+    pub(crate) fn delete(&self, names: &str) -> Result<()> {
+        self.cluster.said(&format!("-n {} delete pod {names} --timeout=120s", self.namespace)).map(drop)
+    }
+}
+
+/// A pool of that name with one class of the same name, both Ready on the node.
+pub(crate) fn pool(cluster: &Kubernetes, name: &str, spec: &str, class: &str) -> Result<()> {
+    cluster.apply(&format!(
+        "
+apiVersion: entropool.io/v1alpha1
+kind: EntropyPool
+metadata: {{name: {name}}}
+spec: {{{spec}}}
+---
+apiVersion: entropool.io/v1alpha1
+kind: EntropyClass
+metadata: {{name: {name}}}
+spec: {{pool: {name}, {class}}}
+"
+    ))?;
+    cluster.said(&format!("wait --for=condition=Ready --timeout=120s epool/{name} eclass/{name}")).map(drop)
+}
