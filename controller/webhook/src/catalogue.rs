@@ -1,6 +1,6 @@
 //! What may be named: the pools that nodes serve, with their classes and the namespaces that may use each.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use api::names::class_resource;
 use delivery::{Admission, ClassConfig, NodeConfig, PoolConfig};
@@ -12,7 +12,6 @@ use crate::wish::Wish;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Catalogue {
     pools: BTreeMap<String, PoolConfig>,
-    full: BTreeSet<String>,
 }
 
 /// A place that a VM may have.
@@ -24,17 +23,19 @@ pub struct Place {
     pub class: Option<String>,
     /// The node resource that counts the class's places, where they are counted.
     pub resource: Option<String>,
-    /// Whether every node's places are taken now.
-    pub full: bool,
 }
 
 impl Catalogue {
-    /// What nodes serve; `full` names the classes that have no place left on any.
-    pub fn of<'a>(nodes: impl IntoIterator<Item = &'a NodeConfig>, full: BTreeSet<String>) -> Self {
-        let pools = nodes.into_iter().flat_map(|node| &node.pools);
-        // A pool is the same on all its nodes but for figures, none of which matter here.
-        let pools = pools.map(|pool| (pool.name.clone(), pool.clone())).collect();
-        Self { pools, full }
+    /// What nodes serve.
+    pub fn of<'a>(nodes: impl IntoIterator<Item = &'a NodeConfig>) -> Self {
+        let mut pools = BTreeMap::new();
+        for pool in nodes.into_iter().flat_map(|node| &node.pools) {
+            // A pool is the same on all its nodes but for figures, none of which matter here.
+            if !pools.contains_key(&pool.name) {
+                pools.insert(pool.name.clone(), pool.clone());
+            }
+        }
+        Self { pools }
     }
 
     pub(crate) fn find(&self, wish: &Wish, namespace: &str) -> Result<Place, Refusal> {
@@ -51,17 +52,7 @@ impl Catalogue {
         if !class.namespaces.contains(namespace) {
             return refused(format!("class {}", class.name));
         }
-        Ok(self.place(pool, class))
-    }
-
-    fn place(&self, pool: &PoolConfig, class: &ClassConfig) -> Place {
-        let counted = class.admission == Admission::Strict && class.max_vms.is_some();
-        Place {
-            pool: pool.name.clone(),
-            class: Some(class.name.clone()).filter(|name| name != ClassConfig::IMPLICIT),
-            resource: counted.then(|| class_resource(&class.name)),
-            full: counted && self.full.contains(&class.name),
-        }
+        Ok(Place::of(pool, class))
     }
 
     fn unknown_pool(&self, wish: &Wish, namespace: &str) -> Refusal {
@@ -74,6 +65,17 @@ impl Catalogue {
             format!("namespace {namespace} may use {}", listed(names.into_iter()))
         };
         Refusal::UnknownPool { pool: wish.pool.to_owned(), known }
+    }
+}
+
+impl Place {
+    fn of(pool: &PoolConfig, class: &ClassConfig) -> Self {
+        let counted = class.admission == Admission::Strict && class.max_vms.is_some();
+        Self {
+            pool: pool.name.clone(),
+            class: Some(class.name.clone()).filter(|name| name != ClassConfig::IMPLICIT),
+            resource: counted.then(|| class_resource(&class.name)),
+        }
     }
 }
 

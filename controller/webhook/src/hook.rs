@@ -2,9 +2,7 @@
 
 use serde_json::Value;
 
-use crate::catalogue::Catalogue;
-use crate::review::{Asked, Verdict};
-use crate::way::Way;
+use crate::review::{Asked, Cluster, Verdict};
 use crate::{instance, pod, validate};
 
 /// One of the hooks.
@@ -31,12 +29,21 @@ impl Hook {
         }
     }
 
-    pub(crate) fn decide(self, asked: &Asked, catalogue: &Catalogue, way: &Way) -> Verdict {
+    /// The word that logs and metrics use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pod => "pod",
+            Self::Instance => "instance",
+            Self::Validate => "validate",
+        }
+    }
+
+    pub(crate) fn decide(self, asked: &Asked, cluster: &Cluster<'_>) -> Verdict {
         let object = asked.object.as_ref().unwrap_or(&Value::Null);
         let decided = match self {
-            Self::Pod => pod::mutate(object, &asked.namespace, catalogue, way),
-            Self::Instance => instance::mutate(object, &asked.namespace, catalogue, way),
-            Self::Validate => validate::validate(asked, catalogue, way),
+            Self::Pod => pod::mutate(object, &asked.namespace, cluster),
+            Self::Instance => instance::mutate(object, &asked.namespace, cluster),
+            Self::Validate => validate::validate(asked, cluster),
         };
         decided.unwrap_or_else(Verdict::Refused)
     }

@@ -2,27 +2,21 @@
 
 use serde_json::{Value, json};
 
-use crate::catalogue::Catalogue;
 use crate::patch::Patch;
 use crate::refusal::Refusal;
-use crate::review::Verdict;
+use crate::review::{Cluster, Verdict};
 use crate::sidecar::{SIDECARS, asked, with};
 use crate::way::Way;
 use crate::wish::Wish;
 
-pub(crate) fn mutate(
-    instance: &Value,
-    namespace: &str,
-    catalogue: &Catalogue,
-    way: &Way,
-) -> Result<Verdict, Refusal> {
+pub(crate) fn mutate(instance: &Value, namespace: &str, cluster: &Cluster<'_>) -> Result<Verdict, Refusal> {
     let metadata = &instance["metadata"];
     let Some(wish) = Wish::of(metadata)? else { return Ok(Verdict::unchanged()) };
-    catalogue.find(&wish, namespace)?;
+    cluster.catalogue.find(&wish, namespace)?;
     let mut patch = Patch::default();
-    match way {
+    match cluster.way {
         Way::Plugin => {}
-        Way::Sidecar { image } if asked(metadata, image)? => {}
+        Way::Sidecar { .. } if asked(metadata)? => {}
         Way::Sidecar { image } => {
             patch.entry(instance, "/metadata/annotations", SIDECARS, &with(metadata, image)?);
         }

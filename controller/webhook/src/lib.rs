@@ -7,10 +7,10 @@
 
 mod affinity;
 mod catalogue;
-mod configuration;
 mod hook;
 mod instance;
 mod patch;
+mod plugin;
 mod pod;
 mod refusal;
 mod review;
@@ -20,9 +20,9 @@ mod way;
 mod wish;
 
 pub use catalogue::{Catalogue, Place};
-pub use configuration::{Service, mutating, plugin, validating};
 pub use hook::Hook;
 pub use patch::Patch;
+pub use plugin::{NAME, plugin};
 pub use refusal::Refusal;
-pub use review::{ReviewError, Verdict, answer};
+pub use review::{Cluster, ReviewError, Verdict, answer};
 pub use way::Way;

@@ -7,10 +7,10 @@ use api::names::{
 use serde_json::{Value, json};
 
 use crate::affinity;
-use crate::catalogue::{Catalogue, Place};
+use crate::catalogue::Place;
 use crate::patch::Patch;
 use crate::refusal::Refusal;
-use crate::review::Verdict;
+use crate::review::{Cluster, Verdict};
 use crate::sidecar;
 use crate::way::Way;
 use crate::wish::{Wish, annotation};
@@ -22,20 +22,15 @@ const COMPUTE: &str = "compute";
 /// A pod that lives only until a volume is bound has no VM in it.
 const PROVISIONING: &str = "kubevirt.io/ephemeral-provisioning";
 
-pub(crate) fn mutate(
-    pod: &Value,
-    namespace: &str,
-    catalogue: &Catalogue,
-    way: &Way,
-) -> Result<Verdict, Refusal> {
+pub(crate) fn mutate(pod: &Value, namespace: &str, cluster: &Cluster<'_>) -> Result<Verdict, Refusal> {
     let metadata = &pod["metadata"];
     let launcher = metadata["labels"]["kubevirt.io"] == "virt-launcher";
     if !launcher || annotation(metadata, PROVISIONING) == Some("true") {
         return Ok(Verdict::unchanged());
     }
     let Some(wish) = Wish::of(metadata)? else { return Ok(Verdict::unchanged()) };
-    let place = catalogue.find(&wish, namespace)?;
-    connected(metadata, way)?;
+    let place = cluster.catalogue.find(&wish, namespace)?;
+    connected(metadata, cluster.way)?;
     let mut patch = Patch::default();
     volume(pod, &place, &mut patch)?;
     compute(pod, &place, &mut patch)?;
@@ -43,8 +38,8 @@ pub(crate) fn mutate(
         patch.set("/spec/affinity", &affinity);
     }
     patch.entry(pod, "/metadata/labels", VM_LABEL, VM_TRUE);
-    patch.entry(pod, "/metadata/annotations", BOUND_ANNOTATION, &bound(&place, way));
-    let warnings = place.full.then(|| full(&place)).into_iter().collect();
+    patch.entry(pod, "/metadata/annotations", BOUND_ANNOTATION, &bound(&place, cluster.way));
+    let warnings = cluster.warning(&place).into_iter().collect();
     Ok(Verdict::Allowed { patch, warnings })
 }
 
@@ -52,7 +47,7 @@ pub(crate) fn mutate(
 fn connected(metadata: &Value, way: &Way) -> Result<(), Refusal> {
     match way {
         Way::Plugin => Ok(()),
-        Way::Sidecar { image } if sidecar::asked(metadata, image)? => Ok(()),
+        Way::Sidecar { .. } if sidecar::asked(metadata)? => Ok(()),
         Way::Sidecar { .. } => Err(Refusal::NoSidecar),
         Way::None(why) => Err(Refusal::NoWay(why.clone())),
     }
@@ -104,14 +99,6 @@ fn with_resource(resources: &Value, resource: &str) -> Value {
 /// What a user looks at who wants to know what came of the annotation.
 fn bound(place: &Place, way: &Way) -> String {
     json!({"pool": place.pool, "class": place.class, "way": way.name()}).to_string()
-}
-
-fn full(place: &Place) -> String {
-    let class = place.class.as_deref().unwrap_or_default();
-    format!(
-        "class {class} of pool {} has no place left on any node now; the VM waits until one is free",
-        place.pool
-    )
 }
 
 fn named<'a>(list: &'a Value, name: &str) -> Option<&'a Value> {

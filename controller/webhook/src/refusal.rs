@@ -78,6 +78,22 @@ impl Refusal {
         }
     }
 
+    /// Whether it may be otherwise as soon as something that was just made is known: a pool that was applied together
+    /// with its VM.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::UnknownPool { .. }
+            | Self::UnknownClass { .. }
+            | Self::NamespaceNotAllowed { .. }
+            | Self::NoWay(_) => true,
+            Self::Empty { .. }
+            | Self::NoSidecar
+            | Self::UnreadableSidecars
+            | Self::Taken { .. }
+            | Self::NoCompute => false,
+        }
+    }
+
     /// The HTTP status of the answer: whose fault it is.
     pub(crate) fn code(&self) -> u16 {
         match self {

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, Place};
 use crate::hook::Hook;
 use crate::patch::Patch;
 use crate::refusal::Refusal;
@@ -20,6 +20,27 @@ pub enum ReviewError {
     /// It asks nothing.
     #[error("the AdmissionReview has no request")]
     NoRequest,
+}
+
+/// What a request is judged by.
+#[derive(Clone, Copy)]
+pub struct Cluster<'a> {
+    /// What may be named.
+    pub catalogue: &'a Catalogue,
+    /// How a domain is changed.
+    pub way: &'a Way,
+    /// Whether every place of a kind is taken now, on every node. Asked only of places that are counted.
+    pub full: &'a dyn Fn(&Place) -> bool,
+}
+
+impl Cluster<'_> {
+    /// What is told of a place that nobody can have at the moment.
+    pub(crate) fn warning(&self, place: &Place) -> Option<String> {
+        let Place { pool, class: Some(class), resource: Some(_) } = place else { return None };
+        (self.full)(place).then(|| {
+            format!("class {class} of pool {pool} has no place left on any node now; the VM waits until one is free")
+        })
+    }
 }
 
 /// What becomes of a request.
@@ -59,15 +80,10 @@ struct Review {
 }
 
 /// Answers the `AdmissionReview` in `body`, and says what was decided.
-pub fn answer(
-    hook: Hook,
-    body: &[u8],
-    catalogue: &Catalogue,
-    way: &Way,
-) -> Result<(Value, Verdict), ReviewError> {
+pub fn answer(hook: Hook, body: &[u8], cluster: &Cluster<'_>) -> Result<(Value, Verdict), ReviewError> {
     let review: Review = serde_json::from_slice(body).map_err(ReviewError::Unreadable)?;
     let asked = review.request.ok_or(ReviewError::NoRequest)?;
-    let verdict = hook.decide(&asked, catalogue, way);
+    let verdict = hook.decide(&asked, cluster);
     let response = match &verdict {
         Verdict::Allowed { patch, warnings } => allowed(&asked.uid, patch, warnings),
         Verdict::Refused(refusal) => refused(&asked.uid, refusal),

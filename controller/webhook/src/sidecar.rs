@@ -11,9 +11,10 @@ pub(crate) const SIDECARS: &str = "hooks.kubevirt.io/hookSidecars";
 /// Where the image has it.
 const PROGRAM: &str = "/entropool-hook";
 
-/// Whether `metadata` ask for a sidecar of this image.
-pub(crate) fn asked(metadata: &Value, image: &str) -> Result<bool, Refusal> {
-    Ok(list(metadata)?.iter().any(|sidecar| sidecar["image"] == image))
+/// Whether `metadata` ask for our sidecar. It is known by its program: its image is the one of the day on which the
+/// VM was made, and a VM moves with the sidecar that it has.
+pub(crate) fn asked(metadata: &Value) -> Result<bool, Refusal> {
+    Ok(list(metadata)?.iter().any(|sidecar| sidecar["command"][0] == PROGRAM))
 }
 
 /// The annotation with our sidecar among others.

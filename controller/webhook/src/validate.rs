@@ -3,17 +3,16 @@
 use api::names::POOL_ANNOTATION;
 use serde_json::Value;
 
-use crate::catalogue::Catalogue;
 use crate::patch::Patch;
 use crate::refusal::Refusal;
-use crate::review::{Asked, Verdict};
+use crate::review::{Asked, Cluster, Verdict};
 use crate::way::Way;
 use crate::wish::{Wish, annotation};
 
 const MISPLACED: &str = "annotation entropool.io/pool on a VirtualMachine itself does nothing: write it under \
                          spec.template.metadata.annotations";
 
-pub(crate) fn validate(asked: &Asked, catalogue: &Catalogue, way: &Way) -> Result<Verdict, Refusal> {
+pub(crate) fn validate(asked: &Asked, cluster: &Cluster<'_>) -> Result<Verdict, Refusal> {
     let Some(object) = &asked.object else { return Ok(Verdict::unchanged()) };
     // An object on its way out is only losing its finalizers.
     if !object["metadata"]["deletionTimestamp"].is_null() {
@@ -23,15 +22,17 @@ pub(crate) fn validate(asked: &Asked, catalogue: &Catalogue, way: &Way) -> Resul
     let wish = Wish::of(metadata)?;
     // What was good when it was written may be edited in other respects, whatever has become of its pool.
     let before = asked.old_object.as_ref().map(|old| Wish::of(template(old)));
-    let warnings = misplaced(object, metadata);
+    let mut warnings = misplaced(object, metadata);
     let allowed = |warnings| Ok(Verdict::Allowed { patch: Patch::default(), warnings });
     let Some(wish) = wish.filter(|wish| before != Some(Ok(Some(wish.clone())))) else {
         return allowed(warnings);
     };
-    catalogue.find(&wish, &asked.namespace)?;
-    if let Way::None(why) = way {
+    let place = cluster.catalogue.find(&wish, &asked.namespace)?;
+    if let Way::None(why) = cluster.way {
         return Err(Refusal::NoWay(why.clone()));
     }
+    // Who starts a launcher pod is no user: a warning there is read by nobody.
+    warnings.extend(cluster.warning(&place));
     allowed(warnings)
 }
 

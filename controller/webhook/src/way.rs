@@ -22,7 +22,7 @@ pub enum Way {
 
 impl Way {
     /// The way of the cluster whose `KubeVirt` object this is. A sidecar would have `image`.
-    pub fn of(kubevirt: Option<&Value>, image: &str) -> Self {
+    pub fn of(kubevirt: Option<&Value>, image: Option<&str>) -> Self {
         let Some(kubevirt) = kubevirt else { return Self::None("there is no KubeVirt object".to_owned()) };
         let Some(said) = kubevirt.pointer("/status/observedKubeVirtVersion").and_then(Value::as_str) else {
             return Self::None("the KubeVirt object does not say yet which version runs".to_owned());
@@ -43,7 +43,14 @@ impl Way {
         if version >= PLUGINS {
             return if has("Plugins") { Self::Plugin } else { missing("Plugins") };
         }
-        if has("Sidecar") { Self::Sidecar { image: image.to_owned() } } else { missing("Sidecar") }
+        match image {
+            Some(image) if has("Sidecar") => Self::Sidecar { image: image.to_owned() },
+            Some(_) => missing("Sidecar"),
+            None => Self::None(format!(
+                "KubeVirt {said} needs a hook sidecar, and the controller was not told its image: set --hook-image to \
+                 the agent's"
+            )),
+        }
     }
 
     /// As it is noted on a launcher pod.

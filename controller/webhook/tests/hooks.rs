@@ -1,15 +1,13 @@
 //! What becomes of pods, instances and virtual machines, as the API server hears it.
 #![allow(clippy::unwrap_used)]
 
-use std::collections::BTreeSet;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use delivery::{
     Admission, BytesPerDay, ClassConfig, Fairness, NamespaceBound, Namespaces, NodeConfig, OnSourceFailure,
     Output, PoolConfig, Shape,
 };
-use entropool_webhook::{Catalogue, Hook, Service, Verdict, Way, answer, mutating, plugin, validating};
+use entropool_webhook::{Catalogue, Cluster, Hook, Place, ReviewError, Verdict, Way, answer, plugin};
 use serde_json::{Value, json};
 
 const SHAPE: Shape = Shape { rate: BytesPerDay(1), ceil: BytesPerDay(1), burst: 1, cburst: 1 };
@@ -66,7 +64,12 @@ fn catalogue() -> Catalogue {
             pool("secret", ClassConfig::IMPLICIT, implicit, only("lab")),
         ],
     };
-    Catalogue::of([&one, &two], BTreeSet::from(["gold".to_owned()]))
+    Catalogue::of([&one, &two])
+}
+
+fn judge(hook: Hook, body: &[u8], way: &Way) -> Result<(Value, Verdict), ReviewError> {
+    let full = |place: &Place| place.class.as_deref() == Some("gold");
+    answer(hook, body, &Cluster { catalogue: &catalogue(), way, full: &full })
 }
 
 fn sidecar() -> Way {
@@ -128,7 +131,7 @@ fn review(namespace: &str, object: &Value, old: Option<&Value>) -> Vec<u8> {
 }
 
 fn ask(hook: Hook, namespace: &str, object: &Value, way: &Way) -> Value {
-    let (answer, _) = answer(hook, &review(namespace, object, None), &catalogue(), way).unwrap();
+    let (answer, _) = judge(hook, &review(namespace, object, None), way).unwrap();
     assert_eq!(answer["response"]["uid"], "u-1");
     answer["response"].clone()
 }
@@ -166,6 +169,14 @@ fn a_launcher_pod_gets_its_socket_a_place_and_a_node_with_an_agent() {
             "class gold of pool default has no place left on any node now; the VM waits until one is free"
         ])
     );
+}
+
+#[test]
+fn whoever_makes_a_vm_for_a_class_that_is_full_is_told() {
+    for (named, warnings) in [(&GOLD[..], 1), (&PLAIN[..], 0)] {
+        let response = ask(Hook::Validate, "shop", &machine(named), &Way::Plugin);
+        assert_eq!(response["warnings"].as_array().map_or(0, Vec::len), warnings, "{response}");
+    }
 }
 
 #[test]
@@ -260,11 +271,22 @@ fn an_instance_gets_its_device_and_where_need_be_its_sidecar() {
 }
 
 #[test]
+fn a_vm_moves_with_the_sidecar_that_it_was_made_with() {
+    let instance = patched(Hook::Instance, "shop", &instance(&GOLD), &sidecar());
+    let newer = Way::Sidecar { image: "registry.example/entropool-agent:2".to_owned() };
+    assert_eq!(patch(&ask(Hook::Instance, "shop", &instance, &newer)), json!([]));
+    let mut target = launcher(&[]);
+    target["metadata"]["annotations"] = instance["metadata"]["annotations"].clone();
+    let target = patched(Hook::Pod, "shop", &target, &newer);
+    assert_eq!(target["metadata"]["labels"]["entropool.io/vm"], "true");
+}
+
+#[test]
 fn each_refusal_has_its_sentence() {
     let named = |pool: &'static str, class: &'static str| {
         vec![("entropool.io/pool", pool), ("entropool.io/class", class)]
     };
-    let none = Way::of(Some(&json!({"status": {"observedKubeVirtVersion": "v1.6.0"}})), "i");
+    let none = Way::of(Some(&json!({"status": {"observedKubeVirtVersion": "v1.6.0"}})), Some("i"));
     let mut taken = launcher(&GOLD);
     taken["spec"]["volumes"][0]["name"] = json!("entropool");
     let mut mounted = launcher(&GOLD);
@@ -316,8 +338,7 @@ fn each_refusal_has_its_sentence() {
 fn a_vm_whose_pool_went_can_still_be_edited_and_deleted() {
     let gone = machine(&[("entropool.io/pool", "gone")]);
     let judge = |object: &Value, old: &Value| {
-        let (_, verdict) =
-            answer(Hook::Validate, &review("shop", object, Some(old)), &catalogue(), &Way::Plugin).unwrap();
+        let (_, verdict) = judge(Hook::Validate, &review("shop", object, Some(old)), &Way::Plugin).unwrap();
         matches!(verdict, Verdict::Allowed { .. })
     };
     let mut edited = gone.clone();
@@ -360,32 +381,25 @@ fn the_way_follows_from_version_and_gates() {
     ]
     .into_iter()
     .map(|(version, gates)| {
-        format!("{version} {gates:?}: {:?}", Way::of(Some(&kubevirt(version, gates)), "hook:1"))
+        format!("{version} {gates:?}: {:?}", Way::of(Some(&kubevirt(version, gates)), Some("hook:1")))
     })
     .chain([
-        format!("no KubeVirt: {:?}", Way::of(None, "hook:1")),
-        format!("no status: {:?}", Way::of(Some(&json!({})), "hook:1")),
+        format!("no KubeVirt: {:?}", Way::of(None, Some("hook:1"))),
+        format!("no status: {:?}", Way::of(Some(&json!({})), Some("hook:1"))),
+        format!("no image: {:?}", Way::of(Some(&kubevirt("v1.6.0", &["Sidecar"])), None)),
     ])
     .collect();
     insta::assert_snapshot!(table.join("\n"));
 }
 
 #[test]
-fn the_objects_that_call_us_are_as_they_were() {
-    let service = Service {
-        namespace: "entropool-system".to_owned(),
-        name: "entropool-controller".to_owned(),
-        port: 9443,
-        ca_bundle: "Q0E=".to_owned(),
-    };
-    insta::assert_snapshot!("mutating", shown(&mutating(&service)));
-    insta::assert_snapshot!("validating", shown(&validating(&service)));
+fn the_plugin_is_as_it_was() {
     insta::assert_snapshot!("plugin", shown(&plugin()));
 }
 
 #[test]
 fn what_is_no_review_is_not_answered() {
     for body in ["", "{}", "[]", "{\"request\": null}", "{\"request\": 3}", "\u{0}"] {
-        assert!(answer(Hook::Pod, body.as_bytes(), &catalogue(), &Way::Plugin).is_err(), "{body:?}");
+        assert!(judge(Hook::Pod, body.as_bytes(), &Way::Plugin).is_err(), "{body:?}");
     }
 }
