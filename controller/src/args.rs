@@ -39,6 +39,18 @@ pub struct Args {
         default_value = "[::]:8443"
     )]
     pub listen: SocketAddr,
+    /// Where the API server asks about VMs
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "ENTROPOOL_WEBHOOKS",
+        hide_env_values = true,
+        default_value = "[::]:9443"
+    )]
+    pub webhooks: SocketAddr,
+    /// The agent's image, which a VM's hook sidecar has where `KubeVirt` is older than 1.9
+    #[arg(long, value_name = "IMAGE", env = "ENTROPOOL_HOOK_IMAGE", hide_env_values = true)]
+    pub hook_image: Option<String>,
     /// Where health and metrics are served
     #[arg(
         long,
@@ -66,7 +78,7 @@ pub struct Args {
         value_delimiter = ','
     )]
     pub tls_names: Vec<String>,
-    /// A directory with tls.crt and tls.key, as cert-manager mounts it, instead of an authority of our own
+    /// A directory with tls.crt, tls.key and ca.crt, as cert-manager mounts it, instead of an authority of our own
     #[arg(long, value_name = "DIR", env = "ENTROPOOL_TLS_DIR", hide_env_values = true)]
     pub tls_dir: Option<PathBuf>,
 }

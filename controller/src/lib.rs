@@ -5,11 +5,13 @@
 //! VM by more than its uid and class. Start with [`run`].
 #![forbid(unsafe_code)]
 
+mod admission;
 mod args;
 mod clock;
 mod feed;
 mod http;
 mod index;
+mod kubevirt;
 mod lease;
 mod log;
 mod metrics;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use plan::{Plan, Refusal, Taken};
 use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -20,6 +21,7 @@ pub(crate) fn render(world: &World, leading: bool) -> String {
     let serves = world.serves();
     gauge(&mut registry, "entropool_controller_serving", "Whether this replica serves agents", serves.into());
     watches(&mut registry, world);
+    reviews(&mut registry, world);
     if let Some(planned) = &*world.plan.borrow() {
         nodes(&mut registry, world, &planned.plan);
         objects(&mut registry, &planned.plan);
@@ -42,6 +44,18 @@ fn watches(registry: &mut Registry, world: &World) {
     drop(index);
     family(registry, "entropool_controller_watch_live", "Whether news of the kind come at once", live);
     family(registry, "entropool_controller_lists", "How often the kind was listed whole", lists);
+}
+
+fn reviews(registry: &mut Registry, world: &World) {
+    let family = Family::<Labels, Counter>::default();
+    for ((hook, verdict), count) in world.reviews.counts() {
+        family.get_or_create(&vec![("hook", hook.to_owned()), ("verdict", verdict.to_owned())]).inc_by(count);
+    }
+    registry.register(
+        "entropool_controller_reviews",
+        "Questions of the API server, by what was answered",
+        family,
+    );
 }
 
 /// A node counts as the worst of its pools stands.

@@ -10,17 +10,20 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::info;
+use webhook::Way;
 
+use crate::admission::Judge;
 use crate::http::Answers;
+use crate::kubevirt::Keeper;
 use crate::lease::Role;
 use crate::serve::Serving;
-use crate::trust::{self, Certificate, Reviewer};
+use crate::trust::{self, Certificate, Reviewer, Trusted};
 use crate::world::World;
-use crate::{Args, feed, http, lease, log, nodes, planner, serve, status};
+use crate::{Args, admission, feed, http, kubevirt, lease, log, nodes, planner, serve, status};
 
 /// The Service in front of us.
 const SERVICE: &str = "entropool-controller";
-/// Streams that have not ended after this are cut.
+/// Connections that have not ended after this are cut.
 const LEAVING: Duration = Duration::from_secs(5);
 
 /// Runs until SIGTERM or SIGINT.
@@ -46,7 +49,8 @@ async fn control(args: Args) -> Result<()> {
     tasks.spawn(status::run(Arc::clone(&world), client.clone(), me.clone(), role.subscribe()));
     tasks.spawn(nodes::run(Arc::clone(&world), client.clone(), role.subscribe()));
     let certificate = Arc::new(Certificate::default());
-    keep_certificate(&args, &client, &certificate, role.subscribe(), &mut tasks);
+    let trusted = keep_certificate(&args, &client, &certificate, role.subscribe(), &mut tasks);
+    tasks.spawn(admission::register(client.clone(), trusted, role.subscribe()));
     let (leave, leaving) = watch::channel(false);
     let reviewer = Arc::new(Reviewer::new(client.clone(), &args.namespace, &args.agent_account));
     let answers = Answers {
@@ -56,16 +60,19 @@ async fn control(args: Args) -> Result<()> {
         leaving: leaving.clone(),
     };
     tasks.spawn(http::bind(args.http, answers).await?);
+    let judge = Judge::new(Arc::clone(&world), keep_way(&args, &client, role.subscribe(), &mut tasks));
+    let admitting = admission::bind(args.webhooks, Arc::clone(&certificate), judge, leaving.clone()).await?;
     let serving =
         Serving { listen: args.listen, world, reviewer, certificate, role: role.subscribe(), leaving };
-    let serving = tokio::spawn(serve::bind(serving).await?);
+    let serving = serve::bind(serving).await?;
+    let serving = tokio::spawn(async { tokio::join!(serving, admitting) });
     tokio::select! {
         _ = terminate.recv() => info!("SIGTERM: stopping"),
         _ = interrupt.recv() => info!("interrupted: stopping"),
     }
     leave.send_replace(true);
     if tokio::time::timeout(LEAVING, serving).await.is_err() {
-        info!("some streams did not end in time");
+        info!("some connections did not end in time");
     }
     tasks.shutdown().await;
     lease::release(client, &args.namespace, &me).await;
@@ -78,18 +85,36 @@ fn keep_certificate(
     certificate: &Arc<Certificate>,
     role: watch::Receiver<Role>,
     tasks: &mut JoinSet<()>,
-) {
+) -> watch::Receiver<Option<String>> {
+    let trusted = Trusted::default();
+    let bundle = trusted.subscribe();
     let certificate = Arc::clone(certificate);
     match &args.tls_dir {
-        Some(directory) => tasks.spawn(trust::follow_directory(directory.clone(), certificate)),
+        Some(directory) => tasks.spawn(trust::follow_directory(directory.clone(), certificate, trusted)),
         None => tasks.spawn(trust::keep(
             client.clone(),
             args.namespace.clone(),
             names_of(args),
             certificate,
+            trusted,
             role,
         )),
     };
+    bundle
+}
+
+/// Says how VMs' domains are changed.
+fn keep_way(
+    args: &Args,
+    client: &Client,
+    role: watch::Receiver<Role>,
+    tasks: &mut JoinSet<()>,
+) -> watch::Receiver<Option<Way>> {
+    let told = kubevirt::follow(client, tasks);
+    let (way, ways) = watch::channel(None);
+    let keeper = Keeper { client: client.clone(), image: args.hook_image.clone(), role, way };
+    tasks.spawn(keeper.run(told));
+    ways
 }
 
 /// All names that agents may call us by.

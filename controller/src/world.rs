@@ -8,6 +8,7 @@ use delivery::{Content, Version};
 use plan::{Fleet, NodeReport, Plan};
 use tokio::sync::{Notify, watch};
 
+use crate::admission::Tally;
 use crate::index::Index;
 use crate::watch::{Kind, Relist};
 
@@ -24,6 +25,7 @@ pub struct World {
     pub plan: watch::Sender<Option<Arc<Planned>>>,
     /// Counts the times at which a launcher pod may have come to name another class.
     pub moves: watch::Sender<u64>,
+    pub(crate) reviews: Tally,
     relists: BTreeMap<Kind, Relist>,
 }
 
@@ -57,6 +59,7 @@ impl Default for World {
             restate: Notify::new(),
             plan: watch::Sender::new(None),
             moves: watch::Sender::new(0),
+            reviews: Tally::default(),
             relists: Kind::ALL.into_iter().map(|kind| (kind, Relist::default())).collect(),
         }
     }

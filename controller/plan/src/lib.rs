@@ -27,7 +27,7 @@ mod world;
 
 pub use fleet::{ClassReport, Fleet, Group, NodeReport, PoolReport, Severity, Supply, Taken, Tallies, Tally};
 pub use outcome::{ClassPlan, ObjectPlan, Plan, PoolPlan};
-pub use places::places;
+pub use places::{is_full, places, room};
 pub use refusal::{Kind, Refusal};
 pub use snapshot::{Labels, Node, Snapshot};
 pub use status::keep_times;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use api::names::class_resource;
 use delivery::{Admission, NodeConfig};
 
-use crate::fleet::NodeReport;
+use crate::fleet::{Fleet, NodeReport};
+use crate::outcome::Plan;
 
 /// The node's extended resources: the places of each `Strict` class with a bound, less the members that asked
 /// the scheduler for none. Otherwise the scheduler would give those places away a second time.
@@ -22,4 +23,27 @@ pub fn places(config: &NodeConfig, report: Option<&NodeReport>) -> BTreeMap<Stri
             Some((class_resource(&class.name), left))
         })
         .collect()
+}
+
+/// Whether no node that takes VMs has room for one more in a class; nothing where no such node can be heard.
+pub fn is_full(plan: &Plan, fleet: &Fleet, pool: &str, class: &str) -> Option<bool> {
+    let takes = |(node, config)| {
+        let report: &NodeReport = fleet.get(node).filter(|report| report.connected && report.ready)?;
+        let bound = bound(config, pool, class)?;
+        let vms = report.pools.get(pool).and_then(|it| it.classes.get(class)).map_or(0, |it| it.vms);
+        Some(vms >= bound)
+    };
+    let mut full = plan.nodes.iter().map(|(node, config)| (node, &**config)).filter_map(takes).peekable();
+    full.peek()?;
+    Some(full.all(|full| full))
+}
+
+/// How many VMs all nodes together take in a class.
+pub fn room(plan: &Plan, pool: &str, class: &str) -> u64 {
+    plan.nodes.values().filter_map(|config| bound(config, pool, class)).map(u64::from).sum()
+}
+
+fn bound(config: &NodeConfig, pool: &str, class: &str) -> Option<u32> {
+    let pool = config.pools.iter().find(|it| it.name == pool)?;
+    pool.classes.iter().find(|it| it.name == class)?.max_vms
 }

@@ -20,10 +20,10 @@ const AT_ONCE: usize = 1_024;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// A connection, or why there is none.
-pub(super) type Accepted = Result<TlsStream<TcpStream>, io::Error>;
+pub(crate) type Accepted = Result<TlsStream<TcpStream>, io::Error>;
 
 /// Accepts until the receiver goes.
-pub(super) async fn accept(
+pub(crate) async fn accept(
     listener: TcpListener,
     config: Arc<ServerConfig>,
     accepted: mpsc::Sender<Accepted>,

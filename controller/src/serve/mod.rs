@@ -19,6 +19,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
 use tracing::info;
 
+pub(crate) use self::listener::accept;
 use self::service::Service;
 use crate::lease::Role;
 use crate::trust::{Certificate, Reviewer};
@@ -47,12 +48,12 @@ pub(crate) async fn bind(serving: Serving) -> Result<impl Future<Output = Result
     let listener =
         TcpListener::bind(listen).await.with_context(|| format!("nobody can listen at {listen}"))?;
     info!(address = %listener.local_addr().unwrap_or(listen), "agents are awaited");
-    let config = Arc::new(certificate.server_config().context("TLS cannot be set up")?);
+    let config = Arc::new(certificate.server_config(b"h2").context("TLS cannot be set up")?);
     let (accepted, incoming) = mpsc::channel(BACKLOG);
     let service = Service::new(world, reviewer, role, leaving.clone());
     let service = DeliveryServer::new(service).max_decoding_message_size(LONGEST_FROM_AGENT);
     Ok(async move {
-        tokio::spawn(listener::accept(listener, config, accepted));
+        tokio::spawn(accept(listener, config, accepted));
         Server::builder()
             .http2_keepalive_interval(Some(PING_EACH))
             .http2_keepalive_timeout(Some(PONG_WITHIN))

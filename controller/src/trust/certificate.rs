@@ -1,4 +1,4 @@
-//! The certificate that agents see: it may change at any time, and no connection notices.
+//! The certificate that agents and the API server see: it may change at any time, and no connection notices.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -59,13 +59,13 @@ impl Certificate {
         self.current.read().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    /// TLS 1.3 with HTTP/2, by whatever certificate is in use at each handshake.
-    pub(crate) fn server_config(self: &Arc<Self>) -> Result<ServerConfig, rustls::Error> {
+    /// TLS 1.3 with one protocol in it, by whatever certificate is in use at each handshake.
+    pub(crate) fn server_config(self: &Arc<Self>, protocol: &[u8]) -> Result<ServerConfig, rustls::Error> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(&[&TLS13])?;
         let mut config =
             builder.with_no_client_auth().with_cert_resolver(Arc::clone(self) as Arc<dyn ResolvesServerCert>);
-        config.alpn_protocols = vec![b"h2".to_vec()];
+        config.alpn_protocols = vec![protocol.to_vec()];
         Ok(config)
     }
 }

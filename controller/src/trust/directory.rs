@@ -6,15 +6,19 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
-use super::Certificate;
+use super::{Certificate, Trusted};
 
 /// Between two looks: a certificate is renewed days before it ends.
 const LOOK: Duration = Duration::from_secs(10);
 
 /// Uses what stands in the directory, and what will; ends never.
-pub(crate) async fn follow(directory: PathBuf, certificate: Arc<Certificate>) {
+pub(crate) async fn follow(directory: PathBuf, certificate: Arc<Certificate>, trusted: Trusted) {
     let mut used = None;
     loop {
+        // Whoever makes certificates may leave their authority's beside them.
+        if let Ok(bundle) = tokio::fs::read_to_string(directory.join("ca.crt")).await {
+            trusted.publish(&bundle);
+        }
         match read(&directory).await {
             Ok(found) if used.as_ref() != Some(&found) => {
                 match certificate.replace(&found.0, &found.1) {

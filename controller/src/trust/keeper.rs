@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::Certificate;
+use super::Trusted;
 use super::authority::{Authority, AuthorityError, Leaf};
 use super::certificate::CertificateError;
 use crate::clock;
@@ -22,7 +23,7 @@ use crate::lease::Role;
 /// The name of the Secret and of the `ConfigMap`.
 pub(crate) const NAME: &str = "entropool-ca";
 /// Between two looks.
-const LOOK: Duration = Duration::from_mins(1);
+const LOOK: Duration = Duration::from_secs(10);
 /// After a look that failed.
 const AGAIN: Duration = Duration::from_secs(2);
 
@@ -55,13 +56,17 @@ pub(crate) async fn keep(
     namespace: String,
     names: Vec<String>,
     certificate: Arc<Certificate>,
+    trusted: Trusted,
     role: watch::Receiver<Role>,
 ) {
     let mut used = Used::default();
     loop {
         let leading = role.borrow().leads();
         let wait = match round(&client, &namespace, &names, &certificate, leading, &mut used).await {
-            Ok(()) => LOOK,
+            Ok(()) => {
+                trusted.publish(&used.bundle);
+                LOOK
+            }
             Err(error) => {
                 warn!(%error, "the certificate authority is not in order");
                 AGAIN

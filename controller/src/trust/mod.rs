@@ -6,8 +6,33 @@ mod directory;
 mod keeper;
 mod review;
 
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
 pub(crate) use certificate::Certificate;
 pub(crate) use review::{Reviewed, Reviewer};
 
 pub(crate) use directory::follow as follow_directory;
 pub(crate) use keeper::keep;
+
+/// Whose certificates ours can be checked with, in PEM; nothing where that is not for us to say.
+#[derive(Clone, Default)]
+pub(crate) struct Trusted(Arc<watch::Sender<Option<String>>>);
+
+impl Trusted {
+    /// Follows it.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Option<String>> {
+        self.0.subscribe()
+    }
+
+    fn publish(&self, bundle: &str) {
+        self.0.send_if_modified(|current| {
+            let changed = current.as_deref() != Some(bundle);
+            if changed {
+                *current = Some(bundle.to_owned());
+            }
+            changed
+        });
+    }
+}

@@ -31,6 +31,8 @@ const BACKOFF: [Duration; 5] = [
     Duration::from_secs(1),
     Duration::from_secs(2),
 ];
+/// Between two looks for a kind that the cluster does not have.
+const ABSENT: Duration = Duration::from_secs(5);
 /// The least time between two lists that were asked for.
 const RELIST_SPACING: Duration = Duration::from_secs(1);
 /// What the bookmark that ends a streamed list carries.
@@ -91,6 +93,12 @@ where
                     info!(kind = self.kind.as_str(), "listing anew");
                     place = None;
                     tokio::time::sleep(RELIST_SPACING).await;
+                }
+                Ended::Failed(error) if self.kind.may_be_absent() && missing(&error) => {
+                    // There is none where nobody knows what it is.
+                    sink(Seen::Listed(Vec::new(), 0));
+                    place = None;
+                    tokio::time::sleep(ABSENT).await;
                 }
                 Ended::Failed(error) => {
                     sink(Seen::Lost);
@@ -215,6 +223,10 @@ fn step<K: Object>(event: WatchEvent<K>, listing: &mut Option<Vec<K>>) -> Option
         }
         (WatchEvent::Deleted(_) | WatchEvent::Error(_), _) => None,
     }
+}
+
+fn missing(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 404)
 }
 
 fn gone(error: &kube::Error) -> bool {

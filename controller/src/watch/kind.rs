@@ -13,10 +13,14 @@ pub enum Kind {
     Node,
     /// Launcher pods that the webhook labelled: uid, node and class.
     Vm,
+    /// `KubeVirt`: which version runs, with which gates. A cluster may not have the kind.
+    KubeVirt,
+    /// `KubeVirt`'s `Plugin`, of which one is ours. A cluster may not have the kind.
+    Plugin,
 }
 
 impl Kind {
-    /// All of them.
+    /// Those that agents wait for.
     pub const ALL: [Self; 5] = [Self::Pool, Self::Class, Self::Namespace, Self::Node, Self::Vm];
 
     /// As agents know it; launcher pods are in no configuration.
@@ -26,8 +30,13 @@ impl Kind {
             Self::Class => Some(delivery::Kind::CLASSES),
             Self::Namespace => Some(delivery::Kind::NAMESPACES),
             Self::Node => Some(delivery::Kind::NODES),
-            Self::Vm => None,
+            Self::Vm | Self::KubeVirt | Self::Plugin => None,
         }
+    }
+
+    /// Whether a cluster may be without the kind.
+    pub const fn may_be_absent(self) -> bool {
+        matches!(self, Self::KubeVirt | Self::Plugin)
     }
 
     /// The word that logs and metrics use.
@@ -38,6 +47,8 @@ impl Kind {
             Self::Namespace => "namespace",
             Self::Node => "node",
             Self::Vm => "vm",
+            Self::KubeVirt => "kubevirt",
+            Self::Plugin => "plugin",
         }
     }
 }

@@ -2,10 +2,12 @@
 
 mod follow;
 mod kind;
+mod kubevirt;
 mod seen;
 mod slim;
 
 pub use follow::{Follow, Relist};
 pub use kind::Kind;
+pub use kubevirt::{KubeVirt, Plugin};
 pub use seen::{Object, Seen};
 pub use slim::{SlimNamespace, SlimNode, SlimNodeStatus, SlimPod};

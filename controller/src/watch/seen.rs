@@ -35,6 +35,8 @@ pub trait Object: Resource<DynamicType = ()> {
 impl Object for super::SlimNode {}
 impl Object for super::SlimNamespace {}
 impl Object for super::SlimPod {}
+impl Object for super::KubeVirt {}
+impl Object for super::Plugin {}
 impl Object for EntropyPool {}
 impl Object for EntropyClass {}
 impl<K: Resource<DynamicType = ()>> Object for DeserializeGuard<K> {}

@@ -17,7 +17,10 @@ use crate::binary;
 
 /// Where the controller, its Lease and the agents' account are.
 pub const NAMESPACE: &str = "entropool-system";
-const ACCOUNT: &str = "system:serviceaccount:entropool-system:entropool-controller";
+/// The image of a VM's hook sidecar.
+pub const HOOK_IMAGE: &str = "registry.test/entropool/agent:1";
+/// Who it is to the API server.
+pub const CONTROLLER_USER: &str = "system:serviceaccount:entropool-system:entropool-controller";
 const LOOK: Duration = Duration::from_millis(50);
 
 /// A replica.
@@ -28,6 +31,8 @@ pub struct Controller {
     pub agents: SocketAddr,
     /// Where health and metrics are.
     pub http: SocketAddr,
+    /// Where the API server asks about VMs.
+    pub webhooks: SocketAddr,
 }
 
 impl ApiServer {
@@ -45,8 +50,8 @@ impl Controller {
     pub fn start(api: &ApiServer, name: &str) -> Result<Self> {
         programs()?;
         let dir = TempDir::with_prefix("entropool-controller-")?;
-        let kubeconfig = api.user(ACCOUNT, "system:serviceaccounts")?;
-        let (agents, http) = (free()?, free()?);
+        let kubeconfig = api.user(CONTROLLER_USER, "system:serviceaccounts")?;
+        let (agents, http, webhooks) = (free()?, free()?, free()?);
         let log = File::create(dir.path().join("log"))?;
         let child = Command::new(binary::controller()?)
             .env_clear()
@@ -55,12 +60,13 @@ impl Controller {
             .arg(kubeconfig)
             .args(["--name", name, "--namespace", NAMESPACE, "--tls-name", "127.0.0.1"])
             .args(["--listen", &agents.to_string(), "--http", &http.to_string()])
+            .args(["--webhooks", &webhooks.to_string(), "--hook-image", HOOK_IMAGE])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
             .context("the controller does not start")?;
-        let mut controller = Self { child, dir, agents, http };
+        let mut controller = Self { child, dir, agents, http, webhooks };
         controller.wait_until_ready()?;
         Ok(controller)
     }
@@ -102,7 +108,7 @@ impl Controller {
     }
 
     fn wait_until_ready(&mut self) -> Result<()> {
-        for _ in 0..600 {
+        for _ in 0..2_400 {
             if let Some(status) = self.child.try_wait()? {
                 bail!("the controller ended with {status}:\n{}", self.log());
             }

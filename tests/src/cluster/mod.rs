@@ -6,9 +6,10 @@ mod audit;
 mod controller;
 mod kubernetes;
 mod tools;
+mod webhooks;
 
 pub use apiserver::{ApiServer, Part};
 pub use audit::Call;
-pub use controller::{Controller, NAMESPACE};
+pub use controller::{CONTROLLER_USER, Controller, HOOK_IMAGE, NAMESPACE};
 pub use kubernetes::Kubernetes;
 pub use tools::programs;
