@@ -233,10 +233,10 @@ impl Agent {
         Ok(snapshot)
     }
 
-    /// What VMs drew in their lives.
+    /// What was served in the lives of VMs and classes.
     pub fn served(&self) -> Result<Served, Stopped> {
         let snapshot = self.snapshot()?;
-        Ok(Served { vms: self.roll().drawn(&snapshot), ..Served::default() })
+        Ok(self.roll().served(&snapshot))
     }
 
     /// The data plane, for what needs no configuration.

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use server::Snapshot;
+use server::{PoolSnapshot, Snapshot};
 
-use crate::checkpoint::{State, Vm};
+use crate::checkpoint::{Served, State, Vm};
 
 /// What nobody but the agent knows of its VMs, and the next one must be told.
 #[derive(Debug, Default)]
@@ -15,11 +15,14 @@ pub(crate) struct Roll {
     pub(crate) missing: BTreeSet<String>,
     /// Bytes by id.
     before: BTreeMap<String, u64>,
+    /// Bytes by pool and class, which no VM that goes takes along.
+    classes: BTreeMap<String, BTreeMap<String, u64>>,
 }
 
 impl Roll {
     pub(crate) fn of(state: State) -> Self {
-        Self { vms: state.vms, missing: BTreeSet::new(), before: state.served.vms }
+        let Served { vms: before, classes } = state.served;
+        Self { vms: state.vms, missing: BTreeSet::new(), before, classes }
     }
 
     /// These have drawn so much in their lives.
@@ -47,11 +50,83 @@ impl Roll {
         }
     }
 
+    /// What was served since the host was set up, as far as this process was told; the snapshot has counted on.
+    pub(crate) fn served(&self, snapshot: &Snapshot) -> Served {
+        let of_pool = |pool: &PoolSnapshot| {
+            let classes = pool.classes.iter().map(|class| (class.name.clone(), class.node.stats.bytes));
+            (pool.name.clone(), classes.collect())
+        };
+        let since = Served { classes: snapshot.pools.iter().map(of_pool).collect(), ..Served::default() };
+        let before = Served { classes: self.classes.clone(), ..Served::default() };
+        Served { vms: self.drawn(snapshot), ..before.plus(&since) }
+    }
+
     /// What VMs drew in their lives: those of the snapshot, which counted on, and those that wait for another start.
-    pub(crate) fn drawn(&self, snapshot: &Snapshot) -> BTreeMap<String, u64> {
+    fn drawn(&self, snapshot: &Snapshot) -> BTreeMap<String, u64> {
         let absent = self.before.iter().filter(|(id, _)| self.vms.contains_key(*id));
         let absent = absent.map(|(id, bytes)| (id.clone(), *bytes));
         let present = snapshot.pools.iter().flat_map(|pool| &pool.vms);
         absent.chain(present.map(|vm| (vm.id.clone(), vm.node.stats.bytes))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use htb::{Params, Rate, Stats, Tick};
+    use server::{ClassSnapshot, Counters, NodeSnapshot, Overlimits, Waits};
+
+    use super::*;
+
+    fn node(bytes: u64) -> NodeSnapshot {
+        let params = Params { rate: Rate(0), ceil: Rate(1), burst: 0, cburst: 0, prio: 4, weight: 100 };
+        let stats = Stats {
+            bytes,
+            grants: 1,
+            borrowed: 0,
+            lent: 0,
+            overlimits: 0,
+            backlog: 0,
+            waiting_since: None,
+            tokens: 0,
+            ctokens: 0,
+            mode: htb::Mode::CanSend,
+        };
+        NodeSnapshot { params, stats }
+    }
+
+    fn class(name: &str, bytes: u64) -> ClassSnapshot {
+        ClassSnapshot {
+            name: name.to_owned(),
+            parent: None,
+            closed: false,
+            vms: 0,
+            assured: Rate(0),
+            node: node(bytes),
+            waits: Waits::default(),
+            namespaces: vec![],
+        }
+    }
+
+    #[test]
+    fn classes_count_on_over_restarts_also_those_that_are_gone() {
+        let of = |classes: &[(&str, u64)]| {
+            let classes = classes.iter().map(|(name, bytes)| ((*name).to_owned(), *bytes)).collect();
+            BTreeMap::from([("default".to_owned(), classes)])
+        };
+        let served = Served { classes: of(&[("gold", 100), ("gone", 7)]), ..Served::default() };
+        let roll = Roll::of(State { served, ..State::default() });
+        let pool = PoolSnapshot {
+            name: "default".to_owned(),
+            closed: false,
+            default_class: "gold".to_owned(),
+            node: node(6),
+            buffer: 0,
+            overlimits: Overlimits::default(),
+            classes: vec![class("gold", 5), class("new", 1)],
+            vms: vec![],
+        };
+        let snapshot = Snapshot { now: Tick(1), counters: Counters::default(), pools: vec![pool] };
+        let counted = of(&[("gold", 105), ("gone", 7), ("new", 1)]);
+        assert_eq!(roll.served(&snapshot).classes, counted);
     }
 }

@@ -130,8 +130,11 @@ impl Plane {
             let Some(pool) = self.pools.get_mut(key) else { return };
             let decision = pool.shaper.tree_mut().dequeue(now, pool.supply.level());
             if let Decision::Grant { leaf, bytes } = decision {
-                let waited = pool.shaper.tree().waited();
-                let vm = pool.members.granted(leaf, waited).expect("a leaf that asks is a VM's");
+                let vm = pool.members.vm(leaf).expect("a leaf that asks is a VM's");
+                // The tree knows nothing of the time in which the pool's bytes were not for this VM.
+                let kept = self.vms.get_mut(vm).and_then(|vm| vm.kept.take());
+                let waited = kept.map_or(0, |since| now.since(since)).max(pool.shaper.tree().waited());
+                pool.members.granted(leaf, waited);
                 self.counters.grants += 1;
                 self.counters.granted += bytes;
                 pool.records.charge(pool.shaper.tree(), leaf);

@@ -51,11 +51,12 @@ impl Members {
         self.leaves.iter().all(Option::is_none)
     }
 
-    /// Who was granted something that it had waited for so long.
-    pub(crate) fn granted(&mut self, leaf: NodeId, waited: u64) -> Option<Key> {
-        let member = self.leaves.get(leaf.index()).copied().flatten()?;
-        self.classes.get_mut(member.class)?.waits.note(waited);
-        Some(member.vm)
+    /// A leaf was granted something that it had waited for so long.
+    pub(crate) fn granted(&mut self, leaf: NodeId, waited: u64) {
+        let member = self.leaves.get(leaf.index()).copied().flatten();
+        if let Some(class) = member.and_then(|member| self.classes.get_mut(member.class)) {
+            class.waits.note(waited);
+        }
     }
 
     /// How long the members of a class waited.

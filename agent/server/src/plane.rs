@@ -94,6 +94,9 @@ impl Plane {
         let supply = if pool.is_shut(vm.leaf) { None } else { Some(&pool.supply) };
         let asked = connection.ask(pool.shaper.tree_mut(), vm.leaf, now, supply, &mut vm.ops);
         vm.curbs.unanswered += asked.unanswered;
+        if pool.is_shut(vm.leaf) && connection.session().owed() > 0 {
+            vm.kept.get_or_insert(now);
+        }
         if asked.enqueued {
             pool.next = Next::Now;
         }
@@ -192,6 +195,9 @@ impl Plane {
         }
         connection.release(&mut pool.supply);
         vm.connections.remove(key);
+        if vm.connections.len() == 0 {
+            vm.kept = None;
+        }
         vm.add_asked(connection.session().counters());
         self.connections.remove(key);
         // Its descriptor is free for somebody who waits for one.

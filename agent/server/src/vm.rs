@@ -38,6 +38,8 @@ pub(crate) struct Vm {
     pub(crate) asked_before: egd::Counters,
     /// Bytes it was served unasked.
     pub(crate) unasked: u64,
+    /// Since when it waits for bytes that the pool has and that are not for it.
+    pub(crate) kept: Option<Tick>,
     /// It has only ever asked by 0x02, or nothing yet, here and in the process before.
     pub(crate) only_reads: bool,
     /// What may be pushed to it without tokens.
@@ -64,6 +66,7 @@ impl Vm {
             connections,
             asked_before,
             unasked: 0,
+            kept: None,
             only_reads: true,
             credit: Credit::default(),
             accepts: Pace::default(),

@@ -1,5 +1,6 @@
 //! A snapshot of the data plane as messages.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use delivery::{ClassConfig, NodeConfig};
@@ -35,7 +36,10 @@ impl Look {
 
     /// By pool, then as in the tree.
     pub(super) fn classes(&self) -> Vec<wire::Class> {
-        let of_pool = |pool| as_in_the_tree(pool).into_iter().map(move |class| self.class(pool, class));
+        let of_pool = |pool| {
+            let totals = totals(pool);
+            as_in_the_tree(pool).into_iter().map(move |class| self.class(pool, class, &totals))
+        };
         self.snapshot.pools.iter().flat_map(of_pool).collect()
     }
 
@@ -94,9 +98,10 @@ impl Look {
         Some(format!("there is no class {class} {place}; there is {}", list(classes())))
     }
 
-    fn class(&self, pool: &PoolSnapshot, class: &ClassSnapshot) -> wire::Class {
+    fn class(&self, pool: &PoolSnapshot, class: &ClassSnapshot, totals: &Totals<'_>) -> wire::Class {
         let config = self.config_of(&pool.name, &class.name);
-        let members = pool.vms.iter().filter(|vm| vm.class == class.name);
+        let below = pool.classes.iter().filter(|below| below.parent.as_ref() == Some(&class.name));
+        let (vms, waiting) = totals.get(class.name.as_str()).copied().unwrap_or_default();
         wire::Class {
             pool: pool.name.clone(),
             name: class.name.clone(),
@@ -110,12 +115,13 @@ impl Look {
                 burst: config.per_vm.burst,
                 cburst: config.per_vm.cburst,
             }),
-            vms: count(class.vms),
+            vms: count(vms),
             max_vms: config.and_then(|config| config.max_vms),
-            promised: class.assured.0,
-            waiting: count(members.filter(|vm| vm.waiting.is_some()).count()),
+            promised: below.fold(class.assured.0, |sum, below| below.node.params.rate.0.saturating_add(sum)),
+            waiting: count(waiting),
             counters: Some(counters(&class.node)),
             closed: class.closed,
+            members: count(class.vms),
         }
     }
 
@@ -172,6 +178,23 @@ impl Look {
         let binding = binding(limit, whose, limit_since.0);
         Some(wire::Binding { serving: supply.served, sentence: supply.sentence, ..binding })
     }
+}
+
+/// How many VMs each class has, those of the classes below it included, and how many of these wait.
+type Totals<'a> = HashMap<&'a str, (usize, usize)>;
+
+fn totals(pool: &PoolSnapshot) -> Totals<'_> {
+    let parents: HashMap<_, _> =
+        pool.classes.iter().map(|class| (class.name.as_str(), class.parent.as_deref())).collect();
+    let mut totals = Totals::new();
+    for vm in &pool.vms {
+        let above = |class: &&str| parents.get(class).copied().flatten();
+        for class in std::iter::successors(Some(vm.class.as_str()), above) {
+            let (vms, waiting) = totals.entry(class).or_default();
+            (*vms, *waiting) = (*vms + 1, *waiting + usize::from(vm.waiting.is_some()));
+        }
+    }
+    totals
 }
 
 /// Names with commas between them.

@@ -107,6 +107,17 @@ fn a_vm_s_way_leads_from_its_leaf_to_the_pool() {
 }
 
 #[test]
+fn a_class_tells_of_itself_and_of_all_below_it() {
+    let (_dir, agent) = agent();
+    agent.attach(vm("web-1", "lab", "y")).unwrap();
+    agent.attach(vm("web-2", "lab", "b")).unwrap();
+    let classes = look(&agent).classes();
+    let of =
+        |name: &str| classes.iter().find(|class| class.name == name).map(|class| (class.vms, class.members));
+    assert_eq!([of("y"), of("b"), of("z")], [Some((1, 1)), Some((2, 1)), Some((2, 0))]);
+}
+
+#[test]
 fn refusals_have_codes_that_a_program_can_tell_apart() {
     let (_dir, agent) = agent();
     agent.attach(vm("web-1", "lab", "a")).unwrap();

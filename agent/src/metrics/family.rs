@@ -48,7 +48,7 @@ macro_rules! families {
 }
 
 families! {
-    VMS "vms" Gauge CLASS, "VMs attached";
+    VMS "vms" Gauge CLASS, "VMs attached, of the class itself; so is all that follows but what says otherwise";
     CONNECTIONS "connections" Gauge POOL, "Connections open on the sockets of VMs";
     CLOSED "connections_closed" Counter &["reason"], "Connections that ended: by the peer (ended), for a newer one of \
         the VM or of others (replaced), for a command that did not end in time (stalled), for asking far too much \
@@ -69,6 +69,10 @@ families! {
         only those that have for over 10 seconds, and of these the 50 that have longest";
     OVERLIMITS "overlimits" Counter &["pool", "limit", "class"], "How often a ceil did not let through what was \
         wanted, by whose it was: the pool's, a class's (only then is there a label class), a namespace's, a vm's";
+    CURBS "curbs" Counter &["limit"], "How often a limit on what one VM may do to the daemon held one back: a connection \
+        accepted later (delayed) or closed for a newer one (replaced), for asking far too much (flooding), for half a \
+        command (stalled) or bytes that are no EGD (garbage), a request answered with nothing (unanswered), and what it \
+        sent left for later (deferred). A guest that is what it should be adds to none";
     POOL_RATE "pool_rate_bytes_per_second" Gauge POOL, "What the pool may promise";
     POOL_CEIL "pool_ceil_bytes_per_second" Gauge POOL, "What the pool may serve";
     POOL_ASSURED "pool_assured_ratio" Gauge POOL, "How much of its rate the pool has promised to classes, 0 to 1";

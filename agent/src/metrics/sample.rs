@@ -3,7 +3,7 @@
 use delivery::NodeConfig;
 use proto::local as wire;
 use server::{
-    ClassSnapshot, Closed, Level, LimitAt, PoolSnapshot, Snapshot, SourcesSnapshot, VmSnapshot, Waits,
+    ClassSnapshot, Closed, Curbs, Level, LimitAt, PoolSnapshot, Snapshot, SourcesSnapshot, VmSnapshot, Waits,
 };
 
 use super::family::{self as is, Family};
@@ -78,6 +78,7 @@ pub(super) fn samples(sight: &Sight<'_>) -> Vec<Sample> {
     samples.long_waiting(sight.snapshot);
     samples.count(&is::UNASKED, &[], sight.snapshot.counters.unasked);
     samples.closed(sight.snapshot.counters.closed);
+    samples.curbs(sight.snapshot.counters.curbs);
     if let Some(age) = sight.age {
         samples.level(&is::CONFIG_AGE, &[], seconds(age));
     }
@@ -173,6 +174,21 @@ impl Samples {
             let labels = [&pool.name, &vm.class, &vm.namespace, &vm.id].map(String::as_str);
             let labels = [&labels[..], &[limit(vm).unwrap_or_default()]].concat();
             self.level(&is::VM_WAITING, &labels, seconds(waited));
+        }
+    }
+
+    fn curbs(&mut self, curbs: Curbs) {
+        let Curbs { delayed, replaced, unanswered, flooding, stalled, garbage, deferred } = curbs;
+        for (limit, count) in [
+            ("delayed", delayed),
+            ("replaced", replaced),
+            ("unanswered", unanswered),
+            ("flooding", flooding),
+            ("stalled", stalled),
+            ("garbage", garbage),
+            ("deferred", deferred),
+        ] {
+            self.count(&is::CURBS, &[limit], count);
         }
     }
 

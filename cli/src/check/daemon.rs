@@ -99,7 +99,7 @@ fn unhealthy(source: &Source) -> String {
 }
 
 fn full(class: &Class) -> Option<String> {
-    let most = class.max_vms.filter(|most| class.vms >= *most && !class.closed)?;
+    let most = class.max_vms.filter(|most| class.members >= *most && !class.closed)?;
     let name = &class.name;
     Some(format!("class {name} has all the {most} VMs it takes: raise its rate or its maxVMs"))
 }

@@ -68,7 +68,7 @@ fn every_check_finds_what_it_is_for() {
         spoilt(|it| running(it).sources[0].state = SourceState::Failed),
         spoilt(|it| running(it).sources[0].state = SourceState::Suspect),
         spoilt(|it| {
-            running(it).classes[0].vms = 2;
+            running(it).classes[0].members = 2;
             running(it).classes[0].max_vms = Some(2);
         }),
         spoilt(|it| running(it).classes[0].closed = true),

@@ -85,6 +85,7 @@ pub(super) fn class(class: wire::Class) -> Class {
         weight: class.weight,
         per_vm: shape(class.per_vm),
         vms: class.vms,
+        members: class.members,
         max_vms: class.max_vms,
         promised: Rate(class.promised),
         waiting: class.waiting,

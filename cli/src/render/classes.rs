@@ -30,7 +30,7 @@ pub(crate) fn classes(classes: &[Class]) -> String {
             rate(class.shape.ceil),
             class.prio.to_string(),
             class.weight.to_string(),
-            class.max_vms.map_or_else(|| class.vms.to_string(), |most| format!("{}/{most}", class.vms)),
+            class.max_vms.map_or_else(|| class.vms.to_string(), |most| format!("{}/{most}", class.members)),
             class.waiting.to_string(),
             total(class.counters.bytes),
             total(class.counters.borrowed),

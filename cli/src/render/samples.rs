@@ -61,6 +61,7 @@ fn class(name: &str, parent: Option<&str>, shape: Shape) -> Class {
 fn classes() -> Vec<Class> {
     let bronze = Class {
         vms: 1,
+        members: 1,
         waiting: 1,
         counters: counters(2_097_152, 1_048_576),
         ..class("bronze", None, shape(4, 32))
@@ -68,6 +69,7 @@ fn classes() -> Vec<Class> {
     let paid = Class { vms: 2, counters: counters(1_258_291, 0), ..class("paid", None, shape(16, 32)) };
     let gold = Class {
         vms: 2,
+        members: 2,
         max_vms: Some(40),
         waiting: 1,
         weight: 300,

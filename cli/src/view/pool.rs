@@ -36,7 +36,10 @@ pub(crate) struct Class {
     pub(crate) weight: u32,
     #[serde(rename = "perVM")]
     pub(crate) per_vm: Shape,
+    /// Those of the classes below it included, as in `waiting`.
     pub(crate) vms: u32,
+    /// In the class itself.
+    pub(crate) members: u32,
     #[serde(rename = "maxVMs")]
     pub(crate) max_vms: Option<u32>,
     pub(crate) promised: Rate,

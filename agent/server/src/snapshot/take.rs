@@ -45,7 +45,7 @@ impl Plane {
             unasked: vm.unasked,
             asked,
             curbs: vm.curbs,
-            waiting: pool.waiting(vm.leaf, now).or_else(|| pool.waiting_outside(vm.leaf, owed)),
+            waiting: pool.waiting(vm.leaf, now).or_else(|| pool.waiting_outside(vm, owed)),
         }
     }
 }
@@ -101,9 +101,9 @@ impl Pool {
     }
 
     /// What the pool has is not for this leaf: what it is owed waits outside the tree.
-    fn waiting_outside(&self, leaf: NodeId, owed: u64) -> Option<Waiting> {
-        let since = self.degraded.filter(|_| owed > 0 && self.is_shut(leaf))?;
-        Some(Waiting { since, limit: LimitAt::Supply, limit_since: since })
+    fn waiting_outside(&self, vm: &Vm, owed: u64) -> Option<Waiting> {
+        let limit_since = self.degraded.filter(|_| owed > 0 && self.is_shut(vm.leaf))?;
+        Some(Waiting { since: vm.kept.unwrap_or(limit_since), limit: LimitAt::Supply, limit_since })
     }
 
     fn level(&self, leaf: NodeId, node: NodeId) -> Level {
