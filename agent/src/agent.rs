@@ -143,24 +143,25 @@ impl Agent {
         attached
     }
 
-    /// Attaches these VMs and those of a checkpoint with what the process before left of them; gives those that cannot
-    /// be. Nothing is changed yet: see [`take_over`](Self::take_over).
-    pub fn inherit(
-        &self,
-        vms: Vec<Attach>,
-        state: State,
-        left: Vec<VmEstate<OwnedFd>>,
-    ) -> Result<Vec<(String, AttachError)>, Stopped> {
+    /// Gives these VMs and those of a checkpoint their places, while another process serves them; gives those that
+    /// cannot have one.
+    pub fn expect(&self, vms: Vec<Attach>, state: State) -> Result<Vec<(String, AttachError)>, Stopped> {
         let mut roll = self.roll();
         *roll = Roll::of(state);
         let restored = roll.vms.iter().map(|(id, vm)| vm.attach(id));
         let wanted: BTreeMap<_, _> = restored.chain(vms).map(|vm| (vm.id.clone(), vm)).collect();
-        let lives: Vec<_> = left.iter().map(|vm| (vm.id.clone(), vm.bytes)).collect();
-        roll.go_on(lives.into_iter().filter(|(id, _)| wanted.contains_key(id)));
-        let failed = self.server.inherit(wanted, left)?;
+        roll.expected = wanted.keys().cloned().collect();
+        let failed = self.server.expect(wanted)?;
         let missing = failed.iter().map(|(id, _)| id).filter(|id| roll.vms.contains_key(*id)).cloned();
         roll.missing = missing.collect();
         Ok(failed)
+    }
+
+    /// Attaches the expected VMs with what the process before left of them. Nothing of it is changed yet: see
+    /// [`take_over`](Self::take_over).
+    pub fn inherit(&self, left: Vec<VmEstate<OwnedFd>>) -> Result<(), Stopped> {
+        self.roll().go_on(left.iter().map(|vm| (&*vm.id, vm.bytes)));
+        self.server.inherit(left)
     }
 
     /// The process before serves no more: this one does. Gives the VMs whose sockets whoever starts the agent has to

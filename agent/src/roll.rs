@@ -13,6 +13,8 @@ pub(crate) struct Roll {
     pub(crate) vms: BTreeMap<String, Vm>,
     /// Those of them that could not be attached again.
     pub(crate) missing: BTreeSet<String>,
+    /// Those that another process is about to leave to this one, by id.
+    pub(crate) expected: BTreeSet<String>,
     /// Bytes by id.
     before: BTreeMap<String, u64>,
     /// Bytes by pool and class, which no VM that goes takes along.
@@ -22,12 +24,14 @@ pub(crate) struct Roll {
 impl Roll {
     pub(crate) fn of(state: State) -> Self {
         let Served { vms: before, classes } = state.served;
-        Self { vms: state.vms, missing: BTreeSet::new(), before, classes }
+        Self { vms: state.vms, before, classes, ..Self::default() }
     }
 
-    /// These have drawn so much in their lives.
-    pub(crate) fn go_on(&mut self, lives: impl Iterator<Item = (String, u64)>) {
-        self.before.extend(lives);
+    /// These have drawn so much in their lives. Those that are not expected are not remembered.
+    pub(crate) fn go_on<'a>(&mut self, lives: impl Iterator<Item = (&'a str, u64)>) {
+        let expected = std::mem::take(&mut self.expected);
+        self.before
+            .extend(lives.filter(|(id, _)| expected.contains(*id)).map(|(id, bytes)| (id.to_owned(), bytes)));
     }
 
     /// What VMs drew before this process.

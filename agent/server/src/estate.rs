@@ -1,7 +1,7 @@
 //! What a data plane leaves to its successor: sockets, connections and where each of them stands. No random byte is
 //! among it; what was granted and not written goes as a number.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -145,29 +145,29 @@ impl Plane {
         }
     }
 
-    /// Takes over what is wanted of an estate; the rest goes when the process before has.
-    pub(crate) fn inherit_all(
+    /// Gives those that will be inherited their places, while another process serves them. Gives those that cannot have
+    /// one.
+    pub(crate) fn expect(
         &mut self,
         wanted: BTreeMap<String, Attach>,
-        left: Vec<VmEstate<OwnedFd>>,
-        socket_dir: &Path,
         now: Tick,
     ) -> Vec<(String, AttachError)> {
+        let admit = |(id, attach)| Some((id, self.admit(attach, now).err()?));
+        wanted.into_iter().filter_map(admit).collect()
+    }
+
+    /// Takes over what is expected of an estate; the rest goes when the process before has.
+    pub(crate) fn inherit_all(&mut self, left: Vec<VmEstate<OwnedFd>>, socket_dir: &Path, now: Tick) {
         self.recall(now);
-        let mut left: HashMap<_, _> = left.into_iter().map(|vm| (vm.id.clone(), vm)).collect();
-        let mut failed = Vec::new();
-        for (id, attach) in wanted {
-            match self.admit(attach, now) {
-                Err(error) => failed.push((id, error)),
-                Ok(vm) => {
-                    if let Some(left) = left.remove(&id) {
-                        self.inherit(vm, left, socket_dir, now);
-                    }
-                }
+        for key in self.vms.iter().map(|(key, _)| key).collect::<Vec<_>>() {
+            self.enroll_vm(key, now);
+        }
+        for vm in left {
+            match self.vm_named(&vm.id) {
+                Some(key) => self.inherit(key, vm, socket_dir, now),
+                None => self.unwanted.extend(vm.bound(socket_dir)),
             }
         }
-        self.unwanted.extend(left.into_values().filter_map(|vm| vm.bound(socket_dir)));
-        failed
     }
 
     fn inherit(&mut self, key: Key, mut left: VmEstate<OwnedFd>, socket_dir: &Path, now: Tick) {

@@ -60,6 +60,7 @@ pub use clock::now;
 pub use counters::{Closed, Counters};
 pub use curbs::Curbs;
 pub use estate::{ConnectionEstate, Verdict, VmEstate};
+pub use limits::make_room;
 pub use listen::Owner;
 pub use listen_error::ListenError;
 pub use members::Overlimits;

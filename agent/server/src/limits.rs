@@ -1,5 +1,8 @@
 //! How many descriptors this process may hold.
 
+use std::io::stdin;
+
+use rustix::io::fcntl_dupfd_cloexec;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Descriptors that a VM needs: its listener and its connection. A second connection gives way to others' first.
@@ -7,6 +10,9 @@ const PER_VM: u64 = 2;
 
 /// Descriptors kept for all else: sources, the local API, logs, files of a configuration being read.
 const RESERVE: u64 = 128;
+
+/// Descriptors that a table is made for: 128 KiB of the kernel's memory, enough for some 8,000 VMs.
+const ROOM: u64 = 16_384;
 
 /// Raises the soft limit to the hard one, and says so if it cannot. Gives what holds then.
 pub(crate) fn raise() -> u64 {
@@ -25,6 +31,15 @@ pub(crate) fn raise() -> u64 {
             soft
         }
     }
+}
+
+/// Has the kernel make its table of this process' descriptors as large as it may become. To be called before there is a
+/// second thread: the kernel doubles the table when it is full, and once threads share it each time takes some ten
+/// milliseconds (`synchronize_rcu` in `expand_fdtable`), six times on the way to a thousand VMs, while nobody is served.
+pub fn make_room() {
+    let last = i32::try_from(raise().min(ROOM)).unwrap_or(i32::MAX) - 1;
+    // The table stays as it is when the descriptor goes. Without one it grows as it would.
+    let _ = fcntl_dupfd_cloexec(stdin(), last);
 }
 
 /// The descriptors that VMs may take: their listeners and connections.
@@ -71,6 +86,15 @@ mod tests {
         let limit = getrlimit(Resource::Nofile);
         assert_eq!(limit.current, limit.maximum);
         assert_eq!(limit.current.unwrap_or(u64::MAX), raised);
+    }
+
+    #[test]
+    fn the_table_of_descriptors_is_made_once() {
+        make_room();
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let size = status.lines().find_map(|line| line.strip_prefix("FDSize:"));
+        let size = size.and_then(|size| size.trim().parse::<u64>().ok());
+        assert!(size >= Some(raise().min(ROOM)), "{size:?}");
     }
 
     #[test]

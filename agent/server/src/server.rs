@@ -198,15 +198,17 @@ impl Server {
         self.call(move |plane, now| plane.hand_over(hand, now))
     }
 
-    /// Attaches the VMs that are wanted with what another process left of them, and gives those that cannot be. That process has stopped
-    /// and may go on, so nothing of it is changed before [`take_over`](Self::take_over).
-    pub fn inherit(
-        &self,
-        wanted: BTreeMap<String, Attach>,
-        left: Vec<VmEstate<OwnedFd>>,
-    ) -> Result<Vec<(String, AttachError)>, Stopped> {
+    /// Gives VMs their places, for [`inherit`](Self::inherit), and gives those that cannot have one. Another process
+    /// serves them.
+    pub fn expect(&self, wanted: BTreeMap<String, Attach>) -> Result<Vec<(String, AttachError)>, Stopped> {
+        self.call(|plane, now| plane.expect(wanted, now))
+    }
+
+    /// Attaches the VMs that are expected with what another process left of them. That process has stopped and may go
+    /// on, so nothing of it is changed before [`take_over`](Self::take_over).
+    pub fn inherit(&self, left: Vec<VmEstate<OwnedFd>>) -> Result<(), Stopped> {
         let socket_dir = self.socket_dir().to_owned();
-        self.call(move |plane, now| plane.inherit_all(wanted, left, &socket_dir, now))
+        self.call(move |plane, now| plane.inherit_all(left, &socket_dir, now))
     }
 
     /// The other process serves no more: from now on this one does. Who was left no socket gets one at its place; VMs

@@ -134,7 +134,8 @@ impl Stage {
         self.plane.hand_over(hand, now)
     }
 
-    /// As [`Server::inherit`](crate::Server::inherit), with the sockets in `socket_dir`.
+    /// As [`Server::expect`](crate::Server::expect) and [`Server::inherit`](crate::Server::inherit), with the sockets in
+    /// `socket_dir`.
     pub fn inherit(
         &mut self,
         wanted: BTreeMap<String, Attach>,
@@ -142,7 +143,9 @@ impl Stage {
         socket_dir: &Path,
         now: Tick,
     ) -> Vec<(String, AttachError)> {
-        self.plane.inherit_all(wanted, left, socket_dir, now)
+        let failed = self.plane.expect(wanted, now);
+        self.plane.inherit_all(left, socket_dir, now);
+        failed
     }
 
     /// As [`Server::take_over`](crate::Server::take_over); gives those that were left no socket.

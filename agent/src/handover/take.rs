@@ -45,9 +45,11 @@ impl Predecessor {
         judge: impl FnOnce(Vec<(String, AttachError)>) -> Result<Vec<(String, AttachError)>>,
     ) -> Result<Taken> {
         let Wanted { vms, restorable, places } = wanted;
+        // All that can be done before is done before: from here to the end of it nobody is served.
+        let lost = judge(agent.expect(vms, restorable)?)?;
         let estate = self.estate()?;
         let connections: usize = estate.vms.iter().map(|vm| vm.connections.len()).sum();
-        let lost = judge(agent.inherit(vms, restorable, estate.vms)?)?;
+        agent.inherit(estate.vms)?;
         let relieved = self.done()?;
 
         let without = agent.take_over(&places)?;

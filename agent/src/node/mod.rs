@@ -51,6 +51,7 @@ fn judge(error: anyhow::Error) -> Result<ExitCode> {
 
 fn serve(args: &Args, worker: Worker) -> Result<()> {
     leave_no_core();
+    server::make_room();
     let (events, heard) = events::channel();
     let mut node = start::start(args, worker.is_successor(), &events)?;
     worker.serves();

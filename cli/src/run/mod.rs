@@ -35,6 +35,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
 
 fn serve(args: &RunArgs, worker: Worker) -> Result<()> {
     agent::leave_no_core();
+    server::make_room();
     let args = args.absolute().context("cannot tell the working directory")?;
     let (events, heard) = events::channel();
     let mut daemon = start::start(&args, worker.is_successor(), events)?;

@@ -5,12 +5,15 @@ use std::time::Duration;
 use entropool_tests::console::Count;
 use entropool_tests::host::vacant_port;
 use entropool_tests::{Daemon, Errand, Guest, Host, Image, binary};
+use rustix::process::Signal;
 use soak::Run;
 
 use crate::{TWO_CLASSES, alone, start};
 
 /// Time that passes in the guest between two crashes, and after the last.
 const BETWEEN: Duration = Duration::from_secs(4);
+/// Time in the guest between two counts.
+const LOOK: Duration = Duration::from_millis(100);
 
 #[test]
 fn no_read_in_a_guest_outlasts_a_crash_by_long() {
@@ -35,6 +38,24 @@ fn no_read_in_a_guest_outlasts_a_crash_by_long() {
         longest.iter().max().map(|longest| u64::try_from(longest.as_millis()).unwrap_or(u64::MAX)),
     );
     assert!(longest.iter().all(|longest| *longest <= Duration::from_millis(2500)), "{longest:?}");
+}
+
+#[test]
+fn no_read_in_a_guest_waits_half_a_second_for_a_planned_restart() {
+    let _machine = alone();
+    let daemon = start(&["web-1=default/gold"]);
+    let guest = Guest::boot(&Image::build().unwrap(), &daemon.socket("web-1"), Errand::Watch).unwrap();
+    let mut counts = watch(&guest);
+    for _ in 0..8 {
+        daemon.signal(Signal::USR2).unwrap();
+        daemon.wait_for("took over").unwrap();
+        daemon.wait_for("ready").unwrap();
+        counts.extend((0..5).map(|_| guest.count().unwrap()));
+    }
+    counts.extend(watch(&guest));
+    let longest = longest_wait(&counts);
+    println!("the longest wait in 8 planned restarts: {longest:?}, two looks included");
+    assert!(longest <= Duration::from_millis(500) + 2 * LOOK, "{longest:?}");
 }
 
 #[test]
