@@ -35,8 +35,9 @@ deny: ## licences, bans and sources of what we build with
 crds: ## write the generated CRDs anew
 	@. .ci/lib.sh && cargo run --quiet --package entropool-cli --bin entropool -- crds --dir deploy/crds
 
-metrics: ## write docs/metrics.md anew
+metrics: ## write docs/metrics.md and docs/controller-metrics.md anew
 	@. .ci/lib.sh && cargo run --quiet --package entropool-agent --example metrics-page > docs/metrics.md
+	@. .ci/lib.sh && cargo run --quiet --package entropool-controller --example controller-metrics-page > docs/controller-metrics.md
 
 setup: ## install beforehand what the other commands would install on their way
 	@. .ci/lib.sh && .ci/packages $$BUILD_PACKAGES $$GUEST_PACKAGES $$TEST_PACKAGES $$CLUSTER_PACKAGES $$NODE_PACKAGES && .ci/kernel && .ci/kubernetes && .ci/csi-sanity && .ci/helm && .ci/kubevirt

@@ -26,5 +26,6 @@ mod world;
 
 pub use args::Args;
 pub use index::{Index, Progress, SeenNode};
+pub use metrics::page as metrics_page;
 pub use run::run;
 pub use world::{Planned, World};

@@ -12,14 +12,21 @@ use prometheus_client::registry::Registry;
 use crate::watch::Kind;
 use crate::world::World;
 
+mod families;
+mod page;
+
+pub use page::page;
+
+use families as is;
+
 type Labels = Vec<(&'static str, String)>;
 
 /// All of them, in the text format.
 pub(crate) fn render(world: &World, leading: bool) -> String {
     let mut registry = Registry::default();
-    gauge(&mut registry, "entropool_controller_leader", "Whether this replica writes status", leading.into());
+    gauge(&mut registry, &is::LEADER, leading.into());
     let serves = world.serves();
-    gauge(&mut registry, "entropool_controller_serving", "Whether this replica serves agents", serves.into());
+    gauge(&mut registry, &is::SERVING, serves.into());
     watches(&mut registry, world);
     reviews(&mut registry, world);
     if let Some(planned) = &*world.plan.borrow() {
@@ -42,8 +49,8 @@ fn watches(registry: &mut Registry, world: &World) {
         (vec![("kind", kind.as_str().to_owned())], lists)
     });
     drop(index);
-    family(registry, "entropool_controller_watch_live", "Whether news of the kind come at once", live);
-    family(registry, "entropool_controller_lists", "How often the kind was listed whole", lists);
+    family(registry, &is::WATCH_LIVE, live);
+    family(registry, &is::LISTS, lists);
 }
 
 fn reviews(registry: &mut Registry, world: &World) {
@@ -51,11 +58,7 @@ fn reviews(registry: &mut Registry, world: &World) {
     for ((hook, verdict), count) in world.reviews.counts() {
         family.get_or_create(&vec![("hook", hook.to_owned()), ("verdict", verdict.to_owned())]).inc_by(count);
     }
-    registry.register(
-        "entropool_controller_reviews",
-        "Questions of the API server, by what was answered",
-        family,
-    );
+    registry.register(is::REVIEWS.name, is::REVIEWS.help, family);
 }
 
 /// A node counts as the worst of its pools stands.
@@ -81,7 +84,7 @@ fn nodes(registry: &mut Registry, world: &World, plan: &Plan) {
     }
     drop(fleet);
     let states = states.into_iter().map(|(state, count)| (vec![("state", state.to_owned())], count));
-    family(registry, "entropool_nodes", "Nodes that run an agent, by how far they are", states);
+    family(registry, &is::NODES, states);
 }
 
 fn objects(registry: &mut Registry, plan: &Plan) {
@@ -94,30 +97,25 @@ fn objects(registry: &mut Registry, plan: &Plan) {
         (vec![("kind", kind), ("reason", reason.to_owned())], count)
     };
     let refused = refused.into_iter().map(labelled);
-    family(registry, "entropool_refusals", "Edits that are refused, by the rule they break", refused);
+    family(registry, &is::REFUSALS, refused);
     let mut standing = BTreeMap::new();
     plan.standing().for_each(|refusal| count(&mut standing, refusal));
     let standing = standing.into_iter().map(labelled);
-    family(
-        registry,
-        "entropool_standing",
-        "What is wrong through no edit of the object it is told of",
-        standing,
-    );
+    family(registry, &is::STANDING, standing);
 }
 
-fn gauge(registry: &mut Registry, name: &str, help: &str, value: i64) {
+fn gauge(registry: &mut Registry, of: &is::Family, value: i64) {
     let gauge = Gauge::<i64>::default();
     gauge.set(value);
-    registry.register(name, help, gauge);
+    registry.register(of.name, of.help, gauge);
 }
 
-fn family(registry: &mut Registry, name: &str, help: &str, values: impl IntoIterator<Item = (Labels, i64)>) {
+fn family(registry: &mut Registry, of: &is::Family, values: impl IntoIterator<Item = (Labels, i64)>) {
     let family = Family::<Labels, Gauge>::default();
     for (labels, value) in values {
         family.get_or_create(&labels).set(value);
     }
-    registry.register(name, help, family);
+    registry.register(of.name, of.help, family);
 }
 
 #[cfg(test)]

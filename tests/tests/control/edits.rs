@@ -46,6 +46,7 @@ fn a_bad_edit_takes_nothing_away_also_when_every_controller_was_restarted() {
     let gold = get(&api, "eclass/gold");
     assert_eq!(condition(&gold, "Accepted"), "False RateOverParent");
     assert_eq!(gold["status"]["effective"]["rate"], "16Ki/s");
+    crate::metrics::are_as_the_page_says(&third);
     for (object, before) in neighbours {
         assert_eq!(get(&api, object)["status"]["accepted"], before["status"]["accepted"], "{object}");
     }

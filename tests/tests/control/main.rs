@@ -3,4 +3,5 @@
 
 mod edits;
 mod kubectl;
+mod metrics;
 mod webhooks;

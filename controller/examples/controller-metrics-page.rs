@@ -1,0 +1,5 @@
+//! Prints docs/controller-metrics.md.
+
+fn main() {
+    print!("{}", controller::metrics_page());
+}
