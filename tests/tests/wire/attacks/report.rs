@@ -13,7 +13,8 @@ pub(super) const MEMORY: u64 = 64 << 20;
 const SLACK: usize = 8;
 
 pub(super) struct Verdict {
-    pub(super) before: Measured,
+    /// The wait of one in a hundred without the attack.
+    pub(super) quiet: Duration,
     pub(super) during: Measured,
     /// How late the local API was.
     pub(super) api: Duration,
@@ -27,8 +28,8 @@ pub(super) struct Row {
     pub(super) name: &'static str,
     pub(super) what: &'static str,
     pub(super) connections: usize,
-    /// How many runnable threads there were for each processor before all began, at least one: who shares a
-    /// processor waits so many times longer for it, whoever else does what.
+    /// How many threads share a processor, whoever else does what: one, where all of this goes before what else runs,
+    /// else as many as ran before it began. Who shares a processor waits so many times longer for it.
     pub(super) crowding: u32,
     pub(super) verdict: Verdict,
 }
@@ -43,7 +44,7 @@ impl Row {
     }
 
     fn grown(&self) -> Duration {
-        self.verdict.during.p99().saturating_sub(self.verdict.before.p99())
+        self.verdict.during.p99().saturating_sub(self.verdict.quiet)
     }
 
     /// Why this is not what was promised.
@@ -62,14 +63,14 @@ impl Row {
     }
 
     pub(super) fn summary(&self) -> String {
-        let Verdict { before, during, api, memory, descriptors, .. } = &self.verdict;
+        let Verdict { quiet, during, api, memory, descriptors, .. } = &self.verdict;
         let tenths = self.assured();
         format!(
-            "assured {}.{} %, p99 {:.1} ms (before {:.1}), longest {:.1} ms, API {:.1} ms late, {} KiB, {descriptors} more descriptors",
+            "assured {}.{} %, p99 {:.1} ms (without {:.1}), longest {:.1} ms, API {:.1} ms late, {} KiB, {descriptors} more descriptors",
             tenths / 10,
             tenths % 10,
             ms(during.p99()),
-            ms(before.p99()),
+            ms(*quiet),
             ms(during.longest()),
             ms(*api),
             memory / 1024,
