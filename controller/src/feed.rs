@@ -42,13 +42,36 @@ fn follow<K>(
                 *count += u64::from(changed);
                 changed
             });
-            return;
         }
-        if changed || listed {
+        if replans(kind, listed, changed) {
             world.replan.notify_one();
         }
-        if !quiet {
+        if kind != Kind::Vm && !quiet {
             world.restate.notify_one();
         }
     }));
+}
+
+/// Whether there is something to plan. No plan depends on VMs; but none is made before all was listed, and theirs may be
+/// the list that was missing.
+fn replans(kind: Kind, listed: bool, changed: bool) -> bool {
+    listed || (changed && kind != Kind::Vm)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whichever_kind_is_listed_last_a_plan_follows() {
+        for kind in Kind::ALL {
+            assert!(replans(kind, true, false), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_vm_that_comes_or_goes_plans_nothing() {
+        assert!(!replans(Kind::Vm, false, true));
+        assert!(replans(Kind::Namespace, false, true));
+    }
 }
