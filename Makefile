@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run cluster-lite  test soak ci bench fmt lint deny crds setup metrics
+.PHONY: help run cluster-lite cluster cluster-down test soak ci bench fmt lint deny crds setup metrics
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -10,6 +10,12 @@ run: ## boot two guests in two classes and show who gets what (KEEP=1 leaves the
 
 cluster-lite: ## a real API server, the controller and three agents, shown at work, a line a step
 	@.ci/cluster-lite
+
+cluster: ## a real Kubernetes with KubeVirt and entropool, and a VM that draws, a line a step (NODES=2 for two nodes; root)
+	@.ci/cluster
+
+cluster-down: ## end what `make cluster` started, and leave nothing of it
+	@tests/cluster/cluster down --wipe
 
 test: ## install what the tests need, and pass them all
 	@.ci/test

@@ -4,7 +4,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod away;
+mod life;
 mod places;
 mod pods;
 mod refusals;
 mod tenant;
+mod vm;
+mod vms;

@@ -1,0 +1,167 @@
+//! A `KubeVirt` VM that reads `/dev/hwrng`.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use entropool_tests::cluster::Kubernetes;
+use entropool_tests::console::{Count, Report};
+
+/// One that was created, in a namespace that is there.
+pub(crate) struct Vm<'a> {
+    cluster: &'a Kubernetes,
+    namespace: &'static str,
+    name: String,
+}
+
+/// Read without end, and say how much ten times a second.
+pub(crate) const FLOOD: &str = "entropool.flood entropool.every=0.1";
+/// Never ask for anything.
+pub(crate) const IDLE: &str = "entropool.idle";
+
+impl<'a> Vm<'a> {
+    /// Creates a VM whose template has these annotations; an error is what the API server said.
+    pub(crate) fn create(
+        cluster: &'a Kubernetes,
+        namespace: &'static str,
+        name: &str,
+        annotations: &str,
+        errand: &str,
+    ) -> Result<Self> {
+        cluster.apply(&format!(
+            "
+apiVersion: kubevirt.io/v1
+kind: VirtualMachine
+metadata: {{name: {name}, namespace: {namespace}}}
+spec:
+  runStrategy: Always
+  template:
+    metadata:
+      annotations: {{{annotations}}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      domain:
+        resources: {{requests: {{memory: 160Mi, cpu: 20m}}, limits: {{cpu: '1'}}}}
+        firmware:
+          kernelBoot:
+            kernelArgs: console=ttyS0 quiet panic=-1 mitigations=off {errand}
+            container:
+              image: localhost/entropool/guest:1
+              imagePullPolicy: IfNotPresent
+              kernelPath: /boot/vmlinuz
+              initrdPath: /boot/initrd
+        devices:
+          autoattachPodInterface: false
+          autoattachGraphicsDevice: false
+          autoattachMemBalloon: false
+"
+        ))?;
+        Ok(Self { cluster, namespace, name: name.to_owned() })
+    }
+
+    /// Waits until the guest has booted.
+    pub(crate) fn up(&self) -> Result<()> {
+        let what = format!("a guest that is up in {}", self.name);
+        let up = |report| matches!(report, Report::Up { .. }).then_some(());
+        self.cluster
+            .until(&what, |_| Ok(self.reports()?.into_iter().find_map(up)))
+            .map_err(|error| error.context(self.told()))
+    }
+
+    /// The name of its launcher pod.
+    pub(crate) fn pod(&self) -> Result<String> {
+        let words = format!(
+            "-n {} get pod -l vm.kubevirt.io/name={} -o jsonpath={{.items[0].metadata.name}}",
+            self.namespace, self.name
+        );
+        self.cluster.said(&words)
+    }
+
+    /// What the guest has said on its serial line.
+    pub(crate) fn reports(&self) -> Result<Vec<Report>> {
+        let said =
+            self.cluster.said(&format!("-n {} logs {} -c guest-console-log", self.namespace, self.pod()?))?;
+        Ok(said.lines().filter_map(Report::parse).collect())
+    }
+
+    pub(crate) fn counts(&self) -> Result<Vec<Count>> {
+        let count = |report| if let Report::Count(count) = report { Some(count) } else { None };
+        Ok(self.reports()?.into_iter().filter_map(count).collect())
+    }
+
+    /// Waits until the guest has counted for as long, by its own clock, from now on, and gives the counts.
+    pub(crate) fn counts_for(&self, time: Duration) -> Result<Vec<Count>> {
+        let known = self.counts()?.len();
+        self.cluster.until("a guest that counts for long enough", |_| {
+            let counts = self.counts()?.split_off(known);
+            let [first, .., last] = &counts[..] else { return Ok(None) };
+            Ok((between(first, last) >= time).then_some(counts))
+        })
+    }
+
+    /// What the guest counts while `act` acts, and for some time after.
+    pub(crate) fn while_it_counts(
+        &self,
+        after: Duration,
+        act: impl FnOnce() -> Result<()>,
+    ) -> Result<Vec<Count>> {
+        let known = self.counts()?.len();
+        act()?;
+        self.counts_for(after)?;
+        Ok(self.counts()?.split_off(known))
+    }
+
+    /// The domain's `<rng>` as libvirt has it.
+    pub(crate) fn rng(&self) -> Result<String> {
+        let script = "virsh dumpxml 1 | sed -n '/<rng/,/<.rng/p'";
+        let words = ["-n", self.namespace, "exec", &self.pod()?, "-c", "compute", "--", "sh", "-c", script];
+        let output = self.cluster.kubectl(words).output()?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// What the pod's annotation says came of the VM's.
+    pub(crate) fn bound(&self) -> Result<String> {
+        let path = r"jsonpath={.metadata.annotations.entropool\.io/bound}";
+        self.cluster.said(&format!("-n {} get pod {} -o {path}", self.namespace, self.pod()?))
+    }
+
+    /// Removes it, and waits until its pod is gone.
+    pub(crate) fn delete(self) -> Result<()> {
+        let Self { cluster, namespace, name } = self;
+        cluster.said(&format!("-n {namespace} delete vm {name} --timeout=120s"))?;
+        cluster
+            .said(&format!(
+                "-n {namespace} wait pod -l vm.kubevirt.io/name={name} --for=delete --timeout=120s"
+            ))
+            .map(drop)
+    }
+
+    fn told(&self) -> String {
+        let words = format!("-n {} describe vmi,pod", self.namespace);
+        self.cluster.said(&words).unwrap_or_else(|error| format!("{error:#}"))
+    }
+}
+
+/// Bytes a second between the first count and the last.
+#[expect(clippy::cast_precision_loss, reason = "a guest reads far less than 2^53 bytes")]
+pub(crate) fn pace(counts: &[Count]) -> Result<f64> {
+    let [first, .., last] = counts else { anyhow::bail!("too few counts for a pace") };
+    Ok((last.bytes - first.bytes) as f64 / between(first, last).as_secs_f64())
+}
+
+/// The longest time in which a guest that always reads got nothing.
+pub(crate) fn longest_wait(counts: &[Count]) -> Result<Duration> {
+    let mut since = *counts.first().context("no counts")?;
+    let mut longest = Duration::ZERO;
+    for count in counts {
+        longest = longest.max(between(&since, count));
+        if count.bytes > since.bytes {
+            since = *count;
+        }
+    }
+    Ok(longest)
+}
+
+/// By the guest's clock, which does not go back.
+fn between(earlier: &Count, later: &Count) -> Duration {
+    later.uptime.saturating_sub(earlier.uptime)
+}

@@ -1,0 +1,143 @@
+//! A VM whose owner wrote a pool's name, and nothing else.
+
+use std::time::Duration;
+
+use entropool_tests::cluster::Kubernetes;
+
+use crate::tenant::{Tenant, pool};
+use crate::vm::{FLOOD, IDLE, Vm, pace};
+
+#[test]
+fn a_vm_that_names_a_pool_reads_at_the_rate_of_its_class() {
+    let cluster = Kubernetes::alone().unwrap();
+    cluster.kubevirt().unwrap();
+    pool(&cluster, "metered", "defaultClass: metered", "ceil: 2Ki/s").unwrap();
+    Tenant::held_to(&cluster, "one", "baseline").unwrap();
+    let vm = Vm::create(&cluster, "one", "web", "entropool.io/pool: metered", FLOOD).unwrap();
+    vm.up().unwrap();
+    let rng = vm.rng().unwrap();
+    for part in [
+        "<rng model=",
+        "model='egd'",
+        "path='/run/entropool/egd.sock'",
+        "<reconnect enabled='yes' timeout='1'/>",
+    ] {
+        assert!(rng.contains(part), "{part}: {rng}");
+    }
+    assert_eq!(vm.bound().unwrap(), r#"{"class":"metered","pool":"metered","way":"sidecar"}"#);
+    // Its first bytes are its burst.
+    vm.counts_for(Duration::from_secs(2)).unwrap();
+    let pace = pace(&vm.counts_for(Duration::from_secs(5)).unwrap()).unwrap();
+    assert!((1900.0..2200.0).contains(&pace), "{pace} bytes/s");
+    vm.delete().unwrap();
+    assert_eq!(cluster.ask(&["vms", "-o", "json"]).unwrap().matches("\"one\"").count(), 0);
+}
+
+#[test]
+fn two_classes_share_as_the_tree_says() {
+    let cluster = Kubernetes::alone().unwrap();
+    cluster.kubevirt().unwrap();
+    pool(&cluster, "shared", "rate: 6Ki/s", "weight: 300").unwrap();
+    cluster
+        .apply("apiVersion: entropool.io/v1alpha1\nkind: EntropyClass\nmetadata: {name: lesser}\nspec: {pool: shared, weight: 100}\n")
+        .unwrap();
+    cluster.said("wait --for=condition=Ready --timeout=60s eclass/lesser").unwrap();
+    let vms = [("rich", "shared"), ("poor", "lesser")].map(|(namespace, class)| {
+        Tenant::held_to(&cluster, namespace, "baseline").unwrap();
+        let annotations = format!("entropool.io/pool: shared, entropool.io/class: {class}");
+        Vm::create(&cluster, namespace, "web", &annotations, FLOOD).unwrap()
+    });
+    for vm in &vms {
+        vm.up().unwrap();
+        vm.counts_for(Duration::from_secs(2)).unwrap();
+    }
+    let [rich, poor] =
+        vms.each_ref().map(|vm| pace(&vm.counts_for(Duration::from_secs(5)).unwrap()).unwrap());
+    assert!((2.6..3.4).contains(&(rich / poor)), "{rich} and {poor} bytes/s");
+    assert!((5800.0..6500.0).contains(&(rich + poor)), "{rich} and {poor} bytes/s");
+    for vm in vms {
+        vm.delete().unwrap();
+    }
+}
+
+#[test]
+fn a_third_vm_waits_for_one_of_two_places_and_a_quota_refuses_a_second() {
+    let cluster = Kubernetes::alone().unwrap();
+    cluster.kubevirt().unwrap();
+    pool(&cluster, "pair", "defaultClass: pair", "maxVMs: 2").unwrap();
+    cluster
+        .until_said("get node node1 -o jsonpath={.status.allocatable}", r#""entropool.io/pair":"2""#)
+        .unwrap();
+    for namespace in ["full", "thrifty"] {
+        Tenant::held_to(&cluster, namespace, "baseline").unwrap();
+    }
+    let create =
+        |namespace, name| Vm::create(&cluster, namespace, name, "entropool.io/pool: pair", IDLE).unwrap();
+    let [first, second] = ["a", "b"].map(|name| create("full", name));
+    first.up().unwrap();
+    second.up().unwrap();
+    let third = create("full", "c");
+    cluster.until_said("-n full get events", "Insufficient entropool.io/pair").unwrap();
+    first.delete().unwrap();
+    third.up().unwrap();
+    second.delete().unwrap();
+    third.delete().unwrap();
+
+    cluster.said("-n thrifty create quota one --hard=requests.entropool.io/pair=1").unwrap();
+    let first = create("thrifty", "a");
+    first.up().unwrap();
+    let second = create("thrifty", "b");
+    cluster
+        .until_said(
+            "-n thrifty get events",
+            "exceeded quota: one, requested: requests.entropool.io/pair=1, used: requests.entropool.io/pair=1",
+        )
+        .unwrap();
+    second.delete().unwrap();
+    first.delete().unwrap();
+}
+
+#[test]
+fn a_vm_that_cannot_have_what_it_names_is_refused_with_a_sentence() {
+    let cluster = Kubernetes::alone().unwrap();
+    cluster.kubevirt().unwrap();
+    pool(&cluster, "public", "", "weight: 1").unwrap();
+    pool(&cluster, "private", "allowedNamespaces: {from: None}", "weight: 1").unwrap();
+    Tenant::held_to(&cluster, "hopeful", "baseline").unwrap();
+    let cases = [
+        ("entropool.io/pool: nowhere", "nowhere"),
+        ("entropool.io/pool: private", "namespace hopeful"),
+        ("entropool.io/pool: public, entropool.io/class: private", "private"),
+    ];
+    for (annotations, sentence) in cases {
+        let refused = Vm::create(&cluster, "hopeful", "web", annotations, IDLE).err().unwrap().to_string();
+        assert!(
+            refused.contains("denied the request") && refused.contains(sentence),
+            "{annotations}: {refused}"
+        );
+    }
+}
+
+#[test]
+fn a_vm_that_names_no_pool_never_notices_that_the_controller_is_away() {
+    let cluster = Kubernetes::alone().unwrap();
+    cluster.kubevirt().unwrap();
+    pool(&cluster, "ours", "", "weight: 1").unwrap();
+    Tenant::held_to(&cluster, "apart", "baseline").unwrap();
+    cluster.scale_controller(0).unwrap();
+    let vm = Vm::create(&cluster, "apart", "plain", "", IDLE).unwrap();
+    vm.up().unwrap();
+    assert_eq!((vm.bound().unwrap(), vm.rng().unwrap()), (String::new(), String::new()));
+    let named = Vm::create(&cluster, "apart", "named", "entropool.io/pool: ours", IDLE);
+    let refused = named.err().unwrap().to_string();
+    assert!(refused.contains("failed calling webhook"), "{refused}");
+    cluster.scale_controller(1).unwrap();
+    cluster
+        .until("a VM that is taken", |cluster| {
+            let vm = Vm::create(cluster, "apart", "named", "entropool.io/pool: ours", IDLE)?;
+            vm.up()?;
+            vm.delete().map(Some)
+        })
+        .unwrap();
+    vm.delete().unwrap();
+}
