@@ -4,6 +4,7 @@
 mod args;
 mod ask;
 mod check;
+mod cluster;
 mod daemon;
 mod edit;
 mod egd;
@@ -16,11 +17,16 @@ mod stream;
 mod top;
 mod view;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use args::{Cli, Verb};
 
 fn main() -> ExitCode {
+    let called = std::env::args_os().next().map(PathBuf::from);
+    if called.is_some_and(|path| path.file_name().is_some_and(|name| name == cluster::NAME)) {
+        return cluster::main();
+    }
     match act(&Cli::read()) {
         Ok(code) => code,
         Err(error) => {

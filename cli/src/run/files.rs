@@ -14,7 +14,7 @@ const DEFAULT: &str =
 const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
 
 /// Reads everything below `roots`; without any, one default pool.
-pub(super) fn read(roots: &[PathBuf]) -> Manifest {
+pub(crate) fn read(roots: &[PathBuf]) -> Manifest {
     if roots.is_empty() {
         return manifest::parse("(built in)", DEFAULT);
     }

@@ -20,6 +20,7 @@ use crate::args::RunArgs;
 use live::End;
 
 pub(crate) use changes::{Change, What, changes};
+pub(crate) use files::read as read_manifests;
 pub(crate) use planned::{looked_at, plan};
 
 /// Serves until a signal says otherwise. The process that a person or a service manager starts only sees to it that

@@ -48,10 +48,21 @@ impl ApiServer {
 impl Controller {
     /// Starts a replica of that name, and returns when it is ready to serve.
     pub fn start(api: &ApiServer, name: &str) -> Result<Self> {
+        Self::start_at(api, name, (free()?, free()?))
+    }
+
+    /// Ends it as a crash does, and starts another one at its addresses.
+    pub fn replace(self, api: &ApiServer, name: &str) -> Result<Self> {
+        let addresses = (self.agents, self.http);
+        self.crash()?;
+        Self::start_at(api, name, addresses)
+    }
+
+    fn start_at(api: &ApiServer, name: &str, (agents, http): (SocketAddr, SocketAddr)) -> Result<Self> {
         programs()?;
         let dir = TempDir::with_prefix("entropool-controller-")?;
         let kubeconfig = api.user(CONTROLLER_USER, "system:serviceaccounts")?;
-        let (agents, http, webhooks) = (free()?, free()?, free()?);
+        let webhooks = free()?;
         let log = File::create(dir.path().join("log"))?;
         let child = Command::new(binary::controller()?)
             .env_clear()

@@ -1,6 +1,7 @@
 //! A real Kubernetes, as far as a test needs it: start with [`ApiServer::shared`] where objects are enough, and with
 //! [`Kubernetes::alone`] where pods have to run.
 
+mod agent;
 mod apiserver;
 mod audit;
 mod controller;
@@ -8,6 +9,7 @@ mod kubernetes;
 mod tools;
 mod webhooks;
 
+pub use agent::Agent;
 pub use apiserver::{ApiServer, Part};
 pub use audit::Call;
 pub use controller::{CONTROLLER_USER, Controller, HOOK_IMAGE, NAMESPACE};

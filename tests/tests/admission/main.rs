@@ -3,6 +3,7 @@
 
 mod harness;
 mod kinds;
+mod plugin;
 mod verdicts;
 
 use std::sync::LazyLock;

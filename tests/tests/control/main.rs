@@ -2,6 +2,8 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod edits;
+mod faults;
 mod kubectl;
 mod metrics;
 mod webhooks;
+mod rights;

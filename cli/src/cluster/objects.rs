@@ -1,0 +1,75 @@
+//! What the API server has.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use ::plan::{Labels, Node, Snapshot};
+use anyhow::{Context, Result};
+use api::names::AGENT_LABEL;
+use api::{EntropyClass, EntropyPool};
+use k8s_openapi::api::core::v1::{Namespace, Node as ClusterNode};
+use kube::api::{ListParams, PartialObjectMeta};
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+
+/// So many objects come at once.
+const PAGE: u32 = 500;
+
+/// All pools.
+pub(super) async fn pools(client: &Client) -> Result<Vec<EntropyPool>> {
+    list(client).await
+}
+
+/// All classes.
+pub(super) async fn classes(client: &Client) -> Result<Vec<EntropyClass>> {
+    list(client).await
+}
+
+/// All that a plan is made from, as the controller would make it.
+pub(super) async fn snapshot(client: &Client) -> Result<Snapshot> {
+    let nodes = labels::<ClusterNode>(client).await?;
+    let agents = nodes.into_iter().filter(|(_, labels)| labels.contains_key(AGENT_LABEL));
+    Ok(Snapshot {
+        pools: pools(client).await?,
+        classes: classes(client).await?,
+        namespaces: labels::<Namespace>(client).await?,
+        nodes: agents.map(|(name, labels)| (name, Node { labels })).collect(),
+    })
+}
+
+async fn list<K>(client: &Client) -> Result<Vec<K>>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+{
+    let api = Api::<K>::all(client.clone());
+    let mut params = ListParams::default().limit(PAGE);
+    let mut all = Vec::new();
+    loop {
+        let page = api.list(&params).await.with_context(|| format!("cannot list {}", K::plural(&())))?;
+        all.extend(page.items);
+        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => params = params.continue_token(&token),
+            None => return Ok(all),
+        }
+    }
+}
+
+/// The labels of all objects of a kind: metadata only, since that is all that is looked at.
+async fn labels<K>(client: &Client) -> Result<BTreeMap<String, Labels>>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+{
+    let api = Api::<K>::all(client.clone());
+    let mut params = ListParams::default().limit(PAGE);
+    let mut all = BTreeMap::new();
+    loop {
+        let page =
+            api.list_metadata(&params).await.with_context(|| format!("cannot list {}", K::plural(&())))?;
+        let labelled = |object: PartialObjectMeta<K>| (object.name_any(), object.labels().clone());
+        all.extend(page.items.into_iter().map(labelled));
+        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => params = params.continue_token(&token),
+            None => return Ok(all),
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! `plan`: what applying manifests would change on a cluster's nodes.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use ::plan::{Plan, Refusal, Snapshot};
+use anyhow::{Result, bail};
+use api::manifest::{self, Located, Object, Problem};
+use kube::Client;
+
+use super::objects;
+use crate::args::Format;
+use crate::edit::{self, Edit};
+use crate::{print, run};
+
+/// Prints what would change; it is a failure if anything would be refused.
+pub(super) async fn plan(client: &Client, files: &[PathBuf], format: Format) -> Result<()> {
+    let manifest = run::read_manifests(files);
+    let before = objects::snapshot(client).await?;
+    let problems = problems(&before, &manifest.problems, &manifest.objects);
+    let edit = if problems.is_empty() {
+        planned(&before, &applied(before.clone(), manifest.objects))
+    } else {
+        Edit { refused: problems.iter().map(ToString::to_string).collect(), ..Edit::default() }
+    };
+    match format {
+        Format::Table => print::text(&edit::table(&edit))?,
+        Format::Json => print::json(&edit)?,
+    }
+    match edit.refused.len() {
+        0 => Ok(()),
+        1 => bail!("one thing would be refused"),
+        several => bail!("{several} things would be refused"),
+    }
+}
+
+/// What is wrong with the manifests by themselves, and as edits of what there is.
+fn problems(before: &Snapshot, problems: &[Problem], objects: &[Located]) -> Vec<Problem> {
+    let of_edits = objects.iter().filter_map(|located| {
+        let class = before.classes.iter().find(|class| is_named(&class.metadata.name, &located.object));
+        let old = class.filter(|_| matches!(located.object, Object::Class(_)))?;
+        Some(manifest::transition(&Object::Class(Box::new(old.clone())), located))
+    });
+    problems.iter().cloned().chain(of_edits.flatten()).collect()
+}
+
+fn is_named(name: &Option<String>, object: &Object) -> bool {
+    name.as_deref() == Some(object.name())
+}
+
+/// The snapshot once the objects were applied. What is not among them stays.
+fn applied(mut snapshot: Snapshot, objects: Vec<Located>) -> Snapshot {
+    for located in objects {
+        match located.object {
+            Object::Pool(new) => {
+                match snapshot.pools.iter_mut().find(|it| it.metadata.name == new.metadata.name) {
+                    Some(old) if old.spec == new.spec => {}
+                    Some(old) => {
+                        old.spec = new.spec;
+                        old.metadata.generation = old.metadata.generation.map(|generation| generation + 1);
+                    }
+                    None => snapshot.pools.push(*new),
+                }
+            }
+            Object::Class(new) => {
+                match snapshot.classes.iter_mut().find(|it| it.metadata.name == new.metadata.name) {
+                    Some(old) if old.spec == new.spec => {}
+                    Some(old) => {
+                        old.spec = new.spec;
+                        old.metadata.generation = old.metadata.generation.map(|generation| generation + 1);
+                    }
+                    None => snapshot.classes.push(*new),
+                }
+            }
+        }
+    }
+    snapshot
+}
+
+/// The difference that the controller would make of it. What is wrong already is not the edit's doing.
+fn planned(before: &Snapshot, after: &Snapshot) -> Edit {
+    let (old, new) = (::plan::plan(before), ::plan::plan(after));
+    let nodes =
+        new.nodes.iter().filter_map(|(node, config)| Some((&**node, &**old.nodes.get(node)?, &**config)));
+    let mut edit = Edit::of(nodes);
+    edit.refused = fresh(old.refusals(), new.refusals());
+    edit.noted = fresh(old.standing(), new.standing());
+    if new.nodes.is_empty() {
+        edit.noted.push(nobody(&new));
+    }
+    edit
+}
+
+fn fresh<'a>(old: impl Iterator<Item = &'a Refusal>, new: impl Iterator<Item = &'a Refusal>) -> Vec<String> {
+    let old: BTreeSet<_> = old.map(ToString::to_string).collect();
+    new.map(ToString::to_string).filter(|sentence| !old.contains(sentence)).collect()
+}
+
+fn nobody(plan: &Plan) -> String {
+    let (pools, classes) = (plan.pools.len(), plan.classes.len());
+    format!(
+        "no node has an agent, so nothing serves these {pools} pools and {classes} classes: see `kubectl get nodes -L entropool.io/agent`"
+    )
+}

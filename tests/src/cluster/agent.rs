@@ -1,0 +1,162 @@
+//! A node's agent as a process, which proves who it is as one in a pod does.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use tempfile::TempDir;
+
+use super::controller::NAMESPACE;
+use super::{ApiServer, Controller};
+use crate::binary;
+
+const AUDIENCE: &str = "controller.entropool.io";
+const LOOK: Duration = Duration::from_millis(100);
+
+/// The agent of one node. Dropped, it is killed.
+pub struct Agent {
+    child: Child,
+    dir: TempDir,
+    node: String,
+}
+
+impl ApiServer {
+    /// Makes a node, and the agent's pod on it. There is no kubelet: nothing runs because of it.
+    pub fn add_node(&self, node: &str) -> Result<()> {
+        let node = format!("apiVersion: v1\nkind: Node\nmetadata: {{name: {node}}}\n---\n{}", pod(node));
+        let made = self.feed(["apply", "--server-side", "--filename=-"], &node)?;
+        ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        Ok(())
+    }
+
+    /// The token that the kubelet would give to the agent's pod on that node.
+    pub fn agent_token(&self, node: &str) -> Result<String> {
+        let pod = format!("--bound-object-name=entropool-agent-{node}");
+        let namespace = format!("--namespace={NAMESPACE}");
+        let audience = format!("--audience={AUDIENCE}");
+        let words = ["create", "token", "entropool-agent", "--bound-object-kind=Pod"];
+        self.said(words.iter().copied().chain([&*pod, &*namespace, &*audience]))
+    }
+
+    /// What the controller's certificate is signed with, in PEM.
+    pub fn controllers_authority(&self) -> Result<String> {
+        let namespace = format!("--namespace={NAMESPACE}");
+        let path = r"--output=jsonpath={.data.ca\.crt}";
+        self.said(["get", "configmap", "entropool-ca", &namespace, path])
+    }
+}
+
+fn pod(node: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: entropool-agent-{node}, namespace: {NAMESPACE}}}\nspec:\n  \
+         nodeName: {node}\n  serviceAccountName: entropool-agent\n  containers:\n  - {{name: agent, image: none}}\n"
+    )
+}
+
+impl Agent {
+    /// Starts the agent of a node, which is made if it is not there, and returns when it is connected.
+    pub fn start(api: &ApiServer, controller: &Controller, node: &str) -> Result<Self> {
+        api.add_node(node)?;
+        let dir = TempDir::with_prefix("entropool-agent-")?;
+        fs::write(dir.path().join("token"), api.agent_token(node)?.trim_end())?;
+        fs::write(dir.path().join("ca.crt"), api.controllers_authority()?)?;
+        let mut agent = Self { child: spawn(dir.path(), controller, node)?, dir, node: node.to_owned() };
+        agent.wait_for_log("subscribed")?;
+        Ok(agent)
+    }
+
+    /// Starts it again after a crash, in the directories it had.
+    pub fn crash(&mut self, controller: &Controller) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        self.child = spawn(self.dir.path(), controller, &self.node)?;
+        Ok(())
+    }
+
+    /// The name of its node.
+    pub fn node(&self) -> &str {
+        &self.node
+    }
+
+    /// What it has logged, over all its starts.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+    }
+
+    /// Waits until its log has these words.
+    pub fn wait_for_log(&mut self, words: &str) -> Result<()> {
+        for _ in 0..600 {
+            if self.log().contains(words) {
+                return Ok(());
+            }
+            if let Some(status) = self.child.try_wait()? {
+                bail!("the agent of {} ended with {status}:\n{}", self.node, self.log());
+            }
+            thread::sleep(LOOK);
+        }
+        bail!("the agent of {} never logged {words:?}:\n{}", self.node, self.log())
+    }
+
+    /// What a verb of `entropool` that asks this agent prints.
+    pub fn ask(&self, words: &[&str]) -> Result<String> {
+        let Output { status, stdout, stderr } = Command::new(binary::entropool()?)
+            .arg("--api")
+            .arg(self.dir.path().join("run/api.sock"))
+            .args(words)
+            .output()?;
+        ensure!(status.success(), "{words:?}: {}", String::from_utf8_lossy(&stderr));
+        Ok(String::from_utf8(stdout)?)
+    }
+
+    /// Where a VM of that name finds its socket.
+    pub fn socket(&self, vm: &str) -> PathBuf {
+        self.dir.path().join("run/vm").join(vm).join("egd.sock")
+    }
+
+    /// Asks until the answer has these words.
+    pub fn wait_for(&self, words: &[&str], text: &str) -> Result<String> {
+        let mut last = String::new();
+        for _ in 0..300 {
+            last = self.ask(words)?;
+            if last.contains(text) {
+                return Ok(last);
+            }
+            thread::sleep(LOOK);
+        }
+        bail!("the agent of {} does not answer {text:?} to {words:?}, but:\n{last}", self.node)
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        // It may have ended before.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("the log of the agent of {}:\n{}", self.node, self.log());
+        }
+    }
+}
+
+fn spawn(dir: &Path, controller: &Controller, node: &str) -> Result<Child> {
+    let log = File::options().create(true).append(true).open(dir.join("log"))?;
+    Command::new(binary::agent()?)
+        .env_clear()
+        .args(["--node", node, "--controller", &format!("https://{}", controller.agents)])
+        .arg("--token-file")
+        .arg(dir.join("token"))
+        .arg("--ca-file")
+        .arg(dir.join("ca.crt"))
+        .arg("--run-dir")
+        .arg(dir.join("run"))
+        .arg("--state-dir")
+        .arg(dir.join("state"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .context("the agent does not start")
+}

@@ -1,0 +1,87 @@
+//! `kubectl entropool`, found and called by `kubectl`.
+
+use std::env;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Output;
+
+use entropool_tests::binary;
+
+use super::server;
+
+const OBJECTS: &str = "\
+apiVersion: v1
+kind: Node
+metadata: {name: with-agent, labels: {entropool.io/agent: ready}}
+---
+apiVersion: entropool.io/v1alpha1
+kind: EntropyPool
+metadata: {name: planned}
+spec: {rate: 64Ki/s}
+---
+apiVersion: entropool.io/v1alpha1
+kind: EntropyClass
+metadata: {name: planned-gold}
+spec: {pool: planned, rate: 32Ki/s}
+";
+
+/// Runs `kubectl entropool` with that kubeconfig, and a file `edit.yaml` in its directory.
+fn plugin(kubeconfig: &Path, words: &[&str], edit: &str) -> Output {
+    let dir = tempfile::tempdir().unwrap();
+    symlink(binary::entropool().unwrap(), dir.path().join("kubectl-entropool")).unwrap();
+    std::fs::write(dir.path().join("edit.yaml"), edit).unwrap();
+    let paths = [dir.path().to_owned()].into_iter().chain(env::split_paths(&env::var_os("PATH").unwrap()));
+    let mut command = server().kubectl_as(kubeconfig, ["entropool"].iter().chain(words));
+    command.env("PATH", env::join_paths(paths).unwrap()).current_dir(dir.path()).output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&[&*output.stdout, &*output.stderr].concat()).into_owned()
+}
+
+fn apply() {
+    let output = server().feed(["apply", "--server-side", "--filename=-"], OBJECTS).unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+}
+
+#[test]
+fn an_edit_of_a_clusters_objects_is_planned_without_being_made() {
+    apply();
+    let class = OBJECTS.split("---\n").last().unwrap();
+    let admin = server().kubeconfig();
+    let lower = plugin(&admin, &["plan", "--file", "edit.yaml"], &class.replace("32Ki/s", "16Ki/s"));
+    assert!(lower.status.success(), "{}", said(&lower));
+    let line = said(&lower).lines().find(|line| line.contains("planned-gold")).unwrap().to_owned();
+    assert!(line.contains("loses") && line.contains("rate 32Ki/s -> 16Ki/s"), "{line}");
+
+    let over = plugin(&admin, &["plan", "--file", "edit.yaml"], &class.replace("32Ki/s", "65Ki/s"));
+    assert_eq!(over.status.code(), Some(1));
+    assert!(said(&over).contains("65Ki/s is more than the 64Ki/s that pool planned has"), "{}", said(&over));
+
+    let moved =
+        plugin(&admin, &["plan", "--file", "edit.yaml"], &class.replace("pool: planned,", "pool: other,"));
+    assert!(
+        said(&moved).contains("edit.yaml:4: EntropyClass planned-gold: spec.pool: a class stays in its pool"),
+        "{}",
+        said(&moved)
+    );
+    let rate = server().said(["get", "eclass", "planned-gold", "--output=jsonpath={.spec.rate}"]).unwrap();
+    assert_eq!(rate, "32Ki/s");
+}
+
+#[test]
+fn objects_are_listed_with_the_callers_own_rights() {
+    apply();
+    let listed = plugin(&server().kubeconfig(), &["classes", "--pool", "planned"], "");
+    let text = said(&listed);
+    assert!(listed.status.success() && text.contains("planned-gold"), "{text}");
+    let document = plugin(&server().kubeconfig(), &["pools", "--output", "json"], "");
+    let document: serde_json::Value = serde_json::from_slice(&document.stdout).unwrap();
+    assert!(document["pools"].as_array().unwrap().iter().any(|pool| pool["metadata"]["name"] == "planned"));
+
+    let stranger = server().user("stranger", "none").unwrap();
+    let refused = plugin(&stranger, &["pools"], "");
+    assert_eq!(refused.status.code(), Some(1));
+    let text = said(&refused);
+    assert!(text.contains("cannot list entropypools") && text.contains("forbidden"), "{text}");
+}
