@@ -11,32 +11,32 @@ use anyhow::{Context, Error, Result, ensure};
 /// a test only by chance, so the first who asks has it built.
 pub fn entropool() -> Result<PathBuf> {
     static BUILT: Built = Built::new();
-    once(&BUILT, "entropool-cli", "entropool")
+    once(&BUILT, "entropool")
 }
 
 /// Path of an `entropool-controller`, likewise.
 pub fn controller() -> Result<PathBuf> {
     static BUILT: Built = Built::new();
-    once(&BUILT, "entropool-controller", "entropool-controller")
+    once(&BUILT, "entropool-controller")
 }
 
 /// Path of an `entropool-agent`, likewise.
 pub fn agent() -> Result<PathBuf> {
     static BUILT: Built = Built::new();
-    once(&BUILT, "entropool-agent", "entropool-agent")
+    once(&BUILT, "entropool-agent")
 }
 
 /// Path of an `entropool-hook`, likewise.
 pub fn hook() -> Result<PathBuf> {
     static BUILT: Built = Built::new();
-    once(&BUILT, "entropool-hook", "entropool-hook")
+    once(&BUILT, "entropool-hook")
 }
 
 type Built = OnceLock<Result<PathBuf, String>>;
 
-fn once(built: &'static Built, package: &str, program: &str) -> Result<PathBuf> {
+fn once(built: &'static Built, program: &str) -> Result<PathBuf> {
     // A failure is kept as well: it would take as long to fail again for each test.
-    let built = built.get_or_init(|| build(package, program).map_err(|error| format!("{error:#}")));
+    let built = built.get_or_init(|| build(program).map_err(|error| format!("{error:#}")));
     built.clone().map_err(Error::msg)
 }
 
@@ -54,7 +54,9 @@ fn profile_dir() -> Result<PathBuf> {
     Ok(if dir.ends_with("deps") { dir.parent().unwrap_or(dir) } else { dir }.to_owned())
 }
 
-fn build(package: &str, program: &str) -> Result<PathBuf> {
+/// The features are those of the whole workspace, as in `make test`: of a package by itself cargo would compile most
+/// of what it depends on once more, for other features.
+fn build(program: &str) -> Result<PathBuf> {
     let profile = profile_dir()?;
     let target = profile.parent().context("a target directory has a name")?;
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -65,7 +67,7 @@ fn build(package: &str, program: &str) -> Result<PathBuf> {
         command.env_remove(name);
     }
     let output = command
-        .args(["build", "--quiet", "--package", package, "--bin", program, "--target-dir"])
+        .args(["build", "--quiet", "--workspace", "--all-features", "--bin", program, "--target-dir"])
         .arg(target)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()?;

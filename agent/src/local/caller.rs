@@ -8,8 +8,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::UnixStream;
-use tokio::net::unix::UCred;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Sleep, sleep};
 use tonic::transport::server::Connected;
@@ -36,28 +34,26 @@ impl Seats {
 
 /// A connection that has a place for as long as it lasts.
 #[derive(Debug)]
-pub(crate) struct Caller {
-    stream: UnixStream,
+pub(crate) struct Caller<S> {
+    stream: S,
     /// Until its first byte.
     patience: Option<Pin<Box<Sleep>>>,
     _seat: OwnedSemaphorePermit,
 }
 
-impl Caller {
-    pub(super) fn new(stream: UnixStream, seat: OwnedSemaphorePermit) -> Self {
+impl<S> Caller<S> {
+    pub(super) fn new(stream: S, seat: OwnedSemaphorePermit) -> Self {
         Self { stream, patience: Some(Box::pin(sleep(SILENT))), _seat: seat }
     }
 }
 
-impl Connected for Caller {
-    type ConnectInfo = Option<UCred>;
+impl<S> Connected for Caller<S> {
+    type ConnectInfo = ();
 
-    fn connect_info(&self) -> Self::ConnectInfo {
-        self.stream.peer_cred().ok()
-    }
+    fn connect_info(&self) -> Self::ConnectInfo {}
 }
 
-impl AsyncRead for Caller {
+impl<S: AsyncRead + Unpin> AsyncRead for Caller<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -77,7 +73,7 @@ impl AsyncRead for Caller {
     }
 }
 
-impl AsyncWrite for Caller {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Caller<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -10,14 +10,17 @@ pub(crate) mod sources;
 mod tests;
 
 use std::convert::Infallible;
+use std::future::pending;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use proto::local::local_server::LocalServer;
-use tokio::net::UnixListener;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::StreamExt;
@@ -45,6 +48,9 @@ const WAITING: usize = 16;
 
 /// Before the next caller is accepted after one could not be.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How often, and how far apart, an address that another process leaves is asked for.
+const TRIES: u32 = 100;
+const BETWEEN: Duration = Duration::from_millis(50);
 
 /// Whoever runs the daemon.
 pub trait Host: Send + Sync + 'static {
@@ -79,14 +85,20 @@ pub struct LocalApi {
 }
 
 impl LocalApi {
-    /// Answers on `socket`, and takes over SIGTERM and SIGINT.
-    pub fn serve(socket: ApiSocket, agent: Arc<Agent>, host: Arc<dyn Host>) -> Result<Self, ServeError> {
+    /// Answers on `socket`, and at `address` if there is one, and takes over SIGTERM and SIGINT. Whoever reaches the
+    /// address may do all that the socket's owner may.
+    pub fn serve(
+        socket: ApiSocket,
+        address: Option<SocketAddr>,
+        agent: Arc<Agent>,
+        host: Arc<dyn Host>,
+    ) -> Result<Self, ServeError> {
         let listener = socket.listener().map_err(ServeError::Setup)?;
         let (stop, stopped) = oneshot::channel();
         let (up, is_up) = std::sync::mpsc::channel();
         let thread = thread::Builder::new()
             .name("local-api".to_owned())
-            .spawn(move || run(listener, agent, host, stopped, &up))
+            .spawn(move || run(listener, address, agent, host, stopped, &up))
             .map_err(ServeError::Thread)?;
         is_up
             .recv()
@@ -118,6 +130,7 @@ impl LocalApi {
 
 fn run(
     listener: std::os::unix::net::UnixListener,
+    address: Option<SocketAddr>,
     agent: Arc<Agent>,
     host: Arc<dyn Host>,
     stopped: oneshot::Receiver<()>,
@@ -133,7 +146,7 @@ fn run(
             Err(error) => drop(up.send(Err(error))),
             Ok((listener, signals)) => {
                 let _ = up.send(Ok(()));
-                answer_until(listener, agent, host, signals, stopped).await;
+                answer_until(listener, address, agent, host, signals, stopped).await;
             }
         }
     });
@@ -143,40 +156,81 @@ fn run(
 
 async fn answer_until(
     listener: UnixListener,
+    address: Option<SocketAddr>,
     agent: Arc<Agent>,
     host: Arc<dyn Host>,
     mut signals: Signals,
     mut stopped: oneshot::Receiver<()>,
 ) {
-    let (connections, accepted) = mpsc::channel(1);
     let service = LocalServer::new(Service::new(agent, Arc::clone(&host))).max_decoding_message_size(REQUEST);
+    let mut far = pin!(answer_at(address, service.clone()));
+    let near = async move || listener.accept().await.map(|(stream, _)| stream);
+    let mut near = pin!(answer(near, service));
+    loop {
+        tokio::select! {
+            signal = signals.next() => host.stop(signal),
+            _ = &mut stopped => return,
+            // None of them ends by itself.
+            () = &mut near => return,
+            () = &mut far => return,
+        }
+    }
+}
+
+/// Answers those who come by TCP. That they cannot come is no reason not to answer the others.
+async fn answer_at(address: Option<SocketAddr>, service: LocalServer<Service>) {
+    let Some(address) = address else { return pending().await };
+    match freed(address).await {
+        Ok(listener) => {
+            answer(async move || listener.accept().await.map(|(stream, _)| stream), service).await;
+        }
+        Err(error) => {
+            tracing::error!(%address, %error, "the local API is not served at its address");
+            pending::<()>().await;
+        }
+    }
+}
+
+/// The address, once the process before this one has left it.
+async fn freed(address: SocketAddr) -> io::Result<TcpListener> {
+    for _ in 0..TRIES {
+        match TcpListener::bind(address).await {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => tokio::time::sleep(BETWEEN).await,
+            bound => return bound,
+        }
+    }
+    TcpListener::bind(address).await
+}
+
+async fn answer<S>(next: impl AsyncFn() -> io::Result<S>, service: LocalServer<Service>)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let (connections, accepted) = mpsc::channel(1);
     let answering = tonic::transport::Server::builder()
         .max_concurrent_streams(CALLS)
         .http2_max_header_list_size(HEADERS)
         .http2_keepalive_interval(Some(ALIVE))
         .http2_keepalive_timeout(Some(ALIVE))
         .serve_with_incoming(service, ReceiverStream::new(accepted).map(Ok::<_, Infallible>));
-    let mut answering = pin!(answering);
-    let mut accepting = pin!(accept(listener, connections));
-    loop {
-        tokio::select! {
-            signal = signals.next() => host.stop(signal),
-            _ = &mut stopped => return,
-            // Neither ends before the other.
-            () = &mut accepting => return,
-            _ = &mut answering => return,
-        }
+    tokio::select! {
+        _ = answering => {}
+        () = accept_each(next, connections) => {}
     }
 }
 
 /// Hands on whoever connects, while there is a seat. When descriptors run out it waits for some: the listener stays readable meanwhile,
 /// and a loop without the wait would spin.
-pub(crate) async fn accept(listener: UnixListener, connections: mpsc::Sender<Caller>) {
+pub(crate) async fn accept(listener: UnixListener, connections: mpsc::Sender<Caller<UnixStream>>) {
+    accept_each(async || listener.accept().await.map(|(stream, _)| stream), connections).await;
+}
+
+async fn accept_each<S>(next: impl AsyncFn() -> io::Result<S>, connections: mpsc::Sender<Caller<S>>) {
     let seats = Seats::new();
     loop {
         let seat = seats.take().await;
-        match listener.accept().await {
-            Ok((connection, _)) => {
+        match next().await {
+            Ok(connection) => {
                 if connections.send(Caller::new(connection, seat)).await.is_err() {
                     return;
                 }

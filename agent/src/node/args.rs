@@ -67,6 +67,11 @@ pub struct Args {
     /// Group that owns the sockets [default: 107, that of QEMU in pods, where --kubelet-dir is given]
     #[arg(long, value_name = "GID", env = "ENTROPOOL_SOCKET_GROUP", hide_env_values = true)]
     pub socket_group: Option<u32>,
+    /// Answer the local API on a port of the loopback interface as well, as in a pod for `kubectl entropool`
+    ///
+    /// Whoever reaches it may do all that the owner of api.sock may: it is for a network namespace of the agent's own.
+    #[arg(long, value_name = "127.0.0.1:PORT", env = "ENTROPOOL_LOCAL", hide_env_values = true, value_parser = loopback)]
+    pub local: Option<SocketAddr>,
     /// Character devices that a pool may draw from, instead of /dev/hwrng
     #[arg(long = "allow-device", value_name = "PATH", num_args = 1.., default_value = "/dev/hwrng")]
     pub devices: Vec<PathBuf>,
@@ -89,6 +94,16 @@ pub struct Args {
     /// Let pools draw from regular files, which are not random: for tests
     #[arg(long)]
     pub allow_test_sources: bool,
+}
+
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr =
+        text.parse().map_err(|_| "write a loopback address and a port: 127.0.0.1:9091".to_owned())?;
+    if address.ip().is_loopback() {
+        Ok(address)
+    } else {
+        Err(format!("{} is not this machine alone: write 127.0.0.1:{}", address.ip(), address.port()))
+    }
 }
 
 impl Args {

@@ -93,7 +93,7 @@ fn serve(
 ) -> Result<Node> {
     let Begun { agent, held, keeper, listening, metrics, pods, relieved } = begun;
     let door = door(directories, birth, events.clone());
-    let api = LocalApi::serve(listening, Arc::clone(&agent), Arc::new(events.clone()))?;
+    let api = LocalApi::serve(listening, args.local, Arc::clone(&agent), Arc::new(events.clone()))?;
     let target = args.target();
     tracing::info!(
         api = %directories.run.join("api.sock").display(),

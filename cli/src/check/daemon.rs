@@ -18,11 +18,20 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
         }
     };
     let mut findings = all("daemon", &format!("it answers at {api}"), Verdict::Wrong, Vec::new());
-    findings.extend(pools(running));
-    findings.extend(sources(running));
-    findings.extend(classes(running));
-    findings.extend(vms(running, &facts.missing));
+    findings.extend(judge_running(running));
+    let gone = |socket| format!("{socket} was removed: detach its VM and attach it again");
+    findings.extend(all(
+        "sockets",
+        "every VM has its socket",
+        Verdict::Wrong,
+        facts.missing.iter().map(gone).collect(),
+    ));
     findings
+}
+
+/// What a daemon's answers say.
+pub(crate) fn judge_running(running: &Running) -> Vec<Finding> {
+    [pools(running), sources(running), classes(running), waiting(running)].concat()
 }
 
 fn pools(running: &Running) -> Vec<Finding> {
@@ -57,14 +66,9 @@ fn classes(running: &Running) -> Vec<Finding> {
     .concat()
 }
 
-fn vms(running: &Running, missing: &[String]) -> Vec<Finding> {
+fn waiting(running: &Running) -> Vec<Finding> {
     let waits = running.vms.iter().filter_map(waits_long).collect();
-    let gone = |socket| format!("{socket} was removed: detach its VM and attach it again");
-    [
-        all("waiting", "no VM has waited for over 10 s", Verdict::Warning, waits),
-        all("sockets", "every VM has its socket", Verdict::Wrong, missing.iter().map(gone).collect()),
-    ]
-    .concat()
+    all("waiting", "no VM has waited for over 10 s", Verdict::Warning, waits)
 }
 
 fn silent(pool: &Pool) -> Option<String> {

@@ -15,8 +15,11 @@ use crate::args::{CheckArgs, Format, Global};
 use crate::daemon::{Daemon, Filter};
 use crate::{print, run};
 
-use facts::{Facts, Running};
-use finding::{Finding, Verdict};
+pub(crate) use daemon::judge_running;
+pub(crate) use facts::Running;
+pub(crate) use finding::{Finding, Verdict, all};
+
+use facts::Facts;
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -26,10 +29,14 @@ struct Document<'a> {
 /// Prints what was found; it is a failure if anything is wrong.
 pub(crate) async fn check(global: &Global, args: &CheckArgs) -> Result<()> {
     let facts = gather(global, args).await;
-    let findings = judge(&facts);
-    match global.output {
-        Format::Table => print::text(&render::text(&findings))?,
-        Format::Json => print::json(&Document { checks: &findings })?,
+    tell(&judge(&facts), global.output)
+}
+
+/// Prints findings; it is a failure if anything is wrong.
+pub(crate) fn tell(findings: &[Finding], output: Format) -> Result<()> {
+    match output {
+        Format::Table => print::text(&render::text(findings))?,
+        Format::Json => print::json(&Document { checks: findings })?,
     }
     match findings.iter().filter(|finding| finding.verdict == Verdict::Wrong).count() {
         0 => Ok(()),
@@ -52,7 +59,11 @@ async fn gather(global: &Global, args: &CheckArgs) -> Facts {
 }
 
 async fn running(global: &Global) -> Result<Running> {
-    let mut daemon = Daemon::connect(&global.api).await?;
+    ask(Daemon::connect(&global.api).await?).await
+}
+
+/// All that a daemon is asked.
+pub(crate) async fn ask(mut daemon: Daemon) -> Result<Running> {
     Ok(Running {
         pools: daemon.pools().await?,
         classes: daemon.classes(None).await?,

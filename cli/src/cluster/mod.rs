@@ -1,8 +1,13 @@
 //! `kubectl entropool`: the same program by another name, asking a cluster with its caller's own rights.
 
+mod agents;
 mod args;
+mod check;
+mod live;
+mod nodes;
 mod objects;
 mod plan;
+mod pods;
 mod tables;
 
 use std::process::ExitCode;
@@ -13,8 +18,8 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde_json::json;
 
-use self::args::{ClusterArgs, ClusterVerb};
-use crate::args::Format;
+use self::args::{ClusterArgs, ClusterVerb, Global};
+use crate::args::{Format, SourcesVerb};
 use crate::ask::block_on;
 use crate::print;
 
@@ -33,28 +38,42 @@ pub(crate) fn main() -> ExitCode {
 }
 
 async fn act(args: &ClusterArgs) -> Result<()> {
-    let client = client(args).await?;
+    let client = &client(&args.global).await?;
+    let global = &args.global;
+    let namespace = global.namespace.as_deref();
     match &args.verb {
         ClusterVerb::Pools => {
-            let pools = objects::pools(&client).await?;
-            match args.output {
+            let pools = objects::pools(client).await?;
+            match global.output {
                 Format::Table => print::text(&tables::pools(&pools)),
                 Format::Json => print::json(&json!({ "pools": pools })),
             }
         }
         ClusterVerb::Classes { pool } => {
-            let mut classes = objects::classes(&client).await?;
+            let mut classes = objects::classes(client).await?;
             classes.retain(|class| pool.as_ref().is_none_or(|pool| *pool == *class.spec.pool));
-            match args.output {
+            match global.output {
                 Format::Table => print::text(&tables::classes(&classes)),
                 Format::Json => print::json(&json!({ "classes": classes })),
             }
         }
-        ClusterVerb::Plan { files } => plan::plan(&client, files, args.output).await,
+        ClusterVerb::Nodes => nodes::nodes(client, global.output).await,
+        ClusterVerb::Vms(place) => live::vms(client, global, place, false).await,
+        ClusterVerb::Waiting(place) => live::vms(client, global, place, true).await,
+        ClusterVerb::Sources { place, verb: None } => live::sources(client, global, place).await,
+        ClusterVerb::Sources { place, verb: Some(SourcesVerb::Retest { name }) } => {
+            live::retest(client, global, place, name).await
+        }
+        ClusterVerb::Top { node, top } => live::top(client, global, node, top).await,
+        ClusterVerb::Explain(name) => live::explain(client, global, name).await,
+        ClusterVerb::Move { vm, class } => pods::move_to(client, namespace, &vm.vm, class).await,
+        ClusterVerb::Detach(name) => live::detach(client, global, name).await,
+        ClusterVerb::Plan { files } => plan::plan(client, files, global.output).await,
+        ClusterVerb::Check(place) => check::check(client, global, place).await,
     }
 }
 
-async fn client(args: &ClusterArgs) -> Result<Client> {
+async fn client(args: &Global) -> Result<Client> {
     let options = KubeConfigOptions { context: args.context.clone(), ..KubeConfigOptions::default() };
     let config = match &args.kubeconfig {
         Some(path) => {

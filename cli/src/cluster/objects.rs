@@ -37,7 +37,7 @@ pub(super) async fn snapshot(client: &Client) -> Result<Snapshot> {
     })
 }
 
-async fn list<K>(client: &Client) -> Result<Vec<K>>
+pub(super) async fn list<K>(client: &Client) -> Result<Vec<K>>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
 {
@@ -54,19 +54,27 @@ where
     }
 }
 
-/// The labels of all objects of a kind: metadata only, since that is all that is looked at.
+/// The labels of all objects of a kind.
 async fn labels<K>(client: &Client) -> Result<BTreeMap<String, Labels>>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+{
+    let all = metadata::<K>(client).await?;
+    Ok(all.into_iter().map(|object| (object.name_any(), object.labels().clone())).collect())
+}
+
+/// The metadata of all objects of a kind, where that is all that is looked at.
+pub(super) async fn metadata<K>(client: &Client) -> Result<Vec<PartialObjectMeta<K>>>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
 {
     let api = Api::<K>::all(client.clone());
     let mut params = ListParams::default().limit(PAGE);
-    let mut all = BTreeMap::new();
+    let mut all = Vec::new();
     loop {
         let page =
             api.list_metadata(&params).await.with_context(|| format!("cannot list {}", K::plural(&())))?;
-        let labelled = |object: PartialObjectMeta<K>| (object.name_any(), object.labels().clone());
-        all.extend(page.items.into_iter().map(labelled));
+        all.extend(page.items);
         match page.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => params = params.continue_token(&token),
             None => return Ok(all),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use ::plan::{Plan, Refusal, Snapshot};
 use anyhow::{Result, bail};
 use api::manifest::{self, Located, Object, Problem};
-use kube::Client;
+use kube::{Client, Resource};
 
 use super::objects;
 use crate::args::Format;
@@ -37,44 +37,39 @@ pub(super) async fn plan(client: &Client, files: &[PathBuf], format: Format) -> 
 /// What is wrong with the manifests by themselves, and as edits of what there is.
 fn problems(before: &Snapshot, problems: &[Problem], objects: &[Located]) -> Vec<Problem> {
     let of_edits = objects.iter().filter_map(|located| {
-        let class = before.classes.iter().find(|class| is_named(&class.metadata.name, &located.object));
+        let class =
+            before.classes.iter().find(|class| is_named(class.metadata.name.as_ref(), &located.object));
         let old = class.filter(|_| matches!(located.object, Object::Class(_)))?;
         Some(manifest::transition(&Object::Class(Box::new(old.clone())), located))
     });
     problems.iter().cloned().chain(of_edits.flatten()).collect()
 }
 
-fn is_named(name: &Option<String>, object: &Object) -> bool {
-    name.as_deref() == Some(object.name())
+fn is_named(name: Option<&String>, object: &Object) -> bool {
+    name.is_some_and(|name| *name == object.name())
 }
 
 /// The snapshot once the objects were applied. What is not among them stays.
 fn applied(mut snapshot: Snapshot, objects: Vec<Located>) -> Snapshot {
     for located in objects {
         match located.object {
-            Object::Pool(new) => {
-                match snapshot.pools.iter_mut().find(|it| it.metadata.name == new.metadata.name) {
-                    Some(old) if old.spec == new.spec => {}
-                    Some(old) => {
-                        old.spec = new.spec;
-                        old.metadata.generation = old.metadata.generation.map(|generation| generation + 1);
-                    }
-                    None => snapshot.pools.push(*new),
-                }
-            }
-            Object::Class(new) => {
-                match snapshot.classes.iter_mut().find(|it| it.metadata.name == new.metadata.name) {
-                    Some(old) if old.spec == new.spec => {}
-                    Some(old) => {
-                        old.spec = new.spec;
-                        old.metadata.generation = old.metadata.generation.map(|generation| generation + 1);
-                    }
-                    None => snapshot.classes.push(*new),
-                }
-            }
+            Object::Pool(new) => put(&mut snapshot.pools, *new, |pool| &mut pool.spec),
+            Object::Class(new) => put(&mut snapshot.classes, *new, |class| &mut class.spec),
         }
     }
     snapshot
+}
+
+/// As the API server does it: a spec that is another one is another generation.
+fn put<K: Resource, S: PartialEq>(all: &mut Vec<K>, mut new: K, spec: fn(&mut K) -> &mut S) {
+    let Some(old) = all.iter_mut().find(|it| it.meta().name == new.meta().name) else {
+        all.push(new);
+        return;
+    };
+    if spec(old) != spec(&mut new) {
+        std::mem::swap(spec(old), spec(&mut new));
+        old.meta_mut().generation = old.meta().generation.map(|generation| generation + 1);
+    }
 }
 
 /// The difference that the controller would make of it. What is wrong already is not the edit's doing.

@@ -61,7 +61,7 @@ pub(super) fn classes(classes: &[EntropyClass]) -> String {
         let effective = status.effective.unwrap_or_default();
         wrong.push_str(&why("class", &name, &status.conditions));
         table.row([
-            class.spec.pool.to_string(),
+            class.spec.pool.clone(),
             name,
             class.spec.parent.as_ref().map(ToString::to_string).unwrap_or_default(),
             ready(&status.conditions),

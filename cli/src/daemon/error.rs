@@ -13,7 +13,7 @@ pub(crate) enum DaemonError {
     /// Nobody listens, or not for us.
     Connect { socket: PathBuf, source: io::Error },
     /// Whoever listens does not speak the local API.
-    Speak { socket: PathBuf, source: tonic::transport::Error },
+    Speak { place: String, source: tonic::transport::Error },
     /// The daemon refused; it says why.
     Refused(Box<Status>),
     /// The daemon went away while it was asked.
@@ -26,9 +26,7 @@ impl Display for DaemonError {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connect { socket, source } => connect(socket, source, f),
-            Self::Speak { socket, .. } => {
-                write!(f, "{} is not the local API of an entropool daemon", socket.display())
-            }
+            Self::Speak { place, .. } => write!(f, "{place} is not the local API of an entropool daemon"),
             Self::Refused(status) => f.write_str(status.message()),
             Self::Gone => f.write_str("the daemon ended before it answered"),
             Self::Empty => {

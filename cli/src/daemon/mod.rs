@@ -13,6 +13,7 @@ use proto::local::{
     AttachRequest, Client as WireClient, DetachRequest, ExplainRequest, ListClassesRequest, ListPoolsRequest,
     ListSourcesRequest, ListVmsRequest, MoveRequest, RetestSourceRequest, Tree as WireTree, WatchTreeRequest,
 };
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 use tonic::Streaming;
 use tonic::transport::{Channel, Endpoint, Uri};
@@ -42,6 +43,14 @@ impl Daemon {
         let stream = UnixStream::connect(socket)
             .await
             .map_err(|source| DaemonError::Connect { socket: socket.to_owned(), source })?;
+        Self::over(stream, &socket.display().to_string()).await
+    }
+
+    /// Speaks with whoever is at the other end of a stream, which is called `place`.
+    pub(crate) async fn over<S>(stream: S, place: &str) -> Result<Self, DaemonError>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
         // One stream is all there is: a daemon that goes is an error, not a reason to dial again.
         let mut stream = Some(TokioIo::new(stream));
         let connector = service_fn(move |_: Uri| {
@@ -51,7 +60,7 @@ impl Daemon {
         let channel = Endpoint::from_static("http://daemon")
             .connect_with_connector(connector)
             .await
-            .map_err(|source| DaemonError::Speak { socket: socket.to_owned(), source })?;
+            .map_err(|source| DaemonError::Speak { place: place.to_owned(), source })?;
         Ok(Self { client: LocalClient::new(channel) })
     }
 

@@ -4,8 +4,21 @@ use super::amount::{span, total};
 use super::table::Table;
 use crate::view::{Source, SourceState};
 
+/// Instead of a table without rows.
+pub(crate) const NO_SOURCES: &str = "No sources are drawn from.";
+
 /// One line a source, and below the table why some are not healthy.
 pub(crate) fn sources(sources: &[Source]) -> String {
+    sources_table(sources).or(NO_SOURCES) + &why_not_healthy(sources)
+}
+
+/// Why some are not healthy.
+pub(crate) fn why_not_healthy(sources: &[Source]) -> String {
+    sources.iter().filter_map(why).collect()
+}
+
+/// The lines, to be put beside others'.
+pub(crate) fn sources_table(sources: &[Source]) -> Table {
     let headers =
         ["POOL", "NAME", "KIND", ">TIER", "DRAWN", "STATE", ">SINCE", ">IN", ">CREDITED", ">FAILURES"];
     let mut table = Table::new(&headers);
@@ -25,7 +38,7 @@ pub(crate) fn sources(sources: &[Source]) -> String {
             tally.map_or_else(|| "-".to_owned(), |tally| tally.failures.sum().to_string()),
         ]);
     }
-    table.or("No sources are drawn from.") + &sources.iter().filter_map(why).collect::<String>()
+    table
 }
 
 fn state(state: SourceState) -> &'static str {

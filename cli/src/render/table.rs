@@ -32,6 +32,21 @@ impl Table {
         self.rows.push(cells.into());
     }
 
+    /// Tables of the same columns as one, in which a first column says which of them a row is from.
+    pub(crate) fn joined(name: &str, tables: impl IntoIterator<Item = (String, Self)>) -> Self {
+        let mut joined = Self::new(&[name]);
+        for (owner, table) in tables {
+            let mut rows = table.rows.into_iter();
+            let header = rows.next().unwrap_or_default();
+            if joined.sides.len() == 1 {
+                joined.sides.extend(&table.sides);
+                joined.rows[0].extend(header);
+            }
+            joined.rows.extend(rows.map(|row| [vec![owner.clone()], row].concat()));
+        }
+        joined
+    }
+
     /// Whether there is a header only.
     pub(crate) fn is_empty(&self) -> bool {
         self.rows.len() == 1
@@ -61,5 +76,34 @@ fn pad(cell: &str, side: Side, width: usize) -> String {
     match side {
         Side::Left => format!("{cell:<width$}"),
         Side::Right => format!("{cell:>width$}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(rows: &[[&str; 2]]) -> Table {
+        let mut table = Table::new(&["NAME", ">VMS"]);
+        for row in rows {
+            table.row(row.map(str::to_owned));
+        }
+        table
+    }
+
+    #[test]
+    fn tables_are_joined_by_a_column_that_says_whose_a_row_is() {
+        let tables =
+            [("n1", table(&[["a", "1"], ["b", "20"]])), ("n2", table(&[])), ("n3", table(&[["c", "3"]]))];
+        let joined = Table::joined("NODE", tables.map(|(node, table)| (node.to_owned(), table)));
+        assert_eq!(
+            joined.or("none"),
+            "NODE   NAME   VMS\nn1     a        1\nn1     b       20\nn3     c        3\n"
+        );
+    }
+
+    #[test]
+    fn no_tables_are_joined_to_an_empty_one() {
+        assert_eq!(Table::joined("NODE", []).or("none"), "none\n");
     }
 }

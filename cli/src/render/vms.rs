@@ -4,8 +4,16 @@ use super::amount::{rate, total};
 use super::table::Table;
 use crate::view::Vm;
 
+/// Instead of a table without rows.
+pub(crate) const NO_VMS: &str = "No VMs.";
+
 /// One line a VM.
 pub(crate) fn vms(vms: &[Vm]) -> String {
+    vms_table(vms).or(NO_VMS)
+}
+
+/// The same, to be put beside others'.
+pub(crate) fn vms_table(vms: &[Vm]) -> Table {
     let mut table = Table::new(&[
         "NAME",
         "NAMESPACE",
@@ -32,7 +40,7 @@ pub(crate) fn vms(vms: &[Vm]) -> String {
             vm.socket.clone(),
         ]);
     }
-    table.or("No VMs.")
+    table
 }
 
 #[cfg(test)]

@@ -5,8 +5,16 @@ use super::explain::limit;
 use super::table::Table;
 use crate::view::Vm;
 
+/// Instead of a table without rows.
+pub(crate) const NOBODY_WAITS: &str = "No VM is waiting.";
+
 /// One line a VM that waits: for how long, and what for.
 pub(crate) fn waiting(vms: &[Vm]) -> String {
+    waiting_table(vms).or(NOBODY_WAITS)
+}
+
+/// The same, to be put beside others'.
+pub(crate) fn waiting_table(vms: &[Vm]) -> Table {
     let mut table = Table::new(&["NAME", "NAMESPACE", "POOL", "CLASS", ">OWED", ">WAITING", "FOR"]);
     for vm in vms {
         let Some(time) = vm.waiting else { continue };
@@ -20,7 +28,7 @@ pub(crate) fn waiting(vms: &[Vm]) -> String {
             vm.binding.as_ref().map_or_else(|| "its turn".to_owned(), limit),
         ]);
     }
-    table.or("No VM is waiting.")
+    table
 }
 
 #[cfg(test)]

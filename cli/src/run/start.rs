@@ -99,7 +99,7 @@ pub(super) fn start(args: &RunArgs, succeeds: bool, events: Events) -> Result<Da
     };
     let agent = Arc::new(agent);
     let door = door(args, events.clone());
-    let api = LocalApi::serve(listening, Arc::clone(&agent), Arc::new(events))?;
+    let api = LocalApi::serve(listening, None, Arc::clone(&agent), Arc::new(events))?;
     let (address, metrics) = measured(args, endpoint, &agent)?.unzip();
     let (roots, state_dir) = (args.files.clone(), args.state_dir.clone());
     let keeper = Some(keeper);

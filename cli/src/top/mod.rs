@@ -13,14 +13,14 @@ use crate::view::Tree;
 
 /// A live screen on a terminal, else one table after the other.
 pub(crate) async fn top(global: &Global, args: &TopArgs) -> Result<()> {
-    let mut daemon = Daemon::connect(&global.api).await?;
+    watch(Daemon::connect(&global.api).await?, global.output, args).await
+}
+
+/// The same of a daemon that was found otherwise.
+pub(crate) async fn watch(mut daemon: Daemon, output: Format, args: &TopArgs) -> Result<()> {
     let mut looks = Looks { trees: daemon.watch(args.interval).await?, last: None };
-    let live = global.output == Format::Table && args.tables().is_none() && io::stdout().is_terminal();
-    if live {
-        screen::show(&mut looks, args).await
-    } else {
-        plain::print(&mut looks, global.output, args).await
-    }
+    let live = output == Format::Table && args.tables().is_none() && io::stdout().is_terminal();
+    if live { screen::show(&mut looks, args).await } else { plain::print(&mut looks, output, args).await }
 }
 
 /// One look after the other, each with the one before it.

@@ -30,7 +30,8 @@ fn plugin(kubeconfig: &Path, words: &[&str], edit: &str) -> Output {
     let dir = tempfile::tempdir().unwrap();
     symlink(binary::entropool().unwrap(), dir.path().join("kubectl-entropool")).unwrap();
     std::fs::write(dir.path().join("edit.yaml"), edit).unwrap();
-    let paths = [dir.path().to_owned()].into_iter().chain(env::split_paths(&env::var_os("PATH").unwrap()));
+    let inherited = env::var_os("PATH").unwrap();
+    let paths = [dir.path().to_owned()].into_iter().chain(env::split_paths(&inherited));
     let mut command = server().kubectl_as(kubeconfig, ["entropool"].iter().chain(words));
     command.env("PATH", env::join_paths(paths).unwrap()).current_dir(dir.path()).output().unwrap()
 }

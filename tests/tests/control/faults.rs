@@ -148,7 +148,9 @@ fn strike(
         Fault::Etcd => &[Part::Etcd],
         Fault::AllThree => &[Part::KubeApiserver, Part::Etcd],
     };
-    parts.iter().for_each(|part| api.kill(*part).unwrap());
+    for part in parts {
+        api.kill(*part).unwrap();
+    }
     draws(&agents[0], "vm");
     match fault {
         Fault::Agent => agents[1].crash(&controller).unwrap(),
@@ -160,7 +162,9 @@ fn strike(
         _ => {}
     }
     // The store first: the server does not start without it.
-    parts.iter().rev().for_each(|part| api.restart(*part).unwrap());
+    for part in parts.iter().rev() {
+        api.restart(*part).unwrap();
+    }
     if matches!(fault, Fault::Controller | Fault::AllThree) {
         return controller.replace(api, &name).unwrap();
     }
