@@ -86,3 +86,57 @@ fn objects_are_listed_with_the_callers_own_rights() {
     let text = said(&refused);
     assert!(text.contains("cannot list entropypools") && text.contains("forbidden"), "{text}");
 }
+
+const LAUNCHER: &str = "\
+apiVersion: v1
+kind: Pod
+metadata:
+  name: virt-launcher-web-x
+  labels: {vm.kubevirt.io/name: web}
+  annotations: {entropool.io/pool: planned, entropool.io/class: planned-gold}
+spec:
+  nodeName: with-agent
+  containers: [{name: compute, image: none}]
+";
+
+#[test]
+fn a_vm_is_moved_by_what_its_launcher_pod_says() {
+    apply();
+    let made = server().feed(["apply", "--server-side", "--filename=-"], LAUNCHER).unwrap();
+    assert!(made.status.success(), "{}", said(&made));
+    let moved = plugin(&server().kubeconfig(), &["move", "web", "planned-silver"], "");
+    assert!(moved.status.success() && moved.stdout.is_empty(), "{}", said(&moved));
+    let path = r"--output=jsonpath={.metadata.annotations.entropool\.io/class}";
+    assert_eq!(server().said(["get", "pod", "virt-launcher-web-x", path]).unwrap(), "planned-silver");
+
+    let nobody = plugin(&server().kubeconfig(), &["move", "nobody", "planned-silver"], "");
+    assert_eq!(nobody.status.code(), Some(1));
+    assert!(said(&nobody).contains("there is no running VM and no pod nobody in this namespace"), "{}", said(&nobody));
+    // There is no kubelet here, so no agent runs.
+    let alone = plugin(&server().kubeconfig(), &["explain", "web"], "");
+    assert!(said(&alone).contains("node with-agent has no agent in namespace entropool-system"), "{}", said(&alone));
+}
+
+#[test]
+fn nodes_with_an_agent_are_listed_and_a_cluster_without_a_controller_is_told_so() {
+    apply();
+    let nodes = plugin(&server().kubeconfig(), &["nodes"], "");
+    let text = said(&nodes);
+    assert!(text.lines().any(|line| line.split_whitespace().eq(["with-agent", "ready"])), "{text}");
+
+    let check = plugin(&server().kubeconfig(), &["check"], "");
+    let text = said(&check);
+    assert_eq!(check.status.code(), Some(1), "{text}");
+    for line in [
+        "ok        kinds",
+        "ok        nodes",
+        "WRONG     controller   no controller has ever led here",
+        "WRONG     csi-driver   there is no CSIDriver csi.entropool.io",
+        "ok        kubevirt",
+        "pool planned was not looked at yet",
+    ] {
+        assert!(text.contains(line), "{line:?} is missing in\n{text}");
+    }
+    let vms = plugin(&server().kubeconfig(), &["vms"], "");
+    assert!(said(&vms).contains("there are no agents in namespace entropool-system: install the chart"), "{}", said(&vms));
+}
