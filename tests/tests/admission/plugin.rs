@@ -111,10 +111,18 @@ fn a_vm_is_moved_by_what_its_launcher_pod_says() {
 
     let nobody = plugin(&server().kubeconfig(), &["move", "nobody", "planned-silver"], "");
     assert_eq!(nobody.status.code(), Some(1));
-    assert!(said(&nobody).contains("there is no running VM and no pod nobody in this namespace"), "{}", said(&nobody));
+    assert!(
+        said(&nobody).contains("there is no running VM and no pod nobody in this namespace"),
+        "{}",
+        said(&nobody)
+    );
     // There is no kubelet here, so no agent runs.
     let alone = plugin(&server().kubeconfig(), &["explain", "web"], "");
-    assert!(said(&alone).contains("node with-agent has no agent in namespace entropool-system"), "{}", said(&alone));
+    assert!(
+        said(&alone).contains("node with-agent has no agent in namespace entropool-system"),
+        "{}",
+        said(&alone)
+    );
 }
 
 #[test]
@@ -138,5 +146,9 @@ fn nodes_with_an_agent_are_listed_and_a_cluster_without_a_controller_is_told_so(
         assert!(text.contains(line), "{line:?} is missing in\n{text}");
     }
     let vms = plugin(&server().kubeconfig(), &["vms"], "");
-    assert!(said(&vms).contains("there are no agents in namespace entropool-system: install the chart"), "{}", said(&vms));
+    assert!(
+        said(&vms).contains("there are no agents in namespace entropool-system: install the chart"),
+        "{}",
+        said(&vms)
+    );
 }

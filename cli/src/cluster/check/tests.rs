@@ -78,9 +78,9 @@ fn a_sound_cluster_has_nothing_wrong() {
 fn every_check_finds_what_it_is_for() {
     let found = [
         spoilt(|it| it.pools = Err("cannot list entropypools: 404".into())),
-        spoilt(|it| it.pools = Ok(vec![pool(&ready("False", "SourcesUnhealthy", "source trng is stuck"))])),
+        spoilt(|it| it.pools = Ok(vec![pool(&ready("False", "UnknownClass", "there is no class shared"))])),
         spoilt(|it| it.classes = Ok(vec![class(&json!({}))])),
-        spoilt(|it| it.classes = Ok(vec![class(&ready("Unknown", "Waiting", "n2 has not answered yet"))])),
+        spoilt(|it| it.classes = Ok(vec![class(&ready("Unknown", "Pending", "n2 has not answered yet"))])),
         spoilt(|it| it.leader = Ok(None)),
         spoilt(|it| it.leader.as_mut().unwrap().as_mut().unwrap().silent = 40),
         spoilt(|it| it.leader = Err("the Lease cannot be looked at: forbidden".into())),
