@@ -1,6 +1,8 @@
 //! The real parts, ended and brought back: agents follow edits, and go on with what they have.
 
 use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
 
 use entropool_tests::binary;
 use entropool_tests::cluster::{Agent, ApiServer, Controller, Part};
@@ -22,10 +24,20 @@ fn all_run(agents: &[Agent], rate: &str) {
     }
 }
 
+/// It tries again for as long as a guest of QEMU's would: a crashed agent is back in a moment.
 fn draws(agent: &Agent, vm: &str) {
     let mut command = Command::new(binary::entropool().unwrap());
-    let output = command.args(["egd", "read", "64"]).arg(agent.socket(vm)).output().unwrap();
-    assert_eq!(output.stdout.len(), 64, "{vm}: {}", String::from_utf8_lossy(&output.stderr));
+    command.args(["egd", "read", "64"]).arg(agent.socket(vm));
+    let mut last = String::new();
+    for _ in 0..25 {
+        let output = command.output().unwrap();
+        if output.stdout.len() == 64 {
+            return;
+        }
+        last = String::from_utf8_lossy(&output.stderr).into_owned();
+        sleep(Duration::from_millis(100));
+    }
+    panic!("{vm} has no bytes of the agent of {}: {last}", agent.node());
 }
 
 fn started(api: &ApiServer) -> (Controller, Vec<Agent>) {
@@ -127,7 +139,7 @@ fn whatever_is_ended_serving_never_stops_and_the_next_edit_is_run() {
         controller = strike(fault, round, &api, controller, &mut agents);
         draws(&agents[0], "vm");
         // No two rounds have the same rate, so that what is seen is this round's.
-        let rate = 10_000 + round;
+        let rate = 10_001 + round;
         apply(&api, &objects(&format!("{rate}/s")));
         all_run(&agents, &format!("{rate}/s"));
     }
