@@ -5,5 +5,5 @@ mod edits;
 mod faults;
 mod kubectl;
 mod metrics;
-mod webhooks;
 mod rights;
+mod webhooks;

@@ -141,7 +141,7 @@ fn kubevirt(kubevirt: &Found<Option<serde_json::Value>>) -> Vec<Finding> {
             all("kubevirt", "it is not installed; pods draw by a volume", Verdict::Warning, Vec::new())
         }
         // Which image a sidecar has makes no difference here.
-        Ok(Some(object)) => match Way::of(Some(object), "") {
+        Ok(Some(object)) => match Way::of(Some(object), Some("")) {
             Way::Plugin => all("kubevirt", "domains are changed by its Plugin", Verdict::Warning, Vec::new()),
             Way::Sidecar { .. } => {
                 all("kubevirt", "domains are changed by a hook sidecar", Verdict::Warning, Vec::new())
