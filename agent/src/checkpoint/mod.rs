@@ -22,7 +22,7 @@
 //!
 //! let vm = Vm { namespace: "shop".into(), pool: "default".into(), ..Vm::default() };
 //! state.vms.insert("web-1".into(), vm);
-//! writer.note(state.clone()); // returns at once; on disk within a second
+//! writer.note(state.clone()); // returns at once; on disk some milliseconds later
 //! if let Some(refused) = writer.unwritable() {
 //!     println!("CheckpointWritable=False ({}): {}", refused.reason, refused.sentence);
 //! }

@@ -1,6 +1,7 @@
 //! When a state is written: a machine without a clock, a thread or a disk.
 //!
-//! At most one write a second, and none without a change. What was served changes all the time and nobody is hurt
+//! No write without a change. Who is served is written at once, since a VM that a crash forgets has nobody to ask; what
+//! else changes, at most once a second. What was served changes all the time and nobody is hurt
 //! by a minute of it: for that alone there is a write a minute, or a busy host would wear its disk out. After a
 //! failure it waits longer each time, for as long as it takes.
 
@@ -13,6 +14,8 @@ use super::state::State;
 const SECOND: u64 = 1_000_000_000;
 /// Between two writes.
 const PAUSE: u64 = SECOND;
+/// Between a write and one of a VM that has come, moved or gone.
+const SOON: u64 = SECOND / 50;
 /// Between two writes that differ in nothing but what was served.
 const COUNTERS: u64 = 60 * SECOND;
 /// The longest wait after a failure.
@@ -37,6 +40,8 @@ pub struct Saver {
     wanted: Arc<State>,
     /// No write before.
     earliest: Tick,
+    /// No write of other VMs before.
+    soon: Tick,
     /// No write for counters alone before.
     counters: Tick,
     failures: u32,
@@ -47,7 +52,8 @@ impl Saver {
     pub fn new(saved: State) -> Self {
         let saved = Arc::new(saved);
         let start = Tick::default();
-        Self { wanted: Arc::clone(&saved), saved: Some(saved), earliest: start, counters: start, failures: 0 }
+        let (earliest, soon, counters) = (start, start, start);
+        Self { wanted: Arc::clone(&saved), saved: Some(saved), earliest, soon, counters, failures: 0 }
     }
 
     /// This is how things are now. Only the newest is ever written.
@@ -74,6 +80,7 @@ impl Saver {
         self.saved = Some(state);
         self.failures = 0;
         self.earliest = now.after(PAUSE);
+        self.soon = now.after(SOON);
         self.counters = now.after(COUNTERS);
     }
 
@@ -89,6 +96,7 @@ impl Saver {
         match &self.saved {
             Some(saved) if *saved == self.wanted => None,
             Some(saved) if saved.serves_as(&self.wanted) => Some(self.counters),
+            Some(saved) if saved.vms != self.wanted.vms => Some(self.soon),
             _ => Some(self.earliest),
         }
     }
@@ -98,11 +106,15 @@ impl Saver {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::super::state::Vm;
+    use super::super::state::{LastGood, Vm};
     use super::*;
 
     fn vms(ids: &[&str]) -> State {
         State { vms: ids.iter().map(|id| ((*id).to_owned(), Vm::default())).collect(), ..State::default() }
+    }
+
+    fn sent(encoding: u16) -> State {
+        State { last_good: Some(LastGood { encoding, bytes: Vec::new() }), ..State::default() }
     }
 
     fn counted(mut state: State, bytes: u64) -> State {
@@ -143,13 +155,23 @@ mod tests {
     }
 
     #[test]
-    fn changes_within_a_second_are_one_write_of_the_newest() {
-        let mut saver = wrote(&vms(&["a"]), at(10));
-        saver.note(vms(&["a", "b"]));
+    fn configurations_within_a_second_are_one_write_of_the_newest() {
+        let mut saver = wrote(&sent(1), at(10));
+        saver.note(sent(2));
         assert_eq!(saver.advice(at(10)), Advice::WaitUntil(at(11)));
-        saver.note(vms(&["b"]));
+        saver.note(sent(3));
         assert_eq!(saver.advice(Tick(11 * SECOND - 1)), Advice::WaitUntil(at(11)));
-        assert_eq!(saver.advice(at(11)), write(&vms(&["b"])));
+        assert_eq!(saver.advice(at(11)), write(&sent(3)));
+    }
+
+    #[test]
+    fn a_vm_that_has_come_is_written_at_once_and_takes_what_else_is_new_along() {
+        let mut saver = wrote(&sent(1), at(10));
+        saver.note(sent(2));
+        let both = State { vms: vms(&["a"]).vms, ..sent(2) };
+        saver.note(both.clone());
+        assert_eq!(saver.advice(at(10)), Advice::WaitUntil(at(10).after(SOON)));
+        assert_eq!(saver.advice(at(10).after(SOON)), write(&both));
     }
 
     #[test]
@@ -167,7 +189,7 @@ mod tests {
         let Advice::Write(first) = saver.advice(at(0)) else { panic!("nothing to write") };
         saver.note(vms(&["a", "b"]));
         saver.wrote(first, at(3));
-        assert_eq!(saver.advice(at(3)), Advice::WaitUntil(at(4)));
+        assert_eq!(saver.advice(at(3)), Advice::WaitUntil(at(3).after(SOON)));
         assert_eq!(saver.advice(at(4)), write(&vms(&["a", "b"])));
     }
 
@@ -202,7 +224,7 @@ mod tests {
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
         saver.wrote(Arc::new(vms(&["a"])), now);
         saver.note(vms(&["b"]));
-        assert_eq!(saver.advice(now), Advice::WaitUntil(now.after(SECOND)));
+        assert_eq!(saver.advice(now), Advice::WaitUntil(now.after(SOON)));
     }
 
     #[test]
