@@ -6,6 +6,7 @@ use entropool_tests::cluster::{Agent, Call, Controller, NAMESPACE};
 use serde_json::Value;
 
 use crate::kubectl::{apply, cluster, until, until_condition};
+use crate::webhooks::add_kubevirt;
 
 const ACCOUNT: &str = "system:serviceaccount:entropool-system:entropool-controller";
 const OBJECTS: &str = "\
@@ -15,15 +16,18 @@ const OBJECTS: &str = "\
 ";
 
 /// Rights that a day in a test has no call for, and why they are there all the same.
-const UNSEEN: [&str; 8] = [
+const UNSEEN: [&str; 11] = [
     // Objects come at the beginning of a watch; a server that does not stream them so is asked for lists.
     "list entropool.io/entropypools",
     "list entropool.io/entropyclasses",
     "list namespaces",
     "list nodes",
     "list pods",
+    "list kubevirt.io/kubevirts",
+    "list plugin.kubevirt.io/plugins",
     // Asked for within the patch that applies it for the first time, which is the call that is logged.
     "create configmaps",
+    "create plugin.kubevirt.io/plugins",
     // The authority's successor, after a year.
     "update secrets entropool-ca",
     // An Event that comes again within minutes is counted in the one that is there.
@@ -33,7 +37,15 @@ const UNSEEN: [&str; 8] = [
 #[test]
 fn no_call_is_refused_and_no_right_is_unused() {
     let api = cluster(&[]);
+    add_kubevirt(&api);
     let first = Controller::start(&api, "first").unwrap();
+    api.install_webhooks(&first).unwrap();
+    until(&api, "plugins.plugin.kubevirt.io", "kept", |all| {
+        all["items"].as_array().is_some_and(|all| !all.is_empty())
+    });
+    until(&api, "mutatingwebhookconfiguration/entropool", "trusted", |hooks| {
+        hooks["webhooks"][0]["clientConfig"]["caBundle"].is_string()
+    });
     let agent = Agent::start(&api, &first, "n1").unwrap();
     apply(&api, OBJECTS);
     until_condition(&api, "eclass/gold", "Ready", "True AsPromised");

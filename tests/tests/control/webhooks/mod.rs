@@ -72,6 +72,14 @@ impl Stage {
     }
 }
 
+/// Adds a `KubeVirt` that has plugins, as far as the API server knows of it.
+pub(crate) fn add_kubevirt(api: &ApiServer) {
+    install(api, "kubevirt.yaml");
+    install(api, "plugin.yaml");
+    apply(api, "{apiVersion: v1, kind: Namespace, metadata: {name: shop}}");
+    apply(api, &kubevirt("v1.9.0", "Plugins"));
+}
+
 fn install(api: &ApiServer, file: &str) {
     api.apply(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/control/webhooks").join(file)).unwrap();
     api.said(["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"]).unwrap();
