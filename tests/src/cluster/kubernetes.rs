@@ -70,6 +70,18 @@ impl Kubernetes {
         up.clone().map_err(Error::msg)
     }
 
+    /// A second node, with what VMs need: so there is somewhere to move to. Other tests keep to `node1`.
+    pub fn second_node(&self) -> Result<()> {
+        static UP: OnceLock<Result<(), String>> = OnceLock::new();
+        let up = || {
+            said(self.script("cluster").args(["up", "--nodes", "2"]))?;
+            said(self.script("images").arg(build()?))?;
+            said(&mut self.script("kubevirt-up"))?;
+            self.said("-n entropool-system rollout status daemonset/entropool-agent --timeout=120s").map(drop)
+        };
+        UP.get_or_init(|| up().map_err(|error: Error| format!("{error:#}"))).clone().map_err(Error::msg)
+    }
+
     /// `kubectl` with all rights.
     pub fn kubectl(&self, words: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
         let network = Path::new("/run/netns").join(self.state.file_name().unwrap_or_default());

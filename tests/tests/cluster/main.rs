@@ -5,6 +5,7 @@
 
 mod away;
 mod life;
+mod migration;
 mod places;
 mod pods;
 mod refusals;

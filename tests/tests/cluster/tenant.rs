@@ -44,6 +44,7 @@ kind: Pod
 metadata: {{name: {name}, namespace: {namespace}}}
 spec:
   terminationGracePeriodSeconds: 0
+  nodeSelector: {{kubernetes.io/hostname: node1}}
   containers:
   - name: reader
     image: localhost/entropool/cli:1

@@ -19,8 +19,20 @@ pub(crate) const FLOOD: &str = "entropool.flood entropool.every=0.1";
 pub(crate) const IDLE: &str = "entropool.idle";
 
 impl<'a> Vm<'a> {
-    /// Creates a VM whose template has these annotations; an error is what the API server said.
+    /// Creates a VM on `node1` whose template has these annotations; an error is what the API server said.
     pub(crate) fn create(
+        cluster: &'a Kubernetes,
+        namespace: &'static str,
+        name: &str,
+        annotations: &str,
+        errand: &str,
+    ) -> Result<Self> {
+        Self::create_on("kubernetes.io/hostname: node1", cluster, namespace, name, annotations, errand)
+    }
+
+    /// The same on any node that has these labels.
+    pub(crate) fn create_on(
+        nodes: &str,
         cluster: &'a Kubernetes,
         namespace: &'static str,
         name: &str,
@@ -38,6 +50,7 @@ spec:
     metadata:
       annotations: {{{annotations}}}
     spec:
+      nodeSelector: {{{nodes}}}
       terminationGracePeriodSeconds: 0
       domain:
         resources: {{requests: {{memory: 160Mi, cpu: 20m}}, limits: {{cpu: '1'}}}}
@@ -63,29 +76,53 @@ spec:
         let what = format!("a guest that is up in {}", self.name);
         let up = |report| matches!(report, Report::Up { .. }).then_some(());
         self.cluster
-            .until(&what, |_| Ok(self.reports()?.into_iter().find_map(up)))
+            .until(&what, |_| Ok(self.reports(&self.pod()?)?.into_iter().find_map(up)))
             .map_err(|error| error.context(self.told()))
     }
 
-    /// The name of its launcher pod.
+    /// The name of its launcher pod: of the newest, if it has moved.
     pub(crate) fn pod(&self) -> Result<String> {
-        let words = format!(
-            "-n {} get pod -l vm.kubevirt.io/name={} -o jsonpath={{.items[0].metadata.name}}",
-            self.namespace, self.name
-        );
-        self.cluster.said(&words)
+        let Self { cluster, namespace, name } = self;
+        let newest = "--sort-by=.metadata.creationTimestamp -o jsonpath={.items[-1:].metadata.name}";
+        cluster.said(&format!("-n {namespace} get pod -l vm.kubevirt.io/name={name} {newest}"))
+    }
+
+    /// The node that it runs on.
+    pub(crate) fn node(&self) -> Result<String> {
+        let Self { cluster, namespace, name } = self;
+        cluster.said(&format!("-n {namespace} get vmi {name} -o jsonpath={{.status.nodeName}}"))
+    }
+
+    /// Moves it to another node while it runs, and gives what the guest counted there and back to `since` here.
+    pub(crate) fn migrate(&self, migration: &str, since: usize, after: Duration) -> Result<Vec<Count>> {
+        let Self { cluster, namespace, name } = self;
+        let source = self.pod()?;
+        cluster.apply(&format!(
+            "apiVersion: kubevirt.io/v1\nkind: VirtualMachineInstanceMigration\n\
+             metadata: {{name: {migration}, namespace: {namespace}}}\nspec: {{vmiName: {name}}}\n"
+        ))?;
+        let phase = format!("-n {namespace} get vmim {migration} -o jsonpath={{.status.phase}}");
+        cluster.until_said(&phase, "Succeeded").map_err(|error| error.context(self.told()))?;
+        self.counts_for(after)?;
+        let mut counts = self.counts_in(&source)?.split_off(since);
+        counts.extend(self.counts()?);
+        Ok(counts)
     }
 
     /// What the guest has said on its serial line.
-    pub(crate) fn reports(&self) -> Result<Vec<Report>> {
-        let said =
-            self.cluster.said(&format!("-n {} logs {} -c guest-console-log", self.namespace, self.pod()?))?;
+    fn reports(&self, pod: &str) -> Result<Vec<Report>> {
+        let said = self.cluster.said(&format!("-n {} logs {pod} -c guest-console-log", self.namespace))?;
         Ok(said.lines().filter_map(Report::parse).collect())
     }
 
+    /// What it has counted where it runs.
     pub(crate) fn counts(&self) -> Result<Vec<Count>> {
+        self.counts_in(&self.pod()?)
+    }
+
+    fn counts_in(&self, pod: &str) -> Result<Vec<Count>> {
         let count = |report| if let Report::Count(count) = report { Some(count) } else { None };
-        Ok(self.reports()?.into_iter().filter_map(count).collect())
+        Ok(self.reports(pod)?.into_iter().filter_map(count).collect())
     }
 
     /// Waits until the guest has counted for as long, by its own clock, from now on, and gives the counts.
