@@ -1,6 +1,7 @@
-//! What was once said between agent and controller keeps its meaning: fields, values and methods are only added.
+//! What was once said between agent and controller, and between an agent and its successor, keeps its meaning: fields,
+//! values and methods are only added.
 //!
-//! `evolution/delivery.v1alpha1.txt` lists everything there is. A line of it that is no longer true breaks agents and
+//! The lists in `evolution` have everything there is. A line of them that is no longer true breaks agents and
 //! controllers of the version before. A new line is written there by `ENTROPOOL_EVOLVE=1 cargo test -p entropool-proto`.
 #![allow(clippy::unwrap_used)]
 
@@ -10,12 +11,14 @@ use std::{env, fs};
 
 use prost_types::{DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto};
 
-const FILE: &str = "entropool/delivery/v1alpha1/delivery.proto";
-const LIST: &str = "evolution/delivery.v1alpha1.txt";
+const LISTS: [(&str, &str); 2] = [
+    ("entropool/delivery/v1alpha1/delivery.proto", "evolution/delivery.v1alpha1.txt"),
+    ("entropool/handover/v1/handover.proto", "evolution/handover.v1.txt"),
+];
 
-fn current() -> BTreeSet<String> {
-    let set = protox::compile([FILE], ["proto"]).unwrap();
-    let file = set.file.into_iter().find(|file| file.name() == FILE).unwrap();
+fn current(of: &str) -> BTreeSet<String> {
+    let set = protox::compile([of], ["proto"]).unwrap();
+    let file = set.file.into_iter().find(|file| file.name() == of).unwrap();
     let mut lines = BTreeSet::new();
     methods(&file, &mut lines);
     file.message_type.iter().for_each(|message| fields(message, &mut lines));
@@ -70,10 +73,14 @@ fn values(of: &EnumDescriptorProto, lines: &mut BTreeSet<String>) {
 
 #[test]
 fn what_was_once_said_keeps_its_meaning() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(LIST);
+    LISTS.iter().for_each(|(file, list)| compare(file, list));
+}
+
+fn compare(file: &str, list: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(list);
     let committed = fs::read_to_string(&path).unwrap_or_default();
     let committed: BTreeSet<String> = committed.lines().map(str::to_owned).collect();
-    let current = current();
+    let current = current(file);
     let broken: Vec<_> = committed.difference(&current).collect();
     assert!(broken.is_empty(), "no longer so, which breaks the version before: {broken:#?}");
     let added: Vec<_> = current.difference(&committed).collect();
@@ -81,5 +88,5 @@ fn what_was_once_said_keeps_its_meaning() {
         let lines: Vec<_> = current.iter().map(String::as_str).collect();
         return fs::write(&path, lines.join("\n") + "\n").unwrap();
     }
-    assert!(added.is_empty(), "not in {LIST}: {added:#?}; ENTROPOOL_EVOLVE=1 adds them");
+    assert!(added.is_empty(), "not in {list}: {added:#?}; ENTROPOOL_EVOLVE=1 adds them");
 }

@@ -302,4 +302,27 @@ mod tests {
         file.release(1);
         assert_eq!(StateFile::open(&path, 4).known(WEB.owner()), None);
     }
+
+    /// What the first version wrote, on a host whose boot id was all fives: the header, a pool's root, web-1, and a record
+    /// whose flags mean something yet to come. Committed, not edited.
+    const GOLDEN: &str = include_str!("golden.v1.hex");
+
+    fn golden() -> Vec<u8> {
+        let digits: Vec<_> = GOLDEN.bytes().filter(u8::is_ascii_hexdigit).collect();
+        let (pairs, []) = digits.as_chunks::<2>() else { panic!("half a byte") };
+        let byte = |pair: &[u8; 2]| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap();
+        pairs.iter().map(byte).collect()
+    }
+
+    #[test]
+    fn the_first_version_s_file_is_read_as_it_was_meant() {
+        let mut file = StateFile::default();
+        file.recall(&golden(), &[b'5'; 36]);
+        let of = |held: Levels, at, unasked| Some(Known { held: Some((held, Tick(at))), unasked });
+        assert_eq!(file.known(Name::Root { pool: "default" }.owner()), of(Levels::default(), 1, true));
+        assert_eq!(file.known(WEB.owner()), of(LEVELS, 7, true));
+        let later = Name::Class { pool: "default", class: "later" };
+        assert_eq!(file.known(later.owner()), of(LEVELS, 8, true), "flags that it does not know are passed over");
+        assert!(!file.torn);
+    }
 }
