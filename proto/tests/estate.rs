@@ -1,9 +1,9 @@
 //! What a data plane leaves to its successor, as the bytes that the first version wrote: a later one must read them.
 #![allow(clippy::unwrap_used)]
 
-use prost::Message;
 use entropool_proto::handover::reply::Reply as Of;
 use entropool_proto::handover::{Connection, Counters, Estate, Listener, Push, Reply, Request, Vm};
+use prost::Message;
 
 /// Committed, not edited.
 const GOLDEN: &str = include_str!("../evolution/handover.v1.estate.hex");
@@ -11,7 +11,10 @@ const GOLDEN: &str = include_str!("../evolution/handover.v1.estate.hex");
 fn golden() -> Vec<u8> {
     let digits: Vec<_> = GOLDEN.bytes().filter(u8::is_ascii_hexdigit).collect();
     let (pairs, []) = digits.as_chunks() else { panic!("half a byte") };
-    pairs.iter().map(|pair: &[u8; 2]| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+    pairs
+        .iter()
+        .map(|pair: &[u8; 2]| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect()
 }
 
 fn counters(first: u64) -> Counters {

@@ -48,6 +48,7 @@ pub(super) type Id = i32;
 
 /// The workers there are. At most two, and two only while one takes over from the other.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "any of them may hold beside any other")]
 pub(super) struct Life {
     current: Option<Id>,
     successor: Option<Id>,
@@ -56,6 +57,8 @@ pub(super) struct Life {
     /// Some worker has.
     has_served: bool,
     failures: u32,
+    /// A successor is wanted as soon as there can be one.
+    wanted: bool,
     stopping: bool,
     afterwards: Afterwards,
 }
@@ -70,12 +73,13 @@ impl Life {
         if succeeds {
             self.successor = Some(id);
         } else {
-            (self.current, self.serves) = (Some(id), false);
+            // It is of the program as it is on disk now: that is as good as a successor.
+            (self.current, self.serves, self.wanted) = (Some(id), false, false);
         }
     }
 
     /// A worker says that it serves.
-    pub(super) fn served(&mut self, id: Id) {
+    pub(super) fn served(&mut self, id: Id) -> Step {
         if self.successor == Some(id) {
             // The one before it has handed over, and ends by itself.
             (self.current, self.successor) = (Some(id), None);
@@ -83,6 +87,7 @@ impl Life {
         if self.current == Some(id) {
             (self.serves, self.has_served, self.failures) = (true, true, 0);
         }
+        self.succeed_if_wanted()
     }
 
     /// Somebody wants the end. The workers are told by the caller.
@@ -91,17 +96,23 @@ impl Life {
         if self.workers().next().is_none() { Step::Exit(0) } else { Step::Wait }
     }
 
-    /// Somebody wants a successor for the current worker.
-    pub(super) fn succeed(&self) -> Step {
+    /// Somebody wants a successor for the current worker. If there cannot be one yet, it comes later.
+    pub(super) fn succeed(&mut self) -> Step {
+        self.wanted = true;
+        self.succeed_if_wanted()
+    }
+
+    fn succeed_if_wanted(&mut self) -> Step {
         let may = self.serves && self.current.is_some() && self.successor.is_none() && !self.stopping;
-        if may { Step::Succeed } else { Step::Wait }
+        if may && std::mem::take(&mut self.wanted) { Step::Succeed } else { Step::Wait }
     }
 
     /// A process has ended. It may be nobody's worker: pid 1 inherits orphans.
     pub(super) fn died(&mut self, id: Id, end: End) -> Step {
         if self.successor == Some(id) {
             self.successor = None;
-            return if self.stopping && self.current.is_none() { Step::Exit(code(end)) } else { Step::Wait };
+            let last = self.stopping && self.current.is_none();
+            return if last { Step::Exit(code(end)) } else { self.succeed_if_wanted() };
         }
         if self.current != Some(id) {
             return Step::Wait;
@@ -255,11 +266,11 @@ mod tests {
             life.started(11, true);
             assert_eq!(life.succeed(), Step::Wait, "one at a time");
             if told_first {
-                life.served(11);
+                assert_eq!(life.served(11), Step::Succeed, "what was asked for meanwhile");
                 assert_eq!(life.died(10, End::Exited(0)), Step::Wait);
             } else {
                 assert_eq!(life.died(10, End::Exited(0)), Step::Wait);
-                life.served(11);
+                assert_eq!(life.served(11), Step::Succeed, "what was asked for meanwhile");
             }
             assert_eq!(life.workers().collect::<Vec<_>>(), [11]);
             assert_eq!(life.died(11, KILLED), Step::Start(Duration::ZERO));
@@ -272,6 +283,9 @@ mod tests {
         life.started(11, true);
         assert_eq!(life.died(11, End::Exited(1)), Step::Wait);
         assert_eq!(life.workers().collect::<Vec<_>>(), [10]);
+        life.started(12, true);
+        assert_eq!(life.succeed(), Step::Wait);
+        assert_eq!(life.died(12, End::Exited(1)), Step::Succeed, "who asked again has another one tried");
         assert_eq!(life.died(10, KILLED), Step::Start(Duration::ZERO));
     }
 
@@ -291,5 +305,7 @@ mod tests {
         assert_eq!(life.succeed(), Step::Wait);
         assert_eq!(life.died(99, KILLED), Step::Wait);
         assert_eq!(life.workers().collect::<Vec<_>>(), [10]);
+        assert_eq!(life.served(10), Step::Succeed, "and nobody has to ask again");
+        assert_eq!(life.served(10), Step::Wait, "once");
     }
 }

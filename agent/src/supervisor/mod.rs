@@ -121,10 +121,7 @@ impl Supervisor {
             Event::Child => self.reap()?,
             Event::Heard(id, serves) => {
                 self.silent.retain(|(silent, _)| *silent != id);
-                if serves {
-                    self.life.served(id);
-                }
-                Vec::new()
+                if serves { vec![self.life.served(id)] } else { Vec::new() }
             }
             Event::Due => {
                 self.pause = None;
@@ -165,7 +162,7 @@ impl Supervisor {
         if let Some(at) = self.silent.iter().position(|(silent, _)| *silent == id) {
             let (_, way) = self.silent.swap_remove(at);
             if matches!(way.try_read(&mut [0]), Ok(1)) {
-                self.life.served(id);
+                let _ = self.life.served(id);
             }
         }
     }

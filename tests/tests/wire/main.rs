@@ -4,6 +4,7 @@
 mod attacks;
 mod bad_manifests;
 mod capacity;
+mod cuts;
 mod go_between;
 mod hand_over;
 mod life;

@@ -1,10 +1,10 @@
 //! Daemons that die, and daemons that hand over, under many clients.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use entropool_tests::{Daemon, Herd, Report};
-use rustix::process::Signal;
+use rustix::process::{Signal, kill_process};
 use soak::Run;
 
 use crate::go_between::GoBetween;
@@ -49,6 +49,48 @@ fn no_client_waits_long_for_a_daemon_that_dies_again_and_again() {
     assert!(report.ended > 250, "{report:?}");
     assert!(report.longest <= AFTER_A_CRASH, "{report:?}");
     healthy(&report);
+}
+
+/// A QEMU comes back a second after its connection has ended, and then each second. If the daemon is dead again at that
+/// moment it waits for the next; what it was waiting for before it was pushed something it goes on waiting for. So each
+/// crash begins its two and a half seconds anew, and none adds to those of the next.
+#[test]
+fn a_daemon_that_dies_while_it_recovers_has_nobody_wait_long_after_the_last_time() {
+    let _machine = alone();
+    let mut run = Run::begin("kills-within-recoveries", 3, 200);
+    let mut dice = run.dice();
+    let (daemon, sockets) = serve(100);
+    let herd = Herd::start(sockets, Duration::from_millis(50)).unwrap();
+    let mut longest = Duration::ZERO;
+    for _ in 0..run.count() {
+        let first = Instant::now();
+        for _ in 0..4 {
+            kill_whoever_serves(&daemon);
+            std::thread::sleep(Duration::from_millis(300 + dice.below(600)));
+        }
+        kill_whoever_serves(&daemon);
+        longest = longest.max(first.elapsed());
+        std::thread::sleep(AFTER_A_CRASH + Duration::from_millis(500));
+    }
+    let report = herd.stop().unwrap();
+    println!("{longest:?} from the first of five kills to the last; {report:?}");
+    run.figure("longest_wait_ms", u64::try_from(report.longest.as_millis()).unwrap());
+    run.figure("kills_took_ms", u64::try_from(longest.as_millis()).unwrap());
+    assert!(report.longest <= longest + AFTER_A_CRASH, "{report:?}");
+    healthy(&report);
+}
+
+/// Kills the worker, be it one that does not serve yet.
+fn kill_whoever_serves(daemon: &Daemon) {
+    for _ in 0..3_000 {
+        if let Ok(worker) = daemon.process() {
+            // It may have gone by itself, which is as well.
+            let _ = kill_process(worker.pid().unwrap(), Signal::KILL);
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("nobody is started again");
 }
 
 #[test]

@@ -322,7 +322,11 @@ mod tests {
         assert_eq!(file.known(Name::Root { pool: "default" }.owner()), of(Levels::default(), 1, true));
         assert_eq!(file.known(WEB.owner()), of(LEVELS, 7, true));
         let later = Name::Class { pool: "default", class: "later" };
-        assert_eq!(file.known(later.owner()), of(LEVELS, 8, true), "flags that it does not know are passed over");
+        assert_eq!(
+            file.known(later.owner()),
+            of(LEVELS, 8, true),
+            "flags that it does not know are passed over"
+        );
         assert!(!file.torn);
     }
 }
