@@ -6,6 +6,7 @@
 mod away;
 mod life;
 mod migration;
+mod people;
 mod places;
 mod pods;
 mod refusals;
