@@ -90,7 +90,10 @@ async fn page(request: &Request<Incoming>, agent: Arc<Agent>) -> Page {
             (Some(_), Ok(())) => {
                 plain(StatusCode::OK, "a configuration is in force and the data plane answers")
             }
-            (None, Ok(())) => plain(StatusCode::SERVICE_UNAVAILABLE, "no configuration is in force yet"),
+            // A cluster without a pool has nothing to send, and its agents are ready for the first one.
+            (None, Ok(())) => {
+                plain(StatusCode::OK, "the data plane answers; no configuration is in force yet")
+            }
             (_, Err(sentence)) => plain(StatusCode::SERVICE_UNAVAILABLE, sentence),
         },
         _ => plain(StatusCode::NOT_FOUND, "there is /metrics, /healthz and /readyz"),

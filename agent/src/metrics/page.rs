@@ -8,8 +8,9 @@ const HEAD: &str = "\
 # Metrics
 
 `entropool run --metrics ADDR` serves them in the OpenMetrics format at `/metrics`, beside `/healthz` (the data plane
-answers) and `/readyz` (it serves a configuration). A port alone is one on 127.0.0.1. Nobody is asked who they are:
-give it another address only where everybody who reaches that may know the names of pools, classes and waiting VMs.
+answers) and `/readyz` (it does, and says whether a configuration is in force). A port alone is one on 127.0.0.1.
+Nobody is asked who they are: give it another address only where everybody who reaches that may know the names of
+pools, classes and waiting VMs.
 
 Names, types and labels are an interface: they change only with a line in the changelog. How many series there are is
 bounded by the pools, classes and sources that the operator declares; VMs have series of their own only while they wait
