@@ -1,9 +1,9 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run cluster-lite cluster cluster-down test soak ci bench fmt lint deny crds setup metrics
+.PHONY: help run cluster-lite cluster cluster-down test soak ci bench bench-control fmt lint deny crds setup metrics
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## boot two guests in two classes and show who gets what (KEEP=1 leaves them running)
 	@.ci/quickstart
@@ -28,6 +28,9 @@ ci: ## all that must hold before a change is taken
 
 bench: ## the data path against the raw floor, at 1, 64 and 1,000 sockets
 	@.ci/bench
+
+bench-control: ## the controller with 5,000 agents: an edit, a restart, a VM more
+	@.ci/bench-control
 
 fmt: ## format the code
 	@cargo fmt --all

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
 /// Turn `EntropyPool` and `EntropyClass` objects into what each node serves
 ///
@@ -15,8 +15,11 @@ use clap::Parser;
 #[derive(Clone, Debug, Parser)]
 #[command(name = "entropool-controller", version, max_term_width = 100)]
 pub struct Args {
+    /// Something to do once, instead of running
+    #[command(subcommand)]
+    pub errand: Option<Errand>,
     /// A kubeconfig to use instead of the pod's own account
-    #[arg(long, value_name = "FILE", env = "KUBECONFIG", hide_env_values = true)]
+    #[arg(long, value_name = "FILE", env = "KUBECONFIG", hide_env_values = true, global = true)]
     pub kubeconfig: Option<PathBuf>,
     /// The namespace of the Lease, of the certificate authority and of the agents
     #[arg(
@@ -24,7 +27,8 @@ pub struct Args {
         value_name = "NS",
         env = "ENTROPOOL_NAMESPACE",
         hide_env_values = true,
-        default_value = "entropool-system"
+        default_value = "entropool-system",
+        global = true
     )]
     pub namespace: String,
     /// This replica's name in the Lease [default: the host's name]
@@ -81,4 +85,13 @@ pub struct Args {
     /// A directory with tls.crt, tls.key and ca.crt, as cert-manager mounts it, instead of an authority of our own
     #[arg(long, value_name = "DIR", env = "ENTROPOOL_TLS_DIR", hide_env_values = true)]
     pub tls_dir: Option<PathBuf>,
+}
+
+/// Something to do once.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum Errand {
+    /// Take the label entropool.io/agent and the places of classes off every node, before an uninstallation
+    ///
+    /// The replicas that run write nothing for a minute after it.
+    CleanNodes,
 }

@@ -1,14 +1,15 @@
 //! All that was seen of the cluster, as one snapshot with the version it stands for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api::names::{AGENT_LABEL, CLASS_ANNOTATION};
 use api::{EntropyClass, EntropyPool};
+use delivery::trust;
 use kube::core::DeserializeGuard;
 use plan::{Labels, Node, Snapshot};
 use tracing::error;
 
-use crate::watch::{Kind, Object, Seen, SlimNamespace, SlimNode, SlimPod};
+use crate::watch::{Kind, Object, Seen, SlimAgent, SlimNamespace, SlimNode, SlimPod};
 
 /// What the watches have brought so far.
 #[derive(Debug, Default)]
@@ -18,6 +19,7 @@ pub struct Index {
     namespaces: BTreeMap<String, Labels>,
     nodes: BTreeMap<String, SeenNode>,
     vms: BTreeMap<String, String>,
+    agents: BTreeMap<String, trust::Pod>,
     progress: BTreeMap<Kind, Progress>,
 }
 
@@ -39,6 +41,13 @@ pub struct SeenNode {
     pub labels: Labels,
     /// The places of classes it offers, by resource.
     pub places: BTreeMap<String, String>,
+}
+
+impl SeenNode {
+    /// Of a node as it was read.
+    pub fn of(node: SlimNode) -> Self {
+        Self { labels: node.metadata.labels.unwrap_or_default(), places: node.status.capacity }
+    }
 }
 
 impl Index {
@@ -75,9 +84,7 @@ impl Index {
 
     /// News of nodes.
     pub fn nodes(&mut self, seen: Seen<SlimNode>) -> bool {
-        let node = |node: SlimNode| {
-            Some(SeenNode { labels: node.metadata.labels.unwrap_or_default(), places: node.status.capacity })
-        };
+        let node = |node: SlimNode| Some(SeenNode::of(node));
         let progress = self.progress.entry(Kind::Node).or_default();
         take(&mut self.nodes, progress, seen, node, |a, b| a.labels == b.labels)
     }
@@ -103,6 +110,19 @@ impl Index {
         };
         let progress = self.progress.entry(Kind::Vm).or_default();
         take(&mut self.vms, progress, seen, class, |a, b| a == b)
+    }
+
+    /// News of the agents' pods. No plan depends on them.
+    pub fn agents(&mut self, seen: Seen<SlimAgent>) -> bool {
+        let pod = |pod: SlimAgent| {
+            Some(trust::Pod {
+                uid: pod.metadata.uid.unwrap_or_default(),
+                node: pod.spec.node_name,
+                service_account: pod.spec.service_account_name,
+            })
+        };
+        let progress = self.progress.entry(Kind::Agent).or_default();
+        take(&mut self.agents, progress, seen, pod, |a, b| a == b)
     }
 
     /// The snapshot to plan from: nodes are those that run an agent, which the label says.
@@ -164,6 +184,16 @@ impl Index {
     /// The class that a launcher pod's annotation asks for, by the pod's uid; empty for the pool's default one.
     pub fn vm_class(&self, uid: &str) -> Option<&str> {
         self.vms.get(uid).map(String::as_str)
+    }
+
+    /// An agent's pod, by its name.
+    pub fn agent(&self, pod: &str) -> Option<&trust::Pod> {
+        self.agents.get(pod)
+    }
+
+    /// The nodes that have an agent's pod.
+    pub fn nodes_with_agent(&self) -> BTreeSet<&str> {
+        self.agents.values().map(|pod| pod.node.as_str()).collect()
     }
 
     /// How far a kind is known.

@@ -1,4 +1,4 @@
-//! Who writes: the replica that holds the Lease. All of them serve.
+//! Who writes: the replica that holds the Lease. All of them serve, and agents gather where status is written.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,24 +14,32 @@ use crate::clock;
 
 /// The Lease's name.
 pub(crate) const NAME: &str = "entropool-controller";
-/// A holder that has not renewed for so long has lost it.
-const DURATION: Duration = Duration::from_secs(15);
-/// A holder that could not renew for so long stops writing: well before another may start.
-const DEADLINE: Duration = Duration::from_secs(10);
+/// A holder that has not renewed for so long has lost it. Two writers would only cost each other conflicts, so this may
+/// be short: what users see stands still until then.
+const DURATION: Duration = Duration::from_secs(4);
+/// A holder that could not renew for so long stops writing: before another may start.
+const DEADLINE: Duration = Duration::from_secs(3);
 /// Between two looks.
-const EACH: Duration = Duration::from_secs(2);
-
-/// Without a renewal for so long, a holder is doubted: agents need not wait for the Lease to run out.
-const DOUBT: Duration = Duration::from_secs(5);
+const EACH: Duration = Duration::from_secs(1);
+/// No holder may be silent for longer, whatever it writes.
+const LONGEST: Duration = Duration::from_mins(1);
+/// Attempts to take it from one who lives.
+const SEIZE_TRIES: u32 = 10;
+/// A look that takes longer has failed.
+const PATIENCE: Duration = Duration::from_millis(2_500);
 
 /// What this replica is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     /// It holds the Lease, and writes.
     Leader,
-    /// Another does, and agents had better be there: what they report is written there.
-    Follower,
-    /// Nobody does, or nobody knows: every replica serves whoever comes.
+    /// Another does, or did when it was last heard of.
+    Follower {
+        /// When it was last seen to renew; none if it only stood in the Lease. Agents that came before that had better
+        /// be there: what they report is written there.
+        heard: Option<Duration>,
+    },
+    /// Nobody does, or nobody knows.
     Alone,
 }
 
@@ -41,9 +49,10 @@ impl Role {
         self == Self::Leader
     }
 
-    /// Whether agents are served here.
-    pub(crate) fn serves(self) -> bool {
-        self != Self::Follower
+    /// Whether an agent that came at `since` had better be with another replica. One that came after the holder was last
+    /// heard of stays: the holder may be the one that it has lost.
+    pub(crate) fn sends_away(self, since: Duration) -> bool {
+        matches!(self, Self::Follower { heard: Some(at) } if at > since)
     }
 }
 
@@ -62,34 +71,55 @@ enum Step {
 /// judged by how long its record has not changed before our eyes.
 #[derive(Debug, Default)]
 struct Observed {
-    record: Option<(Option<String>, Option<MicroTime>)>,
+    record: Option<Record>,
     since: Duration,
+    /// Whether the record changed before our eyes: then its holder was alive.
+    alive: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Record {
+    holder: String,
+    renewed: Option<MicroTime>,
+    /// For how long it is the holder's without a renewal.
+    duration: Duration,
+}
+
+impl Record {
+    fn of(spec: &LeaseSpec) -> Self {
+        let seconds = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
+        Self {
+            holder: spec.holder_identity.clone().unwrap_or_default(),
+            renewed: spec.renew_time.clone(),
+            duration: seconds.map_or(DURATION, Duration::from_secs).min(LONGEST),
+        }
+    }
 }
 
 impl Observed {
     fn see(&mut self, spec: &LeaseSpec, now: Duration) {
-        let record = Some((spec.holder_identity.clone(), spec.renew_time.clone()));
+        let record = Some(Record::of(spec));
         if self.record != record {
-            *self = Self { record, since: now };
+            *self = Self { alive: self.record.is_some(), record, since: now };
         }
     }
 
-    fn role(&self, leading: bool, now: Duration) -> Role {
-        let held =
-            self.record.as_ref().is_some_and(|(holder, _)| holder.as_ref().is_some_and(|it| !it.is_empty()));
-        match leading {
-            true => Role::Leader,
-            false if held && now < self.since + DOUBT => Role::Follower,
-            false => Role::Alone,
+    fn role(&self, leading: bool) -> Role {
+        let held = self.record.as_ref().is_some_and(|record| !record.holder.is_empty());
+        match (leading, held) {
+            (true, _) => Role::Leader,
+            (false, true) => Role::Follower { heard: self.alive.then_some(self.since) },
+            (false, false) => Role::Alone,
         }
     }
 
     fn step(&self, me: &str, now: Duration) -> Step {
-        let holder = self.record.as_ref().and_then(|(holder, _)| holder.as_deref()).unwrap_or_default();
-        if holder == me {
+        let Some(record) = &self.record else { return Step::Take };
+        if record.holder == me {
             return Step::Renew;
         }
-        if holder.is_empty() || now >= self.since + DURATION { Step::Take } else { Step::Wait }
+        let over = record.holder.is_empty() || now >= self.since + record.duration;
+        if over { Step::Take } else { Step::Wait }
     }
 }
 
@@ -100,32 +130,57 @@ pub(crate) async fn run(client: Client, namespace: String, me: String, role: Arc
     let mut renewed: Option<Duration> = None;
     loop {
         let now = clock::since_start();
-        match tokio::time::timeout(EACH * 2, attempt(&api, &me, &mut observed, now)).await {
+        match tokio::time::timeout(PATIENCE, attempt(&api, &me, &mut observed, now)).await {
             Ok(Ok(held)) => renewed = held.then_some(now),
             Ok(Err(error)) => warn!(%error, "the Lease cannot be looked at"),
             Err(_) => warn!("the API server does not answer about the Lease"),
         }
         let now = clock::since_start();
         let leading = renewed.is_some_and(|at| now < at + DEADLINE);
-        let next = observed.role(leading, now);
-        if role.send_replace(next) != next {
-            info!(role = ?next, "the Lease");
-        }
+        tell(&role, observed.role(leading));
         tokio::time::sleep(EACH).await;
+    }
+}
+
+fn tell(role: &watch::Sender<Role>, next: Role) {
+    let before = role.send_replace(next);
+    // That its holder is alive is no news.
+    if std::mem::discriminant(&before) != std::mem::discriminant(&next) {
+        info!(role = ?next, "the Lease");
     }
 }
 
 /// Gives the Lease up, so that another replica need not wait for it to run out.
 pub(crate) async fn release(client: Client, namespace: &str, me: &str) {
     let api: Api<Lease> = Api::namespaced(client, namespace);
-    let Ok(Some(mut lease)) = api.get_opt(NAME).await else { return };
+    match tokio::time::timeout(PATIENCE, give_up(&api, me)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => debug!(%error, "the Lease was not given up"),
+        Err(_) => debug!("the API server does not answer about the Lease"),
+    }
+}
+
+async fn give_up(api: &Api<Lease>, me: &str) -> Result<(), kube::Error> {
+    let Some(mut lease) = api.get_opt(NAME).await? else { return Ok(()) };
     let spec = lease.spec.get_or_insert_default();
     if spec.holder_identity.as_deref() != Some(me) {
-        return;
+        return Ok(());
     }
     spec.holder_identity = None;
-    if let Err(error) = api.replace(NAME, &PostParams::default(), &lease).await {
-        debug!(%error, "the Lease was not given up");
+    api.replace(NAME, &PostParams::default(), &lease).await.map(drop)
+}
+
+/// Takes the Lease from whoever holds it, and keeps all replicas from writing for the longest time there is.
+pub(crate) async fn seize(client: Client, namespace: &str, me: &str) -> Result<(), kube::Error> {
+    let api: Api<Lease> = Api::namespaced(client, namespace);
+    // Its holder writes it once a second: of a few attempts one is between two of its writes.
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match write(&api, api.get_opt(NAME).await?, me, LONGEST).await {
+            Err(kube::Error::Api(status)) if status.is_conflict() && tries < SEIZE_TRIES => {}
+            written => return written.map(drop),
+        }
     }
 }
 
@@ -137,22 +192,11 @@ async fn attempt(
     now: Duration,
 ) -> Result<bool, kube::Error> {
     let found = api.get_opt(NAME).await?;
-    let exists = found.is_some();
-    let mut lease = found.unwrap_or_else(|| Lease {
-        metadata: ObjectMeta { name: Some(NAME.to_owned()), ..ObjectMeta::default() },
-        spec: None,
-    });
-    let spec = lease.spec.get_or_insert_default();
-    observed.see(spec, now);
-    let step = observed.step(me, now);
-    if step == Step::Wait {
+    observed.see(found.as_ref().and_then(|lease| lease.spec.as_ref()).unwrap_or(&LeaseSpec::default()), now);
+    if observed.step(me, now) == Step::Wait {
         return Ok(false);
     }
-    claim(spec, me, &step);
-    let params = PostParams::default();
-    let written =
-        if exists { api.replace(NAME, &params, &lease).await } else { api.create(&params, &lease).await };
-    match written {
+    match write(api, found, me, DURATION).await {
         Ok(lease) => {
             observed.see(&lease.spec.unwrap_or_default(), now);
             Ok(true)
@@ -163,14 +207,31 @@ async fn attempt(
     }
 }
 
-fn claim(spec: &mut LeaseSpec, me: &str, step: &Step) {
+/// Writes the Lease as ours, if it still is what was found.
+async fn write(
+    api: &Api<Lease>,
+    found: Option<Lease>,
+    me: &str,
+    duration: Duration,
+) -> Result<Lease, kube::Error> {
+    let exists = found.is_some();
+    let mut lease = found.unwrap_or_else(|| Lease {
+        metadata: ObjectMeta { name: Some(NAME.to_owned()), ..ObjectMeta::default() },
+        spec: None,
+    });
+    claim(lease.spec.get_or_insert_default(), me, duration);
+    let params = PostParams::default();
+    if exists { api.replace(NAME, &params, &lease).await } else { api.create(&params, &lease).await }
+}
+
+fn claim(spec: &mut LeaseSpec, me: &str, duration: Duration) {
     let now = MicroTime(clock::wall().0);
-    if *step == Step::Take {
+    if spec.holder_identity.as_deref() != Some(me) {
         spec.holder_identity = Some(me.to_owned());
         spec.acquire_time = Some(now.clone());
         spec.lease_transitions = Some(spec.lease_transitions.unwrap_or_default().saturating_add(1));
     }
-    spec.lease_duration_seconds = i32::try_from(DURATION.as_secs()).ok();
+    spec.lease_duration_seconds = i32::try_from(duration.as_secs()).ok();
     spec.renew_time = Some(now);
 }
 
@@ -193,32 +254,46 @@ mod tests {
         let mut observed = Observed::default();
         assert_eq!(observed.step("me", at(1)), Step::Take);
         observed.see(&held_by("other", 1), at(1));
-        assert_eq!(observed.step("me", at(15)), Step::Wait);
-        assert_eq!(observed.step("me", at(16)), Step::Take);
-        observed.see(&held_by("other", 2), at(16));
-        assert_eq!(observed.step("me", at(30)), Step::Wait);
-        observed.see(&held_by("me", 3), at(30));
+        assert_eq!(observed.step("me", at(4)), Step::Wait);
+        assert_eq!(observed.step("me", at(5)), Step::Take);
+        observed.see(&held_by("other", 2), at(5));
+        assert_eq!(observed.step("me", at(8)), Step::Wait);
+        observed.see(&held_by("me", 3), at(8));
         assert_eq!(observed.step("me", at(99)), Step::Renew);
     }
 
     #[test]
-    fn every_replica_serves_while_nobody_is_known_to_hold_the_lease() {
+    fn a_holder_may_ask_for_longer_but_not_for_ever() {
         let at = Duration::from_secs;
         let mut observed = Observed::default();
-        assert_eq!(observed.role(false, at(1)), Role::Alone);
+        observed.see(&LeaseSpec { lease_duration_seconds: Some(30), ..held_by("other", 1) }, at(0));
+        assert_eq!((observed.step("me", at(29)), observed.step("me", at(30))), (Step::Wait, Step::Take));
+        observed.see(&LeaseSpec { lease_duration_seconds: Some(9_999), ..held_by("other", 2) }, at(30));
+        assert_eq!(observed.step("me", at(90)), Step::Take);
+    }
+
+    #[test]
+    fn agents_are_sent_to_a_holder_that_was_seen_alive_since_they_came_and_to_no_other() {
+        let at = Duration::from_secs;
+        let mut observed = Observed::default();
+        assert_eq!(observed.role(false), Role::Alone);
         observed.see(&held_by("other", 1), at(1));
-        assert_eq!((observed.role(false, at(5)), observed.role(false, at(6))), (Role::Follower, Role::Alone));
-        observed.see(&held_by("me", 2), at(7));
-        assert_eq!(observed.role(true, at(7)), Role::Leader);
+        // It stands there, and may have crashed long ago.
+        assert!(!observed.role(false).sends_away(at(0)));
+        observed.see(&held_by("other", 2), at(3));
+        let role = observed.role(false);
+        assert!(role.sends_away(at(2)) && !role.sends_away(at(3)));
+        observed.see(&held_by("me", 3), at(7));
+        assert!(!observed.role(true).sends_away(at(0)));
     }
 
     #[test]
     fn a_holder_whose_clock_is_wrong_by_hours_is_judged_by_ours() {
         let mut observed = Observed::default();
         observed.see(&held_by("other", 1), Duration::from_secs(100));
-        observed.see(&held_by("other", 1), Duration::from_secs(114));
-        assert_eq!(observed.step("me", Duration::from_secs(114)), Step::Wait);
-        assert_eq!(observed.step("me", Duration::from_secs(115)), Step::Take);
+        observed.see(&held_by("other", 1), Duration::from_secs(103));
+        assert_eq!(observed.step("me", Duration::from_secs(103)), Step::Wait);
+        assert_eq!(observed.step("me", Duration::from_secs(104)), Step::Take);
     }
 
     #[test]

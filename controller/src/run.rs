@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use delivery::trust::Agents;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use tokio::signal::unix::{SignalKind, signal};
@@ -13,6 +14,7 @@ use tracing::info;
 use webhook::Way;
 
 use crate::admission::Judge;
+use crate::args::Errand;
 use crate::http::Answers;
 use crate::kubevirt::Keeper;
 use crate::lease::Role;
@@ -39,20 +41,25 @@ async fn control(args: Args) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be waited for")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be waited for")?;
     let client = client(&args).await?;
+    if let Some(Errand::CleanNodes) = args.errand {
+        return nodes::clean(client, &args.namespace).await;
+    }
     let world = Arc::new(World::default());
     let mut tasks = JoinSet::new();
-    feed::start(&world, &client, &mut tasks);
+    let agents = Agents { namespace: args.namespace.clone(), service_account: args.agent_account.clone() };
+    feed::start(&world, &client, &agents, &mut tasks);
     tasks.spawn(planner::run(Arc::clone(&world)));
     let role = Arc::new(watch::Sender::new(Role::Alone));
     let me = name(&args);
-    tasks.spawn(lease::run(client.clone(), args.namespace.clone(), me.clone(), Arc::clone(&role)));
+    let holding = lease::run(client.clone(), args.namespace.clone(), me.clone(), Arc::clone(&role));
+    let holding = tasks.spawn(holding);
     tasks.spawn(status::run(Arc::clone(&world), client.clone(), me.clone(), role.subscribe()));
     tasks.spawn(nodes::run(Arc::clone(&world), client.clone(), role.subscribe()));
     let certificate = Arc::new(Certificate::default());
     let trusted = keep_certificate(&args, &client, &certificate, role.subscribe(), &mut tasks);
     tasks.spawn(admission::register(client.clone(), trusted, role.subscribe()));
     let (leave, leaving) = watch::channel(false);
-    let reviewer = Arc::new(Reviewer::new(client.clone(), &args.namespace, &args.agent_account));
+    let reviewer = Arc::new(Reviewer::new(client.clone(), agents));
     let answers = Answers {
         world: Arc::clone(&world),
         certificate: Arc::clone(&certificate),
@@ -70,12 +77,15 @@ async fn control(args: Args) -> Result<()> {
         _ = terminate.recv() => info!("SIGTERM: stopping"),
         _ = interrupt.recv() => info!("interrupted: stopping"),
     }
+    // First, so that the agents find another who writes what they say.
+    holding.abort();
+    role.send_replace(Role::Alone);
+    lease::release(client, &args.namespace, &me).await;
     leave.send_replace(true);
     if tokio::time::timeout(LEAVING, serving).await.is_err() {
         info!("some connections did not end in time");
     }
     tasks.shutdown().await;
-    lease::release(client, &args.namespace, &me).await;
     Ok(())
 }
 

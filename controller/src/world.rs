@@ -26,6 +26,8 @@ pub struct World {
     /// Counts the times at which a launcher pod may have come to name another class.
     pub moves: watch::Sender<u64>,
     pub(crate) reviews: Tally,
+    /// Counts the times at which an agent's pod came or went.
+    pub agents: watch::Sender<u64>,
     relists: BTreeMap<Kind, Relist>,
 }
 
@@ -60,6 +62,7 @@ impl Default for World {
             plan: watch::Sender::new(None),
             moves: watch::Sender::new(0),
             reviews: Tally::default(),
+            agents: watch::Sender::new(0),
             relists: Kind::ALL.into_iter().map(|kind| (kind, Relist::default())).collect(),
         }
     }

@@ -51,7 +51,10 @@ pub(crate) async fn bind(
     let judge = Arc::new(judge);
     let (accepted, mut incoming) = mpsc::channel(BACKLOG);
     Ok(async move {
-        tokio::spawn(accept(listener, config, accepted));
+        tokio::spawn(async move {
+            certificate.wait().await;
+            accept(listener, config, accepted).await;
+        });
         let turns = Arc::new(Semaphore::new(AT_ONCE));
         let mut connections = JoinSet::new();
         loop {

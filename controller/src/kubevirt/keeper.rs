@@ -46,7 +46,8 @@ fn watch_kind<K>(
     K: Object + Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + Sync + 'static,
 {
     let told = told.clone();
-    let follow = Follow { kind, api: Api::<K>::all(client.clone()), labels: None, relist: Relist::default() };
+    let api = Api::<K>::all(client.clone());
+    let follow = Follow { kind, api, labels: None, fields: None, relist: Relist::default() };
     tasks.spawn(follow.run(move |seen| {
         take(&mut told.known.lock().unwrap_or_else(PoisonError::into_inner), seen);
         told.changed.notify_one();

@@ -15,22 +15,50 @@ const STARTING: &str = "starting";
 /// those that use a shared source.
 const AWAY: &str = "away";
 
+/// The agent's label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Label {
+    /// As it is.
+    Left,
+    Set(&'static str),
+    Taken,
+}
+
+/// How long ago a node was heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Silence {
+    /// Just now, or not long ago.
+    Short,
+    /// For longer than a restart takes.
+    Away,
+    /// For long, and no agent is on its way: the node has no pod of one.
+    Gone,
+}
+
 /// What a node should carry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Wanted {
-    /// The agent's label; nothing to leave it as it is.
-    label: Option<&'static str>,
+    label: Label,
     /// Places by resource. Of a node that has not been heard, nothing is added or changed.
     places: BTreeMap<String, u32>,
     heard: bool,
 }
 
 impl Wanted {
-    /// Of a node's configuration, if it has one, and its report; `away` if it has been silent for long.
-    pub(super) fn of(config: Option<&NodeConfig>, report: Option<&NodeReport>, away: bool) -> Self {
-        let label = match report {
-            Some(report) if report.connected => Some(if report.ready { AGENT_READY } else { STARTING }),
-            _ => away.then_some(AWAY),
+    /// What a node carries that runs no agent.
+    pub(crate) fn nothing() -> Self {
+        Self { label: Label::Taken, places: BTreeMap::new(), heard: true }
+    }
+
+    /// Of a node's configuration, if it has one, and its report.
+    pub(super) fn of(config: Option<&NodeConfig>, report: Option<&NodeReport>, silence: Silence) -> Self {
+        let label = match (report, silence) {
+            (Some(report), _) if report.connected => {
+                Label::Set(if report.ready { AGENT_READY } else { STARTING })
+            }
+            (_, Silence::Short) => Label::Left,
+            (_, Silence::Away) => Label::Set(AWAY),
+            (_, Silence::Gone) => return Self::nothing(),
         };
         let places = config.map(|config| plan::places(config, report)).unwrap_or_default();
         Self { label, places, heard: report.is_some() }
@@ -38,8 +66,12 @@ impl Wanted {
 
     /// The patch of the node's metadata, if one is needed.
     pub(super) fn metadata(&self, seen: &SeenNode) -> Option<Value> {
-        let label = self.label?;
-        let differs = seen.labels.get(AGENT_LABEL).map(String::as_str) != Some(label);
+        let label = match self.label {
+            Label::Left => return None,
+            Label::Set(label) => Some(label),
+            Label::Taken => None,
+        };
+        let differs = seen.labels.get(AGENT_LABEL).map(String::as_str) != label;
         differs.then(|| json!({"metadata": {"labels": {AGENT_LABEL: label}}}))
     }
 
@@ -70,6 +102,7 @@ mod tests {
     }
 
     fn wanted(label: Option<&'static str>, places: &[(&str, u32)], heard: bool) -> Wanted {
+        let label = label.map_or(Label::Left, Label::Set);
         let places = places.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
         Wanted { label, places, heard }
     }
@@ -77,13 +110,26 @@ mod tests {
     #[test]
     fn a_node_is_ready_while_its_agent_says_so() {
         let report = |connected, ready| NodeReport { connected, ready, ..NodeReport::default() };
-        let label = |report: Option<&NodeReport>, away| Wanted::of(None, report, away).label;
-        assert_eq!(label(Some(&report(true, true)), false), Some("ready"));
-        assert_eq!(label(Some(&report(true, false)), false), Some("starting"));
-        assert_eq!(label(Some(&report(false, true)), false), None);
-        assert_eq!(label(Some(&report(false, true)), true), Some("away"));
-        assert_eq!(label(None, false), None);
-        assert_eq!(label(None, true), Some("away"));
+        let label = |report: Option<&NodeReport>, silence| Wanted::of(None, report, silence).label;
+        assert_eq!(label(Some(&report(true, true)), Silence::Short), Label::Set("ready"));
+        assert_eq!(label(Some(&report(true, false)), Silence::Short), Label::Set("starting"));
+        assert_eq!(label(Some(&report(false, true)), Silence::Short), Label::Left);
+        assert_eq!(label(Some(&report(false, true)), Silence::Away), Label::Set("away"));
+        assert_eq!(label(None, Silence::Short), Label::Left);
+        assert_eq!(label(None, Silence::Away), Label::Set("away"));
+        assert_eq!(label(Some(&report(false, true)), Silence::Gone), Label::Taken);
+    }
+
+    #[test]
+    fn a_node_that_runs_no_agent_loses_label_and_places_and_is_left_alone_then() {
+        let patch =
+            Wanted::nothing().metadata(&seen(Some("away"), &[])).expect("the label is to be taken off");
+        assert_eq!(patch["metadata"]["labels"], json!({AGENT_LABEL: null}));
+        let patch = Wanted::nothing().status(&seen(None, &[("entropool.io/gold", "16")]));
+        let patch = patch.expect("the place is to be taken away");
+        assert_eq!(patch["status"]["capacity"], json!({"entropool.io/gold": null}));
+        let clean = seen(None, &[]);
+        assert_eq!((Wanted::nothing().metadata(&clean), Wanted::nothing().status(&clean)), (None, None));
     }
 
     #[test]

@@ -5,15 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
 use tokio::sync::watch;
-use tracing::{debug, warn};
 
-use super::wanted::Wanted;
+use super::wanted::{Silence, Wanted};
+use super::write::{Write, write};
 use crate::clock;
 use crate::lease::Role;
-use crate::status::FIELD_MANAGER;
 use crate::watch::SlimNode;
 use crate::world::World;
 
@@ -21,17 +19,12 @@ use crate::world::World;
 const LOOK: Duration = Duration::from_millis(500);
 /// An agent that was silent for so long is away. One that restarts, or whose controller does, is back before.
 const AWAY: Duration = Duration::from_secs(30);
+/// A node without a pod of an agent that was silent for so long runs none: a pod that is replaced comes sooner.
+const GONE: Duration = Duration::from_mins(2);
 /// Nodes written in one look: two hundred a second.
 const AT_MOST: usize = 100;
 /// Writes on their way at a time.
 const AT_ONCE: usize = 8;
-
-/// One node to write.
-struct Write {
-    name: String,
-    metadata: Option<serde_json::Value>,
-    status: Option<serde_json::Value>,
-}
 
 /// Writes until the end of the program.
 pub(crate) async fn run(world: Arc<World>, client: Client, role: watch::Receiver<Role>) {
@@ -45,7 +38,7 @@ pub(crate) async fn run(world: Arc<World>, client: Client, role: watch::Receiver
             continue;
         }
         let writes = due(&world, &mut silent, clock::since_start());
-        let writes = writes.into_iter().take(AT_MOST).map(|write| write_one(&api, &world, write));
+        let writes = writes.into_iter().take(AT_MOST).map(|it| write_one(&api, &world, it));
         futures::stream::iter(writes).buffer_unordered(AT_ONCE).collect::<()>().await;
     }
 }
@@ -57,6 +50,7 @@ fn due(world: &World, silent: &mut BTreeMap<String, Duration>, now: Duration) ->
     let index = world.index();
     let names =
         planned.plan.nodes.keys().chain(fleet.keys().filter(|name| !planned.plan.nodes.contains_key(*name)));
+    let agents = index.nodes_with_agent();
     let mut writes = Vec::new();
     for name in names {
         let Some(seen) = index.node(name) else { continue };
@@ -66,33 +60,39 @@ fn due(world: &World, silent: &mut BTreeMap<String, Duration>, now: Duration) ->
         } else {
             silent.entry(name.clone()).or_insert(now);
         }
-        let away = silent.get(name).is_some_and(|since| *since + AWAY <= now);
-        let wanted = Wanted::of(planned.plan.nodes.get(name).map(|config| &**config), report, away);
-        let (metadata, status) = (wanted.metadata(seen), wanted.status(seen));
-        if metadata.is_some() || status.is_some() {
-            writes.push(Write { name: name.clone(), metadata, status });
-        }
+        let silence = silence(silent.get(name), now, agents.contains(&**name));
+        let wanted = Wanted::of(planned.plan.nodes.get(name).map(|config| &**config), report, silence);
+        writes.extend(Write::of(name, &wanted, seen));
     }
     silent.retain(|name, _| index.node(name).is_some());
     writes
 }
 
-async fn write_one(api: &Api<SlimNode>, world: &World, write: Write) {
-    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    let name = &*write.name;
-    if let Some(patch) = write.metadata {
-        match api.patch(name, &params, &Patch::Merge(patch)).await {
-            Ok(_) => debug!(node = name, "labelled"),
-            Err(error) => warn!(node = name, %error, "the node cannot be labelled"),
-        }
+fn silence(since: Option<&Duration>, now: Duration, has_agent: bool) -> Silence {
+    match since {
+        Some(since) if *since + GONE <= now && !has_agent => Silence::Gone,
+        Some(since) if *since + AWAY <= now => Silence::Away,
+        _ => Silence::Short,
     }
-    if let Some(patch) = write.status {
-        match api.patch_status(name, &params, &Patch::Merge(patch)).await {
-            Ok(node) => {
-                debug!(node = name, places = ?node.status.capacity, "places written");
-                world.index().wrote_node(node);
-            }
-            Err(error) => warn!(node = name, %error, "the node's places cannot be written"),
-        }
+}
+
+async fn write_one(api: &Api<SlimNode>, world: &World, it: Write) {
+    if let Some(node) = write(api, it).await {
+        world.index().wrote_node(node);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_given_up_when_it_was_silent_for_long_and_no_pod_may_come_back() {
+        let since = Duration::from_secs(10);
+        let after =
+            |seconds, has_agent| silence(Some(&since), since + Duration::from_secs(seconds), has_agent);
+        assert_eq!(silence(None, since, false), Silence::Short);
+        assert_eq!((after(29, false), after(30, false)), (Silence::Short, Silence::Away));
+        assert_eq!((after(120, false), after(9_999, true)), (Silence::Gone, Silence::Away));
     }
 }

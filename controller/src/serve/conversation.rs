@@ -16,7 +16,7 @@ use tracing::{debug, info, warn};
 
 use super::hub::{Hub, Place};
 use super::report::Said;
-use crate::clock::tick as now;
+use crate::clock::{self, tick as now};
 use crate::lease::Role;
 use crate::trust::{Reviewed, Reviewer};
 use crate::watch::Kind;
@@ -53,6 +53,7 @@ struct Live {
 
 /// Carries a stream until it ends.
 pub(super) async fn converse(mut own: Conversation, mut inbox: Streaming<wire::FromAgent>) {
+    let since = clock::since_start();
     let mut live = Live {
         publisher: Publisher::new(now(), own.agent.node.clone()),
         said: Said::default(),
@@ -89,14 +90,13 @@ pub(super) async fn converse(mut own: Conversation, mut inbox: Streaming<wire::F
             _ = moves.changed() => own.order_moves(&mut live),
             Some(verdict) = reviewed.recv() => live.publisher.reviewed(now(), verdict),
             () = until(live.publisher.wake_at()) => {}
-            _ = &mut own.place.lost => {
-                info!(node = %own.agent.node, "a newer stream of the node took this one's place");
-                own.refuse(Status::aborted("another stream of this node came later"));
+            lost = &mut own.place.lost => {
+                own.refuse(own.ousted(lost.ok()));
                 live.ended = true;
             }
             _ = own.role.changed() => {
-                // Another leads now, and writes what agents report.
-                if !own.role.borrow().serves() {
+                // Another leads, and writes what agents report.
+                if own.role.borrow_and_update().sends_away(since) {
                     live.publisher.leave(SPREAD);
                 }
             }
@@ -207,6 +207,17 @@ impl Conversation {
         let none = delivery::NodeConfig::default();
         let report = live.said.node(&live.publisher.standing(), config.map_or(&none, |config| config));
         self.world.report(&self.agent.node, report);
+    }
+
+    /// Why another stream has this one's place, or nobody.
+    fn ousted(&self, denied: Option<Denied>) -> Status {
+        let (node, pod) = (&*self.agent.node, &*self.agent.pod);
+        let Some(refusal) = denied.map(|denied| denied.refusal()) else {
+            info!(node, pod, "a newer stream of the node took this one's place");
+            return Status::aborted("another stream of this node came later");
+        };
+        info!(node, pod, reason = refusal.reason, message = refusal.message, "the stream ends");
+        Status::unauthenticated(format!("{}: {}", refusal.reason, refusal.message))
     }
 
     fn refuse(&self, status: Status) {

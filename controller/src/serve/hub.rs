@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use delivery::trust::{Denied, Identity};
 use tokio::sync::oneshot;
 
 /// Who is connected.
@@ -20,25 +21,28 @@ struct Streams {
 #[derive(Debug)]
 struct Entry {
     id: u64,
-    // Dropped, it tells the stream that a newer one has its place.
-    _place: oneshot::Sender<()>,
+    agent: Identity,
+    // Dropped, it tells the stream that a newer one has its place. None, once the stream was told to end.
+    place: Option<oneshot::Sender<Denied>>,
 }
 
-/// A stream's place; `lost` ends when a newer stream of the node takes it.
+/// A stream's place; `lost` says why the agent is no longer believed, or ends when a newer stream of the node takes
+/// the place.
 pub(super) struct Place {
     id: u64,
-    pub(super) lost: oneshot::Receiver<()>,
+    pub(super) lost: oneshot::Receiver<Denied>,
 }
 
 impl Hub {
     /// Gives the node's place to a stream. The newest that proves itself has it: an agent that comes back does
     /// not wait until a dead connection is noticed.
-    pub(super) fn enter(&self, node: &str) -> Place {
+    pub(super) fn enter(&self, agent: &Identity) -> Place {
         let (place, lost) = oneshot::channel();
         let mut streams = self.streams();
         streams.next += 1;
         let id = streams.next;
-        streams.by_node.insert(node.to_owned(), Entry { id, _place: place });
+        let entry = Entry { id, agent: agent.clone(), place: Some(place) };
+        streams.by_node.insert(agent.node.clone(), entry);
         Place { id, lost }
     }
 
@@ -52,6 +56,18 @@ impl Hub {
         own
     }
 
+    /// Ends the streams of agents that are no longer believed.
+    pub(super) fn end_unless(&self, believed: impl Fn(&Identity) -> Result<(), Denied>) {
+        for entry in self.streams().by_node.values_mut() {
+            if let Err(denied) = believed(&entry.agent)
+                && let Some(place) = entry.place.take()
+            {
+                // It may be ending by itself.
+                let _ = place.send(denied);
+            }
+        }
+    }
+
     fn streams(&self) -> MutexGuard<'_, Streams> {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -61,11 +77,27 @@ impl Hub {
 mod tests {
     use super::*;
 
+    fn agent(uid: &str) -> Identity {
+        Identity { node: "n".to_owned(), pod: "p".to_owned(), uid: uid.to_owned() }
+    }
+
+    #[test]
+    fn a_stream_whose_agent_is_not_believed_is_told_so_once_and_keeps_its_place_until_it_leaves() {
+        let hub = Hub::default();
+        let mut place = hub.enter(&agent("1"));
+        hub.end_unless(|_| Ok(()));
+        assert!(place.lost.try_recv().is_err());
+        hub.end_unless(|_| Err(Denied::OtherAgent));
+        hub.end_unless(|_| Err(Denied::NoToken));
+        assert_eq!(place.lost.try_recv(), Ok(Denied::OtherAgent));
+        assert!(hub.leave("n", &place));
+    }
+
     #[test]
     fn the_newest_stream_of_a_node_has_its_place() {
         let hub = Hub::default();
-        let mut first = hub.enter("n");
-        let mut second = hub.enter("n");
+        let mut first = hub.enter(&agent("1"));
+        let mut second = hub.enter(&agent("2"));
         assert!(matches!(first.lost.try_recv(), Err(oneshot::error::TryRecvError::Closed)));
         assert!(matches!(second.lost.try_recv(), Err(oneshot::error::TryRecvError::Empty)));
         assert!(!hub.leave("n", &first));

@@ -51,9 +51,14 @@ pub(crate) async fn bind(serving: Serving) -> Result<impl Future<Output = Result
     let config = Arc::new(certificate.server_config(b"h2").context("TLS cannot be set up")?);
     let (accepted, incoming) = mpsc::channel(BACKLOG);
     let service = Service::new(world, reviewer, role, leaving.clone());
+    let warden = service.warden();
     let service = DeliveryServer::new(service).max_decoding_message_size(LONGEST_FROM_AGENT);
     Ok(async move {
-        tokio::spawn(accept(listener, config, accepted));
+        tokio::spawn(warden);
+        tokio::spawn(async move {
+            certificate.wait().await;
+            accept(listener, config, accepted).await;
+        });
         Server::builder()
             .http2_keepalive_interval(Some(PING_EACH))
             .http2_keepalive_timeout(Some(PONG_WITHIN))

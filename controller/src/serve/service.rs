@@ -1,6 +1,7 @@
 //! The gRPC service: who comes in, and on what terms.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use delivery::limits::{Pace, STREAMS_AT_ONCE, STREAMS_PER_SECOND};
 use delivery::trust::{self, Denied, Identity};
@@ -22,6 +23,8 @@ use crate::world::World;
 
 /// Messages on their way to one agent: one update, and a move for each of its VMs.
 const OUTBOX: usize = 256;
+/// A watch that is alive brings a pod much sooner.
+const POD_SEEN_WITHIN: Duration = Duration::from_secs(2);
 
 /// Serves agents.
 pub(crate) struct Service {
@@ -47,21 +50,17 @@ impl Delivery for Service {
                 "this replica has nothing consistent to serve yet: try another, or later",
             ));
         }
-        if !self.role.borrow().serves() {
-            return Err(Status::unavailable(
-                "another replica leads, and takes what agents report: try that one",
-            ));
-        }
         if !self.pace().admit(clock::tick()) {
             return Err(Status::resource_exhausted("too many agents come at once: try again"));
         }
         let agent = self.authenticate(request.metadata()).await?;
+        self.confirm(&agent).await?;
         info!(node = %agent.node, pod = %agent.pod, "an agent connected");
         let (outbox, receiver) = mpsc::channel(OUTBOX);
         let conversation = Conversation {
             world: Arc::clone(&self.world),
             reviewer: Arc::clone(&self.reviewer),
-            place: self.hub.enter(&agent.node),
+            place: self.hub.enter(&agent),
             hub: Arc::clone(&self.hub),
             role: self.role.clone(),
             leaving: self.leaving.clone(),
@@ -85,6 +84,18 @@ impl Service {
         Self { world, reviewer, hub: Arc::default(), role, leaving, pace: Mutex::new(pace) }
     }
 
+    /// Ends the streams of agents whose pods are gone.
+    pub(super) fn warden(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (world, reviewer, hub) =
+            (Arc::clone(&self.world), Arc::clone(&self.reviewer), Arc::clone(&self.hub));
+        async move {
+            let mut pods = world.agents.subscribe();
+            while pods.changed().await.is_ok() {
+                hub.end_unless(|agent| reviewer.confirm(agent, world.index().agent(&agent.pod)));
+            }
+        }
+    }
+
     fn pace(&self) -> MutexGuard<'_, Pace> {
         self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -98,6 +109,15 @@ impl Service {
                 "the API server does not answer, so nobody new can be let in: try later",
             )),
         }
+    }
+
+    /// Whether the pod is there that the token was made for. The watch may bring a new one just after its first call.
+    async fn confirm(&self, agent: &Identity) -> Result<(), Status> {
+        let known = || self.reviewer.confirm(agent, self.world.index().agent(&agent.pod));
+        let mut pods = self.world.agents.subscribe();
+        let there = pods.wait_for(|_| known().is_ok());
+        let there = tokio::time::timeout(POD_SEEN_WITHIN, there).await.is_ok();
+        if there { Ok(()) } else { known().map_err(|denied| refused(&denied.refusal())) }
     }
 }
 

@@ -22,6 +22,9 @@ pub(super) trait Status: Clone + PartialEq {
     /// The same, to be changed.
     fn conditions_mut(&mut self) -> &mut Vec<Condition>;
 
+    /// Of which generation it speaks.
+    fn generation(&self) -> i64;
+
     /// Whether another says the same of what was accepted, and of which edit.
     fn same_acceptance(&self, other: &Self) -> bool;
 
@@ -37,6 +40,10 @@ pub(super) trait Status: Clone + PartialEq {
 impl Status for ClassStatus {
     fn conditions(&self) -> &[Condition] {
         &self.conditions
+    }
+
+    fn generation(&self) -> i64 {
+        self.observed_generation.unwrap_or_default()
     }
 
     fn conditions_mut(&mut self) -> &mut Vec<Condition> {
@@ -55,6 +62,10 @@ impl Status for ClassStatus {
 impl Status for PoolStatus {
     fn conditions(&self) -> &[Condition] {
         &self.conditions
+    }
+
+    fn generation(&self) -> i64 {
+        self.observed_generation.unwrap_or_default()
     }
 
     fn conditions_mut(&mut self) -> &mut Vec<Condition> {

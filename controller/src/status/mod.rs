@@ -1,6 +1,7 @@
 //! Status: what is written, how soon, and by whom.
 
 mod difference;
+mod grace;
 mod herald;
 mod news;
 mod pace;

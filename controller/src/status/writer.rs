@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
 use super::difference::{Status, Urgency, urgency};
+use super::grace::Grace;
 use super::herald::Herald;
 use super::news::{News, news};
 use super::pace::Pace;
@@ -36,7 +37,8 @@ const SETTLING: Duration = Duration::from_secs(15);
 /// Writes status as often as it changes and the pace allows, while this replica leads; ends never.
 pub(crate) async fn run(world: Arc<World>, client: Client, me: String, mut role: watch::Receiver<Role>) {
     let herald = Herald::new(client.clone(), me);
-    let mut writer = Writer { world, client, pace: Pace::default(), herald, since: None };
+    let (pace, grace) = (Pace::default(), Grace::default());
+    let mut writer = Writer { world, client, pace, grace, herald, since: None };
     loop {
         let leading = role.borrow_and_update().leads();
         writer.since = if leading { writer.since.or(Some(clock::since_start())) } else { None };
@@ -55,6 +57,7 @@ struct Writer {
     world: Arc<World>,
     client: Client,
     pace: Pace,
+    grace: Grace,
     herald: Herald,
     since: Option<Duration>,
 }
@@ -72,11 +75,13 @@ impl Writer {
         let Some(planned) = self.world.plan.borrow().clone() else { return };
         let tallies = Tallies::of(&planned.plan, &self.world.fleet());
         let (pools, classes) = (self.pools(&planned, &tallies), self.classes(&planned, &tallies));
-        self.pace.retain(|key| match key.split_once('/') {
+        let exists = |key: &str| match key.split_once('/') {
             Some(("pool", name)) => planned.plan.pools.contains_key(name),
             Some((_, name)) => planned.plan.classes.contains_key(name),
             None => false,
-        });
+        };
+        self.pace.retain(exists);
+        self.grace.retain(exists);
         let (api, world) = (Api::all(self.client.clone()), &self.world);
         write_all(&api, &self.herald, pools, |pool: EntropyPool| world.index().wrote_pool(pool)).await;
         let api = Api::all(self.client.clone());
@@ -127,6 +132,9 @@ impl Writer {
         let now = clock::since_start();
         status.keep_times(before, &clock::wall());
         let urgency = urgency(before, &status)?;
+        if !self.grace.is_over(key, status.generation(), status.conditions(), now) {
+            return None;
+        }
         let settling = self.since.is_some_and(|since| now < since + SETTLING);
         if urgency < Urgency::Now && silence && settling {
             return None;

@@ -1,6 +1,6 @@
 //! The certificate that agents and the API server see: it may change at any time, and no connection notices.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use rustls::ServerConfig;
 use rustls::crypto::ring::sign::any_supported_type;
@@ -10,11 +10,12 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::version::TLS13;
 use thiserror::Error;
+use tokio::sync::watch;
 
 /// The one in use; none until there is a first.
 #[derive(Debug, Default)]
 pub(crate) struct Certificate {
-    current: RwLock<Option<Arc<CertifiedKey>>>,
+    current: watch::Sender<Option<Arc<CertifiedKey>>>,
 }
 
 /// Why a certificate is not taken; the one in use stays.
@@ -50,13 +51,19 @@ impl Certificate {
         let key = any_supported_type(&key).map_err(CertificateError::Key)?;
         let certified = CertifiedKey::new(chain, key);
         certified.keys_match().map_err(CertificateError::Key)?;
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(certified));
+        self.current.send_replace(Some(Arc::new(certified)));
         Ok(())
     }
 
     /// Whether there is one.
     pub(crate) fn is_there(&self) -> bool {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).is_some()
+        self.current.borrow().is_some()
+    }
+
+    /// Returns when there is one. Before that a handshake could only fail.
+    pub(crate) async fn wait(&self) {
+        // The sender is ours, so it is not gone.
+        let _ = self.current.subscribe().wait_for(Option::is_some).await;
     }
 
     /// TLS 1.3 with one protocol in it, by whatever certificate is in use at each handshake.
@@ -72,6 +79,6 @@ impl Certificate {
 
 impl ResolvesServerCert for Certificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.current.borrow().clone()
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use delivery::trust::{AUDIENCE, Agents, Denied, Identity, Review, identify, worth_a_review};
+use delivery::trust::{AUDIENCE, Agents, Denied, Identity, Pod, Review, confirm, identify, worth_a_review};
 use delivery::{Refusal, Token};
 use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec, TokenReviewStatus};
 use kube::api::PostParams;
@@ -66,14 +66,14 @@ impl Kept {
 }
 
 impl Reviewer {
-    /// For agents that run as this account of this namespace.
-    pub(crate) fn new(client: Client, namespace: &str, account: &str) -> Self {
-        Self {
-            api: Api::all(client),
-            agents: Agents { namespace: namespace.to_owned(), service_account: account.to_owned() },
-            kept: Mutex::default(),
-            turn: Semaphore::new(AT_ONCE),
-        }
+    /// For these agents.
+    pub(crate) fn new(client: Client, agents: Agents) -> Self {
+        Self { api: Api::all(client), agents, kept: Mutex::default(), turn: Semaphore::new(AT_ONCE) }
+    }
+
+    /// Whether the pod is the one that an agent's token was made for.
+    pub(crate) fn confirm(&self, agent: &Identity, pod: Option<&Pod>) -> Result<(), Denied> {
+        confirm(agent, pod, &self.agents)
     }
 
     /// Who the bearer of the token is.

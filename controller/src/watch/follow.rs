@@ -21,6 +21,8 @@ use super::{Kind, Object, Seen};
 const WATCH_SECONDS: u32 = 60;
 /// Silence for this long ends a watch from our side; the server sends a bookmark at the latest when it ends one.
 const SILENCE: Duration = Duration::from_secs(75);
+/// A list that comes as a stream and stands still for so long is asked for by pages instead.
+const STALLED: Duration = Duration::from_secs(5);
 /// A page of a list, where the API server cannot stream it.
 const PAGE: u32 = 500;
 /// Waits between attempts, the last one for ever: soon enough to be back within seconds of the API server.
@@ -57,6 +59,8 @@ pub struct Follow<K> {
     pub api: Api<K>,
     /// Only objects with these labels.
     pub labels: Option<String>,
+    /// Only objects with these fields.
+    pub fields: Option<String>,
     /// Who may ask for a new list.
     pub relist: Relist,
 }
@@ -82,7 +86,7 @@ where
         loop {
             let ended = match place {
                 None => self.list_and_watch(&mut place, &sink).await,
-                Some(from) => self.watch(&WatchParams::default(), from, &mut place, &sink).await,
+                Some(from) => self.go_on(from, &mut place, &sink).await,
             };
             match ended {
                 Ended::Quietly => {
@@ -102,7 +106,7 @@ where
                 }
                 Ended::Failed(error) => {
                     sink(Seen::Lost);
-                    place = place.filter(|_| !gone(&error));
+                    place = place.filter(|_| is_kept_after(&error));
                     let wait = BACKOFF[failures.min(BACKOFF.len() - 1)];
                     failures += 1;
                     warn!(kind = self.kind.as_str(), %error, retry_in = ?wait, "watch failed");
@@ -112,27 +116,49 @@ where
         }
     }
 
+    /// Watches from where the last watch ended, if that is still ahead of nobody. Storage that was restored is behind
+    /// it, and a watch from a version that is yet to come is open and silent, as if nothing had happened.
+    async fn go_on(&self, from: u64, place: &mut Option<u64>, sink: &(impl Fn(Seen<K>) + Send)) -> Ended {
+        match tokio::time::timeout(SILENCE, self.api.list(&ListParams::default().limit(1))).await {
+            Ok(Ok(list)) if list.metadata.resource_version.as_deref().map_or(0, version) < from => {
+                warn!(kind = self.kind.as_str(), "the storage has gone back");
+                Ended::ListAgain
+            }
+            Ok(Ok(_)) => self.watch(&WatchParams::default(), from, place, sink).await,
+            Ok(Err(error)) => Ended::Failed(error),
+            Err(_) => Ended::Quietly,
+        }
+    }
+
     async fn list_and_watch(&self, place: &mut Option<u64>, sink: &(impl Fn(Seen<K>) + Send)) -> Ended {
         match self.watch(&WatchParams::streaming_lists(), 0, place, sink).await {
             // A server older than 1.32 does not know how to stream a list.
             Ended::Failed(kube::Error::Api(status)) if status.is_invalid() && place.is_none() => {
                 debug!(kind = self.kind.as_str(), "the API server streams no lists: listing by pages");
-                match self.list_pages().await {
-                    Ok((objects, version)) => {
-                        *place = Some(version);
-                        sink(Seen::Listed(objects, version));
-                        Ended::Quietly
-                    }
-                    Err(error) => Ended::Failed(error),
-                }
+                self.list_by_pages(place, sink).await
+            }
+            Ended::Quietly if place.is_none() => {
+                info!(kind = self.kind.as_str(), "the list stood still: listing by pages");
+                self.list_by_pages(place, sink).await
             }
             ended => ended,
         }
     }
 
+    async fn list_by_pages(&self, place: &mut Option<u64>, sink: &(impl Fn(Seen<K>) + Send)) -> Ended {
+        match self.list_pages().await {
+            Ok((objects, version)) => {
+                *place = Some(version);
+                sink(Seen::Listed(objects, version));
+                Ended::Quietly
+            }
+            Err(error) => Ended::Failed(error),
+        }
+    }
+
     async fn list_pages(&self) -> Result<(Vec<K>, u64), kube::Error> {
-        let mut params =
-            ListParams { label_selector: self.labels.clone(), ..ListParams::default() }.limit(PAGE);
+        let (label_selector, field_selector) = (self.labels.clone(), self.fields.clone());
+        let mut params = ListParams { label_selector, field_selector, ..ListParams::default() }.limit(PAGE);
         let mut objects = Vec::new();
         loop {
             let page = self.api.list(&params).await?;
@@ -155,6 +181,7 @@ where
     ) -> Ended {
         let mut params = params.clone().timeout(WATCH_SECONDS);
         params.label_selector.clone_from(&self.labels);
+        params.field_selector.clone_from(&self.fields);
         let from = if from == 0 { String::new() } else { from.to_string() };
         let stream = match tokio::time::timeout(SILENCE, self.api.watch(&params, &from)).await {
             Ok(Ok(stream)) => stream,
@@ -176,8 +203,9 @@ where
         }
         let mut listing = place.is_none().then(Vec::new);
         loop {
+            let patience = if listing.is_some() { STALLED } else { SILENCE };
             let event = tokio::select! {
-                event = tokio::time::timeout(SILENCE, events.try_next()) => event,
+                event = tokio::time::timeout(patience, events.try_next()) => event,
                 () = self.relist.0.notified() => return Ended::ListAgain,
             };
             match event {
@@ -229,6 +257,8 @@ fn missing(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 404)
 }
 
-fn gone(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if status.code == 410)
+/// Whether the same server was there all the while, and still knows the version: after any other error the storage
+/// may be another, which a version does not show once it has caught up.
+fn is_kept_after(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code != 410)
 }

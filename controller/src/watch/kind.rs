@@ -13,6 +13,8 @@ pub enum Kind {
     Node,
     /// Launcher pods that the webhook labelled: uid, node and class.
     Vm,
+    /// The agents' own pods: uid, node and account.
+    Agent,
     /// `KubeVirt`: which version runs, with which gates. A cluster may not have the kind.
     KubeVirt,
     /// `KubeVirt`'s `Plugin`, of which one is ours. A cluster may not have the kind.
@@ -21,16 +23,16 @@ pub enum Kind {
 
 impl Kind {
     /// Those that agents wait for.
-    pub const ALL: [Self; 5] = [Self::Pool, Self::Class, Self::Namespace, Self::Node, Self::Vm];
+    pub const ALL: [Self; 6] = [Self::Pool, Self::Class, Self::Namespace, Self::Node, Self::Vm, Self::Agent];
 
-    /// As agents know it; launcher pods are in no configuration.
+    /// As agents know it; pods are in no configuration.
     pub const fn delivered(self) -> Option<delivery::Kind> {
         match self {
             Self::Pool => Some(delivery::Kind::POOLS),
             Self::Class => Some(delivery::Kind::CLASSES),
             Self::Namespace => Some(delivery::Kind::NAMESPACES),
             Self::Node => Some(delivery::Kind::NODES),
-            Self::Vm | Self::KubeVirt | Self::Plugin => None,
+            Self::Vm | Self::Agent | Self::KubeVirt | Self::Plugin => None,
         }
     }
 
@@ -49,6 +51,7 @@ impl Kind {
             Self::Vm => "vm",
             Self::KubeVirt => "kubevirt",
             Self::Plugin => "plugin",
+            Self::Agent => "agent",
         }
     }
 }

@@ -37,6 +37,7 @@ impl Object for super::SlimNamespace {}
 impl Object for super::SlimPod {}
 impl Object for super::KubeVirt {}
 impl Object for super::Plugin {}
+impl Object for super::SlimAgent {}
 impl Object for EntropyPool {}
 impl Object for EntropyClass {}
 impl<K: Resource<DynamicType = ()>> Object for DeserializeGuard<K> {}

@@ -44,6 +44,29 @@ pub struct SlimPod {
     pub metadata: ObjectMeta,
 }
 
+/// An agent's pod: where it is, and as whom.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+pub struct SlimAgent {
+    /// Name, uid and version.
+    #[serde(deserialize_with = "named")]
+    pub metadata: ObjectMeta,
+    /// Its node and its account.
+    #[serde(default)]
+    pub spec: SlimAgentSpec,
+}
+
+/// The part of a pod's spec that says whose it is.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SlimAgentSpec {
+    /// Empty until it is bound.
+    #[serde(default)]
+    pub node_name: String,
+    /// The service account.
+    #[serde(default)]
+    pub service_account_name: String,
+}
+
 /// The fields of metadata that are kept; serde drops all others unread.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -68,6 +91,10 @@ fn labelled<'de, D: Deserializer<'de>>(from: D) -> Result<ObjectMeta, D::Error> 
         labels,
         ..ObjectMeta::default()
     })
+}
+
+fn named<'de, D: Deserializer<'de>>(from: D) -> Result<ObjectMeta, D::Error> {
+    Ok(ObjectMeta { labels: None, ..labelled(from)? })
 }
 
 fn classed<'de, D: Deserializer<'de>>(from: D) -> Result<ObjectMeta, D::Error> {
@@ -124,6 +151,7 @@ macro_rules! cut_from {
 cut_from!(SlimNode, Node, ClusterResourceScope, metadata: false);
 cut_from!(SlimNamespace, Namespace, ClusterResourceScope, metadata: true);
 cut_from!(SlimPod, Pod, k8s_openapi::NamespaceResourceScope, metadata: true);
+cut_from!(SlimAgent, Pod, k8s_openapi::NamespaceResourceScope, metadata: false);
 
 #[cfg(test)]
 mod tests {

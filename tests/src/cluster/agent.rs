@@ -1,6 +1,7 @@
 //! A node's agent as a process, which proves who it is as one in a pod does.
 
 use std::fs::{self, File};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
@@ -9,8 +10,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
+use super::ApiServer;
 use super::controller::NAMESPACE;
-use super::{ApiServer, Controller};
 use crate::binary;
 
 const AUDIENCE: &str = "controller.entropool.io";
@@ -21,6 +22,7 @@ pub struct Agent {
     child: Child,
     dir: TempDir,
     node: String,
+    controller: SocketAddr,
 }
 
 impl ApiServer {
@@ -58,22 +60,36 @@ fn pod(node: &str) -> String {
 
 impl Agent {
     /// Starts the agent of a node, which is made if it is not there, and returns when it is connected.
-    pub fn start(api: &ApiServer, controller: &Controller, node: &str) -> Result<Self> {
+    pub fn start(api: &ApiServer, controller: SocketAddr, node: &str) -> Result<Self> {
         api.add_node(node)?;
         let dir = TempDir::with_prefix("entropool-agent-")?;
-        fs::write(dir.path().join("token"), api.agent_token(node)?.trim_end())?;
-        fs::write(dir.path().join("ca.crt"), api.controllers_authority()?)?;
-        let mut agent = Self { child: spawn(dir.path(), controller, node)?, dir, node: node.to_owned() };
+        let child = prepare(api, dir.path(), node).and_then(|()| spawn(dir.path(), controller, node))?;
+        let mut agent = Self { child, dir, node: node.to_owned(), controller };
         agent.wait_for_log("subscribed")?;
         Ok(agent)
     }
 
+    /// Starts an agent that has nothing but a controller to call, by that token, and who may sign for it.
+    pub fn alone(controller: SocketAddr, node: &str, token: &str, authority: &str) -> Result<Self> {
+        let dir = TempDir::with_prefix("entropool-agent-")?;
+        fs::write(dir.path().join("token"), token)?;
+        fs::write(dir.path().join("ca.crt"), authority)?;
+        let child = spawn(dir.path(), controller, node)?;
+        Ok(Self { child, dir, node: node.to_owned(), controller })
+    }
+
     /// Starts it again after a crash, in the directories it had.
-    pub fn crash(&mut self, controller: &Controller) -> Result<()> {
+    pub fn crash(&mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
-        self.child = spawn(self.dir.path(), controller, &self.node)?;
+        self.child = spawn(self.dir.path(), self.controller, &self.node)?;
         Ok(())
+    }
+
+    /// Reads token and authority anew, as the kubelet does for a pod: a cluster that was made anew has others.
+    pub fn renew_trust(&self, api: &ApiServer) -> Result<()> {
+        api.add_node(&self.node)?;
+        prepare(api, self.dir.path(), &self.node)
     }
 
     /// The name of its node.
@@ -88,7 +104,12 @@ impl Agent {
 
     /// Waits until its log has these words.
     pub fn wait_for_log(&mut self, words: &str) -> Result<()> {
-        for _ in 0..600 {
+        self.wait_for_log_for(words, 600)
+    }
+
+    /// The same with so many looks, ten a second.
+    pub fn wait_for_log_for(&mut self, words: &str, looks: u32) -> Result<()> {
+        for _ in 0..looks {
             if self.log().contains(words) {
                 return Ok(());
             }
@@ -116,6 +137,43 @@ impl Agent {
         self.dir.path().join("run/vm").join(vm).join("egd.sock")
     }
 
+    /// Waits until what it keeps on disk names a VM. It is written a moment after the VM was attached.
+    pub fn wait_until_kept(&self, vm: &str) -> Result<()> {
+        let names_it = |path: PathBuf| {
+            fs::read(path).is_ok_and(|kept| String::from_utf8_lossy(&kept).contains(&format!("\"{vm}\"")))
+        };
+        for _ in 0..600 {
+            let kept = fs::read_dir(self.dir.path().join("state"))?;
+            if kept.filter_map(Result::ok).any(|file| names_it(file.path())) {
+                return Ok(());
+            }
+            thread::sleep(LOOK);
+        }
+        bail!("the agent of {} never keeps {vm}:\n{}", self.node, self.log())
+    }
+
+    /// The rate at which it runs a class, as `entropool classes` shows it; nothing where it has no such class.
+    pub fn rate_of(&self, class: &str) -> Result<Option<String>> {
+        let table = self.ask(&["classes"])?;
+        let lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let mut line = lines.filter(|words| words.get(1) == Some(&class));
+        let rate = |words: Vec<&str>| {
+            words.iter().skip(2).find(|it| !it.starts_with('(')).map(|it| (*it).to_owned())
+        };
+        Ok(line.next().and_then(rate))
+    }
+
+    /// Waits until it runs a class at a rate.
+    pub fn wait_for_rate(&self, class: &str, rate: &str) -> Result<()> {
+        for _ in 0..600 {
+            if self.rate_of(class)?.as_deref() == Some(rate) {
+                return Ok(());
+            }
+            thread::sleep(LOOK);
+        }
+        bail!("the agent of {} does not run {class} at {rate}:\n{}", self.node, self.ask(&["classes"])?)
+    }
+
     /// Asks until the answer has these words.
     pub fn wait_for(&self, words: &[&str], text: &str) -> Result<String> {
         let mut last = String::new();
@@ -141,11 +199,17 @@ impl Drop for Agent {
     }
 }
 
-fn spawn(dir: &Path, controller: &Controller, node: &str) -> Result<Child> {
+/// What the kubelet gives to a pod.
+fn prepare(api: &ApiServer, dir: &Path, node: &str) -> Result<()> {
+    fs::write(dir.join("token"), api.agent_token(node)?.trim_end())?;
+    Ok(fs::write(dir.join("ca.crt"), api.controllers_authority()?)?)
+}
+
+fn spawn(dir: &Path, controller: SocketAddr, node: &str) -> Result<Child> {
     let log = File::options().create(true).append(true).open(dir.join("log"))?;
     Command::new(binary::agent()?)
         .env_clear()
-        .args(["--node", node, "--controller", &format!("https://{}", controller.agents)])
+        .args(["--node", node, "--controller", &format!("https://{controller}")])
         .arg("--token-file")
         .arg(dir.join("token"))
         .arg("--ca-file")

@@ -104,6 +104,11 @@ impl ApiServer {
         Ok(fs::read(self.dir.join("pki/ca.crt"))?)
     }
 
+    /// The private key that it signs tokens of service accounts with, in PEM.
+    pub fn accounts_key(&self) -> Result<Vec<u8>> {
+        Ok(fs::read(self.dir.join("pki/accounts.key"))?)
+    }
+
     /// `kubectl` with all rights.
     pub fn kubectl(&self, words: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
         self.kubectl_as(&self.kubeconfig(), words)

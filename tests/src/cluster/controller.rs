@@ -2,8 +2,8 @@
 
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::tools::in_repository;
-use super::{ApiServer, programs};
+use super::{ApiServer, Front, programs};
 use crate::binary;
 
 /// Where the controller, its Lease and the agents' account are.
@@ -27,6 +27,7 @@ const LOOK: Duration = Duration::from_millis(50);
 pub struct Controller {
     child: Child,
     dir: TempDir,
+    name: String,
     /// Where agents connect.
     pub agents: SocketAddr,
     /// Where health and metrics are.
@@ -48,28 +49,35 @@ impl ApiServer {
 impl Controller {
     /// Starts a replica of that name, and returns when it is ready to serve.
     pub fn start(api: &ApiServer, name: &str) -> Result<Self> {
-        Self::start_at(api, name, (free()?, free()?))
+        Self::start_at(name, &rights(api)?, None)
     }
 
-    /// Ends it as a crash does, and starts another one at its addresses.
-    pub fn replace(self, api: &ApiServer, name: &str) -> Result<Self> {
-        let addresses = (self.agents, self.http);
-        self.crash()?;
-        Self::start_at(api, name, addresses)
+    /// Starts a replica that shows the certificate in a directory.
+    pub fn start_with_certificate(api: &ApiServer, name: &str, directory: &Path) -> Result<Self> {
+        Self::start_at(name, &rights(api)?, Some(directory))
     }
 
-    fn start_at(api: &ApiServer, name: &str, (agents, http): (SocketAddr, SocketAddr)) -> Result<Self> {
-        programs()?;
+    /// Starts a replica that calls the API server through a front of it.
+    pub fn start_behind(front: &Front, name: &str) -> Result<Self> {
+        Self::start_at(name, &front.kubeconfig(), None)
+    }
+
+    /// Does one of the controller's errands, and returns its log.
+    pub fn errand(api: &ApiServer, words: &[&str]) -> Result<String> {
+        let Output { status, stderr, .. } = command(&rights(api)?)?.args(words).output()?;
+        let log = String::from_utf8(stderr)?;
+        ensure!(status.success(), "{words:?}: {log}");
+        Ok(log)
+    }
+
+    fn start_at(name: &str, kubeconfig: &Path, certificate: Option<&Path>) -> Result<Self> {
+        let (agents, http, webhooks) = (free()?, free()?, free()?);
         let dir = TempDir::with_prefix("entropool-controller-")?;
-        let kubeconfig = api.user(CONTROLLER_USER, "system:serviceaccounts")?;
-        let webhooks = free()?;
         let log = File::create(dir.path().join("log"))?;
-        let child = Command::new(binary::controller()?)
-            .env_clear()
-            .env("ENTROPOOL_LOG", "info,controller=debug")
-            .arg("--kubeconfig")
-            .arg(kubeconfig)
-            .args(["--name", name, "--namespace", NAMESPACE, "--tls-name", "127.0.0.1"])
+        let own = certificate.map(|directory| ["--tls-dir".as_ref(), directory.as_os_str()]);
+        let child = command(kubeconfig)?
+            .args(own.into_iter().flatten())
+            .args(["--name", name, "--tls-name", "127.0.0.1"])
             .args(["--listen", &agents.to_string(), "--http", &http.to_string()])
             .args(["--webhooks", &webhooks.to_string(), "--hook-image", HOOK_IMAGE])
             .stdin(Stdio::null())
@@ -77,9 +85,14 @@ impl Controller {
             .stderr(log)
             .spawn()
             .context("the controller does not start")?;
-        let mut controller = Self { child, dir, agents, http, webhooks };
+        let mut controller = Self { child, dir, name: name.to_owned(), agents, http, webhooks };
         controller.wait_until_ready()?;
         Ok(controller)
+    }
+
+    /// Its name in the Lease.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// What it has logged.
@@ -145,6 +158,19 @@ impl Drop for Controller {
             eprintln!("the controller's log:\n{}", self.log());
         }
     }
+}
+
+/// The kubeconfig of the controller's account.
+pub fn rights(api: &ApiServer) -> Result<PathBuf> {
+    programs()?;
+    api.user(CONTROLLER_USER, "system:serviceaccounts")
+}
+
+fn command(kubeconfig: &Path) -> Result<Command> {
+    let mut command = Command::new(binary::controller()?);
+    command.env_clear().env("ENTROPOOL_LOG", "info,controller=debug");
+    command.arg("--kubeconfig").arg(kubeconfig).args(["--namespace", NAMESPACE]);
+    Ok(command)
 }
 
 /// An address of ours that nobody listens at.

@@ -1,115 +1,36 @@
-//! The real parts, ended and brought back: agents follow edits, and go on with what they have.
+//! The real parts, ended and brought back: VMs draw on, and when all are back the next edit is followed.
 
-use std::process::Command;
-use std::thread::sleep;
 use std::time::Duration;
 
-use entropool_tests::binary;
-use entropool_tests::cluster::{Agent, ApiServer, Controller, Part};
+use entropool_tests::cluster::Part;
 use rustix::process::Signal;
 
-use crate::kubectl::{apply, cluster, until_condition};
-
-fn objects(rate: &str) -> String {
-    format!(
-        "{{apiVersion: entropool.io/v1alpha1, kind: EntropyPool, metadata: {{name: default}}, spec: {{rate: 32Ki/s}}}}\n---\n\
-         {{apiVersion: entropool.io/v1alpha1, kind: EntropyClass, metadata: {{name: gold}}, spec: {{pool: default, rate: {rate}}}}}\n"
-    )
-}
-
-/// Both agents run gold at that rate.
-fn all_run(agents: &[Agent], rate: &str) {
-    for agent in agents {
-        agent.wait_for(&["classes"], &format!(" {rate} ")).unwrap();
-    }
-}
-
-/// It tries again for as long as a guest of QEMU's would: a crashed agent is back in a moment.
-fn draws(agent: &Agent, vm: &str) {
-    let mut command = Command::new(binary::entropool().unwrap());
-    command.args(["egd", "read", "64"]).arg(agent.socket(vm));
-    let mut last = String::new();
-    for _ in 0..25 {
-        let output = command.output().unwrap();
-        if output.stdout.len() == 64 {
-            return;
-        }
-        last = String::from_utf8_lossy(&output.stderr).into_owned();
-        sleep(Duration::from_millis(100));
-    }
-    panic!("{vm} has no bytes of the agent of {}: {last}", agent.node());
-}
-
-fn started(api: &ApiServer) -> (Controller, Vec<Agent>) {
-    let controller = Controller::start(api, "first").unwrap();
-    let agents = ["n1", "n2"].map(|node| Agent::start(api, &controller, node).unwrap());
-    apply(api, &objects("8Ki/s"));
-    all_run(&agents, "8Ki/s");
-    (controller, agents.into())
-}
+use crate::scene::{FOLLOWED, Scene, millis};
 
 #[test]
 fn without_a_control_plane_vms_come_and_draw_and_an_agent_starts() {
-    let api = cluster(&[]);
-    let (controller, mut agents) = started(&api);
-    agents[0].ask(&["attach", "old=default/gold,client=egd"]).unwrap();
-    draws(&agents[0], "old");
+    let mut scene = Scene::with_a_vm(&["only"], "8Ki/s");
+    scene.api.kill(Part::KubeApiserver).unwrap();
+    scene.api.kill(Part::Etcd).unwrap();
+    scene.replicas[0].signal(Signal::STOP).unwrap();
+    scene.draws("vm");
+    scene.attach("new", "gold").unwrap();
+    scene.draws("new");
+    scene.agents[0].wait_until_kept("new").unwrap();
+    scene.agents[0].crash().unwrap();
+    scene.agents[0].wait_for_log("in force, from before this start").unwrap();
+    scene.all_run("gold", "8Ki/s");
+    scene.draws_again("vm");
+    scene.draws_again("new");
 
-    api.kill(Part::KubeApiserver).unwrap();
-    api.kill(Part::Etcd).unwrap();
-    controller.signal(Signal::STOP).unwrap();
-    draws(&agents[0], "old");
-    agents[0].ask(&["attach", "new=default/gold,client=egd"]).unwrap();
-    draws(&agents[0], "new");
-    agents[0].crash(&controller).unwrap();
-    agents[0].wait_for_log("in force, from before this start").unwrap();
-    all_run(&agents, "8Ki/s");
-    draws(&agents[0], "old");
-    draws(&agents[0], "new");
-
-    controller.signal(Signal::CONT).unwrap();
-    api.restart(Part::Etcd).unwrap();
-    api.restart(Part::KubeApiserver).unwrap();
-    apply(&api, &objects("12Ki/s"));
-    all_run(&agents, "12Ki/s");
-    draws(&agents[0], "old");
+    scene.replicas[0].signal(Signal::CONT).unwrap();
+    scene.api.restart(Part::Etcd).unwrap();
+    scene.api.restart(Part::KubeApiserver).unwrap();
+    scene.edit_and_follow("12Ki/s");
+    scene.draws("vm");
 }
 
-/// The past that a frozen controller's watches hang on is gone when it thaws: the server says 410, and it lists anew.
-#[test]
-fn a_controller_whose_past_was_compacted_lists_anew() {
-    let api = cluster(&[]);
-    let (controller, agents) = started(&api);
-    controller.signal(Signal::STOP).unwrap();
-    apply(&api, &objects("12Ki/s"));
-    for number in 0..3 {
-        api.said(["create", "namespace", &format!("busy-{number}")]).unwrap();
-    }
-    api.kill(Part::KubeApiserver).unwrap();
-    api.restart(Part::KubeApiserver).unwrap();
-    api.compact().unwrap();
-    controller.signal(Signal::CONT).unwrap();
-    all_run(&agents, "12Ki/s");
-    until_condition(&api, "eclass/gold", "Ready", "True AsPromised");
-}
-
-#[test]
-fn a_controller_that_crashed_is_followed_by_one_that_knows_what_was_accepted() {
-    let api = cluster(&[]);
-    let (controller, agents) = started(&api);
-    apply(&api, &objects("64Ki/s"));
-    until_condition(&api, "eclass/gold", "Accepted", "False RateOverParent");
-    controller.crash().unwrap();
-    let _second = Controller::start(&api, "second").unwrap();
-    apply(
-        &api,
-        "{apiVersion: entropool.io/v1alpha1, kind: EntropyClass, metadata: {name: silver}, spec: {pool: default}}\n",
-    );
-    until_condition(&api, "eclass/silver", "Accepted", "True Accepted");
-    all_run(&agents, "8Ki/s");
-}
-
-/// What is done to the parts, while VMs draw.
+/// What is done to the parts, while a VM draws.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
     Controller,
@@ -118,67 +39,74 @@ enum Fault {
     AllThree,
     Agent,
     Frozen,
+    Cut,
 }
 
-const FAULTS: [Fault; 6] =
-    [Fault::Controller, Fault::ApiServer, Fault::Etcd, Fault::AllThree, Fault::Agent, Fault::Frozen];
+impl Fault {
+    const ALL: [Self; 7] =
+        [Self::AllThree, Self::Controller, Self::ApiServer, Self::Etcd, Self::Agent, Self::Frozen, Self::Cut];
 
-/// Each time something else is ended, perhaps with an edit on the way; when it is back, the next edit is run by all.
+    /// The parts that are ended, the store last.
+    fn parts(self) -> &'static [Part] {
+        match self {
+            Self::Controller | Self::Agent | Self::Frozen | Self::Cut => &[],
+            Self::ApiServer => &[Part::KubeApiserver],
+            Self::Etcd => &[Part::Etcd],
+            Self::AllThree => &[Part::KubeApiserver, Part::Etcd],
+        }
+    }
+}
+
+/// Each time something else is ended; when it is back, the next edit is run by all, and nobody went back.
 #[test]
 fn whatever_is_ended_serving_never_stops_and_the_next_edit_is_run() {
     let mut run = soak::Run::begin("control-faults", 3, 300);
     let mut dice = run.dice();
-    let api = cluster(&[]);
-    let (mut controller, mut agents) = started(&api);
-    agents[0].ask(&["attach", "vm=default/gold,client=egd"]).unwrap();
+    let mut scene = Scene::with_a_vm(&["r0", "r1"], "8Ki/s");
+    let mut longest = Duration::ZERO;
     for round in 0..run.count() {
-        let fault = *dice.pick(&FAULTS);
-        if !matches!(fault, Fault::ApiServer | Fault::Etcd | Fault::AllThree) && dice.once_in(2) {
-            apply(&api, &objects("9Ki/s"));
-        }
-        controller = strike(fault, round, &api, controller, &mut agents);
-        draws(&agents[0], "vm");
+        // The worst is never left out.
+        let fault = if round == 0 { Fault::AllThree } else { *dice.pick(&Fault::ALL) };
+        strike(fault, round, &mut scene);
+        scene.draws("vm");
         // No two rounds have the same rate, so that what is seen is this round's.
-        let rate = 10_001 + round;
-        apply(&api, &objects(&format!("{rate}/s")));
-        all_run(&agents, &format!("{rate}/s"));
+        longest = longest.max(scene.edit_and_follow(&format!("{}/s", 9_001 + round)));
+        assert!(scene.agents.iter().all(|agent| !agent.log().contains("WentBack")), "{fault:?}");
     }
-    run.figure("agents", agents.len() as u64);
+    run.figure("longest_until_run_ms", millis(longest));
+    assert!(longest < FOLLOWED, "{longest:?}");
 }
 
-fn strike(
-    fault: Fault,
-    round: u64,
-    api: &ApiServer,
-    controller: Controller,
-    agents: &mut [Agent],
-) -> Controller {
-    let name = format!("of-round-{round}");
-    let parts: &[Part] = match fault {
-        Fault::Controller | Fault::Agent | Fault::Frozen => &[],
-        Fault::ApiServer => &[Part::KubeApiserver],
-        Fault::Etcd => &[Part::Etcd],
-        Fault::AllThree => &[Part::KubeApiserver, Part::Etcd],
-    };
+fn strike(fault: Fault, round: u64, scene: &mut Scene) {
+    let parts = fault.parts();
     for part in parts {
-        api.kill(*part).unwrap();
+        scene.api.kill(*part).unwrap();
     }
-    draws(&agents[0], "vm");
+    scene.draws("vm");
     match fault {
-        Fault::Agent => agents[1].crash(&controller).unwrap(),
+        Fault::Agent => scene.agents[1].crash().unwrap(),
         Fault::Frozen => {
-            controller.signal(Signal::STOP).unwrap();
-            draws(&agents[0], "vm");
-            controller.signal(Signal::CONT).unwrap();
+            scene.replicas[0].signal(Signal::STOP).unwrap();
+            scene.draws("vm");
+            scene.replicas[0].signal(Signal::CONT).unwrap();
         }
-        _ => {}
+        Fault::Cut => {
+            scene.service.cut(true);
+            scene.draws("vm");
+            scene.service.cut(false);
+        }
+        Fault::Controller | Fault::AllThree => {
+            let crashed = scene.replicas.remove(0);
+            scene.service.remove(crashed.agents);
+            crashed.crash().unwrap();
+        }
+        Fault::ApiServer | Fault::Etcd => {}
     }
     // The store first: the server does not start without it.
     for part in parts.iter().rev() {
-        api.restart(*part).unwrap();
+        scene.api.restart(*part).unwrap();
     }
-    if matches!(fault, Fault::Controller | Fault::AllThree) {
-        return controller.replace(api, &name).unwrap();
+    if scene.replicas.len() < 2 {
+        scene.start_replicas(&[&format!("r{}", round + 2)]);
     }
-    controller
 }

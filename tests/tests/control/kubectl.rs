@@ -63,3 +63,30 @@ pub(crate) fn until_condition(api: &ApiServer, object: &str, kind: &str, expecte
         condition(it, kind) == expected && it["status"]["observedGeneration"] == it["metadata"]["generation"]
     })
 }
+
+/// Waits until the object's row of `kubectl get` begins so.
+pub(crate) fn until_row(api: &ApiServer, object: &str, row: &[&str]) {
+    let mut last = String::new();
+    for _ in 0..LOOKS {
+        last = api.said(["get", object, "--no-headers"]).unwrap();
+        if last.split_whitespace().take(row.len()).eq(row.iter().copied()) {
+            return;
+        }
+        thread::sleep(Duration::from_millis(200));
+    }
+    panic!("{object} never shows {row:?}, but {last}")
+}
+
+/// The manifest of pool `default`.
+pub(crate) fn pool(rate: &str) -> String {
+    format!(
+        "---\n{{apiVersion: entropool.io/v1alpha1, kind: EntropyPool, metadata: {{name: default}}, spec: {{rate: {rate}}}}}\n"
+    )
+}
+
+/// The manifest of a class of it.
+pub(crate) fn class(name: &str, spec: &str) -> String {
+    format!(
+        "---\n{{apiVersion: entropool.io/v1alpha1, kind: EntropyClass, metadata: {{name: {name}}}, spec: {{pool: default, {spec}}}}}\n"
+    )
+}

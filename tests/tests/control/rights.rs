@@ -46,7 +46,7 @@ fn no_call_is_refused_and_no_right_is_unused() {
     until(&api, "mutatingwebhookconfiguration/entropool", "trusted", |hooks| {
         hooks["webhooks"][0]["clientConfig"]["caBundle"].is_string()
     });
-    let agent = Agent::start(&api, &first, "n1").unwrap();
+    let agent = Agent::start(&api, first.agents, "n1").unwrap();
     apply(&api, OBJECTS);
     until_condition(&api, "eclass/gold", "Ready", "True AsPromised");
     until(&api, "node/n1", "offering places", |node| {

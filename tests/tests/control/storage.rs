@@ -1,0 +1,118 @@
+//! Storage that goes back, or is another: nodes go on with what they have, and follow it after a minute, visibly.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use entropool_tests::cluster::{Agent, ApiServer, Controller, Front, Mood, Part, Service, rights};
+use rustix::process::Signal;
+
+use crate::kubectl::{apply, class, cluster, pool, until_condition};
+use crate::scene::Scene;
+
+const BACK: &str = "an older configuration is in force";
+
+/// So many writes. What is restored must not have caught up with them by itself after a minute, in which the Lease alone
+/// is renewed sixty times.
+fn be_busy(api: &ApiServer, writes: u32) {
+    let namespace =
+        |number| format!("---\n{{apiVersion: v1, kind: Namespace, metadata: {{name: busy-{number}}}}}\n");
+    apply(api, &(0..writes).map(namespace).collect::<String>());
+}
+
+fn everybody_went_back(scene: &mut Scene) {
+    for agent in &mut scene.agents {
+        // A minute of nothing else, from controllers that have looked; twice that is patience.
+        agent.wait_for_log_for(BACK, 1_800).unwrap();
+    }
+}
+
+#[test]
+fn a_cluster_that_is_restored_is_followed_after_a_minute() {
+    let mut scene = Scene::with_a_vm(&["r0", "r1"], "8Ki/s");
+    let dir = tempfile::tempdir().unwrap();
+    let file: PathBuf = dir.path().join("snapshot");
+    scene.api.save(&file).unwrap();
+    scene.edit_and_follow("9Ki/s");
+    apply(&scene.api, &class("late", "rate: 1Ki/s"));
+    scene.all_run("late", "1Ki/s");
+    be_busy(&scene.api, 200);
+    scene.edit_and_follow("10Ki/s");
+
+    scene.api.restore(&file).unwrap();
+    scene.draws("vm");
+    assert_eq!(scene.agents[0].rate_of("gold").unwrap().as_deref(), Some("10Ki/s"));
+    everybody_went_back(&mut scene);
+    scene.all_run("gold", "8Ki/s");
+    assert_eq!(scene.agents[0].rate_of("late").unwrap(), None);
+    scene.draws("vm");
+    scene.edit_and_follow("11Ki/s");
+    until_condition(&scene.api, "eclass/gold", "Ready", "True AsPromised");
+}
+
+#[test]
+fn a_cluster_that_is_installed_anew_takes_over_nodes_with_what_they_kept() {
+    let mut scene = Scene::with_a_vm(&["r0"], "8Ki/s");
+    be_busy(&scene.api, 200);
+    scene.edit_and_follow("9Ki/s");
+    for replica in std::mem::take(&mut scene.replicas) {
+        scene.service.remove(replica.agents);
+        replica.stop().unwrap();
+    }
+    scene.api = cluster(&[]);
+    let replica = Controller::start(&scene.api, "new").unwrap();
+    scene.service.add(replica.agents);
+    apply(&scene.api, &(pool("32Ki/s") + &class("gold", "rate: 12Ki/s")));
+    scene.agents.iter().for_each(|agent| agent.renew_trust(&scene.api).unwrap());
+    scene.draws("vm");
+    everybody_went_back(&mut scene);
+    scene.all_run("gold", "12Ki/s");
+    scene.draws("vm");
+    drop(replica);
+}
+
+/// The past that a frozen controller's watches hang on is gone when it thaws: the server says 410, and it lists anew.
+#[test]
+fn a_controller_whose_past_was_compacted_lists_anew() {
+    let scene = Scene::with_a_vm(&["only"], "8Ki/s");
+    scene.replicas[0].signal(Signal::STOP).unwrap();
+    apply(&scene.api, &class("gold", "rate: 12Ki/s"));
+    be_busy(&scene.api, 3);
+    scene.api.kill(Part::KubeApiserver).unwrap();
+    scene.api.restart(Part::KubeApiserver).unwrap();
+    scene.api.compact().unwrap();
+    scene.replicas[0].signal(Signal::CONT).unwrap();
+    scene.all_run("gold", "12Ki/s");
+    until_condition(&scene.api, "eclass/gold", "Ready", "True AsPromised");
+}
+
+#[test]
+fn a_controller_bears_an_api_server_that_fails_is_slow_or_forgets() {
+    let (api, service) = (cluster(&[]), Service::start().unwrap());
+    let front = Front::start(&api, &rights(&api).unwrap()).unwrap();
+    let replica = Controller::start_behind(&front, "r0").unwrap();
+    service.add(replica.agents);
+    let agents = vec![Agent::start(&api, service.address, "n1").unwrap()];
+    apply(&api, &(pool("32Ki/s") + &class("gold", "rate: 8Ki/s")));
+    let scene = Scene { api, service, replicas: vec![replica], agents };
+    scene.all_run("gold", "8Ki/s");
+    scene.attach("vm", "gold").unwrap();
+    let moods = [
+        (Mood::Failing(429), false),
+        (Mood::Failing(500), false),
+        (Mood::Failing(410), false),
+        (Mood::Slow(Duration::from_millis(1_500)), true),
+        (Mood::Forgetful, true),
+    ];
+    for (number, (mood, bearable)) in moods.into_iter().enumerate() {
+        front.be(mood);
+        // Until it has met it.
+        std::thread::sleep(Duration::from_secs(1));
+        scene.draws("vm");
+        if !bearable {
+            front.be(Mood::Well);
+        }
+        scene.edit_and_follow(&format!("{}/s", 9_001 + number));
+        assert!(!scene.agents[0].log().contains("WentBack"), "{mood:?}");
+    }
+    until_condition(&scene.api, "eclass/gold", "Ready", "True AsPromised");
+}
