@@ -124,8 +124,12 @@ let_in() {
 
 # wipe_node NODE: what is left of it when its first process has ended.
 wipe_node() {
-  local dir group
+  local dir group path
   dir=$(node_dir "$1")
+  # To remove what another cluster has mounted on would unmount it there.
+  for path in $(cat "$dir/made" 2>/dev/null); do
+    grep -qsF " $path " /proc/[0-9]*/mountinfo || rmdir --ignore-fail-on-non-empty "$path"
+  done
   for group in $(node_cgroups "$1"); do
     [ ! -d "$group" ] || find "$group" -depth -type d -exec rmdir {} + 2>/dev/null || true
   done

@@ -119,6 +119,33 @@ fn a_vm_that_cannot_have_what_it_names_is_refused_with_a_sentence() {
 }
 
 #[test]
+fn while_kubevirts_gate_is_off_a_vm_is_refused_with_what_to_add() {
+    let cluster = Kubernetes::alone().unwrap();
+    cluster.kubevirt().unwrap();
+    pool(&cluster, "gated", "defaultClass: gated", "weight: 1").unwrap();
+    Tenant::held_to(&cluster, "gateless", "baseline").unwrap();
+    let gates = |gates: &str| {
+        let patch = r#"{"spec":{"configuration":{"developerConfiguration":{"featureGates":[GATES]}}}}"#;
+        let patch = patch.replace("GATES", gates);
+        cluster.said(&format!("-n kubevirt patch kubevirt kubevirt --type=merge -p {patch}")).unwrap();
+    };
+    let create = || Vm::create(&cluster, "gateless", "web", "entropool.io/pool: gated", IDLE);
+    gates("");
+    // The controller hears of it a moment later; until then a VM may still be taken.
+    let refused = cluster.until("a refusal", |_| match create() {
+        Ok(vm) => vm.delete().map(|()| None),
+        Err(error) => Ok(Some(error.to_string())),
+    });
+    gates("\"Sidecar\"");
+    let refused = refused.unwrap();
+    assert!(
+        refused.contains("Sidecar") && refused.contains("developerConfiguration.featureGates"),
+        "{refused}"
+    );
+    cluster.until("a VM that is taken", |_| create().map(Some)).unwrap().delete().unwrap();
+}
+
+#[test]
 fn a_vm_that_names_no_pool_never_notices_that_the_controller_is_away() {
     let cluster = Kubernetes::alone().unwrap();
     cluster.kubevirt().unwrap();
