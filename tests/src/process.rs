@@ -38,8 +38,18 @@ impl Process {
             let listed = fs::read_to_string(task.join("children"))?;
             pids.extend(listed.split_whitespace().map(str::parse::<u32>).collect::<Result<Vec<_>, _>>()?);
         }
-        pids.sort_unstable();
-        Ok(pids.into_iter().map(Self::new).collect())
+        let mut children: Vec<_> = pids.into_iter().map(Self::new).collect();
+        // Ids begin anew some day. One that has ended meanwhile is as old as can be.
+        children.sort_by_key(|child| (child.started().unwrap_or_default(), child.pid));
+        Ok(children)
+    }
+
+    /// When it started, in ticks since the host did.
+    fn started(self) -> Result<u64> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid))?;
+        // The program's name, in parentheses, may hold anything.
+        let fields = stat.rsplit_once(')').context("a stat has a name in it")?.1;
+        Ok(fields.split_whitespace().nth(19).context("a stat has a start")?.parse()?)
     }
 
     /// Time its living threads have spent on a processor.
@@ -118,6 +128,16 @@ mod tests {
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(children().iter().all(|process| process.id() != child.id()));
+    }
+
+    #[test]
+    fn a_process_has_started_before_its_child() {
+        let own = Process::new(std::process::id());
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let started = Process::new(child.id()).started();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(started.unwrap() >= own.started().unwrap() && own.started().unwrap() > 0);
     }
 
     #[test]
