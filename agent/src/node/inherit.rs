@@ -16,7 +16,7 @@ use super::start::{Begun, options};
 use crate::agent::Agent;
 use crate::checkpoint::Specs;
 use crate::directories::Directories;
-use crate::handover::{Heir, Predecessor, Relieved, Sockets, Successor, Taken, Wanted, give};
+use crate::handover::{Door, Heir, Predecessor, Relieved, Sockets, Successor, Taken, Wanted, give};
 use crate::keeper::Keeper;
 use crate::local::{ApiSocket, OWNER_ONLY};
 use crate::metrics::Metrics;
@@ -109,6 +109,7 @@ impl Node {
 
     /// Ends without a trace: another process has it all.
     pub(super) fn leave(self) {
+        self.door.into_iter().for_each(Door::leave);
         self.metrics.into_iter().for_each(Metrics::stop);
         self.pods.into_iter().for_each(Pods::leave);
         self.api.leave();

@@ -37,7 +37,7 @@ pub(super) struct Node {
     /// Whoever served before, until it hears that this agent does.
     pub(super) relieved: Option<Relieved>,
     /// Where a successor knocks.
-    pub(super) _door: Option<Door>,
+    pub(super) door: Option<Door>,
 }
 
 /// Why an agent ends.

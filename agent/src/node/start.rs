@@ -115,7 +115,7 @@ fn serve(
         subscription: Some(subscription),
         late: VecDeque::new(),
         relieved,
-        _door: door,
+        door,
     })
 }
 

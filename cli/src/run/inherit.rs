@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use agent::metrics::Metrics;
-use agent::{Agent, ApiSocket, Book, Heir, Predecessor, Relieved, Sockets, Successor, Taken, Wanted};
+use agent::{Agent, ApiSocket, Book, Door, Heir, Predecessor, Relieved, Sockets, Successor, Taken, Wanted};
 use anyhow::Result;
 use server::Place;
 
@@ -60,6 +60,7 @@ impl Daemon {
 
     /// Ends without a trace: another process has it all.
     pub(super) fn leave(self) {
+        self.door.into_iter().for_each(Door::leave);
         self.metrics.into_iter().for_each(Metrics::stop);
         self.api.leave();
     }

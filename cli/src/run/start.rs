@@ -37,7 +37,7 @@ pub(super) struct Daemon {
     pub(super) api: LocalApi,
     pub(super) metrics: Option<Metrics>,
     /// Where a successor knocks.
-    _door: Option<Door>,
+    pub(super) door: Option<Door>,
     /// Whoever served before, until it hears that this daemon does.
     pub(super) relieved: Option<Relieved>,
 }
@@ -103,8 +103,7 @@ pub(super) fn start(args: &RunArgs, succeeds: bool, events: Events) -> Result<Da
     let (address, metrics) = measured(args, endpoint, &agent)?.unzip();
     let (roots, state_dir) = (args.files.clone(), args.state_dir.clone());
     let keeper = Some(keeper);
-    let mut daemon =
-        Daemon { roots, book, agent, watch, keeper, state_dir, api, metrics, _door: door, relieved };
+    let mut daemon = Daemon { roots, book, agent, watch, keeper, state_dir, api, metrics, door, relieved };
     daemon.keep();
     daemon.announce(args, address)?;
     made.keep();
