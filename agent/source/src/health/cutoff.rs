@@ -1,5 +1,7 @@
 //! When a health test fails: the cutoffs of SP 800-90B 4.4.1 and 4.4.2.
 
+use std::sync::{Mutex, PoisonError};
+
 use super::MinEntropy;
 use super::alarm_rate;
 use super::tail::{Exponent, Tails};
@@ -49,6 +51,12 @@ impl SampleKind {
     }
 }
 
+/// What limits follow from.
+type Asked = (SampleKind, MinEntropy, Option<u64>);
+
+/// Limits that are kept: they are exact, which takes a millisecond, and the same sources are asked for again and again.
+const REMEMBERED: usize = 32;
+
 /// The counts at which the two tests fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cutoffs {
@@ -93,6 +101,23 @@ impl Limits {
     /// The limits for a source that gives at most `samples_per_second`: the most sensitive tests with which a
     /// perfect source raises less than one false alarm in ten years. `None`, an unknown rate, takes the least sensitive.
     pub fn for_rate(kind: SampleKind, h: MinEntropy, samples_per_second: Option<u64>) -> Self {
+        static KNOWN: Mutex<Vec<(Asked, Limits)>> = Mutex::new(Vec::new());
+        let asked = (kind, h, samples_per_second);
+        // Nothing in there is ever half changed.
+        let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, limits)) = known().iter().find(|(known, _)| *known == asked) {
+            return *limits;
+        }
+        let limits = Self::compute(kind, h, samples_per_second);
+        let mut known = known();
+        if known.len() == REMEMBERED {
+            known.remove(0);
+        }
+        known.push((asked, limits));
+        limits
+    }
+
+    fn compute(kind: SampleKind, h: MinEntropy, samples_per_second: Option<u64>) -> Self {
         let tails = Tails::new(kind.window() - 1, exponent(h));
         let cutoffs = |alpha| Cutoffs::from_tails(kind, h, alpha, &tails);
         let quiet = |alpha: &Alpha| {
