@@ -8,7 +8,7 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use delivery::NodeConfig;
+use delivery::{NodeConfig, Version};
 use htb::Tick;
 use server::{
     Attach, AttachError, DetachError, MoveError, Options, Place, Server, Snapshot, StartError, Stopped,
@@ -27,6 +27,8 @@ use crate::sources::SourceLog;
 struct Since {
     at: Option<Tick>,
     applied: u64,
+    /// What a controller made it from; nothing without one.
+    version: Version,
 }
 
 impl Since {
@@ -36,12 +38,14 @@ impl Since {
 }
 
 /// The configuration in force, as seen from outside.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct InForce {
     /// For how many nanoseconds; nothing before the first.
     pub(crate) age: Option<u64>,
     /// Configurations put in force so far.
     pub(crate) applied: u64,
+    /// What a controller made it from; nothing without one.
+    pub(crate) version: Version,
 }
 
 /// A running data plane with the configuration it runs. Its methods block for a turn of the data plane's loop.
@@ -91,7 +95,12 @@ impl Agent {
     pub(crate) fn in_force(&self) -> InForce {
         let since = self.since();
         let age = since.at.map(|at| server::now().0.saturating_sub(at.0));
-        InForce { age, applied: since.applied }
+        InForce { age, applied: since.applied, version: since.version.clone() }
+    }
+
+    /// What is in force was made from this.
+    pub(crate) fn is_of(&self, version: &Version) {
+        self.since().version = version.clone();
     }
 
     /// Gives a VM its socket and says where that is. It listens when this returns. Whoever starts the agent knows

@@ -93,5 +93,7 @@ families! {
         repetition_count, adaptive_proportion, block_tests (FIPS 140-2), or lost: it could not be opened or read, \
         ended or stalled";
     CONFIG_AGE "config_age_seconds" Gauge &[], "Since the configuration that is in force was put in force";
+    CONFIG_VERSION "config_version" Gauge &["kind"], "Newest resourceVersion of each kind that the configuration in force \
+        was made from; absent where no controller made it";
     CONFIGS "configs_applied" Counter &[], "Configurations put in force since the start";
 }

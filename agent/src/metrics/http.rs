@@ -117,8 +117,7 @@ fn scrape(agent: &Agent) -> Option<String> {
     let (snapshot, sources, config) =
         (agent.server().snapshot().ok()?, agent.server().sources(), agent.config());
     let in_force = agent.in_force();
-    let (age, applied) = (in_force.age, in_force.applied);
-    let sight = Sight { snapshot: &snapshot, sources: &sources, config: &config, age, applied };
+    let sight = Sight { snapshot: &snapshot, sources: &sources, config: &config, in_force: &in_force };
     text::encode(samples(&sight)).ok()
 }
 

@@ -1,12 +1,13 @@
 //! The values of all series at one instant.
 
-use delivery::NodeConfig;
+use delivery::{Kind, NodeConfig};
 use proto::local as wire;
 use server::{
     ClassSnapshot, Closed, Curbs, Level, LimitAt, PoolSnapshot, Snapshot, SourcesSnapshot, VmSnapshot, Waits,
 };
 
 use super::family::{self as is, Family};
+use crate::agent::InForce;
 use crate::local::sources;
 
 /// A VM that has waited for longer has a series of its own.
@@ -39,10 +40,7 @@ pub(super) struct Sight<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) sources: &'a SourcesSnapshot,
     pub(super) config: &'a NodeConfig,
-    /// Nanoseconds since the configuration was put in force.
-    pub(super) age: Option<u64>,
-    /// Configurations put in force.
-    pub(super) applied: u64,
+    pub(super) in_force: &'a InForce,
 }
 
 /// Samples in the making.
@@ -79,10 +77,15 @@ pub(super) fn samples(sight: &Sight<'_>) -> Vec<Sample> {
     samples.count(&is::UNASKED, &[], sight.snapshot.counters.unasked);
     samples.closed(sight.snapshot.counters.closed);
     samples.curbs(sight.snapshot.counters.curbs);
-    if let Some(age) = sight.age {
+    if let Some(age) = sight.in_force.age {
         samples.level(&is::CONFIG_AGE, &[], seconds(age));
     }
-    samples.count(&is::CONFIGS, &[], sight.applied);
+    samples.count(&is::CONFIGS, &[], sight.in_force.applied);
+    // Of kinds that only a newer peer knows there is no name.
+    let named = |kind: &Kind| [Kind::POOLS, Kind::CLASSES, Kind::NAMESPACES, Kind::NODES].contains(kind);
+    for (kind, newest) in sight.in_force.version.seen().filter(|(kind, _)| named(kind)) {
+        samples.level(&is::CONFIG_VERSION, &[kind.word()], wide(newest));
+    }
     samples.0
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use delivery::NodeConfig;
+use delivery::{Kind as Kinds, NodeConfig, Version};
 use htb::{Params, Rate, Stats, Tick};
 use server::{
     ClassSnapshot, Client, Counters, LimitAt, NodeSnapshot, Options, Overlimits, Owner, PoolSnapshot,
@@ -16,7 +16,7 @@ use server::{
 
 use super::sample::{Sight, samples};
 use super::{Endpoint, FAMILIES, Family, Kind, Metrics, text};
-use crate::agent::Agent;
+use crate::agent::{Agent, InForce};
 
 const NOW: Tick = Tick(100_000_000_000);
 
@@ -87,8 +87,9 @@ fn snapshot(vms: Vec<VmSnapshot>) -> Snapshot {
 
 fn scraped(snapshot: &Snapshot) -> String {
     let (sources, config) = (SourcesSnapshot { now: NOW, pools: vec![] }, NodeConfig::default());
-    let (age, applied) = (Some(2_500_000_000), 3);
-    let sight = Sight { snapshot, sources: &sources, config: &config, age, applied };
+    let version = Version::from_iter([(Kinds::POOLS, 1_234), (Kinds(99), 7)]);
+    let in_force = InForce { age: Some(2_500_000_000), applied: 3, version };
+    let sight = Sight { snapshot, sources: &sources, config: &config, in_force: &in_force };
     text::encode(samples(&sight)).unwrap()
 }
 
@@ -122,6 +123,7 @@ fn a_scrape_says_what_the_snapshot_says() {
         ("entropool_wait_seconds_bucket{le=\"+Inf\",pool=\"default\",class=\"gold\"}", "32"),
         ("entropool_config_age_seconds", "2.5"),
         ("entropool_configs_applied_total", "3"),
+        ("entropool_config_version{kind=\"pools\"}", "1234.0"),
     ] {
         assert_eq!(series(&text, name), Some(value), "{name} in\n{text}");
     }

@@ -60,6 +60,7 @@ impl Drive {
         let version = self.subscriber.version();
         let bytes = codec::keep(version, self.subscriber.held());
         self.keep.keep(LastGood { encoding: codec::ENCODING, bytes });
+        self.agent.is_of(version);
         self.status.change(|status| status.version = version.clone());
     }
 

@@ -61,6 +61,7 @@ impl Subscription {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
         let news = Arc::new(Notify::new());
+        agent.is_of(&held.version);
         let status = SubscriptionStatus::new(held.version.clone(), server::now());
         let drive = Drive::new(target, agent, held, Box::new(keep), Arc::clone(&news), status.clone());
         let thread = thread::Builder::new().name("subscribe".to_owned()).spawn(move || {

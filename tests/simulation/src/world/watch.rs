@@ -184,8 +184,7 @@ impl Watch {
             }
         }
         if let Some(status) = process.pools().first() {
-            let noise = snapshot.pools.iter().find(|pool| pool.name == NOISE);
-            self.sources(now, status, noise.map_or(0, |pool| pool.node.stats.bytes), scene)?;
+            self.sources(now, status, scene)?;
         }
         for (number, client) in clients.iter_mut().enumerate() {
             let member = &scene.members[number];
@@ -207,16 +206,13 @@ impl Watch {
         Ok(())
     }
 
-    /// Nobody is granted a byte that was not made, and none is made while a pool holds. What was made before that was
-    /// made of samples that had passed their tests, so it is served.
-    fn sources(&mut self, now: Tick, status: &PoolStatus, granted: u64, scene: &Scene) -> Result<(), Breach> {
+    /// Nothing is made while a pool holds. What was made before that was made of samples that had passed their tests,
+    /// so it is served.
+    fn sources(&mut self, now: Tick, status: &PoolStatus, scene: &Scene) -> Result<(), Breach> {
         if status.serving != Serving::Promised || self.ailing.contains(&true) {
             self.noise = now;
         }
         let made = status.bytes_out;
-        if granted > made {
-            return Err(("P4", format!("{granted} bytes were granted, and {made} were made")));
-        }
         match status.serving {
             Serving::Degraded if !scene.degrades => {
                 Err(("P4", "degraded bytes are served where the pool says Hold".to_owned()))
