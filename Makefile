@@ -49,4 +49,4 @@ metrics: ## write docs/metrics.md and docs/controller-metrics.md anew
 	@. .ci/lib.sh && cargo run --quiet --package entropool-controller --example controller-metrics-page > docs/controller-metrics.md
 
 setup: ## install beforehand what the other commands would install on their way
-	@. .ci/lib.sh && .ci/packages $$BUILD_PACKAGES $$GUEST_PACKAGES $$TEST_PACKAGES $$CLUSTER_PACKAGES $$NODE_PACKAGES && .ci/kernel && .ci/kubernetes && .ci/csi-sanity && .ci/helm && .ci/kubevirt
+	@. .ci/lib.sh && .ci/packages $$BUILD_PACKAGES $$GUEST_PACKAGES $$TEST_PACKAGES $$CLUSTER_PACKAGES $$NODE_PACKAGES && .ci/kernel && .ci/kubernetes && .ci/csi-sanity && .ci/kubevirt-code && .ci/helm && .ci/kubevirt

@@ -9,6 +9,7 @@ mod daemon;
 mod edit;
 mod egd;
 mod host;
+mod libvirt;
 mod print;
 mod qemu_args;
 mod render;
@@ -54,6 +55,7 @@ fn act(cli: &Cli) -> anyhow::Result<ExitCode> {
         Verb::Check(args) => ask::block_on(check::check(global, args)),
         Verb::Egd(args) => egd::egd(args),
         Verb::QemuArgs(args) => ask::block_on(ask::qemu_args(global, args)),
+        Verb::Libvirt(args) => libvirt::libvirt(global, args),
         Verb::Crds(args) => host::crds(args),
         Verb::Completion(args) => host::completion(args),
     };

@@ -1,5 +1,6 @@
 //! Flags of the verbs about one VM, and the way a VM is written.
 
+use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
 use clap::Args;
@@ -85,6 +86,33 @@ impl FromStr for Member {
         let (pool, class) = place(parts.next().unwrap_or_default())?;
         let client = client(parts)?;
         Ok(Self { id: id.to_owned(), pool, class, client })
+    }
+}
+
+/// A pool and a class as they are written on the command line: `POOL[/CLASS]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The pool.
+    pub(crate) pool: String,
+    /// `None` is the pool's default class.
+    pub(crate) class: Option<String>,
+}
+
+impl FromStr for Place {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (pool, class) = place(text)?;
+        Ok(Self { pool, class })
+    }
+}
+
+impl Display for Place {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match &self.class {
+            Some(class) => write!(f, "{}/{class}", self.pool),
+            None => f.write_str(&self.pool),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod check;
 mod egd;
 mod host;
+mod libvirt;
 mod list;
 mod member;
 mod plan;
@@ -22,8 +23,9 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand,
 pub(crate) use check::CheckArgs;
 pub(crate) use egd::{EgdArgs, EgdVerb};
 pub(crate) use host::{CompletionArgs, CrdsArgs};
+pub(crate) use libvirt::{HookArgs, LibvirtArgs, LibvirtVerb, SetArgs, TranslateArgs, UnsetArgs};
 pub(crate) use list::{ClassesArgs, TopArgs, VmsArgs, WaitingArgs};
-pub(crate) use member::{AttachArgs, Client, DetachArgs, ExplainArgs, Member, MoveArgs};
+pub(crate) use member::{AttachArgs, Client, DetachArgs, ExplainArgs, Member, MoveArgs, Place};
 pub(crate) use plan::PlanArgs;
 pub(crate) use port::Port;
 pub(crate) use qemu::{QemuArgs, QemuVersion};
@@ -115,6 +117,7 @@ pub(crate) enum Verb {
     Sources(SourcesArgs),
     Egd(EgdArgs),
     QemuArgs(QemuArgs),
+    Libvirt(LibvirtArgs),
     Crds(CrdsArgs),
     Completion(CompletionArgs),
 }

@@ -22,6 +22,25 @@ pub(crate) enum DaemonError {
     Empty,
 }
 
+impl DaemonError {
+    /// Whether what was to be made is there already.
+    pub(crate) fn is_already_there(&self) -> bool {
+        self.code() == Some(Code::AlreadyExists)
+    }
+
+    /// Whether what was named is not there.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.code() == Some(Code::NotFound)
+    }
+
+    fn code(&self) -> Option<Code> {
+        match self {
+            Self::Refused(status) => Some(status.code()),
+            Self::Connect { .. } | Self::Speak { .. } | Self::Gone | Self::Empty => None,
+        }
+    }
+}
+
 impl Display for DaemonError {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,0 +1,46 @@
+//! libvirt's domains: which pool each draws from, and its socket while it runs.
+
+mod hook;
+mod set;
+mod virsh;
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::args::{Global, LibvirtArgs, LibvirtVerb, TranslateArgs};
+use crate::{ask, print};
+
+/// Does what was asked.
+pub(crate) fn libvirt(global: &Global, args: &LibvirtArgs) -> Result<()> {
+    match &args.verb {
+        LibvirtVerb::Set(args) => ask::block_on(set::set(global, args)),
+        LibvirtVerb::Unset(args) => set::unset(args),
+        LibvirtVerb::Translate(args) => translate(args),
+        LibvirtVerb::Hook(args) => ask::block_on(hook::hook(global, args, &standard_input()?)),
+    }
+}
+
+fn translate(args: &TranslateArgs) -> Result<()> {
+    let xml = if args.file == Path::new("-") {
+        standard_input()?
+    } else {
+        fs::read_to_string(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?
+    };
+    let name = domain_xml::name(&xml)?;
+    let socket = set::socket(&args.sockets.socket_dir, name.as_deref().unwrap_or_default());
+    // A domain that names no pool needs no socket, and so no name that could be one's.
+    let translation = domain_xml::translate(&xml, socket.as_deref().unwrap_or_default())?;
+    if translation.choice.is_some() {
+        socket?;
+    }
+    print::text(&translation.xml)
+}
+
+fn standard_input() -> Result<String> {
+    let mut text = String::new();
+    io::stdin().read_to_string(&mut text).context("standard input cannot be read")?;
+    Ok(text)
+}
