@@ -17,6 +17,7 @@ pub(crate) fn start(world: &Arc<World>, client: &Client, agents: &Agents, tasks:
     follow(world, tasks, Kind::Class, Api::all(client.clone()), Only::default(), Index::classes);
     follow(world, tasks, Kind::Namespace, Api::all(client.clone()), Only::default(), Index::namespaces);
     follow(world, tasks, Kind::Node, Api::all(client.clone()), Only::default(), Index::nodes);
+    follow(world, tasks, Kind::Driver, Api::all(client.clone()), Only::default(), Index::drivers);
     let vms = Only { labels: Some(format!("{VM_LABEL}={VM_TRUE}")), ..Only::default() };
     follow(world, tasks, Kind::Vm, Api::all(client.clone()), vms, Index::vms);
     let account = format!("spec.serviceAccountName={}", agents.service_account);

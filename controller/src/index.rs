@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api::names::{AGENT_LABEL, CLASS_ANNOTATION};
+use api::names::{AGENT_LABEL, CLASS_ANNOTATION, CSI_DRIVER};
 use api::{EntropyClass, EntropyPool};
 use delivery::trust;
 use kube::core::DeserializeGuard;
 use plan::{Labels, Node, Snapshot};
 use tracing::error;
 
-use crate::watch::{Kind, Object, Seen, SlimAgent, SlimNamespace, SlimNode, SlimPod};
+use crate::watch::{Kind, Object, Seen, SlimAgent, SlimDriver, SlimNamespace, SlimNode, SlimPod};
 
 /// What the watches have brought so far.
 #[derive(Debug, Default)]
@@ -20,6 +20,7 @@ pub struct Index {
     nodes: BTreeMap<String, SeenNode>,
     vms: BTreeMap<String, String>,
     agents: BTreeMap<String, trust::Pod>,
+    drivers: BTreeMap<String, bool>,
     progress: BTreeMap<Kind, Progress>,
 }
 
@@ -89,6 +90,14 @@ impl Index {
         take(&mut self.nodes, progress, seen, node, |a, b| a.labels == b.labels)
     }
 
+    /// News of CSI drivers, of which one is ours.
+    pub fn drivers(&mut self, seen: Seen<SlimDriver>) -> bool {
+        let ours =
+            |driver: SlimDriver| (driver.named() == CSI_DRIVER).then_some(driver.spec.pod_info_on_mount);
+        let progress = self.progress.entry(Kind::Driver).or_default();
+        take(&mut self.drivers, progress, seen, ours, |a, b| a == b)
+    }
+
     /// News of launcher pods. No plan depends on them.
     pub fn vms(&mut self, seen: Seen<SlimPod>) -> bool {
         let by_uid = |mut pod: SlimPod| {
@@ -134,6 +143,8 @@ impl Index {
             classes: self.classes.values().cloned().collect(),
             namespaces: self.namespaces.clone(),
             nodes: agents.map(node).collect(),
+            // Without the object no kubelet asks for a volume.
+            pod_info_on_mount: Some(self.drivers.get(CSI_DRIVER).copied().unwrap_or_default()),
         }
     }
 
@@ -293,4 +304,35 @@ fn relist<K: Object, V>(
         known.extend(now.map(|now| (name, now)));
     }
     changed || !before.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::ObjectMeta;
+
+    use super::*;
+    use crate::watch::SlimDriverSpec;
+
+    fn driver(name: &str, pod_info_on_mount: bool) -> SlimDriver {
+        SlimDriver {
+            metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
+            spec: SlimDriverSpec { pod_info_on_mount },
+        }
+    }
+
+    #[test]
+    fn nodes_are_told_of_our_driver_and_of_no_other() {
+        let mut index = Index::default();
+        let told = |index: &Index| index.snapshot().pod_info_on_mount;
+        assert!(!index.drivers(Seen::Listed(vec![driver("other.example", true)], 1)));
+        assert_eq!(told(&index), Some(false));
+        assert!(index.drivers(Seen::Applied(driver(CSI_DRIVER, true))));
+        assert_eq!(told(&index), Some(true));
+        assert!(!index.drivers(Seen::Lost));
+        assert_eq!(told(&index), Some(true));
+        assert!(index.drivers(Seen::Applied(driver(CSI_DRIVER, false))));
+        assert_eq!(told(&index), Some(false));
+        assert!(index.drivers(Seen::Deleted(driver(CSI_DRIVER, true))));
+        assert_eq!(told(&index), Some(false));
+    }
 }

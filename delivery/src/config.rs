@@ -11,6 +11,9 @@ pub struct BytesPerDay(pub u64);
 pub struct NodeConfig {
     /// By name, ascending.
     pub pools: Vec<PoolConfig>,
+    /// Whether the kubelet's word on a volume's pod is the kubelet's: the `CSIDriver` has `podInfoOnMount`. `None` where
+    /// nobody has looked.
+    pub pod_info_on_mount: Option<bool>,
 }
 
 /// One pool on one node: its sources and its class tree.

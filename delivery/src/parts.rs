@@ -20,6 +20,11 @@ pub enum Part {
         /// Its namespaces are the pool's. Said so, a namespace that comes is news of the pool alone.
         inherits: bool,
     },
+    /// What holds for the node as a whole.
+    Node {
+        /// See [`NodeConfig::pod_info_on_mount`].
+        pod_info_on_mount: bool,
+    },
 }
 
 impl Part {
@@ -28,6 +33,7 @@ impl Part {
         match self {
             Self::Pool(pool) => format!("pool/{}", pool.name).into(),
             Self::Class { pool, class, .. } => format!("class/{pool}/{}", class.name).into(),
+            Self::Node { .. } => "node".into(),
         }
     }
 }
@@ -81,7 +87,8 @@ impl std::error::Error for AssembleError {}
 
 /// Takes a configuration apart.
 pub fn parts(config: &NodeConfig) -> impl Iterator<Item = Part> + '_ {
-    config.pools.iter().flat_map(|pool| {
+    let node = config.pod_info_on_mount.map(|pod_info_on_mount| Part::Node { pod_info_on_mount });
+    let pools = config.pools.iter().flat_map(|pool| {
         let class = |class: &ClassConfig| Part::Class {
             pool: pool.name.clone(),
             class: class.clone(),
@@ -89,7 +96,8 @@ pub fn parts(config: &NodeConfig) -> impl Iterator<Item = Part> + '_ {
         };
         let alone = Part::Pool(PoolConfig { classes: Vec::new(), ..pool.clone() });
         std::iter::once(alone).chain(pool.classes.iter().map(class))
-    })
+    });
+    node.into_iter().chain(pools)
 }
 
 /// Classes by their parent, each with its siblings by name.
@@ -99,9 +107,11 @@ type Below = BTreeMap<Option<String>, BTreeMap<String, ClassConfig>>;
 pub fn assemble(parts: impl IntoIterator<Item = Part>) -> Result<NodeConfig, AssembleError> {
     let mut pools = BTreeMap::new();
     let mut classes: BTreeMap<String, Vec<(ClassConfig, bool)>> = BTreeMap::new();
+    let mut known = None;
     for part in parts {
         match part {
             Part::Pool(pool) => drop(pools.insert(pool.name.clone(), pool)),
+            Part::Node { pod_info_on_mount } => known = Some(pod_info_on_mount),
             Part::Class { pool, class, inherits } => {
                 classes.entry(pool).or_default().push((class, inherits));
             }
@@ -115,7 +125,7 @@ pub fn assemble(parts: impl IntoIterator<Item = Part>) -> Result<NodeConfig, Ass
             let class = classes.into_iter().next().map(|(class, _)| class.name).unwrap_or_default();
             Err(AssembleError::NoPool { class, pool })
         }
-        None => Ok(NodeConfig { pools: pools.into_values().collect() }),
+        None => Ok(NodeConfig { pools: pools.into_values().collect(), pod_info_on_mount: known }),
     }
 }
 

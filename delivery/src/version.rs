@@ -16,6 +16,8 @@ impl Kind {
     pub const NAMESPACES: Self = Self(3);
     /// Nodes.
     pub const NODES: Self = Self(4);
+    /// `CSIDriver`.
+    pub const DRIVERS: Self = Self(5);
 
     /// What it is called in logs.
     pub fn word(self) -> &'static str {
@@ -24,6 +26,7 @@ impl Kind {
             Self::CLASSES => "classes",
             Self::NAMESPACES => "namespaces",
             Self::NODES => "nodes",
+            Self::DRIVERS => "drivers",
             _ => "others",
         }
     }

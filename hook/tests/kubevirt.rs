@@ -42,6 +42,9 @@ fn kubevirt_code() -> PathBuf {
     PathBuf::from(String::from_utf8(built.stdout).unwrap().trim())
 }
 
+/// What a sidecar has mounted of the directory that it shares with virt-launcher.
+const OWN: &str = "hooks/hook-sidecar-0";
+
 /// Files that hold what KubeVirt is given.
 struct Given(TempDir);
 
@@ -51,7 +54,7 @@ impl Given {
         fs::write(given.path("plugin"), webhook::plugin().to_string()).unwrap();
         fs::write(given.path("vmi"), vmi(annotations)).unwrap();
         fs::write(given.path("domain"), domain(rng)).unwrap();
-        fs::create_dir(given.path("hooks")).unwrap();
+        fs::create_dir_all(given.path(OWN)).unwrap();
         given
     }
 
@@ -66,13 +69,14 @@ impl Given {
 }
 
 /// KubeVirt's manager looks for sockets at one place, which is its own there.
-const AT_ITS_PLACE: &str =
-    "mount -t tmpfs none /run && mkdir /run/kubevirt-hooks && mount --bind \"$1\" /run/kubevirt-hooks && shift && exec \"$@\"";
+const AT_ITS_PLACE: &str = "mount -t tmpfs none /run && mkdir /run/kubevirt-hooks && mount --bind \"$1\" /run/kubevirt-hooks && shift && exec \"$@\"";
 
 fn by_sidecar(given: &Given) -> Output {
-    let mut sidecar = Sidecar::start(&given.path("hooks"));
+    let mut sidecar = Sidecar::start(&given.path(OWN));
     let mut manager = Command::new("unshare");
-    manager.args(["--user", "--map-root-user", "--mount", "sh", "-euc", AT_ITS_PLACE, "sh"]).arg(given.path("hooks"));
+    manager
+        .args(["--user", "--map-root-user", "--mount", "sh", "-euc", AT_ITS_PLACE, "sh"])
+        .arg(given.path("hooks"));
     manager.arg(kubevirt_code()).arg("hooks").arg(given.path("vmi")).arg(given.path("domain"));
     let answered = bounded(&mut manager);
     if answered.status.success() {
@@ -132,7 +136,10 @@ fn rng(domain: &str) -> String {
 #[test]
 fn the_plugin_is_admitted_and_connects_the_device() {
     let connected = rng(&changed(&Given::new(&named(), RNG).plugin()));
-    assert!(connected.starts_with("<rng model=\"virtio-non-transitional\"><driver iommu=\"on\">"), "{connected}");
+    assert!(
+        connected.starts_with("<rng model=\"virtio-non-transitional\"><driver iommu=\"on\">"),
+        "{connected}"
+    );
     let backend = "<backend model=\"egd\" type=\"unix\">\
                    <source mode=\"connect\" path=\"/run/entropool/egd.sock\"><reconnect enabled=\"yes\" timeout=\"1\">";
     assert!(connected.contains(backend), "{connected}");
@@ -158,8 +165,14 @@ fn the_plugin_leaves_a_vm_that_names_no_pool_as_it_is() {
 fn the_hook_manager_finds_the_sidecar_has_the_device_connected_and_ends_it() {
     let given = Given::new(&named(), RNG);
     let connected = rng(&changed(&by_sidecar(&given)));
-    assert!(connected.starts_with("<rng model=\"virtio-non-transitional\"><driver iommu=\"on\""), "{connected}");
-    assert!(connected.contains("path=\"/run/entropool/egd.sock\"><reconnect enabled=\"yes\" timeout=\"1\""), "{connected}");
+    assert!(
+        connected.starts_with("<rng model=\"virtio-non-transitional\"><driver iommu=\"on\""),
+        "{connected}"
+    );
+    assert!(
+        connected.contains("path=\"/run/entropool/egd.sock\"><reconnect enabled=\"yes\" timeout=\"1\""),
+        "{connected}"
+    );
 }
 
 #[test]

@@ -42,6 +42,14 @@ pub enum PublishError {
         /// Why.
         source: io::Error,
     },
+    /// On a host with SELinux, a container could not reach it.
+    #[error("the SELinux label of {target} cannot be written: {source}")]
+    Label {
+        /// The volume's directory.
+        target: String,
+        /// Why.
+        source: io::Error,
+    },
     /// It cannot be remembered.
     #[error("volume {volume_id} cannot be recorded: {source}")]
     Record {
@@ -100,6 +108,7 @@ impl PublishError {
             Self::Conflict(_) => "VolumeConflict",
             Self::Attach(error) => error.reason(),
             Self::Directory { .. } => "VolumeDirectory",
+            Self::Label { .. } => "VolumeLabel",
             Self::Record { .. } => "VolumeRecord",
         }
     }
@@ -111,7 +120,7 @@ impl PublishError {
             Self::Request(_) => Code::InvalidArgument,
             Self::Conflict(_) => Code::AlreadyExists,
             Self::Attach(error) => refusal::attach_code(error),
-            Self::Directory { .. } | Self::Record { .. } => Code::Internal,
+            Self::Directory { .. } | Self::Label { .. } | Self::Record { .. } => Code::Internal,
         }
     }
 }

@@ -13,6 +13,7 @@ mod book;
 mod check;
 mod directory;
 mod error;
+mod label;
 mod record;
 mod registration;
 mod request;

@@ -13,6 +13,7 @@ use super::book::{Book, Step};
 use super::check;
 use super::directory::Pods;
 use super::error::{PublishError, UnpublishError};
+use super::label::Labels;
 use super::record::Record;
 use super::request::{Publish, Unpublish};
 use super::store::Store;
@@ -48,6 +49,7 @@ pub struct Volumes {
     agent: Arc<Agent>,
     host: Arc<dyn PodHost>,
     pods: Pods,
+    labels: Labels,
     store: Store,
     book: Mutex<Book>,
     /// Another process has the volumes.
@@ -75,6 +77,7 @@ impl Volumes {
             agent,
             host,
             pods: Pods::at(pods),
+            labels: Labels::of_host(),
             store,
             book: Mutex::new(book),
             left: AtomicBool::new(false),
@@ -220,8 +223,14 @@ impl Volumes {
             PublishError::Directory { pod, target, source }
         })?;
         let path = target.path(self.pods.path());
+        let unlabelled = |source| PublishError::Label { target: target.to_string(), source };
+        self.labels.directory(made.as_fd()).map_err(unlabelled)?;
         self.agent.attach_in(record.attach(), made.as_fd(), &path).map_err(PublishError::Attach)?;
-        Ok(())
+        self.labels.socket(made.as_fd()).map_err(|source| {
+            // Nobody could reach it.
+            let _ = self.agent.detach(&record.uid);
+            PublishError::Label { target: target.to_string(), source }
+        })
     }
 
     /// After most refusals a kubelet never comes back to have things removed.

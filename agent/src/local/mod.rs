@@ -60,6 +60,9 @@ pub trait Host: Send + Sync + 'static {
     /// A VM has come, moved or gone: there may be something to keep.
     fn vms_changed(&self);
 
+    /// A VM is in another class from now on; [`vms_changed`](Self::vms_changed) is said as well.
+    fn moved(&self, _vm: &str, _class: &str) {}
+
     /// Somebody wants the daemon to end, by this signal. May come more than once.
     fn stop(&self, signal: &'static str);
 }

@@ -76,6 +76,7 @@ impl Local for Service {
         let MoveRequest { id, class } = request.into_inner();
         self.call(move |agent, host| {
             agent.move_vm(&id, &class).map_err(|error| refusal::move_vm(&error))?;
+            host.moved(&id, &class);
             host.vms_changed();
             Ok(MoveResponse {})
         })

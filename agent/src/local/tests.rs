@@ -55,7 +55,7 @@ fn config() -> NodeConfig {
         classes: classes.map(|(name, parent)| class(name, parent, Some(1))).to_vec(),
         namespaces: Namespaces::All,
     };
-    NodeConfig { pools: vec![pool] }
+    NodeConfig { pools: vec![pool], ..NodeConfig::default() }
 }
 
 fn options(dir: &TempDir) -> Options {

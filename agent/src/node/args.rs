@@ -59,11 +59,6 @@ pub struct Args {
     /// Give pods their sockets: the kubelet's directory, /var/lib/kubelet unless the distribution has another
     #[arg(long, value_name = "DIR", env = "ENTROPOOL_KUBELET_DIR", hide_env_values = true)]
     pub kubelet_dir: Option<PathBuf>,
-    /// Believe what the kubelet says of a volume's pod: the driver's object has `podInfoOnMount: true`
-    ///
-    /// Without it, a pod's author could say to be another pod, so no volume is published.
-    #[arg(long, requires = "kubelet_dir", env = "ENTROPOOL_TRUST_POD_INFO", hide_env_values = true)]
-    pub trust_pod_info: bool,
     /// Group that owns the sockets [default: 107, that of QEMU in pods, where --kubelet-dir is given]
     #[arg(long, value_name = "GID", env = "ENTROPOOL_SOCKET_GROUP", hide_env_values = true)]
     pub socket_group: Option<u32>,

@@ -12,6 +12,13 @@ use crate::subscribe::Keep;
 pub(super) enum Event {
     /// A VM has come, moved or gone.
     Vms,
+    /// A VM is in another class.
+    Moved {
+        /// Which.
+        vm: String,
+        /// Empty for its pool's default one.
+        class: String,
+    },
     /// This is in force now.
     InForce(LastGood),
     /// Another process wants to take over.
@@ -51,6 +58,10 @@ impl Host for Events {
         self.send(Event::Vms);
     }
 
+    fn moved(&self, vm: &str, class: &str) {
+        self.send(Event::Moved { vm: vm.to_owned(), class: class.to_owned() });
+    }
+
     fn stop(&self, signal: &'static str) {
         self.send(Event::Stop(signal));
     }
@@ -59,5 +70,10 @@ impl Host for Events {
 impl Keep for Events {
     fn keep(&self, last_good: LastGood) {
         self.send(Event::InForce(last_good));
+    }
+
+    fn moved(&self, vm: &str, class: &str) {
+        Host::moved(self, vm, class);
+        Host::vms_changed(self);
     }
 }

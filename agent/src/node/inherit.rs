@@ -81,6 +81,10 @@ impl Node {
             if let (Event::InForce(last_good), Some(keeper)) = (&event, &mut self.keeper) {
                 keeper.hold(last_good.clone());
             }
+            // Whoever takes over reads it from the volume's record.
+            if let (Event::Moved { vm, class }, Some(pods)) = (&event, &self.pods) {
+                pods.moved(vm, class);
+            }
             self.late.push_back(event);
         }
     }

@@ -58,6 +58,7 @@ impl Node {
                     self.note();
                     self.subscription.iter().for_each(Subscription::vms_changed);
                 }
+                Ok(Event::Moved { vm, class }) => self.pods.iter().for_each(|pods| pods.moved(&vm, &class)),
                 Ok(Event::InForce(last_good)) => {
                     self.keeper.iter_mut().for_each(|keeper| keeper.hold(last_good.clone()));
                     self.pods.iter().for_each(Pods::configured);

@@ -31,7 +31,7 @@ impl Pods {
         let said = Arc::new(Said {
             // What was in force last is in force again already, if it could be read.
             configured: AtomicBool::new(!agent.config().pools.is_empty()),
-            trusted: args.trust_pod_info,
+            agent: Arc::clone(agent),
             events: events.clone(),
         });
         let records = args.run_dir.join("csi");
@@ -72,6 +72,11 @@ impl Pods {
         self.volumes.settle();
     }
 
+    /// A VM is in another class from now on.
+    pub(super) fn moved(&self, vm: &str, class: &str) {
+        self.volumes.moved(vm, class);
+    }
+
     /// Until this is dropped, volumes stay as they are.
     pub(super) fn hold(&self) -> impl Drop {
         self.volumes.hold()
@@ -97,14 +102,17 @@ impl Pods {
 #[derive(Debug)]
 struct Said {
     configured: AtomicBool,
-    /// Whoever started the agent vouches for the `CSIDriver`.
-    trusted: bool,
+    agent: Arc<Agent>,
     events: Events,
 }
 
 impl PodHost for Said {
     fn pod_info(&self) -> PodInfo {
-        if self.trusted { PodInfo::Verified } else { PodInfo::Unknown }
+        match self.agent.config().pod_info_on_mount {
+            Some(true) => PodInfo::Verified,
+            Some(false) => PodInfo::Off,
+            None => PodInfo::Unknown,
+        }
     }
 
     fn configured(&self) -> bool {

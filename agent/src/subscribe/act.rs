@@ -68,7 +68,10 @@ impl Drive {
         let Move { ticket, uid, class } = order;
         let result = self.agent.move_vm(uid, class);
         match &result {
-            Ok(()) => tracing::info!(vm = uid, class, "moved"),
+            Ok(()) => {
+                tracing::info!(vm = uid, class, "moved");
+                self.keep.moved(uid, class);
+            }
             Err(error) => tracing::warn!(vm = uid, class, reason = error.reason(), %error, "not moved"),
         }
         let result = result.map_err(|error| Refusal::new(error.reason(), error.to_string()));

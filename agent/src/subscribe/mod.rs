@@ -35,6 +35,9 @@ pub use tls::BundleError;
 pub trait Keep: Send + 'static {
     /// This is in force now.
     fn keep(&self, last_good: LastGood);
+
+    /// A VM is in another class from now on.
+    fn moved(&self, vm: &str, class: &str);
 }
 
 /// What was in force before.

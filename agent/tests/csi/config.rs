@@ -36,7 +36,7 @@ pub(crate) fn config() -> NodeConfig {
         ],
         namespaces: Namespaces::All,
     };
-    NodeConfig { pools: vec![pool] }
+    NodeConfig { pools: vec![pool], pod_info_on_mount: Some(true) }
 }
 
 fn class(name: &str, max_vms: Option<u32>, namespaces: Namespaces) -> ClassConfig {

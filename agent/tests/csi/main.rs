@@ -12,3 +12,4 @@ mod node;
 mod program;
 mod restart;
 mod sanity;
+mod word;

@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use delivery::{Kind, Version};
+use delivery::{Kind, NodeConfig, Version};
 use entropool_agent::checkpoint::{Checkpoint, HostDisk, LastGood, State};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, getgid, kill_process, pidfd_open};
@@ -27,8 +27,13 @@ pub(crate) struct Program {
 impl Host {
     /// Has the node know its configuration: no controller is there to tell it.
     pub(crate) fn configure(&self) {
+        self.configure_as(&config());
+    }
+
+    /// The same with another configuration.
+    pub(crate) fn configure_as(&self, config: &NodeConfig) {
         let version: Version = [(Kind::POOLS, 1), (Kind::CLASSES, 1)].into_iter().collect();
-        let bytes = codec::keep(&version, &codec::encode(&config()));
+        let bytes = codec::keep(&version, &codec::encode(config));
         let last_good = Some(LastGood { encoding: codec::ENCODING, bytes });
         let (mut checkpoint, _) = Checkpoint::open(HostDisk::new(self.path("state")));
         checkpoint.save(&State { last_good, ..State::default() }).unwrap();
@@ -47,7 +52,7 @@ impl Program {
     pub(crate) fn start(host: &Host, pod: &str) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_entropool-agent"));
         let nobody = format!("unix:{}", host.path("no-controller").display());
-        command.args(["--node", "node-1", "--controller", &nobody, "--trust-pod-info"]);
+        command.args(["--node", "node-1", "--controller", &nobody]);
         command.arg("--run-dir").arg(host.path("run")).arg("--state-dir").arg(host.path("state"));
         command.arg("--kubelet-dir").arg(host.path("kubelet"));
         command.arg("--pod-started").arg(host.started(pod));

@@ -34,7 +34,7 @@ pub(crate) fn config(classes: &[&str]) -> NodeConfig {
         classes: classes.iter().map(|name| class(name)).collect(),
         namespaces: Namespaces::All,
     };
-    NodeConfig { pools: vec![pool] }
+    NodeConfig { pools: vec![pool], ..NodeConfig::default() }
 }
 
 /// The same, with a source that no node has.

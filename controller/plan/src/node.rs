@@ -26,6 +26,7 @@ pub(crate) struct PoolDraft<'w, 'a> {
 pub(crate) fn configs(
     drafts: &BTreeMap<&str, PoolDraft<'_, '_>>,
     names: impl Iterator<Item = String>,
+    pod_info_on_mount: Option<bool>,
 ) -> BTreeMap<String, Arc<NodeConfig>> {
     let mut shared: BTreeMap<Vec<(&str, &Use)>, Arc<NodeConfig>> = BTreeMap::new();
     let mut configs = BTreeMap::new();
@@ -33,7 +34,7 @@ pub(crate) fn configs(
         let used = drafts.values().filter_map(|draft| Some((draft.name, draft.layout.nodes.get(&*name)?)));
         let config = shared.entry(used.collect()).or_insert_with_key(|used| {
             let pools = used.iter().map(|(pool, used)| drafts[pool].config(used)).collect();
-            Arc::new(NodeConfig { pools })
+            Arc::new(NodeConfig { pools, pod_info_on_mount })
         });
         configs.insert(name, Arc::clone(config));
     }

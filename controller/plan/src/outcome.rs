@@ -79,7 +79,7 @@ pub(crate) fn report(wishes: &Wishes<'_>, settled: &Settled<'_>, snapshot: &Snap
         least: drafts.iter().map(|(name, draft)| (*name, (draft.least(), draft.selected()))).collect(),
     };
     Plan {
-        nodes: configs(&drafts, snapshot.nodes.keys().cloned()),
+        nodes: configs(&drafts, snapshot.nodes.keys().cloned(), snapshot.pod_info_on_mount),
         pools: wishes.pools.iter().map(|wish| (wish.name.to_owned(), reporter.pool(wish))).collect(),
         classes: wishes.classes.iter().map(|wish| (wish.name.to_owned(), reporter.class(wish))).collect(),
     }

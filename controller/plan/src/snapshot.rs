@@ -23,6 +23,8 @@ pub struct Snapshot {
     pub namespaces: BTreeMap<String, Labels>,
     /// All nodes that run an agent, by name.
     pub nodes: BTreeMap<String, Node>,
+    /// Whether the `CSIDriver` has `podInfoOnMount`; `None` where nobody has looked, as on a host without Kubernetes.
+    pub pod_info_on_mount: Option<bool>,
 }
 
 /// What a plan needs to know of a node.
@@ -52,6 +54,7 @@ impl Snapshot {
             classes,
             namespaces: namespaces.into_iter().map(Into::into).map(named).collect(),
             nodes: BTreeMap::from([(host.to_owned(), Node { labels })]),
+            pod_info_on_mount: None,
         }
     }
 }

@@ -15,6 +15,8 @@ pub enum Kind {
     Vm,
     /// The agents' own pods: uid, node and account.
     Agent,
+    /// `CSIDriver`: whether ours has the kubelet tell of pods.
+    Driver,
     /// `KubeVirt`: which version runs, with which gates. A cluster may not have the kind.
     KubeVirt,
     /// `KubeVirt`'s `Plugin`, of which one is ours. A cluster may not have the kind.
@@ -23,7 +25,8 @@ pub enum Kind {
 
 impl Kind {
     /// Those that agents wait for.
-    pub const ALL: [Self; 6] = [Self::Pool, Self::Class, Self::Namespace, Self::Node, Self::Vm, Self::Agent];
+    pub const ALL: [Self; 7] =
+        [Self::Pool, Self::Class, Self::Namespace, Self::Node, Self::Vm, Self::Agent, Self::Driver];
 
     /// As agents know it; pods are in no configuration.
     pub const fn delivered(self) -> Option<delivery::Kind> {
@@ -32,6 +35,7 @@ impl Kind {
             Self::Class => Some(delivery::Kind::CLASSES),
             Self::Namespace => Some(delivery::Kind::NAMESPACES),
             Self::Node => Some(delivery::Kind::NODES),
+            Self::Driver => Some(delivery::Kind::DRIVERS),
             Self::Vm | Self::Agent | Self::KubeVirt | Self::Plugin => None,
         }
     }
@@ -49,6 +53,7 @@ impl Kind {
             Self::Namespace => "namespace",
             Self::Node => "node",
             Self::Vm => "vm",
+            Self::Driver => "driver",
             Self::KubeVirt => "kubevirt",
             Self::Plugin => "plugin",
             Self::Agent => "agent",

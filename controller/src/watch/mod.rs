@@ -10,4 +10,6 @@ pub use follow::{Follow, Relist};
 pub use kind::Kind;
 pub use kubevirt::{KubeVirt, Plugin};
 pub use seen::{Object, Seen};
-pub use slim::{SlimAgent, SlimAgentSpec, SlimNamespace, SlimNode, SlimNodeStatus, SlimPod};
+pub use slim::{
+    SlimAgent, SlimAgentSpec, SlimDriver, SlimDriverSpec, SlimNamespace, SlimNode, SlimNodeStatus, SlimPod,
+};

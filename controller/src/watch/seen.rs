@@ -35,6 +35,7 @@ pub trait Object: Resource<DynamicType = ()> {
 impl Object for super::SlimNode {}
 impl Object for super::SlimNamespace {}
 impl Object for super::SlimPod {}
+impl Object for super::SlimDriver {}
 impl Object for super::KubeVirt {}
 impl Object for super::Plugin {}
 impl Object for super::SlimAgent {}

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use api::names::{CLASS_ANNOTATION, RESOURCE_PREFIX};
 use k8s_openapi::ClusterResourceScope;
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
+use k8s_openapi::api::storage::v1::CSIDriver;
 use kube::Resource;
 use kube::core::ObjectMeta;
 use serde::{Deserialize, Deserializer};
@@ -65,6 +66,25 @@ pub struct SlimAgentSpec {
     /// The service account.
     #[serde(default)]
     pub service_account_name: String,
+}
+
+/// A CSI driver, and whether the kubelet tells it of pods.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+pub struct SlimDriver {
+    /// Name and version.
+    #[serde(deserialize_with = "labelled")]
+    pub metadata: ObjectMeta,
+    /// What the kubelet does for it.
+    #[serde(default)]
+    pub spec: SlimDriverSpec,
+}
+
+/// The part of a driver's spec that says whose word a volume's attributes are.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SlimDriverSpec {
+    /// Absent: false.
+    pub pod_info_on_mount: bool,
 }
 
 /// The fields of metadata that are kept; serde drops all others unread.
@@ -150,6 +170,7 @@ macro_rules! cut_from {
 
 cut_from!(SlimNode, Node, ClusterResourceScope, metadata: false);
 cut_from!(SlimNamespace, Namespace, ClusterResourceScope, metadata: true);
+cut_from!(SlimDriver, CSIDriver, ClusterResourceScope, metadata: false);
 cut_from!(SlimPod, Pod, k8s_openapi::NamespaceResourceScope, metadata: true);
 cut_from!(SlimAgent, Pod, k8s_openapi::NamespaceResourceScope, metadata: false);
 

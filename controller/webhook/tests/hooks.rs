@@ -57,12 +57,16 @@ fn catalogue() -> Catalogue {
         class("shared", None, Namespaces::All),
     ];
     let implicit = vec![class(ClassConfig::IMPLICIT, None, Namespaces::All)];
-    let one = NodeConfig { pools: vec![pool("default", "shared", classes, Namespaces::All)] };
+    let one = NodeConfig {
+        pools: vec![pool("default", "shared", classes, Namespaces::All)],
+        ..NodeConfig::default()
+    };
     let two = NodeConfig {
         pools: vec![
             pool("plain", ClassConfig::IMPLICIT, implicit.clone(), Namespaces::All),
             pool("secret", ClassConfig::IMPLICIT, implicit, only("lab")),
         ],
+        ..NodeConfig::default()
     };
     Catalogue::of([&one, &two])
 }

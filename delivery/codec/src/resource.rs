@@ -37,6 +37,7 @@ fn body(part: Part) -> wire::body::Body {
         Part::Class { pool, class, inherits } => {
             wire::body::Body::Class(pool::class_to_wire(pool, class, inherits))
         }
+        Part::Node { pod_info_on_mount } => wire::body::Body::Node(wire::Node { pod_info_on_mount }),
     }
 }
 
@@ -46,6 +47,7 @@ fn part(name: &Name, body: &Bytes) -> Result<Option<Part>, DecodeError> {
         None => return Ok(None),
         Some(wire::body::Body::Pool(pool)) => Part::Pool(pool::pool_of_wire(pool)?),
         Some(wire::body::Body::Class(class)) => pool::class_of_wire(class)?,
+        Some(wire::body::Body::Node(node)) => Part::Node { pod_info_on_mount: node.pod_info_on_mount },
     };
     // One that is called otherwise than it is would stand beside itself.
     if part.name() == *name {

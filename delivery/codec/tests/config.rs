@@ -67,7 +67,10 @@ fn pool(name: &str, classes: Vec<ClassConfig>) -> PoolConfig {
 fn config() -> NodeConfig {
     let inherits = ClassConfig { namespaces: Namespaces::All, ..class("z", Some("b")) };
     let classes = vec![class(ClassConfig::IMPLICIT, None), class("b", None), class("a", Some("b")), inherits];
-    NodeConfig { pools: vec![pool("first", classes), pool("second", vec![class("gold", None)])] }
+    NodeConfig {
+        pools: vec![pool("first", classes), pool("second", vec![class("gold", None)])],
+        pod_info_on_mount: Some(true),
+    }
 }
 
 fn without(content: &Content<Bytes>, name: &str) -> Content<Bytes> {
@@ -82,6 +85,12 @@ fn without(content: &Content<Bytes>, name: &str) -> Content<Bytes> {
 fn a_configuration_comes_back_as_it_was() {
     let config = config();
     assert_eq!(decode(&encode(&config)), Ok(config));
+}
+
+#[test]
+fn an_older_controller_says_nothing_of_the_kubelet_s_word() {
+    let told = decode(&without(&encode(&config()), "node")).unwrap();
+    assert_eq!(told, NodeConfig { pod_info_on_mount: None, ..config() });
 }
 
 #[test]

@@ -38,7 +38,7 @@ impl Libvirt {
         fs::write(hooks.join("entropool"), hook).unwrap();
         fs::set_permissions(hooks.join("entropool"), Permissions::from_mode(0o755)).unwrap();
         let log = File::create(dir.path().join("log")).unwrap();
-        let child = Command::new(own("tests/libvirt/libvirtd"))
+        let mut child = Command::new(own("tests/libvirt/libvirtd"))
             .arg(dir.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -47,8 +47,13 @@ impl Libvirt {
             .unwrap();
         let socket = dir.path().join("run/libvirt/libvirt-sock");
         let uri = format!("qemu:///system?socket={}", socket.display());
+        let answers = |_: &usize| {
+            thread::sleep(LOOK);
+            virsh(&uri, &["version"]).status.success() || child.try_wait().unwrap().is_some()
+        };
+        let _ = (0..LOOKS).find(answers);
         let libvirt = Self { child, dir, uri };
-        libvirt.until("libvirtd answers", || libvirt.virsh(&["version"]).status.success());
+        assert!(libvirt.virsh(&["version"]).status.success(), "libvirtd does not serve:\n{}", libvirt.log());
         libvirt
     }
 
@@ -58,7 +63,7 @@ impl Libvirt {
     }
 
     pub(crate) fn virsh(&self, words: &[&str]) -> Output {
-        Command::new("virsh").args(["--quiet", "--connect", &self.uri]).args(words).output().unwrap()
+        virsh(&self.uri, words)
     }
 
     /// What `virsh` prints; it has to succeed.
@@ -143,6 +148,10 @@ impl Drop for Libvirt {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn virsh(uri: &str, words: &[&str]) -> Output {
+    Command::new("virsh").args(["--quiet", "--connect", uri]).args(words).output().unwrap()
 }
 
 /// What a command complained of.
