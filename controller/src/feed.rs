@@ -54,7 +54,13 @@ fn follow<K>(
         let told = match kind {
             Kind::Vm => Some(&world.moves),
             Kind::Agent => Some(&world.agents),
-            Kind::Pool | Kind::Class | Kind::Namespace | Kind::Node | Kind::KubeVirt | Kind::Plugin => None,
+            Kind::Pool
+            | Kind::Class
+            | Kind::Namespace
+            | Kind::Node
+            | Kind::Driver
+            | Kind::KubeVirt
+            | Kind::Plugin => None,
         };
         if let Some(told) = told {
             told.send_if_modified(|count| {

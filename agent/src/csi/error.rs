@@ -42,7 +42,7 @@ pub enum PublishError {
         /// Why.
         source: io::Error,
     },
-    /// On a host with SELinux, a container could not reach it.
+    /// On a host with `SELinux`, a container could not reach it.
     #[error("the SELinux label of {target} cannot be written: {source}")]
     Label {
         /// The volume's directory.

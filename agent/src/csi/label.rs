@@ -1,4 +1,4 @@
-//! The SELinux label by which a container may reach its socket.
+//! The `SELinux` label by which a container may reach its socket.
 //!
 //! The kubelet relabels no volume that a container may only read, so whoever makes the socket has to. The level is `s0`
 //! without categories, which every container's level dominates: which container sees the socket is decided by the
@@ -12,7 +12,7 @@ use rustix::fs::{XattrFlags, lsetxattr, setxattr};
 use rustix::io::Errno;
 
 const ATTRIBUTE: &str = "security.selinux";
-/// As SELinux keeps a label: with the byte that ends it.
+/// As `SELinux` keeps a label: with the byte that ends it.
 const CONTAINER_FILE: &[u8] = b"system_u:object_r:container_file_t:s0\0";
 
 /// Whether, and so how, what containers reach is labelled on this host.
@@ -27,7 +27,7 @@ impl Labels {
         Self::of(&fs::read_to_string("/proc/filesystems").unwrap_or_default())
     }
 
-    /// A kernel in which SELinux is off, or not there, does not know its file system.
+    /// A kernel in which `SELinux` is off, or not there, does not know its file system.
     fn of(filesystems: &str) -> Self {
         Self { enabled: filesystems.lines().any(|line| line.split_whitespace().last() == Some("selinuxfs")) }
     }

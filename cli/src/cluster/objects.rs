@@ -34,6 +34,8 @@ pub(super) async fn snapshot(client: &Client) -> Result<Snapshot> {
         classes: classes(client).await?,
         namespaces: labels::<Namespace>(client).await?,
         nodes: agents.map(|(name, labels)| (name, Node { labels })).collect(),
+        // Whose word a kubelet's is changes nothing that is shown.
+        pod_info_on_mount: None,
     })
 }
 
