@@ -30,7 +30,9 @@ fn from_1_9_on_the_controller_keeps_a_plugin_and_no_vm_has_a_sidecar() {
     api.said(["patch", "plugin", "entropool", "--type=merge", "-p", edit]).unwrap();
     until(api, "plugin/entropool", "mended", |plugin| plugin["spec"]["failureStrategy"] == "Fail");
 
-    let vmi = dry(api, &instance("web", &NAMED)).unwrap();
+    // A kind that has just come is looked for every five seconds.
+    let admitted = || dry(api, &instance("web", &NAMED)).ok().or_else(|| pause().then_some(Value::Null));
+    let vmi = (0..300).find_map(|_| admitted()).unwrap();
     assert_eq!(vmi["metadata"]["annotations"], json!({"entropool.io/pool": "default"}));
     let pod = dry(api, &launcher("web", &vmi["metadata"]["annotations"])).unwrap();
     let bound: Value =
