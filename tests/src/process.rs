@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use rustix::io::Errno;
 use rustix::process::Pid;
 
 /// A process of this machine, ours or a child of ours.
@@ -35,7 +37,16 @@ impl Process {
         let mut pids: Vec<u32> = Vec::new();
         // A child is listed with the thread that started it.
         for task in self.tasks()? {
-            let listed = fs::read_to_string(task.join("children"))?;
+            let listed = match fs::read_to_string(task.join("children")) {
+                // A thread that has ended since has none.
+                Err(e)
+                    if e.kind() == ErrorKind::NotFound
+                        || e.raw_os_error() == Some(Errno::SRCH.raw_os_error()) =>
+                {
+                    continue;
+                }
+                listed => listed?,
+            };
             pids.extend(listed.split_whitespace().map(str::parse::<u32>).collect::<Result<Vec<_>, _>>()?);
         }
         let mut children: Vec<_> = pids.into_iter().map(Self::new).collect();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use anyhow::{Context, Result, anyhow, bail};
-use api::names::CLASS_ANNOTATION;
+use api::names::{CLASS_ANNOTATION, VM_LABEL, VM_TRUE};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ListParams, Patch, PatchParams};
 use kube::{Api, Client, ResourceExt};
@@ -43,7 +43,14 @@ pub(super) async fn find(client: &Client, namespace: Option<&str>, name: &str) -
 /// Has a VM moved to another class: what its pod says is what its agent does.
 pub(super) async fn move_to(client: &Client, namespace: Option<&str>, name: &str, class: &str) -> Result<()> {
     let api = api(client, namespace);
-    let pod = pod(&api, name).await?.name_any();
+    let pod = pod(&api, name).await?;
+    let is_vm = pod.labels().get(VM_LABEL).is_some_and(|value| value == VM_TRUE);
+    let pod = pod.name_any();
+    if !is_vm {
+        bail!(
+            "pod {pod} runs no VM that named a pool: its class is its volume's, and stays for as long as it runs"
+        );
+    }
     let patch = json!({ "metadata": { "annotations": { CLASS_ANNOTATION: class } } });
     api.patch_metadata(&pod, &PatchParams::default(), &Patch::Merge(patch))
         .await

@@ -96,7 +96,7 @@ apiVersion: v1
 kind: Pod
 metadata:
   name: virt-launcher-web-x
-  labels: {vm.kubevirt.io/name: web}
+  labels: {vm.kubevirt.io/name: web, entropool.io/vm: \"true\"}
   annotations: {entropool.io/pool: planned, entropool.io/class: planned-gold}
 spec:
   nodeName: with-agent
