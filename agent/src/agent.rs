@@ -143,6 +143,7 @@ impl Agent {
 
     /// Tries those again that could not be restored: their class may have come. Gives those that could be attached.
     pub fn restore_missing(&self) -> Vec<String> {
+        let _turn = self.turn();
         let mut roll = self.roll();
         let missing = std::mem::take(&mut roll.missing);
         let attach =

@@ -31,6 +31,7 @@ impl Plane {
             self.work.accept.append(&mut self.work.starved);
         }
         while let Some(vm) = self.work.accept_late.pop(now) {
+            self.vms.get_mut(vm).into_iter().for_each(|vm| vm.late.due());
             self.work.accept.push(vm);
         }
         let count = self.work.accept.len();
@@ -46,7 +47,7 @@ impl Plane {
             let Some(entry) = self.vms.get_mut(vm) else { return };
             let due = entry.accepts_at(now);
             if due > now {
-                if !std::mem::replace(&mut entry.accepts_late, true) {
+                if entry.late.wait() {
                     self.work.accept_late.list(due, vm);
                 }
                 return;
@@ -54,7 +55,7 @@ impl Plane {
             let Some(listener) = entry.listener.as_ref() else { return };
             match accept_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
                 Ok(socket) => self.welcome(socket, vm, now),
-                Err(Errno::AGAIN) => return,
+                Err(Errno::AGAIN) => return entry.late.nobody(),
                 // The peer has gone again, or a signal came.
                 Err(Errno::CONNABORTED | Errno::INTR) => {}
                 Err(errno) => return self.starve(vm, errno, now),
@@ -82,7 +83,7 @@ impl Plane {
         if vm.listener.as_ref().is_some_and(|listener| matches!(listener.address(), Address::Tcp(_))) {
             listen_tcp::hurry(&socket);
         }
-        self.counters.curbs.delayed += u64::from(vm.accepts_late);
+        self.counters.curbs.delayed += u64::from(vm.late.waits());
         vm.accepted(now);
         let unasked = vm.pushes(now);
         let key = self.connections.insert(Connection::new(socket, vm_key, unasked));

@@ -31,6 +31,7 @@ impl Plane {
         }
         self.close_stalled(now);
         self.push_due(now);
+        self.note_levels(now);
         self.dequeue_all(now);
         self.note_levels(now);
         self.write_all(now);
@@ -175,6 +176,7 @@ impl Plane {
             self.ask(key, now);
         }
         if full {
+            self.note_levels(now);
             self.flush(key, now);
         }
         given

@@ -13,18 +13,32 @@ use crate::portion::PORTION;
 /// Something to be done between two batches, by the thread that owns everything.
 pub(crate) type Command = Box<dyn FnOnce(&mut Plane, Tick) + Send>;
 
+/// How long commands may keep the VMs waiting, but for the one that is being done: 1 ms.
+const TURN: u64 = 1_000_000;
+
+/// What is left of the commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Left {
+    None,
+    Some,
+    /// Nobody can command any more.
+    Never,
+}
+
 /// Runs until it has drained, or nobody is left who could give a command.
 pub(crate) fn run(mut plane: Plane, commands: &Receiver<Command>) {
     let mut events = Events::new();
     let mut scratch = vec![0; PORTION];
+    let mut left = Left::None;
     loop {
         if plane.held {
             let Ok(command) = commands.recv() else { return };
             command(&mut plane, clock::now());
             continue;
         }
-        plane.sleep(&mut events);
-        if !obey(&mut plane, commands) {
+        plane.sleep(&mut events, left == Left::Some);
+        left = obey(&mut plane, commands, clock::now);
+        if left == Left::Never {
             return;
         }
         plane.batch(&events, &mut scratch, clock::now);
@@ -34,20 +48,24 @@ pub(crate) fn run(mut plane: Plane, commands: &Receiver<Command>) {
     }
 }
 
-/// Does all that was commanded. False when nobody can command any more.
-fn obey(plane: &mut Plane, commands: &Receiver<Command>) -> bool {
-    loop {
+/// Does what was commanded, as far as there is time for it: those who look on must not hold up those who are served.
+fn obey(plane: &mut Plane, commands: &Receiver<Command>, clock: impl Fn() -> Tick) -> Left {
+    let mut now = clock();
+    let end = now.after(TURN);
+    while now < end {
         match commands.try_recv() {
-            Ok(command) => command(plane, clock::now()),
-            Err(TryRecvError::Empty) => return true,
-            Err(TryRecvError::Disconnected) => return false,
+            Ok(command) => command(plane, now),
+            Err(TryRecvError::Empty) => return Left::None,
+            Err(TryRecvError::Disconnected) => return Left::Never,
         }
+        now = clock();
     }
+    Left::Some
 }
 
 impl Plane {
-    fn sleep(&mut self, events: &mut Events) {
-        let busy = self.is_busy();
+    fn sleep(&mut self, events: &mut Events, commanded: bool) {
+        let busy = commanded || self.is_busy();
         if !busy {
             let due = self.due();
             self.poll.arm(due).expect("a timer of ours takes any instant");

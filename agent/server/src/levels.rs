@@ -186,8 +186,9 @@ impl Plane {
         let has = |manner| {
             vm.connections.iter().any(|key| connections.get(key).is_some_and(|it| it.manner == manner))
         };
-        // Where one reads as QEMU does, the other is a tool.
-        let only_reads = has(Manner::Reads) || (vm.only_reads && !has(Manner::Other));
+        // Where one reads as QEMU does, the other is a tool. So it may be where one is silent: a QEMU whose request
+        // went down with the last connection says nothing until it has been served.
+        let only_reads = has(Manner::Reads) || (vm.only_reads && has(Manner::Silent));
         if std::mem::replace(&mut vm.only_reads, only_reads) != only_reads
             && let Some(slot) = pools.get(vm.pool).and_then(|pool| pool.records.slot(vm.leaf))
         {

@@ -48,7 +48,11 @@ impl Members {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.leaves.iter().all(Option::is_none)
+        self.len() == 0
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.leaves.iter().flatten().count()
     }
 
     /// A leaf was granted something that it had waited for so long.

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use htb::{Mode, NodeId, Tick, Tree};
+use htb::{MAX_GRANT, Mode, NodeId, Rate, Tick, Tree};
 
 use crate::clock::SECOND;
 use crate::plane::Plane;
@@ -62,6 +62,9 @@ impl Plane {
             Ok(sent) => {
                 connection.unasked.pushed(sent, now);
                 if sent > 0 {
+                    if open > now {
+                        vm.credit.used(now, paid_back(pool.shaper.tree(), vm.leaf, pool.members.len()));
+                    }
                     pool.shaper.tree_mut().charge(vm.leaf, sent, now);
                     pool.records.charge(pool.shaper.tree(), vm.leaf);
                     vm.unasked += sent;
@@ -79,20 +82,33 @@ fn opens(tree: &Tree, leaf: NodeId, now: Tick) -> Tick {
     let path = std::iter::successors(Some(leaf), |&node| tree.parent(node));
     path.filter(|&node| tree.stats(node, now).mode == Mode::CantSend)
         .map(|node| {
-            let debt = u128::from(tree.stats(node, now).ctokens.min(0).unsigned_abs());
-            // A rate is in bytes a day. Its debt is rounded up to whole bytes, so that it is not looked at too early.
-            let wait =
-                (debt * 86_400 * u128::from(SECOND)).div_ceil(u128::from(tree.params(node).ceil.0.max(1)));
-            now.after(u64::try_from(wait).unwrap_or(u64::MAX))
+            // Rounded up to whole bytes, so that it is not looked at too early.
+            let debt = tree.stats(node, now).ctokens.min(0).unsigned_abs();
+            now.after(earned_in(u128::from(debt), tree.params(node).ceil))
         })
         .max()
         .unwrap_or(now)
 }
 
+/// In how many nanoseconds all the ceils above a leaf, its own included, have let through one request for it and for
+/// each of its pool's `members`. Where fewer than these stand below a ceil, that is longer than it must be.
+fn paid_back(tree: &Tree, leaf: NodeId, members: usize) -> u64 {
+    let for_all = u128::from(MAX_GRANT) * members as u128;
+    let above = std::iter::successors(tree.parent(leaf), |&node| tree.parent(node));
+    let shared = above.map(|node| earned_in(for_all, tree.params(node).ceil)).max();
+    shared.unwrap_or(0).max(earned_in(u128::from(MAX_GRANT), tree.params(leaf).ceil))
+}
+
+/// A rate is in bytes a day.
+fn earned_in(bytes: u128, rate: Rate) -> u64 {
+    let time = (bytes * 86_400 * u128::from(SECOND)).div_ceil(u128::from(rate.0.max(1)));
+    u64::try_from(time).unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use htb::{Params, Rate};
+    use htb::Params;
 
     const SECONDS: fn(u64) -> Tick = |seconds| Tick(seconds * SECOND);
 
@@ -112,5 +128,14 @@ mod tests {
         tree.charge(second, 50, SECONDS(32));
         assert_eq!(opens(&tree, second, SECONDS(32)), SECONDS(72), "its own, and not the root's 25 s");
         assert_eq!(opens(&tree, second, SECONDS(72)), SECONDS(72));
+    }
+
+    #[test]
+    fn a_request_is_paid_back_by_a_vms_share_of_the_narrowest_ceil() {
+        let mut tree = Tree::new(params(1_000), Tick(0));
+        let class = tree.add_class(tree.root(), params(51), Tick(0));
+        let [wide, narrow] = [1_000, 3].map(|ceil| tree.add_leaf(class, params(ceil), Tick(0)));
+        assert_eq!(paid_back(&tree, wide, 4), 20 * SECOND, "four requests at the class's 51 B/s");
+        assert_eq!(paid_back(&tree, narrow, 4), 85 * SECOND, "one at its own 3 B/s");
     }
 }

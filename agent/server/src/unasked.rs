@@ -12,7 +12,7 @@ const PUSH: u64 = 64;
 /// How long a peer may take to read what it was waiting for: 50 ms.
 const LOOK: u64 = 50_000_000;
 
-/// How long a VM that was given credit waits for the next: a second.
+/// How long a VM that was given credit waits for the next, at least: a second.
 const CREDIT_AGAIN: u64 = 1_000_000_000;
 
 /// The push phase of one connection. It ends, for good, when the peer asks for something or leaves something unread.
@@ -124,6 +124,12 @@ impl Credit {
         }
         self.again = now.after(CREDIT_AGAIN);
         MAX_GRANT
+    }
+
+    /// Some of it was used. In so many nanoseconds the VM's share of what its ceils let through has paid for it: one
+    /// that connects all the time draws no more than that, and leaves the others theirs.
+    pub(crate) fn used(&mut self, now: Tick, paid_back: u64) {
+        self.again = self.again.max(now.after(paid_back));
     }
 }
 
@@ -248,5 +254,16 @@ mod tests {
         let mut credit = Credit::default();
         let given: u64 = (0..10_000).map(|millisecond| credit.take(at(millisecond))).sum();
         assert_eq!(given, 10 * 255);
+    }
+
+    #[test]
+    fn a_vm_whose_share_is_small_gets_credit_when_it_has_paid_for_the_last() {
+        let mut credit = Credit::default();
+        let given = |millisecond| {
+            let bytes = credit.take(at(millisecond));
+            (0..bytes.min(1)).for_each(|_| credit.used(at(millisecond), 4 * CREDIT_AGAIN));
+            bytes
+        };
+        assert_eq!((0..10_000).map(given).sum::<u64>(), 3 * 255);
     }
 }

@@ -45,8 +45,7 @@ pub(crate) struct Vm {
     /// What may be pushed to it without tokens.
     pub(crate) credit: Credit,
     accepts: Pace,
-    /// Its next connection, should there be one, waits until that may be accepted.
-    pub(crate) accepts_late: bool,
+    pub(crate) late: Late,
     pub(crate) ops: Ops,
     pub(crate) portion: Portion,
     pub(crate) curbs: Curbs,
@@ -70,7 +69,7 @@ impl Vm {
             only_reads: true,
             credit: Credit::default(),
             accepts: Pace::default(),
-            accepts_late: false,
+            late: Late::default(),
             ops: Ops::default(),
             portion: Portion::default(),
             curbs: Curbs::default(),
@@ -85,7 +84,7 @@ impl Vm {
     /// A connection was accepted.
     pub(crate) fn accepted(&mut self, now: Tick) {
         self.accepts.spend(ACCEPTS, now);
-        self.curbs.delayed += u64::from(std::mem::take(&mut self.accepts_late));
+        self.curbs.delayed += u64::from(self.late.come());
     }
 
     /// It is to make no connection for a while.
@@ -117,6 +116,41 @@ pub(crate) fn add(sum: &mut egd::Counters, other: egd::Counters) {
     sum.pid += other.pid;
     sum.discarded += other.discarded;
     sum.saturations += other.saturations;
+}
+
+/// Whether a VM's next connection, should there be one, waits until it may be accepted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Late {
+    waits: bool,
+    listed: bool,
+}
+
+impl Late {
+    /// It has to wait. True if it is on no list yet.
+    pub(crate) fn wait(&mut self) -> bool {
+        self.waits = true;
+        !std::mem::replace(&mut self.listed, true)
+    }
+
+    /// The list has come to it.
+    pub(crate) fn due(&mut self) {
+        self.listed = false;
+    }
+
+    /// There is none.
+    pub(crate) fn nobody(&mut self) {
+        self.waits = false;
+    }
+
+    /// It was accepted. True if it had to wait.
+    pub(crate) fn come(&mut self) -> bool {
+        std::mem::take(&mut self.waits)
+    }
+
+    /// Whether it has to wait.
+    pub(crate) fn waits(self) -> bool {
+        self.waits
+    }
 }
 
 /// The connections of a VM, oldest first, and whose turn it is.
@@ -170,6 +204,21 @@ mod tests {
         let mut turns = || connections.next(|key| key.slot != 1).map(|key| key.slot);
         assert_eq!([turns(), turns(), turns()], [Some(0), Some(2), Some(0)]);
         assert_eq!(connections.next(|_| false), None);
+    }
+
+    #[test]
+    fn whoever_has_to_wait_is_listed_also_where_nobody_was_there_the_last_time() {
+        let mut late = Late::default();
+        assert!(late.wait());
+        assert!(!late.wait(), "once is enough");
+        late.due();
+        late.nobody();
+        assert!(late.wait());
+        late.due();
+        assert!(late.wait(), "it was barred meanwhile");
+        late.due();
+        assert!(late.come());
+        assert!(!late.come());
     }
 
     #[test]

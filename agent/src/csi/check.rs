@@ -126,6 +126,7 @@ pub(crate) fn publish(asked: &Publish, pods: &Path) -> Result<Record, RequestErr
         pool,
         class,
         client,
+        cut: false,
     })
 }
 

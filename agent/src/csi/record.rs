@@ -26,6 +26,9 @@ pub(crate) struct Record {
     pub(crate) class: Option<String>,
     /// Who is in the pod.
     pub(crate) client: PodClient,
+    /// Somebody has cut it off: it has no socket for the rest of its life.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) cut: bool,
 }
 
 /// Who is in a pod: [`Client`], as the volume's attribute spells it.
@@ -58,8 +61,9 @@ impl Record {
         }
     }
 
-    /// Whether the same pod asks for the same once more. A class it was moved to since is no difference.
+    /// Whether the same pod asks for the same once more. What was done to it since is no difference.
     pub(crate) fn is_again(&self, asked: &Self) -> bool {
-        Self { class: None, ..self.clone() } == Self { class: None, ..asked.clone() }
+        let as_asked = |record: &Self| Self { class: None, cut: false, ..record.clone() };
+        as_asked(self) == as_asked(asked)
     }
 }

@@ -84,9 +84,9 @@ impl Volumes {
         })
     }
 
-    /// The VMs of all volumes.
+    /// The VMs of all volumes that are to have a socket.
     pub(crate) fn wanted(&self) -> Vec<Attach> {
-        self.book().records().map(Record::attach).collect()
+        self.book().records().filter(|record| !record.cut).map(Record::attach).collect()
     }
 
     /// Until this is dropped no volume comes or goes: the kubelet waits.
@@ -119,12 +119,22 @@ impl Volumes {
 
     /// A VM is in another class from now on, also after a restart.
     pub fn moved(&self, uid: &str, class: &str) {
-        let mut book = self.book();
-        let Some(record) = book.by_uid(uid).filter(|_| !self.has_left()).cloned() else { return };
         let class = Some(class.to_owned()).filter(|class| !class.is_empty());
-        let record = Record { class, ..record };
+        self.change(uid, |record| record.class = class);
+    }
+
+    /// A VM has been cut off, and stays so until its pod ends.
+    pub fn cut(&self, uid: &str) {
+        self.change(uid, |record| record.cut = true);
+    }
+
+    /// Keeps what was done to a VM, also over a restart. One that is no volume's is kept elsewhere.
+    fn change(&self, uid: &str, done: impl FnOnce(&mut Record)) {
+        let mut book = self.book();
+        let Some(mut record) = book.by_uid(uid).filter(|_| !self.has_left()).cloned() else { return };
+        done(&mut record);
         if let Err(error) = self.store.write(&record) {
-            tracing::error!(vm = uid, %error, "a move will be forgotten when the agent restarts");
+            tracing::error!(vm = uid, %error, "what was done to it will be forgotten when the agent restarts");
         }
         book.insert(record);
     }
@@ -202,8 +212,11 @@ impl Volumes {
         Ok(())
     }
 
-    /// After this there is a socket that listens, whatever there was before.
+    /// After this there is a socket that listens, whatever there was before; or none, if it was cut off.
     fn serve(&self, record: &Record) -> Result<(), PublishError> {
+        if record.cut {
+            return Ok(());
+        }
         match self.attach(record) {
             Err(PublishError::Attach(AttachError::AlreadyAttached { .. })) => {}
             other => return other,

@@ -63,6 +63,9 @@ pub trait Host: Send + Sync + 'static {
     /// A VM is in another class from now on; [`vms_changed`](Self::vms_changed) is said as well.
     fn moved(&self, _vm: &str, _class: &str) {}
 
+    /// A VM was cut off; [`vms_changed`](Self::vms_changed) is said as well.
+    fn detached(&self, _vm: &str) {}
+
     /// Somebody wants the daemon to end, by this signal. May come more than once.
     fn stop(&self, signal: &'static str);
 }

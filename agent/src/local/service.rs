@@ -66,6 +66,7 @@ impl Local for Service {
         let id = request.into_inner().id;
         self.call(move |agent, host| {
             agent.detach(&id).map_err(|error| refusal::detach(&error))?;
+            host.detached(&id);
             host.vms_changed();
             Ok(DetachResponse {})
         })

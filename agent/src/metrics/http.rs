@@ -13,8 +13,8 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
-use tokio::time::{sleep, timeout};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep, timeout};
 
 use super::sample::{Sight, samples};
 use super::text;
@@ -26,10 +26,27 @@ const CALLERS: usize = 16;
 const WHOLE: Duration = Duration::from_secs(10);
 /// Longer than the data plane ever takes for a batch.
 const ALIVE: Duration = Duration::from_secs(5);
+/// From one look at the data plane to the next: whoever asks more often, and be it from many places, waits, and the
+/// VMs do not.
+const APART: Duration = Duration::from_millis(100);
 /// Before the next caller is accepted after one could not be.
 const PAUSE: Duration = Duration::from_secs(1);
 
 type Page = Response<Full<Bytes>>;
+
+/// What is looked at, and whose turn it is to look at all of it.
+struct Scraped {
+    agent: Arc<Agent>,
+    turn: Mutex<Interval>,
+}
+
+impl Scraped {
+    fn new(agent: Arc<Agent>) -> Self {
+        let mut turn = interval(APART);
+        turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { agent, turn: Mutex::new(turn) }
+    }
+}
 
 /// Answers until told to stop.
 pub(super) async fn serve(
@@ -48,13 +65,13 @@ async fn accept(listener: std::net::TcpListener, agent: Arc<Agent>) -> io::Error
         Ok(listener) => listener,
         Err(error) => return error,
     };
-    let room = Arc::new(Semaphore::new(CALLERS));
+    let (room, scraped) = (Arc::new(Semaphore::new(CALLERS)), Arc::new(Scraped::new(agent)));
     loop {
         let Ok(place) = Arc::clone(&room).acquire_owned().await else {
             return io::Error::other("nobody closes the semaphore");
         };
         match listener.accept().await {
-            Ok((stream, _)) => drop(tokio::spawn(answer(stream, Arc::clone(&agent), place))),
+            Ok((stream, _)) => drop(tokio::spawn(answer(stream, Arc::clone(&scraped), place))),
             Err(error) => {
                 tracing::warn!(%error, "a scrape could not be accepted");
                 sleep(PAUSE).await;
@@ -63,10 +80,10 @@ async fn accept(listener: std::net::TcpListener, agent: Arc<Agent>) -> io::Error
     }
 }
 
-async fn answer(stream: TcpStream, agent: Arc<Agent>, place: OwnedSemaphorePermit) {
+async fn answer(stream: TcpStream, scraped: Arc<Scraped>, place: OwnedSemaphorePermit) {
     let page = service_fn(move |request: Request<Incoming>| {
-        let agent = Arc::clone(&agent);
-        async move { Ok::<_, Infallible>(page(&request, agent).await) }
+        let scraped = Arc::clone(&scraped);
+        async move { Ok::<_, Infallible>(page(&request, &scraped).await) }
     });
     let connection = http1::Builder::new().keep_alive(false).serve_connection(TokioIo::new(stream), page);
     // Who hangs up, or dawdles, has no answer; that is all.
@@ -74,14 +91,15 @@ async fn answer(stream: TcpStream, agent: Arc<Agent>, place: OwnedSemaphorePermi
     drop(place);
 }
 
-async fn page(request: &Request<Incoming>, agent: Arc<Agent>) -> Page {
+async fn page(request: &Request<Incoming>, scraped: &Scraped) -> Page {
+    let agent = Arc::clone(&scraped.agent);
     if ![Method::GET, Method::HEAD].contains(request.method()) {
         let mut page = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD");
         page.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return page;
     }
     match request.uri().path() {
-        "/metrics" => metrics(agent).await,
+        "/metrics" => metrics(scraped).await,
         "/healthz" => match is_alive(agent).await {
             Ok(()) => plain(StatusCode::OK, "the data plane answers"),
             Err(sentence) => plain(StatusCode::SERVICE_UNAVAILABLE, sentence),
@@ -100,7 +118,9 @@ async fn page(request: &Request<Incoming>, agent: Arc<Agent>) -> Page {
     }
 }
 
-async fn metrics(agent: Arc<Agent>) -> Page {
+async fn metrics(scraped: &Scraped) -> Page {
+    let (mut turn, agent) = (scraped.turn.lock().await, Arc::clone(&scraped.agent));
+    turn.tick().await;
     match in_time(move || scrape(&agent)).await {
         Ok(Some(text)) => {
             let mut page = Response::new(Full::from(text));

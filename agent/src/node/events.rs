@@ -19,6 +19,11 @@ pub(super) enum Event {
         /// Empty for its pool's default one.
         class: String,
     },
+    /// Somebody has cut a VM off.
+    Detached {
+        /// Which.
+        vm: String,
+    },
     /// This is in force now.
     InForce(LastGood),
     /// Another process wants to take over.
@@ -60,6 +65,10 @@ impl Host for Events {
 
     fn moved(&self, vm: &str, class: &str) {
         self.send(Event::Moved { vm: vm.to_owned(), class: class.to_owned() });
+    }
+
+    fn detached(&self, vm: &str) {
+        self.send(Event::Detached { vm: vm.to_owned() });
     }
 
     fn stop(&self, signal: &'static str) {

@@ -85,6 +85,9 @@ impl Node {
             if let (Event::Moved { vm, class }, Some(pods)) = (&event, &self.pods) {
                 pods.moved(vm, class);
             }
+            if let (Event::Detached { vm }, Some(pods)) = (&event, &self.pods) {
+                pods.cut(vm);
+            }
             self.late.push_back(event);
         }
     }

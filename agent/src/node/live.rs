@@ -59,9 +59,12 @@ impl Node {
                     self.subscription.iter().for_each(Subscription::vms_changed);
                 }
                 Ok(Event::Moved { vm, class }) => self.pods.iter().for_each(|pods| pods.moved(&vm, &class)),
+                Ok(Event::Detached { vm }) => self.pods.iter().for_each(|pods| pods.cut(&vm)),
                 Ok(Event::InForce(last_good)) => {
                     self.keeper.iter_mut().for_each(|keeper| keeper.hold(last_good.clone()));
                     self.pods.iter().for_each(Pods::configured);
+                    // Where nothing could be read at the start, what was left of VMs has waited until now.
+                    self.agent.settle();
                     self.note();
                 }
                 Ok(Event::HandOver(successor)) => {

@@ -77,6 +77,11 @@ impl Pods {
         self.volumes.moved(vm, class);
     }
 
+    /// A VM gets nothing until its pod ends.
+    pub(super) fn cut(&self, vm: &str) {
+        self.volumes.cut(vm);
+    }
+
     /// Until this is dropped, volumes stay as they are.
     pub(super) fn hold(&self) -> impl Drop {
         self.volumes.hold()

@@ -76,8 +76,10 @@ fn begin(args: &Args, directories: &Directories, events: &Events) -> Result<Begu
     memory.restore(&agent);
     let mut pods = Pods::open(args, &agent, events)?;
     pods.iter().for_each(Pods::settle);
-    // What the state file says of VMs that are not attached by now is forgotten.
-    agent.settle();
+    if !agent.config().pools.is_empty() {
+        // What the state file says of VMs that are not attached by now is forgotten.
+        agent.settle();
+    }
     pods.iter_mut().try_for_each(Pods::serve)?;
     let metrics = endpoint.map(|endpoint| Metrics::serve(endpoint, Arc::clone(&agent))).transpose()?;
     let keeper = memory.keep().context("the checkpoint's thread cannot be started")?;

@@ -41,6 +41,34 @@ fn a_class_that_a_pod_was_moved_to_is_not_forgotten() {
 }
 
 #[test]
+fn a_pod_that_was_cut_off_stays_so_until_it_ends() {
+    let host = Host::new();
+    let (pod, after) = (Pod::new(1), Pod::new(2));
+    let node = Node::start(&host);
+    let kubelet = Kubelet::of(&host);
+    let before = host.tree();
+    let target = kubelet.publish(&pod).unwrap();
+    node.agent.detach(&pod.uid).unwrap();
+    node.volumes.cut(&pod.uid);
+    let is_cut = |node: &Node| {
+        assert_eq!(node.vms(), []);
+        assert!(!target.join("egd.sock").exists());
+    };
+    node.configure();
+    is_cut(&node);
+    kubelet.publish(&pod).expect("the kubelet may ask again");
+    is_cut(&node);
+    drop(node);
+    let (node, kubelet) = (Node::start(&host), Kubelet::of(&host));
+    is_cut(&node);
+    kubelet.unpublish(&pod).unwrap();
+    kubelet.publish(&after).unwrap();
+    assert_eq!(node.vms().len(), 1, "the next pod is another");
+    kubelet.unpublish(&after).unwrap();
+    assert_eq!(host.tree(), before);
+}
+
+#[test]
 fn a_pod_that_went_while_the_agent_was_away_is_forgotten() {
     let host = Host::new();
     let (gone, stays) = (Pod::new(1), Pod::new(2));

@@ -96,6 +96,18 @@ fn a_tool_at_the_socket_of_a_qemu_does_not_keep_that_from_being_healed() {
 }
 
 #[test]
+fn a_tool_beside_a_qemu_that_has_said_nothing_yet_does_not_keep_that_from_being_healed() {
+    let rig = Rig::new(meagre());
+    let silent_yet = connect(&rig.server.attach(qemu()).unwrap());
+    let mut tool = rig.connect("vm");
+    exchange(&mut tool, &[0], 4);
+    let rig = rig.after(meagre());
+    drop((silent_yet, tool));
+    rig.server.attach(qemu()).unwrap();
+    assert!(!silent(&rig.connect("vm"), Duration::from_secs(10)));
+}
+
+#[test]
 fn a_namespace_whose_last_vm_left_and_came_again_has_one_record() {
     let per_namespace = NamespaceBound { ceil: Some(Rate(1)), ..NamespaceBound::default() };
     let slow = || pool("default", UNBOUND, vec![ClassParams { per_namespace, ..class("shared", UNBOUND) }]);
