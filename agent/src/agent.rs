@@ -18,7 +18,7 @@ use server::{
 use crate::apply::{ApplyError, apply};
 use crate::checkpoint::{Served, State, Vm};
 use crate::clone::CloneWatch;
-use crate::handover::{HandOverError, Heir, Sockets, Successor};
+use crate::handover::{HandOverError, Recipient, Sockets};
 use crate::roll::Roll;
 use crate::sources::SourceLog;
 
@@ -185,16 +185,16 @@ impl Agent {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands everything to a successor, or goes on. `sockets` are those at fixed paths.
-    pub(crate) fn hand_over(&self, successor: Successor, sockets: Sockets) -> Result<Heir, HandOverError> {
-        successor.offer()?;
+    /// Hands everything over, or goes on. `sockets` are those at fixed paths.
+    pub(crate) fn hand_over<R: Recipient>(&self, to: R, sockets: Sockets) -> Result<R::Heir, HandOverError> {
+        to.offer()?;
         let before = self.roll().lives();
         let (tell, told) = channel();
         let hand = move |mut vms: Vec<VmEstate<BorrowedFd<'_>>>| {
             for vm in &mut vms {
                 vm.bytes = vm.bytes.saturating_add(before.get(&vm.id).copied().unwrap_or_default());
             }
-            let given = successor.give(&vms, &sockets);
+            let given = to.give(&vms, &sockets);
             let verdict = if given.is_ok() { Verdict::Given } else { Verdict::Kept };
             // Whoever asked waits for it.
             let _ = tell.send(given);

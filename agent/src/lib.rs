@@ -5,7 +5,7 @@
 //! that comes over a stream ([`subscribe`]). Configurations become pools ([`Agent::apply`]), and people, hooks and
 //! scripts are answered ([`LocalApi`]). It refuses to decide: what is served is `plan`'s decision, who
 //! gets it next is `htb`'s. Start with [`Agent`].
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod agent;
 mod apply;
@@ -36,12 +36,12 @@ pub use directories::{Directories, Made};
 #[cfg(feature = "stage")]
 pub use handover::rehearse;
 pub use handover::{
-    Birth, Bound, Door, Estate, HandOverError, Heir, Predecessor, Relieved, Sockets, Successor,
-    TakeOverError, Taken, Vigil, Wanted, give,
+    Before, Birth, Bound, Door, Estate, HandOverError, Heir, Kept, Predecessor, Recipient, Relieved, Sockets,
+    Store, Successor, TakeOverError, Taken, Vigil, Wanted, give,
 };
 pub use keeper::Keeper;
 pub use local::{ApiSocket, Host, LocalApi, OWNER_ONLY, ServeError, SocketError, outlive, vacant};
 pub use log::{LogError, log_to_stderr};
 pub use notify::notify_ready;
 pub use sources::SpecError;
-pub use supervisor::{Afterwards, TRY_AGAIN, Worker, supervise};
+pub use supervisor::{Afterwards, Passed, TRY_AGAIN, Worker, supervise};

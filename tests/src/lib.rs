@@ -21,6 +21,7 @@ pub mod host;
 pub mod image;
 pub mod process;
 pub mod proxy;
+pub mod systemd;
 
 pub use arrivals::Arrivals;
 pub use daemon::Daemon;
@@ -30,3 +31,4 @@ pub use herd::{Herd, Report};
 pub use host::Host;
 pub use image::Image;
 pub use proxy::Proxy;
+pub use systemd::Systemd;

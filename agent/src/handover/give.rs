@@ -3,21 +3,21 @@
 use std::io;
 use std::path::Path;
 
-use super::{HandOverError, Heir, Sockets, Successor};
+use super::{HandOverError, Recipient, Sockets};
 use crate::agent::Agent;
 use crate::checkpoint::{Checkpoint, HostDisk, Specs};
 use crate::keeper::Keeper;
 
-/// Hands to `successor` all that `agent` has, once what is kept of it is on disk. If that does not take it, everything
+/// Hands to `recipient` all that `agent` has, once what is kept of it is on disk. If that does not take it, everything
 /// goes on, and so does the keeper.
-pub fn give(
+pub fn give<R: Recipient>(
     agent: &Agent,
     keeper: &mut Option<Keeper>,
     specs: Specs,
     state_dir: &Path,
     sockets: io::Result<Sockets>,
-    successor: Successor,
-) -> Option<Heir> {
+    recipient: R,
+) -> Option<R::Heir> {
     // From what is written to the end of it nobody comes, moves or goes.
     let _still = agent.turn();
     let (unwritten, last_good) = match keeper.take() {
@@ -32,11 +32,11 @@ pub fn give(
     let handed = match unwritten {
         None => {
             let sockets = sockets.map_err(HandOverError::Sockets);
-            sockets.and_then(|sockets| agent.hand_over(successor, sockets))
+            sockets.and_then(|sockets| agent.hand_over(recipient, sockets))
         }
         Some(sentence) => {
             // What it would read is older than what runs: VMs attached since would lose their sockets.
-            successor.refuse(&sentence);
+            recipient.refuse(&sentence);
             Err(HandOverError::Unwritten(sentence))
         }
     };
@@ -44,8 +44,7 @@ pub fn give(
         Ok(heir) => return Some(heir),
         Err(error) => error,
     };
-    let (reason, error) = (error.reason(), format!("{:#}", anyhow::Error::from(error)));
-    tracing::error!(reason, error, "not handed over; this daemon goes on");
+    tell(error);
     match keep_on(state_dir) {
         Ok(mut kept) => {
             if let Some(last_good) = last_good {
@@ -56,6 +55,17 @@ pub fn give(
         Err(error) => tracing::error!(%error, "changes are not kept any more"),
     }
     None
+}
+
+fn tell(error: HandOverError) {
+    let (reason, settled) = (error.reason(), matches!(error, HandOverError::NotKept(_)));
+    let error = format!("{:#}", anyhow::Error::from(error));
+    if settled {
+        // By whoever wrote the unit.
+        tracing::warn!(reason, error, "connections end with this daemon");
+    } else {
+        tracing::error!(reason, error, "not handed over; this daemon goes on");
+    }
 }
 
 fn keep_on(state_dir: &Path) -> io::Result<Keeper> {

@@ -14,6 +14,8 @@
 //! followed by whom the predecessor's supervisor starts, as after a crash. No random byte travels: those that wait in a
 //! buffer are wiped with it.
 //!
+//! Where one ends before the other begins, a service manager keeps all of it in between ([`Store`]).
+//!
 //! In a cluster pods replace each other. A pod that is older than the one that serves is refused ([`Birth`]).
 
 mod birth;
@@ -23,12 +25,16 @@ mod heir;
 mod predecessor;
 #[cfg(feature = "stage")]
 mod rehearsal;
+mod store;
 mod successor;
 mod take;
 mod wire;
 
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
+
+use server::VmEstate;
 
 pub use birth::Birth;
 pub use give::give;
@@ -36,14 +42,30 @@ pub use heir::{Heir, Vigil};
 pub use predecessor::{Predecessor, Relieved};
 #[cfg(feature = "stage")]
 pub use rehearsal::rehearse;
+pub use store::{Kept, Store};
 pub use successor::{Door, Successor};
-pub use take::{Taken, Wanted};
+pub use take::{Before, Taken, Wanted};
 pub use wire::{Bound, Estate, Sockets};
 
 /// Of the conversation. The estate has none: its fields are only ever added.
 const VERSION: u16 = 2;
 /// The oldest that can be spoken with: it ends with *done*, and knows no pods.
 const OLDEST: u16 = 1;
+
+/// Who is to have everything.
+pub trait Recipient: Send + 'static {
+    /// What there is of it once it has.
+    type Heir: Send + 'static;
+
+    /// Tells it to prepare, and waits until it has.
+    fn offer(&self) -> Result<(), HandOverError>;
+
+    /// Tells it why it will get nothing.
+    fn refuse(self, why: &str);
+
+    /// Gives it everything; when this succeeds, we serve no more.
+    fn give(self, vms: &[VmEstate<BorrowedFd<'_>>], own: &Sockets) -> Result<Self::Heir, HandOverError>;
+}
 
 /// Why a predecessor goes on serving.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +82,9 @@ pub enum HandOverError {
     /// It asked and did not take.
     #[error("the successor did not take over")]
     Take(#[source] io::Error),
+    /// There is no room for it, or nobody to ask.
+    #[error("the service manager does not keep this daemon's sockets")]
+    NotKept(#[source] io::Error),
     /// There is nothing to be handed over any more.
     #[error("the data plane is stopping")]
     Stopping,
@@ -73,6 +98,7 @@ impl HandOverError {
             Self::Unwritten(_) => "StateNotWritten",
             Self::Sockets(_) => "NoDescriptors",
             Self::Take(_) => "SuccessorFailed",
+            Self::NotKept(_) => "NotKept",
             Self::Stopping => "Stopping",
         }
     }

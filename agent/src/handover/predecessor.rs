@@ -29,15 +29,13 @@ pub struct Predecessor {
 
 /// The process that served, and waits to hear that its successor does.
 #[derive(Debug)]
-pub struct Relieved {
-    channel: Channel,
-}
+pub struct Relieved(pub(super) Option<Channel>);
 
 impl Relieved {
     /// Tells it. Dropped instead, it has somebody else serve.
     pub fn serves(self) {
-        // One that has ended meanwhile needs to know nothing.
-        let _ = self.channel.say(Kind::Serves, &[]);
+        // One that has ended, now or long ago, needs to know nothing.
+        let _ = self.0.map(|channel| channel.say(Kind::Serves, &[]));
     }
 }
 
@@ -105,7 +103,7 @@ impl Predecessor {
             self.channel.expect(Kind::Done)
         };
         done().map_err(TakeOverError::Withdrawn)?;
-        Ok(Relieved { channel: self.channel })
+        Ok(Relieved(Some(self.channel)))
     }
 }
 

@@ -17,7 +17,7 @@ use server::VmEstate;
 
 use super::channel::{BODY, Channel, DESCRIPTORS, Kind};
 use super::wire::{self, Sockets};
-use super::{Birth, HandOverError, Heir, OLDEST, VERSION};
+use super::{Birth, HandOverError, Heir, OLDEST, Recipient, VERSION};
 
 /// For its owner alone: who may speak here gets every socket there is.
 const MODE: u32 = 0o600;
@@ -128,15 +128,15 @@ fn introduce(channel: &Channel) -> io::Result<(u16, Option<Birth>)> {
     }
 }
 
-impl Successor {
-    /// Tells it why there will be no hand-over.
-    pub(super) fn refuse(self, why: &str) {
+impl Recipient for Successor {
+    type Heir = Heir;
+
+    fn refuse(self, why: &str) {
         // Whoever does not hear it hears nothing, which is the same to it.
         let _ = self.channel.say(Kind::Refused, why.as_bytes());
     }
 
-    /// Tells it to prepare, and waits until it has.
-    pub fn offer(&self) -> Result<(), HandOverError> {
+    fn offer(&self) -> Result<(), HandOverError> {
         let offer = || {
             self.channel.set_patience(PREPARE)?;
             self.channel.say(Kind::Offer, &VERSION.to_be_bytes())?;
@@ -145,8 +145,7 @@ impl Successor {
         offer().map_err(HandOverError::Prepare)
     }
 
-    /// Gives it everything; when this succeeds, it serves, and we do no more.
-    pub fn give(self, vms: &[VmEstate<BorrowedFd<'_>>], own: &Sockets) -> Result<Heir, HandOverError> {
+    fn give(self, vms: &[VmEstate<BorrowedFd<'_>>], own: &Sockets) -> Result<Heir, HandOverError> {
         let give = || {
             self.channel.set_patience(TAKE)?;
             let (estate, sockets) = wire::pack(vms, own);

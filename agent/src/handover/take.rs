@@ -6,8 +6,10 @@ use std::time::Duration;
 use anyhow::Result;
 use server::{Attach, AttachError, Place};
 
+use super::TakeOverError;
 use super::predecessor::{Predecessor, Relieved};
-use super::wire::Sockets;
+use super::store::Kept;
+use super::wire::{Estate, Sockets};
 use crate::agent::Agent;
 use crate::checkpoint::State;
 
@@ -35,11 +37,34 @@ pub struct Taken {
     pub relieved: Relieved,
 }
 
-impl Predecessor {
+/// Whoever has what a process is to go on with.
+#[derive(Debug)]
+pub enum Before {
+    /// Another process, which serves.
+    Serves(Predecessor),
+    /// A service manager, since the process before has ended.
+    Kept(Box<Kept>),
+}
+
+impl Before {
+    fn estate(&mut self) -> Result<Estate, TakeOverError> {
+        match self {
+            Self::Serves(predecessor) => predecessor.estate(),
+            Self::Kept(kept) => Ok(kept.estate()),
+        }
+    }
+
+    fn done(self) -> Result<Relieved, TakeOverError> {
+        match self {
+            Self::Serves(predecessor) => predecessor.done(),
+            Self::Kept(kept) => Ok(kept.done()),
+        }
+    }
+
     /// Has `agent` go on with all that the predecessor leaves. `judge` hears which VMs cannot be served, and may call
-    /// it off for that; else it gives those that are let go. Until then, and if anything fails, the predecessor serves.
+    /// it off for that; else it gives those that are let go. Until then, and if anything fails, whoever has it goes on with it.
     pub fn take(
-        self,
+        mut self,
         agent: &Agent,
         wanted: Wanted,
         judge: impl FnOnce(Vec<(String, AttachError)>) -> Result<Vec<(String, AttachError)>>,

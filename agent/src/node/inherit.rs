@@ -16,7 +16,7 @@ use super::start::{Begun, options};
 use crate::agent::Agent;
 use crate::checkpoint::Specs;
 use crate::directories::Directories;
-use crate::handover::{Door, Heir, Predecessor, Relieved, Sockets, Successor, Taken, Wanted, give};
+use crate::handover::{Before, Door, Heir, Relieved, Sockets, Successor, Taken, Wanted, give};
 use crate::keeper::Keeper;
 use crate::local::{ApiSocket, OWNER_ONLY};
 use crate::metrics::Metrics;
@@ -27,7 +27,7 @@ pub(super) fn begin(
     args: &Args,
     directories: &Directories,
     events: &Events,
-    predecessor: Predecessor,
+    before: Before,
 ) -> Result<Begun> {
     let memory = Memory::load(&directories.state);
     let agent = Arc::new(Agent::start(options(args, directories, true))?);
@@ -38,7 +38,7 @@ pub(super) fn begin(
     let places = vms.iter().map(|vm| (vm.id.clone(), Place::Elsewhere)).collect();
     let wanted = Wanted { vms, restorable: memory.restorable(), places };
 
-    let Taken { sockets, lost, without, relieved } = predecessor.take(&agent, wanted, Ok)?;
+    let Taken { sockets, lost, without, relieved } = before.take(&agent, wanted, Ok)?;
 
     Memory::lament(lost);
     let Sockets { api, registration, driver } = sockets;

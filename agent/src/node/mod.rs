@@ -27,7 +27,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let Some(worker) = Worker::here().context("the supervisor cannot be followed")? else {
         return Ok(ExitCode::from(supervise(args.afterwards()).context("no worker can be started")?));
     };
-    match serve(args, worker) {
+    match serve(args, &worker) {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error) => judge(error),
     }
@@ -49,7 +49,7 @@ fn judge(error: anyhow::Error) -> Result<ExitCode> {
     }
 }
 
-fn serve(args: &Args, worker: Worker) -> Result<()> {
+fn serve(args: &Args, worker: &Worker) -> Result<()> {
     leave_no_core();
     server::make_room();
     let (events, heard) = events::channel();

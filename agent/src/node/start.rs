@@ -16,7 +16,7 @@ use super::memory::Memory;
 use super::pods::Pods;
 use crate::agent::Agent;
 use crate::directories::Directories;
-use crate::handover::{Birth, Door, Predecessor, Relieved};
+use crate::handover::{Before, Birth, Door, Predecessor, Relieved};
 use crate::keeper::Keeper;
 use crate::local::{ApiSocket, LocalApi, OWNER_ONLY, outlive};
 use crate::metrics::{Endpoint, Metrics};
@@ -45,9 +45,10 @@ pub(super) fn start(args: &Args, succeeds: bool, events: &Events) -> Result<Node
     let door = directories.run.join("handover.sock");
     let asks = succeeds || args.take_over || birth.is_some();
     let predecessor = if asks { Predecessor::find(&door, birth)? } else { None };
-    let begun = match predecessor {
+    let before = predecessor.map(Before::Serves);
+    let begun = match before {
         None => begin(args, &directories, events)?,
-        Some(predecessor) => inherit::begin(args, &directories, events, predecessor)?,
+        Some(before) => inherit::begin(args, &directories, events, before)?,
     };
     let node = serve(args, &directories, begun, birth, events)?;
     made.keep();

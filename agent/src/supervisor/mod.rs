@@ -9,6 +9,7 @@
 //! | SIGUSR2 | starts a worker of the program as it is on disk now, which takes over from the one that serves |
 
 mod life;
+mod passed;
 mod program;
 mod worker;
 
@@ -22,7 +23,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::process::{Pid, WaitOptions, WaitStatus, kill_process, wait};
+use rustix::process::{Pid, WaitOptions, WaitStatus, getpid, kill_process, wait};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::UnixStream;
 use tokio::runtime::Builder;
@@ -33,6 +34,7 @@ use self::life::{End, Id, Life, Step};
 use self::program::Program;
 
 pub use life::Afterwards;
+pub use passed::Passed;
 pub use worker::Worker;
 
 /// What a worker writes when it serves.
@@ -46,9 +48,11 @@ pub const TRY_AGAIN: u8 = life::TRY_AGAIN;
 /// Keeps a worker at work until somebody wants the end, and gives the exit code. A worker is this very program with the
 /// same arguments, which finds itself by [`Worker::here`]; its standard input is taken.
 pub fn supervise(afterwards: Afterwards) -> io::Result<u8> {
+    // Before this process opens anything.
+    let passed = passed::passed_to(getpid());
     let program = Program::of_this_process()?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async { Supervisor::new(program, afterwards)?.run().await })
+    runtime.block_on(async { Supervisor::new(program, afterwards)?.run(passed).await })
 }
 
 struct Supervisor {
@@ -82,9 +86,11 @@ impl Supervisor {
         Ok(Self { program, life, signals: Signals::new()?, silent, pause: None })
     }
 
-    async fn run(mut self) -> io::Result<u8> {
+    async fn run(mut self, passed: Vec<Passed>) -> io::Result<u8> {
         // A program that cannot be started at all is nothing to try again.
-        self.start(false)?;
+        self.start(false, &passed)?;
+        // The first worker has them; whoever else does keeps connections that it ends.
+        drop(passed);
         loop {
             let event = self.event().await;
             for step in self.meet(event)? {
@@ -168,7 +174,7 @@ impl Supervisor {
     }
 
     fn try_start(&mut self, succeeds: bool) {
-        if let Err(error) = self.start(succeeds) {
+        if let Err(error) = self.start(succeeds, &[]) {
             tracing::error!(%error, "a worker cannot be started");
             if !succeeds {
                 self.pause = Some(Box::pin(sleep(RETRY)));
@@ -176,12 +182,13 @@ impl Supervisor {
         }
     }
 
-    fn start(&mut self, succeeds: bool) -> io::Result<()> {
+    fn start(&mut self, succeeds: bool, passed: &[Passed]) -> io::Result<()> {
         let (ours, theirs) = StdUnixStream::pair()?;
         ours.set_nonblocking(true)?;
         let ours = UnixStream::from_std(ours)?;
         let mut command = self.program.again();
         worker::appoint(&mut command, succeeds);
+        passed::pass(&mut command, passed)?;
         let child = command.stdin(Stdio::from(OwnedFd::from(theirs))).spawn()?;
         let id = Pid::from_child(&child).as_raw_nonzero().get();
         tracing::debug!(worker = id, succeeds, "a worker was started");

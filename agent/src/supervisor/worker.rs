@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
 use std::process::Command;
 
+use super::passed::{Passed, passed_to};
 use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal};
 
 /// Tells a process that it is a worker, and of whom.
@@ -13,13 +14,15 @@ const VARIABLE: &str = "ENTROPOOL_SUPERVISOR";
 const SUCCESSOR: &str = ",successor";
 
 /// This process, if it is a worker.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Worker {
     successor: bool,
+    passed: Vec<Passed>,
 }
 
 impl Worker {
-    /// This process as a worker; `None` if nobody supervises it. From now on it dies with its supervisor.
+    /// This process as a worker; `None` if nobody supervises it. From now on it dies with its supervisor. To be called
+    /// before anything is opened.
     pub fn here() -> io::Result<Option<Self>> {
         let Some((supervisor, successor)) = env::var(VARIABLE).ok().and_then(|text| parse(&text)) else {
             return Ok(None);
@@ -32,16 +35,21 @@ impl Worker {
         if getppid() != Some(supervisor) {
             return Err(io::Error::new(ErrorKind::BrokenPipe, "the supervisor has just died"));
         }
-        Ok(Some(Self { successor }))
+        Ok(Some(Self { successor, passed: passed_to(supervisor) }))
     }
 
     /// Whether the supervisor wants it to take over from the worker that serves.
-    pub fn is_successor(self) -> bool {
+    pub fn is_successor(&self) -> bool {
         self.successor
     }
 
+    /// What a service manager kept of the process before its supervisor, once.
+    pub fn passed(&mut self) -> Vec<Passed> {
+        std::mem::take(&mut self.passed)
+    }
+
     /// Says that it serves. Standard input is the way to the supervisor.
-    pub fn serves(self) {
+    pub fn serves(&self) {
         // One that does not hear it has died, and this process dies with it.
         let _ = rustix::io::write(io::stdin().as_fd(), &[super::SERVES]);
     }

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use agent::metrics::Metrics;
-use agent::{Agent, ApiSocket, Book, Door, Heir, Predecessor, Relieved, Sockets, Successor, Taken, Wanted};
+use agent::{
+    Agent, ApiSocket, Before, Book, Door, Heir, Kept, Passed, Predecessor, Recipient, Relieved, Sockets,
+    Store, Successor, Taken, Wanted,
+};
 use anyhow::Result;
 use server::Place;
 
@@ -11,17 +14,23 @@ use super::memory::Memory;
 use super::start::{Begun, Daemon, in_force, options, refuse, wanted};
 use crate::args::RunArgs;
 
-/// The daemon that serves these directories, if one does. What it keeps on disk is complete from now on.
-pub(super) fn predecessor(args: &RunArgs) -> Result<Option<Predecessor>> {
+/// Whoever has what a daemon for these directories is to go on with. What is on disk is complete from now on.
+pub(super) fn before(args: &RunArgs, succeeds: bool, passed: Vec<Passed>) -> Result<Option<Before>> {
+    if let Some(kept) = Kept::of(passed) {
+        return Ok(Some(Before::Kept(Box::new(kept))));
+    }
+    if !succeeds && !args.take_over {
+        return Ok(None);
+    }
     let found = Predecessor::find(&args.run_dir.join("handover.sock"), None)?;
     if found.is_none() {
         tracing::info!(run_dir = %args.run_dir.display(), "there is no daemon to take over from");
     }
-    Ok(found)
+    Ok(found.map(Before::Serves))
 }
 
 /// Begins with what another daemon leaves. If it fails, that one goes on.
-pub(super) fn begin(args: &RunArgs, memory: Memory, book: Book, predecessor: Predecessor) -> Result<Begun> {
+pub(super) fn begin(args: &RunArgs, memory: Memory, book: Book, before: Before) -> Result<Begun> {
     let agent = Agent::start(options(args, true))?;
     let book = in_force(&agent, book, &memory)?;
     let members = args.vms.iter().chain(args.ports.iter().map(|port| &port.member));
@@ -30,7 +39,7 @@ pub(super) fn begin(args: &RunArgs, memory: Memory, book: Book, predecessor: Pre
     let places = args.ports.iter().map(|port| (port.member.id.clone(), Place::Port(port.address))).collect();
     let wanted = Wanted { vms, restorable: memory.restorable(), places };
 
-    let Taken { sockets, lost, relieved, .. } = predecessor.take(&agent, wanted, |failed| {
+    let Taken { sockets, lost, relieved, .. } = before.take(&agent, wanted, |failed| {
         let (wrong, lost): (Vec<_>, Vec<_>) = failed.into_iter().partition(|(id, _)| named.contains(id));
         refuse(wrong.into_iter().map(|(_, error)| error.to_string()).collect())?;
         Ok(lost)
@@ -44,9 +53,18 @@ pub(super) fn begin(args: &RunArgs, memory: Memory, book: Book, predecessor: Pre
 impl Daemon {
     /// Hands over to another process. If that does not take over, everything goes on.
     pub(super) fn hand_over(&mut self, successor: Successor) -> Option<Heir> {
+        self.give(successor)
+    }
+
+    /// Has whoever started this daemon keep it all for the next one. `false` if that is not to be: everything goes on.
+    pub(super) fn store(&mut self) -> bool {
+        Store::here().and_then(|store| self.give(store)).is_some()
+    }
+
+    fn give<R: Recipient>(&mut self, recipient: R) -> Option<R::Heir> {
         let sockets = self.api.socket().map(|api| Sockets { api: Some(api), ..Sockets::default() });
         let (agent, specs) = (&self.agent, self.book.specs());
-        let heir = agent::give(agent, &mut self.keeper, specs, &self.state_dir, sockets, successor);
+        let heir = agent::give(agent, &mut self.keeper, specs, &self.state_dir, sockets, recipient);
         if heir.is_none() {
             self.keep();
         }
@@ -56,6 +74,12 @@ impl Daemon {
     /// Tells the daemon of before that this one serves.
     pub(super) fn relieve(&mut self) {
         self.relieved.take().into_iter().for_each(Relieved::serves);
+    }
+
+    /// Ends, and leaves what the next one goes on with. Nobody is asked to hand over meanwhile.
+    pub(super) fn rest(mut self) {
+        drop(self.door.take());
+        self.leave();
     }
 
     /// Ends without a trace: another process has it all.

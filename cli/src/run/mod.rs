@@ -34,16 +34,20 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
     Ok(ExitCode::from(code))
 }
 
-fn serve(args: &RunArgs, worker: Worker) -> Result<()> {
+fn serve(args: &RunArgs, mut worker: Worker) -> Result<()> {
     agent::leave_no_core();
     server::make_room();
     let args = args.absolute().context("cannot tell the working directory")?;
     let (events, heard) = events::channel();
-    let mut daemon = start::start(&args, worker.is_successor(), events)?;
+    let mut daemon = start::start(&args, &mut worker, events)?;
     worker.serves();
     daemon.relieve();
     agent::notify_ready();
     match live::follow(&mut daemon, &heard) {
+        End::Signal(signal) if daemon.store() => {
+            daemon.rest();
+            tracing::info!(signal, "stopped; the service manager keeps the sockets");
+        }
         End::Signal(signal) => {
             tracing::info!(signal, "draining");
             daemon.stop();

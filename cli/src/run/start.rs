@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent::metrics::{Endpoint, Metrics};
-use agent::{Agent, ApiSocket, Book, Door, Keeper, LocalApi, Relieved, outlive, vacant};
+use agent::{Agent, ApiSocket, Book, Door, Keeper, LocalApi, Relieved, Worker, outlive, vacant};
 use anyhow::{Context, Result};
 use delivery::NodeConfig;
 use server::{Attach, Client, Options, Owner, socket_path};
@@ -56,13 +56,13 @@ impl Display for Refused {
 }
 
 /// Starts a daemon. All that can be known to be wrong is said at once, before anything is served.
-pub(super) fn start(args: &RunArgs, succeeds: bool, events: Events) -> Result<Daemon> {
+pub(super) fn start(args: &RunArgs, worker: &mut Worker, events: Events) -> Result<Daemon> {
     // Watched before they are read, so that no change falls between the two.
     let changed = events.clone();
     let watch = Watch::new(&args.files, move || changed.changed())?;
     let (made, unusable) = args.directories().prepare();
-    let predecessor = if succeeds || args.take_over { inherit::predecessor(args)? } else { None };
-    if predecessor.is_none() {
+    let before = inherit::before(args, worker.is_successor(), worker.passed())?;
+    if before.is_none() {
         outlive(&args.run_dir.join("api.sock"), DYING);
     }
     let memory = Memory::load(args, unusable.is_empty());
@@ -84,7 +84,7 @@ pub(super) fn start(args: &RunArgs, succeeds: bool, events: Events) -> Result<Da
     wrong.extend(unusable);
     wrong.extend(twice(args));
     let mut endpoint = None;
-    if predecessor.is_none() {
+    if before.is_none() {
         wrong.extend(without_socket(args));
         let bound = args.metrics.map(Endpoint::bind).transpose();
         endpoint = bound.unwrap_or_else(|error| {
@@ -93,9 +93,9 @@ pub(super) fn start(args: &RunArgs, succeeds: bool, events: Events) -> Result<Da
         });
     }
     refuse(wrong)?;
-    let Begun { agent, book, keeper, listening, relieved } = match predecessor {
+    let Begun { agent, book, keeper, listening, relieved } = match before {
         None => begin(args, memory, book)?,
-        Some(predecessor) => inherit::begin(args, memory, book, predecessor)?,
+        Some(before) => inherit::begin(args, memory, book, before)?,
     };
     let agent = Arc::new(agent);
     let door = door(args, events.clone());

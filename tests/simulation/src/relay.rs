@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::thread;
 
-use agent::Sockets;
+use agent::{Recipient, Sockets};
 use htb::Tick;
 use server::{Attach, Verdict, VmEstate};
 use soak::Dice;

@@ -13,6 +13,7 @@ mod places;
 mod pressure;
 mod protocol;
 mod restart;
+mod service_manager;
 mod shaping;
 mod supervisor;
 mod tcp;
