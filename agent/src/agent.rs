@@ -1,6 +1,6 @@
 //! The agent as a whole: the data plane, the configuration it runs, and the VMs it was told of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -19,6 +19,7 @@ use crate::apply::{ApplyError, apply};
 use crate::checkpoint::{Served, State, Vm};
 use crate::clone::CloneWatch;
 use crate::handover::{HandOverError, Recipient, Sockets};
+use crate::places::Places;
 use crate::roll::Roll;
 use crate::sources::SourceLog;
 
@@ -61,6 +62,7 @@ pub struct Agent {
     /// Held while a VM comes, moves or goes, so that what is kept of two calls about one VM is what was done last.
     changes: Mutex<()>,
     roll: Mutex<Roll>,
+    places: Places,
 }
 
 impl Agent {
@@ -69,12 +71,12 @@ impl Agent {
         let server = server::start(options)?;
         let sources = SourceLog::start(server.clone()).map_err(|source| StartError::Thread { source })?;
         let (config, in_force) = (RwLock::default(), Mutex::default());
-        let (changes, roll) = (Mutex::default(), Mutex::default());
+        let (changes, roll, places) = (Mutex::default(), Mutex::default(), Places::default());
         let clones = CloneWatch::start(server.clone());
         if let Err(error) = &clones {
             tracing::warn!(%error, "nobody will tell whether this host is cloned");
         }
-        Ok(Self { sources, _clones: clones.ok(), server, config, in_force, changes, roll })
+        Ok(Self { sources, _clones: clones.ok(), server, config, in_force, changes, roll, places })
     }
 
     /// Puts `config` in force, all of it or nothing. VMs keep their connections, tokens and debts.
@@ -237,6 +239,11 @@ impl Agent {
         Ok(())
     }
 
+    /// The VMs that went since this was asked last, by id: what is kept of them is of nobody.
+    pub(crate) fn take_gone(&self) -> BTreeSet<String> {
+        self.roll().take_gone()
+    }
+
     /// Everything as it is now. The bytes of VMs are those of their lives, which a restart does not end.
     pub fn snapshot(&self) -> Result<Snapshot, Stopped> {
         let mut snapshot = self.server().snapshot()?;
@@ -248,6 +255,11 @@ impl Agent {
     pub fn served(&self) -> Result<Served, Stopped> {
         let snapshot = self.snapshot()?;
         Ok(self.roll().served(&snapshot))
+    }
+
+    /// The places that pods asked the scheduler for.
+    pub(crate) fn places(&self) -> &Places {
+        &self.places
     }
 
     /// The data plane, for what needs no configuration.

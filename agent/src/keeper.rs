@@ -35,6 +35,9 @@ impl Keeper {
 
     /// Something may have changed: this was accepted, and the agent knows its VMs. Never waits for the disk.
     pub fn note(&mut self, agent: &Agent, accepted: Specs) {
+        for gone in agent.take_gone() {
+            self.served.vms.remove(&gone);
+        }
         let now = server::now();
         if now.since(self.counted) >= COUNTERS {
             self.count(agent);

@@ -22,6 +22,7 @@ mod log;
 pub mod metrics;
 pub mod node;
 mod notify;
+mod places;
 mod roll;
 mod signals;
 mod sources;

@@ -15,6 +15,8 @@ pub(crate) struct Roll {
     pub(crate) missing: BTreeSet<String>,
     /// Those that another process is about to leave to this one, by id.
     pub(crate) expected: BTreeSet<String>,
+    /// Those that went since somebody asked, by id.
+    gone: BTreeSet<String>,
     /// Bytes by id.
     before: BTreeMap<String, u64>,
     /// Bytes by pool and class, which no VM that goes takes along.
@@ -41,9 +43,15 @@ impl Roll {
 
     /// Another VM may come under that id. Says whether it was attached at run time.
     pub(crate) fn forget(&mut self, id: &str) -> bool {
+        self.gone.insert(id.to_owned());
         self.before.remove(id);
         self.missing.remove(id);
         self.vms.remove(id).is_some()
+    }
+
+    /// The VMs that went since this was asked last.
+    pub(crate) fn take_gone(&mut self) -> BTreeSet<String> {
+        std::mem::take(&mut self.gone)
     }
 
     /// Has the counters of VMs go on from where they were.

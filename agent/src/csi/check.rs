@@ -117,6 +117,7 @@ pub(crate) fn publish(asked: &Publish, pods: &Path) -> Result<Record, RequestErr
     let namespace = pod_info(asked, "csi.storage.k8s.io/pod.namespace", is_label)?;
     let pod = pod_info(asked, "csi.storage.k8s.io/pod.name", is_subdomain)?;
     let (pool, class, client) = attributes(&asked.context)?;
+    let place = client.asks_for(class.as_deref());
     Ok(Record {
         volume_id: asked.volume_id.clone(),
         uid: uid.to_owned(),
@@ -127,6 +128,7 @@ pub(crate) fn publish(asked: &Publish, pods: &Path) -> Result<Record, RequestErr
         class,
         client,
         cut: false,
+        place,
     })
 }
 

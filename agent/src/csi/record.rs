@@ -29,6 +29,9 @@ pub(crate) struct Record {
     /// Somebody has cut it off: it has no socket for the rest of its life.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) cut: bool,
+    /// The class of which the pod asked the scheduler for a place; a move changes nothing of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) place: Option<String>,
 }
 
 /// Who is in a pod: [`Client`], as the volume's attribute spells it.
@@ -42,9 +45,23 @@ pub(crate) enum PodClient {
     Egd,
 }
 
+impl PodClient {
+    /// The place that comes with a volume of a class: the webhook that says `client: qemu` has the pod ask for one.
+    pub(crate) fn asks_for(self, class: Option<&str>) -> Option<String> {
+        class.filter(|_| self == Self::Qemu).map(str::to_owned)
+    }
+}
+
 impl Record {
     pub(crate) fn target(&self) -> Target {
         Target::of(&self.uid, &self.volume)
+    }
+
+    /// As it is meant, also where an agent wrote it that knew of no places: that took every VM for one that has a
+    /// place in its class.
+    pub(crate) fn understood(self) -> Self {
+        let place = self.place.or_else(|| self.client.asks_for(self.class.as_deref()));
+        Self { place, ..self }
     }
 
     /// What puts the pod into its class.
@@ -63,7 +80,7 @@ impl Record {
 
     /// Whether the same pod asks for the same once more. What was done to it since is no difference.
     pub(crate) fn is_again(&self, asked: &Self) -> bool {
-        let as_asked = |record: &Self| Self { class: None, cut: false, ..record.clone() };
+        let as_asked = |record: &Self| Self { class: None, cut: false, place: None, ..record.clone() };
         as_asked(self) == as_asked(asked)
     }
 }

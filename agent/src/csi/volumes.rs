@@ -69,7 +69,11 @@ impl Volumes {
         let mut book = Book::default();
         for record in store.load()? {
             match record {
-                Ok(record) => book.insert(record),
+                Ok(record) => {
+                    let record = record.understood();
+                    agent.places().came(&record.uid, record.place.as_deref());
+                    book.insert(record);
+                }
                 Err(error) => tracing::error!(%error, "a volume is forgotten"),
             }
         }
@@ -199,6 +203,7 @@ impl Volumes {
     fn begin(&self, record: &Record) -> Result<(), PublishError> {
         let failed = |source| PublishError::Record { volume_id: record.volume_id.clone(), source };
         self.store.write(record).map_err(failed)?;
+        self.agent.places().came(&record.uid, record.place.as_deref());
         // Whoever is attached under that id already is not this pod.
         self.attach(record).inspect_err(|_| self.undo(record))?;
         tracing::info!(
@@ -248,6 +253,7 @@ impl Volumes {
 
     /// After most refusals a kubelet never comes back to have things removed.
     fn undo(&self, record: &Record) {
+        self.agent.places().went(&record.uid);
         let (directory, kept) = (self.pods.remove(&record.target()), self.store.remove(&record.volume_id));
         for error in [directory, kept].into_iter().filter_map(Result::err) {
             tracing::warn!(vm = record.uid, %error, "what a refused volume left cannot be removed");
@@ -262,6 +268,7 @@ impl Volumes {
         self.clear(&record.volume_id, &record.target())?;
         let failed = |source| UnpublishError::Record { volume_id: record.volume_id.clone(), source };
         self.store.remove(&record.volume_id).map_err(failed)?;
+        self.agent.places().went(&record.uid);
         tracing::info!(vm = record.uid, namespace = record.namespace, pod = record.pod, "volume unpublished");
         Ok(())
     }
@@ -284,7 +291,10 @@ impl Volumes {
     fn forget(&self, book: &mut Book, record: &Record) {
         let _ = self.agent.detach(&record.uid);
         match self.store.remove(&record.volume_id) {
-            Ok(()) => book.remove(&record.volume_id),
+            Ok(()) => {
+                self.agent.places().went(&record.uid);
+                book.remove(&record.volume_id);
+            }
             Err(error) => tracing::warn!(vm = record.uid, %error, "the record of a pod that is gone stays"),
         }
     }

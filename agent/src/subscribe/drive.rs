@@ -214,7 +214,13 @@ impl Drive {
         self.look_at = Some(now().plus(LOOK_EVERY));
         let Ok(snapshot) = self.agent.server().snapshot() else { return };
         let sources = self.agent.server().sources();
-        let node = standing(&snapshot, &sources, &self.agent.config(), &self.status.get());
+        let node = standing(
+            &snapshot,
+            &self.agent.places().all(),
+            &sources,
+            &self.agent.config(),
+            &self.status.get(),
+        );
         if let Some(report) = self.reporter.report(now(), &node) {
             self.send(FromAgent::Report(report));
         }

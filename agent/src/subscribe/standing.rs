@@ -1,25 +1,28 @@
 //! How the node stands, in the words of a report.
 
+use std::collections::BTreeMap;
+
 use delivery::{
     AgentState, BytesPerDay, ClassUse, Condition, Health, NodeConfig, NodeState, PoolConfig, Serving,
     SourceState, Supplies, Supply, Vm,
 };
-use server::{ClassSnapshot, Client, PoolSnapshot, Snapshot, SourcesSnapshot, VmSnapshot};
+use server::{ClassSnapshot, PoolSnapshot, Snapshot, SourcesSnapshot, VmSnapshot};
 use source::health::State;
 use source::{PoolStatus, SourceStatus};
 
 use super::status::Subscribed;
 
-/// Everything there is to report.
+/// Everything there is to report; `places` are those that pods asked the scheduler for.
 pub(super) fn standing(
     snapshot: &Snapshot,
+    places: &BTreeMap<String, String>,
     sources: &SourcesSnapshot,
     config: &NodeConfig,
     subscribed: &Subscribed,
 ) -> NodeState {
     NodeState {
         agent: agent(subscribed),
-        vms: snapshot.pools.iter().flat_map(|pool| vms(pool, config)).collect(),
+        vms: snapshot.pools.iter().flat_map(|pool| vms(pool, places, config)).collect(),
         usage: snapshot.pools.iter().flat_map(usage).collect(),
         supplies: supplies(config, sources),
     }
@@ -41,12 +44,15 @@ fn agent(subscribed: &Subscribed) -> AgentState {
     state
 }
 
-fn vms<'a>(pool: &'a PoolSnapshot, config: &'a NodeConfig) -> impl Iterator<Item = (String, Vm)> + 'a {
+fn vms<'a>(
+    pool: &'a PoolSnapshot,
+    places: &'a BTreeMap<String, String>,
+    config: &'a NodeConfig,
+) -> impl Iterator<Item = (String, Vm)> + 'a {
     let configured = config.pools.iter().find(|known| known.name == pool.name);
     pool.vms.iter().map(move |vm| {
         let outlived = !configured.is_some_and(|configured| allowed(vm, configured));
-        // The webhook that says `client: qemu` of a volume has its pod ask for a place, and nobody else does either.
-        let place = (vm.client == Client::Qemu).then(|| vm.class.clone());
+        let place = places.get(&vm.id).cloned();
         let report = Vm { pool: pool.name.clone(), class: vm.class.clone(), place, outlived };
         (vm.id.clone(), report)
     })

@@ -25,15 +25,17 @@ pub fn places(config: &NodeConfig, report: Option<&NodeReport>) -> BTreeMap<Stri
         .collect()
 }
 
-/// Whether no node that takes VMs has room for one more in a class; nothing where no such node can be heard.
-pub fn is_full(plan: &Plan, fleet: &Fleet, pool: &str, class: &str) -> Option<bool> {
-    let takes = |(node, config)| {
+/// Whether no node that takes VMs, or not the one that is `on`, has room for one more in a class; nothing where no such
+/// node can be heard.
+pub fn is_full(plan: &Plan, fleet: &Fleet, pool: &str, class: &str, on: Option<&str>) -> Option<bool> {
+    let takes = |(node, config): (&String, _)| {
         let report: &NodeReport = fleet.get(node).filter(|report| report.connected && report.ready)?;
         let bound = bound(config, pool, class)?;
         let vms = report.pools.get(pool).and_then(|it| it.classes.get(class)).map_or(0, |it| it.vms);
         Some(vms >= bound)
     };
-    let mut full = plan.nodes.iter().map(|(node, config)| (node, &**config)).filter_map(takes).peekable();
+    let nodes = plan.nodes.iter().filter(|(node, _)| on.is_none_or(|on| on == *node));
+    let mut full = nodes.map(|(node, config)| (node, &**config)).filter_map(takes).peekable();
     full.peek()?;
     Some(full.all(|full| full))
 }

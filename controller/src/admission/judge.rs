@@ -68,7 +68,7 @@ impl Judge {
         let planned = self.world.plan.borrow().clone().ok_or(Unanswered::NotYet)?;
         let way = way.ok_or(Unanswered::NotYet)?;
         let catalogue = self.catalogue(&planned);
-        let full = |place: &Place| self.full(&planned, place);
+        let full = |place: &Place, node: Option<&str>| self.full(&planned, place, node);
         answer(hook, body, &Cluster { catalogue: &catalogue, way, full: &full }).map_err(Unanswered::Review)
     }
 
@@ -83,9 +83,9 @@ impl Judge {
     }
 
     /// Agents report to the replica that leads; elsewhere the status that it writes has to do.
-    fn full(&self, planned: &Planned, place: &Place) -> bool {
+    fn full(&self, planned: &Planned, place: &Place, node: Option<&str>) -> bool {
         let class = place.class.as_deref().unwrap_or_default();
-        plan::is_full(&planned.plan, &self.world.fleet(), &place.pool, class).unwrap_or_else(|| {
+        plan::is_full(&planned.plan, &self.world.fleet(), &place.pool, class, node).unwrap_or_else(|| {
             let index = self.world.index();
             let vms = index.class(class).and_then(|it| it.status.as_ref()).and_then(|status| status.vms);
             let room = plan::room(&planned.plan, &place.pool, class);

@@ -205,7 +205,11 @@ impl Conversation {
         let planned = self.world.plan.borrow().clone();
         let config = planned.as_ref().and_then(|planned| planned.plan.nodes.get(&self.agent.node));
         let none = delivery::NodeConfig::default();
-        let report = live.said.node(&live.publisher.standing(), config.map_or(&none, |config| config));
+        let index = self.world.index();
+        let labelled = |uid: &str| index.vm_class(uid).is_some();
+        let report =
+            live.said.node(&live.publisher.standing(), config.map_or(&none, |config| config), labelled);
+        drop(index);
         self.world.report(&self.agent.node, report);
     }
 

@@ -29,9 +29,15 @@ impl Said {
         }
     }
 
-    /// The node, as far as it runs what is planned for it.
-    pub(super) fn node(&self, standing: &Standing, config: &NodeConfig) -> NodeReport {
-        let mut classes = self.classes();
+    /// The node, as far as it runs what is planned for it. `labelled` tells of a uid whether our webhook labelled that
+    /// pod: it alone has pods ask for places, whatever else a volume says of itself.
+    pub(super) fn node(
+        &self,
+        standing: &Standing,
+        config: &NodeConfig,
+        labelled: impl Fn(&str) -> bool,
+    ) -> NodeReport {
+        let mut classes = self.classes(labelled);
         let pools = config.pools.iter().map(|pool| {
             let report = PoolReport {
                 taken: taken(standing),
@@ -44,12 +50,13 @@ impl Said {
     }
 
     /// By pool, then class.
-    fn classes(&self) -> BTreeMap<&str, BTreeMap<String, ClassReport>> {
+    fn classes(&self, labelled: impl Fn(&str) -> bool) -> BTreeMap<&str, BTreeMap<String, ClassReport>> {
         let mut pools: BTreeMap<&str, BTreeMap<String, ClassReport>> = BTreeMap::new();
-        for vm in self.vms.values() {
+        for (uid, vm) in &self.vms {
             let class = pools.entry(&vm.pool).or_default().entry(vm.class.clone()).or_default();
             class.vms += 1;
-            class.unplaced += u32::from(vm.place.as_ref() != Some(&vm.class));
+            let placed = vm.place.as_ref() == Some(&vm.class) && labelled(uid);
+            class.unplaced += u32::from(!placed);
         }
         pools
     }
@@ -83,5 +90,36 @@ fn state(source: &SourceState) -> Reason {
             Reason::SourceNotPermitted
         }
         Health::Unavailable => Reason::SourceUnavailable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use delivery::{Vm, VmsReport};
+
+    use super::*;
+
+    #[test]
+    fn a_place_is_one_that_a_labelled_pod_asked_for_in_the_class_that_it_is_in() {
+        let vm = |place: Option<&str>| Vm {
+            pool: "default".to_owned(),
+            class: "gold".to_owned(),
+            place: place.map(str::to_owned),
+            outlived: false,
+        };
+        let vms = [
+            ("launcher", vm(Some("gold"))),
+            ("moved-in", vm(Some("silver"))),
+            ("plain", vm(None)),
+            ("plain-that-says-qemu", vm(Some("gold"))),
+        ];
+        let vms = vms.map(|(uid, vm)| (uid.to_owned(), vm)).into();
+        let mut said = Said::default();
+        said.hear(Report {
+            vms: Some(VmsReport { whole: true, vms, ..VmsReport::default() }),
+            ..Report::default()
+        });
+        let classes = said.classes(|uid| !uid.starts_with("plain"));
+        assert_eq!(classes["default"]["gold"], ClassReport { vms: 4, unplaced: 3 });
     }
 }

@@ -3,12 +3,12 @@
 use serde_json::Value;
 
 use crate::review::{Asked, Cluster, Verdict};
-use crate::{instance, pod, validate};
+use crate::{instance, moved, pod, validate};
 
 /// One of the hooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hook {
-    /// Mutates `virt-launcher` pods.
+    /// Mutates `virt-launcher` pods that are made, and judges another class that is written on one.
     Pod,
     /// Mutates `VirtualMachineInstance`s.
     Instance,
@@ -41,7 +41,10 @@ impl Hook {
     pub(crate) fn decide(self, asked: &Asked, cluster: &Cluster<'_>) -> Verdict {
         let object = asked.object.as_ref().unwrap_or(&Value::Null);
         let decided = match self {
-            Self::Pod => pod::mutate(object, &asked.namespace, cluster),
+            Self::Pod => match &asked.old_object {
+                None => pod::mutate(object, &asked.namespace, cluster),
+                Some(old) => moved::review(asked, old, cluster),
+            },
             Self::Instance => instance::mutate(object, &asked.namespace, cluster),
             Self::Validate => validate::validate(asked, cluster),
         };

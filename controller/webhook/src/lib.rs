@@ -9,6 +9,7 @@ mod affinity;
 mod catalogue;
 mod hook;
 mod instance;
+mod moved;
 mod patch;
 mod plugin;
 mod pod;

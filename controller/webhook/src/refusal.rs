@@ -57,6 +57,25 @@ pub enum Refusal {
         /// What.
         what: &'static str,
     },
+    /// A pod draws from one pool for as long as it is.
+    #[error(
+        "the VM draws from pool {pool} for as long as it runs (annotation entropool.io/pool); to have it draw from \
+         another, name that in the VM's template and start the VM again"
+    )]
+    AnotherPool {
+        /// Its pool.
+        pool: String,
+    },
+    /// Nobody can be moved there.
+    #[error(
+        "class {class} of pool {pool} has no place left on the VM's node now, so the VM stays in its class"
+    )]
+    Full {
+        /// The class.
+        class: String,
+        /// Its pool.
+        pool: String,
+    },
     /// It is no launcher pod of a known shape.
     #[error("the launcher pod has no container named compute, so nobody could be given the socket")]
     NoCompute,
@@ -74,6 +93,8 @@ impl Refusal {
             Self::NoSidecar => "NoSidecar",
             Self::UnreadableSidecars => "UnreadableSidecars",
             Self::Taken { .. } => "NameTaken",
+            Self::AnotherPool { .. } => "AnotherPool",
+            Self::Full { .. } => "ClassFull",
             Self::NoCompute => "NoCompute",
         }
     }
@@ -90,6 +111,8 @@ impl Refusal {
             | Self::NoSidecar
             | Self::UnreadableSidecars
             | Self::Taken { .. }
+            | Self::AnotherPool { .. }
+            | Self::Full { .. }
             | Self::NoCompute => false,
         }
     }
@@ -105,7 +128,9 @@ impl Refusal {
             | Self::NoSidecar
             | Self::UnreadableSidecars
             | Self::Taken { .. }
+            | Self::AnotherPool { .. }
             | Self::NoCompute => 422,
+            Self::Full { .. } => 409,
         }
     }
 }

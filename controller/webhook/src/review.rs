@@ -29,15 +29,15 @@ pub struct Cluster<'a> {
     pub catalogue: &'a Catalogue,
     /// How a domain is changed.
     pub way: &'a Way,
-    /// Whether every place of a kind is taken now, on every node. Asked only of places that are counted.
-    pub full: &'a dyn Fn(&Place) -> bool,
+    /// Whether every place of a kind is taken now, on one node or on every. Asked only of places that are counted.
+    pub full: &'a dyn Fn(&Place, Option<&str>) -> bool,
 }
 
 impl Cluster<'_> {
     /// What is told of a place that nobody can have at the moment.
     pub(crate) fn warning(&self, place: &Place) -> Option<String> {
         let Place { pool, class: Some(class), resource: Some(_) } = place else { return None };
-        (self.full)(place).then(|| {
+        (self.full)(place, None).then(|| {
             format!("class {class} of pool {pool} has no place left on any node now; the VM waits until one is free")
         })
     }

@@ -72,7 +72,8 @@ fn catalogue() -> Catalogue {
 }
 
 fn judge(hook: Hook, body: &[u8], way: &Way) -> Result<(Value, Verdict), ReviewError> {
-    let full = |place: &Place| place.class.as_deref() == Some("gold");
+    let full =
+        |place: &Place, node: Option<&str>| place.class.as_deref() == Some("gold") && node != Some("roomy");
     answer(hook, body, &Cluster { catalogue: &catalogue(), way, full: &full })
 }
 
@@ -361,6 +362,51 @@ fn an_annotation_in_the_wrong_place_is_told() {
     assert_eq!(response["allowed"], true);
     let warning = response["warnings"][0].as_str().unwrap();
     assert!(warning.contains("spec.template.metadata.annotations"), "{warning}");
+}
+
+/// A launcher pod that runs on a node, after `edit` and before it.
+fn running(on: &str, edit: &[(&str, &str)]) -> (Value, Value) {
+    let before = [("entropool.io/pool", "default"), ("entropool.io/class", "shared")];
+    let mut pod = patched(Hook::Pod, "shop", &launcher(&before), &Way::Plugin);
+    pod["spec"]["nodeName"] = json!(on);
+    let mut edited = pod.clone();
+    for (key, value) in edit {
+        edited["metadata"]["annotations"][*key] = json!(value);
+    }
+    (edited, pod)
+}
+
+#[test]
+fn another_class_on_a_running_vms_pod_is_judged_and_what_the_pod_is_bound_to_follows() {
+    let judge = |on: &str, edit: &[(&str, &str)]| {
+        let (edited, before) = running(on, edit);
+        edit_pod(&edited, &before)
+    };
+    let moved = judge("roomy", &[("entropool.io/class", "gold")]);
+    let bound = r#"{"class":"gold","pool":"default","way":"plugin"}"#;
+    assert_eq!(
+        patch(&moved),
+        json!([{"op": "add", "path": "/metadata/annotations/entropool.io~1bound", "value": bound}])
+    );
+    assert_eq!(judge("roomy", &[("other", "1")]), json!({"uid": "u-1", "allowed": true}));
+    for (on, key, value, reason) in [
+        ("crowded", "entropool.io/class", "gold", "ClassFull"),
+        ("roomy", "entropool.io/class", "golden", "UnknownClass"),
+        ("roomy", "entropool.io/class", "lab", "NamespaceNotAllowed"),
+        ("roomy", "entropool.io/class", "", "EmptyAnnotation"),
+        ("roomy", "entropool.io/pool", "plain", "AnotherPool"),
+    ] {
+        let refused = judge(on, &[(key, value)]);
+        assert_eq!((&refused["allowed"], &refused["status"]["reason"]), (&json!(false), &json!(reason)));
+    }
+    let (mut going, before) = running("roomy", &[("entropool.io/class", "golden")]);
+    going["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    assert_eq!(edit_pod(&going, &before)["allowed"], true, "what is on its way out is left alone");
+}
+
+fn edit_pod(edited: &Value, before: &Value) -> Value {
+    let (answer, _) = judge(Hook::Pod, &review("shop", edited, Some(before)), &Way::Plugin).unwrap();
+    answer["response"].clone()
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use entropool_tests::cluster::{ApiServer, Controller, HOOK_IMAGE};
 use serde_json::{Value, json};
 
-use self::objects::{dry, instance, kubevirt, launcher, machine, refused};
+use self::objects::{dry, instance, kubevirt, launcher, machine, make, refused};
 use crate::kubectl::{apply, cluster, until_condition};
 
 const POOLS: &str = r"
@@ -167,4 +167,35 @@ fn a_pool_may_come_with_the_vm_that_names_it() {
         let vm = machine(&format!("of-{pool}"), &json!({"annotations": {"entropool.io/pool": pool}}));
         apply(api, &format!("{pool_object}\n---\n{vm}"));
     }
+}
+
+#[test]
+fn another_class_on_a_running_vms_pod_is_refused_at_once_or_what_the_pod_is_bound_to() {
+    let stage = Stage::with("v1.6.0", "Sidecar");
+    let api = stage.api;
+    let silver = "{apiVersion: entropool.io/v1alpha1, kind: EntropyClass, metadata: {name: silver}, spec: {pool: default}}";
+    apply(api, silver);
+    until_condition(api, "eclass/silver", "Accepted", "True Accepted");
+    let vmi = dry(api, &instance("moving", &[("entropool.io/pool", "default")])).unwrap();
+    make(api, &launcher("moving", &vmi["metadata"]["annotations"])).unwrap();
+    let annotate = |what: &str| {
+        let words = ["annotate", "--overwrite", "pod", "virt-launcher-moving", "-n", "shop", what];
+        let output = api.kubectl(words).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        if output.status.success() { Ok(()) } else { Err(said) }
+    };
+    for (what, sentence) in [
+        ("entropool.io/class=golden", "pool default has no class golden"),
+        ("entropool.io/pool=lab", "draws from pool default for as long as it runs"),
+    ] {
+        let said = annotate(what).unwrap_err();
+        assert!(said.contains(sentence), "{what}: {said}");
+    }
+    annotate("entropool.io/class=silver").unwrap();
+    annotate("example.org/other=1").unwrap();
+    let bound = r"jsonpath={.metadata.annotations.entropool\.io/bound}";
+    let bound = api.said(["get", "pod", "virt-launcher-moving", "-n", "shop", "-o", bound]).unwrap();
+    assert_eq!(bound, r#"{"class":"silver","pool":"default","way":"sidecar"}"#);
+    api.said(["delete", "pod", "virt-launcher-moving", "-n", "shop", "--force"]).unwrap();
+    api.said(["delete", "eclass", "silver"]).unwrap();
 }
