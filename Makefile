@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run cluster-lite cluster cluster-down test soak ci bench bench-control fmt lint deny crds setup metrics
+.PHONY: help run cluster-lite cluster cluster-down images test soak ci bench bench-control fmt lint deny crds setup metrics
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ cluster: ## a real Kubernetes with KubeVirt and entropool, and a VM that draws, 
 
 cluster-down: ## end what `make cluster` started, and leave nothing of it
 	@tests/cluster/cluster down --wipe
+
+images: ## the images that the chart names, of static programs, as archives for docker, podman and ctr
+	@.ci/images
 
 test: ## install what the tests need, and pass them all
 	@.ci/test
