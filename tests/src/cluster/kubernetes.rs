@@ -96,7 +96,7 @@ impl Kubernetes {
         said(&mut self.kubectl(words.split_whitespace()))
     }
 
-    /// Applies manifests.
+    /// Applies manifests, and gives what is said of that: also what the API server warns of.
     pub fn apply(&self, manifests: &str) -> Result<String> {
         let mut child = self
             .kubectl(["apply", "-f", "-"])
@@ -109,7 +109,7 @@ impl Kubernetes {
         drop(stdin);
         let output = child.wait_with_output()?;
         ensure!(output.status.success(), "kubectl apply: {}", String::from_utf8_lossy(&output.stderr));
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        Ok((String::from_utf8_lossy(&output.stdout) + &*String::from_utf8_lossy(&output.stderr)).into_owned())
     }
 
     /// What a command inside a container of a pod prints.
@@ -117,9 +117,14 @@ impl Kubernetes {
         said(&mut self.kubectl(["-n", namespace, "exec", pod, "--"].iter().chain(words)))
     }
 
-    /// What a command prints that runs on the node itself.
+    /// What a command prints that runs on `node1` itself.
     pub fn on_node(&self, words: &[&str]) -> Result<String> {
-        said(self.script("cluster").args(["enter", "node1"]).args(words))
+        self.on("node1", words)
+    }
+
+    /// The same on that node.
+    pub fn on(&self, node: &str, words: &[&str]) -> Result<String> {
+        said(self.script("cluster").args(["enter", node]).args(words))
     }
 
     /// What the node's agent answers to `entropool VERB…`.

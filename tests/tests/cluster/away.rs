@@ -1,51 +1,52 @@
 //! What goes on when a part of entropool is away.
 
-use anyhow::Result;
 use entropool_tests::cluster::Kubernetes;
 
+use crate::agents;
 use crate::tenant::{Tenant, pool};
-
-const SYSTEM: &str = "-n entropool-system";
-
-/// Takes the agent off every node, or lets it back.
-fn agents(cluster: &Kubernetes, away: bool) -> Result<()> {
-    let value = if away { r#"{"nowhere":"yes"}"# } else { "null" };
-    let patch = format!(r#"{{"spec":{{"template":{{"spec":{{"nodeSelector":{value}}}}}}}}}"#);
-    cluster.said(&format!("{SYSTEM} patch daemonset entropool-agent --type=merge -p {patch}"))?;
-    if away {
-        let listed = format!("{SYSTEM} get pods -l app.kubernetes.io/component=agent -o name");
-        cluster.until("no agent", |cluster| Ok(cluster.said(&listed)?.trim().is_empty().then_some(())))
-    } else {
-        cluster.said(&format!("{SYSTEM} rollout status daemonset/entropool-agent --timeout=120s")).map(drop)
-    }
-}
+use crate::vm::{IDLE, Vm};
 
 #[test]
-fn pods_that_come_and_go_without_an_agent_are_served_and_forgotten_when_it_is_back() {
+fn pods_and_vms_that_come_and_go_without_an_agent_start_and_end_when_it_is_back() {
     let cluster = Kubernetes::alone().unwrap();
-    pool(&cluster, "away", "", "weight: 1").unwrap();
-    let tenant = Tenant::new(&cluster, "agentless").unwrap();
-    tenant.pod("before", "away", "away").unwrap();
-    tenant.ready("before").unwrap();
-    tenant.pod("gone", "away", "away").unwrap();
-    tenant.ready("gone").unwrap();
-    let gone = tenant.uid("gone").unwrap();
-    agents(&cluster, true).unwrap();
+    cluster.kubevirt().unwrap();
+    pool(&cluster, "away", "defaultClass: away", "weight: 1").unwrap();
+    let pods = Tenant::new(&cluster, "agentless").unwrap();
+    Tenant::held_to(&cluster, "machines", "baseline").unwrap();
+    for name in ["before", "gone"] {
+        pods.pod(name, "away", "away").unwrap();
+        pods.ready(name).unwrap();
+    }
+    let vm = |name| Vm::create(&cluster, "machines", name, "entropool.io/pool: away", IDLE).unwrap();
+    let old = vm("old");
+    old.up().unwrap();
+    let gone = [pods.drawer("gone", "away").unwrap(), old.drawer("away").unwrap()];
+    agents::only_on(&cluster, None).unwrap();
 
     cluster.said("-n agentless delete pod gone --wait=false").unwrap();
-    tenant.pod("new", "away", "away").unwrap();
+    cluster.said("-n machines delete vm old --wait=false").unwrap();
+    pods.pod("new", "away", "away").unwrap();
+    let new = vm("new");
     cluster.until_said("-n agentless get events", "FailedMount").unwrap();
-    agents(&cluster, false).unwrap();
+    // Its node was heard a moment ago, or is known to be without an agent by now.
+    let waits = |said: &str| said.contains("FailedMount") || said.contains("FailedScheduling");
+    cluster
+        .until("a VM that waits", |cluster| Ok(waits(&cluster.said("-n machines get events")?).then_some(())))
+        .unwrap();
+    agents::everywhere(&cluster).unwrap();
 
-    tenant.ready("new").unwrap();
-    tenant.read("new", 64).unwrap();
+    pods.ready("new").unwrap();
+    pods.read("new", 64).unwrap();
     // The directory that it has seen since it started has a new socket.
     cluster
-        .until("a socket for the pod that was there before", |_| Ok(tenant.read("before", 64).ok()))
+        .until("a socket for the pod that was there before", |_| Ok(pods.read("before", 64).ok()))
         .unwrap();
-    cluster.said("-n agentless wait pod/gone --for=delete --timeout=180s").unwrap();
-    assert!(!cluster.ask(&["vms", "-o", "json"]).unwrap().contains(&gone));
-    tenant.delete("--all").unwrap();
+    new.up().unwrap();
+    for gone in gone {
+        gone.until_gone(&cluster).unwrap();
+    }
+    pods.delete("--all").unwrap();
+    new.delete().unwrap();
 }
 
 #[test]

@@ -3,7 +3,9 @@
 //! All tests share one cluster, one after the other, each in a namespace of its own.
 #![allow(clippy::unwrap_used)]
 
+mod agents;
 mod away;
+mod kinds;
 mod life;
 mod migration;
 mod people;
@@ -11,5 +13,6 @@ mod places;
 mod pods;
 mod refusals;
 mod tenant;
+mod traces;
 mod vm;
 mod vms;

@@ -19,7 +19,7 @@ fn plugin(cluster: &Kubernetes, words: &str) -> Output {
     command.env("PATH", env::join_paths(paths).unwrap()).output().unwrap()
 }
 
-fn said(cluster: &Kubernetes, words: &str) -> String {
+pub(crate) fn said(cluster: &Kubernetes, words: &str) -> String {
     let output = plugin(cluster, words);
     assert!(output.status.success(), "{words}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()

@@ -6,7 +6,7 @@ use crate::tenant::{Tenant, pool};
 
 const PLACE: &str = "{requests: {entropool.io/narrow: 1}, limits: {entropool.io/narrow: 1}}";
 /// As the webhook writes them for a VM, whose pod it has ask for a place.
-const ATTRIBUTES: &str = "entropool.io/pool: narrow, client: qemu";
+const ATTRIBUTES: &str = "entropool.io/pool: narrow, entropool.io/class: narrow, client: qemu";
 
 #[test]
 fn who_finds_no_place_waits_for_one_and_starts_when_somebody_goes() {
@@ -32,7 +32,7 @@ fn a_quota_is_kubernetes_own() {
     let cluster = Kubernetes::alone().unwrap();
     pool(&cluster, "narrow", "defaultClass: narrow", "maxVMs: 2").unwrap();
     let tenant = Tenant::new(&cluster, "quota").unwrap();
-    cluster.said("-n quota create quota one --hard=requests.entropool.io/narrow=1").unwrap();
+    tenant.quota("narrow", 1).unwrap();
     cluster.until_said("-n quota get quota one -o jsonpath={.status.hard}", "narrow").unwrap();
     tenant.pod_with("first", ATTRIBUTES, true, PLACE).unwrap();
     let refused = tenant.pod_with("second", ATTRIBUTES, true, PLACE).unwrap_err().to_string();

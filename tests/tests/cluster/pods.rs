@@ -3,6 +3,7 @@
 use entropool_tests::cluster::Kubernetes;
 
 use crate::tenant::{Tenant, pool};
+use crate::traces::OF_A_LIVING_ONE;
 
 #[test]
 fn a_pod_draws_at_the_rate_of_its_class_under_each_level_of_pod_security() {
@@ -26,22 +27,14 @@ fn nothing_is_left_of_a_pod_that_was_deleted() {
     let tenant = Tenant::new(&cluster, "leftovers").unwrap();
     tenant.pod("reader", "left", "left").unwrap();
     tenant.ready("reader").unwrap();
-    let uid = tenant.uid("reader").unwrap();
-    let traces = || {
-        let look = format!(
-            "ls -d /var/lib/kubelet/pods/{uid} 2>/dev/null; grep -rl {uid} /run/entropool/csi; grep {uid} /proc/mounts; true"
-        );
-        cluster.on_node(&["sh", "-c", &look]).unwrap() + &cluster.ask(&["vms", "-o", "json"]).unwrap()
-    };
-    let while_it_lives = traces();
-    assert_eq!(while_it_lives.matches(&uid).count(), 3 + mounts(&while_it_lives, &uid), "{while_it_lives}");
+    let drawer = tenant.drawer("reader", "left").unwrap();
+    let while_it_lives = drawer.traces(&cluster).unwrap();
+    for trace in OF_A_LIVING_ONE {
+        assert!(while_it_lives.iter().any(|found| found == trace), "{trace}: {while_it_lives:?}");
+    }
     // The agent mounts nothing: of the pod's mounts none is the volume.
-    assert!(!while_it_lives.contains("kubernetes.io~csi/entropy/mount "), "{while_it_lives}");
+    let mounts = cluster.on_node(&["grep", "-F", &drawer.uid, "/proc/mounts"]).unwrap();
+    assert!(!mounts.contains("kubernetes.io~csi/entropy/mount "), "{mounts}");
     tenant.delete("reader").unwrap();
-    cluster.until("nothing left", |_| Ok((!traces().contains(&uid)).then_some(()))).unwrap();
-}
-
-/// Those that the kubelet makes for the pod itself, such as that of its token.
-fn mounts(text: &str, uid: &str) -> usize {
-    text.lines().filter(|line| line.starts_with("tmpfs ") && line.contains(uid)).count()
+    drawer.until_gone(&cluster).unwrap();
 }

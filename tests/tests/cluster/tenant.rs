@@ -3,6 +3,8 @@
 use anyhow::Result;
 use entropool_tests::cluster::Kubernetes;
 
+use crate::traces::Drawer;
+
 /// Somebody with a namespace.
 pub(crate) struct Tenant<'a> {
     pub(crate) cluster: &'a Kubernetes,
@@ -37,11 +39,13 @@ impl<'a> Tenant<'a> {
         resources: &str,
     ) -> Result<()> {
         let namespace = self.namespace;
+        // As the webhook labels those that it has ask for a place.
+        let labels = if attributes.contains("client: qemu") { "entropool.io/vm: \"true\"" } else { "" };
         self.cluster.apply(&format!(
             "
 apiVersion: v1
 kind: Pod
-metadata: {{name: {name}, namespace: {namespace}}}
+metadata: {{name: {name}, namespace: {namespace}, labels: {{{labels}}}}}
 spec:
   terminationGracePeriodSeconds: 0
   nodeSelector: {{kubernetes.io/hostname: node1}}
@@ -67,6 +71,16 @@ spec:
         Ok(())
     }
 
+    /// Lets the namespace ask for so many places of a class, by the quota `one`.
+    pub(crate) fn quota(&self, class: &str, places: u32) -> Result<()> {
+        let quota = format!(
+            "apiVersion: v1\nkind: ResourceQuota\nmetadata: {{name: one, namespace: {}}}\nspec: {{hard: \
+             {{requests.entropool.io/{class}: \"{places}\"}}}}\n",
+            self.namespace
+        );
+        self.cluster.apply(&quota).map(drop)
+    }
+
     pub(crate) fn ready(&self, name: &str) -> Result<()> {
         let Self { cluster, namespace } = self;
         cluster
@@ -81,7 +95,12 @@ spec:
         self.cluster.said(&words).unwrap_or_else(|error| format!("{error:#}"))
     }
 
-    pub(crate) fn uid(&self, name: &str) -> Result<String> {
+    /// A pod, as its node knows it that serves it from that pool.
+    pub(crate) fn drawer(&self, pod: &str, pool: &'static str) -> Result<Drawer> {
+        Ok(Drawer { uid: self.uid(pod)?, namespace: self.namespace, pool })
+    }
+
+    fn uid(&self, name: &str) -> Result<String> {
         self.cluster.said(&format!("-n {} get pod {name} -o jsonpath={{.metadata.uid}}", self.namespace))
     }
 

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use entropool_tests::cluster::Kubernetes;
+use soak::Run;
 
 use crate::tenant::{Tenant, pool};
-use crate::vm::{FLOOD, IDLE, Vm, pace};
+use crate::traces::OF_A_LIVING_ONE;
+use crate::vm::{FLOOD, IDLE, Vm, longest_wait, pace};
 
 #[test]
 fn a_vm_that_names_a_pool_reads_at_the_rate_of_its_class() {
@@ -29,8 +31,13 @@ fn a_vm_that_names_a_pool_reads_at_the_rate_of_its_class() {
     vm.counts_for(Duration::from_secs(2)).unwrap();
     let pace = pace(&vm.counts_for(Duration::from_secs(5)).unwrap()).unwrap();
     assert!((1900.0..2200.0).contains(&pace), "{pace} bytes/s");
+    let drawer = vm.drawer("metered").unwrap();
+    let while_it_lives = drawer.traces(&cluster).unwrap();
+    for trace in OF_A_LIVING_ONE {
+        assert!(while_it_lives.iter().any(|found| found == trace), "{trace}: {while_it_lives:?}");
+    }
     vm.delete().unwrap();
-    assert_eq!(cluster.ask(&["vms", "-o", "json"]).unwrap().matches("\"one\"").count(), 0);
+    drawer.until_gone(&cluster).unwrap();
 }
 
 #[test]
@@ -64,7 +71,9 @@ fn two_classes_share_as_the_tree_says() {
 fn a_third_vm_waits_for_one_of_two_places_and_a_quota_refuses_a_second() {
     let cluster = Kubernetes::alone().unwrap();
     cluster.kubevirt().unwrap();
-    pool(&cluster, "pair", "defaultClass: pair", "maxVMs: 2").unwrap();
+    // Where another node had places left, nobody would be told that there are none.
+    let here = "defaultClass: pair, nodeSelector: {kubernetes.io/hostname: node1}";
+    pool(&cluster, "pair", here, "maxVMs: 2").unwrap();
     cluster
         .until_said("get node node1 -o jsonpath={.status.allocatable}", r#""entropool.io/pair":"2""#)
         .unwrap();
@@ -77,13 +86,16 @@ fn a_third_vm_waits_for_one_of_two_places_and_a_quota_refuses_a_second() {
     first.up().unwrap();
     second.up().unwrap();
     let third = create("full", "c");
+    let warning = "Warning: class pair of pool pair has no place left on any node now";
+    assert!(third.told.contains(warning) && !second.told.contains("Warning"), "{}", third.told);
     cluster.until_said("-n full get events", "Insufficient entropool.io/pair").unwrap();
     first.delete().unwrap();
     third.up().unwrap();
     second.delete().unwrap();
     third.delete().unwrap();
 
-    cluster.said("-n thrifty create quota one --hard=requests.entropool.io/pair=1").unwrap();
+    let thrifty = Tenant { cluster: &cluster, namespace: "thrifty" };
+    thrifty.quota("pair", 1).unwrap();
     let first = create("thrifty", "a");
     first.up().unwrap();
     let second = create("thrifty", "b");
@@ -146,25 +158,31 @@ fn while_kubevirts_gate_is_off_a_vm_is_refused_with_what_to_add() {
 }
 
 #[test]
-fn a_vm_that_names_no_pool_never_notices_that_the_controller_is_away() {
+fn while_the_controller_is_away_a_vm_draws_on_and_one_that_names_no_pool_never_notices() {
+    let mut run = Run::begin("controller-away", 5, 90);
     let cluster = Kubernetes::alone().unwrap();
     cluster.kubevirt().unwrap();
-    pool(&cluster, "ours", "", "weight: 1").unwrap();
+    pool(&cluster, "ours", "defaultClass: ours", "ceil: 2Ki/s").unwrap();
     Tenant::held_to(&cluster, "apart", "baseline").unwrap();
-    cluster.scale_controller(0).unwrap();
-    let vm = Vm::create(&cluster, "apart", "plain", "", IDLE).unwrap();
-    vm.up().unwrap();
-    assert_eq!((vm.bound().unwrap(), vm.rng().unwrap()), (String::new(), String::new()));
-    let named = Vm::create(&cluster, "apart", "named", "entropool.io/pool: ours", IDLE);
-    let refused = named.err().unwrap().to_string();
-    assert!(refused.contains("failed calling webhook"), "{refused}");
-    cluster.scale_controller(1).unwrap();
-    cluster
-        .until("a VM that is taken", |cluster| {
-            let vm = Vm::create(cluster, "apart", "named", "entropool.io/pool: ours", IDLE)?;
-            vm.up()?;
-            vm.delete().map(Some)
-        })
-        .unwrap();
-    vm.delete().unwrap();
+    let named = |name| Vm::create(&cluster, "apart", name, "entropool.io/pool: ours", FLOOD);
+    let drawing = named("drawing").unwrap();
+    drawing.up().unwrap();
+    let quiet = longest_wait(&drawing.counts_for(Duration::from_secs(3)).unwrap()).unwrap();
+    let counts = drawing.while_it_counts(Duration::from_secs(3), || {
+        cluster.scale_controller(0)?;
+        let vm = Vm::create(&cluster, "apart", "plain", "", IDLE)?;
+        vm.up()?;
+        assert_eq!((vm.bound()?, vm.rng()?), (String::new(), String::new()));
+        let refused = named("named").err().unwrap().to_string();
+        assert!(refused.contains("failed calling webhook"), "{refused}");
+        drawing.counts_for(Duration::from_secs(run.count()))?;
+        vm.delete()?;
+        cluster.scale_controller(1)
+    });
+    let wait = longest_wait(&counts.unwrap()).unwrap();
+    println!("longest waits: {quiet:?} before, {wait:?} while no controller is there");
+    run.figure("longest_wait_ms", u64::try_from(wait.as_millis()).unwrap());
+    assert!(wait < quiet + Duration::from_millis(500), "{wait:?}");
+    drawing.delete().unwrap();
+    cluster.until("a VM that is taken", |_| named("named").map(Some)).unwrap().delete().unwrap();
 }
