@@ -18,6 +18,10 @@ const SHARED: &str = ".entropool.delivery.v1alpha1.Resource.body";
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed={ROOT}");
     let descriptors = protox::compile(FILES, [ROOT])?;
-    tonic_prost_build::configure().build_transport(false).bytes(SHARED).compile_fds(descriptors)?;
+    tonic_prost_build::configure()
+        .build_transport(false)
+        .bytes(SHARED)
+        .codec_path("crate::LeanCodec")
+        .compile_fds(descriptors)?;
     Ok(())
 }

@@ -143,11 +143,15 @@ pub(crate) async fn run(client: Client, namespace: String, me: String, role: Arc
 }
 
 fn tell(role: &watch::Sender<Role>, next: Role) {
-    let before = role.send_replace(next);
-    // That its holder is alive is no news.
-    if std::mem::discriminant(&before) != std::mem::discriminant(&next) {
-        info!(role = ?next, "the Lease");
-    }
+    // That this replica leads still is said to nobody: every stream would wake for it, once a second.
+    role.send_if_modified(|role| {
+        let before = std::mem::replace(role, next);
+        // That its holder is alive is no news.
+        if std::mem::discriminant(&before) != std::mem::discriminant(&next) {
+            info!(role = ?next, "the Lease");
+        }
+        before != next
+    });
 }
 
 /// Gives the Lease up, so that another replica need not wait for it to run out.

@@ -37,41 +37,45 @@ fn planned(world: &World) -> Option<Planned> {
         let lists = Kind::ALL.map(|kind| (kind, index.progress(kind).lists));
         (index.snapshot(), versions.into(), lists.into())
     };
-    let plan = plan::plan(&snapshot);
+    let mut plan = plan::plan(&snapshot);
     let before = world.plan.borrow().clone();
-    let contents = contents(&plan, before.as_deref());
+    let contents = contents(&mut plan, before.as_deref());
     Some(Planned { versions, lists, plan, contents })
 }
 
-/// Encodes each configuration once, however many nodes share it; one that was encoded before is not again.
-fn contents(plan: &Plan, before: Option<&Planned>) -> BTreeMap<String, Arc<Content<Bytes>>> {
-    let mut encoded: Vec<(&Arc<NodeConfig>, Arc<Content<Bytes>>)> = Vec::new();
+/// Encodes each configuration once, however many nodes share it. One that was there before is taken from there, so that
+/// whoever compares plans compares pointers.
+fn contents(plan: &mut Plan, before: Option<&Planned>) -> BTreeMap<String, Arc<Content<Bytes>>> {
+    let mut encoded: BTreeMap<*const NodeConfig, (Arc<NodeConfig>, Arc<Content<Bytes>>)> = BTreeMap::new();
     let mut contents = BTreeMap::new();
-    for (node, config) in &plan.nodes {
-        let known =
-            encoded.iter().find(|(it, _)| Arc::ptr_eq(it, config)).map(|(_, content)| Arc::clone(content));
-        let content = known.unwrap_or_else(|| {
-            let content = kept(before, node, config).unwrap_or_else(|| Arc::new(codec::encode(config)));
-            encoded.push((config, Arc::clone(&content)));
-            content
-        });
-        contents.insert(node.clone(), content);
+    for (node, config) in &mut plan.nodes {
+        let fresh = || {
+            let known = kept(before, node, config);
+            known.unwrap_or_else(|| (Arc::clone(config), Arc::new(codec::encode(config))))
+        };
+        let (known, content) = encoded.entry(Arc::as_ptr(config)).or_insert_with(fresh);
+        contents.insert(node.clone(), Arc::clone(content));
+        *config = Arc::clone(known);
     }
     contents
 }
 
-fn kept(before: Option<&Planned>, node: &str, config: &NodeConfig) -> Option<Arc<Content<Bytes>>> {
-    let before = before.filter(|before| before.plan.nodes.get(node).is_some_and(|it| **it == *config))?;
-    before.contents.get(node).cloned()
+fn kept(
+    before: Option<&Planned>,
+    node: &str,
+    config: &NodeConfig,
+) -> Option<(Arc<NodeConfig>, Arc<Content<Bytes>>)> {
+    let before = before?;
+    let known = before.plan.nodes.get(node).filter(|known| ***known == *config)?;
+    Some((Arc::clone(known), Arc::clone(before.contents.get(node)?)))
 }
 
 fn publish(world: &World, planned: Planned) {
     let first = world.plan.borrow().is_none();
     let changed = world.plan.send_if_modified(|current| {
-        let changed = current.as_deref() != Some(&planned);
-        if changed {
-            *current = Some(Arc::new(planned));
-        }
+        // A version that is new alone is nothing to wake thousands of streams for: who sends something looks it up.
+        let changed = current.as_deref().is_none_or(|before| differs(before, &planned));
+        *current = Some(Arc::new(planned));
         changed
     });
     if first {
@@ -79,4 +83,44 @@ fn publish(world: &World, planned: Planned) {
     }
     debug!(changed, "planned");
     world.restate.notify_one();
+}
+
+fn differs(before: &Planned, after: &Planned) -> bool {
+    before.lists != after.lists || before.plan != after.plan
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn planned(nodes: &[&str], classes: u64, before: Option<&Planned>) -> Planned {
+        let shared = Arc::new(NodeConfig::default());
+        let nodes = nodes.iter().map(|node| ((*node).to_owned(), Arc::clone(&shared))).collect();
+        let mut plan = Plan { nodes, ..Plan::default() };
+        let contents = contents(&mut plan, before);
+        Planned { versions: [(Kind::Class, classes)].into(), lists: BTreeMap::new(), plan, contents }
+    }
+
+    #[test]
+    fn nodes_that_serve_the_same_share_it_also_with_the_plan_before() {
+        let first = planned(&["a", "b"], 1, None);
+        let second = planned(&["a", "b", "c"], 2, Some(&first));
+        for (node, config) in &second.plan.nodes {
+            assert!(Arc::ptr_eq(config, &first.plan.nodes["a"]), "{node}");
+            assert!(Arc::ptr_eq(&second.contents[node], &first.contents["a"]), "{node}");
+        }
+    }
+
+    #[test]
+    fn a_version_that_is_new_alone_wakes_nobody_and_is_known_all_the_same() {
+        let world = World::default();
+        publish(&world, planned(&["a"], 1, None));
+        let mut plans = world.plan.subscribe();
+        plans.mark_unchanged();
+        publish(&world, planned(&["a"], 2, None));
+        assert!(!plans.has_changed().expect("the world is there"));
+        assert_eq!(plans.borrow().as_ref().expect("it was planned").versions[&Kind::Class], 2);
+        publish(&world, planned(&["a", "b"], 3, None));
+        assert!(plans.has_changed().expect("the world is there"));
+    }
 }

@@ -18,6 +18,39 @@ pub const LONGEST_FROM_CONTROLLER: usize = 16 << 20;
 /// Streams on one connection: one, and one that takes its place.
 pub const STREAMS_PER_CONNECTION: u32 = 2;
 
+/// Who comes at a busy time waits for so long at most: an agent gives an attempt up after 5 s.
+pub const STREAM_WAITS: Span = Span::seconds(3);
+
+/// A rate that may be exceeded for a moment, and whoever comes beyond it waits: a stream that is refused costs a
+/// handshake, and comes again for another.
+#[derive(Clone, Copy, Debug)]
+pub struct Turns {
+    cost: u64,
+    most: u64,
+    patience: u64,
+    /// When the next one's turn is, in nanoseconds.
+    next: u64,
+}
+
+impl Turns {
+    /// So many a second, so many at once, and nobody waits longer than `patience`.
+    pub const fn new(per_second: u64, at_once: u64, patience: Span) -> Self {
+        let cost = Span::seconds(1).0 / per_second;
+        Self { cost, most: cost * at_once, patience: patience.0, next: 0 }
+    }
+
+    /// How long to wait for one's turn, which is taken with that; none if it would be too long.
+    pub fn take(&mut self, now: Tick) -> Option<Span> {
+        // What nobody used is saved, up to `most`.
+        let turn = self.next.max(now.0.saturating_sub(self.most));
+        let wait = turn.saturating_sub(now.0);
+        (wait <= self.patience).then(|| {
+            self.next = turn.saturating_add(self.cost);
+            Span(wait)
+        })
+    }
+}
+
 /// A rate that may be exceeded for a moment. What is refused costs nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
@@ -57,12 +90,15 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_is_let_in_at_the_pace_and_a_moment_s_worth_at_once() {
-        let mut pace = Pace::new(Tick(0), STREAMS_PER_SECOND, STREAMS_AT_ONCE);
-        assert_eq!(admitted(&mut pace, Tick(0), 5_000), 500);
-        let let_in: usize =
-            (1..=45).map(|tenth| admitted(&mut pace, Tick(0).plus(Span::millis(100 * tenth)), 5_000)).sum();
-        assert_eq!(let_in, 4_500);
+    fn a_crowd_takes_turns_at_the_pace_and_a_moment_s_worth_comes_at_once() {
+        let start = Tick(0).plus(Span::seconds(100));
+        let mut turns = Turns::new(STREAMS_PER_SECOND, STREAMS_AT_ONCE, STREAM_WAITS);
+        let waits: Vec<_> = (0..5_000).filter_map(|_| turns.take(start)).collect();
+        assert_eq!(waits.iter().filter(|wait| wait.0 == 0).count(), 501);
+        assert!(waits.windows(2).all(|pair| pair[0] <= pair[1]));
+        assert_eq!((waits.len(), waits.last()), (3_501, Some(&STREAM_WAITS)));
+        // Those who were turned away took nobody's place.
+        assert_eq!(turns.take(start.plus(Span::seconds(4))), Some(Span(0)));
     }
 
     #[test]

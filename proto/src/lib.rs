@@ -5,6 +5,10 @@
 //! [`delivery`].
 #![forbid(unsafe_code)]
 
+mod codec;
+
+pub use codec::LeanCodec;
+
 /// What a daemon's `api.sock` speaks.
 #[allow(
     missing_docs,

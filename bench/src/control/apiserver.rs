@@ -97,6 +97,7 @@ fn address(path: &str, query: &str) -> Option<(&'static str, Option<String>, Str
         "leases" => "leases",
         "secrets" => "secrets",
         "configmaps" => "configmaps",
+        "csidrivers" => "csidrivers",
         "events" => "events",
         _ => return None,
     };

@@ -17,6 +17,7 @@ pub(crate) fn fill(store: &Store, agents: usize, classes: usize) {
             json!({"kind": "Namespace", "apiVersion": "v1", "metadata": {"labels": labels}}),
         );
     }
+    store.put("csidrivers", "csi.entropool.io", driver());
     store.put("entropypools", "default", pool());
     for class in 0..classes {
         store.put("entropyclasses", &class_name(class), self::class("1Ki/s"));
@@ -76,6 +77,10 @@ fn pod(agent: usize) -> Value {
         "metadata": {"namespace": NAMESPACE, "uid": uid(agent)},
         "spec": {"nodeName": node_name(agent), "serviceAccountName": "entropool-agent"},
     })
+}
+
+fn driver() -> Value {
+    json!({"kind": "CSIDriver", "apiVersion": "storage.k8s.io/v1", "metadata": {}, "spec": {"podInfoOnMount": true}})
 }
 
 fn pool() -> Value {

@@ -20,6 +20,7 @@ pub(crate) struct Start {
     pub(crate) kubeconfig: PathBuf,
     pub(crate) agents: SocketAddr,
     pub(crate) http: SocketAddr,
+    pub(crate) webhooks: SocketAddr,
     pub(crate) core: u32,
 }
 
@@ -36,6 +37,7 @@ impl Start {
             .arg(&self.kubeconfig)
             .args(["--namespace", NAMESPACE, "--name", "bench", "--tls-name", "127.0.0.1"])
             .args(["--listen", &self.agents.to_string(), "--http", &self.http.to_string()])
+            .args(["--webhooks", &self.webhooks.to_string()])
             .stdin(Stdio::null())
             .spawn()
             .context("the controller does not start")?;

@@ -55,8 +55,9 @@ async fn set(args: &Args) -> Result<Scene> {
     let dir = tempfile::tempdir()?;
     let kubeconfig = dir.path().join("kubeconfig");
     std::fs::write(&kubeconfig, kubeconfig_of(api))?;
-    let (agents, http) = (free()?, free()?);
-    let start = Start { program: args.controller.clone(), kubeconfig, agents, http, core: args.core };
+    let (agents, http, webhooks) = (free()?, free()?, free()?);
+    let start =
+        Start { program: args.controller.clone(), kubeconfig, agents, http, webhooks, core: args.core };
     let program = start.start()?;
     let authority = authority(&store).await?;
     let (shared, acks) = Shared::new(agents, &authority, args.vms)?;

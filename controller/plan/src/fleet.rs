@@ -1,6 +1,7 @@
 //! What the nodes say of what they run, summed up for each object.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use api::Reason;
 use delivery::{Output, PoolConfig};
@@ -28,8 +29,8 @@ pub struct PoolReport {
     pub taken: Taken,
     /// What it serves from; nothing before it said so.
     pub supply: Option<Supply>,
-    /// By class; one without a VM may be left out.
-    pub classes: BTreeMap<String, ClassReport>,
+    /// By class; one without a VM may be left out. Shared with whoever counted them.
+    pub classes: Arc<BTreeMap<String, ClassReport>>,
 }
 
 /// What one pool serves on one node.
@@ -154,7 +155,7 @@ impl Tallies {
                 let connected = report.is_some_and(|report| report.connected);
                 let tally = pools.entry(pool.name.clone()).or_default();
                 tally.add(node, connected, here, pool);
-                for (class, report) in here.iter().flat_map(|here| &here.classes) {
+                for (class, report) in here.iter().flat_map(|here| &*here.classes) {
                     *vms.entry(class).or_default() += report.vms;
                 }
             }

@@ -16,7 +16,7 @@ use crate::sum::{Held, Holder};
 use crate::wish::{Wish, Wishes};
 
 /// What every node serves, and a verdict on every object.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
     /// By node. Nodes that serve the same share one configuration.
     pub nodes: BTreeMap<String, Arc<NodeConfig>>,

@@ -46,8 +46,8 @@ pub(crate) async fn run(world: Arc<World>, client: Client, role: watch::Receiver
 /// What is to be written now. `silent` keeps since when each node has not been heard.
 fn due(world: &World, silent: &mut BTreeMap<String, Duration>, now: Duration) -> Vec<Write> {
     let Some(planned) = world.plan.borrow().clone() else { return Vec::new() };
-    let fleet = world.fleet().clone();
-    let index = world.index();
+    // Both are held for a moment, in this order and nowhere in another.
+    let (fleet, index) = (world.fleet(), world.index());
     let names =
         planned.plan.nodes.keys().chain(fleet.keys().filter(|name| !planned.plan.nodes.contains_key(*name)));
     let agents = index.nodes_with_agent();

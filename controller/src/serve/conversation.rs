@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use codec::Bytes;
 use delivery::limits::{MESSAGES_AT_ONCE, MESSAGES_PER_SECOND, Pace};
-use delivery::publisher::{End, Task, Verdict};
+use delivery::publisher::{End, Standing, Task, Verdict};
 use delivery::trust::{Denied, Identity};
-use delivery::{FromController, Move, Publisher, Span, Tick};
+use delivery::{FromController, Move, NodeConfig, Publisher, Span, Tick};
 use proto::delivery as wire;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tonic::{Status, Streaming};
 use tracing::{debug, info, warn};
 
 use super::hub::{Hub, Place};
-use super::report::Said;
+use super::report::Heard;
+use super::service::Said;
 use crate::clock::{self, tick as now};
 use crate::lease::Role;
 use crate::trust::{Reviewed, Reviewer};
@@ -34,13 +35,13 @@ pub(super) struct Conversation {
     pub(super) role: watch::Receiver<Role>,
     pub(super) leaving: watch::Receiver<bool>,
     pub(super) agent: Identity,
-    pub(super) outbox: mpsc::Sender<Result<wire::FromController, Status>>,
+    pub(super) outbox: mpsc::Sender<Box<Said>>,
 }
 
 /// What one stream knows besides.
 struct Live {
     publisher: Publisher<Bytes>,
-    said: Said,
+    said: Heard,
     /// How much the agent may say.
     pace: Pace,
     /// Kinds that are being listed anew for this agent, with how often they had been before.
@@ -48,7 +49,20 @@ struct Live {
     /// Moves that were sent, by uid: the class that was asked for. One that was refused is not asked for again.
     moves: BTreeMap<String, (u64, String)>,
     tickets: u64,
+    /// The review of a token that was shown again.
+    review: Option<oneshot::Receiver<Verdict>>,
+    /// What was last told of the node, and what that came from.
+    noted: Option<Noted>,
     ended: bool,
+}
+
+/// From what a node's report is made: while none of it changes, the report would come out the same.
+#[derive(PartialEq)]
+struct Noted {
+    said: u64,
+    standing: Standing,
+    // Of two plans, equal configurations are the same one.
+    config: Option<Arc<NodeConfig>>,
 }
 
 /// Carries a stream until it ends.
@@ -56,28 +70,36 @@ pub(super) async fn converse(mut own: Conversation, mut inbox: Streaming<wire::F
     let since = clock::since_start();
     let mut live = Live {
         publisher: Publisher::new(now(), own.agent.node.clone()),
-        said: Said::default(),
+        said: Heard::default(),
         pace: Pace::new(now(), MESSAGES_PER_SECOND, MESSAGES_AT_ONCE),
         awaited: BTreeMap::new(),
         moves: BTreeMap::new(),
         tickets: 0,
+        review: None,
+        noted: None,
         ended: false,
     };
     let mut plans = own.world.plan.subscribe();
     let mut moves = own.world.moves.subscribe();
     plans.mark_changed();
-    let (verdicts, mut reviewed) = mpsc::channel(1);
     while !live.ended {
         while let Some(task) = live.publisher.poll(now()) {
-            own.perform(&mut live, task, &verdicts);
+            own.perform(&mut live, task);
         }
-        own.note(&live);
+        own.note(&mut live);
         if live.ended {
             break;
         }
         tokio::select! {
             message = inbox.message() => match message {
-                Ok(Some(message)) => own.hear(&mut live, message),
+                Ok(Some(message)) => {
+                    // What was planned since may be of a newer version alone.
+                    let newest = plans.borrow().clone();
+                    if let Some(planned) = newest {
+                        own.publish(&mut live, &planned);
+                    }
+                    own.hear(&mut live, message);
+                }
                 Ok(None) | Err(_) => live.ended = true,
             },
             changed = plans.changed() => {
@@ -87,8 +109,8 @@ pub(super) async fn converse(mut own: Conversation, mut inbox: Streaming<wire::F
                     None => live.ended = changed.is_err(),
                 }
             }
-            _ = moves.changed() => own.order_moves(&mut live),
-            Some(verdict) = reviewed.recv() => live.publisher.reviewed(now(), verdict),
+            _ = moves.changed() => own.look_at_pods(&mut live),
+            verdict = verdict_of(&mut live.review) => live.publisher.reviewed(now(), verdict),
             () = until(live.publisher.wake_at()) => {}
             lost = &mut own.place.lost => {
                 own.refuse(own.ousted(lost.ok()));
@@ -133,22 +155,22 @@ impl Conversation {
         }
     }
 
-    fn perform(&self, live: &mut Live, task: Task<Bytes>, verdicts: &mpsc::Sender<Verdict>) {
+    fn perform(&self, live: &mut Live, task: Task<Bytes>) {
         match task {
             Task::Send(message) => self.send(live, message),
             Task::List(kinds) => self.list(live, &kinds),
             Task::Review(token) => {
-                let (reviewer, agent, verdicts) =
-                    (Arc::clone(&self.reviewer), self.agent.clone(), verdicts.clone());
+                let (reviewer, agent) = (Arc::clone(&self.reviewer), self.agent.clone());
+                let (tell, told) = oneshot::channel();
                 tokio::spawn(async move {
-                    let verdict = verdict(reviewer.review(&token).await, &agent);
                     // The stream may have ended meanwhile.
-                    let _ = verdicts.send(verdict).await;
+                    let _ = tell.send(verdict(reviewer.review(&token).await, &agent));
                 });
+                live.review = Some(told);
             }
             Task::Note(report) => {
                 live.said.hear(report);
-                self.order_moves(live);
+                self.look_at_pods(live);
             }
             Task::Moved { ticket, result } => {
                 if let Err(refusal) = result {
@@ -166,7 +188,7 @@ impl Conversation {
 
     fn send(&self, live: &mut Live, message: FromController<Bytes>) {
         // An agent that reads nothing is as good as gone.
-        if self.outbox.try_send(Ok(codec::controller::to_wire(message))).is_err() {
+        if self.outbox.try_send(Box::new(Ok(codec::controller::to_wire(message)))).is_err() {
             live.ended = true;
         }
     }
@@ -179,6 +201,15 @@ impl Conversation {
             self.world.relist(kind).ask();
         }
         info!(node = %self.agent.node, kinds = ?live.awaited.keys(), "the agent has seen newer: listing anew");
+    }
+
+    /// What the VMs' pods say counts as much as what the agent says of them.
+    fn look_at_pods(&self, live: &mut Live) {
+        {
+            let index = self.world.index();
+            live.said.count(|uid| index.vm_class(uid).is_some());
+        }
+        self.order_moves(live);
     }
 
     /// Has those VMs moved whose pod names another class than the one they are in.
@@ -201,16 +232,18 @@ impl Conversation {
     }
 
     /// Tells what is known of the node now.
-    fn note(&self, live: &Live) {
-        let planned = self.world.plan.borrow().clone();
-        let config = planned.as_ref().and_then(|planned| planned.plan.nodes.get(&self.agent.node));
-        let none = delivery::NodeConfig::default();
-        let index = self.world.index();
-        let labelled = |uid: &str| index.vm_class(uid).is_some();
-        let report =
-            live.said.node(&live.publisher.standing(), config.map_or(&none, |config| config), labelled);
-        drop(index);
-        self.world.report(&self.agent.node, report);
+    fn note(&self, live: &mut Live) {
+        let config = {
+            let planned = self.world.plan.borrow();
+            planned.as_ref().and_then(|planned| planned.plan.nodes.get(&self.agent.node)).map(Arc::clone)
+        };
+        let noted = Noted { said: live.said.changes(), standing: live.publisher.standing(), config };
+        if live.noted.as_ref() != Some(&noted) {
+            let none = NodeConfig::default();
+            let report = live.said.node(&noted.standing, noted.config.as_deref().unwrap_or(&none));
+            self.world.report(&self.agent.node, report);
+            live.noted = Some(noted);
+        }
     }
 
     /// Why another stream has this one's place, or nobody.
@@ -225,7 +258,7 @@ impl Conversation {
     }
 
     fn refuse(&self, status: Status) {
-        let _ = self.outbox.try_send(Err(status));
+        let _ = self.outbox.try_send(Box::new(Err(status)));
     }
 
     fn close(&self) {
@@ -233,6 +266,18 @@ impl Conversation {
             self.world.lost(&self.agent.node);
             info!(node = %self.agent.node, "an agent is gone");
         }
+    }
+}
+
+/// What comes of the review that is under way, if one is.
+async fn verdict_of(review: &mut Option<oneshot::Receiver<Verdict>>) -> Verdict {
+    match review {
+        Some(told) => {
+            let verdict = told.await.unwrap_or(Verdict::NotMade);
+            *review = None;
+            verdict
+        }
+        None => std::future::pending().await,
     }
 }
 

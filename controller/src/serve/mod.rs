@@ -50,6 +50,7 @@ pub(crate) async fn bind(serving: Serving) -> Result<impl Future<Output = Result
     info!(address = %listener.local_addr().unwrap_or(listen), "agents are awaited");
     let config = Arc::new(certificate.server_config(b"h2").context("TLS cannot be set up")?);
     let (accepted, incoming) = mpsc::channel(BACKLOG);
+    let mut plans = world.plan.subscribe();
     let service = Service::new(world, reviewer, role, leaving.clone());
     let warden = service.warden();
     let service = DeliveryServer::new(service).max_decoding_message_size(LONGEST_FROM_AGENT);
@@ -57,6 +58,8 @@ pub(crate) async fn bind(serving: Serving) -> Result<impl Future<Output = Result
         tokio::spawn(warden);
         tokio::spawn(async move {
             certificate.wait().await;
+            // Who comes sooner waits in the kernel's queue for a moment: a refusal would cost a handshake first.
+            let _ = plans.wait_for(Option::is_some).await;
             accept(listener, config, accepted).await;
         });
         Server::builder()

@@ -1,6 +1,7 @@
 //! What an agent says of its node, as status needs it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use api::Reason;
 use delivery::publisher::Standing;
@@ -9,13 +10,16 @@ use plan::{ClassReport, NodeReport, PoolReport, Supply, Taken};
 
 /// All that one agent has said on its stream.
 #[derive(Debug, Default)]
-pub(super) struct Said {
+pub(super) struct Heard {
     pub(super) ready: bool,
     pub(super) vms: Vms,
     supplies: Supplies,
+    /// The VMs, counted by pool and class.
+    classes: BTreeMap<String, Arc<BTreeMap<String, ClassReport>>>,
+    changes: u64,
 }
 
-impl Said {
+impl Heard {
     /// Takes a report in; what it does not speak of stays.
     pub(super) fn hear(&mut self, report: Report) {
         if let Some(agent) = report.agent {
@@ -27,39 +31,48 @@ impl Said {
         if let Some(supplies) = report.supplies {
             self.supplies = supplies;
         }
+        self.changes += 1;
     }
 
-    /// The node, as far as it runs what is planned for it. `labelled` tells of a uid whether our webhook labelled that
-    /// pod: it alone has pods ask for places, whatever else a volume says of itself.
-    pub(super) fn node(
-        &self,
-        standing: &Standing,
-        config: &NodeConfig,
-        labelled: impl Fn(&str) -> bool,
-    ) -> NodeReport {
-        let mut classes = self.classes(labelled);
+    /// Counts the VMs anew. `labelled` tells of a uid whether our webhook labelled that pod: it alone has pods ask for
+    /// places, whatever else a volume says of itself.
+    pub(super) fn count(&mut self, labelled: impl Fn(&str) -> bool) {
+        let classes = counted(&self.vms, labelled);
+        if classes != self.classes {
+            self.classes = classes;
+            self.changes += 1;
+        }
+    }
+
+    /// How often something changed of what the node's report is made from.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// The node, as far as it runs what is planned for it.
+    pub(super) fn node(&self, standing: &Standing, config: &NodeConfig) -> NodeReport {
         let pools = config.pools.iter().map(|pool| {
             let report = PoolReport {
                 taken: taken(standing),
                 supply: self.supplies.get(&pool.name).map(|supply| supplied(supply, pool)),
-                classes: classes.remove(&*pool.name).unwrap_or_default(),
+                classes: self.classes.get(&pool.name).cloned().unwrap_or_default(),
             };
             (pool.name.clone(), report)
         });
         NodeReport { connected: true, ready: self.ready, pools: pools.collect() }
     }
+}
 
-    /// By pool, then class.
-    fn classes(&self, labelled: impl Fn(&str) -> bool) -> BTreeMap<&str, BTreeMap<String, ClassReport>> {
-        let mut pools: BTreeMap<&str, BTreeMap<String, ClassReport>> = BTreeMap::new();
-        for (uid, vm) in &self.vms {
-            let class = pools.entry(&vm.pool).or_default().entry(vm.class.clone()).or_default();
-            class.vms += 1;
-            let placed = vm.place.as_ref() == Some(&vm.class) && labelled(uid);
-            class.unplaced += u32::from(!placed);
-        }
-        pools
+/// By pool, then class.
+fn counted(vms: &Vms, labelled: impl Fn(&str) -> bool) -> BTreeMap<String, Arc<BTreeMap<String, ClassReport>>> {
+    let mut pools: BTreeMap<&str, BTreeMap<String, ClassReport>> = BTreeMap::new();
+    for (uid, vm) in vms {
+        let class = pools.entry(&vm.pool).or_default().entry(vm.class.clone()).or_default();
+        class.vms += 1;
+        let placed = vm.place.as_ref() == Some(&vm.class) && labelled(uid);
+        class.unplaced += u32::from(!placed);
     }
+    pools.into_iter().map(|(pool, classes)| (pool.to_owned(), Arc::new(classes))).collect()
 }
 
 fn taken(standing: &Standing) -> Taken {

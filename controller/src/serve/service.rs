@@ -3,9 +3,11 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use delivery::limits::{Pace, STREAMS_AT_ONCE, STREAMS_PER_SECOND};
+use delivery::limits::{STREAM_WAITS, STREAMS_AT_ONCE, STREAMS_PER_SECOND, Turns};
 use delivery::trust::{self, Denied, Identity};
 use delivery::{Refusal, Token};
+use futures::StreamExt;
+use futures::stream::Map;
 use proto::delivery as wire;
 use proto::delivery::delivery_server::Delivery;
 use tokio::sync::{mpsc, watch};
@@ -26,6 +28,11 @@ const OUTBOX: usize = 256;
 /// A watch that is alive brings a pod much sooner.
 const POD_SEEN_WITHIN: Duration = Duration::from_secs(2);
 
+/// What an agent is told.
+pub(super) type Said = Result<wire::FromController, Status>;
+/// The same on its way. Boxed: a queue keeps room for tens of them, and there are thousands of queues.
+type Outgoing = Map<ReceiverStream<Box<Said>>, fn(Box<Said>) -> Said>;
+
 /// Serves agents.
 pub(crate) struct Service {
     world: Arc<World>,
@@ -34,12 +41,12 @@ pub(crate) struct Service {
     role: watch::Receiver<Role>,
     leaving: watch::Receiver<bool>,
     /// How many may come: each costs a review.
-    pace: Mutex<Pace>,
+    turns: Mutex<Turns>,
 }
 
 #[tonic::async_trait]
 impl Delivery for Service {
-    type SubscribeStream = ReceiverStream<Result<wire::FromController, Status>>;
+    type SubscribeStream = Outgoing;
 
     async fn subscribe(
         &self,
@@ -50,9 +57,11 @@ impl Delivery for Service {
                 "this replica has nothing consistent to serve yet: try another, or later",
             ));
         }
-        if !self.pace().admit(clock::tick()) {
+        let turn = self.turns().take(clock::tick());
+        let Some(wait) = turn else {
             return Err(Status::resource_exhausted("too many agents come at once: try again"));
-        }
+        };
+        tokio::time::sleep(Duration::from_nanos(wait.0)).await;
         let agent = self.authenticate(request.metadata()).await?;
         self.confirm(&agent).await?;
         info!(node = %agent.node, pod = %agent.pod, "an agent connected");
@@ -68,7 +77,8 @@ impl Delivery for Service {
             outbox,
         };
         tokio::spawn(converse(conversation, request.into_inner()));
-        Ok(Response::new(ReceiverStream::new(receiver)))
+        let unboxed: fn(Box<Said>) -> Said = |said| *said;
+        Ok(Response::new(ReceiverStream::new(receiver).map(unboxed)))
     }
 }
 
@@ -80,8 +90,8 @@ impl Service {
         role: watch::Receiver<Role>,
         leaving: watch::Receiver<bool>,
     ) -> Self {
-        let pace = Pace::new(clock::tick(), STREAMS_PER_SECOND, STREAMS_AT_ONCE);
-        Self { world, reviewer, hub: Arc::default(), role, leaving, pace: Mutex::new(pace) }
+        let turns = Turns::new(STREAMS_PER_SECOND, STREAMS_AT_ONCE, STREAM_WAITS);
+        Self { world, reviewer, hub: Arc::default(), role, leaving, turns: Mutex::new(turns) }
     }
 
     /// Ends the streams of agents whose pods are gone.
@@ -96,8 +106,8 @@ impl Service {
         }
     }
 
-    fn pace(&self) -> MutexGuard<'_, Pace> {
-        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    fn turns(&self) -> MutexGuard<'_, Turns> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn authenticate(&self, metadata: &MetadataMap) -> Result<Identity, Status> {

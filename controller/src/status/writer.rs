@@ -29,6 +29,11 @@ use crate::world::{Planned, World};
 pub(crate) const FIELD_MANAGER: &str = "entropool-controller";
 /// How often what had to wait is looked at again.
 const LOOK: Duration = Duration::from_secs(1);
+/// At most this part of the time goes into looking at what all nodes say: each of them rings for every change, and thousands
+/// change at once.
+const LOOKING: u32 = 10;
+/// Between two looks, however quick they are.
+const BREATH: Duration = Duration::from_millis(50);
 /// Writes on their way at a time.
 const AT_ONCE: usize = 8;
 /// For so long after taking the Lease, silence of nodes is not told: they are still reconnecting.
@@ -43,7 +48,12 @@ pub(crate) async fn run(world: Arc<World>, client: Client, me: String, mut role:
         let leading = role.borrow_and_update().leads();
         writer.since = if leading { writer.since.or(Some(clock::since_start())) } else { None };
         if leading {
-            writer.round().await;
+            let from = clock::since_start();
+            let due = writer.look();
+            let pause = (clock::since_start().saturating_sub(from) * LOOKING).max(BREATH);
+            writer.write(due).await;
+            // What rings meanwhile is looked at once.
+            tokio::time::sleep(pause).await;
         }
         tokio::select! {
             () = writer.world.restate.notified() => {}
@@ -70,9 +80,17 @@ struct Write<K, S> {
     news: Vec<News>,
 }
 
+/// What one look comes to.
+#[derive(Default)]
+struct Writes {
+    pools: Vec<Write<EntropyPool, api::PoolStatus>>,
+    classes: Vec<Write<EntropyClass, api::ClassStatus>>,
+}
+
 impl Writer {
-    async fn round(&mut self) {
-        let Some(planned) = self.world.plan.borrow().clone() else { return };
+    /// What is to be written now.
+    fn look(&mut self) -> Writes {
+        let Some(planned) = self.world.plan.borrow().clone() else { return Writes::default() };
         let tallies = Tallies::of(&planned.plan, &self.world.fleet());
         let (pools, classes) = (self.pools(&planned, &tallies), self.classes(&planned, &tallies));
         let exists = |key: &str| match key.split_once('/') {
@@ -82,6 +100,10 @@ impl Writer {
         };
         self.pace.retain(exists);
         self.grace.retain(exists);
+        Writes { pools, classes }
+    }
+
+    async fn write(&self, Writes { pools, classes }: Writes) {
         let (api, world) = (Api::all(self.client.clone()), &self.world);
         write_all(&api, &self.herald, pools, |pool: EntropyPool| world.index().wrote_pool(pool)).await;
         let api = Api::all(self.client.clone());

@@ -73,6 +73,8 @@ impl Certificate {
         let mut config =
             builder.with_no_client_auth().with_cert_resolver(Arc::clone(self) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = vec![protocol.to_vec()];
+        // A ticket is good for this replica as it runs: whoever comes back does so because that has ended.
+        config.send_tls13_tickets = 0;
         Ok(config)
     }
 }

@@ -184,6 +184,11 @@ impl ApiServer {
         said(script("restore").arg(file).arg(&self.dir)).map(drop)
     }
 
+    /// Makes the store older by so many revisions, as months of use do.
+    pub fn age(&self, revisions: u32) -> Result<()> {
+        said(script("age").arg(revisions.to_string()).arg(&self.dir)).map(drop)
+    }
+
     /// Forgets the past of the store up to now: a watch that starts there is told 410.
     pub fn compact(&self) -> Result<()> {
         said(script("compact").arg(&self.dir)).map(drop)

@@ -1,6 +1,7 @@
 //! What status says of objects, by what nodes said.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use api::{ConditionStatus, ConditionType, Reason};
 use delivery::Output;
@@ -26,7 +27,7 @@ fn good() -> NodeReport {
     let pool = PoolReport {
         taken: Taken::Running,
         supply: Some(supply(Reason::Healthy, Some(Output::Stretched))),
-        classes: BTreeMap::from([("gold".to_owned(), ClassReport { vms: 4, unplaced: 1 })]),
+        classes: BTreeMap::from([("gold".to_owned(), ClassReport { vms: 4, unplaced: 1 })]).into(),
     };
     NodeReport { connected: true, ready: true, pools: BTreeMap::from([("default".to_owned(), pool)]) }
 }
@@ -119,6 +120,6 @@ fn only_strict_classes_with_a_bound_have_places_less_those_nobody_asked_for() {
     let counted = |report: Option<&NodeReport>| places(&plan.nodes["a"], report);
     assert_eq!(counted(None), BTreeMap::from([("entropool.io/gold".to_owned(), 16)]));
     assert_eq!(counted(Some(&good())), BTreeMap::from([("entropool.io/gold".to_owned(), 15)]));
-    let crowded = spoilt(|pool| pool.classes.get_mut("gold").unwrap().unplaced = 99);
+    let crowded = spoilt(|pool| Arc::make_mut(&mut pool.classes).get_mut("gold").unwrap().unplaced = 99);
     assert_eq!(counted(Some(&crowded)), BTreeMap::from([("entropool.io/gold".to_owned(), 0)]));
 }
