@@ -17,6 +17,7 @@ mod log;
 mod metrics;
 mod nodes;
 mod planner;
+mod queues;
 mod run;
 mod serve;
 mod status;

@@ -29,6 +29,7 @@ pub(crate) fn render(world: &World, leading: bool) -> String {
     gauge(&mut registry, &is::SERVING, serves.into());
     watches(&mut registry, world);
     reviews(&mut registry, world);
+    queue(&mut registry, world);
     if let Some(planned) = &*world.plan.borrow() {
         nodes(&mut registry, world, &planned.plan);
         objects(&mut registry, &planned.plan);
@@ -43,14 +44,18 @@ fn watches(registry: &mut Registry, world: &World) {
     let index = world.index();
     let live =
         Kind::ALL.map(|kind| (vec![("kind", kind.as_str().to_owned())], index.progress(kind).live.into()));
-    let lists = Kind::ALL.map(|kind| {
-        // More lists than fit were never made.
-        let lists = i64::try_from(index.progress(kind).lists).unwrap_or(i64::MAX);
-        (vec![("kind", kind.as_str().to_owned())], lists)
-    });
+    let lists = Family::<Labels, Counter>::default();
+    for kind in Kind::ALL {
+        lists.get_or_create(&vec![("kind", kind.as_str().to_owned())]).inc_by(index.progress(kind).lists);
+    }
     drop(index);
     family(registry, &is::WATCH_LIVE, live);
-    family(registry, &is::LISTS, lists);
+    registry.register(is::LISTS.name, is::LISTS.help, lists);
+}
+
+fn queue(registry: &mut Registry, world: &World) {
+    let waiting = world.queues.waiting();
+    family(registry, &is::QUEUE, waiting.map(|(of, count)| (vec![("of", of.to_owned())], count)));
 }
 
 fn reviews(registry: &mut Registry, world: &World) {

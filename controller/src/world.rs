@@ -10,6 +10,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::admission::Tally;
 use crate::index::Index;
+use crate::queues::Queues;
 use crate::watch::{Kind, Relist};
 
 /// Shared by all tasks.
@@ -26,6 +27,7 @@ pub struct World {
     /// Counts the times at which a launcher pod may have come to name another class.
     pub moves: watch::Sender<u64>,
     pub(crate) reviews: Tally,
+    pub(crate) queues: Queues,
     /// Counts the times at which an agent's pod came or went.
     pub agents: watch::Sender<u64>,
     relists: BTreeMap<Kind, Relist>,
@@ -62,6 +64,7 @@ impl Default for World {
             plan: watch::Sender::new(None),
             moves: watch::Sender::new(0),
             reviews: Tally::default(),
+            queues: Queues::default(),
             agents: watch::Sender::new(0),
             relists: Kind::ALL.into_iter().map(|kind| (kind, Relist::default())).collect(),
         }

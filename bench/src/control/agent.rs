@@ -113,7 +113,11 @@ impl Agent {
     }
 
     async fn connect(&mut self) {
-        if let Ok(stream) = open(self.number, &self.shared).await {
+        let opened = {
+            let _turn = self.shared.attempts.acquire().await;
+            open(self.number, &self.shared).await
+        };
+        if let Ok(stream) = opened {
             (self.stream, self.update_bytes, self.told) = (Some(stream), 0, None);
             self.reporter.begin();
             self.subscriber.connected(self.shared.now());

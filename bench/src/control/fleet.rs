@@ -11,10 +11,12 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::version::TLS13;
 use rustls::{ClientConfig, RootCertStore};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::agent::{Agent, tick};
 use super::objects::class_name;
+
+const AT_ONCE: usize = 128;
 
 /// An update that is in force.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +46,9 @@ pub(crate) struct Shared {
     pub(crate) in_step: watch::Sender<usize>,
     /// VMs of each.
     pub(crate) vms: watch::Sender<usize>,
+    /// Attempts to connect at a time: agents have a processor each, and ours share one. Who started with all others would
+    /// wait for that until its time is over.
+    pub(crate) attempts: Semaphore,
     began: Instant,
 }
 
@@ -65,6 +70,7 @@ impl Shared {
             failed: AtomicU64::new(0),
             in_step: watch::Sender::new(0),
             vms: watch::Sender::new(vms),
+            attempts: Semaphore::new(AT_ONCE),
             began: Instant::now(),
         };
         Ok((Arc::new(shared), received))

@@ -46,7 +46,9 @@ families! {
     SERVING "controller_serving" Gauge &[], "1 if this replica serves agents: it has listed everything, and its watches \
         live";
     WATCH_LIVE "controller_watch_live" Gauge &["kind"], "1 if news of the kind come at once";
-    LISTS "controller_lists" Gauge &["kind"], "How often the kind was listed whole";
+    LISTS "controller_lists" Counter &["kind"], "How often the kind was listed whole";
+    QUEUE "controller_queue" Gauge &["of"], "What waits for its turn: agents that come (streams), objects whose status is to be \
+        written (statuses), nodes whose label or places are (nodes)";
     REVIEWS "controller_reviews" Counter &["hook", "verdict"], "Questions of the API server, by what was answered";
     NODES "nodes" Gauge &["state"], "Nodes that pools select, by how far they are: they run what was accepted last \
         (programmed), have not said so yet (behind), have refused it (refused), have no agent that is connected to this \

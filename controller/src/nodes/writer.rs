@@ -35,9 +35,11 @@ pub(crate) async fn run(world: Arc<World>, client: Client, role: watch::Receiver
         if !role.borrow().leads() {
             // Whoever leads next gives every agent its time to be heard.
             silent.clear();
+            world.queues.nodes.set(0);
             continue;
         }
         let writes = due(&world, &mut silent, clock::since_start());
+        world.queues.nodes.set(writes.len());
         let writes = writes.into_iter().take(AT_MOST).map(|it| write_one(&api, &world, it));
         futures::stream::iter(writes).buffer_unordered(AT_ONCE).collect::<()>().await;
     }

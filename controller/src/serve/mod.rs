@@ -5,6 +5,7 @@ mod hub;
 mod listener;
 mod report;
 mod service;
+mod spoken;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use delivery::limits::{LONGEST_FROM_AGENT, STREAMS_PER_CONNECTION};
+use futures::StreamExt;
 use proto::delivery::delivery_server::DeliveryServer;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -19,8 +21,10 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
 use tracing::info;
 
+use self::listener::Accepted;
 pub(crate) use self::listener::accept;
 use self::service::Service;
+use self::spoken::Spoken;
 use crate::lease::Role;
 use crate::trust::{Certificate, Reviewer};
 use crate::world::World;
@@ -54,6 +58,7 @@ pub(crate) async fn bind(serving: Serving) -> Result<impl Future<Output = Result
     let service = Service::new(world, reviewer, role, leaving.clone());
     let warden = service.warden();
     let service = DeliveryServer::new(service).max_decoding_message_size(LONGEST_FROM_AGENT);
+    let incoming = ReceiverStream::new(incoming).map(|stream: Accepted| stream.map(Spoken::new));
     Ok(async move {
         tokio::spawn(warden);
         tokio::spawn(async move {
@@ -68,7 +73,7 @@ pub(crate) async fn bind(serving: Serving) -> Result<impl Future<Output = Result
             .max_concurrent_streams(Some(STREAMS_PER_CONNECTION))
             .http2_max_header_list_size(Some(HEADERS))
             .add_service(service)
-            .serve_with_incoming_shutdown(ReceiverStream::new(incoming), left(leaving))
+            .serve_with_incoming_shutdown(incoming, left(leaving))
             .await
             .context("agents are served no more")
     })

@@ -64,7 +64,10 @@ impl Heard {
 }
 
 /// By pool, then class.
-fn counted(vms: &Vms, labelled: impl Fn(&str) -> bool) -> BTreeMap<String, Arc<BTreeMap<String, ClassReport>>> {
+fn counted(
+    vms: &Vms,
+    labelled: impl Fn(&str) -> bool,
+) -> BTreeMap<String, Arc<BTreeMap<String, ClassReport>>> {
     let mut pools: BTreeMap<&str, BTreeMap<String, ClassReport>> = BTreeMap::new();
     for (uid, vm) in vms {
         let class = pools.entry(&vm.pool).or_default().entry(vm.class.clone()).or_default();
@@ -127,12 +130,20 @@ mod tests {
             ("plain-that-says-qemu", vm(Some("gold"))),
         ];
         let vms = vms.map(|(uid, vm)| (uid.to_owned(), vm)).into();
-        let mut said = Said::default();
+        let mut said = Heard::default();
         said.hear(Report {
             vms: Some(VmsReport { whole: true, vms, ..VmsReport::default() }),
             ..Report::default()
         });
-        let classes = said.classes(|uid| !uid.starts_with("plain"));
-        assert_eq!(classes["default"]["gold"], ClassReport { vms: 4, unplaced: 3 });
+        let before = said.changes();
+        said.count(|uid| !uid.starts_with("plain"));
+        assert_eq!(said.classes["default"]["gold"], ClassReport { vms: 4, unplaced: 3 });
+        assert_eq!(said.changes(), before + 1);
+        // A pod whose label comes late changes the sum, and nothing else does.
+        said.count(|uid| !uid.starts_with("plain"));
+        assert_eq!(said.changes(), before + 1);
+        said.count(|uid| uid != "plain");
+        assert_eq!(said.classes["default"]["gold"], ClassReport { vms: 4, unplaced: 2 });
+        assert_eq!(said.changes(), before + 2);
     }
 }

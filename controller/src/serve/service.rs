@@ -61,7 +61,10 @@ impl Delivery for Service {
         let Some(wait) = turn else {
             return Err(Status::resource_exhausted("too many agents come at once: try again"));
         };
-        tokio::time::sleep(Duration::from_nanos(wait.0)).await;
+        {
+            let _waiting = self.world.queues.streams.join();
+            tokio::time::sleep(Duration::from_nanos(wait.0)).await;
+        }
         let agent = self.authenticate(request.metadata()).await?;
         self.confirm(&agent).await?;
         info!(node = %agent.node, pod = %agent.pod, "an agent connected");

@@ -43,7 +43,7 @@ const SETTLING: Duration = Duration::from_secs(15);
 pub(crate) async fn run(world: Arc<World>, client: Client, me: String, mut role: watch::Receiver<Role>) {
     let herald = Herald::new(client.clone(), me);
     let (pace, grace) = (Pace::default(), Grace::default());
-    let mut writer = Writer { world, client, pace, grace, herald, since: None };
+    let mut writer = Writer { world, client, pace, grace, herald, since: None, waiting: 0 };
     loop {
         let leading = role.borrow_and_update().leads();
         writer.since = if leading { writer.since.or(Some(clock::since_start())) } else { None };
@@ -54,6 +54,8 @@ pub(crate) async fn run(world: Arc<World>, client: Client, me: String, mut role:
             writer.write(due).await;
             // What rings meanwhile is looked at once.
             tokio::time::sleep(pause).await;
+        } else {
+            writer.world.queues.statuses.set(0);
         }
         tokio::select! {
             () = writer.world.restate.notified() => {}
@@ -70,6 +72,8 @@ struct Writer {
     grace: Grace,
     herald: Herald,
     since: Option<Duration>,
+    /// Objects whose status is to be written later, of those looked at so far.
+    waiting: usize,
 }
 
 /// One status to write.
@@ -92,6 +96,7 @@ impl Writer {
     fn look(&mut self) -> Writes {
         let Some(planned) = self.world.plan.borrow().clone() else { return Writes::default() };
         let tallies = Tallies::of(&planned.plan, &self.world.fleet());
+        self.waiting = 0;
         let (pools, classes) = (self.pools(&planned, &tallies), self.classes(&planned, &tallies));
         let exists = |key: &str| match key.split_once('/') {
             Some(("pool", name)) => planned.plan.pools.contains_key(name),
@@ -100,6 +105,7 @@ impl Writer {
         };
         self.pace.retain(exists);
         self.grace.retain(exists);
+        self.world.queues.statuses.set(self.waiting);
         Writes { pools, classes }
     }
 
@@ -151,17 +157,19 @@ impl Writer {
 
     /// The status with its times, if it is to be written now.
     fn due<S: Status>(&mut self, key: &str, before: Option<&S>, mut status: S, silence: bool) -> Option<S> {
-        let now = clock::since_start();
         status.keep_times(before, &clock::wall());
         let urgency = urgency(before, &status)?;
-        if !self.grace.is_over(key, status.generation(), status.conditions(), now) {
-            return None;
-        }
-        let settling = self.since.is_some_and(|since| now < since + SETTLING);
-        if urgency < Urgency::Now && silence && settling {
-            return None;
-        }
-        self.pace.allows(key, urgency, now).then_some(status)
+        let due = self.is_due(key, urgency, &status, silence);
+        self.waiting += usize::from(!due);
+        due.then_some(status)
+    }
+
+    fn is_due<S: Status>(&mut self, key: &str, urgency: Urgency, status: &S, silence: bool) -> bool {
+        let now = clock::since_start();
+        let settling = silence && self.since.is_some_and(|since| now < since + SETTLING);
+        self.grace.is_over(key, status.generation(), status.conditions(), now)
+            && (urgency == Urgency::Now || !settling)
+            && self.pace.allows(key, urgency, now)
     }
 }
 

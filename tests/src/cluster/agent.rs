@@ -22,7 +22,8 @@ pub struct Agent {
     child: Child,
     dir: TempDir,
     node: String,
-    controller: SocketAddr,
+    /// The address it calls.
+    controller: String,
 }
 
 impl ApiServer {
@@ -61,9 +62,18 @@ fn pod(node: &str) -> String {
 impl Agent {
     /// Starts the agent of a node, which is made if it is not there, and returns when it is connected.
     pub fn start(api: &ApiServer, controller: SocketAddr, node: &str) -> Result<Self> {
+        Self::start_by(api, format!("https://{controller}"), node)
+    }
+
+    /// The same where whoever listens at a loopback address is believed.
+    pub fn start_in_clear(api: &ApiServer, controller: SocketAddr, node: &str) -> Result<Self> {
+        Self::start_by(api, format!("http://{controller}"), node)
+    }
+
+    fn start_by(api: &ApiServer, controller: String, node: &str) -> Result<Self> {
         api.add_node(node)?;
         let dir = TempDir::with_prefix("entropool-agent-")?;
-        let child = prepare(api, dir.path(), node).and_then(|()| spawn(dir.path(), controller, node))?;
+        let child = prepare(api, dir.path(), node).and_then(|()| spawn(dir.path(), &controller, node))?;
         let mut agent = Self { child, dir, node: node.to_owned(), controller };
         agent.wait_for_log("subscribed")?;
         Ok(agent)
@@ -74,7 +84,8 @@ impl Agent {
         let dir = TempDir::with_prefix("entropool-agent-")?;
         fs::write(dir.path().join("token"), token)?;
         fs::write(dir.path().join("ca.crt"), authority)?;
-        let child = spawn(dir.path(), controller, node)?;
+        let controller = format!("https://{controller}");
+        let child = spawn(dir.path(), &controller, node)?;
         Ok(Self { child, dir, node: node.to_owned(), controller })
     }
 
@@ -82,7 +93,7 @@ impl Agent {
     pub fn crash(&mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
-        self.child = spawn(self.dir.path(), self.controller, &self.node)?;
+        self.child = spawn(self.dir.path(), &self.controller, &self.node)?;
         Ok(())
     }
 
@@ -205,11 +216,11 @@ fn prepare(api: &ApiServer, dir: &Path, node: &str) -> Result<()> {
     Ok(fs::write(dir.join("ca.crt"), api.controllers_authority()?)?)
 }
 
-fn spawn(dir: &Path, controller: SocketAddr, node: &str) -> Result<Child> {
+fn spawn(dir: &Path, controller: &str, node: &str) -> Result<Child> {
     let log = File::options().create(true).append(true).open(dir.join("log"))?;
     Command::new(binary::agent()?)
         .env_clear()
-        .args(["--node", node, "--controller", &format!("https://{controller}")])
+        .args(["--node", node, "--controller", controller])
         .arg("--token-file")
         .arg(dir.join("token"))
         .arg("--ca-file")

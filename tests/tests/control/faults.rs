@@ -5,7 +5,7 @@ use std::time::Duration;
 use entropool_tests::cluster::Part;
 use rustix::process::Signal;
 
-use crate::scene::{FOLLOWED, Scene, millis};
+use crate::scene::{CONVERGED, Scene, millis};
 
 #[test]
 fn without_a_control_plane_vms_come_and_draw_and_an_agent_starts() {
@@ -74,7 +74,7 @@ fn whatever_is_ended_serving_never_stops_and_the_next_edit_is_run() {
         assert!(scene.agents.iter().all(|agent| !agent.log().contains("WentBack")), "{fault:?}");
     }
     run.figure("longest_until_run_ms", millis(longest));
-    assert!(longest < FOLLOWED, "{longest:?}");
+    assert!(longest < CONVERGED, "{longest:?}");
 }
 
 fn strike(fault: Fault, round: u64, scene: &mut Scene) {

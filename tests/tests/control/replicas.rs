@@ -5,7 +5,8 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::kubectl::{apply, class, until, until_condition};
-use crate::scene::{FOLLOWED, Scene, millis};
+use crate::scene::{CONVERGED, Scene, millis};
+use crate::turns::Turns;
 
 #[test]
 fn when_the_one_that_writes_crashes_agents_follow_the_next_edit_at_once_and_status_in_seconds() {
@@ -18,17 +19,17 @@ fn when_the_one_that_writes_crashes_agents_follow_the_next_edit_at_once_and_stat
         let endpoint = crashed.agents;
         crashed.crash().unwrap();
         scene.service.remove(endpoint);
-        let from = std::time::Instant::now();
+        let crash = Turns::begin();
         longest = longest.max(scene.edit_and_follow(&format!("{}/s", 9_001 + round)));
         until_condition(&scene.api, "eclass/gold", "Ready", "True AsPromised");
-        told = told.max(from.elapsed());
+        told = told.max(crash.passed());
         scene.draws("vm");
         let next = format!("r{}", round + 2);
         scene.start_replicas(&[&next]);
     }
     run.figure("longest_until_run_ms", millis(longest));
     run.figure("longest_until_told_ms", millis(told));
-    assert!(longest < FOLLOWED, "{longest:?}");
+    assert!(longest < CONVERGED, "{longest:?}");
 }
 
 #[test]
@@ -43,8 +44,8 @@ fn a_frozen_replica_is_done_without_and_takes_nobody_back_when_it_thaws() {
     until_condition(&scene.api, "eclass/gold", "Ready", "True AsPromised");
     scene.service.add(frozen.agents);
     frozen.signal(Signal::CONT).unwrap();
-    scene.edit_and_follow("10Ki/s");
-    scene.all_run("gold", "10Ki/s");
+    let took = scene.edit_and_follow("10Ki/s");
+    assert!(took <= CONVERGED, "{took:?}");
     for agent in &scene.agents {
         assert!(!agent.log().contains("WentBack"), "{}", agent.log());
     }
@@ -69,7 +70,9 @@ fn a_lease_that_is_deleted_is_made_again_and_a_network_that_was_cut_is_noticed()
     scene.agents[0].wait_for_log("the controller is gone").unwrap();
     assert_eq!(scene.agents[0].rate_of("gold").unwrap().as_deref(), Some("9Ki/s"));
     scene.service.cut(false);
+    let healed = Turns::begin();
     scene.all_run("gold", "10Ki/s");
+    assert!(healed.passed() <= CONVERGED, "{:?}", healed.passed());
     until(&scene.api, "node/n1", "labelled as before", |node| {
         node["metadata"]["labels"]["entropool.io/agent"] == "ready"
     });

@@ -1,15 +1,16 @@
 //! Everything of a cluster but its kubelets: API server, replicas behind a Service, and agents on their nodes.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use entropool_tests::EgdClient;
 use entropool_tests::cluster::{Agent, ApiServer, Controller, Service};
 
 use crate::kubectl::{apply, class, cluster, pool};
+use crate::turns::Turns;
 
-/// Until an edit is followed: on an idle machine a second or two; one that is busy with other tests has its own pace.
-pub(crate) const FOLLOWED: Duration = Duration::from_secs(30);
+/// From the end of a fault until the next edit is run by all.
+pub(crate) const CONVERGED: Duration = Duration::from_secs(5);
 
 pub(crate) fn millis(time: Duration) -> u64 {
     time.as_millis().try_into().unwrap()
@@ -76,12 +77,12 @@ impl Scene {
         self.agents.iter().for_each(|agent| agent.wait_for_rate(class, rate).unwrap());
     }
 
-    /// Edits gold, and says how long it took until all agents ran it.
+    /// Edits gold, and says how long it took until all agents ran it, as [`Turns`] count.
     pub(crate) fn edit_and_follow(&self, rate: &str) -> Duration {
-        let from = Instant::now();
+        let turns = Turns::begin();
         apply(&self.api, &class("gold", &format!("rate: {rate}")));
         self.all_run("gold", rate);
-        from.elapsed()
+        turns.passed()
     }
 
     pub(crate) fn draws(&self, vm: &str) {

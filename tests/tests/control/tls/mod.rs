@@ -1,6 +1,7 @@
-//! Servers that are not the controller: an agent tells them nothing, least of all its token.
+//! Servers that are not the controller: an agent tells them nothing, least of all its token. And clients that are no agents.
 
 mod certificates;
+mod clients;
 mod server;
 
 use std::thread;
