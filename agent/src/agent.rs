@@ -20,6 +20,7 @@ use crate::checkpoint::{Served, State, Vm};
 use crate::clone::CloneWatch;
 use crate::handover::{HandOverError, Recipient, Sockets};
 use crate::places::Places;
+use crate::remains::Remains;
 use crate::roll::Roll;
 use crate::sources::SourceLog;
 
@@ -36,6 +37,14 @@ impl Since {
     fn put(&mut self, now: Tick) {
         (self.at, self.applied) = (Some(now), self.applied + 1);
     }
+}
+
+/// What stays for the VMs that it has.
+#[derive(Debug, Default)]
+struct Kept {
+    remains: Remains,
+    /// All VMs of the process before have their places: what is not in the configuration takes no more.
+    settled: bool,
 }
 
 /// The configuration in force, as seen from outside.
@@ -59,6 +68,8 @@ pub struct Agent {
     server: Server,
     config: RwLock<Arc<NodeConfig>>,
     in_force: Mutex<Since>,
+    /// Locked before all others.
+    remains: Mutex<Kept>,
     /// Held while a VM comes, moves or goes, so that what is kept of two calls about one VM is what was done last.
     changes: Mutex<()>,
     roll: Mutex<Roll>,
@@ -70,22 +81,45 @@ impl Agent {
     pub fn start(options: Options) -> Result<Self, StartError> {
         let server = server::start(options)?;
         let sources = SourceLog::start(server.clone()).map_err(|source| StartError::Thread { source })?;
-        let (config, in_force) = (RwLock::default(), Mutex::default());
         let (changes, roll, places) = (Mutex::default(), Mutex::default(), Places::default());
+        let (config, in_force, remains) = (RwLock::default(), Mutex::default(), Mutex::default());
         let clones = CloneWatch::start(server.clone());
         if let Err(error) = &clones {
             tracing::warn!(%error, "nobody will tell whether this host is cloned");
         }
-        Ok(Self { sources, _clones: clones.ok(), server, config, in_force, changes, roll, places })
+        Ok(Self { sources, _clones: clones.ok(), server, config, in_force, remains, changes, roll, places })
+    }
+
+    /// Pools and classes that were not in the configuration any more, and stayed for the VMs that they had: until
+    /// [`settle`](Self::settle) these find them. To be called before anything is applied.
+    pub fn recall(&self, remains: NodeConfig) {
+        self.kept().remains = Remains::of(remains);
+    }
+
+    /// What the next start is to [`recall`](Self::recall).
+    pub fn remains(&self) -> NodeConfig {
+        self.kept().remains.config().clone()
     }
 
     /// Puts `config` in force, all of it or nothing. VMs keep their connections, tokens and debts.
     pub fn apply(&self, config: &Arc<NodeConfig>) -> Result<(), ApplyError> {
-        apply(config, &self.server)?;
+        let mut kept = self.kept();
+        if kept.settled {
+            let before = kept.remains.beside(&self.config());
+            apply(config, &self.server)?;
+            kept.remains = self.left(&before, config);
+        } else {
+            apply(&kept.remains.beside(config), &self.server)?;
+        }
         self.sources.changed();
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(config);
         self.since().put(server::now());
         Ok(())
+    }
+
+    fn left(&self, before: &NodeConfig, config: &NodeConfig) -> Remains {
+        // One that has stopped keeps no VM.
+        self.server.snapshot().map(|now| Remains::left(before, config, &now)).unwrap_or_default()
     }
 
     /// What is in force.
@@ -209,6 +243,16 @@ impl Agent {
 
     /// All VMs of the process before are attached.
     pub fn settle(&self) {
+        let mut kept = self.kept();
+        if !std::mem::replace(&mut kept.settled, true) && !kept.remains.is_empty() {
+            let config = self.config();
+            let before = kept.remains.beside(&config);
+            match apply(&config, &self.server) {
+                Ok(()) => kept.remains = self.left(&before, &config),
+                // Nothing is in it that was not a moment ago.
+                Err(error) => tracing::error!(%error, "classes that are gone take VMs"),
+            }
+        }
         self.server.settle();
     }
 
@@ -275,6 +319,10 @@ impl Agent {
 
     fn since(&self) -> MutexGuard<'_, Since> {
         self.in_force.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.remains.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn roll(&self) -> MutexGuard<'_, Roll> {

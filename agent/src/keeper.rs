@@ -2,10 +2,13 @@
 
 use std::io;
 
+use anyhow::{Result, ensure};
+use delivery::{NodeConfig, Version};
 use htb::Tick;
 
 use crate::agent::Agent;
 use crate::checkpoint::{Checkpoint, Disk, LastGood, Served, Specs, State, Unwritable, Writer};
+use crate::remains::Remains;
 
 /// Between two looks at what was served, which cost the data plane a turn each.
 const COUNTERS: u64 = 60_000_000_000;
@@ -72,8 +75,37 @@ impl Keeper {
         self.writer.note(State {
             accepted,
             last_good: self.last_good.clone(),
+            remains: remains(agent),
             vms: agent.adopted(),
             served: self.served.clone(),
         });
     }
+}
+
+fn remains(agent: &Agent) -> Option<LastGood> {
+    let remains = agent.remains();
+    let bytes = || codec::keep(&Version::default(), &codec::encode(&remains));
+    (!remains.pools.is_empty()).then(|| LastGood { encoding: codec::ENCODING, bytes: bytes() })
+}
+
+/// Tells the agent of the pools and classes that stayed for their VMs, as a state says.
+pub(crate) fn recall(state: &State, agent: &Agent) {
+    match remembered(state) {
+        Ok(remains) => agent.recall(remains),
+        Err(error) => tracing::warn!(
+            error = format!("{error:#}"),
+            "classes that were deleted are forgotten, with the VMs that they still had"
+        ),
+    }
+}
+
+/// A configuration as if these were still in it.
+pub fn beside(state: &State, config: &NodeConfig) -> NodeConfig {
+    Remains::of(remembered(state).unwrap_or_default()).beside(config)
+}
+
+fn remembered(state: &State) -> Result<NodeConfig> {
+    let Some(kept) = &state.remains else { return Ok(NodeConfig::default()) };
+    ensure!(kept.encoding == codec::ENCODING, "they are in encoding {}", kept.encoding);
+    Ok(codec::decode(&codec::kept(&kept.bytes)?.1)?)
 }

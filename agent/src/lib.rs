@@ -23,6 +23,7 @@ pub mod metrics;
 pub mod node;
 mod notify;
 mod places;
+mod remains;
 mod roll;
 mod signals;
 mod sources;
@@ -40,7 +41,7 @@ pub use handover::{
     Before, Birth, Bound, Door, Estate, HandOverError, Heir, Kept, Predecessor, Recipient, Relieved, Sockets,
     Store, Successor, TakeOverError, Taken, Vigil, Wanted, give,
 };
-pub use keeper::Keeper;
+pub use keeper::{Keeper, beside};
 pub use local::{ApiSocket, Host, LocalApi, OWNER_ONLY, ServeError, SocketError, outlive, vacant};
 pub use log::{LogError, log_to_stderr};
 pub use notify::notify_ready;

@@ -9,6 +9,7 @@ use crate::plane::Plane;
 use crate::poll::Token;
 use crate::setup::Attach;
 use crate::slab::Key;
+use crate::state_file::Name;
 use crate::vm::Vm;
 
 impl Plane {
@@ -27,7 +28,8 @@ impl Plane {
         let unknown = || AttachError::UnknownPool { pool: attach.pool.clone(), pools: self.pool_names() };
         let pool = self.pool_named(&attach.pool).ok_or_else(unknown)?;
         let found = self.pools.get_mut(pool).expect("a pool that was found just now");
-        let leaf = found.admit(&attach, now)?;
+        let name = Name::Vm { pool: &attach.pool, namespace: &attach.namespace, id: &attach.id };
+        let leaf = found.admit(&attach, self.state.served_before(name.owner()), now)?;
         let Attach { id, namespace, client, .. } = attach;
         let key = self.vms.insert(Vm::new(id.clone(), namespace, client, pool, leaf));
         self.ids.insert(id, key);

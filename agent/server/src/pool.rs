@@ -64,16 +64,22 @@ impl Pool {
         }
     }
 
-    /// Gives a VM a leaf, if its namespace may have one and its class has room.
-    pub(crate) fn admit(&mut self, attach: &Attach, now: Tick) -> Result<NodeId, AttachError> {
+    /// Gives a VM a leaf, if its namespace may have one and its class has room. One that comes `back` had both when it
+    /// came first: an edit takes nothing away from those that draw, nor does a restart.
+    pub(crate) fn admit(&mut self, attach: &Attach, back: bool, now: Tick) -> Result<NodeId, AttachError> {
         if self.closed {
             return Err(AttachError::ClosedPool { pool: attach.pool.clone() });
         }
         let class = attach.class.as_deref().unwrap_or_default();
-        if let Some((namespace, what)) = self.refuses(&attach.namespace, class) {
+        if let Some((namespace, what)) = self.refuses(&attach.namespace, class).filter(|_| !back) {
             return Err(AttachError::NamespaceNotAllowed { namespace, what });
         }
-        self.shaper.attach(&attach.namespace, class, now).map_err(|refused| match refused {
+        let admitted = if back {
+            self.shaper.attach_again(&attach.namespace, class, now)
+        } else {
+            self.shaper.attach(&attach.namespace, class, now)
+        };
+        admitted.map_err(|refused| match refused {
             Admission::UnknownClass { class } => {
                 AttachError::UnknownClass { pool: attach.pool.clone(), class, classes: self.class_names() }
             }

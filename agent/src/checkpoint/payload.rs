@@ -18,6 +18,7 @@ use super::state::{Served, Specs, State};
 struct Document {
     accepted: Objects,
     last_good: Option<Value>,
+    remains: Option<Value>,
     vms: BTreeMap<String, Value>,
     served: Served,
 }
@@ -55,8 +56,9 @@ pub fn from_json(payload: &[u8]) -> Result<(State, Vec<LeftOut>), serde_json::Er
         classes: reader.each("EntropyClass", document.accepted.classes),
     };
     let last_good = document.last_good.and_then(|value| reader.one("the last good configuration", value));
+    let remains = document.remains.and_then(|value| reader.one("what stays for its VMs", value));
     let vms = reader.each("VM", document.vms);
-    Ok((State { accepted, last_good, vms, served: document.served }, reader.left_out))
+    Ok((State { accepted, last_good, remains, vms, served: document.served }, reader.left_out))
 }
 
 #[derive(Default)]
@@ -99,6 +101,7 @@ mod tests {
                 "classes": {"gold": {"generation": 9, "spec": {"pool": "default", "rate": "64Ki/s"}}},
             },
             "lastGood": {"encoding": 1, "bytes": "00ff7f"},
+            "remains": {"encoding": 1, "bytes": "01"},
             "vms": {"web-1": {"namespace": "shop", "pool": "default", "class": "gold", "client": "qemu"}},
             "served": {"vms": {"web-1": 64}, "classes": {"default": {"gold": 64}}},
         })

@@ -17,6 +17,9 @@ pub struct State {
     /// A node agent: the configuration that was last in force.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_good: Option<LastGood>,
+    /// Pools and classes that are in force no more and stay for the VMs that they have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remains: Option<LastGood>,
     /// VMs that were attached at run time, by id.
     pub vms: BTreeMap<String, Vm>,
     /// What was served since the host was set up.
@@ -26,7 +29,10 @@ pub struct State {
 impl State {
     /// Whether the two differ at most in what was served.
     pub(super) fn serves_as(&self, other: &Self) -> bool {
-        self.accepted == other.accepted && self.last_good == other.last_good && self.vms == other.vms
+        let parts = |state: &Self| {
+            (state.accepted.clone(), state.last_good.clone(), state.remains.clone(), state.vms.clone())
+        };
+        parts(self) == parts(other)
     }
 }
 

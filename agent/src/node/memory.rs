@@ -7,7 +7,7 @@ use server::AttachError;
 
 use crate::agent::Agent;
 use crate::checkpoint::{Checkpoint, HostDisk, LastGood, State};
-use crate::keeper::Keeper;
+use crate::keeper::{Keeper, recall};
 use crate::subscribe::Held;
 
 /// A checkpoint as it was found.
@@ -41,6 +41,7 @@ impl Memory {
 
     /// The same for who had better not start without.
     pub(super) fn try_serve(&self, agent: &Agent) -> anyhow::Result<Held> {
+        recall(&self.loaded, agent);
         let Some(last_good) = &self.loaded.last_good else { return Ok(Held::default()) };
         let held = held(last_good)?;
         let config: Arc<NodeConfig> = Arc::new(codec::decode(&held.content)?);

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::worker::Role;
+
 /// The pause before the first repeated attempt of a worker that has never served; it doubles with each.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause.
@@ -66,6 +68,15 @@ pub(super) struct Life {
 impl Life {
     pub(super) fn new(afterwards: Afterwards) -> Self {
         Self { afterwards, ..Self::default() }
+    }
+
+    /// What a worker that is started now is to be.
+    pub(super) fn role(&self, succeeds: bool) -> Role {
+        match (succeeds, self.has_served) {
+            (true, _) => Role::Successor,
+            (false, true) => Role::Again,
+            (false, false) => Role::First,
+        }
     }
 
     /// A worker was started, as [`Step::Start`] or [`Step::Succeed`] said.

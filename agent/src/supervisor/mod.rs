@@ -187,7 +187,7 @@ impl Supervisor {
         ours.set_nonblocking(true)?;
         let ours = UnixStream::from_std(ours)?;
         let mut command = self.program.again();
-        worker::appoint(&mut command, succeeds);
+        worker::appoint(&mut command, self.life.role(succeeds));
         passed::pass(&mut command, passed)?;
         let child = command.stdin(Stdio::from(OwnedFd::from(theirs))).spawn()?;
         let id = Pid::from_child(&child).as_raw_nonzero().get();

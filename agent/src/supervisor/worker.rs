@@ -12,11 +12,24 @@ use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_sig
 const VARIABLE: &str = "ENTROPOOL_SUPERVISOR";
 /// Behind the supervisor's id where the worker is to take over from another one.
 const SUCCESSOR: &str = ",successor";
+/// Behind it where one before has served, and died.
+const AGAIN: &str = ",again";
+
+/// Why a worker is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Nobody has served yet.
+    First,
+    /// One before has served, and died.
+    Again,
+    /// It takes over from one that serves.
+    Successor,
+}
 
 /// This process, if it is a worker.
 #[derive(Debug)]
 pub struct Worker {
-    successor: bool,
+    role: Role,
     passed: Vec<Passed>,
 }
 
@@ -24,7 +37,7 @@ impl Worker {
     /// This process as a worker; `None` if nobody supervises it. From now on it dies with its supervisor. To be called
     /// before anything is opened.
     pub fn here() -> io::Result<Option<Self>> {
-        let Some((supervisor, successor)) = env::var(VARIABLE).ok().and_then(|text| parse(&text)) else {
+        let Some((supervisor, role)) = env::var(VARIABLE).ok().and_then(|text| parse(&text)) else {
             return Ok(None);
         };
         if getppid() != Some(supervisor) {
@@ -35,12 +48,18 @@ impl Worker {
         if getppid() != Some(supervisor) {
             return Err(io::Error::new(ErrorKind::BrokenPipe, "the supervisor has just died"));
         }
-        Ok(Some(Self { successor, passed: passed_to(supervisor) }))
+        Ok(Some(Self { role, passed: passed_to(supervisor) }))
     }
 
     /// Whether the supervisor wants it to take over from the worker that serves.
     pub fn is_successor(&self) -> bool {
-        self.successor
+        self.role == Role::Successor
+    }
+
+    /// Whether its supervisor has seen one before it serve with the same arguments: what these say of VMs was right, and
+    /// if it is not any more, all others are to be served nevertheless.
+    pub fn comes_again(&self) -> bool {
+        self.role == Role::Again
     }
 
     /// What a service manager kept of the process before its supervisor, once.
@@ -56,17 +75,20 @@ impl Worker {
 }
 
 /// Tells a command that it will be a worker of this process.
-pub(super) fn appoint(command: &mut Command, successor: bool) {
-    let suffix = if successor { SUCCESSOR } else { "" };
+pub(super) fn appoint(command: &mut Command, role: Role) {
+    let suffix = match role {
+        Role::First => "",
+        Role::Again => AGAIN,
+        Role::Successor => SUCCESSOR,
+    };
     command.env(VARIABLE, format!("{}{suffix}", getpid().as_raw_nonzero()));
 }
 
-fn parse(text: &str) -> Option<(Pid, bool)> {
-    let (pid, successor) = match text.strip_suffix(SUCCESSOR) {
-        Some(pid) => (pid, true),
-        None => (text, false),
-    };
-    Some((Pid::from_raw(pid.parse().ok()?)?, successor))
+fn parse(text: &str) -> Option<(Pid, Role)> {
+    let suffixed = |(suffix, role)| Some((text.strip_suffix(suffix)?, role));
+    let suffixed = [(SUCCESSOR, Role::Successor), (AGAIN, Role::Again)].into_iter().find_map(suffixed);
+    let (pid, role) = suffixed.unwrap_or((text, Role::First));
+    Some((Pid::from_raw(pid.parse().ok()?)?, role))
 }
 
 #[cfg(test)]
@@ -75,11 +97,11 @@ mod tests {
 
     #[test]
     fn what_a_supervisor_says_is_what_its_worker_hears() {
-        for successor in [false, true] {
+        for role in [Role::First, Role::Again, Role::Successor] {
             let mut command = Command::new("true");
-            appoint(&mut command, successor);
+            appoint(&mut command, role);
             let said = command.get_envs().find_map(|(name, value)| (name == VARIABLE).then_some(value?));
-            assert_eq!(said.and_then(|said| parse(said.to_str()?)), Some((getpid(), successor)));
+            assert_eq!(said.and_then(|said| parse(said.to_str()?)), Some((getpid(), role)));
         }
         for wrong in ["", "0", "x", "12,", ",successor"] {
             assert_eq!(parse(wrong), None, "{wrong:?}");

@@ -1,8 +1,9 @@
 //! What a daemon knows of the time before it started.
 
 use agent::checkpoint::{Checkpoint, HostDisk, State};
-use agent::{Agent, Book, Keeper};
+use agent::{Agent, Book, Keeper, beside};
 use anyhow::{Context, Result};
+use delivery::NodeConfig;
 use server::AttachError;
 
 use crate::args::RunArgs;
@@ -36,6 +37,17 @@ impl Memory {
     /// Whether it is enough to serve from, should the manifests not be.
     pub(super) fn is_of_use(&self) -> bool {
         self.book.serves()
+    }
+
+    /// Tells the agent of the classes that VMs may be in, before it is told of any others.
+    pub(super) fn recall(&self, agent: &Agent) {
+        agent.recall(self.served());
+    }
+
+    /// What was served when the checkpoint was saved, with the classes that stayed for their VMs. Manifests may have been
+    /// edited since, and VMs be in what that took away.
+    pub(super) fn served(&self) -> NodeConfig {
+        beside(&self.loaded, self.book.config())
     }
 
     /// The VMs that were attached at run time, and what all drew.

@@ -76,7 +76,8 @@ pub(super) fn start(args: &RunArgs, worker: &mut Worker, events: Events) -> Resu
     } else {
         wrong = verdict.refused;
     }
-    if wrong.is_empty() {
+    // Where one has served with the same arguments before, they were right, and all others are to be served.
+    if wrong.is_empty() && before.is_none() && !worker.comes_again() {
         let ports = args.ports.iter().map(|port| ("--tcp", &port.member));
         let members = args.vms.iter().map(|vm| ("--vm", vm)).chain(ports);
         wrong.extend(members.filter_map(|(flag, vm)| homeless(flag, vm, book.config())));
@@ -94,7 +95,7 @@ pub(super) fn start(args: &RunArgs, worker: &mut Worker, events: Events) -> Resu
     }
     refuse(wrong)?;
     let Begun { agent, book, keeper, listening, relieved } = match before {
-        None => begin(args, memory, book)?,
+        None => begin(args, memory, book, worker.comes_again())?,
         Some(before) => inherit::begin(args, memory, book, before)?,
     };
     let agent = Arc::new(agent);
@@ -139,7 +140,7 @@ pub(super) struct Begun {
 }
 
 /// Begins where nobody serves.
-fn begin(args: &RunArgs, memory: Memory, book: Book) -> Result<Begun> {
+fn begin(args: &RunArgs, memory: Memory, book: Book, again: bool) -> Result<Begun> {
     let listening = ApiSocket::bind(&args.run_dir.join("api.sock"), args.api_mode)?;
     let agent = Agent::start(options(args, false))?;
     let book = in_force(&agent, book, &memory)?;
@@ -147,7 +148,11 @@ fn begin(args: &RunArgs, memory: Memory, book: Book) -> Result<Begun> {
     let listen = |port: &Port| agent.attach_tcp(wanted(&port.member, &args.namespace), port.address).err();
     let wrong: Vec<_> =
         attached.chain(args.ports.iter().filter_map(listen)).map(|error| error.to_string()).collect();
-    if !wrong.is_empty() {
+    if again {
+        for error in &wrong {
+            tracing::warn!(error, "not attached again");
+        }
+    } else if !wrong.is_empty() {
         agent.drain(Duration::ZERO);
         refuse(wrong)?;
     }
@@ -175,6 +180,7 @@ pub(super) fn options(args: &RunArgs, held: bool) -> Options {
 
 /// Puts what was read in force, or else what was in force before.
 pub(super) fn in_force(agent: &Agent, book: Book, memory: &Memory) -> Result<Book> {
+    memory.recall(agent);
     match agent.apply(book.config()) {
         Ok(()) => Ok(book),
         Err(error) if memory.is_of_use() && memory.book.config() != book.config() => {

@@ -98,18 +98,24 @@ fn a_manifest_that_has_become_wrong_leaves_the_last_good_in_force() {
 }
 
 #[test]
-fn a_vm_whose_class_is_gone_is_told_of_and_forgotten_when_asked() {
+fn a_vm_whose_class_went_while_nobody_served_is_served_there_until_it_goes() {
     let (home, mut daemon) = attached();
     daemon.says(&["move", "web-1", "gold"]);
     daemon.wait_until_kept(&home, |state| state["vms"]["web-1"]["class"] == "gold");
     daemon.kill();
     home.write("pools.yaml", &POOL.replace("name: gold", "name: silver"));
-    let mut daemon = home.start_with(&FLAGS, "not attached again");
-    daemon.wait_for("ready");
-    assert_eq!(classes(&daemon), <[&str; 0]>::default());
-    assert!(home.checkpoint().unwrap()["vms"]["web-1"].is_object());
+    for _ in 0..2 {
+        let daemon = home.start(&FLAGS);
+        assert_eq!(classes(&daemon), ["web-1 shop gold"]);
+        assert!(daemon.refuses(&["attach", "web-2=default/gold"]).contains("has been deleted"));
+        daemon.kill();
+    }
+    let mut daemon = home.start(&FLAGS);
     daemon.says(&["detach", "web-1"]);
     daemon.wait_until_kept(&home, |state| state["vms"]["web-1"].is_null());
+    daemon.kill();
+    let daemon = home.start(&FLAGS);
+    assert!(daemon.refuses(&["attach", "web-2=default/gold"]).contains("has no class gold"));
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod go_between;
 mod hand_over;
 mod life;
 mod live_change;
+mod outlived;
 mod places;
 mod pressure;
 mod protocol;

@@ -97,15 +97,21 @@ impl core::error::Error for AttachError {}
 impl Pool {
     /// The full name of the class that takes one more member from `namespace`; `""` is the default class.
     pub(super) fn admit(&self, namespace: &str, class: &str) -> Result<String, AttachError> {
-        let name = if class.is_empty() { self.default_class.as_str() } else { class };
-        let unknown = || AttachError::UnknownClass { class: name.to_string() };
-        let class = self.classes.get(name).ok_or_else(unknown)?;
-        if class.closed {
-            return Err(AttachError::ClosedClass { class: name.to_string() });
-        }
+        let name = self.open(class)?;
+        let class = &self.classes[&name];
         class.has_room()?;
         class.has_room_for(namespace)?;
-        Ok(name.to_string())
+        Ok(name)
+    }
+
+    /// The full name of a class that takes members, be there room or not.
+    pub(super) fn open(&self, class: &str) -> Result<String, AttachError> {
+        let name = if class.is_empty() { self.default_class.as_str() } else { class };
+        match self.classes.get(name) {
+            None => Err(AttachError::UnknownClass { class: name.to_string() }),
+            Some(class) if class.closed => Err(AttachError::ClosedClass { class: name.to_string() }),
+            Some(_) => Ok(name.to_string()),
+        }
     }
 }
 

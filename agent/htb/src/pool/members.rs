@@ -15,12 +15,22 @@ impl Pool {
     /// Takes a new member from `namespace` into `class` (`""`: the default class). Its buckets are full.
     pub fn attach(&mut self, namespace: &str, class: &str, now: Tick) -> Result<NodeId, AttachError> {
         let class = self.admit(namespace, class)?;
+        Ok(self.join(namespace, class, now))
+    }
+
+    /// The same for one that had its place there before: whether there is room was asked then.
+    pub fn attach_again(&mut self, namespace: &str, class: &str, now: Tick) -> Result<NodeId, AttachError> {
+        let class = self.open(class)?;
+        Ok(self.join(namespace, class, now))
+    }
+
+    fn join(&mut self, namespace: &str, class: String, now: Tick) -> NodeId {
         let entry = admitted(&mut self.classes, &class);
         let group = entry.group(&mut self.tree, namespace, now);
         let leaf = self.tree.add_leaf(group, entry.params.per_vm.among_equals(), now);
         entry.join(&mut self.tree, namespace, leaf, now);
         self.remember(Member { leaf, class, namespace: namespace.to_string() });
-        Ok(leaf)
+        leaf
     }
 
     /// Lets a member go, with what it is owed and owes.

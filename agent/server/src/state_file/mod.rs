@@ -127,6 +127,11 @@ impl StateFile {
         self.before.get(&owner).copied().or(lost)
     }
 
+    /// Whether the process before is known to have served it.
+    pub(crate) fn served_before(&self, owner: Owner) -> bool {
+        self.before.contains_key(&owner)
+    }
+
     /// Puts the file in the place of the one before it, which then is forgotten.
     pub(crate) fn publish(&mut self) {
         if let Some((new, path)) = self.path.take()
