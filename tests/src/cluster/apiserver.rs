@@ -7,6 +7,8 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Error, Result};
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -15,6 +17,9 @@ use tempfile::TempDir;
 
 use super::audit::{self, Call};
 use super::tools::{in_repository, programs, said};
+
+const LOOKS: u32 = 50;
+const LOOK: Duration = Duration::from_millis(200);
 
 /// A real API server on a loopback address of its own: RBAC is on, every call is in its audit log.
 ///
@@ -154,9 +159,22 @@ impl ApiServer {
     /// Installs the two kinds as `deploy/crds` has them.
     pub fn install_kinds(&self) -> Result<()> {
         self.apply(&in_repository("deploy/crds"))?;
-        let kinds = ["crd/entropypools.entropool.io", "crd/entropyclasses.entropool.io"];
-        self.said(["wait", "--for=condition=Established", "--timeout=30s"].into_iter().chain(kinds))?;
-        Ok(())
+        self.until_established(&["crd/entropypools.entropool.io", "crd/entropyclasses.entropool.io"])
+    }
+
+    /// Waits until kinds are served.
+    pub fn until_established(&self, kinds: &[&str]) -> Result<()> {
+        let wait = ["wait", "--for=condition=Established", "--timeout=30s"];
+        let mut waited = self.said(wait.iter().chain(kinds));
+        // A kind that is not a moment old has no conditions at all, which kubectl takes for a mistake.
+        for _ in 0..LOOKS {
+            if waited.is_ok() {
+                break;
+            }
+            thread::sleep(LOOK);
+            waited = self.said(wait.iter().chain(kinds));
+        }
+        waited.map(drop)
     }
 
     /// Every call that was answered so far, in the order of the answers.

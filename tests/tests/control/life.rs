@@ -86,6 +86,8 @@ fn mend(scene: &Scene) {
 
 /// What is deleted takes no new VM, and keeps the ones it has.
 fn delete_and_bring_back(scene: &Scene) {
+    let held = get(&scene.api, "epool/default")["metadata"]["finalizers"].clone();
+    assert!(held.is_null(), "{held}");
     scene.api.said(["delete", "epool/default"]).unwrap();
     until_condition(&scene.api, "eclass/gold", "Ready", "False UnknownPool");
     scene.agents[0].wait_for(&["pools"], "(closed)").unwrap();

@@ -1,5 +1,7 @@
 //! What docs/kubernetes.md says happens when objects are edited, that no other test has seen happen.
 
+use std::fs;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -8,6 +10,34 @@ use entropool_tests::EgdClient;
 
 use crate::kubectl::{apply, class, condition, get, pool, until_condition};
 use crate::scene::Scene;
+
+const PAGE: &str = include_str!("../../../docs/objects.md");
+
+#[test]
+fn every_behaviour_that_is_stated_is_seen_by_a_test_of_that_name() {
+    let mut sources = String::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for room in ["agent", "api", "cli", "controller", "tests"] {
+        read_all(&root.join(room), &mut sources);
+    }
+    let rows: Vec<_> = PAGE.lines().filter_map(|line| line.strip_prefix("| ")?.rsplit_once(" | `")).collect();
+    assert!(rows.len() > 30, "{}", rows.len());
+    for (stated, test) in rows {
+        let test = test.trim_end_matches("` |");
+        assert!(sources.contains(&format!("fn {test}()")), "{stated}: there is no test {test}");
+    }
+}
+
+fn read_all(directory: &Path, into: &mut String) {
+    for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        if entry.file_type().unwrap().is_dir() {
+            read_all(&path, into);
+        } else if path.extension().is_some_and(|it| it == "rs") {
+            into.push_str(&fs::read_to_string(&path).unwrap());
+        }
+    }
+}
 
 /// What the API server says to a manifest that it does not take.
 fn refusal(scene: &Scene, yaml: &str) -> String {

@@ -1,6 +1,7 @@
 //! Whose token is not an agent's of that very node gets no configuration, whatever the token is.
 
 pub(crate) mod forge;
+mod pace;
 
 use entropool_tests::cluster::{ApiServer, Controller, NAMESPACE};
 use serde_json::{Value, json};
@@ -75,6 +76,7 @@ async fn none_of_forty_bad_tokens_is_accepted_and_the_good_one_is() {
         assert!(caller::subscribe(channel, &[&format!("Bearer {good}")], "n1").await.is_ok());
     }
     println!("{} bad tokens, none accepted", rows.len());
+    pace::of_reviews(&api, &forge, &parts).await;
 }
 
 /// Headers beyond their limit are refused before anybody looks at them.

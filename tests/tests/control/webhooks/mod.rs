@@ -82,7 +82,7 @@ pub(crate) fn add_kubevirt(api: &ApiServer) {
 
 fn install(api: &ApiServer, file: &str) {
     api.apply(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/control/webhooks").join(file)).unwrap();
-    api.said(["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"]).unwrap();
+    api.until_established(&["crd", "--all"]).unwrap();
 }
 
 #[test]
