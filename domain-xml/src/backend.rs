@@ -31,14 +31,15 @@ pub(crate) fn random(path: Option<&str>) -> String {
 
 /// An EGD server over TCP.
 pub(crate) fn egd_tcp(host: &str, service: &str, lead: &Lead) -> String {
-    let one = lead.deeper();
+    let (one, two) = (lead.deeper(), lead.deeper().deeper());
     format!(
-        "<backend model='egd' type='tcp'>{one}<source mode='connect' host='{host}' service='{service}'/>\
-         {one}<protocol type='raw'/>{lead}</backend>",
+        "<backend model='egd' type='tcp'>{one}<source mode='connect' host='{host}' service='{service}'>\
+         {two}<reconnect enabled='yes' timeout='1'/>{one}</source>{one}<protocol type='raw'/>{lead}</backend>",
         host = escape(host),
         service = escape(service),
         lead = lead.as_str(),
         one = one.as_str(),
+        two = two.as_str(),
     )
 }
 

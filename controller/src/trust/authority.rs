@@ -90,7 +90,9 @@ impl Authority {
     /// A certificate for a server that is called by these names and addresses.
     pub(crate) fn leaf(&self, names: &[String], now: i64) -> Result<Leaf, AuthorityError> {
         let fresh = now < self.current.made + OVERLAP;
-        let signer = self.previous.as_ref().filter(|_| fresh).unwrap_or(&self.current);
+        // One that has run out is in nobody's bundle any more: so it is where nobody renewed it for a year.
+        let former = self.previous.as_ref().filter(|former| fresh && now < former.made + LIFE);
+        let signer = former.unwrap_or(&self.current);
         let key = KeyPair::generate().map_err(AuthorityError::Make)?;
         let mut params = CertificateParams::new(names).map_err(AuthorityError::Make)?;
         params.distinguished_name = named("entropool-controller");
@@ -248,6 +250,14 @@ mod tests {
         assert!(
             !trusts(&old_bundle, &late, "127.0.0.1", later) && trusts(&new_bundle, &late, "127.0.0.1", later)
         );
+    }
+
+    #[test]
+    fn an_authority_that_ran_out_signs_nothing_more() {
+        let much_later = NOW + 2 * LIFE;
+        let second = Authority::make(NOW).unwrap().renewed(much_later).unwrap();
+        let leaf = second.leaf(&names(), much_later).unwrap();
+        assert!(trusts(&second.bundle(much_later), &leaf, "127.0.0.1", much_later));
     }
 
     #[test]

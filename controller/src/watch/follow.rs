@@ -126,8 +126,14 @@ where
             }
             Ok(Ok(_)) => self.watch(&WatchParams::default(), from, place, sink).await,
             Ok(Err(error)) => Ended::Failed(error),
-            Err(_) => Ended::Quietly,
+            Err(_) => Self::unanswered(sink),
         }
+    }
+
+    /// An API server that takes connections and says nothing: what is known may be long out of date.
+    fn unanswered(sink: &(impl Fn(Seen<K>) + Send)) -> Ended {
+        sink(Seen::Lost);
+        Ended::Quietly
     }
 
     async fn list_and_watch(&self, place: &mut Option<u64>, sink: &(impl Fn(Seen<K>) + Send)) -> Ended {
@@ -147,27 +153,33 @@ where
 
     async fn list_by_pages(&self, place: &mut Option<u64>, sink: &(impl Fn(Seen<K>) + Send)) -> Ended {
         match self.list_pages().await {
-            Ok((objects, version)) => {
+            Ok(Some((objects, version))) => {
                 *place = Some(version);
                 sink(Seen::Listed(objects, version));
                 Ended::Quietly
             }
+            Ok(None) => Self::unanswered(sink),
             Err(error) => Ended::Failed(error),
         }
     }
 
-    async fn list_pages(&self) -> Result<(Vec<K>, u64), kube::Error> {
+    /// All objects; none if a page is never answered.
+    async fn list_pages(&self) -> Result<Option<(Vec<K>, u64)>, kube::Error> {
         let (label_selector, field_selector) = (self.labels.clone(), self.fields.clone());
         let mut params = ListParams { label_selector, field_selector, ..ListParams::default() }.limit(PAGE);
         let mut objects = Vec::new();
         loop {
-            let page = self.api.list(&params).await?;
+            let Ok(page) = tokio::time::timeout(SILENCE, self.api.list(&params)).await else {
+                return Ok(None);
+            };
+            let page = page?;
             objects.extend(page.items);
             let next = page.metadata.continue_.filter(|token| !token.is_empty());
-            match next {
-                Some(token) => params = params.continue_token(&token),
-                None => return Ok((objects, page.metadata.resource_version.as_deref().map_or(0, version))),
-            }
+            let Some(token) = next else {
+                let version = page.metadata.resource_version.as_deref().map_or(0, version);
+                return Ok(Some((objects, version)));
+            };
+            params = params.continue_token(&token);
         }
     }
 
@@ -186,7 +198,7 @@ where
         let stream = match tokio::time::timeout(SILENCE, self.api.watch(&params, &from)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return Ended::Failed(error),
-            Err(_) => return Ended::Quietly,
+            Err(_) => return Self::unanswered(sink),
         };
         self.consume(stream.boxed(), place, sink).await
     }
