@@ -1,10 +1,12 @@
 //! Taking over, as every daemon does it.
 
 use std::collections::BTreeMap;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::Result;
 use server::{Attach, AttachError, Place};
+use source::Serving;
 
 use super::TakeOverError;
 use super::predecessor::{Predecessor, Relieved};
@@ -12,6 +14,10 @@ use super::store::Kept;
 use super::wire::{Estate, Sockets};
 use crate::agent::Agent;
 use crate::checkpoint::State;
+
+/// How often, and how far apart, sources are looked at: ten seconds, a third of what a predecessor waits.
+const LOOKS: u32 = 200;
+const APART: Duration = Duration::from_millis(50);
 
 /// The VMs that a successor is to serve.
 #[derive(Debug, Default)]
@@ -72,6 +78,9 @@ impl Before {
         let Wanted { vms, restorable, places } = wanted;
         // All that can be done before is done before: from here to the end of it nobody is served.
         let lost = judge(agent.expect(vms, restorable)?)?;
+        if let Self::Serves(_) = self {
+            await_sources(agent);
+        }
         let estate = self.estate()?;
         let connections: usize = estate.vms.iter().map(|vm| vm.connections.len()).sum();
         agent.inherit(estate.vms)?;
@@ -83,4 +92,18 @@ impl Before {
         agent.settle();
         Ok(Taken { sockets: estate.sockets, lost, without, relieved })
     }
+}
+
+/// Waits until no pool has nothing to give because its sources are in their start-up tests, which may take seconds: the
+/// predecessor serves meanwhile, from sources that have passed theirs. One that is too slow for that is not waited for.
+fn await_sources(agent: &Agent) {
+    for _ in 0..LOOKS {
+        if agent.server().sources().pools.iter().all(|pool| pool.serving != Serving::Starting) {
+            return;
+        }
+        thread::park_timeout(APART);
+    }
+    tracing::warn!(
+        "took over with sources in their start-up tests: their pools serve nothing until these are passed"
+    );
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::support::{Daemon, Home, draw};
-use crate::upstream::{Upstream, random};
+use crate::upstream::{Manner, Upstream, random};
 
 /// Long enough for anything that is to happen on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -190,6 +190,25 @@ fn full_entropy_comes_from_an_upstream_server() {
     let source = once(&daemon, "healthy");
     let credited = source["bytesCredited"].as_u64().unwrap();
     assert!(credited >= 20_000 / 32 * 40, "40 bytes of 8 bits for each 32: {source}");
+}
+
+#[test]
+fn a_successor_takes_over_when_its_sources_have_passed_their_start_up_tests() {
+    let home = Home::new();
+    let path = home.path("up.sock");
+    let upstream = Upstream::start(&path);
+    let source = format!("egd: {{unix: {}}}", path.display());
+    home.write("pools.yaml", &pool("output: FullEntropy", &source));
+    let allowed = ["--allow-upstream", path.to_str().unwrap()];
+    let mut daemon = home.start(&[&["-f", "pools.yaml", "--vm", "a=default"], &allowed[..]].concat());
+    assert_eq!(draw(&home.socket("a"), 1_000), 1_000);
+    // Of 1,024 samples the test takes: five answers.
+    upstream.is(Manner::Slow);
+    daemon.succeed();
+    daemon.wait_for("took over");
+    daemon.wait_for("ready");
+    assert_eq!(daemon.json(&["sources"])["sources"][0]["state"], "healthy");
+    assert_eq!(draw(&home.socket("a"), 64), 64);
 }
 
 #[test]

@@ -205,6 +205,11 @@ impl Daemon {
         self.child.wait().unwrap()
     }
 
+    /// Asks for a worker that takes over from the one that serves.
+    pub fn succeed(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::USR2).unwrap();
+    }
+
     /// How often any of its threads went to sleep of its own accord.
     pub fn sleeps(&self) -> u64 {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.id())).unwrap();

@@ -7,11 +7,14 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
+use std::time::Duration;
 
 /// What it answers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Manner {
     Good,
+    /// As good, and half a second late with each answer.
+    Slow,
     /// Always the same byte.
     Stuck,
     /// Nothing, though it reads what is asked.
@@ -53,6 +56,10 @@ fn answer(mut stream: UnixStream, manner: &RwLock<Manner>, answered: &AtomicBool
     while stream.read_exact(&mut command).is_ok() {
         let mut reply = match *manner.read().unwrap_or_else(PoisonError::into_inner) {
             Manner::Good => random(command[1].into()),
+            Manner::Slow => {
+                thread::park_timeout(Duration::from_millis(500));
+                random(command[1].into())
+            }
             Manner::Stuck => vec![7; command[1].into()],
             Manner::Silent => continue,
         };
