@@ -87,11 +87,14 @@ impl World {
     pub fn report(&self, node: &str, report: NodeReport) {
         let changed = {
             let mut fleet = self.fleet();
-            let changed = fleet.get(node) != Some(&report);
-            if changed {
-                fleet.insert(node.to_owned(), report);
+            match fleet.get_mut(node) {
+                Some(known) if *known == report => false,
+                Some(known) => {
+                    *known = report;
+                    true
+                }
+                None => fleet.insert(node.to_owned(), report).is_none(),
             }
-            changed
         };
         if changed {
             self.restate.notify_one();

@@ -1,7 +1,7 @@
 //! One agent's stream: the publisher decides, this carries.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use codec::Bytes;
@@ -49,6 +49,10 @@ struct Live {
     /// Moves that were sent, by uid: the class that was asked for. One that was refused is not asked for again.
     moves: BTreeMap<String, (u64, String)>,
     tickets: u64,
+    /// What was published last, and what of it the node runs. It may be gone: thousands of streams would keep many plans
+    /// of the past.
+    planned: Weak<Planned>,
+    config: Option<Arc<NodeConfig>>,
     /// The review of a token that was shown again.
     review: Option<oneshot::Receiver<Verdict>>,
     /// What was last told of the node, and what that came from.
@@ -75,6 +79,8 @@ pub(super) async fn converse(mut own: Conversation, mut inbox: Streaming<wire::F
         awaited: BTreeMap::new(),
         moves: BTreeMap::new(),
         tickets: 0,
+        planned: Weak::new(),
+        config: None,
         review: None,
         noted: None,
         ended: false,
@@ -144,7 +150,12 @@ impl Conversation {
         }
     }
 
-    fn publish(&self, live: &mut Live, planned: &Planned) {
+    fn publish(&self, live: &mut Live, planned: &Arc<Planned>) {
+        if std::ptr::eq(live.planned.as_ptr(), Arc::as_ptr(planned)) {
+            return;
+        }
+        live.planned = Arc::downgrade(planned);
+        live.config = planned.plan.nodes.get(&self.agent.node).map(Arc::clone);
         if let Some(content) = planned.contents.get(&self.agent.node) {
             live.publisher.publish(planned.version(), Arc::clone(content));
             let awaited = !live.awaited.is_empty();
@@ -233,11 +244,8 @@ impl Conversation {
 
     /// Tells what is known of the node now.
     fn note(&self, live: &mut Live) {
-        let config = {
-            let planned = self.world.plan.borrow();
-            planned.as_ref().and_then(|planned| planned.plan.nodes.get(&self.agent.node)).map(Arc::clone)
-        };
-        let noted = Noted { said: live.said.changes(), standing: live.publisher.standing(), config };
+        let (standing, config) = (live.publisher.standing(), live.config.clone());
+        let noted = Noted { said: live.said.changes(), standing, config };
         if live.noted.as_ref() != Some(&noted) {
             let none = NodeConfig::default();
             let report = live.said.node(&noted.standing, noted.config.as_deref().unwrap_or(&none));
