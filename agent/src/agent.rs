@@ -29,6 +29,8 @@ use crate::sources::SourceLog;
 struct Since {
     at: Option<Tick>,
     applied: u64,
+    /// How many of them were older than what they replaced.
+    went_back: u64,
     /// What a controller made it from; nothing without one.
     version: Version,
 }
@@ -54,6 +56,8 @@ pub(crate) struct InForce {
     pub(crate) age: Option<u64>,
     /// Configurations put in force so far.
     pub(crate) applied: u64,
+    /// How many of them were older than what they replaced.
+    pub(crate) went_back: u64,
     /// What a controller made it from; nothing without one.
     pub(crate) version: Version,
 }
@@ -131,12 +135,18 @@ impl Agent {
     pub(crate) fn in_force(&self) -> InForce {
         let since = self.since();
         let age = since.at.map(|at| server::now().0.saturating_sub(at.0));
-        InForce { age, applied: since.applied, version: since.version.clone() }
+        let Since { applied, went_back, .. } = *since;
+        InForce { age, applied, went_back, version: since.version.clone() }
     }
 
     /// What is in force was made from this.
     pub(crate) fn is_of(&self, version: &Version) {
         self.since().version = version.clone();
+    }
+
+    /// What is in force is older than what was before.
+    pub(crate) fn went_back(&self) {
+        self.since().went_back += 1;
     }
 
     /// Gives a VM its socket and says where that is. It listens when this returns. Whoever starts the agent knows

@@ -96,4 +96,6 @@ families! {
     CONFIG_VERSION "config_version" Gauge &["kind"], "Newest resourceVersion of each kind that the configuration in force \
         was made from; absent where no controller made it";
     CONFIGS "configs_applied" Counter &[], "Configurations put in force since the start";
+    WENT_BACK "config_went_back" Counter &[], "Configurations among these that were older than what they replaced: after a \
+        minute in which nothing else was on offer, as when a cluster is restored";
 }

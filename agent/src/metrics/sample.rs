@@ -81,6 +81,7 @@ pub(super) fn samples(sight: &Sight<'_>) -> Vec<Sample> {
         samples.level(&is::CONFIG_AGE, &[], seconds(age));
     }
     samples.count(&is::CONFIGS, &[], sight.in_force.applied);
+    samples.count(&is::WENT_BACK, &[], sight.in_force.went_back);
     // Of kinds that only a newer peer knows there is no name.
     let named = |kind: &Kind| [Kind::POOLS, Kind::CLASSES, Kind::NAMESPACES, Kind::NODES].contains(kind);
     for (kind, newest) in sight.in_force.version.seen().filter(|(kind, _)| named(kind)) {

@@ -88,7 +88,7 @@ fn snapshot(vms: Vec<VmSnapshot>) -> Snapshot {
 fn scraped(snapshot: &Snapshot) -> String {
     let (sources, config) = (SourcesSnapshot { now: NOW, pools: vec![] }, NodeConfig::default());
     let version = Version::from_iter([(Kinds::POOLS, 1_234), (Kinds(99), 7)]);
-    let in_force = InForce { age: Some(2_500_000_000), applied: 3, version };
+    let in_force = InForce { age: Some(2_500_000_000), applied: 3, went_back: 1, version };
     let sight = Sight { snapshot, sources: &sources, config: &config, in_force: &in_force };
     text::encode(samples(&sight)).unwrap()
 }
@@ -123,6 +123,7 @@ fn a_scrape_says_what_the_snapshot_says() {
         ("entropool_wait_seconds_bucket{le=\"+Inf\",pool=\"default\",class=\"gold\"}", "32"),
         ("entropool_config_age_seconds", "2.5"),
         ("entropool_configs_applied_total", "3"),
+        ("entropool_config_went_back_total", "1"),
         ("entropool_config_version{kind=\"pools\"}", "1234.0"),
     ] {
         assert_eq!(series(&text, name), Some(value), "{name} in\n{text}");

@@ -94,6 +94,7 @@ impl Drive {
             to = spelled(to),
             "an older configuration is in force: for a minute controllers that had just listed had no other"
         );
+        self.agent.went_back();
         self.status.change(|status| status.went_back += 1);
     }
 }
