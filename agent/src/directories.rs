@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 
+use crate::checkpoint::SLOTS;
+
 /// Where a daemon keeps what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Directories {
@@ -53,7 +55,13 @@ impl Directories {
         let mut made = Made::default();
         let unusable = wanted.into_iter().filter_map(|(flag, dir, mode)| {
             made.expect(dir);
-            one(flag, dir, mode).err()
+            let sentence = one(flag, dir, mode).err()?;
+            if dir == &self.state && SLOTS.iter().any(|slot| dir.join(slot).exists()) {
+                // A disk that has failed meanwhile is no reason not to serve what is on it.
+                tracing::warn!(sentence, "what is new will not be kept");
+                return None;
+            }
+            Some(sentence)
         });
         let unusable = unusable.collect();
         (made, unusable)

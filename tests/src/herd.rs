@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -24,8 +24,12 @@ const WINDOW: usize = 16;
 /// Clients at work on a thread of their own.
 pub struct Herd {
     stop: Arc<AtomicBool>,
+    blows: Blows,
     thread: JoinHandle<Report>,
 }
+
+/// When whoever serves was killed.
+type Blows = Arc<Mutex<Vec<Instant>>>;
 
 /// What became of them.
 #[derive(Debug, Default)]
@@ -36,6 +40,10 @@ pub struct Report {
     pub ended: u64,
     /// The longest that any waited for an answer, those that still wait included.
     pub longest: Duration,
+    /// The longest wait for each time that whoever serves was killed during it, as [`Herd::struck`] was told.
+    pub longest_a_blow: Duration,
+    /// How often that was at most during one wait.
+    pub most_blows: u32,
     /// Times 16 bytes came that had come before, to whomever.
     pub repeated: u64,
     /// Of all bits, those that are set, in thousandths.
@@ -68,8 +76,15 @@ impl Herd {
         let clients = sockets.into_iter().map(Client::connect).collect::<Result<Vec<_>>>()?;
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
-        let thread = thread::spawn(move || graze(clients, think, &stopped));
-        Ok(Self { stop, thread })
+        let blows = Blows::default();
+        let struck = Arc::clone(&blows);
+        let thread = thread::spawn(move || graze(clients, think, &stopped, &struck));
+        Ok(Self { stop, blows, thread })
+    }
+
+    /// Whoever serves is killed now.
+    pub fn struck(&self) {
+        self.blows.lock().unwrap_or_else(PoisonError::into_inner).push(Instant::now());
     }
 
     /// Ends them, and tells.
@@ -79,11 +94,11 @@ impl Herd {
     }
 }
 
-fn graze(mut clients: Vec<Client>, think: Duration, stop: &AtomicBool) -> Report {
+fn graze(mut clients: Vec<Client>, think: Duration, stop: &AtomicBool, blows: &Blows) -> Report {
     let (mut report, mut seen) = (Report::default(), Seen::default());
     while !stop.load(Ordering::Relaxed) {
         for index in readable(&clients) {
-            clients[index].read(think, &mut report, &mut seen);
+            clients[index].read(think, blows, &mut report, &mut seen);
         }
         let now = Instant::now();
         for client in clients.iter_mut().filter(|client| client.due <= now) {
@@ -91,10 +106,22 @@ fn graze(mut clients: Vec<Client>, think: Duration, stop: &AtomicBool) -> Report
         }
     }
     for client in clients.iter().filter(|client| client.owed > 0) {
-        report.longest = report.longest.max(client.asked.elapsed());
+        report.waited(client.asked, Instant::now(), blows);
     }
     (report.repeated, report.ones) = (seen.repeated, seen.ones * 1000 / seen.bits.max(1));
     report
+}
+
+impl Report {
+    fn waited(&mut self, asked: Instant, answered: Instant, blows: &Blows) {
+        let wait = answered - asked;
+        let blows = blows.lock().unwrap_or_else(PoisonError::into_inner);
+        let during = blows.iter().rev().take_while(|&&blow| blow >= asked).filter(|&&blow| blow <= answered);
+        let during = u32::try_from(during.count()).unwrap_or(u32::MAX);
+        self.longest = self.longest.max(wait);
+        self.longest_a_blow = self.longest_a_blow.max(wait / during.max(1));
+        self.most_blows = self.most_blows.max(during);
+    }
 }
 
 /// Those that have something to read, after a short wait.
@@ -141,7 +168,7 @@ impl Client {
         }
     }
 
-    fn read(&mut self, think: Duration, report: &mut Report, seen: &mut Seen) {
+    fn read(&mut self, think: Duration, blows: &Blows, report: &mut Report, seen: &mut Seen) {
         let Some(stream) = &mut self.stream else { return };
         let mut chunk = [0; REQUEST];
         // It reads only what it waits for, but for the end.
@@ -157,7 +184,7 @@ impl Client {
                 self.owed = self.owed.saturating_sub(count);
                 if self.owed == 0 {
                     report.answered += 1;
-                    report.longest = report.longest.max(now - self.asked);
+                    report.waited(self.asked, now, blows);
                     self.due = now + think;
                 }
             }

@@ -50,6 +50,7 @@ pub use note::{Note, SlotError};
 pub use payload::{LeftOut, from_json, to_json};
 pub use save_error::SaveError;
 pub use saver::{Advice, Saver};
+pub(crate) use slots::SLOTS;
 pub use slots::{Checkpoint, Loaded, Saved};
 pub use state::{Client, LastGood, Served, Specs, State, Vm};
 pub use writer::{CONDITION, Unwritable, Writer};

@@ -13,7 +13,7 @@ use super::payload::{LeftOut, from_json, to_json};
 use super::save_error::SaveError;
 use super::state::State;
 
-const SLOTS: [&str; 2] = ["state.a", "state.b"];
+pub(crate) const SLOTS: [&str; 2] = ["state.a", "state.b"];
 const TEMPORARY: &str = "state.tmp";
 
 /// The files of one agent. Both methods wait for the disk.

@@ -3,6 +3,8 @@
 use std::fs;
 use std::process::Stdio;
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::support::{Daemon, Home, draw, entropool};
 
 const POOL: &str = "
@@ -175,4 +177,88 @@ fn nothing_that_was_served_is_in_the_state_directory() {
         let found = served.windows(8).any(|bytes| kept.windows(8).any(|kept| kept == bytes));
         assert!(!found, "served bytes are on disk");
     }
+}
+
+/// The manifests without what some VMs draw from: two classes, of which one was the default, and a whole pool; and a namespace that a
+/// class takes no more.
+const DELETED: &str = "
+apiVersion: entropool.io/v1alpha1
+kind: EntropyPool
+metadata: {name: default}
+spec: {rate: 1Mi/s, defaultClass: iron}
+---
+apiVersion: entropool.io/v1alpha1
+kind: EntropyClass
+metadata: {name: iron}
+spec: {pool: default, rate: 64Ki/s}
+---
+apiVersion: entropool.io/v1alpha1
+kind: EntropyClass
+metadata: {name: closed}
+spec: {pool: default, rate: 64Ki/s, allowedNamespaces: {from: None}}
+";
+
+#[test]
+fn vms_of_what_was_deleted_draw_on_whatever_restarts() {
+    let home = Home::new();
+    let other =
+        "---\napiVersion: entropool.io/v1alpha1\nkind: EntropyPool\nmetadata: {name: old}\nspec: {}\n";
+    let open = "---\napiVersion: entropool.io/v1alpha1\nkind: EntropyClass\nmetadata: {name: closed}\n\
+                spec: {pool: default, rate: 64Ki/s}\n";
+    home.write("pools.yaml", &(POOL.to_owned() + other + open));
+    let flags = ["-f", "pools.yaml", "--vm", "named=default/gold,client=egd"];
+    let mut daemon = home.start(&flags);
+    for vm in
+        ["gold=default/gold", "plain=default/bronze", "old=old", "shut=default/closed", "gone=default/gold"]
+    {
+        daemon.says(&["attach", &format!("{vm},client=egd"), "--namespace", "shop"]);
+    }
+    daemon.wait_until_kept(&home, |state| state["vms"]["gone"].is_object());
+    home.write("pools.yaml", DELETED);
+    daemon.wait_for("change=removed");
+    daemon.wait_until_kept(&home, |state| state["remains"].is_object());
+    daemon.says(&["detach", "gone"]);
+    daemon.wait_until_kept(&home, |state| state["vms"]["gone"].is_null());
+
+    let vms = [
+        "gold shop gold",
+        "named default gold",
+        "old shop (default)",
+        "plain shop bronze",
+        "shut shop closed",
+    ];
+    let goes_on = |daemon: &Daemon, vms: &[&str], what: &str| {
+        assert_eq!(classes(daemon), vms, "{what}");
+        for vm in vms.iter().map(|vm| vm.split_once(' ').unwrap().0) {
+            assert_eq!(draw(&home.socket(vm), 300), 300, "{vm}, {what}");
+        }
+        let listed = daemon.says(&["classes"]);
+        assert!(listed.contains("gold (closed)") && listed.contains("bronze (closed)"), "{what}: {listed}");
+        for new in ["b=default/gold", "b=old", "b=default/closed"] {
+            daemon.refuses(&["attach", new, "--namespace", "shop"]);
+        }
+    };
+    goes_on(&daemon, &vms, "before");
+    kill_process(Pid::from_raw(daemon.id().try_into().unwrap()).unwrap(), Signal::KILL).unwrap();
+    daemon.wait_for("ready");
+    goes_on(&daemon, &vms, "the worker was killed");
+    daemon.hand_over();
+    goes_on(&daemon, &vms, "it handed over");
+    daemon.kill();
+
+    // A command line is judged anew by who starts it.
+    let refused = home.refused(&flags);
+    assert!(refused.contains("pool default has no class gold"), "{refused}");
+    let others = vms.into_iter().filter(|vm| !vm.starts_with("named")).collect::<Vec<_>>();
+    let mut daemon = home.start(&FLAGS);
+    goes_on(&daemon, &others, "all of it was killed");
+    assert_eq!(daemon.terminate().code(), Some(0));
+    let mut daemon = home.start(&FLAGS);
+    goes_on(&daemon, &others, "it was told to end");
+
+    for vm in ["gold", "plain", "old", "shut"] {
+        daemon.says(&["detach", vm]);
+    }
+    assert_eq!(daemon.terminate().code(), Some(0));
+    assert!(!home.start(&FLAGS).says(&["classes"]).contains("(closed)"), "nobody is left in them");
 }

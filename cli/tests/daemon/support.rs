@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -15,6 +15,9 @@ use tempfile::TempDir;
 
 /// How long anything may take before a test gives up; nothing takes so long.
 pub const PATIENCE: Duration = Duration::from_secs(20);
+/// The same in pieces.
+const SILENCE: Duration = Duration::from_millis(100);
+const SILENCES: u32 = 200;
 
 /// `entropool` with these arguments and no environment of ours.
 pub fn entropool<I: IntoIterator<Item = S>, S: AsRef<std::ffi::OsStr>>(args: I) -> Command {
@@ -114,11 +117,13 @@ impl Daemon {
 
     /// The next line of the log with `words` in it.
     pub fn wait_for(&mut self, words: &str) -> String {
-        let mut before = Vec::new();
+        let (mut before, mut silences) = (Vec::new(), 0);
         loop {
-            match self.log.recv_timeout(PATIENCE) {
+            match self.log.recv_timeout(SILENCE) {
                 Ok(line) if line.contains(words) => return line,
                 Ok(line) => before.push(line),
+                // One that says something else all the time is not waited for without end.
+                Err(RecvTimeoutError::Timeout) if silences < SILENCES => silences += 1,
                 Err(error) => panic!("no line says {words:?} ({error}): {before:#?}"),
             }
         }
@@ -197,6 +202,13 @@ impl Daemon {
     pub fn abort(&mut self) -> ExitStatus {
         kill_process(Pid::from_child(&self.child), Signal::ABORT).unwrap();
         self.child.wait().unwrap()
+    }
+
+    /// Has a new process of it take over from the one that serves.
+    pub fn hand_over(&mut self) {
+        kill_process(Pid::from_child(&self.child), Signal::USR2).unwrap();
+        self.wait_for("took over");
+        self.wait_for("ready");
     }
 
     /// Sends SIGTERM and waits for the end.

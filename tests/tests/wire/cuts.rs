@@ -1,7 +1,7 @@
 //! A daemon that is killed at each system call with which it saves its checkpoint.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
@@ -12,20 +12,19 @@ use rustix::process::{Signal, kill_process};
 
 use crate::{OPEN, beside_others, host};
 
-/// The calls of a save on its new file: what is killed at one has done all those before it, and not this one. What comes
-/// after them is for a loss of power, of which `agent/tests/checkpoint` knows more.
+/// The calls of a save on its new file: what is killed at one has done all those before it, and not this one.
 const CALLS: [&str; 4] = ["open", "write", "fsync", "rename"];
-const LOOK: Duration = Duration::from_millis(20);
-const LOOKS: u32 = 3_000;
+pub(crate) const LOOK: Duration = Duration::from_millis(20);
+pub(crate) const LOOKS: u32 = 3_000;
 
 /// A daemon, or what stands around it; ended with the value.
-struct Running {
+pub(crate) struct Running {
     child: Child,
     log: PathBuf,
 }
 
 impl Running {
-    fn start(host: &Host, command: &mut Command) -> Self {
+    pub(crate) fn start(host: &Host, command: &mut Command) -> Self {
         let log = host.path().join("log");
         let said = File::create(&log).unwrap();
         let command = command.stdin(Stdio::null()).stdout(said.try_clone().unwrap()).stderr(said);
@@ -38,7 +37,7 @@ impl Running {
         fs::read_to_string(&self.log).unwrap()
     }
 
-    fn says(&self, text: &str) {
+    pub(crate) fn says(&self, text: &str) {
         for _ in 0..LOOKS {
             if self.log().contains(text) {
                 return;
@@ -60,7 +59,7 @@ impl Running {
         panic!("it does not end:\n{}", self.log());
     }
 
-    fn process(&self) -> Process {
+    pub(crate) fn process(&self) -> Process {
         Process::new(self.child.id())
     }
 }
@@ -85,28 +84,28 @@ fn daemon(host: &Host) -> Command {
 }
 
 /// The same under a tracer that kills it at a system call on its checkpoint.
-fn killed_at(host: &Host, call: &str) -> Command {
+fn killed_at(host: &Host, on: &Path, how: &str) -> Command {
     let daemon = daemon(host);
     let mut command = Command::new("strace");
-    command.args(["-f", "-qq", "-o", "/dev/null"]).arg("-P").arg(host.state_dir().join("state.tmp"));
-    command.args(["-e", &format!("trace={}", CALLS.join(",")), "-e", &format!("inject={call}:signal=KILL")]);
+    command.args(["-f", "-qq", "-o", "/dev/null"]).arg("-P").arg(on);
+    command.args(["-e", &format!("trace={}", CALLS.join(",")), "-e", &format!("inject={how}")]);
     command.arg(daemon.get_program()).args(daemon.get_args());
     command
 }
 
-fn ask(host: &Host, words: &[&str]) -> String {
+pub(crate) fn ask(host: &Host, words: &[&str]) -> String {
     let output = host.ask(words).unwrap();
     assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn vms(host: &Host) -> Vec<String> {
+pub(crate) fn vms(host: &Host) -> Vec<String> {
     let vms: serde_json::Value = serde_json::from_str(&ask(host, &["vms", "-o", "json"])).unwrap();
     vms["vms"].as_array().unwrap().iter().map(|vm| vm["name"].as_str().unwrap().to_owned()).collect()
 }
 
 /// Draws a byte as soon as somebody serves again.
-fn draws(host: &Host, vm: &str) {
+pub(crate) fn draws(host: &Host, vm: &str) {
     for _ in 0..LOOKS {
         if EgdClient::connect(&host.socket(vm)).and_then(|mut client| client.read(1)).is_ok() {
             return;
@@ -126,7 +125,10 @@ fn a_daemon_killed_at_each_call_of_a_save_serves_on_and_knows_all_that_was_saved
         let process = before.process();
         before.end(process);
 
-        let traced = Running::start(&host, &mut killed_at(&host, call));
+        let traced = Running::start(
+            &host,
+            &mut killed_at(&host, &host.state_dir().join("state.tmp"), &format!("{call}:signal=KILL")),
+        );
         ask(&host, &["attach", "c=default/any,client=egd"]);
         traced.says("the worker died");
         draws(&host, "a");
@@ -141,4 +143,34 @@ fn a_daemon_killed_at_each_call_of_a_save_serves_on_and_knows_all_that_was_saved
         let said = after.end(process);
         assert!(!said.contains("in the checkpoint"), "{call:?}: {said}");
     }
+}
+
+/// The call after all those, on the directory, is for a loss of power, of which `agent/tests/checkpoint` knows more.
+#[test]
+fn a_daemon_killed_when_a_save_has_its_name_knows_what_was_saved() {
+    let _machine = beside_others();
+    let host = host(OPEN);
+    // Each thread's first is let through: a start makes sure of what it reads.
+    let traced = Running::start(&host, &mut killed_at(&host, &host.state_dir(), "fsync:signal=KILL:when=2+"));
+    let mut saved = vec!["a"];
+    for vm in ["b", "c", "d"] {
+        // It is killed at one of them, sooner or later than anybody can say it.
+        if !host.ask(["attach", &format!("{vm}=default/any,client=egd")]).unwrap().status.success() {
+            break;
+        }
+        let slot = |name| fs::read(host.state_dir().join(name)).unwrap_or_default();
+        let has = |name| String::from_utf8_lossy(&slot(name)).contains(&format!("\"{vm}\""));
+        let mut looks = 0..LOOKS;
+        while !has("state.a") && !has("state.b") {
+            looks.next().expect("a VM that is attached is saved");
+            sleep(LOOK);
+        }
+        saved.push(vm);
+    }
+    traced.says("the worker died");
+    draws(&host, "a");
+    assert_eq!(vms(&host), saved, "what had its name is known");
+    let supervisor = traced.process().children().unwrap().pop().unwrap();
+    let said = traced.end(supervisor);
+    assert!(!said.contains("in the checkpoint"), "{said}");
 }

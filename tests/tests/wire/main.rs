@@ -5,6 +5,7 @@ mod attacks;
 mod bad_manifests;
 mod capacity;
 mod cuts;
+mod disk;
 mod go_between;
 mod hand_over;
 mod life;

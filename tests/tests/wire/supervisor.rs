@@ -18,7 +18,7 @@ const MOST_MEMORY: u64 = 2 * 1024 * 1024;
 fn a_worker_that_is_killed_is_back_at_once() {
     let _machine = alone();
     let daemon = start(OPEN, &["a=default/any"]);
-    let mut gaps: Vec<_> = (0..5)
+    let mut gaps: Vec<_> = (0..8)
         .map(|_| {
             let worker = daemon.process().unwrap();
             let mut client = EgdClient::connect(&daemon.socket("a")).unwrap();
@@ -35,8 +35,8 @@ fn a_worker_that_is_killed_is_back_at_once() {
         .collect();
     gaps.sort();
     println!("from kill -9 to the first byte of the next worker: {gaps:?}");
-    // Of five the middle one: the machine may be busy with something else.
-    assert!(gaps[2] <= BACK, "{gaps:?}");
+    // A pause of ours would be in each of them; what a busy machine adds to one it need not add to all.
+    assert!(gaps[0] <= BACK, "{gaps:?}");
 }
 
 /// Draws a byte as soon as somebody serves. A dead daemon's file refuses at once, and a dying one's socket may still
