@@ -5,6 +5,7 @@
 
 mod agents;
 mod away;
+mod images;
 mod kinds;
 mod life;
 mod migration;

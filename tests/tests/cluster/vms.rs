@@ -44,7 +44,7 @@ fn a_vm_that_names_a_pool_reads_at_the_rate_of_its_class() {
 fn two_classes_share_as_the_tree_says() {
     let cluster = Kubernetes::alone().unwrap();
     cluster.kubevirt().unwrap();
-    pool(&cluster, "shared", "rate: 6Ki/s", "weight: 300").unwrap();
+    pool(&cluster, "shared", "rate: 3Ki/s", "weight: 300").unwrap();
     cluster
         .apply("apiVersion: entropool.io/v1alpha1\nkind: EntropyClass\nmetadata: {name: lesser}\nspec: {pool: shared, weight: 100}\n")
         .unwrap();
@@ -58,10 +58,15 @@ fn two_classes_share_as_the_tree_says() {
         vm.up().unwrap();
         vm.counts_for(Duration::from_secs(2)).unwrap();
     }
-    let [rich, poor] =
-        vms.each_ref().map(|vm| pace(&vm.counts_for(Duration::from_secs(5)).unwrap()).unwrap());
+    // Both at once: what holds one of them up on a busy machine is the other's to borrow.
+    let mut of_poor = Vec::new();
+    let of_rich = vms[0].while_it_counts(Duration::from_millis(100), || {
+        of_poor = vms[1].counts_for(Duration::from_secs(5))?;
+        Ok(())
+    });
+    let [rich, poor] = [of_rich.unwrap(), of_poor].map(|counts| pace(&counts).unwrap());
     assert!((2.6..3.4).contains(&(rich / poor)), "{rich} and {poor} bytes/s");
-    assert!((5800.0..6500.0).contains(&(rich + poor)), "{rich} and {poor} bytes/s");
+    assert!((2900.0..3250.0).contains(&(rich + poor)), "{rich} and {poor} bytes/s");
     for vm in vms {
         vm.delete().unwrap();
     }
