@@ -21,7 +21,7 @@ pub(crate) fn of_pool(pool: &PoolPlan, tally: &Tally) -> Vec<Condition> {
         condition(pool, ConditionType::SourcesHealthy, sources_healthy(tally)),
         condition(pool, ConditionType::Degraded, degraded(tally)),
         condition(pool, ConditionType::Programmed, programmed(tally)),
-        condition(pool, ConditionType::Ready, ready.unwrap_or_else(as_promised)),
+        condition(pool, ConditionType::Ready, ready.unwrap_or_else(|| as_promised(tally))),
     ]
 }
 
@@ -38,7 +38,7 @@ pub(crate) fn of_class<S, E>(
     vec![
         class.accepted_condition(),
         condition(class, ConditionType::Programmed, programmed(tally)),
-        condition(class, ConditionType::Ready, ready.unwrap_or_else(as_promised)),
+        condition(class, ConditionType::Ready, ready.unwrap_or_else(|| as_promised(tally))),
     ]
 }
 
@@ -54,8 +54,14 @@ fn condition<S, E>(object: &ObjectPlan<S, E>, kind: ConditionType, verdict: Verd
     }
 }
 
-fn as_promised() -> Verdict {
-    (ConditionStatus::True, Reason::AsPromised, "VMs are served as promised".to_owned())
+fn as_promised(tally: &Tally) -> Verdict {
+    let promised = "VMs are served as promised";
+    // An agent goes on without its controller: that it cannot be heard takes nothing from anybody yet.
+    let message = match tally.away.count {
+        0 => promised.to_owned(),
+        _ => format!("{promised}, as far as is known: {}", away(&tally.away)),
+    };
+    (ConditionStatus::True, Reason::AsPromised, message)
 }
 
 fn not_ready((_, reason, message): Verdict) -> Verdict {

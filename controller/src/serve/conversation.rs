@@ -26,6 +26,9 @@ use crate::world::{Planned, World};
 /// When this replica goes, its agents come back spread over this time.
 const SPREAD: Span = Span::seconds(3);
 
+/// From a move that was refused to the next attempt.
+const MOVE_AGAIN: Span = Span::seconds(30);
+
 /// What one stream has.
 pub(super) struct Conversation {
     pub(super) world: Arc<World>,
@@ -46,8 +49,8 @@ struct Live {
     pace: Pace,
     /// Kinds that are being listed anew for this agent, with how often they had been before.
     awaited: BTreeMap<Kind, u64>,
-    /// Moves that were sent, by uid: the class that was asked for. One that was refused is not asked for again.
-    moves: BTreeMap<String, (u64, String)>,
+    /// Moves that were sent, by uid.
+    moves: BTreeMap<String, Asked>,
     tickets: u64,
     /// What was published last, and what of it the node runs. It may be gone: thousands of streams would keep many plans
     /// of the past.
@@ -58,6 +61,20 @@ struct Live {
     /// What was last told of the node, and what that came from.
     noted: Option<Noted>,
     ended: bool,
+}
+
+/// A move that was sent.
+struct Asked {
+    ticket: u64,
+    class: String,
+    /// It was refused, and is asked for again then: there may be room by now.
+    again: Option<Tick>,
+}
+
+impl Asked {
+    fn stands(&self, now: Tick) -> bool {
+        self.again.is_none_or(|again| now < again)
+    }
 }
 
 /// From what a node's report is made: while none of it changes, the report would come out the same.
@@ -116,6 +133,7 @@ pub(super) async fn converse(mut own: Conversation, mut inbox: Streaming<wire::F
                 }
             }
             _ = moves.changed() => own.look_at_pods(&mut live),
+            () = until(live.moves.values().filter_map(|asked| asked.again).min()) => own.look_at_pods(&mut live),
             verdict = verdict_of(&mut live.review) => live.publisher.reviewed(now(), verdict),
             () = until(live.publisher.wake_at()) => {}
             lost = &mut own.place.lost => {
@@ -185,7 +203,11 @@ impl Conversation {
             }
             Task::Moved { ticket, result } => {
                 if let Err(refusal) = result {
-                    let vm = live.moves.iter().find(|(_, (sent, _))| *sent == ticket).map(|(uid, _)| uid);
+                    let asked = live.moves.iter_mut().find(|(_, asked)| asked.ticket == ticket);
+                    let vm = asked.map(|(uid, asked)| {
+                        asked.again = Some(now().plus(MOVE_AGAIN));
+                        uid
+                    });
                     warn!(node = %self.agent.node, vm, reason = %refusal.reason, message = %refusal.message, "a VM was not moved");
                 }
             }
@@ -229,15 +251,17 @@ impl Conversation {
         let wanted = |uid: &str| index.vm_class(uid).filter(|class| !class.is_empty());
         let differs = live.said.vms.iter().filter_map(|(uid, vm)| {
             let class = wanted(uid).filter(|class| *class != vm.class)?;
-            let asked = live.moves.get(uid).is_some_and(|(_, asked)| asked == class);
+            let asked = live.moves.get(uid).is_some_and(|asked| asked.class == class && asked.stands(now()));
             (!asked).then(|| (uid.clone(), class.to_owned()))
         });
         let differs: Vec<_> = differs.collect();
-        live.moves.retain(|uid, (_, class)| wanted(uid) == Some(class) && live.said.vms.contains_key(uid));
+        live.moves.retain(|uid, asked| {
+            asked.stands(now()) && wanted(uid) == Some(&asked.class) && live.said.vms.contains_key(uid)
+        });
         drop(index);
         for (uid, class) in differs {
             live.tickets += 1;
-            live.moves.insert(uid.clone(), (live.tickets, class.clone()));
+            live.moves.insert(uid.clone(), Asked { ticket: live.tickets, class: class.clone(), again: None });
             live.publisher.move_vm(Move { ticket: live.tickets, uid, class });
         }
     }

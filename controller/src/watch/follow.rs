@@ -7,11 +7,12 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{Stream, StreamExt, TryStreamExt};
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
 use kube::api::{Api, ListParams, WatchParams};
 use kube::core::WatchEvent;
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::seen::version;
@@ -35,8 +36,10 @@ const BACKOFF: [Duration; 5] = [
 ];
 /// Between two looks for a kind that the cluster does not have.
 const ABSENT: Duration = Duration::from_secs(5);
-/// The least time between two lists that were asked for.
+/// The least time from one list that was asked for to the next.
 const RELIST_SPACING: Duration = Duration::from_secs(1);
+/// From the first who asks to the list, so that one list answers all who ask together.
+const GATHER: Duration = Duration::from_millis(100);
 /// What the bookmark that ends a streamed list carries.
 const LIST_ENDS: &str = "k8s.io/initial-events-end";
 
@@ -48,6 +51,15 @@ impl Relist {
     /// Lists anew, at most once a second.
     pub fn ask(&self) {
         self.0.notify_one();
+    }
+
+    async fn asked(&self) {
+        self.0.notified().await;
+    }
+
+    /// The list that begins now is for all who have asked.
+    fn answer(&self) {
+        let _ = self.asked().now_or_never();
     }
 }
 
@@ -83,6 +95,7 @@ where
     pub async fn run(self, sink: impl Fn(Seen<K>) + Send) {
         let mut place: Option<u64> = None;
         let mut failures = 0;
+        let mut relisted: Option<Instant> = None;
         loop {
             let ended = match place {
                 None => self.list_and_watch(&mut place, &sink).await,
@@ -96,7 +109,11 @@ where
                 Ended::ListAgain => {
                     info!(kind = self.kind.as_str(), "listing anew");
                     place = None;
-                    tokio::time::sleep(RELIST_SPACING).await;
+                    let spaced = relisted.map(|last| last + RELIST_SPACING);
+                    let next = spaced.into_iter().fold(Instant::now() + GATHER, Instant::max);
+                    tokio::time::sleep_until(next).await;
+                    relisted = Some(next);
+                    self.relist.answer();
                 }
                 Ended::Failed(error) if self.kind.may_be_absent() && missing(&error) => {
                     // There is none where nobody knows what it is.
@@ -218,7 +235,8 @@ where
             let patience = if listing.is_some() { STALLED } else { SILENCE };
             let event = tokio::select! {
                 event = tokio::time::timeout(patience, events.try_next()) => event,
-                () = self.relist.0.notified() => return Ended::ListAgain,
+                // One that asks while all is being listed is answered by the next list: ended early, none ever would be.
+                () = self.relist.asked(), if listing.is_none() => return Ended::ListAgain,
             };
             match event {
                 Ok(Ok(Some(WatchEvent::Error(status)))) if status.code == 410 => return Ended::ListAgain,
