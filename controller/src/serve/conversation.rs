@@ -8,13 +8,14 @@ use codec::Bytes;
 use delivery::limits::{MESSAGES_AT_ONCE, MESSAGES_PER_SECOND, Pace};
 use delivery::publisher::{End, Standing, Task, Verdict};
 use delivery::trust::{Denied, Identity};
-use delivery::{FromController, Move, NodeConfig, Publisher, Span, Tick};
+use delivery::{FromController, NodeConfig, Publisher, Span, Tick};
 use proto::delivery as wire;
 use tokio::sync::{mpsc, oneshot, watch};
 use tonic::{Status, Streaming};
 use tracing::{debug, info, warn};
 
 use super::hub::{Hub, Place};
+use super::moves::Moves;
 use super::report::Heard;
 use super::service::Said;
 use crate::clock::{self, tick as now};
@@ -25,9 +26,6 @@ use crate::world::{Planned, World};
 
 /// When this replica goes, its agents come back spread over this time.
 const SPREAD: Span = Span::seconds(3);
-
-/// From a move that was refused to the next attempt.
-const MOVE_AGAIN: Span = Span::seconds(30);
 
 /// What one stream has.
 pub(super) struct Conversation {
@@ -49,9 +47,7 @@ struct Live {
     pace: Pace,
     /// Kinds that are being listed anew for this agent, with how often they had been before.
     awaited: BTreeMap<Kind, u64>,
-    /// Moves that were sent, by uid.
-    moves: BTreeMap<String, Asked>,
-    tickets: u64,
+    moves: Moves,
     /// What was published last, and what of it the node runs. It may be gone: thousands of streams would keep many plans
     /// of the past.
     planned: Weak<Planned>,
@@ -61,20 +57,6 @@ struct Live {
     /// What was last told of the node, and what that came from.
     noted: Option<Noted>,
     ended: bool,
-}
-
-/// A move that was sent.
-struct Asked {
-    ticket: u64,
-    class: String,
-    /// It was refused, and is asked for again then: there may be room by now.
-    again: Option<Tick>,
-}
-
-impl Asked {
-    fn stands(&self, now: Tick) -> bool {
-        self.again.is_none_or(|again| now < again)
-    }
 }
 
 /// From what a node's report is made: while none of it changes, the report would come out the same.
@@ -94,8 +76,7 @@ pub(super) async fn converse(mut own: Conversation, mut inbox: Streaming<wire::F
         said: Heard::default(),
         pace: Pace::new(now(), MESSAGES_PER_SECOND, MESSAGES_AT_ONCE),
         awaited: BTreeMap::new(),
-        moves: BTreeMap::new(),
-        tickets: 0,
+        moves: Moves::default(),
         planned: Weak::new(),
         config: None,
         review: None,
@@ -133,7 +114,7 @@ pub(super) async fn converse(mut own: Conversation, mut inbox: Streaming<wire::F
                 }
             }
             _ = moves.changed() => own.look_at_pods(&mut live),
-            () = until(live.moves.values().filter_map(|asked| asked.again).min()) => own.look_at_pods(&mut live),
+            () = until(live.moves.wake_at()) => own.look_at_pods(&mut live),
             verdict = verdict_of(&mut live.review) => live.publisher.reviewed(now(), verdict),
             () = until(live.publisher.wake_at()) => {}
             lost = &mut own.place.lost => {
@@ -203,11 +184,7 @@ impl Conversation {
             }
             Task::Moved { ticket, result } => {
                 if let Err(refusal) = result {
-                    let asked = live.moves.iter_mut().find(|(_, asked)| asked.ticket == ticket);
-                    let vm = asked.map(|(uid, asked)| {
-                        asked.again = Some(now().plus(MOVE_AGAIN));
-                        uid
-                    });
+                    let vm = live.moves.refused(now(), ticket);
                     warn!(node = %self.agent.node, vm, reason = %refusal.reason, message = %refusal.message, "a VM was not moved");
                 }
             }
@@ -248,21 +225,10 @@ impl Conversation {
     /// Has those VMs moved whose pod names another class than the one they are in.
     fn order_moves(&self, live: &mut Live) {
         let index = self.world.index();
+        let vms = live.said.vms.iter().map(|(uid, vm)| (uid.as_str(), vm.class.as_str()));
         let wanted = |uid: &str| index.vm_class(uid).filter(|class| !class.is_empty());
-        let differs = live.said.vms.iter().filter_map(|(uid, vm)| {
-            let class = wanted(uid).filter(|class| *class != vm.class)?;
-            let asked = live.moves.get(uid).is_some_and(|asked| asked.class == class && asked.stands(now()));
-            (!asked).then(|| (uid.clone(), class.to_owned()))
-        });
-        let differs: Vec<_> = differs.collect();
-        live.moves.retain(|uid, asked| {
-            asked.stands(now()) && wanted(uid) == Some(&asked.class) && live.said.vms.contains_key(uid)
-        });
-        drop(index);
-        for (uid, class) in differs {
-            live.tickets += 1;
-            live.moves.insert(uid.clone(), Asked { ticket: live.tickets, class: class.clone(), again: None });
-            live.publisher.move_vm(Move { ticket: live.tickets, uid, class });
+        for due in live.moves.due(now(), vms, wanted) {
+            live.publisher.move_vm(due);
         }
     }
 

@@ -3,6 +3,7 @@
 mod conversation;
 mod hub;
 mod listener;
+mod moves;
 mod report;
 mod service;
 mod spoken;
