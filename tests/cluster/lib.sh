@@ -17,6 +17,7 @@ wait_for() {
     "$@" >/dev/null 2>&1 && return
     sleep 0.1
   done
+  find "$STATE/log" -name '*.log' ! -name audit.log -exec tail -n 5 {} + >&2 || true
   die "$what is not there after $tries tries; its log is in $STATE/log"
 }
 
@@ -34,11 +35,13 @@ spawn() {
 # started PID: when it started, in ticks since the boot. A pid comes again, this pair does not.
 started() { cut -d ' ' -f 22 "/proc/$1/stat" 2>/dev/null; }
 
-# alive NAME: the recorded pid still is the process that was started, and no zombie.
+# alive NAME: the recorded pid still is the process that was started. A zombie is alive for as long as it has threads:
+# till the last has ended its ports are taken, and its files locked.
 alive() {
   local pid start
   read -r pid start 2>/dev/null <"$STATE/pid/$1" || return 1
-  [ "$(started "$pid")" = "$start" ] && [ "$(cut -d ' ' -f 3 "/proc/$pid/stat" 2>/dev/null)" != Z ]
+  [ "$(started "$pid")" = "$start" ] || return 1
+  [ "$(cut -d ' ' -f 3 "/proc/$pid/stat" 2>/dev/null)" != Z ] || [ "$(ls "/proc/$pid/task" 2>/dev/null | wc -l)" -gt 1 ]
 }
 
 # reap NAME [SIGNAL]: ends the daemon by pid: with SIGNAL (default TERM), and with KILL after five seconds.
