@@ -45,13 +45,12 @@ pub(crate) enum Kind {
 #[derive(Debug, Default)]
 pub(crate) struct Leaf {
     pub(crate) backlog: u64,
-    pub(crate) suspended: bool,
     pub(crate) waiting_since: Option<Tick>,
 }
 
 impl Leaf {
     pub(crate) fn wants(&self) -> bool {
-        self.backlog > 0 && !self.suspended
+        self.backlog > 0
     }
 }
 

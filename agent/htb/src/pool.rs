@@ -18,7 +18,7 @@ use alloc::vec::Vec;
 pub use admit::AttachError;
 pub use configure::ConfigureError;
 pub use params::{Admission, ClassParams, Fairness, NamespaceBound, PoolParams, Shape};
-pub use shares::{default_burst, members_that_fit, sum_rates};
+pub use shares::{default_burst, members_that_fit};
 pub use view::{ClassView, NamespaceView};
 
 use crate::slab::NodeId;

@@ -38,8 +38,6 @@ pub struct Tree {
     /// that, but earlier where a ceil above turned out to hold longer; `wait` puts that right.
     timers: Heap<Tick>,
     timer_places: Places,
-    /// Leaves that want bytes.
-    waiting: usize,
     /// Since when the supply has been smaller than what could be granted.
     starved_since: Option<Tick>,
     /// How long the leaf of the last grant had waited for it.
@@ -56,7 +54,6 @@ impl Tree {
             places: Places::default(),
             timers: Heap::default(),
             timer_places: Places::default(),
-            waiting: 0,
             starved_since: None,
             waited: 0,
         };
@@ -98,16 +95,6 @@ impl Tree {
     /// The parent of a node; the root has none.
     pub fn parent(&self, node: NodeId) -> Option<NodeId> {
         self.nodes[self.slot(node)].parent.map(|slot| self.nodes.id(slot))
-    }
-
-    /// Whether that node is a leaf.
-    pub fn is_leaf(&self, node: NodeId) -> bool {
-        matches!(self.nodes[self.slot(node)].kind, Kind::Leaf(_))
-    }
-
-    /// How many leaves want bytes.
-    pub fn waiting(&self) -> usize {
-        self.waiting
     }
 
     /// How many nanoseconds the leaf of the last grant had waited: since it began to, or since the grant before.

@@ -35,14 +35,6 @@ impl Rate {
             None => None,
         }
     }
-
-    /// `count` times this rate, or `None` where it leaves 64 bits.
-    pub const fn checked_mul(self, count: u64) -> Option<Self> {
-        match self.0.checked_mul(count) {
-            Some(product) => Some(Self(product)),
-            None => None,
-        }
-    }
 }
 
 /// As people write it: the shortest period in which the bytes are whole, and binary multiples.

@@ -4,7 +4,7 @@
 
 use htb::pool::{
     Admission, AttachError, ClassParams, ConfigureError, Fairness, NamespaceBound, Pool, PoolParams, Shape,
-    default_burst, members_that_fit, sum_rates,
+    default_burst, members_that_fit,
 };
 use htb::{Decision, NodeId, Rate, Tick};
 
@@ -269,7 +269,4 @@ fn the_arithmetic_of_promises() {
     assert_eq!(members_that_fit(ki(64), ki(1)), 64);
     assert_eq!(members_that_fit(ki(64), Rate(ki(1).0 + 1)), 63);
     assert_eq!(members_that_fit(ki(64), Rate::ZERO), u32::MAX);
-    assert_eq!(sum_rates([ki(1), ki(2)]), Some(ki(3)));
-    assert_eq!(sum_rates([Rate(u64::MAX), Rate(1)]), None);
-    assert_eq!(ki(1).checked_mul(3), Some(ki(3)));
 }

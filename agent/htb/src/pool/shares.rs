@@ -13,11 +13,6 @@ pub fn members_that_fit(rate: Rate, per_vm: Rate) -> u32 {
     u32::try_from(fit).unwrap_or(u32::MAX)
 }
 
-/// The sum of rates, or `None` where it leaves 64 bits.
-pub fn sum_rates(rates: impl IntoIterator<Item = Rate>) -> Option<Rate> {
-    rates.into_iter().try_fold(Rate::ZERO, Rate::checked_add)
-}
-
 /// `part` of `whole`, scaled to `size` and rounded down. A `whole` of 0 has no parts.
 pub(super) fn scale(part: Rate, size: Rate, whole: u128) -> Rate {
     let scaled = u128::from(part.0).saturating_mul(u128::from(size.0)).checked_div(whole).unwrap_or(0);

@@ -33,12 +33,6 @@ impl Tree {
         })
     }
 
-    /// While suspended a leaf gets nothing and keeps its backlog.
-    pub fn suspend(&mut self, leaf: NodeId, on: bool, now: Tick) {
-        self.advance(now);
-        self.change_leaf(leaf, |leaf| leaf.suspended = on);
-    }
-
     /// Bytes asked and not granted.
     pub fn backlog(&self, leaf: NodeId) -> u64 {
         self.nodes[self.slot(leaf)].leaf().backlog
@@ -71,8 +65,6 @@ impl Tree {
         let result = change(leaf);
         let wants = leaf.wants();
         if wants != wanted {
-            self.waiting =
-                if wants { self.waiting.saturating_add(1) } else { self.waiting.saturating_sub(1) };
             self.settle(slot);
         }
         result

@@ -75,9 +75,6 @@ impl Tree {
         let since = state.waiting_since.unwrap_or(self.now);
         self.waited = self.now.0.saturating_sub(since.0);
         state.waiting_since = (state.backlog > 0).then_some(self.now);
-        if !state.wants() {
-            self.waiting = self.waiting.saturating_sub(1);
-        }
         self.take_turns(leaf, bytes);
         self.charge_path(leaf, lender, bytes);
     }

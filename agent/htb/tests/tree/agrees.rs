@@ -15,7 +15,6 @@ enum Step {
     SetParent(Index, Index),
     Enqueue(Index, u64),
     Cancel(Index, u64),
-    Suspend(Index, bool),
     Charge(Index, u64),
     /// Time passes, or goes backwards.
     Pass(i64),
@@ -60,7 +59,6 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (index(), index()).prop_map(|(at, to)| Step::SetParent(at, to)),
         12 => (index(), bytes()).prop_map(|(at, bytes)| Step::Enqueue(at, bytes)),
         1 => (index(), bytes()).prop_map(|(at, bytes)| Step::Cancel(at, bytes)),
-        1 => (index(), any::<bool>()).prop_map(|(at, on)| Step::Suspend(at, on)),
         1 => (index(), 0..600_u64).prop_map(|(at, bytes)| Step::Charge(at, bytes)),
         2 => time.prop_map(Step::Pass),
         4 => (0..40_u8, supply()).prop_map(|(count, supply)| Step::Serve(count, supply)),
@@ -128,7 +126,7 @@ impl Both {
             Step::Pass(time) => self.now = self.now.saturating_add_signed(time),
             Step::Serve(count, supply) => (0..count).for_each(|_| _ = self.decide(supply)),
             Step::ServeInTime(count, supply) => (0..count).for_each(|_| self.decide_in_time(supply)),
-            Step::Enqueue(at, _) | Step::Cancel(at, _) | Step::Suspend(at, _) | Step::Charge(at, _) => {
+            Step::Enqueue(at, _) | Step::Cancel(at, _) | Step::Charge(at, _) => {
                 if let Some(leaf) = self.leaf(at) {
                     self.step_leaf(step, leaf);
                 }
@@ -144,10 +142,6 @@ impl Both {
             }
             Step::Cancel(_, bytes) => {
                 assert_eq!(tree.cancel(leaf, bytes, now), model.cancel(leaf, bytes, now));
-            }
-            Step::Suspend(_, on) => {
-                tree.suspend(leaf, on, now);
-                model.suspend(leaf, on, now);
             }
             Step::Charge(_, bytes) => {
                 tree.charge(leaf, bytes, now);

@@ -140,9 +140,9 @@ proptest! {
             flood.run(2 * SECOND, |tree, now, leaf, bytes| envelope.grant(tree, now, leaf, bytes));
             if !leaves.is_empty() {
                 let leaf = *leaf.get(&leaves);
-                flood.tree.suspend(leaf, true, Tick(flood.now));
+                let owed = flood.tree.cancel(leaf, u64::MAX, Tick(flood.now));
                 flood.run(pause, |tree, now, leaf, bytes| envelope.grant(tree, now, leaf, bytes));
-                flood.tree.suspend(leaf, false, Tick(flood.now));
+                flood.tree.enqueue(leaf, owed, Tick(flood.now));
             }
         }
         flood.run(2 * SECOND, |tree, now, leaf, bytes| envelope.grant(tree, now, leaf, bytes));

@@ -52,10 +52,10 @@ fn a_bucket_that_was_full_in_between_binds_anew() {
     let mut flood = Flood::new(PLAIN);
     let leaf = flood.top(limited(1000));
     flood.pass(SECOND);
-    flood.tree.suspend(leaf, true, Tick(flood.now));
+    let owed = flood.tree.cancel(leaf, u64::MAX, Tick(flood.now));
     assert_eq!(flood.tree.binding(leaf, Tick(flood.now)), None, "it does not wait");
     flood.pass(100 * SECOND);
-    flood.tree.suspend(leaf, false, Tick(flood.now));
+    flood.tree.enqueue(leaf, owed, Tick(flood.now));
     flood.pass(SECOND);
     let since = Tick(101 * SECOND + 276_000_000); // five grants from a full 1Ki, and then it was dry
     let binding = flood.tree.binding(leaf, Tick(flood.now)).unwrap();
@@ -110,18 +110,6 @@ fn what_is_available_tells_nothing_of_others() {
     tree.charge(leaf, 101, Tick(0));
     assert_eq!(tree.available(leaf, Tick(0)), 0);
     assert_eq!(tree.available(leaf, Tick(SECOND)), 99);
-}
-
-#[test]
-fn a_suspended_leaf_gets_nothing_and_keeps_its_backlog() {
-    let mut tree = Tree::new(PLAIN, Tick(0));
-    let leaf = tree.add_leaf(tree.root(), PLAIN, Tick(0));
-    tree.suspend(leaf, true, Tick(0));
-    tree.enqueue(leaf, 100, Tick(0));
-    assert_eq!((tree.dequeue(Tick(0), 255), tree.waiting()), (Decision::Idle, 0));
-    tree.suspend(leaf, false, Tick(0));
-    assert_eq!(tree.waiting(), 1);
-    assert_eq!(tree.dequeue(Tick(0), 255), Decision::Grant { leaf, bytes: 100 });
 }
 
 #[test]

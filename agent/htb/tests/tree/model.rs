@@ -29,7 +29,6 @@ struct Node {
     params: Params,
     leaf: bool,
     backlog: u64,
-    suspended: bool,
     tokens: i128,
     ctokens: i128,
     place: Place,
@@ -61,7 +60,6 @@ impl Model {
             params,
             leaf,
             backlog: 0,
-            suspended: false,
             tokens: i128::from(params.burst) * UNITS,
             ctokens: i128::from(params.cburst) * UNITS,
             place: Place::Out,
@@ -95,12 +93,6 @@ impl Model {
         node.backlog -= taken;
         self.place_all();
         taken
-    }
-
-    pub(crate) fn suspend(&mut self, id: NodeId, on: bool, now: Tick) {
-        self.pass(now);
-        self.find_mut(id).suspended = on;
-        self.place_all();
     }
 
     pub(crate) fn set_params(&mut self, id: NodeId, params: Params, now: Tick) {
@@ -234,8 +226,8 @@ impl Model {
     }
 
     fn wants(&self, node: usize) -> bool {
-        let Node { leaf, backlog, suspended, .. } = self.at(node);
-        if *leaf { *backlog > 0 && !suspended } else { self.children(node).any(|child| self.ready(child)) }
+        let Node { leaf, backlog, .. } = self.at(node);
+        if *leaf { *backlog > 0 } else { self.children(node).any(|child| self.ready(child)) }
     }
 
     fn ready(&self, node: usize) -> bool {

@@ -24,11 +24,6 @@ impl Conditioner {
         Self::default()
     }
 
-    /// How many samples of `h` make one block, if nothing else is taken in.
-    pub fn samples_for_block(h: MinEntropy) -> usize {
-        Self::samples_for(NEEDED, h) as usize
-    }
-
     /// Takes in as many of the tested samples as the next block still needs; how many that was. They are never to
     /// be used again. When [`ready`](Self::ready), it takes none.
     pub fn absorb(&mut self, samples: &[u8], h: MinEntropy) -> usize {
@@ -81,7 +76,6 @@ mod tests {
     #[test]
     fn a_block_takes_three_hundred_and_twenty_assessed_bits() {
         for (tenths, samples) in [(80, 40), (60, 54), (10, 320), (1, 3200)] {
-            assert_eq!(Conditioner::samples_for_block(h(tenths)), samples);
             let (mut conditioner, mut block) = (Conditioner::new(), [0; OUTPUT]);
             assert_eq!(conditioner.absorb(&vec![1; samples - 1], h(tenths)), samples - 1);
             assert!(!conditioner.emit(&mut block));

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::io;
 
-use crate::condition::{Conditioner, OUTPUT};
+use crate::condition::OUTPUT;
 use crate::engine::Serving;
 use crate::fake::{Fake, Manner, Node, SECOND, device, pool};
 use crate::health::{MinEntropy, State};
@@ -63,7 +63,7 @@ fn full_entropy_takes_three_hundred_and_twenty_assessed_bits_for_each_block() {
         node.draw(0, 100_000);
         let (made, credited) = (node.status(0).bytes_out, node.source(0, 0).tally.bytes_credited);
         let blocks = made / OUTPUT as u64;
-        let needed = blocks * Conditioner::samples_for_block(worth) as u64;
+        let needed = blocks * 3_200_u64.div_ceil(u64::from(tenths));
         assert!(credited >= needed, "{made} bytes of {credited} samples of {tenths} tenths");
         assert!(credited <= needed + 20_000, "and no more than what waits");
     }

@@ -53,7 +53,7 @@ impl Inbox {
         let limits = Limits::for_rate(SampleKind::Byte, spec.tested_as(), spec.bytes_per_second);
         Ok(Self {
             // When to try again is the feeder's affair: the seed is not used.
-            monitor: Monitor::new(limits, 0, now),
+            monitor: Monitor::new(limits, now),
             limits,
             stage: if spec.block_tests { Some(Stage::new()?) } else { None },
             samples: Buffer::with_capacity(CAPACITY)?,

@@ -20,5 +20,5 @@ pub use backoff::Backoff;
 pub use cutoff::{Alpha, Cutoffs, Limits, SampleKind};
 pub use min_entropy::MinEntropy;
 pub use monitor::Monitor;
-pub use state::{Cause, Fate, Loss, State, Wake};
+pub use state::{Cause, Fate, Loss, State};
 pub use stream::{Alarm, Grade, HealthTests, Test, Verdict};

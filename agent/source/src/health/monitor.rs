@@ -1,12 +1,10 @@
 //! What one source may be used for, from start to failure.
 
 use super::strikes::Strikes;
-use super::{Alarm, Backoff, Cause, Fate, Grade, HealthTests, Limits, Loss, State, Verdict, Wake};
+use super::{Alarm, Cause, Fate, Grade, HealthTests, Limits, Loss, State, Verdict};
 
 /// Consecutive samples the start-up test takes, SP 800-90B 4.3: at least 1,024.
 const START_UP: usize = 1024;
-/// Nanoseconds after which a read that brought nothing is a stall.
-const STALL: u64 = 10_000_000_000;
 
 /// The health of one source. Its reader tells it what happens and when, and it answers what that means.
 #[derive(Clone, Debug)]
@@ -18,14 +16,11 @@ pub struct Monitor {
     /// Clean samples of the running start-up test.
     passed: usize,
     strikes: Strikes,
-    backoff: Backoff,
-    /// A stall if a read is out, a new try if the source is unavailable.
-    due: Option<u64>,
 }
 
 impl Monitor {
-    /// A source just opened. `seed` spreads the retries of sources that fail together.
-    pub fn new(limits: Limits, seed: u64, now: u64) -> Self {
+    /// A source just opened.
+    pub fn new(limits: Limits, now: u64) -> Self {
         Self {
             tests: HealthTests::new(limits),
             state: State::Starting,
@@ -33,8 +28,6 @@ impl Monitor {
             since: now,
             passed: 0,
             strikes: Strikes::default(),
-            backoff: Backoff::new(seed),
-            due: None,
         }
     }
 
@@ -53,25 +46,10 @@ impl Monitor {
         self.cause
     }
 
-    /// The instant at which to call [`elapse`](Self::elapse), if any.
-    pub fn due(&self) -> Option<u64> {
-        self.due
-    }
-
-    /// A read was asked for and has not answered.
-    pub fn asked(&mut self, now: u64) {
-        if !matches!(self.state, State::Failed | State::Unavailable) {
-            self.due.get_or_insert(now.saturating_add(STALL));
-        }
-    }
-
     /// Samples came, in the order in which the source made them.
     pub fn samples(&mut self, samples: &[u8], now: u64) -> Fate {
         if matches!(self.state, State::Failed | State::Unavailable) {
             return Fate::Drop;
-        }
-        if !samples.is_empty() {
-            self.due = None;
         }
         match self.tests.observe(samples) {
             Verdict::Pass => self.clean(samples.len(), now),
@@ -83,7 +61,6 @@ impl Monitor {
     pub fn lost(&mut self, loss: Loss, now: u64) {
         if self.state != State::Failed {
             self.enter(State::Unavailable, Some(Cause::Lost(loss)), now);
-            self.due = Some(now.saturating_add(self.backoff.wait()));
         }
     }
 
@@ -103,21 +80,7 @@ impl Monitor {
     pub fn retest(&mut self, now: u64) {
         self.tests = HealthTests::new(*self.tests.limits());
         self.strikes = Strikes::default();
-        self.backoff.reset();
         self.enter(State::Starting, None, now);
-    }
-
-    /// What is due at `now`.
-    pub fn elapse(&mut self, now: u64) -> Wake {
-        if self.due.is_none_or(|due| now < due) {
-            return Wake::Nothing;
-        }
-        self.due = None;
-        if self.state == State::Unavailable {
-            return Wake::Open;
-        }
-        self.lost(Loss::Stall, now);
-        Wake::Close
     }
 
     fn clean(&mut self, count: usize, now: u64) -> Fate {
@@ -127,7 +90,6 @@ impl Monitor {
         }
         self.passed = self.passed.saturating_add(count);
         if self.passed >= START_UP {
-            self.backoff.reset();
             self.enter(State::Healthy, None, now);
         }
         Fate::Discard
@@ -147,7 +109,6 @@ impl Monitor {
         }
         (self.state, self.cause) = (state, cause);
         self.passed = 0;
-        self.due = None;
     }
 }
 

@@ -15,7 +15,7 @@ fn clean(count: usize) -> Vec<u8> {
 }
 
 fn healthy() -> Monitor {
-    let mut monitor = Monitor::new(limits(), 1, 0);
+    let mut monitor = Monitor::new(limits(), 0);
     assert_eq!(monitor.samples(&clean(1024), 1), Fate::Discard);
     assert_eq!(monitor.state(), State::Healthy);
     monitor
@@ -28,7 +28,7 @@ fn burst(value: u8) -> Vec<u8> {
 
 #[test]
 fn nothing_is_credited_before_the_start_up_test_is_through() {
-    let mut monitor = Monitor::new(limits(), 1, 0);
+    let mut monitor = Monitor::new(limits(), 0);
     assert_eq!(monitor.samples(&clean(1023), 5), Fate::Discard);
     assert_eq!(monitor.state(), State::Starting);
     assert_eq!(monitor.samples(&[77], 6), Fate::Discard);
@@ -66,7 +66,7 @@ fn counts_go_on_over_a_reset_so_that_a_stuck_source_fails_for_good() {
 #[test]
 fn a_stuck_source_never_passes_its_start_up_test() {
     for stuck in 0..=255 {
-        let mut monitor = Monitor::new(limits(), 1, 0);
+        let mut monitor = Monitor::new(limits(), 0);
         assert_eq!(monitor.samples(&[stuck; 1024], 1), Fate::Drop);
         assert_eq!(monitor.state(), State::Failed);
     }
@@ -98,12 +98,11 @@ fn an_alarm_is_forgiven_after_a_million_clean_samples() {
 fn a_failed_source_stays_off_until_somebody_asks_for_a_retest() {
     let mut monitor = healthy();
     let _ = monitor.samples(&[1; 100], 2);
-    let events: [fn(&mut Monitor); 3] = [|m| m.opened(3), |m| m.lost(Loss::Io, 3), |m| m.asked(3)];
+    let events: [fn(&mut Monitor); 2] = [|m| m.opened(3), |m| m.lost(Loss::Io, 3)];
     for event in events {
         event(&mut monitor);
-        assert_eq!((monitor.state(), monitor.due()), (State::Failed, None));
+        assert_eq!(monitor.state(), State::Failed);
     }
-    assert_eq!(monitor.elapse(u64::MAX), Wake::Nothing);
     monitor.retest(4);
     assert_eq!((monitor.state(), monitor.cause()), (State::Starting, None));
     let _ = monitor.samples(&clean(1024), 5);
@@ -111,39 +110,13 @@ fn a_failed_source_stays_off_until_somebody_asks_for_a_retest() {
 }
 
 #[test]
-fn a_read_that_brings_nothing_for_ten_seconds_is_a_stall() {
-    let mut monitor = healthy();
-    monitor.asked(5 * SECOND);
-    monitor.asked(9 * SECOND);
-    assert_eq!(monitor.elapse(15 * SECOND - 1), Wake::Nothing);
-    assert_eq!(monitor.samples(&[], 15 * SECOND - 1), Fate::Credit, "no samples are no answer");
-    assert_eq!(monitor.elapse(15 * SECOND), Wake::Close);
-    assert_eq!(monitor.cause().unwrap().reason(), "Stalled");
-    assert_eq!(monitor.state(), State::Unavailable);
-}
-
-#[test]
-fn a_source_nobody_reads_does_not_stall() {
-    let mut monitor = healthy();
-    monitor.asked(SECOND);
-    assert_eq!(monitor.samples(&clean(1), 2 * SECOND), Fate::Credit);
-    assert_eq!(monitor.due(), None);
-    assert_eq!(monitor.elapse(1000 * SECOND), Wake::Nothing);
-}
-
-#[test]
 fn a_lost_source_is_opened_again_and_starts_with_its_test() {
     let mut monitor = healthy();
     monitor.lost(Loss::End, SECOND);
     assert_eq!(monitor.samples(&clean(4096), SECOND), Fate::Drop);
-    let due = monitor.due().unwrap();
-    assert!((SECOND + 80_000_000..=SECOND + 120_000_000).contains(&due));
-    assert_eq!(monitor.elapse(due - 1), Wake::Nothing);
-    assert_eq!(monitor.elapse(due), Wake::Open);
-    monitor.lost(Loss::Io, due);
-    assert!(monitor.due().unwrap() - due >= 160_000_000, "the second wait is longer");
-    monitor.opened(due + SECOND);
+    monitor.lost(Loss::Io, 2 * SECOND);
+    monitor.opened(3 * SECOND);
     assert_eq!((monitor.state(), monitor.cause()), (State::Starting, Some(Cause::Lost(Loss::Io))));
-    assert_eq!(monitor.samples(&clean(1024), due + SECOND), Fate::Discard);
+    assert_eq!(monitor.samples(&clean(1024), 3 * SECOND), Fate::Discard);
     assert_eq!((monitor.state(), monitor.cause()), (State::Healthy, None));
 }

@@ -65,15 +65,3 @@ pub enum Fate {
     /// [`State::Failed`], close it instead.
     Drop,
 }
-
-/// What the passing of time asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Wake {
-    /// Nothing yet.
-    Nothing,
-    /// The source stalled: close it.
-    Close,
-    /// The time to open it again has come; answer with [`Monitor::opened`](super::Monitor::opened) or [`Monitor::lost`](super::Monitor::lost).
-    Open,
-}
