@@ -16,8 +16,9 @@ use server::{
 };
 
 use crate::apply::{ApplyError, apply};
-use crate::checkpoint::{Served, State, Vm};
+use crate::checkpoint::{Condition, Served, State, Vm};
 use crate::clone::CloneWatch;
+use crate::disorder::{Disorder, Disorders};
 use crate::handover::{HandOverError, Recipient, Sockets};
 use crate::places::Places;
 use crate::remains::Remains;
@@ -78,6 +79,7 @@ pub struct Agent {
     changes: Mutex<()>,
     roll: Mutex<Roll>,
     places: Places,
+    disorders: Disorders,
 }
 
 impl Agent {
@@ -87,11 +89,24 @@ impl Agent {
         let sources = SourceLog::start(server.clone()).map_err(|source| StartError::Thread { source })?;
         let (changes, roll, places) = (Mutex::default(), Mutex::default(), Places::default());
         let (config, in_force, remains) = (RwLock::default(), Mutex::default(), Mutex::default());
+        let disorders = Disorders::default();
         let clones = CloneWatch::start(server.clone());
         if let Err(error) = &clones {
             tracing::warn!(%error, "nobody will tell whether this host is cloned");
         }
-        Ok(Self { sources, _clones: clones.ok(), server, config, in_force, remains, changes, roll, places })
+        let clones = clones.ok();
+        Ok(Self {
+            sources,
+            _clones: clones,
+            server,
+            config,
+            in_force,
+            remains,
+            changes,
+            roll,
+            places,
+            disorders,
+        })
     }
 
     /// Pools and classes that were not in the configuration any more, and stayed for the VMs that they had: until
@@ -100,9 +115,17 @@ impl Agent {
         self.kept().remains = Remains::of(remains);
     }
 
-    /// What the next start is to [`recall`](Self::recall).
+    /// What the next start is to [`recall`](Self::recall): of what is in the configuration no more, that which has VMs now.
     pub fn remains(&self) -> NodeConfig {
-        self.kept().remains.config().clone()
+        let mut kept = self.kept();
+        if kept.settled
+            && !kept.remains.is_empty()
+            && let Ok(now) = self.server.snapshot()
+        {
+            let config = self.config();
+            kept.remains = Remains::left(&kept.remains.beside(&config), &config, &now);
+        }
+        kept.remains.config().clone()
     }
 
     /// Puts `config` in force, all of it or nothing. VMs keep their connections, tokens and debts.
@@ -170,17 +193,35 @@ impl Agent {
     /// Attaches a VM of which nobody will tell the next start.
     pub fn adopt(&self, vm: Attach) -> Result<PathBuf, AttachError> {
         let _turn = self.turn();
+        let vm = Attach { class: self.class_of(&vm.pool, vm.class), ..vm };
         let (id, kept) = (vm.id.clone(), Vm::from(&vm));
         let socket = self.server.attach(vm)?;
         self.roll().vms.insert(id, kept);
         Ok(socket)
     }
 
+    /// The class of a VM that may name none: it is the pool's default one now, and stays the VM's whatever becomes the
+    /// default later.
+    pub(crate) fn class_of(&self, pool: &str, named: Option<String>) -> Option<String> {
+        let config = self.config();
+        let default =
+            || config.pools.iter().find(|known| known.name == pool).map(|pool| pool.default_class.clone());
+        named.or_else(default)
+    }
+
+    /// The VMs of a checkpoint. One written by a version that did not keep the class of a VM which names none has it now.
+    fn remembered(&self, mut state: State) -> Roll {
+        for vm in state.vms.values_mut() {
+            vm.class = self.class_of(&vm.pool, vm.class.take());
+        }
+        Roll::of(state)
+    }
+
     /// Attaches the VMs of a checkpoint again and counts on from what they drew; gives those that cannot be, by
     /// id. These stay [`adopted`](Self::adopted), for a start that finds their class again.
     pub fn restore(&self, state: State) -> Vec<(String, AttachError)> {
         let mut roll = self.roll();
-        *roll = Roll::of(state);
+        *roll = self.remembered(state);
         let attach = |(id, vm): (&String, &Vm)| Some((id.clone(), self.server.attach(vm.attach(id)).err()?));
         let failed: Vec<_> = roll.vms.iter().filter_map(attach).collect();
         roll.missing = failed.iter().map(|(id, _)| id.clone()).collect();
@@ -203,7 +244,7 @@ impl Agent {
     /// cannot have one.
     pub fn expect(&self, vms: Vec<Attach>, state: State) -> Result<Vec<(String, AttachError)>, Stopped> {
         let mut roll = self.roll();
-        *roll = Roll::of(state);
+        *roll = self.remembered(state);
         let restored = roll.vms.iter().map(|(id, vm)| vm.attach(id));
         let wanted: BTreeMap<_, _> = restored.chain(vms).map(|vm| (vm.id.clone(), vm)).collect();
         roll.expected = wanted.keys().cloned().collect();
@@ -288,7 +329,7 @@ impl Agent {
         let _turn = self.turn();
         self.server.move_vm(id, class)?;
         if let Some(vm) = self.roll().vms.get_mut(id) {
-            vm.class = Some(class.to_owned()).filter(|class| !class.is_empty());
+            vm.class = self.class_of(&vm.pool, Some(class.to_owned()).filter(|class| !class.is_empty()));
         }
         Ok(())
     }
@@ -314,6 +355,21 @@ impl Agent {
     /// The places that pods asked the scheduler for.
     pub(crate) fn places(&self) -> &Places {
         &self.places
+    }
+
+    /// So many workers before this one hung, and were killed.
+    pub(crate) fn others_hung(&self, times: u64) {
+        self.disorders.hung(times);
+    }
+
+    /// What is new of it is kept on disk, as far as that lets it.
+    pub(crate) fn is_kept_by(&self, checkpoint: Condition) {
+        self.disorders.kept_by(checkpoint);
+    }
+
+    /// What is out of order, and VMs do not notice.
+    pub(crate) fn disorder(&self) -> Disorder {
+        self.disorders.now()
     }
 
     /// The data plane, for what needs no configuration.

@@ -24,10 +24,11 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Starts from the state that was loaded.
-    pub fn start<D: Disk>(checkpoint: Checkpoint<D>, loaded: State) -> io::Result<Self> {
+    /// Starts from the state that was loaded, and lets `agent` tell how the disk is.
+    pub fn start<D: Disk>(checkpoint: Checkpoint<D>, loaded: State, agent: &Agent) -> io::Result<Self> {
         let (last_good, served) = (loaded.last_good.clone(), loaded.served.clone());
         let writer = Writer::start(checkpoint, loaded, server::now)?;
+        agent.is_kept_by(writer.condition());
         Ok(Self { writer, last_good, served, counted: server::now() })
     }
 

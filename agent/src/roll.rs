@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use server::{PoolSnapshot, Snapshot};
+use server::{AttachError, PoolSnapshot, Snapshot};
 
 use crate::checkpoint::{Served, State, Vm};
 
@@ -79,6 +79,19 @@ impl Roll {
         let absent = absent.map(|(id, bytes)| (id.clone(), *bytes));
         let present = snapshot.pools.iter().flat_map(|pool| &pool.vms);
         absent.chain(present.map(|vm| (vm.id.clone(), vm.node.stats.bytes))).collect()
+    }
+}
+
+/// Says which VMs are not served, and when it is tried `again`.
+pub fn lament(failed: impl IntoIterator<Item = (String, AttachError)>, again: &str) {
+    for (vm, error) in failed {
+        let reason = error.reason();
+        tracing::warn!(
+            vm,
+            reason,
+            error = format!("{error}; it is tried again {again}"),
+            "not attached again"
+        );
     }
 }
 

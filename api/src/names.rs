@@ -50,3 +50,28 @@ pub const SOCKET_GROUP: u32 = 107;
 pub fn class_resource(class: &str) -> String {
     format!("{RESOURCE_PREFIX}{class}")
 }
+
+/// What is to be said of a namespace that [`is_namespace`] does not take.
+pub const NAMESPACES: &str = "a namespace has 1 to 63 of a-z, 0-9 and -, and neither begins nor ends with -";
+
+/// Whether Kubernetes takes it for the name of a namespace: a label of RFC 1123.
+pub fn is_namespace(name: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=63).contains(&name.len())
+        && name.bytes().all(inner)
+        && !name.starts_with('-')
+        && !name.ends_with('-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespace_is_a_label() {
+        assert!(["a", "kube-system", "0", &"a".repeat(63)].into_iter().all(is_namespace));
+        for wrong in ["", "-", "-a", "a-", "A", "a.b", "a/b", "ä", &"a".repeat(64)] {
+            assert!(!is_namespace(wrong), "{wrong:?}");
+        }
+    }
+}

@@ -32,7 +32,9 @@ pub(crate) fn run(mut plane: Plane, commands: &Receiver<Command>) {
     let mut left = Left::None;
     loop {
         if plane.held {
+            plane.beat.sleeps(true);
             let Ok(command) = commands.recv() else { return };
+            plane.beat.sleeps(false);
             command(&mut plane, clock::now());
             continue;
         }
@@ -70,7 +72,9 @@ impl Plane {
             let due = self.due();
             self.poll.arm(due).expect("a timer of ours takes any instant");
         }
+        self.beat.sleeps(!busy);
         self.poll.wait(events, busy).expect("epoll waits on descriptors of ours");
+        self.beat.sleeps(false);
         self.counters.wake_ups += u64::from(!busy);
     }
 

@@ -1,26 +1,26 @@
 //! Socket directories and the sockets in them.
 
-use std::fs::{self, DirBuilder, Metadata, Permissions};
+use std::fs::{self, DirBuilder, Permissions};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with,
+    self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, listen, socket_with,
 };
 
 use crate::listen_error::ListenError;
 use crate::listen_tcp;
 use crate::place::{Address, SOCKET};
+use crate::publish::{Inode, bind_and_rename, inode};
 
 const DIRECTORY_MODE: u32 = 0o750;
 const SOCKET_MODE: u32 = 0o660;
 
-/// A socket is bound under this name and then renamed: whoever sees `egd.sock` sees it listening, with its
-/// owner and mode. It is as long as `egd.sock`, so the bound on paths is the same.
+/// A socket is bound under this name and then renamed. It is as long as `egd.sock`, so the bound on paths is the same.
 const TEMPORARY: &str = ".egd.new";
 
 /// Connections that may wait to be accepted. A VM has one; the rest is for tools and reconnects.
@@ -41,11 +41,11 @@ pub(crate) struct Listener {
     socket: OwnedFd,
     address: Address,
     /// Of its file, if it has one.
-    inode: Option<(u64, u64)>,
+    inode: Option<Inode>,
     /// Whether the file's directory goes with it.
     directory_goes: bool,
     /// Its file, while that still is another process's.
-    left: Option<(u64, u64)>,
+    left: Option<Inode>,
 }
 
 /// No file has this device and inode.
@@ -70,7 +70,7 @@ impl Listener {
     fn bind(directory: &Path, path: &Path, owner: Owner, directory_goes: bool) -> Result<Self, ListenError> {
         let file = directory.join(SOCKET);
         refuse_living(&file)?;
-        let (socket, inode) = bind_and_rename(directory, &file, owner)?;
+        let (socket, inode) = bind(&file, owner)?;
         Ok(Self {
             socket,
             address: Address::Unix(path.to_owned()),
@@ -196,29 +196,18 @@ fn connect_to(path: &Path) -> Result<(), Errno> {
     connect(&unix_socket()?, &SocketAddrUnix::new(path)?)
 }
 
-fn bind_and_rename(
-    directory: &Path,
-    path: &Path,
-    owner: Owner,
-) -> Result<(OwnedFd, (u64, u64)), ListenError> {
-    let temporary = directory.join(TEMPORARY);
+fn bind(path: &Path, owner: Owner) -> Result<(OwnedFd, Inode), ListenError> {
     let failed = |source: io::Error| ListenError::BindSocket { path: path.to_owned(), source };
-    // Left by a process that died between bind and rename.
-    let _ = fs::remove_file(&temporary);
-    let socket = bind_at(&temporary).map_err(|errno| failed(errno.into()))?;
-    let publish = || {
-        set_rights(&temporary, SOCKET_MODE, owner)?;
-        let found = fs::symlink_metadata(&temporary).map_err(failed)?;
-        fs::rename(&temporary, path).map_err(failed)?;
-        Ok(inode(&found))
+    let make = |temporary: &Path| {
+        let socket = bind_at(temporary).map_err(|errno| failed(errno.into()))?;
+        set_rights(temporary, SOCKET_MODE, owner).map(|()| socket)
     };
-    let inode = publish().inspect_err(|_| drop(fs::remove_file(&temporary)))?;
-    Ok((socket, inode))
+    bind_and_rename(path, TEMPORARY, make, failed)
 }
 
 fn bind_at(path: &Path) -> Result<OwnedFd, Errno> {
     let socket = unix_socket()?;
-    bind(&socket, &SocketAddrUnix::new(path)?)?;
+    net::bind(&socket, &SocketAddrUnix::new(path)?)?;
     listen(&socket, BACKLOG)?;
     Ok(socket)
 }
@@ -234,8 +223,4 @@ fn set_rights(path: &Path, mode: u32, owner: Owner) -> Result<(), ListenError> {
         Owner { uid, gid } => chown(path, uid, gid),
     });
     set.map_err(|source| ListenError::SetRights { path: path.to_owned(), source })
-}
-
-fn inode(found: &Metadata) -> (u64, u64) {
-    (found.dev(), found.ino())
 }

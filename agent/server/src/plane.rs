@@ -6,6 +6,7 @@ use std::io;
 
 use htb::Tick;
 
+use crate::beat::Beat;
 use crate::connection::{Connection, Fault, Flushed};
 use crate::counters::Counters;
 use crate::due::Due;
@@ -37,6 +38,8 @@ pub(crate) struct Plane {
     pub(crate) state: StateFile,
     /// When to stop at the latest, once draining.
     pub(crate) deadline: Option<Tick>,
+    /// What is seen of it from outside.
+    pub(crate) beat: Beat,
 }
 
 /// Who is to be looked at in this batch or, as far as it did not get there, in the next.
@@ -85,6 +88,7 @@ impl Plane {
             unwanted: Vec::new(),
             state,
             deadline: None,
+            beat: Beat::default(),
         })
     }
 

@@ -1,8 +1,9 @@
 //! The handle by which the rest of the agent talks to the loop.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::net::SocketAddr;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +15,7 @@ use source::{Sources, Supply, SupplyError};
 
 use crate::apply::{self, ApplyError};
 use crate::attach_error::{AttachError, DetachError, MoveError};
+use crate::beat::Beat;
 use crate::clock;
 use crate::estate::{Verdict, VmEstate};
 use crate::event_loop::{self, Command};
@@ -34,7 +36,12 @@ pub fn start(options: Options) -> Result<Server, StartError> {
     let descriptors = Descriptors::within(limits::raise());
     let state = options.state_file.as_deref().map(|path| StateFile::open(path, records(descriptors.vms())));
     let plane = Plane::new(descriptors, state.unwrap_or_default());
-    let plane = Plane { held: options.held, ..plane.map_err(|source| StartError::Poll { source })? };
+    let (beat, seen) = Beat::new()
+        .inspect_err(|error| tracing::warn!(%error, "nobody sees from outside whether the loop sleeps"))
+        .ok()
+        .unzip();
+    let beat = beat.unwrap_or_default();
+    let plane = Plane { held: options.held, beat, ..plane.map_err(|source| StartError::Poll { source })? };
     let bell = plane.poll.bell();
     let (sender, commands) = channel();
     let thread = std::thread::Builder::new()
@@ -43,7 +50,7 @@ pub fn start(options: Options) -> Result<Server, StartError> {
         .map_err(|source| StartError::Thread { source })?;
     let sources = Sources::new(options.allowed.clone(), || clock::now().0);
     let (applying, thread) = (Mutex::default(), Mutex::new(Some(thread)));
-    let inner = Inner { options, commands: Some(sender), bell, applying, sources, thread };
+    let inner = Inner { options, commands: Some(sender), bell, applying, sources, seen, thread };
     Ok(Server { inner: Arc::new(inner) })
 }
 
@@ -69,6 +76,8 @@ struct Inner {
     applying: Mutex<()>,
     /// Ends after the loop, whose supplies they fill.
     sources: Sources,
+    /// Where it is seen whether the loop sleeps.
+    seen: Option<File>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -247,6 +256,12 @@ impl Server {
     /// Whether the loop still takes turns. It waits for one, for as long as that takes.
     pub fn answers(&self) -> bool {
         self.call(|_, _| ()).is_ok()
+    }
+
+    /// A file whose one byte is [`ASLEEP`](crate::ASLEEP) while the loop waits for something to do, for whoever wants to
+    /// know that without waking it.
+    pub fn seen(&self) -> Option<BorrowedFd<'_>> {
+        self.inner.seen.as_ref().map(AsFd::as_fd)
     }
 
     /// Begins to stop: accepts nobody, closes each connection once nothing is owed on it, and all that are left

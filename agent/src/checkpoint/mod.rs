@@ -23,8 +23,8 @@
 //! let vm = Vm { namespace: "shop".into(), pool: "default".into(), ..Vm::default() };
 //! state.vms.insert("web-1".into(), vm);
 //! writer.note(state.clone()); // returns at once; on disk some milliseconds later
-//! if let Some(refused) = writer.unwritable() {
-//!     println!("CheckpointWritable=False ({}): {}", refused.reason, refused.sentence);
+//! if let Some(refused) = writer.condition().unwritable() {
+//!     println!("{}: {}", refused.reason, refused.sentence);
 //! }
 //! writer.stop(); // writes what is new, now
 //!
@@ -53,4 +53,4 @@ pub use saver::{Advice, Saver};
 pub(crate) use slots::SLOTS;
 pub use slots::{Checkpoint, Loaded, Saved};
 pub use state::{Client, LastGood, Served, Specs, State, Vm};
-pub use writer::{CONDITION, Unwritable, Writer};
+pub use writer::{Condition, Unwritable, Writer};

@@ -62,7 +62,7 @@ pub struct Vm {
     pub namespace: String,
     /// The pool it draws from.
     pub pool: String,
-    /// The class it is in; `None` is the pool's default class.
+    /// The class it is in; `None`, in what a version before wrote, is the pool's default class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,
     /// Who is at the other end of its socket.

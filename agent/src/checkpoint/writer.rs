@@ -13,10 +13,7 @@ use super::saver::{Advice, Saver};
 use super::slots::Checkpoint;
 use super::state::State;
 
-/// The condition that [`Writer::unwritable`] speaks of.
-pub const CONDITION: &str = "CheckpointWritable";
-
-/// `CheckpointWritable=False`: what is new is in memory only, and a restart would not know of it.
+/// What is new is in memory only, and a restart would not know of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unwritable {
     /// Why, in one word.
@@ -32,6 +29,17 @@ impl From<&SaveError> for Unwritable {
             error.remedy()
         );
         Self { reason: error.reason(), sentence }
+    }
+}
+
+/// How the disk of a [`Writer`] is, also after that has ended.
+#[derive(Clone, Debug)]
+pub struct Condition(Arc<Shared>);
+
+impl Condition {
+    /// Why the last write failed; `None` while writes succeed.
+    pub fn unwritable(&self) -> Option<Unwritable> {
+        self.0.desk().unwritable.clone()
     }
 }
 
@@ -77,15 +85,15 @@ impl Writer {
         self.shared.bell.notify_one();
     }
 
-    /// Why the last write failed; `None` while writes succeed.
-    pub fn unwritable(&self) -> Option<Unwritable> {
-        self.shared.desk().unwritable.clone()
+    /// How the disk is, for whoever wants to know it now and then.
+    pub fn condition(&self) -> Condition {
+        Condition(Arc::clone(&self.shared))
     }
 
     /// Writes what is new, once, and ends. Waits for the disk; says why what is new is not on it.
     pub fn stop(mut self) -> Option<Unwritable> {
         self.end();
-        self.unwritable()
+        self.condition().unwritable()
     }
 
     fn end(&mut self) {

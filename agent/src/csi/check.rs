@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use api::names::{CLASS_ANNOTATION, CLIENT_ATTRIBUTE, POOL_ANNOTATION};
+use api::names::{CLASS_ANNOTATION, CLIENT_ATTRIBUTE, POOL_ANNOTATION, is_namespace};
 
 use super::record::{PodClient, Record};
 use super::request::{Access, Capability, Publish, Unpublish};
@@ -114,7 +114,7 @@ pub(crate) fn publish(asked: &Publish, pods: &Path) -> Result<Record, RequestErr
         let (of, uid) = (target.uid().to_owned(), uid.to_owned());
         return Err(RequestError::ForeignTarget { target: target.to_string(), of, uid });
     }
-    let namespace = pod_info(asked, "csi.storage.k8s.io/pod.namespace", is_label)?;
+    let namespace = pod_info(asked, "csi.storage.k8s.io/pod.namespace", is_namespace)?;
     let pod = pod_info(asked, "csi.storage.k8s.io/pod.name", is_subdomain)?;
     let (pool, class, client) = attributes(&asked.context)?;
     let place = client.asks_for(class.as_deref());
@@ -128,6 +128,7 @@ pub(crate) fn publish(asked: &Publish, pods: &Path) -> Result<Record, RequestErr
         class,
         client,
         cut: false,
+        by_default: None,
         place,
     })
 }
@@ -226,11 +227,6 @@ fn read_client(value: &str) -> Result<PodClient, RequestError> {
             expected: "it is qemu or egd",
         }),
     }
-}
-
-/// As Kubernetes names a namespace.
-fn is_label(name: &str) -> bool {
-    name.len() <= 63 && !name.contains('.') && is_subdomain(name)
 }
 
 /// As Kubernetes names a pod, and we a pool.

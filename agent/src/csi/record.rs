@@ -21,9 +21,12 @@ pub(crate) struct Record {
     pub(crate) volume: String,
     /// The pool it draws from.
     pub(crate) pool: String,
-    /// The class it is in now; `None` is the pool's default class.
+    /// The class that was named for it, by its pod or by who moved it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) class: Option<String>,
+    /// Where none was: what was the pool's default class then. It stays in that, whatever becomes the default later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) by_default: Option<String>,
     /// Who is in the pod.
     pub(crate) client: PodClient,
     /// Somebody has cut it off: it has no socket for the rest of its life.
@@ -70,7 +73,7 @@ impl Record {
             id: self.uid.clone(),
             namespace: self.namespace.clone(),
             pool: self.pool.clone(),
-            class: self.class.clone(),
+            class: self.class.clone().or_else(|| self.by_default.clone()),
             client: match self.client {
                 PodClient::Qemu => Client::Qemu,
                 PodClient::Egd => Client::Egd,
@@ -80,7 +83,8 @@ impl Record {
 
     /// Whether the same pod asks for the same once more. What was done to it since is no difference.
     pub(crate) fn is_again(&self, asked: &Self) -> bool {
-        let as_asked = |record: &Self| Self { class: None, cut: false, place: None, ..record.clone() };
+        let as_asked =
+            |record: &Self| Self { class: None, by_default: None, cut: false, place: None, ..record.clone() };
         as_asked(self) == as_asked(asked)
     }
 }

@@ -59,7 +59,7 @@ pub enum CsiError {
         source: io::Error,
     },
     /// A socket could not be made.
-    #[error(transparent)]
+    #[error("--kubelet-dir: {0}")]
     Socket(SocketError),
     /// The thread or its runtime could not be set up.
     #[error("the thread that answers the kubelet cannot be set up: {0}")]

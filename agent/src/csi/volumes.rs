@@ -124,12 +124,21 @@ impl Volumes {
     /// A VM is in another class from now on, also after a restart.
     pub fn moved(&self, uid: &str, class: &str) {
         let class = Some(class.to_owned()).filter(|class| !class.is_empty());
-        self.change(uid, |record| record.class = class);
+        self.change(uid, |record| {
+            record.class = class;
+            self.settle_class(record);
+        });
     }
 
     /// A VM has been cut off, and stays so until its pod ends.
     pub fn cut(&self, uid: &str) {
         self.change(uid, |record| record.cut = true);
+    }
+
+    /// A VM for which no class is named is in the default one of now, also when that is not the default any more.
+    fn settle_class(&self, record: &mut Record) {
+        let none = record.class.is_none();
+        record.by_default = none.then(|| self.agent.class_of(&record.pool, None)).flatten();
     }
 
     /// Keeps what was done to a VM, also over a restart. One that is no volume's is kept elsewhere.
@@ -144,7 +153,7 @@ impl Volumes {
     }
 
     pub(crate) fn publish(&self, asked: &Publish) -> Result<(), PublishError> {
-        let record = check::publish(asked, self.pods.path())?;
+        let mut record = check::publish(asked, self.pods.path())?;
         let mut book = self.book();
         if self.has_left() {
             return Err(PublishError::Attach(AttachError::Stopping));
@@ -156,6 +165,7 @@ impl Volumes {
             }
             Step::New => {
                 self.expect()?;
+                self.settle_class(&mut record);
                 self.begin(&record)?;
                 book.insert(record);
                 drop(book);

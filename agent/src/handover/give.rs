@@ -45,7 +45,7 @@ pub fn give<R: Recipient>(
         Err(error) => error,
     };
     tell(error);
-    match keep_on(state_dir) {
+    match keep_on(agent, state_dir) {
         Ok(mut kept) => {
             if let Some(last_good) = last_good {
                 kept.hold(last_good);
@@ -68,7 +68,7 @@ fn tell(error: HandOverError) {
     }
 }
 
-fn keep_on(state_dir: &Path) -> io::Result<Keeper> {
+fn keep_on(agent: &Agent, state_dir: &Path) -> io::Result<Keeper> {
     let (checkpoint, found) = Checkpoint::open(HostDisk::new(state_dir));
-    Keeper::start(checkpoint, found.state)
+    Keeper::start(checkpoint, found.state, agent)
 }

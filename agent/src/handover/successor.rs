@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Sender};
 use std::thread;
@@ -13,12 +13,14 @@ use prost::Message as _;
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, listen, socket_with,
 };
-use server::VmEstate;
+use server::{Inode, VmEstate, bind_and_rename, inode};
 
 use super::channel::{BODY, Channel, DESCRIPTORS, Kind};
 use super::wire::{self, Sockets};
 use super::{Birth, HandOverError, Heir, OLDEST, Recipient, VERSION};
 
+/// The socket's name in the run directory.
+pub(super) const DOOR: &str = "handover.sock";
 /// For its owner alone: who may speak here gets every socket there is.
 const MODE: u32 = 0o600;
 /// How long a stranger may take to say what it wants.
@@ -32,7 +34,7 @@ const TAKE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Door {
     path: PathBuf,
-    inode: (u64, u64),
+    inode: Inode,
 }
 
 /// A process that wants to take over from this one.
@@ -46,6 +48,20 @@ pub struct Successor {
 }
 
 impl Door {
+    /// As [`open`](Self::open), in the run directory. Without one a daemon serves as well, and a planned restart costs its
+    /// connections; that is said.
+    pub fn in_run_dir(
+        run_dir: &Path,
+        birth: Option<Birth>,
+        meet: impl Fn(Successor) + Send + 'static,
+    ) -> Option<Self> {
+        let path = run_dir.join(DOOR);
+        let failed = |error: &io::Error| {
+            tracing::warn!(path = %path.display(), %error, "nobody can take over from this process");
+        };
+        Self::open(&path, birth, meet).inspect_err(failed).ok()
+    }
+
     /// Listens at `path`, whoever was there before, and hands each successor that comes to `meet`: one after the other.
     /// `birth` is our pod's, if we are in one; no older one is let in.
     pub fn open(
@@ -53,16 +69,9 @@ impl Door {
         birth: Option<Birth>,
         meet: impl Fn(Successor) + Send + 'static,
     ) -> io::Result<Self> {
-        let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
-        let temporary = path.with_file_name(".handover.n");
-        let _ = fs::remove_file(&temporary);
-        bind(&socket, &SocketAddrUnix::new(&temporary)?)?;
-        fs::set_permissions(&temporary, fs::Permissions::from_mode(MODE))?;
-        listen(&socket, 1)?;
-        let found = fs::symlink_metadata(&temporary)?;
-        fs::rename(&temporary, path)?;
+        let (socket, inode) = bind_and_rename(path, ".handover.n", bind_at, |error| error)?;
         thread::Builder::new().name("hand-over".to_owned()).spawn(move || answer(&socket, birth, &meet))?;
-        Ok(Self { path: path.to_owned(), inode: (found.dev(), found.ino()) })
+        Ok(Self { path: path.to_owned(), inode })
     }
 }
 
@@ -77,12 +86,20 @@ impl Door {
 
 impl Drop for Door {
     fn drop(&mut self) {
-        let own = |found: fs::Metadata| (found.dev(), found.ino()) == self.inode;
+        let own = |found: fs::Metadata| inode(&found) == self.inode;
         if fs::symlink_metadata(&self.path).is_ok_and(own) {
             // A file that nobody listens at is in nobody's way.
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+fn bind_at(path: &Path) -> io::Result<OwnedFd> {
+    let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+    bind(&socket, &SocketAddrUnix::new(path)?)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(MODE))?;
+    listen(&socket, 1)?;
+    Ok(socket)
 }
 
 fn answer(socket: &OwnedFd, birth: Option<Birth>, meet: &impl Fn(Successor)) {

@@ -1,5 +1,6 @@
 //! Refusals as gRPC codes, each with its sentence.
 
+use api::names::{NAMESPACES, is_namespace};
 use delivery::{NodeConfig, PoolConfig};
 use htb::pool::AttachError as Admission;
 use server::{AttachError, DetachError, MoveError};
@@ -7,11 +8,7 @@ use tonic::{Code, Status};
 
 /// A daemon remembers the namespaces it met, so they are what Kubernetes takes for one.
 pub(super) fn namespace(name: &str) -> Result<(), Status> {
-    let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if (1..=63).contains(&name.len()) && name.bytes().all(letter) {
-        return Ok(());
-    }
-    Err(Status::invalid_argument("a namespace has 1 to 63 of a-z, 0-9 and -"))
+    if is_namespace(name) { Ok(()) } else { Err(Status::invalid_argument(NAMESPACES)) }
 }
 
 pub(super) fn attach(error: &AttachError) -> Status {

@@ -1,14 +1,15 @@
 //! The socket on which a daemon is asked.
 
-use std::fs::{self, Metadata, Permissions};
+use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use server::{Inode, bind_and_rename, inode};
 use tokio::runtime::Builder;
 
 use crate::handover::Bound;
@@ -23,7 +24,7 @@ pub const OWNER_ONLY: u32 = 0o600;
 pub enum SocketError {
     /// The kernel takes no longer path.
     #[error(
-        "socket path {path} has {length} bytes, and the kernel takes at most 107; choose a shorter run directory",
+        "socket path {path} has {length} bytes, and the kernel takes at most 107; choose a shorter directory",
         path = path.display()
     )]
     TooLong {
@@ -74,7 +75,7 @@ impl SocketError {
 pub struct ApiSocket {
     listener: UnixListener,
     path: PathBuf,
-    inode: (u64, u64),
+    inode: Inode,
 }
 
 impl ApiSocket {
@@ -86,7 +87,7 @@ impl ApiSocket {
             return Err(SocketError::TooLong { path: path.to_owned(), length });
         }
         vacant(path)?;
-        bind_and_rename(path, mode).map_err(|source| SocketError::Bind { path: path.to_owned(), source })
+        bind(path, mode)
     }
 
     /// Goes on with the listener of the process before, unless there is none, or its path leads elsewhere by now. Then
@@ -101,7 +102,7 @@ impl ApiSocket {
             }
             return Ok(Self { listener: socket.into(), path: path.to_owned(), inode: file });
         }
-        bind_and_rename(path, mode).map_err(|source| SocketError::Bind { path: path.to_owned(), source })
+        bind(path, mode)
     }
 
     /// The socket once more, for a successor, and its file.
@@ -172,29 +173,23 @@ fn listener(stream: &UnixStream) -> Option<Pid> {
     Pid::from_raw(peer.pid()?)
 }
 
-/// Whoever sees the socket sees it listening, with its mode. The temporary name is no longer than `api.sock`.
-fn bind_and_rename(path: &Path, mode: u32) -> io::Result<ApiSocket> {
-    let temporary = path.with_file_name(".api.new");
-    let _ = fs::remove_file(&temporary);
-    let listener = UnixListener::bind(&temporary)?;
-    let publish = || {
+/// The temporary name is no longer than `api.sock`.
+fn bind(path: &Path, mode: u32) -> Result<ApiSocket, SocketError> {
+    let make = |temporary: &Path| {
+        let listener = UnixListener::bind(temporary)?;
         listener.set_nonblocking(true)?;
-        fs::set_permissions(&temporary, Permissions::from_mode(mode))?;
-        let found = fs::symlink_metadata(&temporary)?;
-        fs::rename(&temporary, path)?;
-        Ok(inode(&found))
+        fs::set_permissions(temporary, Permissions::from_mode(mode)).map(|()| listener)
     };
-    let inode = publish().inspect_err(|_: &io::Error| drop(fs::remove_file(&temporary)))?;
+    let bound = bind_and_rename(path, ".api.new", make, |error| error);
+    let (listener, inode) = bound.map_err(|source| SocketError::Bind { path: path.to_owned(), source })?;
     Ok(ApiSocket { listener, path: path.to_owned(), inode })
-}
-
-fn inode(found: &Metadata) -> (u64, u64) {
-    (found.dev(), found.ino())
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::os::unix::fs::MetadataExt;
+
     use super::*;
 
     #[test]

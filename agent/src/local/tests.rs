@@ -144,7 +144,7 @@ fn refusals_have_codes_that_a_program_can_tell_apart() {
 #[test]
 fn what_is_no_namespace_is_not_remembered() {
     assert!(["default", "kube-system", "0"].iter().all(|name| refusal::namespace(name).is_ok()));
-    for name in ["", "A", "a/b", &"a".repeat(64)] {
+    for name in ["", "A", "a/b", "-a", "a-", &"a".repeat(64)] {
         assert_eq!(refusal::namespace(name).unwrap_err().code(), Code::InvalidArgument, "{name:?}");
     }
 }

@@ -98,4 +98,8 @@ families! {
     CONFIGS "configs_applied" Counter &[], "Configurations put in force since the start";
     WENT_BACK "config_went_back" Counter &[], "Configurations among these that were older than what they replaced: after a \
         minute in which nothing else was on offer, as when a cluster is restored";
+    WRITABLE "checkpoint_writable" Gauge &[], "1 while what a restart must know can be written to the state directory; \
+        the log says why it cannot. VMs are served either way";
+    HANGS "worker_hangs" Counter &[], "How often the worker stood still and was killed, so that the next one serves: \
+        each is a mistake of ours";
 }

@@ -136,8 +136,8 @@ async fn metrics(scraped: &Scraped) -> Page {
 fn scrape(agent: &Agent) -> Option<String> {
     let (snapshot, sources, config) =
         (agent.server().snapshot().ok()?, agent.server().sources(), agent.config());
-    let in_force = agent.in_force();
-    let sight = Sight { snapshot: &snapshot, sources: &sources, config: &config, in_force: &in_force };
+    let (in_force, disorder) = (&agent.in_force(), &agent.disorder());
+    let sight = Sight { snapshot: &snapshot, sources: &sources, config: &config, in_force, disorder };
     text::encode(samples(&sight)).ok()
 }
 

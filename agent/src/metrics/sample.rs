@@ -8,6 +8,7 @@ use server::{
 
 use super::family::{self as is, Family};
 use crate::agent::InForce;
+use crate::disorder::Disorder;
 use crate::local::sources;
 
 /// A VM that has waited for longer has a series of its own.
@@ -41,6 +42,7 @@ pub(super) struct Sight<'a> {
     pub(super) sources: &'a SourcesSnapshot,
     pub(super) config: &'a NodeConfig,
     pub(super) in_force: &'a InForce,
+    pub(super) disorder: &'a Disorder,
 }
 
 /// Samples in the making.
@@ -82,6 +84,8 @@ pub(super) fn samples(sight: &Sight<'_>) -> Vec<Sample> {
     }
     samples.count(&is::CONFIGS, &[], sight.in_force.applied);
     samples.count(&is::WENT_BACK, &[], sight.in_force.went_back);
+    samples.level(&is::WRITABLE, &[], truth(sight.disorder.unwritable.is_none()));
+    samples.count(&is::HANGS, &[], sight.disorder.hangs);
     // Of kinds that only a newer peer knows there is no name.
     let named = |kind: &Kind| [Kind::POOLS, Kind::CLASSES, Kind::NAMESPACES, Kind::NODES].contains(kind);
     for (kind, newest) in sight.in_force.version.seen().filter(|(kind, _)| named(kind)) {

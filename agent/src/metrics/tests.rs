@@ -17,6 +17,8 @@ use server::{
 use super::sample::{Sight, samples};
 use super::{Endpoint, FAMILIES, Family, Kind, Metrics, text};
 use crate::agent::{Agent, InForce};
+use crate::checkpoint::Unwritable;
+use crate::disorder::Disorder;
 
 const NOW: Tick = Tick(100_000_000_000);
 
@@ -89,7 +91,12 @@ fn scraped(snapshot: &Snapshot) -> String {
     let (sources, config) = (SourcesSnapshot { now: NOW, pools: vec![] }, NodeConfig::default());
     let version = Version::from_iter([(Kinds::POOLS, 1_234), (Kinds(99), 7)]);
     let in_force = InForce { age: Some(2_500_000_000), applied: 3, went_back: 1, version };
-    let sight = Sight { snapshot, sources: &sources, config: &config, in_force: &in_force };
+    let disorder = Disorder {
+        hangs: 2,
+        unwritable: Some(Unwritable { reason: "DiskFull", sentence: "no room".to_owned() }),
+    };
+    let sight =
+        Sight { snapshot, sources: &sources, config: &config, in_force: &in_force, disorder: &disorder };
     text::encode(samples(&sight)).unwrap()
 }
 
@@ -124,6 +131,8 @@ fn a_scrape_says_what_the_snapshot_says() {
         ("entropool_config_age_seconds", "2.5"),
         ("entropool_configs_applied_total", "3"),
         ("entropool_config_went_back_total", "1"),
+        ("entropool_checkpoint_writable", "0.0"),
+        ("entropool_worker_hangs_total", "2"),
         ("entropool_config_version{kind=\"pools\"}", "1234.0"),
     ] {
         assert_eq!(series(&text, name), Some(value), "{name} in\n{text}");

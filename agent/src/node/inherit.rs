@@ -1,5 +1,6 @@
 //! A planned restart, from both sides: taking over from an agent that serves, and handing over to one that will.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -10,7 +11,7 @@ use server::Place;
 use super::args::Args;
 use super::events::{Event, Events};
 use super::live::Node;
-use super::memory::{Memory, held};
+use super::memory::{AGAIN, Memory, held};
 use super::pods::Pods;
 use super::start::{Begun, options};
 use crate::agent::Agent;
@@ -20,6 +21,7 @@ use crate::handover::{Before, Door, Heir, Relieved, Sockets, Successor, Taken, W
 use crate::keeper::Keeper;
 use crate::local::{ApiSocket, OWNER_ONLY};
 use crate::metrics::Metrics;
+use crate::roll::lament;
 use crate::subscribe::Subscription;
 
 /// Begins with what another agent leaves. If it fails, that one goes on.
@@ -35,12 +37,15 @@ pub(super) fn begin(
         memory.try_serve(&agent).context("what the running agent serves cannot be served by this one")?;
     let mut pods = Pods::open(args, &agent, events)?;
     let vms = pods.iter().flat_map(Pods::wanted).collect::<Vec<_>>();
+    let pod_vms: BTreeSet<_> = vms.iter().map(|vm| vm.id.clone()).collect();
     let places = vms.iter().map(|vm| (vm.id.clone(), Place::Elsewhere)).collect();
     let wanted = Wanted { vms, restorable: memory.restorable(), places };
 
     let Taken { sockets, lost, without, relieved } = before.take(&agent, wanted, Ok)?;
 
-    Memory::lament(lost);
+    let (of_pods, of_host): (Vec<_>, Vec<_>) = lost.into_iter().partition(|(vm, _)| pod_vms.contains(vm));
+    lament(of_pods, "with each configuration, until its pod ends");
+    lament(of_host, AGAIN);
     let Sockets { api, registration, driver } = sockets;
     let listening = ApiSocket::go_on(&directories.run.join("api.sock"), api, OWNER_ONLY)?;
     for vm in without {
@@ -52,7 +57,7 @@ pub(super) fn begin(
         pods.go_on((driver, registration))?;
     }
     let metrics = args.metrics.map(|address| Metrics::inherit(address, Arc::clone(&agent))).transpose()?;
-    let keeper = memory.keep().context("the checkpoint's thread cannot be started")?;
+    let keeper = memory.keep(&agent).context("the checkpoint's thread cannot be started")?;
     Ok(Begun { agent, held, keeper, listening, metrics, pods, relieved: Some(relieved) })
 }
 

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use delivery::NodeConfig;
-use server::AttachError;
 
 use crate::agent::Agent;
 use crate::checkpoint::{Checkpoint, HostDisk, LastGood, State};
 use crate::keeper::{Keeper, recall};
+use crate::roll::lament;
 use crate::subscribe::Held;
+
+/// When a VM of the host itself is tried again that could not be attached.
+pub(super) const AGAIN: &str = "with each configuration, and `entropool detach` forgets it";
 
 /// A checkpoint as it was found.
 pub(super) struct Memory {
@@ -57,22 +60,12 @@ impl Memory {
 
     /// Attaches the VMs again that were attached at run time.
     pub(super) fn restore(&self, agent: &Agent) {
-        Self::lament(agent.restore(self.restorable()));
-    }
-
-    /// Says which VMs are not served, and what becomes of them.
-    pub(super) fn lament(failed: Vec<(String, AttachError)>) {
-        for (vm, error) in failed {
-            let reason = error.reason();
-            let remedy =
-                format!("it is tried again with each configuration; `entropool detach {vm}` forgets it");
-            tracing::warn!(vm, reason, error = format!("{error}; {remedy}"), "not attached again");
-        }
+        lament(agent.restore(self.restorable()), AGAIN);
     }
 
     /// Goes on keeping what it knows.
-    pub(super) fn keep(self) -> std::io::Result<Keeper> {
-        Keeper::start(self.checkpoint, self.loaded)
+    pub(super) fn keep(self, agent: &Agent) -> std::io::Result<Keeper> {
+        Keeper::start(self.checkpoint, self.loaded, agent)
     }
 }
 

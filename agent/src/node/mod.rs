@@ -54,7 +54,7 @@ fn serve(args: &Args, worker: &Worker) -> Result<()> {
     server::make_room();
     let (events, heard) = events::channel();
     let mut node = start::start(args, worker.is_successor(), &events)?;
-    worker.serves();
+    worker.serves(&node.agent);
     node.relieve();
     match node.follow(&heard) {
         End::Signal(signal) => {

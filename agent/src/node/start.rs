@@ -83,7 +83,7 @@ fn begin(args: &Args, directories: &Directories, events: &Events) -> Result<Begu
     }
     pods.iter_mut().try_for_each(Pods::serve)?;
     let metrics = endpoint.map(|endpoint| Metrics::serve(endpoint, Arc::clone(&agent))).transpose()?;
-    let keeper = memory.keep().context("the checkpoint's thread cannot be started")?;
+    let keeper = memory.keep(&agent).context("the checkpoint's thread cannot be started")?;
     Ok(Begun { agent, held, keeper, listening, metrics, pods, relieved: None })
 }
 
@@ -95,7 +95,8 @@ fn serve(
     events: &Events,
 ) -> Result<Node> {
     let Begun { agent, held, keeper, listening, metrics, pods, relieved } = begun;
-    let door = door(directories, birth, events.clone());
+    let knocks = events.clone();
+    let door = Door::in_run_dir(&directories.run, birth, move |successor| knocks.hand_over(successor));
     let api = LocalApi::serve(listening, args.local, Arc::clone(&agent), Arc::new(events.clone()))?;
     let target = args.target();
     tracing::info!(
@@ -120,14 +121,4 @@ fn serve(
         relieved,
         door,
     })
-}
-
-/// Without one the agent serves as well, and a planned restart costs its connections.
-fn door(directories: &Directories, birth: Option<Birth>, events: Events) -> Option<Door> {
-    let path = directories.run.join("handover.sock");
-    let door = Door::open(&path, birth, move |successor| events.hand_over(successor));
-    let failed = |error: &std::io::Error| {
-        tracing::warn!(path = %path.display(), %error, "nobody can take over from this agent");
-    };
-    door.inspect_err(failed).ok()
 }

@@ -220,6 +220,7 @@ impl Drive {
             &sources,
             &self.agent.config(),
             &self.status.get(),
+            &self.agent.disorder(),
         );
         if let Some(report) = self.reporter.report(now(), &node) {
             self.send(FromAgent::Report(report));

@@ -11,6 +11,8 @@ use source::health::State;
 use source::{PoolStatus, SourceStatus};
 
 use super::status::Subscribed;
+use crate::checkpoint::Unwritable;
+use crate::disorder::Disorder;
 
 /// Everything there is to report; `places` are those that pods asked the scheduler for.
 pub(super) fn standing(
@@ -19,16 +21,17 @@ pub(super) fn standing(
     sources: &SourcesSnapshot,
     config: &NodeConfig,
     subscribed: &Subscribed,
+    disorder: &Disorder,
 ) -> NodeState {
     NodeState {
-        agent: agent(subscribed),
+        agent: agent(subscribed, disorder),
         vms: snapshot.pools.iter().flat_map(|pool| vms(pool, places, config)).collect(),
         usage: snapshot.pools.iter().flat_map(usage).collect(),
         supplies: supplies(config, sources),
     }
 }
 
-fn agent(subscribed: &Subscribed) -> AgentState {
+fn agent(subscribed: &Subscribed, disorder: &Disorder) -> AgentState {
     let mut state = AgentState { ready: true, ..AgentState::default() };
     if subscribed.went_back > 0 {
         let condition = Condition {
@@ -40,6 +43,10 @@ fn agent(subscribed: &Subscribed) -> AgentState {
             ),
         };
         state.conditions.insert("WentBack".to_owned(), condition);
+    }
+    if let Some(Unwritable { reason, sentence }) = &disorder.unwritable {
+        let condition = Condition { status: true, reason: (*reason).to_owned(), message: sentence.clone() };
+        state.conditions.insert("CheckpointUnwritable".to_owned(), condition);
     }
     state
 }

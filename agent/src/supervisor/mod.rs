@@ -1,7 +1,8 @@
 //! The first process of a daemon: it starts the one that works, and starts it again when that dies.
 //!
 //! A kubelet or a service manager would, too, but each time later; a guest that reads meanwhile waits. What can go
-//! wrong in here is little, so little is in here: no configuration, no socket, no thread.
+//! wrong in here is little, so little is in here: no configuration, no socket, no thread. It also sees to it that a worker
+//! which serves goes on doing so: one whose event loop stands still is killed, so that the next one serves.
 //!
 //! | signal | what it does |
 //! |---|---|
@@ -11,6 +12,10 @@
 mod life;
 mod passed;
 mod program;
+mod sight;
+mod signals;
+mod watch;
+mod way;
 mod worker;
 
 use std::future::{pending, poll_fn};
@@ -23,15 +28,16 @@ use std::task::Poll;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::process::{Pid, WaitOptions, WaitStatus, getpid, kill_process, wait};
-use tokio::io::{AsyncRead, ReadBuf};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process, wait};
 use tokio::net::UnixStream;
 use tokio::runtime::Builder;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Sleep, sleep};
 
 use self::life::{End, Id, Life, Step};
 use self::program::Program;
+use self::signals::Signals;
+use self::watch::Act;
+use self::way::{News, Way};
 
 pub use life::Afterwards;
 pub use passed::Passed;
@@ -39,6 +45,10 @@ pub use worker::Worker;
 
 /// What a worker writes when it serves.
 const SERVES: u8 = b'S';
+/// What it writes when its loop has answered; the first time behind [`SERVES`], to say that it can be asked.
+const ANSWERS: u8 = b'A';
+/// What a supervisor writes to ask it.
+const ASKED: u8 = b'?';
 /// Before the next attempt when the system gives no process.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -59,8 +69,10 @@ struct Supervisor {
     program: Program,
     life: Life,
     signals: Signals,
-    /// The way from each worker that has said nothing yet.
-    silent: Vec<(Id, UnixStream)>,
+    /// The way to each worker.
+    ways: Vec<Way>,
+    /// How many had to be killed so far because they hung.
+    hangs: u64,
     /// When the next worker is started, if one is to be.
     pause: Option<Pin<Box<Sleep>>>,
 }
@@ -69,21 +81,21 @@ struct Supervisor {
 #[derive(Clone, Copy)]
 enum Event {
     /// A signal for the workers.
-    Signal(rustix::process::Signal),
+    Signal(Signal),
     /// A successor is wanted.
     Succeed,
     /// Some child has ended.
     Child,
-    /// A worker has said something, or never will.
-    Heard(Id, bool),
+    /// There is something about a worker.
+    News(Id, News),
     /// The pause is over.
     Due,
 }
 
 impl Supervisor {
     fn new(program: Program, afterwards: Afterwards) -> io::Result<Self> {
-        let (life, silent) = (Life::new(afterwards), Vec::new());
-        Ok(Self { program, life, signals: Signals::new()?, silent, pause: None })
+        let (life, ways, hangs) = (Life::new(afterwards), Vec::new(), 0);
+        Ok(Self { program, life, signals: Signals::new()?, ways, hangs, pause: None })
     }
 
     async fn run(mut self, passed: Vec<Passed>) -> io::Result<u8> {
@@ -105,10 +117,10 @@ impl Supervisor {
     }
 
     async fn event(&mut self) -> Event {
-        let Self { signals, silent, pause, .. } = self;
+        let Self { signals, ways, pause, .. } = self;
         tokio::select! {
             event = signals.next() => event,
-            (id, serves) = hear(silent) => Event::Heard(id, serves),
+            (id, news) = hear(ways) => Event::News(id, news),
             () = due(pause) => Event::Due,
         }
     }
@@ -125,9 +137,14 @@ impl Supervisor {
             }
             Event::Succeed => vec![self.life.succeed()],
             Event::Child => self.reap()?,
-            Event::Heard(id, serves) => {
-                self.silent.retain(|(silent, _)| *silent != id);
-                if serves { vec![self.life.served(id)] } else { Vec::new() }
+            Event::News(id, News::Serves) => vec![self.life.served(id)],
+            Event::News(id, News::Closed) => {
+                self.ways.retain(|way| way.id != id);
+                Vec::new()
+            }
+            Event::News(id, News::Due) => {
+                self.look(id);
+                Vec::new()
             }
             Event::Due => {
                 self.pause = None;
@@ -165,10 +182,32 @@ impl Supervisor {
 
     /// What a worker said before it died counts, though its death was heard first.
     fn catch_up(&mut self, id: Id) {
-        if let Some(at) = self.silent.iter().position(|(silent, _)| *silent == id) {
-            let (_, way) = self.silent.swap_remove(at);
-            if matches!(way.try_read(&mut [0]), Ok(1)) {
-                let _ = self.life.served(id);
+        if let Some(at) = self.ways.iter().position(|way| way.id == id)
+            && self.ways.swap_remove(at).had_served()
+        {
+            let _ = self.life.served(id);
+        }
+    }
+
+    /// Sees whether a worker still does what it is there for.
+    fn look(&mut self, id: Id) {
+        let Some(way) = self.ways.iter_mut().find(|way| way.id == id) else { return };
+        match way.look() {
+            Act::Wait | Act::Ask => {}
+            Act::Spare => tracing::warn!(
+                worker = id,
+                reason = "WorkerHangs",
+                "the worker serves nobody, and somebody debugs it: it is left alone"
+            ),
+            Act::Kill => {
+                tracing::error!(
+                    worker = id,
+                    reason = "WorkerHangs",
+                    "the worker serves nobody and is killed"
+                );
+                self.hangs += 1;
+                // What it left in memory is a secret, and a core would be a copy of it: no signal that makes one.
+                let _ = Pid::from_raw(id).map(|pid| kill_process(pid, Signal::KILL));
             }
         }
     }
@@ -187,25 +226,23 @@ impl Supervisor {
         ours.set_nonblocking(true)?;
         let ours = UnixStream::from_std(ours)?;
         let mut command = self.program.again();
-        worker::appoint(&mut command, self.life.role(succeeds));
+        worker::appoint(&mut command, self.life.role(succeeds), self.hangs);
         passed::pass(&mut command, passed)?;
         let child = command.stdin(Stdio::from(OwnedFd::from(theirs))).spawn()?;
         let id = Pid::from_child(&child).as_raw_nonzero().get();
         tracing::debug!(worker = id, succeeds, "a worker was started");
-        self.silent.push((id, ours));
         self.life.started(id, succeeds);
+        self.ways.push(Way::new(id, ours));
         Ok(())
     }
 }
 
-/// The next worker that says it serves, or closes its end without.
-async fn hear(silent: &mut [(Id, UnixStream)]) -> (Id, bool) {
+/// The next thing there is about a worker.
+async fn hear(ways: &mut [Way]) -> (Id, News) {
     poll_fn(|context| {
-        for (id, way) in &mut *silent {
-            let mut byte = [0];
-            let mut read = ReadBuf::new(&mut byte);
-            if Pin::new(way).poll_read(context, &mut read).is_ready() {
-                return Poll::Ready((*id, read.filled() == [SERVES]));
+        for way in &mut *ways {
+            if let Poll::Ready(news) = way.poll(context) {
+                return Poll::Ready((way.id, news));
             }
         }
         Poll::Pending
@@ -225,35 +262,4 @@ fn end(status: WaitStatus) -> Option<End> {
     let byte = |number: i32| u8::try_from(number).unwrap_or(u8::MAX);
     let exited = status.exit_status().map(|code| End::Exited(byte(code)));
     exited.or_else(|| status.terminating_signal().map(|signal| End::Killed(byte(signal))))
-}
-
-struct Signals {
-    child: Signal,
-    hang_up: Signal,
-    interrupt: Signal,
-    terminate: Signal,
-    succeed: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            child: signal(SignalKind::child())?,
-            hang_up: signal(SignalKind::hangup())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            succeed: signal(SignalKind::user_defined2())?,
-        })
-    }
-
-    async fn next(&mut self) -> Event {
-        use rustix::process::Signal;
-        tokio::select! {
-            _ = self.child.recv() => Event::Child,
-            _ = self.hang_up.recv() => Event::Signal(Signal::HUP),
-            _ = self.interrupt.recv() => Event::Signal(Signal::INT),
-            _ = self.terminate.recv() => Event::Signal(Signal::TERM),
-            _ = self.succeed.recv() => Event::Succeed,
-        }
-    }
 }

@@ -59,7 +59,7 @@ fn a_note_does_not_wait_for_the_disk() {
     {
         let _stuck = disk.world();
         (1..100).for_each(|number| writer.note(state(number % 3)));
-        assert_eq!(writer.unwritable(), None);
+        assert_eq!(writer.condition().unwritable(), None);
     }
     writer.note(state(4));
     writer.stop();
@@ -73,10 +73,10 @@ fn a_disk_that_refuses_is_a_condition_and_no_end() {
         let writer = start(&disk);
         disk.world().refuses = Some(errno);
         writer.note(state(1));
-        while writer.unwritable().is_none() {
+        while writer.condition().unwritable().is_none() {
             yield_now();
         }
-        assert_eq!(writer.unwritable().unwrap().reason, reason);
+        assert_eq!(writer.condition().unwritable().unwrap().reason, reason);
         writer.note(state(2));
 
         disk.world().refuses = None;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use delivery::NodeConfig;
 use entropool_agent::Agent;
 use entropool_agent::csi::{Csi, CsiOptions, PodHost, PodInfo, Volumes};
 use server::{Options, Owner};
@@ -92,7 +93,11 @@ impl Node {
     }
 
     pub(crate) fn configure(&self) {
-        self.agent.apply(&Arc::new(config())).unwrap();
+        self.configure_as(config());
+    }
+
+    pub(crate) fn configure_as(&self, config: NodeConfig) {
+        self.agent.apply(&Arc::new(config)).unwrap();
         *self.says.pod_info.lock().unwrap() = PodInfo::Verified;
         self.says.configured.store(true, Ordering::Relaxed);
         self.volumes.settle();
@@ -119,6 +124,12 @@ impl Node {
         let volumes = Arc::new(volumes);
         let csi = Csi::serve(&csi, Arc::clone(&volumes)).unwrap();
         Self { _csi: csi, volumes, agent, says }
+    }
+
+    /// The class that a VM is in.
+    pub(crate) fn class_of(&self, id: &str) -> String {
+        let vm = self.vms().into_iter().find(|vm| vm.0 == id);
+        vm.unwrap_or_else(|| panic!("{id} is not attached: {:?}", self.vms())).2
     }
 
     /// The VMs that are attached: id, namespace, class.

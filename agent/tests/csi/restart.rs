@@ -3,9 +3,11 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener;
+use std::sync::Arc;
 
 use soak::Run;
 
+use crate::config::config;
 use crate::kubelet::{Kubelet, Pod, draw};
 use crate::node::{Host, Node};
 
@@ -23,6 +25,30 @@ fn a_directory_outlives_the_agent_and_the_next_one_s_socket_is_in_it() {
         assert_eq!(node.vms(), [(pod.uid.clone(), "default".to_owned(), "two".to_owned())]);
         assert!(draw(&target.join("egd.sock"), 64).is_ok());
     }
+}
+
+#[test]
+fn a_pod_that_names_no_class_keeps_that_which_was_the_default_when_it_came() {
+    let host = Host::new();
+    let (first, second) = (Pod::new(1), Pod::new(2));
+    let node = Node::start(&host);
+    Kubelet::of(&host).publish(&first).unwrap();
+    let mut config = config();
+    config.pools[0].default_class = "two".to_owned();
+    node.agent.apply(&Arc::new(config.clone())).unwrap();
+    Kubelet::of(&host).publish(&second).unwrap();
+    Kubelet::of(&host).publish(&first).expect("the kubelet repeats itself");
+    let classes = |node: &Node| [&first, &second].map(|pod| node.class_of(&pod.uid));
+    assert_eq!(classes(&node), ["shared", "two"], "while it runs");
+    drop(node);
+    let node = Node::start_bare(&host);
+    node.configure_as(config);
+    assert_eq!(classes(&node), ["shared", "two"], "after a restart");
+    // To the default class, whichever that is now.
+    node.agent.move_vm(&first.uid, "").unwrap();
+    node.volumes.moved(&first.uid, "");
+    drop(node);
+    assert_eq!(classes(&Node::start(&host)), ["two", "two"], "where it was moved to");
 }
 
 #[test]

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use agent::metrics::Metrics;
 use agent::{
     Agent, ApiSocket, Before, Book, Door, Heir, Kept, Passed, Predecessor, Recipient, Relieved, Sockets,
-    Store, Successor, Taken, Wanted,
+    Store, Successor, Taken, Wanted, lament,
 };
 use anyhow::Result;
 use server::Place;
 
-use super::memory::Memory;
+use super::memory::{AGAIN, Memory};
 use super::start::{Begun, Daemon, in_force, options, refuse, wanted};
 use crate::args::RunArgs;
 
@@ -45,9 +45,10 @@ pub(super) fn begin(args: &RunArgs, memory: Memory, book: Book, before: Before) 
         Ok(lost)
     })?;
 
-    Memory::lament(lost);
+    lament(lost, AGAIN);
     let listening = ApiSocket::go_on(&args.run_dir.join("api.sock"), sockets.api, args.api_mode)?;
-    Ok(Begun { agent, book, keeper: memory.keep()?, listening, relieved: Some(relieved) })
+    let keeper = memory.keep(&agent)?;
+    Ok(Begun { agent, book, keeper, listening, relieved: Some(relieved) })
 }
 
 impl Daemon {

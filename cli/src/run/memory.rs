@@ -1,12 +1,14 @@
 //! What a daemon knows of the time before it started.
 
 use agent::checkpoint::{Checkpoint, HostDisk, State};
-use agent::{Agent, Book, Keeper, beside};
+use agent::{Agent, Book, Keeper, beside, lament};
 use anyhow::{Context, Result};
 use delivery::NodeConfig;
-use server::AttachError;
 
 use crate::args::RunArgs;
+
+/// When a VM is tried again that could not be attached.
+pub(super) const AGAIN: &str = "at the next start, and `entropool detach` forgets it";
 
 /// A checkpoint as it was found.
 pub(super) struct Memory {
@@ -56,22 +58,14 @@ impl Memory {
     }
 
     /// Goes on keeping what it knows.
-    pub(super) fn keep(self) -> Result<Keeper> {
-        Keeper::start(self.checkpoint, self.loaded).context("the checkpoint's thread cannot be started")
-    }
-
-    /// Says which VMs are not served, and what becomes of them.
-    pub(super) fn lament(failed: impl IntoIterator<Item = (String, AttachError)>) {
-        for (vm, error) in failed {
-            let reason = error.reason();
-            let remedy = format!("it is tried again at the next start; `entropool detach {vm}` forgets it");
-            tracing::warn!(vm, reason, error = format!("{error}; {remedy}"), "not attached again");
-        }
+    pub(super) fn keep(self, agent: &Agent) -> Result<Keeper> {
+        Keeper::start(self.checkpoint, self.loaded, agent)
+            .context("the checkpoint's thread cannot be started")
     }
 
     /// Attaches the VMs again that were attached at run time, and goes on from here.
     pub(super) fn restore(self, agent: &Agent) -> Result<Keeper> {
-        Self::lament(agent.restore(self.restorable()));
-        self.keep()
+        lament(agent.restore(self.restorable()), AGAIN);
+        self.keep(agent)
     }
 }

@@ -40,7 +40,7 @@ fn serve(args: &RunArgs, mut worker: Worker) -> Result<()> {
     let args = args.absolute().context("cannot tell the working directory")?;
     let (events, heard) = events::channel();
     let mut daemon = start::start(&args, &mut worker, events)?;
-    worker.serves();
+    worker.serves(&daemon.agent);
     daemon.relieve();
     agent::notify_ready();
     match live::follow(&mut daemon, &heard) {

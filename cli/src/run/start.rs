@@ -99,7 +99,8 @@ pub(super) fn start(args: &RunArgs, worker: &mut Worker, events: Events) -> Resu
         Some(before) => inherit::begin(args, memory, book, before)?,
     };
     let agent = Arc::new(agent);
-    let door = door(args, events.clone());
+    let knocks = events.clone();
+    let door = Door::in_run_dir(&args.run_dir, None, move |successor| knocks.hand_over(successor));
     let api = LocalApi::serve(listening, None, Arc::clone(&agent), Arc::new(events))?;
     let (address, metrics) = measured(args, endpoint, &agent)?.unzip();
     let (roots, state_dir) = (args.files.clone(), args.state_dir.clone());
@@ -159,16 +160,6 @@ fn begin(args: &RunArgs, memory: Memory, book: Book, again: bool) -> Result<Begu
     let keeper = memory.restore(&agent)?;
     agent.settle();
     Ok(Begun { agent, book, keeper, listening, relieved: None })
-}
-
-/// Without one the daemon serves as well, and a planned restart costs its connections.
-fn door(args: &RunArgs, events: Events) -> Option<Door> {
-    let path = args.run_dir.join("handover.sock");
-    let door = Door::open(&path, None, move |successor| events.hand_over(successor));
-    let failed = |error: &std::io::Error| {
-        tracing::warn!(path = %path.display(), %error, "nobody can take over from this daemon");
-    };
-    door.inspect_err(failed).ok()
 }
 
 /// What the data plane is started with; `held` until another process has stopped.

@@ -1,9 +1,15 @@
 //! VMs that draw from what an edit took away, over the ends of the daemon that had put them there.
 
+use std::thread::sleep;
+
 use entropool_tests::{Daemon, EgdClient};
 use rustix::process::Signal;
 
+use crate::cuts::{LOOK, LOOKS};
 use crate::{beside_others, start};
+
+/// Where a checkpoint keeps what was deleted.
+const REMAINS: &str = "\"remains\"";
 
 /// A class that takes as many VMs, from that namespace alone; its VMs have a burst of 300 bytes and then nothing.
 fn manifest(most: u32, namespace: &str) -> String {
@@ -120,4 +126,74 @@ fn a_class_that_is_gone_is_forgotten_with_its_last_vm() {
     daemon.wait_for("took over").unwrap();
     daemon.wait_for("ready").unwrap();
     assert!(!ask(&daemon, &["classes"]).unwrap().contains("gold"));
+}
+
+/// A pool with two classes, of which this one is the default.
+fn with_default(class: &str) -> String {
+    let class_of = |name: &str| {
+        format!(
+            "---
+apiVersion: entropool.io/v1alpha1
+kind: EntropyClass
+metadata: {{name: {name}}}
+spec: {{pool: default}}
+"
+        )
+    };
+    let pool = BARE.replace("{rate: 64Ki/s}", &format!("{{rate: 64Ki/s, defaultClass: {class}}}"));
+    [pool, class_of("one"), class_of("two")].concat()
+}
+
+#[test]
+fn a_vm_that_names_no_class_keeps_that_which_was_the_default_when_it_came() {
+    let _machine = beside_others();
+    let daemon = start(&with_default("one"), &["a=default/one"]);
+    ask(&daemon, &["attach", "b=default,client=egd"]).unwrap();
+    daemon.host().rewrite(&with_default("two")).unwrap();
+    daemon.wait_for("in force").unwrap();
+    ask(&daemon, &["attach", "c=default,client=egd"]).unwrap();
+    let in_class = |id: &str, class: &str| (id.to_owned(), class.to_owned());
+    let expected = [in_class("a", "one"), in_class("b", "one"), in_class("c", "two")];
+    assert_eq!(vms(&daemon), expected, "while it runs");
+    daemon.crash().unwrap();
+    assert_eq!(vms(&daemon), expected, "after a crash");
+    daemon.signal(Signal::USR2).unwrap();
+    daemon.wait_for("took over").unwrap();
+    daemon.wait_for("ready").unwrap();
+    assert_eq!(vms(&daemon), expected, "after a planned restart");
+}
+
+#[test]
+fn what_was_deleted_is_kept_for_the_next_start_as_long_as_it_has_vms() {
+    let _machine = beside_others();
+    let daemon = edited(BARE);
+    let files = || {
+        let file = |name| std::fs::read(daemon.host().state_dir().join(name)).unwrap_or_default();
+        ["state.a", "state.b"].map(|name| String::from_utf8_lossy(&file(name)).into_owned())
+    };
+    let until = |what: &str, is: &dyn Fn(&[String; 2]) -> bool| {
+        assert!(
+            (0..LOOKS).any(|_| is(&files()) || {
+                sleep(LOOK);
+                false
+            }),
+            "{what}: {:?}",
+            files()
+        );
+    };
+    until("nothing is kept of a class that has VMs", &|files| {
+        files.iter().any(|file| file.contains(REMAINS))
+    });
+    for vm in ["a", "b"] {
+        ask(&daemon, &["detach", vm]).unwrap();
+    }
+    // The two files take turns: after two writes both are new.
+    for vm in ["c", "d"] {
+        ask(&daemon, &["attach", &format!("{vm}=default,client=egd")]).unwrap();
+        let name = format!("\"{vm}\"");
+        until("the VM is not kept", &|files| files.iter().any(|file| file.contains(&name)));
+    }
+    until("it is kept though it has none any more", &|files| {
+        !files.iter().any(|file| file.contains(REMAINS))
+    });
 }

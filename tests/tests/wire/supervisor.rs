@@ -1,11 +1,15 @@
 //! The first process of a daemon, and the one that it starts again.
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use entropool_tests::EgdClient;
 use entropool_tests::daemon::Refusal;
+use entropool_tests::host::vacant_port;
+use entropool_tests::{Daemon, EgdClient};
 use rustix::process::{Signal, kill_process};
 
 use crate::{OPEN, alone, beside_others, host, start};
@@ -13,6 +17,11 @@ use crate::{OPEN, alone, beside_others, host, start};
 /// From the death of a worker to the first connection that the next one takes.
 const BACK: Duration = Duration::from_millis(100);
 const MOST_MEMORY: u64 = 2 * 1024 * 1024;
+/// From a worker's last turn to the first byte of the next one: ten seconds until it is known to hang, and what any crash
+/// takes.
+const UNHUNG: Duration = Duration::from_millis(12_500);
+/// Longer than any silence that a supervisor bears.
+const FROZEN: Duration = Duration::from_secs(11);
 
 #[test]
 fn a_worker_that_is_killed_is_back_at_once() {
@@ -47,7 +56,7 @@ fn draw(socket: &Path) {
         if byte().is_ok() {
             return;
         }
-        std::thread::sleep(Duration::from_millis(1));
+        sleep(Duration::from_millis(1));
     }
     panic!("nobody serves at {}", socket.display());
 }
@@ -117,4 +126,62 @@ fn what_is_wrong_with_the_command_line_or_the_manifests_is_said_once() {
     let wrong = Refusal::of(&mut host.run()).unwrap();
     assert_eq!(wrong.code, Some(1), "{}", wrong.said);
     assert_eq!(wrong.said.matches("nothing is served").count(), 1, "{}", wrong.said);
+}
+
+#[test]
+fn a_worker_that_stands_still_is_found_out_and_its_vms_are_served_by_the_next_one() {
+    let _machine = beside_others();
+    let metrics = vacant_port().unwrap();
+    let port = metrics.to_string();
+    let arguments = ["--vm", "a=default/any,client=egd", "--metrics", &port];
+    let daemon = Daemon::start_with(host(OPEN), &arguments).unwrap();
+    let worker = daemon.process().unwrap();
+    let mut client = EgdClient::connect(&daemon.socket("a")).unwrap();
+    client.read(1).unwrap();
+    assert_eq!(hangs(metrics), "0");
+
+    let begin = Instant::now();
+    kill_process(worker.pid().unwrap(), Signal::STOP).unwrap();
+    client.send(&[2, 1]).unwrap();
+    assert!(client.is_closed(), "who waits is told, and connects again");
+    draw(&daemon.socket("a"));
+    let gap = begin.elapsed();
+    println!("from the last turn of a worker that hangs to the first byte of the next: {gap:?}");
+    assert!(gap <= UNHUNG, "{gap:?}");
+    daemon.wait_for("WorkerHangs").unwrap();
+    daemon.wait_for("ready").unwrap();
+    assert_ne!(daemon.process().unwrap().id(), worker.id());
+    assert_eq!(hangs(metrics), "1");
+}
+
+#[test]
+fn a_host_that_stands_still_as_a_whole_costs_no_worker_its_life() {
+    let _machine = beside_others();
+    let daemon = start(OPEN, &["a=default/any"]);
+    let (worker, supervisor) = (daemon.process().unwrap(), daemon.supervisor());
+    let mut client = EgdClient::connect(&daemon.socket("a")).unwrap();
+    client.read(1).unwrap();
+    let send = |to: &[_], signal| to.iter().for_each(|pid| kill_process(*pid, signal).unwrap());
+    let all = [supervisor.pid().unwrap(), worker.pid().unwrap()];
+    send(&all, Signal::STOP);
+    // What is shown is that time passes, and is not held against anybody.
+    sleep(FROZEN);
+    // The one that judges goes first: at its first look the other still stands.
+    send(&all[..1], Signal::CONT);
+    sleep(Duration::from_millis(1_500));
+    send(&all[1..], Signal::CONT);
+    sleep(Duration::from_millis(1_500));
+    client.read(1).unwrap();
+    assert_eq!(daemon.process().unwrap().id(), worker.id());
+}
+
+/// How many workers hung, as the next one says.
+fn hangs(metrics: SocketAddr) -> String {
+    let mut stream = TcpStream::connect(metrics).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let mut page = String::new();
+    stream.read_to_string(&mut page).unwrap();
+    let count = page.lines().find_map(|line| line.strip_prefix("entropool_worker_hangs_total "));
+    count.unwrap_or_else(|| panic!("{page}")).to_owned()
 }

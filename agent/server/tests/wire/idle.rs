@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::time::Duration;
 
+use entropool_server::{ASLEEP, Verdict};
 use htb::Rate;
 
 use crate::rig::{Rig, UNBOUND, class, exchange, pool, silent};
@@ -40,4 +41,29 @@ fn a_wait_costs_one_wake_up_and_none_once_it_is_over_or_given_up() {
     let before = rig.snapshot().counters.wake_ups;
     assert!(silent(&other, Duration::from_millis(500)));
     assert_eq!(rig.snapshot().counters.wake_ups - before, 1);
+}
+
+#[test]
+fn whoever_looks_sees_whether_the_loop_sleeps_and_does_not_wake_it() {
+    let rig = Rig::unbound();
+    let seen = rig.server.seen().unwrap().try_clone_to_owned().unwrap();
+    let sleeps = move || {
+        let mut byte = [0];
+        rustix::io::pread(&seen, &mut byte, 0).unwrap();
+        byte == [ASLEEP]
+    };
+    let mut socket = rig.client("vm");
+    exchange(&mut socket, &[2, 255], 255);
+    let before = rig.snapshot().counters.wake_ups;
+    assert!((0..2_000).any(|_| silent(&socket, Duration::from_millis(1)) && sleeps()), "it never sleeps");
+    assert!((0..100).all(|_| sleeps()));
+    assert_eq!(rig.snapshot().counters.wake_ups - before, 1, "that of the snapshot");
+    let (tell, told) = std::sync::mpsc::channel();
+    rig.server
+        .hand_over(move |_| {
+            tell.send(sleeps()).unwrap();
+            Verdict::Kept
+        })
+        .unwrap();
+    assert!(!told.recv().unwrap(), "it is in the middle of something");
 }
