@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use api::names::AGENT_LABEL;
 use api::{EntropyClass, EntropyPool};
 use k8s_openapi::api::core::v1::{Namespace, Node as ClusterNode};
-use kube::api::{ListParams, PartialObjectMeta};
+use kube::api::{ListParams, ObjectList, PartialObjectMeta};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
@@ -44,16 +44,8 @@ where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
 {
     let api = Api::<K>::all(client.clone());
-    let mut params = ListParams::default().limit(PAGE);
-    let mut all = Vec::new();
-    loop {
-        let page = api.list(&params).await.with_context(|| format!("cannot list {}", K::plural(&())))?;
-        all.extend(page.items);
-        match page.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => params = params.continue_token(&token),
-            None => return Ok(all),
-        }
-    }
+    let all = paged(async |page| api.list(page).await).await;
+    all.with_context(|| format!("cannot list {}", K::plural(&())))
 }
 
 /// The labels of all objects of a kind.
@@ -71,11 +63,17 @@ where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
 {
     let api = Api::<K>::all(client.clone());
-    let mut params = ListParams::default().limit(PAGE);
-    let mut all = Vec::new();
+    let all = paged(async |page| api.list_metadata(page).await).await;
+    all.with_context(|| format!("cannot list {}", K::plural(&())))
+}
+
+/// All objects, page by page.
+async fn paged<T: Clone>(
+    list: impl AsyncFn(&ListParams) -> Result<ObjectList<T>, kube::Error>,
+) -> Result<Vec<T>, kube::Error> {
+    let (mut params, mut all) = (ListParams::default().limit(PAGE), Vec::new());
     loop {
-        let page =
-            api.list_metadata(&params).await.with_context(|| format!("cannot list {}", K::plural(&())))?;
+        let page = list(&params).await?;
         all.extend(page.items);
         match page.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => params = params.continue_token(&token),

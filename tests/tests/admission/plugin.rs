@@ -4,6 +4,8 @@ use std::env;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Output;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use entropool_tests::binary;
 
@@ -155,4 +157,47 @@ fn nodes_with_an_agent_are_listed_and_a_cluster_without_a_controller_is_told_so(
         "{}",
         said(&vms)
     );
+}
+
+const LEASE: &str = "\
+apiVersion: v1
+kind: Namespace
+metadata: {name: another-system}
+---
+apiVersion: coordination.k8s.io/v1
+kind: Lease
+metadata: {name: entropool-controller, namespace: another-system}
+spec: {holderIdentity: far-off, leaseDurationSeconds: 3}
+";
+
+/// Has a holder whose clock is far off renew its Lease, the so manieth time.
+fn renew(year: u32, count: u32) {
+    let (minute, second) = (count / 60, count % 60);
+    let renewed =
+        format!(r#"{{"spec": {{"renewTime": "20{year}-01-01T00:{minute:02}:{second:02}.000000Z"}}}}"#);
+    let lease = ["patch", "lease", "entropool-controller", "--namespace", "another-system", "--type=merge"];
+    server().said(lease.iter().copied().chain(["--patch", &renewed])).unwrap();
+}
+
+#[test]
+fn whether_a_controller_leads_is_told_by_no_clock() {
+    let made = server().feed(["apply", "--server-side", "--filename=-"], LEASE).unwrap();
+    assert!(made.status.success(), "{}", said(&made));
+    let check =
+        || said(&plugin(&server().kubeconfig(), &["check", "--system-namespace", "another-system"], ""));
+    // Of the past, and of the future.
+    for year in [19, 99] {
+        let over = AtomicBool::new(false);
+        let told = thread::scope(|scope| {
+            scope.spawn(|| {
+                (0..1_000).take_while(|_| !over.load(Ordering::Relaxed)).for_each(|count| renew(year, count));
+            });
+            let told = check();
+            over.store(true, Ordering::Relaxed);
+            told
+        });
+        assert!(told.contains("ok        controller   far-off leads"), "{told}");
+    }
+    let told = check();
+    assert!(told.contains("WRONG     controller   controller far-off said nothing for 3 s"), "{told}");
 }

@@ -3,11 +3,9 @@
 use anyhow::Result;
 use api::names::AGENT_LABEL;
 use api::{EntropyClass, EntropyPool};
-use jiff::Timestamp;
 use k8s_openapi::api::admissionregistration::v1::{
     MutatingWebhookConfiguration, ValidatingWebhookConfiguration, WebhookClientConfig,
 };
-use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Node;
 use k8s_openapi::api::storage::v1::CSIDriver;
 use kube::api::{ApiResource, DynamicObject, ListParams};
@@ -16,10 +14,9 @@ use serde_json::Value;
 
 use super::super::agents::{Agents, Asked};
 use super::super::objects;
+use super::lease::{Leader, leader};
 use crate::check::{Running, ask};
 
-/// The controller's Lease.
-const LEASE: &str = "entropool-controller";
 /// The name of the driver.
 const DRIVER: &str = "csi.entropool.io";
 /// The name of both kinds of hooks.
@@ -46,16 +43,6 @@ pub(super) struct Facts {
     pub(super) agents: Found<Vec<(String, Found<Running>)>>,
 }
 
-/// The replica that holds the Lease.
-#[derive(Clone, Debug)]
-pub(super) struct Leader {
-    pub(super) name: String,
-    /// Since it said so last, in seconds.
-    pub(super) silent: i64,
-    /// After so many it has lost it.
-    pub(super) patience: i64,
-}
-
 /// What the kubelet does for our driver.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Driver {
@@ -63,17 +50,27 @@ pub(super) struct Driver {
     pub(super) inline: bool,
 }
 
-/// Looks at everything; what cannot be seen is a fact, too.
+/// Looks at everything, all at once; what cannot be seen is a fact, too.
 pub(super) async fn gather(client: &Client, namespace: &str, nodes: &[String]) -> Facts {
+    let (pools, classes, leader, labelled, driver, hooks, kubevirt, agents) = tokio::join!(
+        objects::pools(client),
+        objects::classes(client),
+        leader(client, namespace),
+        labelled(client),
+        driver(client),
+        hooks(client),
+        kubevirt(client),
+        agents(client, namespace, nodes),
+    );
     Facts {
-        pools: objects::pools(client).await.map_err(sentence),
-        classes: objects::classes(client).await.map_err(sentence),
-        leader: leader(client, namespace).await.map_err(|error| seen("the Lease", &error)),
-        nodes: labelled(client).await.map_err(|error| seen("nodes", &error)),
-        driver: driver(client).await.map_err(|error| seen("the CSIDriver", &error)),
-        hooks: hooks(client).await.map_err(|error| seen("the webhooks", &error)),
-        kubevirt: kubevirt(client).await.map_err(|error| seen("the KubeVirt object", &error)),
-        agents: agents(client, namespace, nodes).await.map_err(sentence),
+        pools: pools.map_err(sentence),
+        classes: classes.map_err(sentence),
+        leader: leader.map_err(|error| seen("the Lease", &error)),
+        nodes: labelled.map_err(|error| seen("nodes", &error)),
+        driver: driver.map_err(|error| seen("the CSIDriver", &error)),
+        hooks: hooks.map_err(|error| seen("the webhooks", &error)),
+        kubevirt: kubevirt.map_err(|error| seen("the KubeVirt object", &error)),
+        agents: agents.map_err(sentence),
     }
 }
 
@@ -83,19 +80,6 @@ fn sentence(error: impl Into<anyhow::Error>) -> String {
 
 fn seen(what: &str, error: &Error) -> String {
     format!("{what} cannot be looked at: {error}")
-}
-
-async fn leader(client: &Client, namespace: &str) -> Result<Option<Leader>, Error> {
-    let api = Api::<Lease>::namespaced(client.clone(), namespace);
-    let spec = api.get_opt(LEASE).await?.and_then(|lease| lease.spec);
-    let leader = |spec: k8s_openapi::api::coordination::v1::LeaseSpec| {
-        Some(Leader {
-            name: spec.holder_identity.filter(|name| !name.is_empty())?,
-            silent: Timestamp::now().duration_since(spec.renew_time?.0).as_secs(),
-            patience: spec.lease_duration_seconds?.into(),
-        })
-    };
-    Ok(spec.and_then(leader))
 }
 
 async fn labelled(client: &Client) -> Result<Vec<(String, String)>, Error> {

@@ -6,7 +6,8 @@ use api::{Condition, ConditionStatus, ConditionType};
 use kube::ResourceExt;
 use webhook::Way;
 
-use super::facts::{Driver, Facts, Found, Leader};
+use super::facts::{Driver, Facts, Found};
+use super::lease::Leader;
 use crate::check::{Finding, Running, Verdict, all, judge_running};
 
 /// All findings, in the order in which one would look.
@@ -74,12 +75,11 @@ fn controller(leader: &Found<Option<Leader>>) -> Vec<Finding> {
     let bad = match leader {
         Err(why) => return unseen("controller", why),
         Ok(None) => "no controller has ever led here: look at the pods of entropool-controller".to_owned(),
-        Ok(Some(leader)) if leader.silent > leader.patience => format!(
-            "controller {} has said nothing for {} s; nodes go on with what they have: look at its pods",
-            leader.name, leader.silent
+        Ok(Some(Leader { name, silent: Some(seconds) })) => format!(
+            "controller {name} said nothing for {seconds} s; nodes go on with what they have: look at its pods"
         ),
-        Ok(Some(leader)) => {
-            return all("controller", &format!("{} leads", leader.name), Verdict::Wrong, Vec::new());
+        Ok(Some(Leader { name, silent: None })) => {
+            return all("controller", &format!("{name} leads"), Verdict::Wrong, Vec::new());
         }
     };
     all("controller", "", Verdict::Wrong, vec![bad])
@@ -97,8 +97,9 @@ fn nodes(nodes: &Found<Vec<(String, String)>>) -> Vec<Finding> {
     let bad = nodes.iter().filter(|(_, state)| state != "ready");
     let told = bad.map(|(node, state)| {
         format!(
-            "the agent of node {node} is {state}; VMs there draw on, new ones are not placed there: look at its pod, or \
-             `kubectl label node {node} entropool.io/agent-` if it will not come back"
+            "the agent of node {node} is {state}; VMs there draw on, new ones are not placed there: look at the Events of \
+             `kubectl describe node {node}` and at its pod, or `kubectl label node {node} entropool.io/agent-` if it will not \
+             come back"
         )
     });
     all("nodes", "every agent is ready", Verdict::Wrong, told.collect())

@@ -2,6 +2,7 @@
 
 mod facts;
 mod judge;
+mod lease;
 #[cfg(test)]
 mod tests;
 

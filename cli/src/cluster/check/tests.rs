@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use api::{EntropyClass, EntropyPool};
 use serde_json::{Value, json};
 
-use super::facts::{Driver, Facts, Leader};
+use super::facts::{Driver, Facts};
 use super::judge::judge;
+use super::lease::Leader;
 use crate::check::{Finding, Running, Verdict};
 use crate::render::samples;
 use crate::view::{Output, Pool, PoolOutput};
@@ -44,7 +45,7 @@ fn sound() -> Facts {
     Facts {
         pools: Ok(vec![pool(&good)]),
         classes: Ok(vec![class(&good)]),
-        leader: Ok(Some(Leader { name: "controller-1".into(), silent: 2, patience: 15 })),
+        leader: Ok(Some(Leader { name: "controller-1".into(), silent: None })),
         nodes: Ok(vec![("n1".into(), "ready".into()), ("n2".into(), "ready".into())]),
         driver: Ok(Some(Driver { tells_pods: true, inline: true })),
         hooks: Ok([Some(true), Some(true)]),
@@ -82,7 +83,7 @@ fn every_check_finds_what_it_is_for() {
         spoilt(|it| it.classes = Ok(vec![class(&json!({}))])),
         spoilt(|it| it.classes = Ok(vec![class(&ready("Unknown", "Pending", "n2 has not answered yet"))])),
         spoilt(|it| it.leader = Ok(None)),
-        spoilt(|it| it.leader.as_mut().unwrap().as_mut().unwrap().silent = 40),
+        spoilt(|it| it.leader.as_mut().unwrap().as_mut().unwrap().silent = Some(4)),
         spoilt(|it| it.leader = Err("the Lease cannot be looked at: forbidden".into())),
         spoilt(|it| it.nodes = Ok(Vec::new())),
         spoilt(|it| it.nodes.as_mut().unwrap()[0].1 = "away".into()),
