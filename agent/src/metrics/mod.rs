@@ -12,7 +12,7 @@ mod tests;
 mod text;
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -62,7 +62,12 @@ impl Endpoint {
     /// Takes the address.
     pub fn bind(address: SocketAddr) -> Result<Self, MetricsError> {
         let failed = |source| MetricsError::Bind { address, source };
-        let listener = TcpListener::bind(address).map_err(failed)?;
+        let listener = TcpListener::bind(address);
+        let listener = match (listener, without_ipv6(address)) {
+            (Err(error), Some(instead)) if has_no_such_family(&error) => TcpListener::bind(instead),
+            (listener, _) => listener,
+        };
+        let listener = listener.map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         Ok(Self(listener))
     }
@@ -71,6 +76,16 @@ impl Endpoint {
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.0.local_addr()
     }
+}
+
+/// All of IPv6 is all of IPv4 as well: where the kernel has no IPv6, it is that alone.
+fn without_ipv6(address: SocketAddr) -> Option<SocketAddr> {
+    (address.ip() == Ipv6Addr::UNSPECIFIED).then(|| (Ipv4Addr::UNSPECIFIED, address.port()).into())
+}
+
+/// The standard library has no word for it.
+fn has_no_such_family(error: &io::Error) -> bool {
+    !matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied)
 }
 
 /// The thread that answers scrapes. It sleeps while nobody asks.

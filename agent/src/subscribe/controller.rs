@@ -1,7 +1,7 @@
 //! Where the controller is.
 
 use std::fmt::{self, Display, Formatter};
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -53,11 +53,15 @@ impl FromStr for Controller {
     }
 }
 
-/// `host`, `host:port`, `[v6]` and `[v6]:port`.
+/// `host`, `host:port`, `[v6]` and `[v6]:port`. `v6:port` as well, which is what the two environment variables of a Service
+/// come to: with a port, no address is any other.
 fn split(authority: &str) -> Option<(&str, u16)> {
     let (host, rest) = match authority.strip_prefix('[') {
         Some(v6) => v6.split_once(']')?,
-        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
+        None => match authority.rsplit_once(':') {
+            Some((v6, _)) if v6.parse::<Ipv6Addr>().is_ok() => authority.split_at(v6.len()),
+            _ => authority.split_at(authority.find(':').unwrap_or(authority.len())),
+        },
     };
     let port = if rest.is_empty() { PORT } else { rest.strip_prefix(':')?.parse().ok()? };
     let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:_".contains(&byte);
@@ -96,6 +100,16 @@ mod tests {
     }
 
     #[test]
+    fn the_address_of_an_ipv6_service_needs_no_brackets_before_its_port() {
+        for (text, expected) in [
+            ("https://fd00:10:96::1f:8443", "https://[fd00:10:96::1f]:8443"),
+            ("https://fd00:1:2:3:4:5:6:7:8443", "https://[fd00:1:2:3:4:5:6:7]:8443"),
+        ] {
+            assert_eq!(text.parse::<Controller>().map(|it| it.to_string()).as_deref(), Ok(expected));
+        }
+    }
+
+    #[test]
     fn what_is_none_is_refused_with_what_to_write() {
         for text in [
             "",
@@ -104,6 +118,7 @@ mod tests {
             "https://:1",
             "https://a:b",
             "https://a/b",
+            "https://fd00::1:x",
             "http://c:80",
             "unix:",
         ] {

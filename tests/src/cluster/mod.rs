@@ -18,4 +18,4 @@ pub use controller::{CONTROLLER_USER, Controller, HOOK_IMAGE, NAMESPACE, rights}
 pub use front::{Front, Mood};
 pub use kubernetes::Kubernetes;
 pub use service::Service;
-pub use tools::programs;
+pub use tools::{programs, rendered};

@@ -18,6 +18,17 @@ fn install() -> Result<PathBuf> {
     Ok(PathBuf::from(said.trim_end()))
 }
 
+/// What Helm makes of the chart with these values.
+pub fn rendered(values: &[&str]) -> Result<String> {
+    let helm = said(&mut Command::new(in_repository(".ci/helm")))?;
+    let mut command = Command::new(helm.trim_end());
+    // Of itself it takes a cluster for one of Kubernetes 1.20.
+    command
+        .args(["template", "entropool", "--kube-version", "1.30.0"])
+        .arg(in_repository("charts/entropool"));
+    said(command.args(["--namespace", super::NAMESPACE]).args(values))
+}
+
 /// `path`, which is given from the root of the repository.
 pub(super) fn in_repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
