@@ -20,6 +20,7 @@ use crate::checkpoint::{Condition, Served, State, Vm};
 use crate::clone::CloneWatch;
 use crate::disorder::{Disorder, Disorders};
 use crate::handover::{HandOverError, Recipient, Sockets};
+use crate::kubelet::Kubelet;
 use crate::places::Places;
 use crate::remains::Remains;
 use crate::roll::Roll;
@@ -80,6 +81,7 @@ pub struct Agent {
     roll: Mutex<Roll>,
     places: Places,
     disorders: Disorders,
+    kubelet: Kubelet,
 }
 
 impl Agent {
@@ -90,6 +92,7 @@ impl Agent {
         let (changes, roll, places) = (Mutex::default(), Mutex::default(), Places::default());
         let (config, in_force, remains) = (RwLock::default(), Mutex::default(), Mutex::default());
         let disorders = Disorders::default();
+        let kubelet = Kubelet::default();
         let clones = CloneWatch::start(server.clone());
         if let Err(error) = &clones {
             tracing::warn!(%error, "nobody will tell whether this host is cloned");
@@ -106,6 +109,7 @@ impl Agent {
             roll,
             places,
             disorders,
+            kubelet,
         })
     }
 
@@ -370,6 +374,11 @@ impl Agent {
     /// What is out of order, and VMs do not notice.
     pub(crate) fn disorder(&self) -> Disorder {
         self.disorders.now()
+    }
+
+    /// What the node's kubelet makes of the driver.
+    pub(crate) fn kubelet(&self) -> &Kubelet {
+        &self.kubelet
     }
 
     /// The data plane, for what needs no configuration.

@@ -18,6 +18,7 @@ mod directories;
 mod disorder;
 mod handover;
 mod keeper;
+mod kubelet;
 mod local;
 mod log;
 pub mod metrics;

@@ -4,7 +4,7 @@
 //! serves both until all VMs have their places again, and then the configuration alone, so that they are closed once more.
 
 use delivery::{ClassConfig, NodeConfig, PoolConfig};
-use server::Snapshot;
+use server::{Snapshot, VmSnapshot};
 
 /// What is kept of them: whole pools, with the classes of the configuration that are above.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,6 +64,16 @@ impl Remains {
         }
         both
     }
+}
+
+/// Whether a VM of that pool stays only because it was there before: it could not come as it is.
+pub(crate) fn has_outlived(vm: &VmSnapshot, pool: &str, config: &NodeConfig) -> bool {
+    let may = |pool: &PoolConfig| {
+        let class = pool.classes.iter().find(|class| class.name == vm.class);
+        pool.namespaces.contains(&vm.namespace)
+            && class.is_some_and(|class| class.namespaces.contains(&vm.namespace))
+    };
+    !config.pools.iter().find(|known| known.name == pool).is_some_and(may)
 }
 
 fn in_force<'a>(config: &'a NodeConfig, pool: &PoolConfig) -> Option<&'a PoolConfig> {

@@ -5,26 +5,31 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
-use tracing::{debug, info};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tracing::{debug, info, warn};
 
+use crate::crowd::{Crowd, Room};
 use crate::lease::Role;
+use crate::listen::listen_at;
 use crate::metrics;
+use crate::serve::arrive;
 use crate::trust::Certificate;
 use crate::world::World;
 
-/// Who asks is a kubelet or a Prometheus.
-const AT_ONCE: usize = 32;
-const HEADERS_WITHIN: Duration = Duration::from_secs(5);
-const CONNECTED_FOR: Duration = Duration::from_mins(1);
+/// Who asks is a kubelet, which restarts a controller that does not answer it, or a Prometheus.
+const ROOM: Room = Room { all: 32, free: 16, each: 4 };
+/// From connecting to the last byte of the answer.
+const WHOLE: Duration = Duration::from_secs(10);
+/// After an error of the socket, such as too many open files.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// What answers are made from.
 pub(crate) struct Answers {
@@ -36,29 +41,38 @@ pub(crate) struct Answers {
 
 /// Listens. The future that comes back answers for ever.
 pub(crate) async fn bind(listen: SocketAddr, answers: Answers) -> Result<impl Future<Output = ()> + Send> {
-    let listener =
-        TcpListener::bind(listen).await.with_context(|| format!("nobody can listen at {listen}"))?;
+    let listener = listen_at(listen).await?;
     info!(address = %listener.local_addr().unwrap_or(listen), "health and metrics are served");
     let answers = Arc::new(answers);
-    let turns = Arc::new(Semaphore::new(AT_ONCE));
+    let crowd = Crowd::new(ROOM);
     Ok(async move {
         loop {
-            let Ok(turn) = Arc::clone(&turns).acquire_owned().await else { return };
-            let Ok((stream, _)) = listener.accept().await else { continue };
-            let answers = Arc::clone(&answers);
-            tokio::spawn(async move {
-                let _turn = turn;
-                let answer =
-                    service_fn(|request| std::future::ready(Ok::<_, Infallible>(answers.to(&request))));
-                let mut http = hyper::server::conn::http1::Builder::new();
-                http.timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN);
-                let connection = http.serve_connection(TokioIo::new(stream), answer);
-                if let Ok(Err(error)) = tokio::time::timeout(CONNECTED_FOR, connection).await {
-                    debug!(%error, "a request failed");
+            match arrive(&listener, &crowd).await {
+                Ok(Some((stream, place))) => {
+                    let answers = Arc::clone(&answers);
+                    tokio::spawn(async move {
+                        answer(stream, answers).await;
+                        drop(place);
+                    });
                 }
-            });
+                Ok(None) => {}
+                Err(error) => {
+                    warn!(%error, "a connection cannot be accepted");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
         }
     })
+}
+
+/// One question a connection: nobody has a place for longer.
+async fn answer(stream: TcpStream, answers: Arc<Answers>) {
+    let answer = service_fn(|request| std::future::ready(Ok::<_, Infallible>(answers.to(&request))));
+    let mut http = hyper::server::conn::http1::Builder::new();
+    let connection = http.keep_alive(false).serve_connection(TokioIo::new(stream), answer);
+    if let Ok(Err(error)) = tokio::time::timeout(WHOLE, connection).await {
+        debug!(%error, "a request failed");
+    }
 }
 
 impl Answers {

@@ -8,11 +8,13 @@
 mod admission;
 mod args;
 mod clock;
+mod crowd;
 mod feed;
 mod http;
 mod index;
 mod kubevirt;
 mod lease;
+mod listen;
 mod log;
 mod metrics;
 mod nodes;

@@ -23,6 +23,7 @@ pub(crate) async fn run(world: Arc<World>) {
         tokio::time::sleep(GATHER).await;
         if let Some(planned) = planned(&world) {
             publish(&world, planned);
+            world.forget_nodes();
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::http::Answers;
 use crate::kubevirt::Keeper;
 use crate::lease::Role;
 use crate::serve::Serving;
+use crate::status::Herald;
 use crate::trust::{self, Certificate, Reviewer, Trusted};
 use crate::world::World;
 use crate::{Args, admission, feed, http, kubevirt, lease, log, nodes, planner, serve, status};
@@ -53,7 +54,8 @@ async fn control(args: Args) -> Result<()> {
     let me = name(&args);
     let holding = lease::run(client.clone(), args.namespace.clone(), me.clone(), Arc::clone(&role));
     let holding = tasks.spawn(holding);
-    tasks.spawn(status::run(Arc::clone(&world), client.clone(), me.clone(), role.subscribe()));
+    let herald = Arc::new(Herald::new(client.clone(), me.clone()));
+    tasks.spawn(status::run(Arc::clone(&world), client.clone(), Arc::clone(&herald), role.subscribe()));
     tasks.spawn(nodes::run(Arc::clone(&world), client.clone(), role.subscribe()));
     let certificate = Arc::new(Certificate::default());
     let trusted = keep_certificate(&args, &client, &certificate, role.subscribe(), &mut tasks);
@@ -69,8 +71,15 @@ async fn control(args: Args) -> Result<()> {
     tasks.spawn(http::bind(args.http, answers).await?);
     let judge = Judge::new(Arc::clone(&world), keep_way(&args, &client, role.subscribe(), &mut tasks));
     let admitting = admission::bind(args.webhooks, Arc::clone(&certificate), judge, leaving.clone()).await?;
-    let serving =
-        Serving { listen: args.listen, world, reviewer, certificate, role: role.subscribe(), leaving };
+    let serving = Serving {
+        listen: args.listen,
+        world,
+        reviewer,
+        herald,
+        certificate,
+        role: role.subscribe(),
+        leaving,
+    };
     let serving = serve::bind(serving).await?;
     let serving = tokio::spawn(async { tokio::join!(serving, admitting) });
     tokio::select! {

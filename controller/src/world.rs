@@ -101,12 +101,21 @@ impl World {
         }
     }
 
-    /// Notes that a node cannot be heard any more; what it said stands.
+    /// Notes that a node cannot be heard any more; what it said stands, for as long as there is such a node.
     pub fn lost(&self, node: &str) {
         if let Some(report) = self.fleet().get_mut(node) {
             report.connected = false;
         }
+        self.forget_nodes();
         self.restate.notify_one();
+    }
+
+    /// Forgets what nodes said that are neither in the cluster nor heard any more: one that comes by the same name later is
+    /// another.
+    pub fn forget_nodes(&self) {
+        // Both are held for a moment, in this order as everywhere.
+        let (mut fleet, index) = (self.fleet(), self.index());
+        fleet.retain(|name, report| report.connected || index.node(name).is_some());
     }
 
     /// Who may ask for a new list of a kind.
@@ -117,5 +126,41 @@ impl World {
     /// Whether agents may be served: everything was listed, planned, and news would come.
     pub fn serves(&self) -> bool {
         self.plan.borrow().is_some() && self.index().is_live()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::ObjectMeta;
+
+    use super::*;
+    use crate::watch::{Seen, SlimNode};
+
+    fn node(name: &str) -> SlimNode {
+        let metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
+        SlimNode { metadata, ..SlimNode::default() }
+    }
+
+    fn known(world: &World) -> Vec<String> {
+        world.fleet().keys().cloned().collect()
+    }
+
+    #[test]
+    fn what_a_node_said_is_forgotten_when_it_is_neither_in_the_cluster_nor_heard() {
+        let world = World::default();
+        world.index().nodes(Seen::Listed(["heard", "away", "stays"].map(node).into(), 1));
+        for name in ["heard", "away", "stays"] {
+            world.report(name, NodeReport { connected: true, ..NodeReport::default() });
+        }
+        world.lost("away");
+        world.lost("stays");
+        assert_eq!(known(&world), ["away", "heard", "stays"]);
+        world.index().nodes(Seen::Deleted(node("away")));
+        world.index().nodes(Seen::Deleted(node("heard")));
+        world.forget_nodes();
+        assert_eq!(known(&world), ["heard", "stays"]);
+        // Its agent's pod goes with the node, and then its stream.
+        world.lost("heard");
+        assert_eq!(known(&world), ["stays"]);
     }
 }

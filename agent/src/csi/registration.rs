@@ -1,8 +1,13 @@
 //! How the kubelet learns of the driver, without a sidecar.
 
+use std::sync::Arc;
+
 use proto::registration::registration_server::Registration;
 use proto::registration::{InfoRequest, PluginInfo, RegistrationStatus, RegistrationStatusResponse};
 use tonic::{Request, Response, Status};
+
+use super::volumes::Volumes;
+use crate::kubelet::Word;
 
 /// Versions of the interface that the driver serves.
 const VERSIONS: [&str; 1] = ["1.0.0"];
@@ -11,6 +16,8 @@ const VERSIONS: [&str; 1] = ["1.0.0"];
 pub(super) struct RegistrationService {
     /// The driver's socket, as the kubelet sees the path.
     pub(super) endpoint: String,
+    /// Of these it is the driver.
+    pub(super) volumes: Arc<Volumes>,
 }
 
 #[tonic::async_trait]
@@ -31,9 +38,11 @@ impl Registration for RegistrationService {
         let RegistrationStatus { plugin_registered, error } = request.into_inner();
         if plugin_registered {
             tracing::info!("the kubelet has registered the driver");
+            self.volumes.kubelet_said(Word::Registered);
         } else {
             // It tries again by itself, and says so again.
             tracing::error!(error, "the kubelet does not register the driver");
+            self.volumes.kubelet_said(Word::Refused(error));
         }
         Ok(Response::new(RegistrationStatusResponse {}))
     }

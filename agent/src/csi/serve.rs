@@ -21,6 +21,7 @@ use super::registration::RegistrationService;
 use super::service::{IdentityService, NodeService};
 use super::volumes::Volumes;
 use crate::handover::{Bound, Sockets};
+use crate::kubelet::Word;
 use crate::local::{ApiSocket, OWNER_ONLY, SocketError, accept};
 
 /// Where the driver is served, and as what.
@@ -81,7 +82,7 @@ impl Csi {
     pub fn serve(options: &CsiOptions, volumes: Arc<Volumes>) -> Result<Self, CsiError> {
         let driver = at(&options.driver(), |path| ApiSocket::bind(path, OWNER_ONLY))?;
         let registration = at(&options.registration(), |path| ApiSocket::bind(path, OWNER_ONLY))?;
-        Self::answer(options, volumes, driver, registration)
+        Self::answer(options, volumes, (driver, registration), Word::Awaited)
     }
 
     /// Goes on where another process served. What it has left no socket for is replaced: the kubelet, which has seen
@@ -91,21 +92,26 @@ impl Csi {
         volumes: Arc<Volumes>,
         left: (Option<Bound>, Option<Bound>),
     ) -> Result<Self, CsiError> {
+        let known = left.1.as_ref().map(|(_, file)| *file);
         let driver = at(&options.driver(), |path| ApiSocket::go_on(path, left.0, OWNER_ONLY))?;
         let registration = at(&options.registration(), |path| ApiSocket::go_on(path, left.1, OWNER_ONLY))?;
-        Self::answer(options, volumes, driver, registration)
+        // Of a socket that it has seen, a kubelet does not speak again.
+        let word = if registration.file().is(known) { Word::Registered } else { Word::Awaited };
+        Self::answer(options, volumes, (driver, registration), word)
     }
 
     fn answer(
         options: &CsiOptions,
         volumes: Arc<Volumes>,
-        driver: ApiSocket,
-        registration: ApiSocket,
+        (driver, registration): (ApiSocket, ApiSocket),
+        word: Word,
     ) -> Result<Self, CsiError> {
+        volumes.kubelet().served(vec![driver.file().clone(), registration.file().clone()], word);
         let listeners =
             (driver.listener().map_err(CsiError::Setup)?, registration.listener().map_err(CsiError::Setup)?);
-        let node = NodeService { volumes, node: options.node.clone() };
         let endpoint = options.driver().to_string_lossy().into_owned();
+        let kubelet = RegistrationService { endpoint, volumes: Arc::clone(&volumes) };
+        let node = NodeService { volumes, node: options.node.clone() };
         let (stop, stopped) = oneshot::channel();
         // A runtime of its own: what the kubelet asks waits for nobody else.
         let runtime = Builder::new_current_thread().enable_all().build().map_err(CsiError::Setup)?;
@@ -117,7 +123,7 @@ impl Csi {
         let thread = thread::Builder::new()
             .name("csi".to_owned())
             .spawn(move || {
-                runtime.block_on(answer_until(services, node, RegistrationService { endpoint }, stopped));
+                runtime.block_on(answer_until(services, node, kubelet, stopped));
                 runtime.shutdown_background();
             })
             .map_err(CsiError::Setup)?;

@@ -19,6 +19,7 @@ use super::request::{Publish, Unpublish};
 use super::store::Store;
 use super::target::Target;
 use crate::agent::Agent;
+use crate::kubelet::{Kubelet, Word};
 
 /// What is known of the kubelet's word on pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +40,8 @@ pub trait PodHost: Debug + Send + Sync + 'static {
     /// Whether a configuration is in force, be it one without pools.
     fn configured(&self) -> bool;
 
-    /// A pod has come or gone: there may be something to report.
-    fn vms_changed(&self);
+    /// A pod has come or gone, or the kubelet knows the driver: there may be something to report.
+    fn changed(&self);
 }
 
 /// The volumes of a node. Calls are done one after the other; each takes a few turns of the data plane.
@@ -86,6 +87,18 @@ impl Volumes {
             book: Mutex::new(book),
             left: AtomicBool::new(false),
         })
+    }
+
+    /// What the kubelet makes of the driver that these are volumes of.
+    pub(super) fn kubelet(&self) -> &Kubelet {
+        self.agent.kubelet()
+    }
+
+    /// The kubelet has said something of the driver.
+    pub(super) fn kubelet_said(&self, word: Word) {
+        if self.kubelet().said(word) {
+            self.host.changed();
+        }
     }
 
     /// The VMs of all volumes that are to have a socket.
@@ -169,7 +182,7 @@ impl Volumes {
                 self.begin(&record)?;
                 book.insert(record);
                 drop(book);
-                self.host.vms_changed();
+                self.host.changed();
                 Ok(())
             }
         }
@@ -187,7 +200,7 @@ impl Volumes {
                 self.end(&record)?;
                 book.remove(volume_id);
                 drop(book);
-                self.host.vms_changed();
+                self.host.changed();
                 Ok(())
             }
             None if book.holds(&target) => Err(UnpublishError::AnotherVolume {

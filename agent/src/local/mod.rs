@@ -32,6 +32,7 @@ use crate::agent::Agent;
 use crate::handover::Bound;
 use crate::signals::Signals;
 
+pub(crate) use socket::SocketFile;
 pub use socket::{ApiSocket, OWNER_ONLY, SocketError, outlive, vacant};
 
 /// Calls of one caller that are answered at once.

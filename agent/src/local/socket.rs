@@ -74,8 +74,30 @@ impl SocketError {
 #[derive(Debug)]
 pub struct ApiSocket {
     listener: UnixListener,
+    file: SocketFile,
+}
+
+/// Where a socket was put, and which file it was.
+#[derive(Clone, Debug)]
+pub(crate) struct SocketFile {
     path: PathBuf,
     inode: Inode,
+}
+
+impl SocketFile {
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether it is the one with that device and inode.
+    pub(crate) fn is(&self, known: Option<(u64, u64)>) -> bool {
+        known == Some(self.inode)
+    }
+
+    /// Whether whoever goes to the path still finds that socket.
+    pub(crate) fn is_there(&self) -> bool {
+        fs::symlink_metadata(&self.path).is_ok_and(|found| inode(&found) == self.inode)
+    }
 }
 
 impl ApiSocket {
@@ -100,20 +122,26 @@ impl ApiSocket {
             if let Err(error) = fs::set_permissions(path, Permissions::from_mode(mode)) {
                 tracing::warn!(path = %path.display(), %error, "a socket keeps its mode");
             }
-            return Ok(Self { listener: socket.into(), path: path.to_owned(), inode: file });
+            let file = SocketFile { path: path.to_owned(), inode: file };
+            return Ok(Self { listener: socket.into(), file });
         }
         bind(path, mode)
     }
 
     /// The socket once more, for a successor, and its file.
     pub(crate) fn share(&self) -> io::Result<Bound> {
-        Ok((self.listener.try_clone()?.into(), self.inode))
+        Ok((self.listener.try_clone()?.into(), self.file.inode))
     }
 
     /// Its file is another process's now.
     pub(crate) fn disown(&mut self) {
         // No file has this inode.
-        self.inode = (0, 0);
+        self.file.inode = (0, 0);
+    }
+
+    /// Where it was put.
+    pub(crate) fn file(&self) -> &SocketFile {
+        &self.file
     }
 
     /// The same listener once more, for the thread that serves it.
@@ -124,9 +152,11 @@ impl ApiSocket {
 
 impl Drop for ApiSocket {
     fn drop(&mut self) {
-        let own = fs::symlink_metadata(&self.path).is_ok_and(|found| inode(&found) == self.inode);
-        if own && let Err(error) = fs::remove_file(&self.path) {
-            tracing::warn!(path = %self.path.display(), %error, "a socket could not be removed");
+        let SocketFile { path, .. } = &self.file;
+        if self.file.is_there()
+            && let Err(error) = fs::remove_file(path)
+        {
+            tracing::warn!(path = %path.display(), %error, "a socket could not be removed");
         }
     }
 }
@@ -182,7 +212,7 @@ fn bind(path: &Path, mode: u32) -> Result<ApiSocket, SocketError> {
     };
     let bound = bind_and_rename(path, ".api.new", make, |error| error);
     let (listener, inode) = bound.map_err(|source| SocketError::Bind { path: path.to_owned(), source })?;
-    Ok(ApiSocket { listener, path: path.to_owned(), inode })
+    Ok(ApiSocket { listener, file: SocketFile { path: path.to_owned(), inode } })
 }
 
 #[cfg(test)]

@@ -49,6 +49,8 @@ macro_rules! families {
 
 families! {
     VMS "vms" Gauge CLASS, "VMs attached, of the class itself; so is all that follows but what says otherwise";
+    OUTLIVED "vms_outlived" Gauge POOL, "Of these, VMs that stay only because they were there before: their pool or class is \
+        deleted, or their namespace may not use it any more";
     CONNECTIONS "connections" Gauge POOL, "Connections open on the sockets of VMs";
     CLOSED "connections_closed" Counter &["reason"], "Connections that ended: by the peer (ended), for a newer one of \
         the VM or of others (replaced), for a command that did not end in time (stalled), for asking far too much \

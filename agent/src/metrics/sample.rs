@@ -10,6 +10,7 @@ use super::family::{self as is, Family};
 use crate::agent::InForce;
 use crate::disorder::Disorder;
 use crate::local::sources;
+use crate::remains::has_outlived;
 
 /// A VM that has waited for longer has a series of its own.
 const LONG: u64 = 10_000_000_000;
@@ -69,6 +70,8 @@ pub(super) fn samples(sight: &Sight<'_>) -> Vec<Sample> {
     let mut samples = Samples::default();
     for pool in &sight.snapshot.pools {
         samples.pool(pool);
+        let outlived = pool.vms.iter().filter(|vm| has_outlived(vm, &pool.name, sight.config)).count();
+        samples.level(&is::OUTLIVED, &[&pool.name], number(outlived));
         samples.output(pool, sight);
         pool.classes.iter().for_each(|class| samples.class(pool, class, sight.snapshot.now.0));
     }

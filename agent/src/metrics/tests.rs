@@ -110,6 +110,8 @@ fn a_scrape_says_what_the_snapshot_says() {
     let text = scraped(&snapshot(vec![vm("a", "gold", 0), vm("b", "gold", 2), vm("c", "silver", 64)]));
     for (name, value) in [
         ("entropool_vms{pool=\"default\",class=\"gold\"}", "60.0"),
+        // The configuration knows no pool.
+        ("entropool_vms_outlived{pool=\"default\"}", "3.0"),
         ("entropool_pool_served_bytes_total{pool=\"default\"}", "1280"),
         ("entropool_unasked_bytes_total", "64"),
         ("entropool_owed_bytes{pool=\"default\",class=\"gold\"}", "2.0"),
@@ -236,6 +238,15 @@ fn an_address_that_is_taken_is_named() {
     assert!(
         error.to_string().starts_with(&format!("metrics cannot be served at {}", taken.address().unwrap()))
     );
+}
+
+#[test]
+fn everywhere_is_everywhere_without_ipv6_and_an_address_is_that_address() {
+    let instead = |text: &str| super::without_ipv6(text.parse().unwrap()).map(|it| it.to_string());
+    assert_eq!(instead("[::]:9090").as_deref(), Some("0.0.0.0:9090"));
+    assert_eq!((instead("[::1]:9090"), instead("0.0.0.0:9090")), (None, None));
+    // What Linux says where IPv6 is switched off at the boot.
+    assert!(super::has_no_such_family(&std::io::Error::from_raw_os_error(97)));
 }
 
 #[test]

@@ -124,7 +124,7 @@ impl PodHost for Said {
         self.configured.load(Ordering::Relaxed)
     }
 
-    fn vms_changed(&self) {
+    fn changed(&self) {
         Host::vms_changed(&self.events);
     }
 }

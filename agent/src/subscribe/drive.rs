@@ -13,7 +13,8 @@ use tokio::sync::Notify;
 use tonic::Status;
 
 use super::connect::{ConnectError, Stream, Target};
-use super::standing::standing;
+use super::readiness::Readiness;
+use super::standing::{agent, standing};
 use super::status::SubscriptionStatus;
 use super::words::chain;
 use super::{Held, Keep};
@@ -213,15 +214,14 @@ impl Drive {
         }
         self.look_at = Some(now().plus(LOOK_EVERY));
         let Ok(snapshot) = self.agent.server().snapshot() else { return };
-        let sources = self.agent.server().sources();
-        let node = standing(
-            &snapshot,
-            &self.agent.places().all(),
-            &sources,
-            &self.agent.config(),
-            &self.status.get(),
-            &self.agent.disorder(),
-        );
+        let (sources, config) = (self.agent.server().sources(), self.agent.config());
+        let readiness = Readiness {
+            configured: self.agent.in_force().age.is_some(),
+            pod_info_on_mount: config.pod_info_on_mount,
+            driver: self.agent.kubelet().standing(),
+        };
+        let agent = agent(&readiness, &self.status.get(), &self.agent.disorder());
+        let node = standing(&snapshot, &self.agent.places().all(), &sources, &config, agent);
         if let Some(report) = self.reporter.report(now(), &node) {
             self.send(FromAgent::Report(report));
         }

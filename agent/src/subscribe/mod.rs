@@ -8,6 +8,7 @@ mod act;
 mod connect;
 mod controller;
 mod drive;
+mod readiness;
 mod standing;
 mod status;
 mod tls;

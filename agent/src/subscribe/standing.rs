@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 
 use delivery::{
-    AgentState, BytesPerDay, ClassUse, Condition, Health, NodeConfig, NodeState, PoolConfig, Serving,
-    SourceState, Supplies, Supply, Vm,
+    AgentState, BytesPerDay, ClassUse, Condition, Health, NodeConfig, NodeState, PoolConfig, Refusal,
+    Serving, SourceState, Supplies, Supply, Vm,
 };
-use server::{ClassSnapshot, PoolSnapshot, Snapshot, SourcesSnapshot, VmSnapshot};
+use server::{ClassSnapshot, PoolSnapshot, Snapshot, SourcesSnapshot};
 use source::health::State;
 use source::{PoolStatus, SourceStatus};
 
+use super::readiness::Readiness;
 use super::status::Subscribed;
 use crate::checkpoint::Unwritable;
 use crate::disorder::Disorder;
+use crate::remains::has_outlived;
 
 /// Everything there is to report; `places` are those that pods asked the scheduler for.
 pub(super) fn standing(
@@ -20,19 +22,23 @@ pub(super) fn standing(
     places: &BTreeMap<String, String>,
     sources: &SourcesSnapshot,
     config: &NodeConfig,
-    subscribed: &Subscribed,
-    disorder: &Disorder,
+    agent: AgentState,
 ) -> NodeState {
     NodeState {
-        agent: agent(subscribed, disorder),
+        agent,
         vms: snapshot.pools.iter().flat_map(|pool| vms(pool, places, config)).collect(),
         usage: snapshot.pools.iter().flat_map(usage).collect(),
         supplies: supplies(config, sources),
     }
 }
 
-fn agent(subscribed: &Subscribed, disorder: &Disorder) -> AgentState {
-    let mut state = AgentState { ready: true, ..AgentState::default() };
+/// The agent itself.
+pub(super) fn agent(readiness: &Readiness, subscribed: &Subscribed, disorder: &Disorder) -> AgentState {
+    let missing = readiness.missing();
+    let mut state = AgentState { ready: missing.is_none(), ..AgentState::default() };
+    if let Some(Refusal { reason, message }) = missing {
+        state.conditions.insert("Unready".to_owned(), Condition { status: true, reason, message });
+    }
     if subscribed.went_back > 0 {
         let condition = Condition {
             status: true,
@@ -56,20 +62,12 @@ fn vms<'a>(
     places: &'a BTreeMap<String, String>,
     config: &'a NodeConfig,
 ) -> impl Iterator<Item = (String, Vm)> + 'a {
-    let configured = config.pools.iter().find(|known| known.name == pool.name);
     pool.vms.iter().map(move |vm| {
-        let outlived = !configured.is_some_and(|configured| allowed(vm, configured));
+        let outlived = has_outlived(vm, &pool.name, config);
         let place = places.get(&vm.id).cloned();
         let report = Vm { pool: pool.name.clone(), class: vm.class.clone(), place, outlived };
         (vm.id.clone(), report)
     })
-}
-
-/// Whether a VM could come as it is.
-fn allowed(vm: &VmSnapshot, pool: &PoolConfig) -> bool {
-    let class = pool.classes.iter().find(|class| class.name == vm.class);
-    pool.namespaces.contains(&vm.namespace)
-        && class.is_some_and(|class| class.namespaces.contains(&vm.namespace))
 }
 
 fn usage(pool: &PoolSnapshot) -> impl Iterator<Item = ((String, String), ClassUse)> + '_ {

@@ -71,7 +71,7 @@ impl PodHost for Says {
         self.configured.load(Ordering::Relaxed)
     }
 
-    fn vms_changed(&self) {
+    fn changed(&self) {
         self.changes.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -163,17 +163,11 @@ fn sources_healthy(tally: &Tally) -> Verdict {
 }
 
 fn away(group: &Group) -> String {
-    format!("{} {} not connected", some(group), if group.count == 1 { "is" } else { "are" })
+    format!("{group} {} not connected", if group.count == 1 { "is" } else { "are" })
 }
 
 fn on(what: &str, group: &Group) -> String {
-    format!("{what} on {}", some(group))
-}
-
-/// "1 node (a)", "3 nodes (a, …)".
-fn some(group: &Group) -> String {
-    let more = if group.count > 1 { ", …" } else { "" };
-    format!("{} ({}{more})", nodes(group.count), group.first)
+    format!("{what} on {group}")
 }
 
 fn nodes(count: u32) -> String {

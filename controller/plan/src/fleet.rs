@@ -1,6 +1,7 @@
 //! What the nodes say of what they run, summed up for each object.
 
 use std::collections::BTreeMap;
+use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
 
 use api::Reason;
@@ -18,8 +19,21 @@ pub struct NodeReport {
     pub connected: bool,
     /// Whether it serves and takes new VMs.
     pub ready: bool,
+    /// What people should know of it, by type; only what holds.
+    pub conditions: BTreeMap<String, NodeCondition>,
+    /// VMs that stay only because they were there before, by pool and class. Either may be gone.
+    pub outlived: BTreeMap<(String, String), u32>,
     /// By pool.
     pub pools: BTreeMap<String, PoolReport>,
+}
+
+/// Something that a node's agent wants people to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeCondition {
+    /// One word.
+    pub reason: String,
+    /// A sentence.
+    pub message: String,
 }
 
 /// One pool on one node.
@@ -125,6 +139,14 @@ impl Severity {
     }
 }
 
+/// "1 node (a)", "3 nodes (a, …)".
+impl Display for Group {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let (s, more) = if self.count == 1 { ("", "") } else { ("s", ", …") };
+        write!(f, "{} node{s} ({}{more})", self.count, self.first)
+    }
+}
+
 impl Group {
     fn add(&mut self, node: &str) {
         if self.count == 0 {
@@ -168,6 +190,39 @@ impl Tallies {
         });
         let classes = classes.collect();
         Self { pools, classes }
+    }
+}
+
+/// VMs that stay only because they were there before, over all nodes, by what `of` says of their pool and class.
+pub fn outlived<K: Ord>(fleet: &Fleet, of: impl Fn(&str, &str) -> K) -> BTreeMap<K, Outlived> {
+    let mut all: BTreeMap<K, Outlived> = BTreeMap::new();
+    for (node, report) in fleet {
+        let mut here: BTreeMap<K, u32> = BTreeMap::new();
+        for ((pool, class), vms) in &report.outlived {
+            *here.entry(of(pool, class)).or_default() += vms;
+        }
+        for (key, vms) in here {
+            let outlived = all.entry(key).or_default();
+            outlived.vms += vms;
+            outlived.nodes.add(node);
+        }
+    }
+    all
+}
+
+/// Some of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outlived {
+    /// How many.
+    pub vms: u32,
+    /// Where.
+    pub nodes: Group,
+}
+
+/// "3 VMs on 2 nodes (a, …)".
+impl Display for Outlived {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{} VM{} on {}", self.vms, if self.vms == 1 { "" } else { "s" }, self.nodes)
     }
 }
 

@@ -25,7 +25,10 @@ mod supply;
 mod wish;
 mod world;
 
-pub use fleet::{ClassReport, Fleet, Group, NodeReport, PoolReport, Severity, Supply, Taken, Tallies, Tally};
+pub use fleet::{
+    ClassReport, Fleet, Group, NodeCondition, NodeReport, Outlived, PoolReport, Severity, Supply, Taken,
+    Tallies, Tally, outlived,
+};
 pub use outcome::{ClassPlan, ObjectPlan, Plan, PoolPlan};
 pub use places::{is_full, places, room};
 pub use refusal::{Kind, Refusal};

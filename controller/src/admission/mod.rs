@@ -1,6 +1,7 @@
 //! The hooks of `webhook`, served to the API server, and the objects by which it finds them.
 
 mod judge;
+mod question;
 mod register;
 mod serve;
 mod tally;

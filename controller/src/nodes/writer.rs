@@ -48,7 +48,7 @@ pub(crate) async fn run(world: Arc<World>, client: Client, role: watch::Receiver
 /// What is to be written now. `silent` keeps since when each node has not been heard.
 fn due(world: &World, silent: &mut BTreeMap<String, Duration>, now: Duration) -> Vec<Write> {
     let Some(planned) = world.plan.borrow().clone() else { return Vec::new() };
-    // Both are held for a moment, in this order and nowhere in another.
+    // Both are held for a moment, in this order as everywhere.
     let (fleet, index) = (world.fleet(), world.index());
     let names =
         planned.plan.nodes.keys().chain(fleet.keys().filter(|name| !planned.plan.nodes.contains_key(*name)));

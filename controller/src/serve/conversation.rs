@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use api::EntropyClass;
 use codec::Bytes;
 use delivery::limits::{MESSAGES_AT_ONCE, MESSAGES_PER_SECOND, Pace};
 use delivery::publisher::{End, Standing, Task, Verdict};
 use delivery::trust::{Denied, Identity};
-use delivery::{FromController, NodeConfig, Publisher, Span, Tick};
+use delivery::{FromController, NodeConfig, Publisher, Refusal, Span, Tick};
 use proto::delivery as wire;
 use tokio::sync::{mpsc, oneshot, watch};
 use tonic::{Status, Streaming};
@@ -20,6 +21,7 @@ use super::report::Heard;
 use super::service::Said;
 use crate::clock::{self, tick as now};
 use crate::lease::Role;
+use crate::status::{Herald, News, reference};
 use crate::trust::{Reviewed, Reviewer};
 use crate::watch::Kind;
 use crate::world::{Planned, World};
@@ -32,6 +34,7 @@ pub(super) struct Conversation {
     pub(super) world: Arc<World>,
     pub(super) reviewer: Arc<Reviewer>,
     pub(super) hub: Arc<Hub>,
+    pub(super) herald: Arc<Herald>,
     pub(super) place: Place,
     pub(super) role: watch::Receiver<Role>,
     pub(super) leaving: watch::Receiver<bool>,
@@ -183,9 +186,11 @@ impl Conversation {
                 self.look_at_pods(live);
             }
             Task::Moved { ticket, result } => {
-                if let Err(refusal) = result {
-                    let vm = live.moves.refused(now(), ticket);
-                    warn!(node = %self.agent.node, vm, reason = %refusal.reason, message = %refusal.message, "a VM was not moved");
+                if let Err(refusal) = result
+                    && let Some((vm, class)) = live.moves.refused(now(), ticket)
+                {
+                    warn!(node = %self.agent.node, vm, class, reason = %refusal.reason, message = %refusal.message, "a VM was not moved");
+                    self.tell_pod(vm, class, &refusal);
                 }
             }
             Task::End(end) => {
@@ -230,6 +235,16 @@ impl Conversation {
         for due in live.moves.due(now(), vms, wanted) {
             live.publisher.move_vm(due);
         }
+    }
+
+    /// Has the pod of a VM that was not moved say so.
+    fn tell_pod(&self, uid: &str, class: &str, refusal: &Refusal) {
+        let sentence =
+            format!("not moved to class {class}: {}. It is tried again each half minute", refusal.message);
+        let news = News::warning(&refusal.reason, &sentence);
+        let (herald, class) = (Arc::clone(&self.herald), reference::<EntropyClass>(class));
+        let (node, uid) = (self.agent.node.clone(), uid.to_owned());
+        tokio::spawn(async move { herald.tell_vm(&node, &uid, &class, news).await });
     }
 
     /// Tells what is known of the node now.

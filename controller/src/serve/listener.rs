@@ -11,6 +11,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tracing::{debug, warn};
 
+use crate::crowd::{Crowd, Taken};
+
 /// A handshake that takes longer is given up.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Handshakes under way at a time. All agents of a large cluster come back at once after a restart, and each
@@ -19,40 +21,66 @@ const AT_ONCE: usize = 1_024;
 /// After an error of the socket, such as too many open files.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// A connection, or why there is none.
-pub(crate) type Accepted = Result<TlsStream<TcpStream>, io::Error>;
+/// A connection and its place.
+pub(crate) type Accepted = (TlsStream<TcpStream>, Taken);
 
-/// Accepts until the receiver goes.
+/// Accepts those who find a place, until the receiver goes.
 pub(crate) async fn accept(
     listener: TcpListener,
     config: Arc<ServerConfig>,
+    crowd: Crowd,
     accepted: mpsc::Sender<Accepted>,
 ) {
     let acceptor = TlsAcceptor::from(config);
     let turns = Arc::new(Semaphore::new(AT_ONCE));
     loop {
         let Ok(turn) = Arc::clone(&turns).acquire_owned().await else { return };
-        let (stream, peer) = tokio::select! {
-            connection = listener.accept() => match connection {
-                Ok(connection) => connection,
-                Err(error) => {
-                    warn!(%error, "a connection cannot be accepted");
-                    tokio::time::sleep(PAUSE).await;
-                    continue;
-                }
-            },
+        let arrived = tokio::select! {
+            arrived = arrive(&listener, &crowd) => arrived,
             () = accepted.closed() => return,
+        };
+        let (stream, taken) = match arrived {
+            Ok(Some(arrived)) => arrived,
+            Ok(None) => continue,
+            Err(error) => {
+                warn!(%error, "a connection cannot be accepted");
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
         };
         let (acceptor, accepted) = (acceptor.clone(), accepted.clone());
         tokio::spawn(async move {
-            let _turn = turn;
-            // Small messages that somebody waits for.
-            let _ = stream.set_nodelay(true);
-            match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => drop(accepted.send(Ok(stream)).await),
-                Ok(Err(error)) => debug!(%peer, %error, "a handshake failed"),
-                Err(_) => debug!(%peer, "a handshake took too long"),
+            if let Some(stream) = shake_hands(&acceptor, stream).await {
+                drop(accepted.send((stream, taken)).await);
             }
+            drop(turn);
         });
+    }
+}
+
+/// The next who comes; nothing if it has too many already.
+pub(crate) async fn arrive(listener: &TcpListener, crowd: &Crowd) -> io::Result<Option<(TcpStream, Taken)>> {
+    let place = crowd.place().await;
+    let (stream, peer) = listener.accept().await?;
+    let taken = crowd.take(place, peer.ip());
+    if taken.is_none() {
+        debug!(%peer, "hung up on: it has too many connections");
+    }
+    Ok(taken.map(|taken| (stream, taken)))
+}
+
+async fn shake_hands(acceptor: &TlsAcceptor, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
+    // Small messages that somebody waits for.
+    let _ = stream.set_nodelay(true);
+    match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => Some(stream),
+        Ok(Err(error)) => {
+            debug!(%error, "a handshake failed");
+            None
+        }
+        Err(_) => {
+            debug!("a handshake took too long");
+            None
+        }
     }
 }

@@ -1,13 +1,14 @@
 //! Agents are served here: TLS, tokens, one stream a node.
 
 mod conversation;
+mod guest;
 mod hub;
 mod listener;
 mod moves;
 mod report;
 mod service;
-mod spoken;
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,17 +17,18 @@ use anyhow::{Context, Result};
 use delivery::limits::{LONGEST_FROM_AGENT, STREAMS_PER_CONNECTION};
 use futures::StreamExt;
 use proto::delivery::delivery_server::DeliveryServer;
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
 use tracing::info;
 
-use self::listener::Accepted;
-pub(crate) use self::listener::accept;
+use self::guest::Guest;
+pub(crate) use self::listener::{Accepted, accept, arrive};
 use self::service::Service;
-use self::spoken::Spoken;
+use crate::crowd::{Crowd, Room};
 use crate::lease::Role;
+use crate::listen::listen_at;
+use crate::status::Herald;
 use crate::trust::{Certificate, Reviewer};
 use crate::world::World;
 
@@ -37,11 +39,16 @@ const HEADERS: u32 = 16 << 10;
 /// Connections whose handshake is done and that wait for their turn.
 const BACKLOG: usize = 64;
 
+/// Strangers at a time: connections of which nobody has proved yet to be an agent. Five thousand agents that come back at
+/// once wait for their turns so.
+const STRANGERS: Room = Room { all: 4_096, free: 512, each: 64 };
+
 /// What serving needs.
 pub(crate) struct Serving {
     pub(crate) listen: SocketAddr,
     pub(crate) world: Arc<World>,
     pub(crate) reviewer: Arc<Reviewer>,
+    pub(crate) herald: Arc<Herald>,
     pub(crate) certificate: Arc<Certificate>,
     pub(crate) role: watch::Receiver<Role>,
     pub(crate) leaving: watch::Receiver<bool>,
@@ -49,24 +56,24 @@ pub(crate) struct Serving {
 
 /// Listens. The future that comes back serves until `leaving`, and then until the last stream has ended.
 pub(crate) async fn bind(serving: Serving) -> Result<impl Future<Output = Result<()>> + Send> {
-    let Serving { listen, world, reviewer, certificate, role, leaving } = serving;
-    let listener =
-        TcpListener::bind(listen).await.with_context(|| format!("nobody can listen at {listen}"))?;
+    let Serving { listen, world, reviewer, herald, certificate, role, leaving } = serving;
+    let listener = listen_at(listen).await?;
     info!(address = %listener.local_addr().unwrap_or(listen), "agents are awaited");
     let config = Arc::new(certificate.server_config(b"h2").context("TLS cannot be set up")?);
     let (accepted, incoming) = mpsc::channel(BACKLOG);
     let mut plans = world.plan.subscribe();
-    let service = Service::new(world, reviewer, role, leaving.clone());
+    let service = Service::new(world, reviewer, herald, role, leaving.clone());
     let warden = service.warden();
     let service = DeliveryServer::new(service).max_decoding_message_size(LONGEST_FROM_AGENT);
-    let incoming = ReceiverStream::new(incoming).map(|stream: Accepted| stream.map(Spoken::new));
+    let guest = |(stream, place): Accepted| Ok::<_, Infallible>(Guest::new(stream, place));
+    let incoming = ReceiverStream::new(incoming).map(guest);
     Ok(async move {
         tokio::spawn(warden);
         tokio::spawn(async move {
             certificate.wait().await;
             // Who comes sooner waits in the kernel's queue for a moment: a refusal would cost a handshake first.
             let _ = plans.wait_for(Option::is_some).await;
-            accept(listener, config, accepted).await;
+            accept(listener, config, Crowd::new(STRANGERS), accepted).await;
         });
         Server::builder()
             .http2_keepalive_interval(Some(PING_EACH))

@@ -46,11 +46,11 @@ impl Moves {
         due
     }
 
-    /// The agent refused this one; says whose it was.
-    pub(super) fn refused(&mut self, now: Tick, ticket: u64) -> Option<&str> {
+    /// The agent refused this one; says of which VM it was, to which class.
+    pub(super) fn refused(&mut self, now: Tick, ticket: u64) -> Option<(&str, &str)> {
         let (uid, sent) = self.sent.iter_mut().find(|(_, sent)| sent.ticket == ticket)?;
         sent.again = Some(now.plus(AGAIN));
-        Some(uid)
+        Some((uid, &sent.class))
     }
 
     /// When a refused one may be sent once more.
@@ -88,7 +88,7 @@ mod tests {
     fn a_move_that_was_refused_is_tried_again_each_half_minute_for_as_long_as_it_is_wanted() {
         let mut moves = Moves::default();
         due(&mut moves, at(0), "slow", "full");
-        assert_eq!(moves.refused(at(1), 1), Some("vm"));
+        assert_eq!(moves.refused(at(1), 1), Some(("vm", "full")));
         assert_eq!(moves.refused(at(1), 7), None);
         assert_eq!((due(&mut moves, at(30), "slow", "full"), moves.wake_at()), (vec![], Some(at(31))));
         assert_eq!(due(&mut moves, at(31), "slow", "full"), [(2, "full".to_owned())]);

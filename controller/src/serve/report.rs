@@ -5,17 +5,25 @@ use std::sync::Arc;
 
 use api::Reason;
 use delivery::publisher::Standing;
-use delivery::{Health, NodeConfig, Output, PoolConfig, Report, Serving, SourceState, Supplies, Vms};
-use plan::{ClassReport, NodeReport, PoolReport, Supply, Taken};
+use delivery::{
+    AgentState, Condition, Health, NodeConfig, Output, PoolConfig, Report, Serving, SourceState, Supplies,
+    Vms,
+};
+use plan::{ClassReport, NodeCondition, NodeReport, PoolReport, Supply, Taken};
+
+/// An agent has a few things to say of itself. Whoever says more is not believed the rest.
+const CONDITIONS: usize = 8;
 
 /// All that one agent has said on its stream.
 #[derive(Debug, Default)]
 pub(super) struct Heard {
-    pub(super) ready: bool,
     pub(super) vms: Vms,
+    agent: AgentState,
     supplies: Supplies,
     /// The VMs, counted by pool and class.
     classes: BTreeMap<String, Arc<BTreeMap<String, ClassReport>>>,
+    /// Of these, the ones that stay only because they were there before.
+    outlived: BTreeMap<(String, String), u32>,
     changes: u64,
 }
 
@@ -23,7 +31,7 @@ impl Heard {
     /// Takes a report in; what it does not speak of stays.
     pub(super) fn hear(&mut self, report: Report) {
         if let Some(agent) = report.agent {
-            self.ready = agent.ready;
+            self.agent = agent;
         }
         if let Some(vms) = report.vms {
             vms.amend(&mut self.vms);
@@ -37,9 +45,9 @@ impl Heard {
     /// Counts the VMs anew. `labelled` tells of a uid whether our webhook labelled that pod: it alone has pods ask for
     /// places, whatever else a volume says of itself.
     pub(super) fn count(&mut self, labelled: impl Fn(&str) -> bool) {
-        let classes = counted(&self.vms, labelled);
-        if classes != self.classes {
-            self.classes = classes;
+        let (classes, outlived) = (counted(&self.vms, labelled), outlived(&self.vms));
+        if (&classes, &outlived) != (&self.classes, &self.outlived) {
+            (self.classes, self.outlived) = (classes, outlived);
             self.changes += 1;
         }
     }
@@ -59,8 +67,32 @@ impl Heard {
             };
             (pool.name.clone(), report)
         });
-        NodeReport { connected: true, ready: self.ready, pools: pools.collect() }
+        NodeReport {
+            connected: true,
+            ready: self.agent.ready,
+            conditions: holding(&self.agent),
+            outlived: self.outlived.clone(),
+            pools: pools.collect(),
+        }
     }
+}
+
+/// What holds of an agent, by type.
+fn holding(agent: &AgentState) -> BTreeMap<String, NodeCondition> {
+    let holds = agent.conditions.iter().filter(|(_, condition)| condition.status).take(CONDITIONS);
+    let told = |(kind, Condition { reason, message, .. }): (&String, &Condition)| {
+        (kind.clone(), NodeCondition { reason: reason.clone(), message: message.clone() })
+    };
+    holds.map(told).collect()
+}
+
+/// By pool and class.
+fn outlived(vms: &Vms) -> BTreeMap<(String, String), u32> {
+    let mut outlived = BTreeMap::new();
+    for vm in vms.values().filter(|vm| vm.outlived) {
+        *outlived.entry((vm.pool.clone(), vm.class.clone())).or_default() += 1;
+    }
+    outlived
 }
 
 /// By pool, then class.
@@ -145,5 +177,29 @@ mod tests {
         said.count(|uid| uid != "plain");
         assert_eq!(said.classes["default"]["gold"], ClassReport { vms: 4, unplaced: 2 });
         assert_eq!(said.changes(), before + 2);
+    }
+    #[test]
+    fn what_holds_of_an_agent_and_whose_class_is_gone_is_told_of_the_node() {
+        let condition = |status| Condition { status, reason: "R".to_owned(), message: "m".to_owned() };
+        let conditions = [("Unready", true), ("WentBack", false)];
+        let agent = AgentState {
+            ready: false,
+            conditions: conditions.map(|(kind, status)| (kind.to_owned(), condition(status))).into(),
+        };
+        let vm =
+            |outlived| Vm { pool: "default".to_owned(), class: "gold".to_owned(), place: None, outlived };
+        let vms = [("a", true), ("b", false), ("c", true)];
+        let vms = vms.map(|(uid, outlived)| (uid.to_owned(), vm(outlived))).into();
+        let mut said = Heard::default();
+        said.hear(Report {
+            agent: Some(agent),
+            vms: Some(VmsReport { whole: true, vms, ..VmsReport::default() }),
+            ..Report::default()
+        });
+        said.count(|_| true);
+        let told = said.node(&Standing::Programmed, &NodeConfig::default());
+        assert!(!told.ready);
+        assert_eq!(told.conditions.keys().collect::<Vec<_>>(), ["Unready"]);
+        assert_eq!(told.outlived, [(("default".to_owned(), "gold".to_owned()), 2)].into());
     }
 }

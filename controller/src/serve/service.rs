@@ -17,9 +17,11 @@ use tonic::{Request, Response, Status, Streaming};
 use tracing::info;
 
 use super::conversation::{Conversation, converse};
+use super::guest::Stranger;
 use super::hub::Hub;
 use crate::clock;
 use crate::lease::Role;
+use crate::status::Herald;
 use crate::trust::{Reviewed, Reviewer};
 use crate::world::World;
 
@@ -38,6 +40,7 @@ pub(crate) struct Service {
     world: Arc<World>,
     reviewer: Arc<Reviewer>,
     hub: Arc<Hub>,
+    herald: Arc<Herald>,
     role: watch::Receiver<Role>,
     leaving: watch::Receiver<bool>,
     /// How many may come: each costs a review.
@@ -67,6 +70,9 @@ impl Delivery for Service {
         }
         let agent = self.authenticate(request.metadata()).await?;
         self.confirm(&agent).await?;
+        if let Some(stranger) = request.extensions().get::<Stranger>() {
+            stranger.is_believed();
+        }
         info!(node = %agent.node, pod = %agent.pod, "an agent connected");
         let (outbox, receiver) = mpsc::channel(OUTBOX);
         let conversation = Conversation {
@@ -74,6 +80,7 @@ impl Delivery for Service {
             reviewer: Arc::clone(&self.reviewer),
             place: self.hub.enter(&agent),
             hub: Arc::clone(&self.hub),
+            herald: Arc::clone(&self.herald),
             role: self.role.clone(),
             leaving: self.leaving.clone(),
             agent,
@@ -90,11 +97,12 @@ impl Service {
     pub(super) fn new(
         world: Arc<World>,
         reviewer: Arc<Reviewer>,
+        herald: Arc<Herald>,
         role: watch::Receiver<Role>,
         leaving: watch::Receiver<bool>,
     ) -> Self {
         let turns = Turns::new(STREAMS_PER_SECOND, STREAMS_AT_ONCE, STREAM_WAITS);
-        Self { world, reviewer, hub: Arc::default(), role, leaving, turns: Mutex::new(turns) }
+        Self { world, reviewer, hub: Arc::default(), herald, role, leaving, turns: Mutex::new(turns) }
     }
 
     /// Ends the streams of agents whose pods are gone.

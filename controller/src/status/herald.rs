@@ -1,11 +1,13 @@
-//! Events on pools and classes; one that happens again is counted, not written anew.
+//! Events; one that happens again is counted, not written anew.
 
 use std::sync::{Mutex, PoisonError};
 
+use api::names::{VM_LABEL, VM_TRUE};
 use delivery::limits::Pace;
-use k8s_openapi::api::core::v1::ObjectReference;
-use kube::Client;
+use k8s_openapi::api::core::v1::{ObjectReference, Pod};
+use kube::api::ListParams;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use kube::{Api, Client, Resource};
 use tracing::{debug, info};
 
 use super::news::News;
@@ -20,37 +22,67 @@ const EACH_SECOND: u64 = 5;
 const AT_ONCE: u64 = 50;
 
 /// Tells people.
-pub(super) struct Herald {
+pub(crate) struct Herald {
+    client: Client,
     recorder: Recorder,
     pace: Mutex<Pace>,
 }
 
 impl Herald {
     /// That speaks for one replica.
-    pub(super) fn new(client: Client, replica: String) -> Self {
+    pub(crate) fn new(client: Client, replica: String) -> Self {
         let reporter = Reporter { controller: REPORTER.to_owned(), instance: Some(replica) };
         let pace = Mutex::new(Pace::new(clock::tick(), EACH_SECOND, AT_ONCE));
-        Self { recorder: Recorder::new(client, reporter), pace }
+        Self { recorder: Recorder::new(client.clone(), reporter), client, pace }
     }
 
-    /// Makes each an Event of the object.
-    pub(super) async fn tell(&self, object: &ObjectReference, news: Vec<News>) {
+    /// Makes it an Event of the pod that a VM of that node runs in; `with` is another object that it has to do with. Pods'
+    /// names are not kept: there may be a hundred thousand, and this is seldom.
+    pub(crate) async fn tell_vm(&self, node: &str, uid: &str, with: &ObjectReference, news: News) {
+        if !self.admits() {
+            return;
+        }
+        let launchers = ListParams::default().labels(&format!("{VM_LABEL}={VM_TRUE}"));
+        let here = launchers.fields(&format!("spec.nodeName={node}"));
+        match Api::<Pod>::all(self.client.clone()).list_metadata(&here).await {
+            Ok(pods) => {
+                let pod = pods.items.into_iter().find(|pod| pod.metadata.uid.as_deref() == Some(uid));
+                if let Some(pod) = pod {
+                    let pod = Pod { metadata: pod.metadata, ..Pod::default() };
+                    self.tell(&pod.object_ref(&()), Some(with), vec![news]).await;
+                }
+            }
+            Err(error) => debug!(node, vm = uid, %error, "the VM's pod cannot be found, and is told nothing"),
+        }
+    }
+
+    /// Makes each an Event of the object; `with` is another that it has to do with.
+    pub(crate) async fn tell(
+        &self,
+        object: &ObjectReference,
+        with: Option<&ObjectReference>,
+        news: Vec<News>,
+    ) {
         for News { warning, reason, note } in news {
             let (kind, name) = (object.kind.as_deref(), object.name.as_deref());
-            info!(kind, name, reason = %reason, message = note, "told");
-            if !self.pace.lock().unwrap_or_else(PoisonError::into_inner).admit(clock::tick()) {
+            info!(kind, name, reason, message = note, "told");
+            if !self.admits() {
                 continue;
             }
             let event = Event {
                 type_: if warning { EventType::Warning } else { EventType::Normal },
-                reason: reason.to_string(),
+                reason,
                 note: Some(note),
                 action: ACTION.to_owned(),
-                secondary: None,
+                secondary: with.cloned(),
             };
             if let Err(error) = self.recorder.publish(&event, object).await {
                 debug!(kind, name, %error, "no Event was written");
             }
         }
+    }
+
+    fn admits(&self) -> bool {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner).admit(clock::tick())
     }
 }

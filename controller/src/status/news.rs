@@ -4,13 +4,22 @@ use api::{Condition, ConditionStatus, ConditionType, Reason};
 
 /// One thing that happened to an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct News {
+pub(crate) struct News {
     /// Somebody should look.
     pub(super) warning: bool,
-    /// The condition's word.
-    pub(super) reason: Reason,
-    /// The condition's sentence.
+    /// One word.
+    pub(super) reason: String,
+    /// A sentence.
     pub(super) note: String,
+}
+
+impl News {
+    /// Of what an agent says: where its word is none, it has to do without.
+    pub(crate) fn warning(reason: &str, note: &str) -> Self {
+        let is_word = (1..=64).contains(&reason.len()) && reason.bytes().all(|it| it.is_ascii_alphanumeric());
+        let reason = if is_word { reason } else { "Other" };
+        Self { warning: true, reason: reason.to_owned(), note: shortened(note) }
+    }
 }
 
 /// What changed between two states of an object. What is as it should be from the start is no news.
@@ -27,7 +36,8 @@ fn one(before: Option<&Condition>, now: &Condition) -> Option<News> {
         return None;
     }
     let healed = before.is_some_and(is_bad) && !is_bad(now) && now.status != ConditionStatus::Unknown;
-    (is_bad(now) || healed).then(|| News { warning: is_bad(now), reason: now.reason, note: note(now) })
+    let told = || News { warning: is_bad(now), reason: now.reason.to_string(), note: note(now) };
+    (is_bad(now) || healed).then(told)
 }
 
 /// Whether somebody has to act. That nodes are still on their way is no trouble, and `Ready` only repeats others.
@@ -40,7 +50,6 @@ fn is_bad(condition: &Condition) -> bool {
     }
 }
 
-/// An Event holds a thousand bytes.
 fn note(condition: &Condition) -> String {
     let text = match (&*condition.message, condition.kind) {
         (message, _) if is_bad(condition) => message,
@@ -49,6 +58,11 @@ fn note(condition: &Condition) -> String {
         ("", ConditionType::Degraded) => "what was promised is served again",
         (message, _) => message,
     };
+    shortened(text)
+}
+
+/// An Event holds a thousand bytes.
+fn shortened(text: &str) -> String {
     let end = (0..=text.len().min(LONGEST)).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
     text[..end].to_owned()
 }
@@ -80,12 +94,12 @@ mod tests {
         let bad = |generation| accepted(ConditionStatus::False, Reason::RateOverParent, generation);
         assert_eq!(news(&[], &good(1)), []);
         assert_eq!(news(&good(1), &good(2)), []);
-        let refused = News { warning: true, reason: Reason::RateOverParent, note: String::new() };
+        let refused = News { warning: true, reason: "RateOverParent".to_owned(), note: String::new() };
         assert_eq!(news(&good(1), &bad(2)), std::slice::from_ref(&refused));
         assert_eq!(news(&bad(2), &bad(2)), []);
         assert_eq!(news(&bad(2), &bad(3)), [refused]);
-        let healed =
-            News { warning: false, reason: Reason::Accepted, note: "the spec is accepted".to_owned() };
+        let note = "the spec is accepted".to_owned();
+        let healed = News { warning: false, reason: "Accepted".to_owned(), note };
         assert_eq!(news(&bad(3), &good(4)), [healed]);
     }
 
@@ -102,5 +116,14 @@ mod tests {
         let mut long = condition(ConditionType::Accepted, ConditionStatus::False, Reason::InvalidSpec, 1);
         long.message = "ü".repeat(700);
         assert_eq!(note(&long), "ü".repeat(500));
+    }
+
+    #[test]
+    fn what_an_agent_calls_a_reason_and_is_none_is_not_told_as_one() {
+        for (said, told) in
+            [("ClassFull", "ClassFull"), ("", "Other"), ("a word", "Other"), (&"x".repeat(65), "Other")]
+        {
+            assert_eq!(News::warning(said, "").reason, told);
+        }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use api::names::API_VERSION;
 use api::{EntropyClass, EntropyPool};
 use futures::StreamExt;
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, Resource};
 use plan::Tallies;
@@ -19,8 +20,10 @@ use tracing::{debug, info, warn};
 use super::difference::{Status, Urgency, urgency};
 use super::grace::Grace;
 use super::herald::Herald;
+use super::lasting::Lasting;
 use super::news::{News, news};
 use super::pace::Pace;
+use super::tidings::{Object, tidings};
 use crate::clock;
 use crate::lease::Role;
 use crate::world::{Planned, World};
@@ -40,10 +43,14 @@ const AT_ONCE: usize = 8;
 const SETTLING: Duration = Duration::from_secs(15);
 
 /// Writes status as often as it changes and the pace allows, while this replica leads; ends never.
-pub(crate) async fn run(world: Arc<World>, client: Client, me: String, mut role: watch::Receiver<Role>) {
-    let herald = Herald::new(client.clone(), me);
-    let (pace, grace) = (Pace::default(), Grace::default());
-    let mut writer = Writer { world, client, pace, grace, herald, since: None, waiting: 0 };
+pub(crate) async fn run(
+    world: Arc<World>,
+    client: Client,
+    herald: Arc<Herald>,
+    mut role: watch::Receiver<Role>,
+) {
+    let (pace, grace, lasting) = (Pace::default(), Grace::default(), Lasting::default());
+    let mut writer = Writer { world, client, pace, grace, lasting, herald, since: None, waiting: 0 };
     loop {
         let leading = role.borrow_and_update().leads();
         writer.since = if leading { writer.since.or(Some(clock::since_start())) } else { None };
@@ -51,11 +58,17 @@ pub(crate) async fn run(world: Arc<World>, client: Client, me: String, mut role:
             let from = clock::since_start();
             let due = writer.look();
             let pause = (clock::since_start().saturating_sub(from) * LOOKING).max(BREATH);
+            let news = writer.look_at_nodes();
             writer.write(due).await;
+            for (object, news) in news {
+                writer.herald.tell(&object, None, vec![news]).await;
+            }
             // What rings meanwhile is looked at once.
             tokio::time::sleep(pause).await;
         } else {
             writer.world.queues.statuses.set(0);
+            // Whoever leads next has its own time to see what lasts.
+            writer.lasting = Lasting::default();
         }
         tokio::select! {
             () = writer.world.restate.notified() => {}
@@ -70,7 +83,8 @@ struct Writer {
     client: Client,
     pace: Pace,
     grace: Grace,
-    herald: Herald,
+    lasting: Lasting<(Object, String)>,
+    herald: Arc<Herald>,
     since: Option<Duration>,
     /// Objects whose status is to be written later, of those looked at so far.
     waiting: usize,
@@ -107,6 +121,15 @@ impl Writer {
         self.grace.retain(exists);
         self.world.queues.statuses.set(self.waiting);
         Writes { pools, classes }
+    }
+
+    /// What of all that nodes say is an Event now.
+    fn look_at_nodes(&mut self) -> Vec<(ObjectReference, News)> {
+        // In this order, as everywhere.
+        let (fleet, index) = (self.world.fleet(), self.world.index());
+        let mut tidings = tidings(&fleet, &index);
+        let due = self.lasting.due(clock::since_start(), tidings.keys().cloned());
+        due.into_iter().filter_map(|key| Some((key.0.reference(&index), tidings.remove(&key)?))).collect()
     }
 
     async fn write(&self, Writes { pools, classes }: Writes) {
@@ -210,7 +233,7 @@ where
     match api.patch_status(name, &params, &Patch::Apply(patch)).await {
         Ok(object) => {
             debug!(kind = %K::kind(&()), name, "status written");
-            herald.tell(&object.object_ref(&()), write.news).await;
+            herald.tell(&object.object_ref(&()), None, write.news).await;
             Some(object)
         }
         Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => {

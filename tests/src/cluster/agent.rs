@@ -24,6 +24,8 @@ pub struct Agent {
     node: String,
     /// The address it calls.
     controller: String,
+    /// Whether it is the driver of a kubelet.
+    kubelet: bool,
 }
 
 impl ApiServer {
@@ -62,19 +64,25 @@ fn pod(node: &str) -> String {
 impl Agent {
     /// Starts the agent of a node, which is made if it is not there, and returns when it is connected.
     pub fn start(api: &ApiServer, controller: SocketAddr, node: &str) -> Result<Self> {
-        Self::start_by(api, format!("https://{controller}"), node)
+        Self::start_by(api, format!("https://{controller}"), node, false)
+    }
+
+    /// The same where there is a kubelet's directory, and no kubelet; `controller` as a user writes it.
+    pub fn start_with_kubelet(api: &ApiServer, controller: &str, node: &str) -> Result<Self> {
+        Self::start_by(api, controller.to_owned(), node, true)
     }
 
     /// The same where whoever listens at a loopback address is believed.
     pub fn start_in_clear(api: &ApiServer, controller: SocketAddr, node: &str) -> Result<Self> {
-        Self::start_by(api, format!("http://{controller}"), node)
+        Self::start_by(api, format!("http://{controller}"), node, false)
     }
 
-    fn start_by(api: &ApiServer, controller: String, node: &str) -> Result<Self> {
+    fn start_by(api: &ApiServer, controller: String, node: &str, kubelet: bool) -> Result<Self> {
         api.add_node(node)?;
         let dir = TempDir::with_prefix("entropool-agent-")?;
-        let child = prepare(api, dir.path(), node).and_then(|()| spawn(dir.path(), &controller, node))?;
-        let mut agent = Self { child, dir, node: node.to_owned(), controller };
+        prepare(api, dir.path(), node)?;
+        let child = spawn(dir.path(), &controller, node, kubelet)?;
+        let mut agent = Self { child, dir, node: node.to_owned(), controller, kubelet };
         agent.wait_for_log("subscribed")?;
         Ok(agent)
     }
@@ -85,15 +93,15 @@ impl Agent {
         fs::write(dir.path().join("token"), token)?;
         fs::write(dir.path().join("ca.crt"), authority)?;
         let controller = format!("https://{controller}");
-        let child = spawn(dir.path(), &controller, node)?;
-        Ok(Self { child, dir, node: node.to_owned(), controller })
+        let child = spawn(dir.path(), &controller, node, false)?;
+        Ok(Self { child, dir, node: node.to_owned(), controller, kubelet: false })
     }
 
     /// Starts it again after a crash, in the directories it had.
     pub fn crash(&mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
-        self.child = spawn(self.dir.path(), &self.controller, &self.node)?;
+        self.child = spawn(self.dir.path(), &self.controller, &self.node, self.kubelet)?;
         Ok(())
     }
 
@@ -106,6 +114,11 @@ impl Agent {
     /// The name of its node.
     pub fn node(&self) -> &str {
         &self.node
+    }
+
+    /// Where the kubelet of its node keeps its state.
+    pub fn kubelet_dir(&self) -> PathBuf {
+        self.dir.path().join("kubelet")
     }
 
     /// What it has logged, over all its starts.
@@ -216,10 +229,15 @@ fn prepare(api: &ApiServer, dir: &Path, node: &str) -> Result<()> {
     Ok(fs::write(dir.join("ca.crt"), api.controllers_authority()?)?)
 }
 
-fn spawn(dir: &Path, controller: &str, node: &str) -> Result<Child> {
+fn spawn(dir: &Path, controller: &str, node: &str, kubelet: bool) -> Result<Child> {
     let log = File::options().create(true).append(true).open(dir.join("log"))?;
+    let kubelet = kubelet.then(|| dir.join("kubelet"));
+    for directory in kubelet.iter().flat_map(|it| [it.join("pods"), it.join("plugins_registry")]) {
+        fs::create_dir_all(directory)?;
+    }
     Command::new(binary::agent()?)
         .env_clear()
+        .args(kubelet.iter().flat_map(|it| ["--kubelet-dir".as_ref(), it.as_os_str()]))
         .args(["--node", node, "--controller", controller])
         .arg("--token-file")
         .arg(dir.join("token"))

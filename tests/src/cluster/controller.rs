@@ -1,7 +1,7 @@
 //! The controller as a process, with the rights that are shipped and no others.
 
 use std::fs::{self, File};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
@@ -22,6 +22,7 @@ pub const HOOK_IMAGE: &str = "registry.test/entropool/agent:1";
 /// Who it is to the API server.
 pub const CONTROLLER_USER: &str = "system:serviceaccount:entropool-system:entropool-controller";
 const LOOK: Duration = Duration::from_millis(50);
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// A replica.
 pub struct Controller {
@@ -49,17 +50,22 @@ impl ApiServer {
 impl Controller {
     /// Starts a replica of that name, and returns when it is ready to serve.
     pub fn start(api: &ApiServer, name: &str) -> Result<Self> {
-        Self::start_at(name, &rights(api)?, None)
+        Self::start_at(name, &rights(api)?, None, LOOPBACK)
+    }
+
+    /// Starts a replica that listens at an address of IPv6.
+    pub fn start_on_ipv6(api: &ApiServer, name: &str) -> Result<Self> {
+        Self::start_at(name, &rights(api)?, None, Ipv6Addr::LOCALHOST.into())
     }
 
     /// Starts a replica that shows the certificate in a directory.
     pub fn start_with_certificate(api: &ApiServer, name: &str, directory: &Path) -> Result<Self> {
-        Self::start_at(name, &rights(api)?, Some(directory))
+        Self::start_at(name, &rights(api)?, Some(directory), LOOPBACK)
     }
 
     /// Starts a replica that calls the API server through a front of it.
     pub fn start_behind(front: &Front, name: &str) -> Result<Self> {
-        Self::start_at(name, &front.kubeconfig(), None)
+        Self::start_at(name, &front.kubeconfig(), None, LOOPBACK)
     }
 
     /// Does one of the controller's errands, and returns its log.
@@ -70,14 +76,14 @@ impl Controller {
         Ok(log)
     }
 
-    fn start_at(name: &str, kubeconfig: &Path, certificate: Option<&Path>) -> Result<Self> {
-        let (agents, http, webhooks) = (free()?, free()?, free()?);
+    fn start_at(name: &str, kubeconfig: &Path, certificate: Option<&Path>, host: IpAddr) -> Result<Self> {
+        let (agents, http, webhooks) = (free(host)?, free(host)?, free(host)?);
         let dir = TempDir::with_prefix("entropool-controller-")?;
         let log = File::create(dir.path().join("log"))?;
         let own = certificate.map(|directory| ["--tls-dir".as_ref(), directory.as_os_str()]);
         let child = command(kubeconfig)?
             .args(own.into_iter().flatten())
-            .args(["--name", name, "--tls-name", "127.0.0.1"])
+            .args(["--name", name, "--tls-name", &host.to_string()])
             .args(["--listen", &agents.to_string(), "--http", &http.to_string()])
             .args(["--webhooks", &webhooks.to_string(), "--hook-image", HOOK_IMAGE])
             .stdin(Stdio::null())
@@ -174,8 +180,8 @@ fn command(kubeconfig: &Path) -> Result<Command> {
 }
 
 /// An address of ours that nobody listens at.
-fn free() -> Result<SocketAddr> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+fn free(host: IpAddr) -> Result<SocketAddr> {
+    Ok(TcpListener::bind((host, 0))?.local_addr()?)
 }
 
 /// A `GET` over plain HTTP.

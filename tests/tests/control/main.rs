@@ -16,6 +16,7 @@ mod stated;
 mod storage;
 mod tls;
 mod tokens;
+mod told;
 mod turns;
 mod versions;
 mod webhooks;

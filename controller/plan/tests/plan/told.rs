@@ -29,7 +29,8 @@ fn good() -> NodeReport {
         supply: Some(supply(Reason::Healthy, Some(Output::Stretched))),
         classes: BTreeMap::from([("gold".to_owned(), ClassReport { vms: 4, unplaced: 1 })]).into(),
     };
-    NodeReport { connected: true, ready: true, pools: BTreeMap::from([("default".to_owned(), pool)]) }
+    let pools = BTreeMap::from([("default".to_owned(), pool)]);
+    NodeReport { connected: true, ready: true, pools, ..NodeReport::default() }
 }
 
 fn spoilt(spoil: impl FnOnce(&mut PoolReport)) -> NodeReport {
@@ -122,4 +123,27 @@ fn only_strict_classes_with_a_bound_have_places_less_those_nobody_asked_for() {
     assert_eq!(counted(Some(&good())), BTreeMap::from([("entropool.io/gold".to_owned(), 15)]));
     let crowded = spoilt(|pool| Arc::make_mut(&mut pool.classes).get_mut("gold").unwrap().unplaced = 99);
     assert_eq!(counted(Some(&crowded)), BTreeMap::from([("entropool.io/gold".to_owned(), 0)]));
+}
+
+#[test]
+fn vms_that_outlive_their_class_are_counted_over_all_nodes() {
+    let with = |vms: &[(&str, &str, u32)]| NodeReport {
+        outlived: vms
+            .iter()
+            .map(|(pool, class, vms)| ((pool.to_string(), class.to_string()), *vms))
+            .collect(),
+        ..NodeReport::default()
+    };
+    let fleet = [
+        ("a".to_owned(), with(&[("default", "gold", 1)])),
+        ("b".to_owned(), with(&[("default", "gold", 2), ("gone", "(default)", 1)])),
+        ("c".to_owned(), with(&[])),
+    ];
+    let fleet = fleet.into();
+    let told = plan::outlived(&fleet, |pool, class| format!("{pool}/{class}"));
+    let told: Vec<_> = told.iter().map(|(which, all)| format!("{which}: {all}")).collect();
+    let expected = ["default/gold: 3 VMs on 2 nodes (a, …)", "gone/(default): 1 VM on 1 node (b)"];
+    assert_eq!(told, expected);
+    let by_pool = plan::outlived(&fleet, |_, _| ());
+    assert_eq!(by_pool[&()].to_string(), "4 VMs on 2 nodes (a, …)");
 }

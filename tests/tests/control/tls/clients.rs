@@ -67,6 +67,7 @@ fn kinds() -> Vec<(&'static str, Words)> {
         ("HTTP/1.1 where HTTP/2 was agreed", Secret(H2, HTTP_1.to_vec())),
         ("garbage where HTTP/2 was agreed", Secret(H2, vec![0x55; 65_536])),
         ("a handshake, and nothing for long", Secret(H2, Vec::new())),
+        ("HTTP/2 of somebody who is no agent", Secret(H2, [PREFACE, &[0, 0, 0, 4, 0, 0, 0, 0, 0]].concat())),
     ]
 }
 

@@ -2,6 +2,7 @@
 //! `KubeVirt`.
 
 mod away;
+mod crowd;
 mod objects;
 mod pace;
 mod rotation;
