@@ -138,8 +138,8 @@ pub struct EntropyPoolSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cburst: Option<Size>,
 
-    /// The class of a VM that names only the pool. Absent: a class of its own with every default, which lives
-    /// on what others leave. Example: `shared`.
+    /// The class of a VM that names only the pool; it stays in it whatever becomes the default later. Absent: a class
+    /// of its own with every default, which lives on what others leave. Example: `shared`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "object_name")]
     pub default_class: Option<String>,

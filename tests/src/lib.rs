@@ -21,6 +21,7 @@ pub mod host;
 pub mod image;
 pub mod process;
 pub mod proxy;
+pub mod scrape;
 pub mod systemd;
 
 pub use arrivals::Arrivals;
@@ -31,4 +32,5 @@ pub use herd::{Herd, Report};
 pub use host::Host;
 pub use image::Image;
 pub use proxy::Proxy;
+pub use scrape::scrape;
 pub use systemd::Systemd;

@@ -134,3 +134,25 @@ fn source_state(source: &SourceStatus) -> SourceState {
         message: source.sentence.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use delivery::Version;
+    use htb::Tick;
+
+    use super::super::status::SubscriptionStatus;
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_that_cannot_be_written_is_told_to_the_controller_while_that_is_so() {
+        let subscribed = SubscriptionStatus::new(Version::default(), Tick(0)).get();
+        let ready = Readiness { configured: true, pod_info_on_mount: None, driver: None };
+        let told = |unwritable| {
+            agent(&ready, &subscribed, &Disorder { unwritable, ..Disorder::default() }).conditions
+        };
+        assert_eq!(told(None), BTreeMap::new());
+        let unwritable = Some(Unwritable { reason: "DiskFull", sentence: "there is no room".to_owned() });
+        let Condition { status, reason, message } = &told(unwritable)["CheckpointUnwritable"];
+        assert_eq!((*status, &**reason, &**message), (true, "DiskFull", "there is no room"));
+    }
+}

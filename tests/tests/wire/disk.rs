@@ -1,12 +1,14 @@
 //! A state directory on a disk that is full, or can only be read.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::sleep;
 
+use entropool_tests::host::vacant_port;
 use entropool_tests::process::Process;
-use entropool_tests::{EgdClient, Host};
+use entropool_tests::{EgdClient, Host, scrape};
 use rustix::process::{Signal, kill_process};
 
 use crate::cuts::{LOOK, LOOKS, Running, ask, draws, vms};
@@ -20,19 +22,21 @@ const AGAIN: &str = "the checkpoint can be written again";
 struct OnDisk {
     host: Host,
     running: Running,
+    metrics: SocketAddr,
 }
 
 impl OnDisk {
     fn start() -> Self {
         let host = host(OPEN);
         let mut daemon = host.run();
-        daemon.args(["--vm", "a=default/any,client=egd"]);
+        let metrics = vacant_port().unwrap();
+        daemon.args(["--vm", "a=default/any,client=egd", "--metrics", &metrics.to_string()]);
         let script = format!("mount -t tmpfs -o {SIZE} disk \"$0\" && exec \"$@\"");
         let mut command = Command::new("unshare");
         command.args(["-m", "bash", "-c", &script]).arg(host.state_dir());
         command.arg(daemon.get_program()).args(daemon.get_args());
         let running = Running::start(&host, &mut command);
-        Self { host, running }
+        Self { host, running, metrics }
     }
 
     /// A file on that disk, from here.
@@ -46,6 +50,11 @@ impl OnDisk {
         command.args(["-m", "-t", &self.running.process().id().to_string(), "mount", "-o"]);
         let status = command.arg(format!("remount,{how}")).arg(self.host.state_dir()).status().unwrap();
         assert!(status.success(), "remount,{how}: {status}");
+    }
+
+    /// Whether it says to Prometheus that it can write there.
+    fn writable(&self) -> bool {
+        scrape(self.metrics, "entropool_checkpoint_writable").unwrap() == "1.0"
     }
 
     fn attach(&self, vm: &str) {
@@ -99,8 +108,10 @@ fn a_full_disk_is_said_stops_nobody_and_is_caught_up_with_when_there_is_room() {
     daemon.keeps("\"b\"");
     let filler = daemon.file("filler");
     fs::write(&filler, vec![0; 1 << 20]).expect_err("that disk has an end");
+    assert!(daemon.writable());
     daemon.attach("c");
     daemon.running.says("DiskFull");
+    assert!(!daemon.writable());
     daemon.serve(&["a", "b", "c"]);
     daemon.crash();
     daemon.serve(&["a", "b"]);
@@ -108,6 +119,7 @@ fn a_full_disk_is_said_stops_nobody_and_is_caught_up_with_when_there_is_room() {
     daemon.attach("d");
     fs::remove_file(&filler).unwrap();
     daemon.running.says(AGAIN);
+    assert!(daemon.writable());
     daemon.crash();
     daemon.serve(&["a", "b", "d"]);
 }
