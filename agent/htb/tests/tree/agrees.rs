@@ -59,6 +59,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (index(), index()).prop_map(|(at, to)| Step::SetParent(at, to)),
         12 => (index(), bytes()).prop_map(|(at, bytes)| Step::Enqueue(at, bytes)),
         1 => (index(), bytes()).prop_map(|(at, bytes)| Step::Cancel(at, bytes)),
+        1 => index().prop_map(|at| Step::Cancel(at, u64::MAX)),
         1 => (index(), 0..600_u64).prop_map(|(at, bytes)| Step::Charge(at, bytes)),
         2 => time.prop_map(Step::Pass),
         4 => (0..40_u8, supply()).prop_map(|(count, supply)| Step::Serve(count, supply)),
