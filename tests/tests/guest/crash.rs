@@ -5,7 +5,7 @@ use std::time::Duration;
 use entropool_tests::console::Count;
 use entropool_tests::host::vacant_port;
 use entropool_tests::{Daemon, Errand, Guest, Host, Image, binary};
-use rustix::process::Signal;
+use rustix::process::{Signal, kill_process};
 use soak::Run;
 
 use crate::{TWO_CLASSES, alone, start};
@@ -14,6 +14,10 @@ use crate::{TWO_CLASSES, alone, start};
 const BETWEEN: Duration = Duration::from_secs(4);
 /// Time in the guest between two counts.
 const LOOK: Duration = Duration::from_millis(100);
+/// How long a read may wait for a process that died.
+const AFTER: Duration = Duration::from_millis(2500);
+/// How long a worker may stand still.
+const FOUND_OUT: Duration = Duration::from_secs(10);
 
 #[test]
 fn no_read_in_a_guest_outlasts_a_crash_by_long() {
@@ -37,7 +41,19 @@ fn no_read_in_a_guest_outlasts_a_crash_by_long() {
         "longest_wait_ms",
         longest.iter().max().map(|longest| u64::try_from(longest.as_millis()).unwrap_or(u64::MAX)),
     );
-    assert!(longest.iter().all(|longest| *longest <= Duration::from_millis(2500)), "{longest:?}");
+    assert!(longest.iter().all(|longest| *longest <= AFTER), "{longest:?}");
+    let hung = guests_of_one_that_hangs(&daemon, &guests);
+    println!("the longest waits where a worker stands still: {hung:?}");
+    assert!(hung.iter().all(|longest| *longest <= FOUND_OUT + AFTER), "{hung:?}");
+}
+
+/// The longest waits while a worker stands still, is found out and killed, and followed by the next.
+fn guests_of_one_that_hangs(daemon: &Daemon, guests: &[Guest; 2]) -> [Duration; 2] {
+    kill_process(daemon.process().unwrap().pid().unwrap(), Signal::STOP).unwrap();
+    daemon.wait_for("WorkerHangs").unwrap();
+    daemon.wait_for("ready").unwrap();
+    // What they counted meanwhile waits to be heard.
+    guests.each_ref().map(|guest| longest_wait(&(0..4).flat_map(|_| watch(guest)).collect::<Vec<_>>()))
 }
 
 #[test]
