@@ -190,3 +190,18 @@ async fn answer_until(
         _ = registration_server => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_that_cannot_be_made_is_told_with_the_flag_that_says_where() {
+        let dir = tempfile::tempdir().expect("there is room for a directory");
+        let long = dir.path().join("d".repeat(100)).join("csi.sock");
+        let refused =
+            at(&long, |path| ApiSocket::bind(path, OWNER_ONLY)).map(|_| ()).unwrap_err().to_string();
+        assert!(refused.starts_with("--kubelet-dir: socket path "), "{refused}");
+        assert!(refused.ends_with("choose a shorter directory"), "{refused}");
+    }
+}
