@@ -193,11 +193,12 @@ async fn answer_until(
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
     fn a_socket_that_cannot_be_made_is_told_with_the_flag_that_says_where() {
-        let dir = tempfile::tempdir().expect("there is room for a directory");
+        let dir = tempfile::tempdir().unwrap();
         let long = dir.path().join("d".repeat(100)).join("csi.sock");
         let refused =
             at(&long, |path| ApiSocket::bind(path, OWNER_ONLY)).map(|_| ()).unwrap_err().to_string();
