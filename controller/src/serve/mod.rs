@@ -40,8 +40,8 @@ const HEADERS: u32 = 16 << 10;
 const BACKLOG: usize = 64;
 
 /// Strangers at a time: connections of which nobody has proved yet to be an agent. Five thousand agents that come back at
-/// once wait for their turns so.
-const STRANGERS: Room = Room { all: 4_096, free: 512, each: 64 };
+/// once all have a place.
+const STRANGERS: Room = Room { all: 6_144, free: 512, each: 64 };
 
 /// What serving needs.
 pub(crate) struct Serving {

@@ -9,6 +9,7 @@ mod images;
 mod kinds;
 mod life;
 mod migration;
+mod nodes;
 mod people;
 mod places;
 mod pods;
