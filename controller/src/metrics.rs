@@ -69,9 +69,10 @@ fn reviews(registry: &mut Registry, world: &World) {
 /// A node counts as the worst of its pools stands.
 fn nodes(registry: &mut Registry, world: &World, plan: &Plan) {
     let mut states = BTreeMap::from([("away", 0), ("behind", 0), ("programmed", 0), ("refused", 0)]);
-    let fleet = world.fleet();
+    let (fleet, mut unready) = (world.fleet(), 0);
     for node in plan.nodes.keys() {
         let report = fleet.get(node);
+        unready += i64::from(report.is_some_and(|report| report.connected && !report.ready));
         let mut pools = report.iter().flat_map(|report| report.pools.values());
         let state = match report {
             Some(report) if report.connected => {
@@ -90,6 +91,7 @@ fn nodes(registry: &mut Registry, world: &World, plan: &Plan) {
     drop(fleet);
     let states = states.into_iter().map(|(state, count)| (vec![("state", state.to_owned())], count));
     family(registry, &is::NODES, states);
+    gauge(registry, &is::UNREADY, unready);
 }
 
 fn objects(registry: &mut Registry, plan: &Plan) {

@@ -53,6 +53,7 @@ families! {
     NODES "nodes" Gauge &["state"], "Nodes that pools select, by how far they are: they run what was accepted last \
         (programmed), have not said so yet (behind), have refused it (refused), have no agent that is connected to this \
         replica (away)";
+    UNREADY "nodes_unready" Gauge &[], "Of these, nodes whose agent is connected and takes no VM: Events of the nodes say why";
     REFUSALS "refusals" Gauge &["kind", "reason"], "Edits that are refused, by the rule they break";
     STANDING "standing" Gauge &["kind", "reason"], "What is wrong through no edit of the object it is told of";
 }

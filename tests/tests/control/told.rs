@@ -58,6 +58,7 @@ fn a_node_is_ready_while_a_vm_that_came_would_get_its_socket() {
     labelled("starting");
     let told = told_of(api, "Node", "n3", "NotRegistered");
     assert!(told.starts_with("the kubelet has not registered the driver"), "{told}");
+    assert!(replica.get("/metrics").unwrap().1.contains("entropool_nodes_unready 1"));
     register(&agent);
     labelled("ready");
 
