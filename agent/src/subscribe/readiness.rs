@@ -20,47 +20,44 @@ impl Readiness {
     /// Why it would not. The words are those of the refusals that its pod would be told.
     pub(super) fn missing(&self) -> Option<Refusal> {
         if !self.configured {
-            return Some(refusal(
-                "NotConfigured",
-                "no configuration is in force yet: none came that could be",
-            ));
+            let message = "no configuration is in force yet: none came that could be";
+            return Some(Refusal::new("NotConfigured", message));
         }
         let driver = self.driver.as_ref()?;
         match self.pod_info_on_mount {
-            None => Some(refusal(
-                "PodInfoUnknown",
-                "no controller has said whether the CSIDriver has podInfoOnMount: true",
-            )),
-            Some(false) => Some(refusal(
-                "PodInfoOff",
-                "there is no CSIDriver csi.entropool.io with podInfoOnMount: true, so no volume is published: apply the chart's",
-            )),
-            Some(true) => unreachable(driver),
+            None => {
+                let message = "no controller has said whether the CSIDriver has podInfoOnMount: true";
+                Some(Refusal::new("PodInfoUnknown", message))
+            }
+            Some(false) => {
+                let message = "there is no CSIDriver csi.entropool.io with podInfoOnMount: true, so no volume is published: \
+                               apply the chart's";
+                Some(Refusal::new("PodInfoOff", message))
+            }
+            Some(true) => not_called(driver),
         }
     }
 }
 
 /// Why the kubelet does not call the driver.
-fn unreachable(driver: &DriverStanding) -> Option<Refusal> {
+fn not_called(driver: &DriverStanding) -> Option<Refusal> {
     if let Some(path) = &driver.lost {
-        let sentence =
-            "is not the agent's socket any more, so the kubelet cannot call it: delete the agent's pod";
-        return Some(refusal("SocketLost", &format!("{} {sentence}", path.display())));
+        let message = format!(
+            "{} is not the agent's socket any more, so the kubelet cannot call it: delete the agent's pod",
+            path.display()
+        );
+        return Some(Refusal::new("SocketLost", message));
     }
-    match &driver.word {
-        Word::Registered => None,
-        Word::Awaited => Some(refusal(
-            "NotRegistered",
-            "the kubelet has not registered the driver csi.entropool.io yet: look at agent.kubeletDir of the chart",
-        )),
-        Word::Refused(error) => {
-            Some(refusal("NotRegistered", &format!("the kubelet does not register the driver: {error}")))
+    let message = match &driver.word {
+        Word::Registered => return None,
+        Word::Awaited => {
+            "the kubelet has not registered the driver csi.entropool.io yet: look at agent.kubeletDir of the \
+                          chart"
+                .to_owned()
         }
-    }
-}
-
-fn refusal(reason: &str, message: &str) -> Refusal {
-    Refusal::new(reason, message)
+        Word::Refused(error) => format!("the kubelet does not register the driver: {error}"),
+    };
+    Some(Refusal::new("NotRegistered", message))
 }
 
 #[cfg(test)]
