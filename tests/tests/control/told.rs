@@ -1,6 +1,8 @@
 //! What nodes say that people should know of: it is an Event of the object that it is about.
 
 use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
 
 use entropool_tests::cluster::{Agent, ApiServer, Controller};
 use hyper_util::rt::TokioIo;
@@ -24,6 +26,14 @@ fn told_of(api: &ApiServer, kind: &str, name: &str, reason: &str) -> String {
     let events =
         until(api, "events", &format!("telling {reason} of {kind} {name}"), |all| find(all).is_some());
     find(&events).unwrap()["message"].as_str().unwrap().to_owned()
+}
+
+fn patiently(what: &str, holds: impl Fn() -> bool) {
+    let look = |_| {
+        thread::sleep(Duration::from_millis(200));
+        holds()
+    };
+    assert!((0..150).any(look), "it never was so that {what}");
 }
 
 /// What a kubelet says once it has asked the driver who it is.
@@ -58,7 +68,9 @@ fn a_node_is_ready_while_a_vm_that_came_would_get_its_socket() {
     labelled("starting");
     let told = told_of(api, "Node", "n3", "NotRegistered");
     assert!(told.starts_with("the kubelet has not registered the driver"), "{told}");
-    assert!(replica.get("/metrics").unwrap().1.contains("entropool_nodes_unready 1"));
+    patiently("a metric counts it", || {
+        replica.get("/metrics").unwrap().1.contains("entropool_nodes_unready 1")
+    });
     register(&agent);
     labelled("ready");
 
@@ -69,8 +81,7 @@ fn a_node_is_ready_while_a_vm_that_came_would_get_its_socket() {
     let socket = agent.kubelet_dir().join("plugins/csi.entropool.io/csi.sock");
     std::fs::remove_file(socket).unwrap();
     labelled("starting");
-    let described = api.said(["describe", "node", "n3"]).unwrap();
-    assert!(described.contains("NotRegistered"), "{described}");
+    patiently("kubectl shows it", || api.said(["describe", "node", "n3"]).unwrap().contains("NotRegistered"));
 }
 
 #[test]
