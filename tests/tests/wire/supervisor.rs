@@ -142,7 +142,8 @@ fn a_worker_that_stands_still_is_found_out_and_its_vms_are_served_by_the_next_on
     let begin = Instant::now();
     kill_process(worker.pid().unwrap(), Signal::STOP).unwrap();
     client.send(&[2, 1]).unwrap();
-    assert!(client.is_closed(), "who waits is told, and connects again");
+    // The last turn may have answered; and a read's own patience may end before the supervisor's.
+    assert!((0..4).any(|_| client.is_closed()), "who waits is told, and connects again");
     draw(&daemon.socket("a"));
     let gap = begin.elapsed();
     println!("from the last turn of a worker that hangs to the first byte of the next: {gap:?}");
