@@ -8,36 +8,36 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
+use dataplane::{
+    AttachError, AttachRequest, DataPlaneHandle, DataPlaneOptions, DetachError, HandoverOutcome,
+    ListenerLocation, MoveError, Snapshot, StartError, Stopped, VmState,
+};
 use delivery::{NodeConfig, Version};
 use htb::Tick;
-use server::{
-    Attach, AttachError, DetachError, MoveError, Options, Place, Server, Snapshot, StartError, Stopped,
-    Verdict, VmEstate,
-};
 
 use crate::apply::{ApplyError, apply};
-use crate::checkpoint::{Condition, Served, State, Vm};
-use crate::clone::CloneWatch;
-use crate::disorder::{Disorder, Disorders};
-use crate::handover::{HandOverError, Recipient, Sockets};
-use crate::kubelet::Kubelet;
+use crate::checkpoint::{CheckpointState, SavedVm, ServedTotals, WriteCondition};
+use crate::handover::{HandoverError, Recipient, Sockets};
+use crate::health::{HealthCondition, HealthConditions};
+use crate::kubelet::RegistrationMonitor;
+use crate::orphans::Orphans;
 use crate::places::Places;
-use crate::remains::Remains;
 use crate::roll::Roll;
 use crate::sources::SourceLog;
+use crate::vmgenid::VmgenidMonitor;
 
 /// When a configuration was put in force.
 #[derive(Debug, Default)]
-struct Since {
+struct Applied {
     at: Option<Tick>,
     applied: u64,
     /// How many of them were older than what they replaced.
-    went_back: u64,
+    rolled_back: u64,
     /// What a controller made it from; nothing without one.
     version: Version,
 }
 
-impl Since {
+impl Applied {
     fn put(&mut self, now: Tick) {
         (self.at, self.applied) = (Some(now), self.applied + 1);
     }
@@ -45,21 +45,21 @@ impl Since {
 
 /// What stays for the VMs that it has.
 #[derive(Debug, Default)]
-struct Kept {
-    remains: Remains,
+struct PersistedState {
+    remains: Orphans,
     /// All VMs of the process before have their places: what is not in the configuration takes no more.
     settled: bool,
 }
 
 /// The configuration in force, as seen from outside.
 #[derive(Clone, Debug)]
-pub(crate) struct InForce {
+pub(crate) struct AppliedConfig {
     /// For how many nanoseconds; nothing before the first.
     pub(crate) age: Option<u64>,
     /// Configurations put in force so far.
     pub(crate) applied: u64,
     /// How many of them were older than what they replaced.
-    pub(crate) went_back: u64,
+    pub(crate) rolled_back: u64,
     /// What a controller made it from; nothing without one.
     pub(crate) version: Version,
 }
@@ -70,30 +70,30 @@ pub struct Agent {
     /// Before the server: they ask that one.
     sources: SourceLog,
     /// None where the kernel does not let us listen.
-    _clones: Option<CloneWatch>,
-    server: Server,
+    _clones: Option<VmgenidMonitor>,
+    server: DataPlaneHandle,
     config: RwLock<Arc<NodeConfig>>,
-    in_force: Mutex<Since>,
+    in_force: Mutex<Applied>,
     /// Locked before all others.
-    remains: Mutex<Kept>,
+    orphans: Mutex<PersistedState>,
     /// Held while a VM comes, moves or goes, so that what is kept of two calls about one VM is what was done last.
     changes: Mutex<()>,
     roll: Mutex<Roll>,
     places: Places,
-    disorders: Disorders,
-    kubelet: Kubelet,
+    disorders: HealthConditions,
+    kubelet: RegistrationMonitor,
 }
 
 impl Agent {
     /// Starts a data plane that serves nothing yet.
-    pub fn start(options: Options) -> Result<Self, StartError> {
-        let server = server::start(options)?;
+    pub fn start(options: DataPlaneOptions) -> Result<Self, StartError> {
+        let server = dataplane::start(options)?;
         let sources = SourceLog::start(server.clone()).map_err(|source| StartError::Thread { source })?;
         let (changes, roll, places) = (Mutex::default(), Mutex::default(), Places::default());
         let (config, in_force, remains) = (RwLock::default(), Mutex::default(), Mutex::default());
-        let disorders = Disorders::default();
-        let kubelet = Kubelet::default();
-        let clones = CloneWatch::start(server.clone());
+        let disorders = HealthConditions::default();
+        let kubelet = RegistrationMonitor::default();
+        let clones = VmgenidMonitor::start(server.clone());
         if let Err(error) = &clones {
             tracing::warn!(%error, "nobody will tell whether this host is cloned");
         }
@@ -104,7 +104,7 @@ impl Agent {
             server,
             config,
             in_force,
-            remains,
+            orphans: remains,
             changes,
             roll,
             places,
@@ -115,8 +115,8 @@ impl Agent {
 
     /// Pools and classes that were not in the configuration any more, and stayed for the VMs that they had: until
     /// [`settle`](Self::settle) these find them. To be called before anything is applied.
-    pub fn recall(&self, remains: NodeConfig) {
-        self.kept().remains = Remains::of(remains);
+    pub fn restore_orphans(&self, remains: NodeConfig) {
+        self.kept().remains = Orphans::of(remains);
     }
 
     /// What the next start is to [`recall`](Self::recall): of what is in the configuration no more, that which has VMs now.
@@ -127,7 +127,7 @@ impl Agent {
             && let Ok(now) = self.server.snapshot()
         {
             let config = self.config();
-            kept.remains = Remains::left(&kept.remains.beside(&config), &config, &now);
+            kept.remains = Orphans::left(&kept.remains.beside(&config), &config, &now);
         }
         kept.remains.config().clone()
     }
@@ -144,13 +144,13 @@ impl Agent {
         }
         self.sources.changed();
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(config);
-        self.since().put(server::now());
+        self.since().put(dataplane::now());
         Ok(())
     }
 
-    fn left(&self, before: &NodeConfig, config: &NodeConfig) -> Remains {
+    fn left(&self, before: &NodeConfig, config: &NodeConfig) -> Orphans {
         // One that has stopped keeps no VM.
-        self.server.snapshot().map(|now| Remains::left(before, config, &now)).unwrap_or_default()
+        self.server.snapshot().map(|now| Orphans::left(before, config, &now)).unwrap_or_default()
     }
 
     /// What is in force.
@@ -159,11 +159,11 @@ impl Agent {
     }
 
     /// For how long, and the how manieth it is.
-    pub(crate) fn in_force(&self) -> InForce {
+    pub(crate) fn in_force(&self) -> AppliedConfig {
         let since = self.since();
-        let age = since.at.map(|at| server::now().0.saturating_sub(at.0));
-        let Since { applied, went_back, .. } = *since;
-        InForce { age, applied, went_back, version: since.version.clone() }
+        let age = since.at.map(|at| dataplane::now().0.saturating_sub(at.0));
+        let Applied { applied, rolled_back, .. } = *since;
+        AppliedConfig { age, applied, rolled_back, version: since.version.clone() }
     }
 
     /// What is in force was made from this.
@@ -172,33 +172,38 @@ impl Agent {
     }
 
     /// What is in force is older than what was before.
-    pub(crate) fn went_back(&self) {
-        self.since().went_back += 1;
+    pub(crate) fn rolled_back(&self) {
+        self.since().rolled_back += 1;
     }
 
     /// Gives a VM its socket and says where that is. It listens when this returns. Whoever starts the agent knows
     /// of it: it is not among [`adopted`](Self::adopted).
-    pub fn attach(&self, vm: Attach) -> Result<PathBuf, AttachError> {
+    pub fn attach(&self, vm: AttachRequest) -> Result<PathBuf, AttachError> {
         self.server.attach(vm)
     }
 
     /// Gives a VM a port of the loopback interface, which listens when this returns. It is as known to whoever starts
     /// the agent.
-    pub fn attach_tcp(&self, vm: Attach, address: SocketAddr) -> Result<(), AttachError> {
+    pub fn attach_tcp(&self, vm: AttachRequest, address: SocketAddr) -> Result<(), AttachError> {
         self.server.attach_tcp(vm, address)
     }
 
     /// As [`attach`](Self::attach), with the socket in a directory that the caller made, opened and will remove, and
     /// which stays when the agent ends.
-    pub fn attach_in(&self, vm: Attach, directory: BorrowedFd, path: &Path) -> Result<PathBuf, AttachError> {
+    pub fn attach_in(
+        &self,
+        vm: AttachRequest,
+        directory: BorrowedFd,
+        path: &Path,
+    ) -> Result<PathBuf, AttachError> {
         self.server.attach_in(vm, directory, path)
     }
 
     /// Attaches a VM of which nobody will tell the next start.
-    pub fn adopt(&self, vm: Attach) -> Result<PathBuf, AttachError> {
+    pub fn adopt(&self, vm: AttachRequest) -> Result<PathBuf, AttachError> {
         let _turn = self.turn();
-        let vm = Attach { class: self.class_of(&vm.pool, vm.class), ..vm };
-        let (id, kept) = (vm.id.clone(), Vm::from(&vm));
+        let vm = AttachRequest { class: self.class_of(&vm.pool, vm.class), ..vm };
+        let (id, kept) = (vm.id.clone(), SavedVm::from(&vm));
         let socket = self.server.attach(vm)?;
         self.roll().vms.insert(id, kept);
         Ok(socket)
@@ -214,7 +219,7 @@ impl Agent {
     }
 
     /// The VMs of a checkpoint. One written by a version that did not keep the class of a VM which names none has it now.
-    fn remembered(&self, mut state: State) -> Roll {
+    fn remembered(&self, mut state: CheckpointState) -> Roll {
         for vm in state.vms.values_mut() {
             vm.class = self.class_of(&vm.pool, vm.class.take());
         }
@@ -223,10 +228,11 @@ impl Agent {
 
     /// Attaches the VMs of a checkpoint again and counts on from what they drew; gives those that cannot be, by
     /// id. These stay [`adopted`](Self::adopted), for a start that finds their class again.
-    pub fn restore(&self, state: State) -> Vec<(String, AttachError)> {
+    pub fn restore(&self, state: CheckpointState) -> Vec<(String, AttachError)> {
         let mut roll = self.roll();
         *roll = self.remembered(state);
-        let attach = |(id, vm): (&String, &Vm)| Some((id.clone(), self.server.attach(vm.attach(id)).err()?));
+        let attach =
+            |(id, vm): (&String, &SavedVm)| Some((id.clone(), self.server.attach(vm.attach(id)).err()?));
         let failed: Vec<_> = roll.vms.iter().filter_map(attach).collect();
         roll.missing = failed.iter().map(|(id, _)| id.clone()).collect();
         failed
@@ -246,13 +252,17 @@ impl Agent {
 
     /// Gives these VMs and those of a checkpoint their places, while another process serves them; gives those that
     /// cannot have one.
-    pub fn expect(&self, vms: Vec<Attach>, state: State) -> Result<Vec<(String, AttachError)>, Stopped> {
+    pub fn register_expected(
+        &self,
+        vms: Vec<AttachRequest>,
+        state: CheckpointState,
+    ) -> Result<Vec<(String, AttachError)>, Stopped> {
         let mut roll = self.roll();
         *roll = self.remembered(state);
         let restored = roll.vms.iter().map(|(id, vm)| vm.attach(id));
         let wanted: BTreeMap<_, _> = restored.chain(vms).map(|vm| (vm.id.clone(), vm)).collect();
         roll.expected = wanted.keys().cloned().collect();
-        let failed = self.server.expect(wanted)?;
+        let failed = self.server.register_expected(wanted)?;
         let missing = failed.iter().map(|(id, _)| id).filter(|id| roll.vms.contains_key(*id)).cloned();
         roll.missing = missing.collect();
         Ok(failed)
@@ -260,15 +270,18 @@ impl Agent {
 
     /// Attaches the expected VMs with what the process before left of them. Nothing of it is changed yet: see
     /// [`take_over`](Self::take_over).
-    pub fn inherit(&self, left: Vec<VmEstate<OwnedFd>>) -> Result<(), Stopped> {
+    pub fn restore_connections(&self, left: Vec<VmState<OwnedFd>>) -> Result<(), Stopped> {
         self.roll().go_on(left.iter().map(|vm| (&*vm.id, vm.bytes)));
-        self.server.inherit(left)
+        self.server.restore_connections(left)
     }
 
     /// The process before serves no more: this one does. Gives the VMs whose sockets whoever starts the agent has to
     /// make: they are to be detached and attached anew.
-    pub fn take_over(&self, places: &BTreeMap<String, Place>) -> Result<Vec<String>, Stopped> {
-        self.server.take_over(places)
+    pub fn resume_serving(
+        &self,
+        places: &BTreeMap<String, ListenerLocation>,
+    ) -> Result<Vec<String>, Stopped> {
+        self.server.resume_serving(places)
     }
 
     /// Until this is dropped no VM comes, moves or goes at run time: who wants that waits.
@@ -277,27 +290,27 @@ impl Agent {
     }
 
     /// Hands everything over, or goes on. `sockets` are those at fixed paths.
-    pub(crate) fn hand_over<R: Recipient>(&self, to: R, sockets: Sockets) -> Result<R::Heir, HandOverError> {
+    pub(crate) fn hand_over<R: Recipient>(&self, to: R, sockets: Sockets) -> Result<R::Heir, HandoverError> {
         to.offer()?;
         let before = self.roll().lives();
         let (tell, told) = channel();
-        let hand = move |mut vms: Vec<VmEstate<BorrowedFd<'_>>>| {
+        let hand = move |mut vms: Vec<VmState<BorrowedFd<'_>>>| {
             for vm in &mut vms {
                 vm.bytes = vm.bytes.saturating_add(before.get(&vm.id).copied().unwrap_or_default());
             }
             let given = to.give(&vms, &sockets);
-            let verdict = if given.is_ok() { Verdict::Given } else { Verdict::Kept };
+            let verdict = if given.is_ok() { HandoverOutcome::Transferred } else { HandoverOutcome::Resumed };
             // Whoever asked waits for it.
             let _ = tell.send(given);
             verdict
         };
         // A data plane that stops never calls it.
         let _ = self.server.hand_over(hand);
-        told.try_recv().unwrap_or(Err(HandOverError::Stopping))
+        told.try_recv().unwrap_or(Err(HandoverError::Stopping))
     }
 
     /// All VMs of the process before are attached.
-    pub fn settle(&self) {
+    pub fn discard_unclaimed(&self) {
         let mut kept = self.kept();
         if !std::mem::replace(&mut kept.settled, true) && !kept.remains.is_empty() {
             let config = self.config();
@@ -308,11 +321,11 @@ impl Agent {
                 Err(error) => tracing::error!(%error, "classes that are gone take VMs"),
             }
         }
-        self.server.settle();
+        self.server.discard_unclaimed();
     }
 
     /// The VMs that were attached at run time, by id.
-    pub fn adopted(&self) -> BTreeMap<String, Vm> {
+    pub fn adopted(&self) -> BTreeMap<String, SavedVm> {
         self.roll().vms.clone()
     }
 
@@ -351,7 +364,7 @@ impl Agent {
     }
 
     /// What was served in the lives of VMs and classes.
-    pub fn served(&self) -> Result<Served, Stopped> {
+    pub fn served(&self) -> Result<ServedTotals, Stopped> {
         let snapshot = self.snapshot()?;
         Ok(self.roll().served(&snapshot))
     }
@@ -367,22 +380,22 @@ impl Agent {
     }
 
     /// What is new of it is kept on disk, as far as that lets it.
-    pub(crate) fn is_kept_by(&self, checkpoint: Condition) {
+    pub(crate) fn is_kept_by(&self, checkpoint: WriteCondition) {
         self.disorders.kept_by(checkpoint);
     }
 
     /// What is out of order, and VMs do not notice.
-    pub(crate) fn disorder(&self) -> Disorder {
+    pub(crate) fn disorder(&self) -> HealthCondition {
         self.disorders.now()
     }
 
     /// What the node's kubelet makes of the driver.
-    pub(crate) fn kubelet(&self) -> &Kubelet {
+    pub(crate) fn kubelet(&self) -> &RegistrationMonitor {
         &self.kubelet
     }
 
     /// The data plane, for what needs no configuration.
-    pub(crate) fn server(&self) -> &Server {
+    pub(crate) fn server(&self) -> &DataPlaneHandle {
         &self.server
     }
 
@@ -392,12 +405,12 @@ impl Agent {
         self.server.join();
     }
 
-    fn since(&self) -> MutexGuard<'_, Since> {
+    fn since(&self) -> MutexGuard<'_, Applied> {
         self.in_force.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.remains.lock().unwrap_or_else(PoisonError::into_inner)
+    fn kept(&self) -> MutexGuard<'_, PersistedState> {
+        self.orphans.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn roll(&self) -> MutexGuard<'_, Roll> {

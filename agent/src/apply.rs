@@ -1,13 +1,13 @@
 //! A node's configuration becomes the server's pools. The only place where the two meet.
 
+use dataplane::DataPlaneHandle;
 use delivery::{
-    Admission, BytesPerDay, ClassConfig, Fairness, NamespaceBound, Namespaces, NodeConfig, PoolConfig, Shape,
+    Admission, BytesPerDay, ClassConfig, Fairness, NamespaceBound, Namespaces, NodeConfig, Shape,
 };
 use htb::Rate;
 use htb::pool::{self, ClassParams, PoolParams};
-use server::{PoolSetup, Server};
 
-use crate::sources::{self, SpecError};
+use crate::sources::{self, SourceSpecError};
 
 /// Why a configuration is not in force.
 #[derive(Debug, thiserror::Error)]
@@ -20,11 +20,11 @@ pub enum ApplyError {
         /// The source.
         name: String,
         /// What is wrong.
-        source: SpecError,
+        source: SourceSpecError,
     },
     /// The server refused; the pools are as they were.
     #[error("the pools are as they were")]
-    Server(#[source] server::ApplyError),
+    Server(#[source] dataplane::ApplyError),
 }
 
 impl ApplyError {
@@ -38,17 +38,17 @@ impl ApplyError {
 }
 
 /// Puts `config` in force, all of it or nothing. VMs keep their connections, tokens and debts.
-pub fn apply(config: &NodeConfig, server: &Server) -> Result<(), ApplyError> {
+pub fn apply(config: &NodeConfig, server: &DataPlaneHandle) -> Result<(), ApplyError> {
     server.apply(setups(config)?).map_err(ApplyError::Server)
 }
 
 /// What a server is told of `config`.
-pub fn setups(config: &NodeConfig) -> Result<Vec<PoolSetup>, ApplyError> {
+pub fn setups(config: &NodeConfig) -> Result<Vec<dataplane::PoolConfig>, ApplyError> {
     config.pools.iter().map(setup).collect()
 }
 
-fn setup(pool: &PoolConfig) -> Result<PoolSetup, ApplyError> {
-    Ok(PoolSetup {
+fn setup(pool: &delivery::PoolConfig) -> Result<dataplane::PoolConfig, ApplyError> {
+    Ok(dataplane::PoolConfig {
         name: pool.name.clone(),
         params: PoolParams {
             root: shape(pool.shape),
@@ -100,9 +100,9 @@ fn rate(rate: BytesPerDay) -> Rate {
     Rate(rate.0)
 }
 
-fn namespaces(namespaces: &Namespaces) -> server::Namespaces {
+fn namespaces(namespaces: &Namespaces) -> dataplane::Namespaces {
     match namespaces {
-        Namespaces::All => server::Namespaces::All,
-        Namespaces::Only(names) => server::Namespaces::Only(names.clone()),
+        Namespaces::All => dataplane::Namespaces::All,
+        Namespaces::Only(names) => dataplane::Namespaces::Only(names.clone()),
     }
 }

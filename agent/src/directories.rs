@@ -22,9 +22,9 @@ pub struct Directories {
 
 /// The directories that were made for a daemon. Unless it starts they go again, as far as nothing is in them.
 #[derive(Debug, Default)]
-pub struct Made(Vec<PathBuf>);
+pub struct CreatedDirectories(Vec<PathBuf>);
 
-impl Made {
+impl CreatedDirectories {
     /// The daemon has started.
     pub fn keep(mut self) {
         self.0.clear();
@@ -37,7 +37,7 @@ impl Made {
     }
 }
 
-impl Drop for Made {
+impl Drop for CreatedDirectories {
     fn drop(&mut self) {
         // One that is not empty is somebody's.
         self.0.iter().rev().for_each(|dir| drop(fs::remove_dir(dir)));
@@ -46,13 +46,13 @@ impl Drop for Made {
 
 impl Directories {
     /// Makes all of them, and says what is wrong with those that cannot be used.
-    pub fn prepare(&self) -> (Made, Vec<String>) {
+    pub fn prepare(&self) -> (CreatedDirectories, Vec<String>) {
         let wanted = [
             ("--run-dir", &self.run, 0o755),
             ("--state-dir", &self.state, 0o700),
             ("--socket-dir", &self.socket, 0o755),
         ];
-        let mut made = Made::default();
+        let mut made = CreatedDirectories::default();
         let unusable = wanted.into_iter().filter_map(|(flag, dir, mode)| {
             made.expect(dir);
             let sentence = one(flag, dir, mode).err()?;

@@ -8,45 +8,46 @@
 #![deny(unsafe_code)]
 
 mod agent;
+mod api;
 mod apply;
-mod book;
 pub mod checkpoint;
-mod clone;
-mod core_dump;
+mod checkpointer;
+pub mod controller_client;
 pub mod csi;
 mod directories;
-mod disorder;
 mod handover;
-mod keeper;
+mod health;
 mod kubelet;
-mod local;
 mod log;
+mod manifests;
 pub mod metrics;
 pub mod node;
-mod notify;
+mod orphans;
 mod places;
-mod remains;
+mod process_hardening;
 mod roll;
+mod sd_notify;
 mod signals;
 mod sources;
-pub mod subscribe;
 mod supervisor;
+mod vmgenid;
 
 pub use agent::Agent;
+pub use api::{ApiError, ApiSocket, Host, LocalApi, OWNER_ONLY, SocketError, outlive, vacant};
 pub use apply::{ApplyError, apply, setups};
-pub use book::{Book, HOST, Verdict};
-pub use core_dump::leave_no_core;
-pub use directories::{Directories, Made};
+pub use checkpointer::{Checkpointer, beside};
+pub use directories::{CreatedDirectories, Directories};
 #[cfg(feature = "stage")]
 pub use handover::rehearse;
 pub use handover::{
-    Before, Birth, Bound, Door, Estate, HandOverError, Heir, Kept, Predecessor, Recipient, Relieved, Sockets,
-    Store, Successor, TakeOverError, Taken, Vigil, Wanted, give,
+    Bound, ExpectedVms, HandoverError, HandoverListener, HandoverSource, HandoverState, PendingSuccessor,
+    PodGeneration, Predecessor, PredecessorGuard, ReceiveError, Received, Recipient, Sockets, StoredHandover,
+    Successor, SuccessorWait, SystemdFdStore, send,
 };
-pub use keeper::{Keeper, beside};
-pub use local::{ApiSocket, Host, LocalApi, OWNER_ONLY, ServeError, SocketError, outlive, vacant};
 pub use log::{LogError, log_to_stderr};
-pub use notify::notify_ready;
+pub use manifests::{HOST, ManifestSet, ReadOutcome};
+pub use process_hardening::disable_core_dumps;
 pub use roll::lament;
-pub use sources::SpecError;
-pub use supervisor::{Afterwards, Passed, TRY_AGAIN, Worker, supervise};
+pub use sd_notify::notify_ready;
+pub use sources::SourceSpecError;
+pub use supervisor::{ListenFd, OnSuccess, TRY_AGAIN, Worker, supervise};

@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use server::{AttachError, PoolSnapshot, Snapshot};
+use dataplane::{AttachError, PoolSnapshot, Snapshot};
 
-use crate::checkpoint::{Served, State, Vm};
+use crate::checkpoint::{CheckpointState, SavedVm, ServedTotals};
 
 /// What nobody but the agent knows of its VMs, and the next one must be told.
 #[derive(Debug, Default)]
 pub(crate) struct Roll {
     /// By id, as they were wanted. One that could not be attached again is among them.
-    pub(crate) vms: BTreeMap<String, Vm>,
+    pub(crate) vms: BTreeMap<String, SavedVm>,
     /// Those of them that could not be attached again.
     pub(crate) missing: BTreeSet<String>,
     /// Those that another process is about to leave to this one, by id.
@@ -24,8 +24,8 @@ pub(crate) struct Roll {
 }
 
 impl Roll {
-    pub(crate) fn of(state: State) -> Self {
-        let Served { vms: before, classes } = state.served;
+    pub(crate) fn of(state: CheckpointState) -> Self {
+        let ServedTotals { vms: before, classes } = state.served;
         Self { vms: state.vms, before, classes, ..Self::default() }
     }
 
@@ -63,14 +63,15 @@ impl Roll {
     }
 
     /// What was served since the host was set up, as far as this process was told; the snapshot has counted on.
-    pub(crate) fn served(&self, snapshot: &Snapshot) -> Served {
+    pub(crate) fn served(&self, snapshot: &Snapshot) -> ServedTotals {
         let of_pool = |pool: &PoolSnapshot| {
             let classes = pool.classes.iter().map(|class| (class.name.clone(), class.node.stats.bytes));
             (pool.name.clone(), classes.collect())
         };
-        let since = Served { classes: snapshot.pools.iter().map(of_pool).collect(), ..Served::default() };
-        let before = Served { classes: self.classes.clone(), ..Served::default() };
-        Served { vms: self.drawn(snapshot), ..before.plus(&since) }
+        let since =
+            ServedTotals { classes: snapshot.pools.iter().map(of_pool).collect(), ..ServedTotals::default() };
+        let before = ServedTotals { classes: self.classes.clone(), ..ServedTotals::default() };
+        ServedTotals { vms: self.drawn(snapshot), ..before.add(&since) }
     }
 
     /// What VMs drew in their lives: those of the snapshot, which counted on, and those that wait for another start.
@@ -97,8 +98,8 @@ pub fn lament(failed: impl IntoIterator<Item = (String, AttachError)>, again: &s
 
 #[cfg(test)]
 mod tests {
+    use dataplane::{ClassSnapshot, Counters, NodeSnapshot, Overlimits, WaitHistogram};
     use htb::{Params, Rate, Stats, Tick};
-    use server::{ClassSnapshot, Counters, NodeSnapshot, Overlimits, Waits};
 
     use super::*;
 
@@ -127,7 +128,7 @@ mod tests {
             vms: 0,
             assured: Rate(0),
             node: node(bytes),
-            waits: Waits::default(),
+            waits: WaitHistogram::default(),
             namespaces: vec![],
         }
     }
@@ -138,8 +139,8 @@ mod tests {
             let classes = classes.iter().map(|(name, bytes)| ((*name).to_owned(), *bytes)).collect();
             BTreeMap::from([("default".to_owned(), classes)])
         };
-        let served = Served { classes: of(&[("gold", 100), ("gone", 7)]), ..Served::default() };
-        let roll = Roll::of(State { served, ..State::default() });
+        let served = ServedTotals { classes: of(&[("gold", 100), ("gone", 7)]), ..ServedTotals::default() };
+        let roll = Roll::of(CheckpointState { served: served, ..CheckpointState::default() });
         let pool = PoolSnapshot {
             name: "default".to_owned(),
             closed: false,

@@ -4,8 +4,8 @@ mod log;
 
 use std::collections::BTreeSet;
 
+use dataplane::SupplySpec;
 use delivery::{HealthTest, OnSourceFailure, PoolConfig, SourceConfig, SourceKind as Kind};
-use server::SupplySpec;
 use source::health::MinEntropy;
 use source::{OnFailure, PoolSpec, SourceKind, SourceSpec};
 
@@ -18,7 +18,7 @@ const DAY: u64 = 86_400;
 
 /// Why a source cannot be what the configuration says.
 #[derive(Debug, thiserror::Error)]
-pub enum SpecError {
+pub enum SourceSpecError {
     /// The processor has no such instruction that we know.
     #[error("there is no instruction {instruction} to read: write RDSEED")]
     Instruction {
@@ -33,7 +33,7 @@ pub enum SpecError {
     },
 }
 
-impl SpecError {
+impl SourceSpecError {
     /// The one word for logs, metrics and conditions.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -83,8 +83,8 @@ pub(crate) fn output(output: delivery::Output) -> source::Output {
     }
 }
 
-fn source_spec(source: &SourceConfig) -> Result<SourceSpec, SpecError> {
-    let worth = |tenths: u8| MinEntropy::from_tenths(tenths).ok_or(SpecError::MinEntropy { tenths });
+fn source_spec(source: &SourceConfig) -> Result<SourceSpec, SourceSpecError> {
+    let worth = |tenths: u8| MinEntropy::from_tenths(tenths).ok_or(SourceSpecError::MinEntropy { tenths });
     Ok(SourceSpec {
         name: source.name.clone(),
         kind: kind(&source.kind)?,
@@ -97,12 +97,12 @@ fn source_spec(source: &SourceConfig) -> Result<SourceSpec, SpecError> {
 }
 
 /// The same source in the words of the sources.
-pub(crate) fn kind(kind: &Kind) -> Result<SourceKind, SpecError> {
+pub(crate) fn kind(kind: &Kind) -> Result<SourceKind, SourceSpecError> {
     Ok(match kind {
         Kind::Kernel => SourceKind::Kernel,
         Kind::Cpu { instruction } if instruction == "RDSEED" => SourceKind::Rdseed,
         Kind::Cpu { instruction } => {
-            return Err(SpecError::Instruction { instruction: instruction.clone() });
+            return Err(SourceSpecError::Instruction { instruction: instruction.clone() });
         }
         Kind::Device { path } => SourceKind::Device(path.into()),
         Kind::EgdUnix { path } => SourceKind::EgdUnix(path.into()),

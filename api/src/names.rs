@@ -30,7 +30,7 @@ pub const RESOURCE_PREFIX: &str = "entropool.io/";
 
 /// The CSI driver.
 pub const CSI_DRIVER: &str = "csi.entropool.io";
-/// The CSI attribute that says who may be served unasked: `qemu` or `egd`.
+/// The CSI attribute that says who may be served unsolicited: `qemu` or `egd`.
 pub const CLIENT_ATTRIBUTE: &str = "client";
 /// The audience of the agents' tokens.
 pub const TOKEN_AUDIENCE: &str = "controller.entropool.io";

@@ -3,10 +3,10 @@
 use std::hint::black_box;
 use std::time::Duration;
 
+use dataplane::WaitHistogram;
 use rustix::time::{ClockId, clock_gettime};
-use server::Waits;
 use source::condition::{Conditioner, HmacDrbg, OUTPUT, SEED};
-use source::health::{HealthTests, Limits, MinEntropy, SampleKind, Verdict};
+use source::health::{HealthTests, Limits, MinEntropy, SampleKind, TestOutcome};
 
 /// Bytes of samples in a round.
 const SAMPLES: usize = 1 << 18;
@@ -37,7 +37,7 @@ impl Part {
             test(&mut health, &samples);
             condition(&mut conditioner, &samples);
         });
-        let mut waits = Waits::default();
+        let mut waits = WaitHistogram::default();
         // One nanosecond to some seconds, as waits are when there is something to wait for.
         let noted = rounds_per_second(|| {
             for wait in 0..WAITS {
@@ -69,7 +69,7 @@ fn samples() -> Vec<u8> {
 }
 
 fn test(health: &mut HealthTests, samples: &[u8]) {
-    assert_eq!(health.observe(black_box(samples)), Verdict::Pass, "good samples raise no alarm");
+    assert_eq!(health.observe(black_box(samples)), TestOutcome::Pass, "good samples raise no alarm");
 }
 
 /// As many blocks as the samples give.

@@ -10,24 +10,24 @@ use anyhow::{Context, Result, bail};
 use zeroize::Zeroizing;
 
 use crate::args::{EgdArgs, EgdVerb};
-use crate::print;
+use crate::output;
 use crate::stream::Stream;
 
 /// The largest count that one command can carry.
 const MOST: usize = 255;
 
-/// How long unasked bytes may take to come. The daemon sends them as it accepts, and where many connect it accepts one
+/// How long unsolicited bytes may take to come. The daemon sends them as it accepts, and where many connect it accepts one
 /// each 100 ms.
-const UNASKED: Duration = Duration::from_millis(150);
+const UNSOLICITED: Duration = Duration::from_millis(150);
 
 /// Says one command to a socket and prints the answer.
 pub(crate) fn egd(args: &EgdArgs) -> Result<()> {
     match &args.verb {
-        EgdVerb::Level { socket } => print::line(&level(&mut connect_framed(socket)?)?.to_string()),
-        EgdVerb::Pid { socket } => print::line(&pid(&mut connect_framed(socket)?)?),
+        EgdVerb::Level { socket } => output::line(&level(&mut connect_framed(socket)?)?.to_string()),
+        EgdVerb::Pid { socket } => output::line(&pid(&mut connect_framed(socket)?)?),
         EgdVerb::Write { socket } => {
             let sent = send(&mut connect(socket)?, io::stdin().lock())?;
-            print::line(&format!("{sent} bytes sent"))
+            output::line(&format!("{sent} bytes sent"))
         }
         EgdVerb::Read { bytes, socket, hex, non_blocking } => {
             if !hex && io::stdout().is_terminal() {
@@ -39,7 +39,7 @@ pub(crate) fn egd(args: &EgdArgs) -> Result<()> {
             } else {
                 read(connect(socket)?, *bytes, &mut out)
             };
-            if *hex { end.and_then(|()| print::line("")) } else { end }
+            if *hex { end.and_then(|()| output::line("")) } else { end }
         }
     }
 }
@@ -50,12 +50,12 @@ fn connect(socket: &Path) -> Result<Stream> {
     })
 }
 
-/// A connection whose next byte answers what is said next. To the socket of a QEMU the daemon sends bytes unasked, at
+/// A connection whose next byte answers what is said next. To the socket of a QEMU the daemon sends bytes unsolicited, at
 /// once and until it hears a command; they would be taken for the answer's length or number.
 fn connect_framed(socket: &Path) -> Result<Stream> {
     let mut stream = connect(socket)?;
-    stream.set_read_timeout(Some(UNASKED)).context("cannot set a time limit")?;
-    // One read takes one push; a timeout is a peer that sends nothing unasked.
+    stream.set_read_timeout(Some(UNSOLICITED)).context("cannot set a time limit")?;
+    // One read takes one push; a timeout is a peer that sends nothing unsolicited.
     let _ = stream.read(&mut *Zeroizing::new([0; MOST]));
     stream.set_read_timeout(None).context("cannot lift a time limit")?;
     Ok(stream)

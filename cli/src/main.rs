@@ -2,15 +2,15 @@
 #![forbid(unsafe_code)]
 
 mod args;
-mod ask;
 mod check;
+mod client;
 mod cluster;
-mod daemon;
-mod edit;
+mod commands;
+mod diff;
 mod egd;
-mod host;
 mod libvirt;
-mod print;
+mod offline;
+mod output;
 mod qemu_args;
 mod render;
 mod run;
@@ -41,23 +41,23 @@ fn act(cli: &Cli) -> anyhow::Result<ExitCode> {
     let global = &cli.global;
     let done = match &cli.verb {
         Verb::Run(args) => return run::run(args),
-        Verb::Attach(args) => ask::block_on(ask::attach(global, args)),
-        Verb::Detach(args) => ask::block_on(ask::detach(global, &args.vm)),
-        Verb::Move(args) => ask::block_on(ask::move_vm(global, &args.vm, &args.class)),
-        Verb::Pools => ask::block_on(ask::pools(global)),
-        Verb::Classes(args) => ask::block_on(ask::classes(global, args)),
-        Verb::Vms(args) => ask::block_on(ask::vms(global, args)),
-        Verb::Waiting(args) => ask::block_on(ask::waiting(global, args)),
-        Verb::Top(args) => ask::block_on(top::top(global, args)),
-        Verb::Explain(args) => ask::block_on(ask::explain(global, &args.vm)),
-        Verb::Sources(args) => ask::block_on(ask::sources(global, args)),
+        Verb::Attach(args) => commands::block_on(commands::attach(global, args)),
+        Verb::Detach(args) => commands::block_on(commands::detach(global, &args.vm)),
+        Verb::Move(args) => commands::block_on(commands::move_vm(global, &args.vm, &args.class)),
+        Verb::Pools => commands::block_on(commands::pools(global)),
+        Verb::Classes(args) => commands::block_on(commands::classes(global, args)),
+        Verb::Vms(args) => commands::block_on(commands::vms(global, args)),
+        Verb::Waiting(args) => commands::block_on(commands::waiting(global, args)),
+        Verb::Top(args) => commands::block_on(top::top(global, args)),
+        Verb::Explain(args) => commands::block_on(commands::explain(global, &args.vm)),
+        Verb::Sources(args) => commands::block_on(commands::sources(global, args)),
         Verb::Plan(args) => run::plan(global, args),
-        Verb::Check(args) => ask::block_on(check::check(global, args)),
+        Verb::Check(args) => commands::block_on(check::check(global, args)),
         Verb::Egd(args) => egd::egd(args),
-        Verb::QemuArgs(args) => ask::block_on(ask::qemu_args(global, args)),
+        Verb::QemuArgs(args) => commands::block_on(commands::qemu_args(global, args)),
         Verb::Libvirt(args) => libvirt::libvirt(global, args),
-        Verb::Crds(args) => host::crds(args),
-        Verb::Completion(args) => host::completion(args),
+        Verb::Crds(args) => offline::crds(args),
+        Verb::Completion(args) => offline::completion(args),
     };
     done.map(|()| ExitCode::SUCCESS)
 }

@@ -17,7 +17,7 @@ use clap::{Parser, Subcommand};
 pub struct Args {
     /// Something to do once, instead of running
     #[command(subcommand)]
-    pub errand: Option<Errand>,
+    pub errand: Option<Mode>,
     /// A kubeconfig to use instead of the pod's own account
     #[arg(long, value_name = "FILE", env = "KUBECONFIG", hide_env_values = true, global = true)]
     pub kubeconfig: Option<PathBuf>,
@@ -89,7 +89,7 @@ pub struct Args {
 
 /// Something to do once.
 #[derive(Clone, Copy, Debug, Subcommand)]
-pub enum Errand {
+pub enum Mode {
     /// Take the label entropool.io/agent and the places of classes off every node, before an uninstallation
     ///
     /// The replicas that run write nothing for a minute after it.

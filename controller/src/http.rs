@@ -16,35 +16,38 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
-use crate::crowd::{Crowd, Room};
-use crate::lease::Role;
+use crate::agents::arrive;
+use crate::ca::Certificate;
+use crate::connection_limiter::{ConnectionLimiter, ConnectionLimits};
+use crate::leader_election::Leadership;
 use crate::listen::listen_at;
 use crate::metrics;
-use crate::serve::arrive;
-use crate::trust::Certificate;
-use crate::world::World;
+use crate::state::SharedState;
 
 /// Who asks is a kubelet, which restarts a controller that does not answer it, or a Prometheus.
-const ROOM: Room = Room { all: 32, free: 16, each: 4 };
+const ROOM: ConnectionLimits = ConnectionLimits { all: 32, free: 16, each: 4 };
 /// From connecting to the last byte of the answer.
 const WHOLE: Duration = Duration::from_secs(10);
 /// After an error of the socket, such as too many open files.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// What answers are made from.
-pub(crate) struct Answers {
-    pub(crate) world: Arc<World>,
+pub(crate) struct HttpHandler {
+    pub(crate) world: Arc<SharedState>,
     pub(crate) certificate: Arc<Certificate>,
-    pub(crate) role: watch::Receiver<Role>,
+    pub(crate) role: watch::Receiver<Leadership>,
     pub(crate) leaving: watch::Receiver<bool>,
 }
 
 /// Listens. The future that comes back answers for ever.
-pub(crate) async fn bind(listen: SocketAddr, answers: Answers) -> Result<impl Future<Output = ()> + Send> {
+pub(crate) async fn bind(
+    listen: SocketAddr,
+    answers: HttpHandler,
+) -> Result<impl Future<Output = ()> + Send> {
     let listener = listen_at(listen).await?;
     info!(address = %listener.local_addr().unwrap_or(listen), "health and metrics are served");
     let answers = Arc::new(answers);
-    let crowd = Crowd::new(ROOM);
+    let crowd = ConnectionLimiter::new(ROOM);
     Ok(async move {
         loop {
             match arrive(&listener, &crowd).await {
@@ -66,7 +69,7 @@ pub(crate) async fn bind(listen: SocketAddr, answers: Answers) -> Result<impl Fu
 }
 
 /// One question a connection: nobody has a place for longer.
-async fn answer(stream: TcpStream, answers: Arc<Answers>) {
+async fn answer(stream: TcpStream, answers: Arc<HttpHandler>) {
     let answer = service_fn(|request| std::future::ready(Ok::<_, Infallible>(answers.to(&request))));
     let mut http = hyper::server::conn::http1::Builder::new();
     let connection = http.keep_alive(false).serve_connection(TokioIo::new(stream), answer);
@@ -75,7 +78,7 @@ async fn answer(stream: TcpStream, answers: Arc<Answers>) {
     }
 }
 
-impl Answers {
+impl HttpHandler {
     fn to(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
         if request.method() != Method::GET {
             return text(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered\n".to_owned());

@@ -6,29 +6,29 @@
 #![forbid(unsafe_code)]
 
 mod admission;
+mod agents;
 mod args;
+mod ca;
 mod clock;
-mod crowd;
-mod feed;
+mod connection_limiter;
 mod http;
-mod index;
 mod kubevirt;
-mod lease;
+mod leader_election;
 mod listen;
 mod log;
 mod metrics;
 mod nodes;
-mod planner;
-mod queues;
+mod queue_depth;
+mod reconciler;
+pub mod reflector;
 mod run;
-mod serve;
+mod state;
 mod status;
-mod trust;
-pub mod watch;
-mod world;
+mod store;
+mod watches;
 
 pub use args::Args;
-pub use index::{Index, Progress, SeenNode};
 pub use metrics::page as metrics_page;
 pub use run::run;
-pub use world::{Planned, World};
+pub use state::{PublishedPlan, SharedState};
+pub use store::{Progress, Store, StoredNode};

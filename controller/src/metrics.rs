@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use plan::{Plan, Refusal, Taken};
+use plan::{ApplyState, Plan, Rejection};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use crate::watch::Kind;
-use crate::world::World;
+use crate::reflector::WatchKind;
+use crate::state::SharedState;
 
 mod families;
 mod page;
@@ -22,7 +22,7 @@ use families as is;
 type Labels = Vec<(&'static str, String)>;
 
 /// All of them, in the text format.
-pub(crate) fn render(world: &World, leading: bool) -> String {
+pub(crate) fn render(world: &SharedState, leading: bool) -> String {
     let mut registry = Registry::default();
     gauge(&mut registry, &is::LEADER, leading.into());
     let serves = world.serves();
@@ -40,12 +40,12 @@ pub(crate) fn render(world: &World, leading: bool) -> String {
     text
 }
 
-fn watches(registry: &mut Registry, world: &World) {
+fn watches(registry: &mut Registry, world: &SharedState) {
     let index = world.index();
-    let live =
-        Kind::ALL.map(|kind| (vec![("kind", kind.as_str().to_owned())], index.progress(kind).live.into()));
+    let live = WatchKind::ALL
+        .map(|kind| (vec![("kind", kind.as_str().to_owned())], index.progress(kind).live.into()));
     let lists = Family::<Labels, Counter>::default();
-    for kind in Kind::ALL {
+    for kind in WatchKind::ALL {
         lists.get_or_create(&vec![("kind", kind.as_str().to_owned())]).inc_by(index.progress(kind).lists);
     }
     drop(index);
@@ -53,12 +53,12 @@ fn watches(registry: &mut Registry, world: &World) {
     registry.register(is::LISTS.name, is::LISTS.help, lists);
 }
 
-fn queue(registry: &mut Registry, world: &World) {
+fn queue(registry: &mut Registry, world: &SharedState) {
     let waiting = world.queues.waiting();
     family(registry, &is::QUEUE, waiting.map(|(of, count)| (vec![("of", of.to_owned())], count)));
 }
 
-fn reviews(registry: &mut Registry, world: &World) {
+fn reviews(registry: &mut Registry, world: &SharedState) {
     let family = Family::<Labels, Counter>::default();
     for ((hook, verdict), count) in world.reviews.counts() {
         family.get_or_create(&vec![("hook", hook.to_owned()), ("verdict", verdict.to_owned())]).inc_by(count);
@@ -67,7 +67,7 @@ fn reviews(registry: &mut Registry, world: &World) {
 }
 
 /// A node counts as the worst of its pools stands.
-fn nodes(registry: &mut Registry, world: &World, plan: &Plan) {
+fn nodes(registry: &mut Registry, world: &SharedState, plan: &Plan) {
     let mut states = BTreeMap::from([("away", 0), ("behind", 0), ("programmed", 0), ("refused", 0)]);
     let (fleet, mut unready) = (world.fleet(), 0);
     for node in plan.nodes.keys() {
@@ -76,9 +76,9 @@ fn nodes(registry: &mut Registry, world: &World, plan: &Plan) {
         let mut pools = report.iter().flat_map(|report| report.pools.values());
         let state = match report {
             Some(report) if report.connected => {
-                if pools.clone().any(|pool| matches!(pool.taken, Taken::Refused(_))) {
+                if pools.clone().any(|pool| matches!(pool.apply_state, ApplyState::Refused(_))) {
                     "refused"
-                } else if pools.all(|pool| pool.taken == Taken::Running) {
+                } else if pools.all(|pool| pool.apply_state == ApplyState::Running) {
                     "programmed"
                 } else {
                     "behind"
@@ -96,7 +96,7 @@ fn nodes(registry: &mut Registry, world: &World, plan: &Plan) {
 
 fn objects(registry: &mut Registry, plan: &Plan) {
     let mut refused: BTreeMap<(String, &str), i64> = BTreeMap::new();
-    let count = |all: &mut BTreeMap<_, i64>, refusal: &Refusal| {
+    let count = |all: &mut BTreeMap<_, i64>, refusal: &Rejection| {
         *all.entry((refusal.kind.to_string(), refusal.reason.as_str())).or_default() += 1;
     };
     plan.refusals().for_each(|refusal| count(&mut refused, refusal));
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_controller_that_has_seen_nothing_says_so() {
-        let text = render(&World::default(), false);
+        let text = render(&SharedState::default(), false);
         assert!(text.contains("entropool_controller_serving 0"), "{text}");
         assert!(text.contains("entropool_controller_watch_live{kind=\"pool\"} 0"), "{text}");
     }

@@ -4,25 +4,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use delivery::trust::Agents;
+use delivery::agent_auth::AgentAccount;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::info;
-use webhook::Way;
+use webhook::InjectionMethod;
 
-use crate::admission::Judge;
-use crate::args::Errand;
-use crate::http::Answers;
-use crate::kubevirt::Keeper;
-use crate::lease::Role;
-use crate::serve::Serving;
-use crate::status::Herald;
-use crate::trust::{self, Certificate, Reviewer, Trusted};
-use crate::world::World;
-use crate::{Args, admission, feed, http, kubevirt, lease, log, nodes, planner, serve, status};
+use crate::admission::AdmissionHandler;
+use crate::agents::AgentServer;
+use crate::args::Mode;
+use crate::ca::{self, Certificate, TokenReviewer, TrustState};
+use crate::http::HttpHandler;
+use crate::kubevirt::PluginReconciler;
+use crate::leader_election::Leadership;
+use crate::state::SharedState;
+use crate::status::EventRecorder;
+use crate::{
+    Args, admission, agents, http, kubevirt, leader_election, log, nodes, reconciler, status, watches,
+};
 
 /// The Service in front of us.
 const SERVICE: &str = "entropool-controller";
@@ -42,36 +44,38 @@ async fn control(args: Args) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be waited for")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be waited for")?;
     let client = client(&args).await?;
-    if let Some(Errand::CleanNodes) = args.errand {
+    if let Some(Mode::CleanNodes) = args.errand {
         return nodes::clean(client, &args.namespace).await;
     }
-    let world = Arc::new(World::default());
+    let world = Arc::new(SharedState::default());
     let mut tasks = JoinSet::new();
-    let agents = Agents { namespace: args.namespace.clone(), service_account: args.agent_account.clone() };
-    feed::start(&world, &client, &agents, &mut tasks);
-    tasks.spawn(planner::run(Arc::clone(&world)));
-    let role = Arc::new(watch::Sender::new(Role::Alone));
+    let agents =
+        AgentAccount { namespace: args.namespace.clone(), service_account: args.agent_account.clone() };
+    watches::start(&world, &client, &agents, &mut tasks);
+    tasks.spawn(reconciler::run(Arc::clone(&world)));
+    let role = Arc::new(watch::Sender::new(Leadership::NoLeader));
     let me = name(&args);
-    let holding = lease::run(client.clone(), args.namespace.clone(), me.clone(), Arc::clone(&role));
+    let holding = leader_election::run(client.clone(), args.namespace.clone(), me.clone(), Arc::clone(&role));
     let holding = tasks.spawn(holding);
-    let herald = Arc::new(Herald::new(client.clone(), me.clone()));
+    let herald = Arc::new(EventRecorder::new(client.clone(), me.clone()));
     tasks.spawn(status::run(Arc::clone(&world), client.clone(), Arc::clone(&herald), role.subscribe()));
     tasks.spawn(nodes::run(Arc::clone(&world), client.clone(), role.subscribe()));
     let certificate = Arc::new(Certificate::default());
     let trusted = keep_certificate(&args, &client, &certificate, role.subscribe(), &mut tasks);
     tasks.spawn(admission::register(client.clone(), trusted, role.subscribe()));
     let (leave, leaving) = watch::channel(false);
-    let reviewer = Arc::new(Reviewer::new(client.clone(), agents));
-    let answers = Answers {
+    let reviewer = Arc::new(TokenReviewer::new(client.clone(), agents));
+    let answers = HttpHandler {
         world: Arc::clone(&world),
         certificate: Arc::clone(&certificate),
         role: role.subscribe(),
         leaving: leaving.clone(),
     };
     tasks.spawn(http::bind(args.http, answers).await?);
-    let judge = Judge::new(Arc::clone(&world), keep_way(&args, &client, role.subscribe(), &mut tasks));
+    let judge =
+        AdmissionHandler::new(Arc::clone(&world), keep_way(&args, &client, role.subscribe(), &mut tasks));
     let admitting = admission::bind(args.webhooks, Arc::clone(&certificate), judge, leaving.clone()).await?;
-    let serving = Serving {
+    let serving = AgentServer {
         listen: args.listen,
         world,
         reviewer,
@@ -80,7 +84,7 @@ async fn control(args: Args) -> Result<()> {
         role: role.subscribe(),
         leaving,
     };
-    let serving = serve::bind(serving).await?;
+    let serving = agents::bind(serving).await?;
     let serving = tokio::spawn(async { tokio::join!(serving, admitting) });
     tokio::select! {
         _ = terminate.recv() => info!("SIGTERM: stopping"),
@@ -88,8 +92,8 @@ async fn control(args: Args) -> Result<()> {
     }
     // First, so that the agents find another who writes what they say.
     holding.abort();
-    role.send_replace(Role::Alone);
-    lease::release(client, &args.namespace, &me).await;
+    role.send_replace(Leadership::NoLeader);
+    leader_election::release(client, &args.namespace, &me).await;
     leave.send_replace(true);
     if tokio::time::timeout(LEAVING, serving).await.is_err() {
         info!("some connections did not end in time");
@@ -102,15 +106,15 @@ fn keep_certificate(
     args: &Args,
     client: &Client,
     certificate: &Arc<Certificate>,
-    role: watch::Receiver<Role>,
+    role: watch::Receiver<Leadership>,
     tasks: &mut JoinSet<()>,
 ) -> watch::Receiver<Option<String>> {
-    let trusted = Trusted::default();
+    let trusted = TrustState::default();
     let bundle = trusted.subscribe();
     let certificate = Arc::clone(certificate);
     match &args.tls_dir {
-        Some(directory) => tasks.spawn(trust::follow_directory(directory.clone(), certificate, trusted)),
-        None => tasks.spawn(trust::keep(
+        Some(directory) => tasks.spawn(ca::follow_directory(directory.clone(), certificate, trusted)),
+        None => tasks.spawn(ca::keep(
             client.clone(),
             args.namespace.clone(),
             names_of(args),
@@ -126,12 +130,12 @@ fn keep_certificate(
 fn keep_way(
     args: &Args,
     client: &Client,
-    role: watch::Receiver<Role>,
+    role: watch::Receiver<Leadership>,
     tasks: &mut JoinSet<()>,
-) -> watch::Receiver<Option<Way>> {
+) -> watch::Receiver<Option<InjectionMethod>> {
     let told = kubevirt::follow(client, tasks);
     let (way, ways) = watch::channel(None);
-    let keeper = Keeper { client: client.clone(), image: args.hook_image.clone(), role, way };
+    let keeper = PluginReconciler { client: client.clone(), image: args.hook_image.clone(), role, way };
     tasks.spawn(keeper.run(told));
     ways
 }

@@ -9,32 +9,32 @@
 //! machines: the agent learns those on the node (from the kubelet, a libvirt hook or the local API).
 #![forbid(unsafe_code)]
 
+pub mod agent_auth;
 mod config;
-mod content;
 pub mod limits;
 mod message;
-mod parts;
 pub mod publisher;
 mod report;
 pub mod reporter;
+mod resource;
+mod resource_set;
 pub mod subscriber;
 mod tick;
-pub mod trust;
 mod version;
 
 pub use config::{
     Admission, BytesPerDay, ClassConfig, Fairness, HealthTest, NamespaceBound, Namespaces, NodeConfig,
     OnSourceFailure, Output, PoolConfig, Shape, SourceConfig, SourceKind,
 };
-pub use content::{Content, Delta, Hash, Inventory, Item, Name, digest};
-pub use message::{FromAgent, FromController, Move, Refusal, Subscription, Token, Update};
-pub use parts::{AssembleError, Part, assemble, parts};
+pub use message::{FromAgent, FromController, Move, Nack, Subscription, Token, Update};
 pub use publisher::Publisher;
 pub use report::{
-    AgentState, ClassUse, Condition, Health, Report, Serving, SourceState, Supplies, Supply, Usage, Vm, Vms,
-    VmsReport,
+    AgentCondition, AgentState, ClassUse, Report, Serving, SourceHealth, SourceReport, SupplyReport,
+    SupplyReports, Usage, VmReport, Vms, VmsReport,
 };
-pub use reporter::{NodeState, Reporter};
+pub use reporter::{NodeState, ReportDebouncer};
+pub use resource::{AssembleError, Resource, assemble, split};
+pub use resource_set::{Delta, EncodedResource, Hash, Inventory, ResourceName, ResourceSet, digest};
 pub use subscriber::Subscriber;
 pub use tick::{Span, Tick};
-pub use version::{Kind, Version};
+pub use version::{Version, WatchedKind};

@@ -24,7 +24,7 @@ pub const STREAM_WAITS: Span = Span::seconds(3);
 /// A rate that may be exceeded for a moment, and whoever comes beyond it waits: a stream that is refused costs a
 /// handshake, and comes again for another.
 #[derive(Clone, Copy, Debug)]
-pub struct Turns {
+pub struct QueueingLimiter {
     cost: u64,
     most: u64,
     patience: u64,
@@ -32,7 +32,7 @@ pub struct Turns {
     next: u64,
 }
 
-impl Turns {
+impl QueueingLimiter {
     /// So many a second, so many at once, and nobody waits longer than `patience`.
     pub const fn new(per_second: u64, at_once: u64, patience: Span) -> Self {
         let cost = Span::seconds(1).0 / per_second;
@@ -53,7 +53,7 @@ impl Turns {
 
 /// A rate that may be exceeded for a moment. What is refused costs nothing.
 #[derive(Clone, Copy, Debug)]
-pub struct Pace {
+pub struct RateLimiter {
     /// Nanoseconds that one costs.
     cost: u64,
     /// The most that is saved up, in nanoseconds.
@@ -62,7 +62,7 @@ pub struct Pace {
     at: Tick,
 }
 
-impl Pace {
+impl RateLimiter {
     /// So many a second, and so many at once.
     pub const fn new(now: Tick, per_second: u64, at_once: u64) -> Self {
         // Rounded down, in favour of those who come: by less than one in 10⁶ for the rates in use.
@@ -85,14 +85,14 @@ impl Pace {
 mod tests {
     use super::*;
 
-    fn admitted(pace: &mut Pace, now: Tick, tries: usize) -> usize {
+    fn admitted(pace: &mut RateLimiter, now: Tick, tries: usize) -> usize {
         (0..tries).filter(|_| pace.admit(now)).count()
     }
 
     #[test]
     fn a_crowd_takes_turns_at_the_pace_and_a_moment_s_worth_comes_at_once() {
         let start = Tick(0).plus(Span::seconds(100));
-        let mut turns = Turns::new(STREAMS_PER_SECOND, STREAMS_AT_ONCE, STREAM_WAITS);
+        let mut turns = QueueingLimiter::new(STREAMS_PER_SECOND, STREAMS_AT_ONCE, STREAM_WAITS);
         let waits: Vec<_> = (0..5_000).filter_map(|_| turns.take(start)).collect();
         assert_eq!(waits.iter().filter(|wait| wait.0 == 0).count(), 501);
         assert!(waits.windows(2).all(|pair| pair[0] <= pair[1]));
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn nothing_is_saved_beyond_the_bound_and_time_that_goes_back_gives_nothing() {
-        let mut pace = Pace::new(Tick(0), 20, 100);
+        let mut pace = RateLimiter::new(Tick(0), 20, 100);
         let later = Tick(0).plus(Span::seconds(1_000_000));
         assert_eq!(admitted(&mut pace, later, 200), 100);
         assert_eq!(admitted(&mut pace, Tick(0), 200), 0);

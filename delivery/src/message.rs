@@ -2,8 +2,8 @@
 
 use std::fmt::{self, Debug, Formatter};
 
-use crate::content::{Hash, Inventory, Item, Name};
 use crate::report::Report;
+use crate::resource_set::{EncodedResource, Hash, Inventory, ResourceName};
 use crate::tick::Span;
 use crate::version::Version;
 
@@ -22,7 +22,7 @@ pub enum FromAgent {
         /// The update's.
         nonce: u64,
         /// Why.
-        refusal: Refusal,
+        refusal: Nack,
     },
     /// How the node stands.
     Report(Report),
@@ -33,7 +33,7 @@ pub enum FromAgent {
         /// The move's.
         ticket: u64,
         /// Whether the VM is in its new class.
-        result: Result<(), Refusal>,
+        result: Result<(), Nack>,
     },
 }
 
@@ -78,23 +78,23 @@ pub struct Update<B> {
     /// The digest of what the agent holds.
     pub base: Hash,
     /// New and changed resources.
-    pub changed: Vec<(Name, Item<B>)>,
+    pub changed: Vec<(ResourceName, EncodedResource<B>)>,
     /// Resources that are gone.
-    pub removed: Vec<Name>,
+    pub removed: Vec<ResourceName>,
     /// The controller has listed anew what the agent had seen newer.
     pub listed: bool,
 }
 
 /// Why something was not done: a word for logs, metrics and conditions, and a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct Nack {
     /// One word.
     pub reason: String,
     /// What was wrong, where, and what would be right.
     pub message: String,
 }
 
-impl Refusal {
+impl Nack {
     /// The agent runs something newer than the update.
     pub const OLDER: &'static str = "Older";
 

@@ -14,7 +14,7 @@ pub struct Report {
     /// By pool and class.
     pub usage: Option<Usage>,
     /// By pool.
-    pub supplies: Option<Supplies>,
+    pub supplies: Option<SupplyReports>,
 }
 
 impl Report {
@@ -30,12 +30,12 @@ pub struct AgentState {
     /// It serves, and takes new VMs.
     pub ready: bool,
     /// By type.
-    pub conditions: BTreeMap<String, Condition>,
+    pub conditions: BTreeMap<String, AgentCondition>,
 }
 
 /// Something that holds, or should and does not.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Condition {
+pub struct AgentCondition {
     /// Whether it holds.
     pub status: bool,
     /// One word.
@@ -45,7 +45,7 @@ pub struct Condition {
 }
 
 /// VMs by uid.
-pub type Vms = BTreeMap<String, Vm>;
+pub type Vms = BTreeMap<String, VmReport>;
 
 /// VMs that came, changed or went.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -82,15 +82,15 @@ impl VmsReport {
 
 /// A VM that has its socket.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Vm {
+pub struct VmReport {
     /// Its pool.
     pub pool: String,
     /// The class it is in.
     pub class: String,
     /// The class of which its pod asked the scheduler for a place.
-    pub place: Option<String>,
+    pub slot: Option<String>,
     /// It stays only because it was there before.
-    pub outlived: bool,
+    pub orphaned: bool,
 }
 
 /// What is used, by pool and class.
@@ -108,17 +108,17 @@ pub struct ClassUse {
 }
 
 /// How pools and their sources stand, by pool.
-pub type Supplies = BTreeMap<String, Supply>;
+pub type SupplyReports = BTreeMap<String, SupplyReport>;
 
 /// How a pool stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Supply {
+pub struct SupplyReport {
     /// What it serves.
     pub serving: Serving,
     /// Why not what was promised.
     pub message: String,
     /// In the order of the pool.
-    pub sources: Vec<SourceState>,
+    pub sources: Vec<SourceReport>,
 }
 
 /// What a pool serves.
@@ -136,11 +136,11 @@ pub enum Serving {
 
 /// How a source stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SourceState {
+pub struct SourceReport {
     /// Its name within the pool.
     pub name: String,
     /// What the tests say.
-    pub health: Health,
+    pub health: SourceHealth,
     /// One word; empty while it is healthy.
     pub reason: String,
     /// A sentence.
@@ -149,7 +149,7 @@ pub struct SourceState {
 
 /// What health tests say of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Health {
+pub enum SourceHealth {
     /// Passes.
     Healthy,
     /// In its start-up test.
@@ -167,7 +167,9 @@ mod tests {
     use super::*;
 
     fn vms(uids: &[&str]) -> Vms {
-        uids.iter().map(|uid| ((*uid).to_owned(), Vm { pool: "p".to_owned(), ..Vm::default() })).collect()
+        uids.iter()
+            .map(|uid| ((*uid).to_owned(), VmReport { pool: "p".to_owned(), ..VmReport::default() }))
+            .collect()
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What an agent says of its node, and how often: changes at once, but not each by itself; what is used, seldom.
 
-use crate::report::{AgentState, Report, Supplies, Usage, Vms, VmsReport};
+use crate::report::{AgentState, Report, SupplyReports, Usage, Vms, VmsReport};
 use crate::tick::{Span, Tick};
 
 /// Between two reports of what changed. A boot of many VMs is a few reports.
@@ -18,23 +18,23 @@ pub struct NodeState {
     /// What is used.
     pub usage: Usage,
     /// How its pools stand.
-    pub supplies: Supplies,
+    pub supplies: SupplyReports,
 }
 
 /// Remembers what was said on a stream.
 #[derive(Clone, Debug, Default)]
-pub struct Reporter {
-    told: Option<Told>,
+pub struct ReportDebouncer {
+    told: Option<LastSent>,
 }
 
 #[derive(Clone, Debug)]
-struct Told {
+struct LastSent {
     node: NodeState,
     changes_at: Tick,
     usage_at: Tick,
 }
 
-impl Reporter {
+impl ReportDebouncer {
     /// A stream begins: whoever is at its end knows nothing yet.
     pub fn begin(&mut self) {
         self.told = None;
@@ -43,7 +43,7 @@ impl Reporter {
     /// What to say of a node that stands so, if it is time to say anything.
     pub fn report(&mut self, now: Tick, node: &NodeState) -> Option<Report> {
         let Some(told) = &mut self.told else {
-            self.told = Some(Told { node: node.clone(), changes_at: now, usage_at: now });
+            self.told = Some(LastSent { node: node.clone(), changes_at: now, usage_at: now });
             return Some(whole(node));
         };
         let mut report = Report::default();
@@ -91,7 +91,7 @@ fn changes(old: &NodeState, new: &NodeState) -> Report {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::report::{ClassUse, Vm};
+    use crate::report::{ClassUse, VmReport};
 
     fn at(millis: u64) -> Tick {
         Tick(0).plus(Span::millis(millis))
@@ -101,7 +101,7 @@ mod tests {
         let class = ("p".to_owned(), "c".to_owned());
         let count = u32::try_from(vms.len()).unwrap();
         NodeState {
-            vms: vms.iter().map(|uid| ((*uid).to_owned(), Vm::default())).collect(),
+            vms: vms.iter().map(|uid| ((*uid).to_owned(), VmReport::default())).collect(),
             usage: [(class, ClassUse { vms: count, ..ClassUse::default() })].into(),
             ..NodeState::default()
         }
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_stream_begins_with_everything_and_goes_on_with_what_changed() {
-        let mut reporter = Reporter::default();
+        let mut reporter = ReportDebouncer::default();
         assert!(reporter.report(at(0), &node(&["a", "b"])).unwrap().vms.unwrap().whole);
         assert_eq!(reporter.report(at(5_000), &node(&["a", "b"])), None);
         let report = reporter.report(at(6_000), &node(&["b", "c"])).unwrap();
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn changes_come_at_most_once_a_second_and_none_is_forgotten() {
-        let mut reporter = Reporter::default();
+        let mut reporter = ReportDebouncer::default();
         reporter.report(at(0), &node(&[]));
         assert_eq!(reporter.report(at(10), &node(&["a"])), None);
         assert_eq!(reporter.next(), Some(at(1_000)));
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn what_is_used_comes_every_half_minute_and_only_when_it_is_new() {
-        let mut reporter = Reporter::default();
+        let mut reporter = ReportDebouncer::default();
         reporter.report(at(0), &node(&[]));
         assert_eq!(reporter.report(at(2_000), &node(&["a"])).unwrap().usage, None);
         assert_eq!(reporter.report(at(30_000), &node(&["a"])).unwrap().usage, Some(node(&["a"]).usage));

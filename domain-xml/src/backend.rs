@@ -3,14 +3,14 @@
 use roxmltree::Node;
 
 use crate::document::{child, children, is};
-use crate::edit::{Lead, escape};
+use crate::edit::{Indentation, escape};
 
 /// Where bytes come from that no pool gives: the host's generator, as `KubeVirt` and most others have it.
 pub(crate) const HOST: &str = "<backend model='random'>/dev/urandom</backend>";
 
 /// An EGD server at a unix socket. Without `reconnect` QEMU does not start before the server and never comes back
 /// to it; a second is the shortest time libvirt can say.
-pub(crate) fn egd(socket: &str, lead: &Lead) -> String {
+pub(crate) fn egd(socket: &str, lead: &Indentation) -> String {
     let (one, two) = (lead.deeper(), lead.deeper().deeper());
     format!(
         "<backend model='egd' type='unix'>{one}<source mode='connect' path='{socket}'>\
@@ -30,7 +30,7 @@ pub(crate) fn random(path: Option<&str>) -> String {
 }
 
 /// An EGD server over TCP.
-pub(crate) fn egd_tcp(host: &str, service: &str, lead: &Lead) -> String {
+pub(crate) fn egd_tcp(host: &str, service: &str, lead: &Indentation) -> String {
     let (one, two) = (lead.deeper(), lead.deeper().deeper());
     format!(
         "<backend model='egd' type='tcp'>{one}<source mode='connect' host='{host}' service='{service}'>\

@@ -3,7 +3,7 @@
 use roxmltree::Node;
 
 use crate::document::{Domain, child};
-use crate::edit::{Edits, Lead, append, escape};
+use crate::edit::{Edits, Indentation, append, escape};
 use crate::error::DomainError;
 
 /// The namespace of the element in `<metadata>`; `virsh metadata DOMAIN NAMESPACE` shows it.
@@ -62,7 +62,7 @@ fn keep(domain: &Domain, choice: &Choice, edits: &mut Edits) {
     if let Some(metadata) = child(domain.root(), "metadata") {
         return append(domain, metadata, |_| render(choice), edits);
     }
-    let metadata = |lead: &Lead| {
+    let metadata = |lead: &Indentation| {
         format!("<metadata>{}{}{}</metadata>", lead.deeper().as_str(), render(choice), lead.as_str())
     };
     append(domain, domain.root(), metadata, edits);

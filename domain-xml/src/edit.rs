@@ -38,9 +38,9 @@ impl Edits {
 
 /// What stands before an element on its line, line break included; nothing in a text that is all on one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Lead(String);
+pub(crate) struct Indentation(String);
 
-impl Lead {
+impl Indentation {
     pub(crate) fn new(lead: &str) -> Self {
         Self(lead.to_owned())
     }
@@ -56,10 +56,15 @@ impl Lead {
 }
 
 /// Puts an element behind all children of `parent`; `render` is told what stands before it.
-pub(crate) fn append(domain: &Domain, parent: Node, render: impl FnOnce(&Lead) -> String, edits: &mut Edits) {
-    let own = Lead::new(domain.lead(parent.range().start));
+pub(crate) fn append(
+    domain: &Domain,
+    parent: Node,
+    render: impl FnOnce(&Indentation) -> String,
+    edits: &mut Edits,
+) {
+    let own = Indentation::new(domain.lead(parent.range().start));
     if let Some(last) = parent.last_element_child() {
-        let lead = Lead::new(domain.lead(last.range().start));
+        let lead = Indentation::new(domain.lead(last.range().start));
         let end = last.range().end;
         return edits.replace(end..end, format!("{}{}", lead.as_str(), render(&lead)));
     }

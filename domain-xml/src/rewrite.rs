@@ -4,7 +4,7 @@ use roxmltree::Node;
 
 use crate::backend;
 use crate::document::{Domain, children};
-use crate::edit::{Edits, Lead, append};
+use crate::edit::{Edits, Indentation, append};
 use crate::error::DomainError;
 
 /// Has the domain's `<rng>` ask the EGD server at `socket`, and adds one where there is none.
@@ -45,13 +45,13 @@ pub fn socket(xml: &str) -> Result<Option<String>, DomainError> {
 pub(crate) fn replace_origin(
     domain: &Domain,
     rng: Node,
-    render: impl FnOnce(&Lead) -> String,
+    render: impl FnOnce(&Indentation) -> String,
     edits: &mut Edits,
 ) {
     let mut origins = backend::origins(rng);
     match origins.next() {
         Some(first) => {
-            edits.replace(first.range(), render(&Lead::new(domain.lead(first.range().start))));
+            edits.replace(first.range(), render(&Indentation::new(domain.lead(first.range().start))));
             origins.for_each(|other| edits.remove(domain.with_lead(other)));
         }
         None => append(domain, rng, render, edits),
@@ -59,7 +59,7 @@ pub(crate) fn replace_origin(
 }
 
 fn add(domain: &Domain, socket: &str, edits: &mut Edits) {
-    let rng = |lead: &Lead| {
+    let rng = |lead: &Indentation| {
         let inner = lead.deeper();
         let backend = backend::egd(socket, &inner);
         format!("<rng model='virtio'>{}{backend}{}</rng>", inner.as_str(), lead.as_str())
@@ -67,7 +67,7 @@ fn add(domain: &Domain, socket: &str, edits: &mut Edits) {
     if let Some(devices) = domain.devices() {
         return append(domain, devices, rng, edits);
     }
-    let devices = |lead: &Lead| {
+    let devices = |lead: &Indentation| {
         let inner = lead.deeper();
         format!("<devices>{}{}{}</devices>", inner.as_str(), rng(&inner), lead.as_str())
     };

@@ -14,7 +14,7 @@ use roxmltree::Node;
 use crate::backend;
 use crate::choice::{Choice, choose};
 use crate::document::{Domain, child, children, is};
-use crate::edit::{Edits, Lead};
+use crate::edit::{Edits, Indentation};
 use crate::error::DomainError;
 use crate::rewrite::{connect, replace_origin};
 
@@ -49,7 +49,7 @@ pub fn translate(xml: &str, socket: &str) -> Result<Translation, DomainError> {
 
 enum Proposed<'a> {
     Pool(Choice),
-    Backend(Box<dyn FnOnce(&Lead) -> String + 'a>),
+    Backend(Box<dyn FnOnce(&Indentation) -> String + 'a>),
 }
 
 fn proposed<'a>(domain: &Domain, rng: Node<'a, '_>) -> Result<Option<Proposed<'a>>, DomainError> {

@@ -24,11 +24,11 @@ pub(crate) enum Decoder {
 
 /// A byte that begins no command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Unknown(pub(crate) u8);
+pub(crate) struct UnknownCommand(pub(crate) u8);
 
 impl Decoder {
     /// Takes one byte; gives the command that it completes, if it does.
-    pub(crate) fn take(&mut self, byte: u8) -> Result<Option<Command>, Unknown> {
+    pub(crate) fn take(&mut self, byte: u8) -> Result<Option<Command>, UnknownCommand> {
         let (next, command) = match *self {
             Self::Idle => Self::begin(byte)?,
             Self::NonBlocking => (Self::Idle, Some(Command::ReadNonBlocking(byte))),
@@ -42,14 +42,14 @@ impl Decoder {
         Ok(command)
     }
 
-    fn begin(byte: u8) -> Result<(Self, Option<Command>), Unknown> {
+    fn begin(byte: u8) -> Result<(Self, Option<Command>), UnknownCommand> {
         match byte {
             Command::LEVEL => Ok((Self::Idle, Some(Command::Level))),
             Command::READ_NON_BLOCKING => Ok((Self::NonBlocking, None)),
             Command::READ_BLOCKING => Ok((Self::Blocking, None)),
             Command::WRITE => Ok((Self::Write, None)),
             Command::PID => Ok((Self::Idle, Some(Command::Pid))),
-            unknown => Err(Unknown(unknown)),
+            unknown => Err(UnknownCommand(unknown)),
         }
     }
 
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn every_other_byte_begins_no_command() {
         for byte in 5..=255 {
-            assert_eq!(Decoder::default().take(byte), Err(Unknown(byte)));
+            assert_eq!(Decoder::default().take(byte), Err(UnknownCommand(byte)));
         }
     }
 }

@@ -3,9 +3,9 @@
 use crate::command::Command;
 use crate::counters::Counters;
 use crate::decoder::Decoder;
-use crate::outputs::{Output, Outputs, Pending};
-use crate::requests::{Demand, Fit, Requests};
-use crate::violation::Violation;
+use crate::protocol_error::ProtocolError;
+use crate::reply_queue::{Output, Outputs, ReplyQueue};
+use crate::request_queue::{Demand, Enqueued, RequestQueue};
 
 /// The state of one connection: a half-read command, the requests not yet answered, the answers not yet
 /// written. All of it is inline, so a client cannot make it grow.
@@ -16,10 +16,10 @@ use crate::violation::Violation;
 #[derive(Debug)]
 pub struct Session {
     pub(crate) decoder: Decoder,
-    pub(crate) requests: Requests,
-    pub(crate) pending: Pending,
+    pub(crate) requests: RequestQueue,
+    pub(crate) pending: ReplyQueue,
     pub(crate) counters: Counters,
-    violation: Option<Violation>,
+    violation: Option<ProtocolError>,
     /// A command other than 0x02 has at least begun.
     pub(crate) other_commands: bool,
 }
@@ -38,8 +38,8 @@ impl Session {
     pub fn new() -> Self {
         Self {
             decoder: Decoder::default(),
-            requests: Requests::new(),
-            pending: Pending::new(),
+            requests: RequestQueue::new(),
+            pending: ReplyQueue::new(),
             counters: Counters::default(),
             violation: None,
             other_commands: false,
@@ -47,7 +47,7 @@ impl Session {
     }
 
     /// Takes what was read, cut anywhere. After a violation it gives that same violation for ever.
-    pub fn receive(&mut self, input: &[u8]) -> Result<(), Violation> {
+    pub fn receive(&mut self, input: &[u8]) -> Result<(), ProtocolError> {
         if let Some(violation) = self.violation {
             return Err(violation);
         }
@@ -57,12 +57,12 @@ impl Session {
             .inspect_err(|violation| self.violation = Some(*violation))
     }
 
-    fn take(&mut self, byte: u8) -> Result<(), Violation> {
+    fn take(&mut self, byte: u8) -> Result<(), ProtocolError> {
         self.other_commands |= self.decoder == Decoder::Idle && byte != Command::READ_BLOCKING;
-        let command = self.decoder.take(byte).map_err(|unknown| Violation::UnknownCommand(unknown.0))?;
+        let command = self.decoder.take(byte).map_err(|unknown| ProtocolError::UnknownCommand(unknown.0))?;
         let Some(command) = command else { return Ok(()) };
         self.counters.count(command);
-        if self.requests.push(command)? == Fit::Saturated {
+        if self.requests.push(command)? == Enqueued::Saturated {
             self.counters.saturations += 1;
         }
         Ok(())
@@ -158,7 +158,7 @@ impl Session {
     }
 
     /// Has the peer asked by 0x02, and never so much as begun any other command? Only such a peer, which
-    /// counts bytes and nothing else, may be sent bytes unasked.
+    /// counts bytes and nothing else, may be sent bytes unsolicited.
     pub fn only_blocking_reads(&self) -> bool {
         !self.other_commands && self.counters.blocking > 0
     }

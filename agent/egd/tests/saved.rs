@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use egd::{Demand, NoSession, Reply, Saved, Session};
+use egd::{Demand, InvalidSnapshot, QueuedReply, Session, SessionSnapshot};
 use proptest::prelude::*;
 
 /// Serves one demand if there is one, and writes a bit of what is pending.
@@ -16,15 +16,15 @@ fn serve(session: &mut Session, bytes: usize) -> Vec<String> {
         Demand::Pid => session.answer_pid(4711),
     }
     let seen = session.outputs().map(|output| format!("{output:?}")).collect();
-    let pending: u64 = session.save().replies.iter().map(length).sum();
+    let pending: u64 = session.snapshot().replies.iter().map(length).sum();
     session.written(bytes.min(usize::try_from(pending).unwrap()));
     seen
 }
 
-fn length(reply: &Reply) -> u64 {
+fn length(reply: &QueuedReply) -> u64 {
     match reply {
-        Reply::Literal(bytes) => bytes.len() as u64,
-        Reply::Random(count) => *count,
+        QueuedReply::Literal(bytes) => bytes.len() as u64,
+        QueuedReply::Random(count) => *count,
     }
 }
 
@@ -50,8 +50,8 @@ proptest! {
         for bytes in &steps[..steps.len() / 2] {
             serve(&mut kept, *bytes);
         }
-        let mut moved = Session::restore(&kept.save()).unwrap();
-        prop_assert_eq!(moved.save(), kept.save());
+        let mut moved = Session::restore(&kept.snapshot()).unwrap();
+        prop_assert_eq!(moved.snapshot(), kept.snapshot());
         prop_assert_eq!(moved.receive(&input[cut..]), kept.receive(&input[cut..]));
         for bytes in &steps {
             prop_assert_eq!(serve(&mut moved, *bytes), serve(&mut kept, *bytes));
@@ -64,17 +64,17 @@ proptest! {
 
 #[test]
 fn what_no_session_can_be_is_refused() {
-    let refused = |saved: Saved| Session::restore(&saved).map(|_| ()) == Err(NoSession);
-    let requests = |requests: Vec<_>| Saved { requests, ..Saved::default() };
-    let replies = |replies: Vec<_>| Saved { replies, ..Saved::default() };
-    assert!(refused(Saved { partial: vec![0], ..Saved::default() }), "a whole command");
-    assert!(refused(Saved { partial: vec![9], ..Saved::default() }), "no command");
+    let refused = |saved: SessionSnapshot| Session::restore(&saved).map(|_| ()) == Err(InvalidSnapshot);
+    let requests = |requests: Vec<_>| SessionSnapshot { requests, ..SessionSnapshot::default() };
+    let replies = |replies: Vec<_>| SessionSnapshot { replies, ..SessionSnapshot::default() };
+    assert!(refused(SessionSnapshot { partial: vec![0], ..SessionSnapshot::default() }), "a whole command");
+    assert!(refused(SessionSnapshot { partial: vec![9], ..SessionSnapshot::default() }), "no command");
     assert!(refused(requests(vec![(Demand::None, 1)])));
     assert!(refused(requests(vec![(Demand::Pid, 0)])));
     assert!(refused(requests(vec![(Demand::Blocking((1 << 32) + 1), 1)])));
     assert!(refused(requests(vec![(Demand::Level, 1); 17])));
-    assert!(refused(replies(vec![Reply::Random(0)])));
-    assert!(refused(replies(vec![Reply::Literal(vec![])])));
-    assert!(refused(replies(vec![Reply::Literal(vec![7; 15])])));
-    assert!(refused(replies(vec![Reply::Random(1); 9])));
+    assert!(refused(replies(vec![QueuedReply::Random(0)])));
+    assert!(refused(replies(vec![QueuedReply::Literal(vec![])])));
+    assert!(refused(replies(vec![QueuedReply::Literal(vec![7; 15])])));
+    assert!(refused(replies(vec![QueuedReply::Random(1); 9])));
 }

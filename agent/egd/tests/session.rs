@@ -1,7 +1,7 @@
 //! What goes over the wire, command by command.
 #![allow(clippy::unwrap_used)]
 
-use egd::{Command, Counters, Demand, MAX_OWED, MAX_RUNS, Output, Session, Violation};
+use egd::{Command, Counters, Demand, MAX_OWED, MAX_RUNS, Output, ProtocolError, Session};
 
 /// What random bytes look like here.
 const RANDOM: u8 = b'?';
@@ -139,11 +139,11 @@ fn writes_may_end_anywhere() {
 #[test]
 fn an_unknown_command_ends_the_session_whatever_follows() {
     let mut session = Session::new();
-    assert_eq!(session.receive(&[2, 8, 5, 2, 8]), Err(Violation::UnknownCommand(5)));
-    assert_eq!(session.receive(&[2, 8]), Err(Violation::UnknownCommand(5)));
+    assert_eq!(session.receive(&[2, 8, 5, 2, 8]), Err(ProtocolError::UnknownCommand(5)));
+    assert_eq!(session.receive(&[2, 8]), Err(ProtocolError::UnknownCommand(5)));
     assert_eq!(session.demand(), Demand::Blocking(8));
-    assert_eq!(Violation::UnknownCommand(5).to_string(), "unknown command 0x05, EGD has 0x00 to 0x04");
-    assert_eq!(Violation::UnknownCommand(5).reason(), "UnknownCommand");
+    assert_eq!(ProtocolError::UnknownCommand(5).to_string(), "unknown command 0x05, EGD has 0x00 to 0x04");
+    assert_eq!(ProtocolError::UnknownCommand(5).reason(), "UnknownCommand");
 }
 
 #[test]
@@ -151,12 +151,12 @@ fn a_seventeenth_run_ends_the_session() {
     let alternating = [0, 4].repeat(MAX_RUNS / 2);
     let mut session = heard(&alternating);
     session.receive(&[4, 4, 4]).unwrap();
-    assert_eq!(session.receive(&[1, 1]), Err(Violation::TooManyRuns));
+    assert_eq!(session.receive(&[1, 1]), Err(ProtocolError::TooManyRuns));
     assert_eq!(
-        Violation::TooManyRuns.to_string(),
+        ProtocolError::TooManyRuns.to_string(),
         "too many alternating requests: more than 16 unanswered runs of different requests"
     );
-    assert_eq!(Violation::TooManyRuns.reason(), "TooManyRuns");
+    assert_eq!(ProtocolError::TooManyRuns.reason(), "TooManyRuns");
 }
 
 #[test]

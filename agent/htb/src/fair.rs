@@ -1,14 +1,14 @@
 //! The order in which equals are served: queues of virtual time tags (docs/adr/0002).
 
-use crate::heap::{Heap, Places};
+use crate::heap::{Heap, HeapIndex};
 use crate::units::MAX_GRANT;
 
 /// Virtual time per byte of a member: 2⁶⁴ divided by its share. Rounding it down favours a share s by at most
 /// s·2⁻⁶⁴, which is 5·10⁻⁵ at 10 GB/s. Virtual time lasts for 2⁶⁴ bytes at the smallest share.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Pace(u128);
+pub(crate) struct InverseShare(u128);
 
-impl Pace {
+impl InverseShare {
     /// The pace of a share; 0 counts as 1.
     pub(crate) fn of(share: u64) -> Self {
         Self((1_u128 << 64).checked_div(u128::from(share)).unwrap_or(1 << 64))
@@ -34,7 +34,7 @@ enum Order {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tag {
     order: Order,
-    pace: Pace,
+    pace: InverseShare,
     /// When, in virtual time, its next request starts.
     start: u128,
     /// When its last one ended; `start` never falls behind it.
@@ -55,11 +55,11 @@ impl Tag {
     }
 
     fn new(order: Order, share: u64) -> Self {
-        Self { order, pace: Pace::of(share), start: 0, finish: 0, last: MAX_GRANT }
+        Self { order, pace: InverseShare::of(share), start: 0, finish: 0, last: MAX_GRANT }
     }
 
     pub(crate) fn set_share(&mut self, share: u64) {
-        self.pace = Pace::of(share);
+        self.pace = InverseShare::of(share);
     }
 
     /// Forgets the past, for another queue.
@@ -93,17 +93,17 @@ impl FairQueue {
     }
 
     /// Lets a member in. A newcomer starts now, not in the past: what it did not use is gone.
-    pub(crate) fn enter(&mut self, places: &mut Places, slot: usize, tag: &mut Tag) {
+    pub(crate) fn enter(&mut self, places: &mut HeapIndex, slot: usize, tag: &mut Tag) {
         tag.start = tag.finish.max(self.time);
         self.heap.set(places, slot, tag.key());
     }
 
     /// Sorts a member anew that was served or has another share.
-    pub(crate) fn update(&mut self, places: &mut Places, slot: usize, tag: &Tag) {
+    pub(crate) fn update(&mut self, places: &mut HeapIndex, slot: usize, tag: &Tag) {
         self.heap.set(places, slot, tag.key());
     }
 
-    pub(crate) fn leave(&mut self, places: &mut Places, slot: usize) {
+    pub(crate) fn leave(&mut self, places: &mut HeapIndex, slot: usize) {
         self.heap.remove(places, slot);
     }
 

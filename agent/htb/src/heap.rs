@@ -8,9 +8,9 @@ const ABSENT: usize = usize::MAX;
 
 /// The places of all slots. Kept outside the heap, so that many heaps share one table.
 #[derive(Debug, Default)]
-pub(crate) struct Places(Vec<usize>);
+pub(crate) struct HeapIndex(Vec<usize>);
 
-impl Places {
+impl HeapIndex {
     /// Makes room for the slots below `len`; called when a node is made, never per request.
     pub(crate) fn grow(&mut self, len: usize) {
         self.0.resize(len.max(self.0.len()), ABSENT);
@@ -43,7 +43,7 @@ impl<K: Ord + Copy> Heap<K> {
     }
 
     /// Puts `slot` in, or gives it a new key.
-    pub(crate) fn set(&mut self, places: &mut Places, slot: usize, key: K) {
+    pub(crate) fn set(&mut self, places: &mut HeapIndex, slot: usize, key: K) {
         let at = places.0[slot];
         if at == ABSENT {
             self.items.push((key, slot));
@@ -56,7 +56,7 @@ impl<K: Ord + Copy> Heap<K> {
     }
 
     /// Takes `slot` out, if it is in.
-    pub(crate) fn remove(&mut self, places: &mut Places, slot: usize) {
+    pub(crate) fn remove(&mut self, places: &mut HeapIndex, slot: usize) {
         let at = places.0[slot];
         if at == ABSENT {
             return;
@@ -70,7 +70,7 @@ impl<K: Ord + Copy> Heap<K> {
     }
 
     /// Moves the item at `at` up to where it belongs, and says where that is.
-    fn rise(&mut self, places: &mut Places, mut at: usize) -> usize {
+    fn rise(&mut self, places: &mut HeapIndex, mut at: usize) -> usize {
         let item = self.items[at];
         while at > 0 {
             let above = at.saturating_sub(1) / 2;
@@ -85,7 +85,7 @@ impl<K: Ord + Copy> Heap<K> {
     }
 
     /// Moves the item at `at` down to where it belongs.
-    fn sink(&mut self, places: &mut Places, mut at: usize) {
+    fn sink(&mut self, places: &mut HeapIndex, mut at: usize) {
         let item = self.items[at];
         while let Some(below) = self.lesser_child(at).filter(|&below| self.items[below] < item) {
             self.put(places, at, self.items[below]);
@@ -101,7 +101,7 @@ impl<K: Ord + Copy> Heap<K> {
         Some(if self.items.get(right).is_some_and(|second| second < first) { right } else { left })
     }
 
-    fn put(&mut self, places: &mut Places, at: usize, item: (K, usize)) {
+    fn put(&mut self, places: &mut HeapIndex, at: usize, item: (K, usize)) {
         self.items[at] = item;
         places.0[item.1] = at;
     }

@@ -39,6 +39,6 @@ mod units;
 
 pub use params::{DEFAULT_PRIO, DEFAULT_WEIGHT, MAX_PRIO, Params, quantum};
 pub use slab::NodeId;
-pub use stats::{Binding, Levels, Limit, Mode, Stats};
+pub use stats::{Binding, BindingLimit, BucketLevels, Mode, Stats};
 pub use tree::{Decision, ParentError, RemoveError, Tree};
 pub use units::{MAX_GRANT, MAX_OWED, Rate, Tick};

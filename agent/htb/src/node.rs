@@ -5,12 +5,12 @@ use alloc::boxed::Box;
 use crate::bucket::Bucket;
 use crate::fair::{FairQueue, Tag};
 use crate::params::{MAX_PRIO, Params};
-use crate::stats::Counts;
+use crate::stats::NodeCounters;
 use crate::units::Tick;
 
 /// In which of its parent's queues a node stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum QueueSlot {
     /// In none: nothing is wanted below it, or its ceil is used up.
     Out,
     /// Its next bytes are assured to it or to something below it.
@@ -26,17 +26,17 @@ pub(crate) struct Node {
     pub(crate) children: usize,
     pub(crate) tokens: Bucket,
     pub(crate) ctokens: Bucket,
-    pub(crate) place: Place,
+    pub(crate) place: QueueSlot,
     pub(crate) assured: Tag,
     pub(crate) borrowed: Tag,
     /// Something is wanted of it that its ceil does not let through.
     pub(crate) held: bool,
-    pub(crate) kind: Kind,
-    pub(crate) counts: Counts,
+    pub(crate) kind: NodeKind,
+    pub(crate) counts: NodeCounters,
 }
 
 #[derive(Debug)]
-pub(crate) enum Kind {
+pub(crate) enum NodeKind {
     Inner(Box<Queues>),
     Leaf(Leaf),
 }
@@ -66,7 +66,7 @@ pub(crate) struct Queues {
 /// Where the queue of the assured stands, behind those of the borrowers.
 const ASSURED: usize = MAX_PRIO as usize + 1;
 
-impl Place {
+impl QueueSlot {
     fn queue(self) -> Option<usize> {
         match self {
             Self::Out => None,
@@ -87,12 +87,12 @@ impl Queues {
         self.queues.get(self.busy.trailing_zeros() as usize)?.first()
     }
 
-    pub(crate) fn shape(&self) -> Shape {
-        Shape { assured: self.busy >> ASSURED != 0, ready: self.busy != 0 }
+    pub(crate) fn shape(&self) -> NodeShape {
+        NodeShape { assured: self.busy >> ASSURED != 0, ready: self.busy != 0 }
     }
 
     /// Changes the queue of a place, if it has one.
-    pub(crate) fn change(&mut self, place: Place, change: impl FnOnce(&mut FairQueue)) {
+    pub(crate) fn change(&mut self, place: QueueSlot, change: impl FnOnce(&mut FairQueue)) {
         let Some(at) = place.queue() else { return };
         let queue = &mut self.queues[at];
         change(queue);
@@ -103,7 +103,7 @@ impl Queues {
 
 /// What a node's own place depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Shape {
+pub(crate) struct NodeShape {
     /// Some child is assured.
     pub(crate) assured: bool,
     /// Some child could be served, if this node could.
@@ -111,19 +111,19 @@ pub(crate) struct Shape {
 }
 
 impl Node {
-    pub(crate) fn new(params: Params, parent: Option<usize>, kind: Kind, now: Tick) -> Self {
+    pub(crate) fn new(params: Params, parent: Option<usize>, kind: NodeKind, now: Tick) -> Self {
         Self {
             params,
             parent,
             children: 0,
             tokens: Bucket::new(params.rate, params.burst, now),
             ctokens: Bucket::new(params.ceil, params.cburst, now),
-            place: Place::Out,
+            place: QueueSlot::Out,
             assured: Tag::assured(params.rate.0),
             borrowed: Tag::borrowed(u64::from(params.weight)),
             held: false,
             kind,
-            counts: Counts::default(),
+            counts: NodeCounters::default(),
         }
     }
 
@@ -132,35 +132,35 @@ impl Node {
         self.params.rate.0 > 0 && self.tokens.is_open(now)
     }
 
-    pub(crate) fn shape(&self) -> Shape {
+    pub(crate) fn shape(&self) -> NodeShape {
         match &self.kind {
-            Kind::Inner(queues) => queues.shape(),
-            Kind::Leaf(leaf) => Shape { assured: false, ready: leaf.wants() },
+            NodeKind::Inner(queues) => queues.shape(),
+            NodeKind::Leaf(leaf) => NodeShape { assured: false, ready: leaf.wants() },
         }
     }
 
-    pub(crate) fn tag(&mut self, place: Place) -> &mut Tag {
-        if place == Place::Assured { &mut self.assured } else { &mut self.borrowed }
+    pub(crate) fn tag(&mut self, place: QueueSlot) -> &mut Tag {
+        if place == QueueSlot::Assured { &mut self.assured } else { &mut self.borrowed }
     }
 
     pub(crate) fn leaf(&self) -> &Leaf {
         match &self.kind {
-            Kind::Leaf(leaf) => leaf,
-            Kind::Inner(_) => panic!("only a leaf is owed bytes"),
+            NodeKind::Leaf(leaf) => leaf,
+            NodeKind::Inner(_) => panic!("only a leaf is owed bytes"),
         }
     }
 
     pub(crate) fn leaf_mut(&mut self) -> &mut Leaf {
         match &mut self.kind {
-            Kind::Leaf(leaf) => leaf,
-            Kind::Inner(_) => panic!("only a leaf is owed bytes"),
+            NodeKind::Leaf(leaf) => leaf,
+            NodeKind::Inner(_) => panic!("only a leaf is owed bytes"),
         }
     }
 
     pub(crate) fn queues_mut(&mut self) -> &mut Queues {
         match &mut self.kind {
-            Kind::Inner(queues) => queues,
-            Kind::Leaf(_) => panic!("only an inner node has children"),
+            NodeKind::Inner(queues) => queues,
+            NodeKind::Leaf(_) => panic!("only an inner node has children"),
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::units::Tick;
 
 /// What has gone through a node since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
+pub(crate) struct NodeCounters {
     pub(crate) bytes: u64,
     pub(crate) grants: u64,
     pub(crate) borrowed: u64,
@@ -52,7 +52,7 @@ pub struct Stats {
 /// What a node's two buckets hold at an instant, in whole bytes, rounded down; negative in debt. It is enough to go on
 /// from in another process: less than a byte is lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Levels {
+pub struct BucketLevels {
     /// Of its rate.
     pub tokens: i64,
     /// Of its ceil.
@@ -63,14 +63,14 @@ pub struct Levels {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Binding {
     /// The limit that binds.
-    pub limit: Limit,
+    pub limit: BindingLimit,
     /// Since when it has been binding; it outlasts the grants that come through meanwhile.
     pub since: Tick,
 }
 
 /// A limit that can bind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Limit {
+pub enum BindingLimit {
     /// It is past its own rate, nobody on its path lends, and others are served first.
     Rate,
     /// The ceil of this node, itself or one above it, is used up.

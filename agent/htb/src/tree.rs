@@ -6,15 +6,15 @@ mod cost;
 mod demand;
 mod dequeue;
 mod inspect;
-mod settle;
+mod requeue;
 
 use alloc::boxed::Box;
 
 pub use change::{ParentError, RemoveError};
 pub use dequeue::Decision;
 
-use crate::heap::{Heap, Places};
-use crate::node::{Kind, Leaf, Node, Queues};
+use crate::heap::{Heap, HeapIndex};
+use crate::node::{Leaf, Node, NodeKind, Queues};
 use crate::params::Params;
 use crate::slab::{NodeId, Slab};
 use crate::units::Tick;
@@ -33,11 +33,11 @@ pub struct Tree {
     root: usize,
     now: Tick,
     /// Where each node stands in its parent's queues.
-    places: Places,
+    places: HeapIndex,
     /// When time alone will change the place of a node, for nodes that something is wanted of. Never later than
     /// that, but earlier where a ceil above turned out to hold longer; `wait` puts that right.
     timers: Heap<Tick>,
-    timer_places: Places,
+    timer_places: HeapIndex,
     /// Since when the supply has been smaller than what could be granted.
     starved_since: Option<Tick>,
     /// How long the leaf of the last grant had waited for it.
@@ -51,13 +51,13 @@ impl Tree {
             nodes: Slab::default(),
             root: 0,
             now,
-            places: Places::default(),
+            places: HeapIndex::default(),
             timers: Heap::default(),
-            timer_places: Places::default(),
+            timer_places: HeapIndex::default(),
             starved_since: None,
             waited: 0,
         };
-        tree.root = tree.insert(Node::new(root.clamped(), None, Kind::Inner(Box::default()), now));
+        tree.root = tree.insert(Node::new(root.clamped(), None, NodeKind::Inner(Box::default()), now));
         tree
     }
 
@@ -71,7 +71,7 @@ impl Tree {
     /// # Panics
     /// If `parent` is a leaf.
     pub fn add_class(&mut self, parent: NodeId, params: Params, now: Tick) -> NodeId {
-        self.add(parent, params, Kind::Inner(Box::<Queues>::default()), now)
+        self.add(parent, params, NodeKind::Inner(Box::<Queues>::default()), now)
     }
 
     /// A new leaf under `parent`, with full buckets.
@@ -79,7 +79,7 @@ impl Tree {
     /// # Panics
     /// If `parent` is a leaf.
     pub fn add_leaf(&mut self, parent: NodeId, params: Params, now: Tick) -> NodeId {
-        self.add(parent, params, Kind::Leaf(Leaf::default()), now)
+        self.add(parent, params, NodeKind::Leaf(Leaf::default()), now)
     }
 
     /// Whether that node is (still) in the tree.
@@ -102,10 +102,10 @@ impl Tree {
         self.waited
     }
 
-    fn add(&mut self, parent: NodeId, params: Params, kind: Kind, now: Tick) -> NodeId {
+    fn add(&mut self, parent: NodeId, params: Params, kind: NodeKind, now: Tick) -> NodeId {
         self.advance(now);
         let parent = self.slot(parent);
-        assert!(matches!(self.nodes[parent].kind, Kind::Inner(_)), "only an inner node has children");
+        assert!(matches!(self.nodes[parent].kind, NodeKind::Inner(_)), "only an inner node has children");
         self.nodes[parent].children = self.nodes[parent].children.saturating_add(1);
         let slot = self.insert(Node::new(params.clamped(), Some(parent), kind, self.now));
         self.nodes.id(slot)

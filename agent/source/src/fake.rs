@@ -4,5 +4,5 @@
 mod node;
 mod noise;
 
-pub use node::{Node, SECOND, device, pool};
-pub use noise::{Fake, Manner};
+pub use node::{FakeNode, SECOND, device, pool};
+pub use noise::{Fake, FakeBehaviour};

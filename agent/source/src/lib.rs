@@ -9,31 +9,31 @@
 //! one anywhere, and to block.
 #![deny(unsafe_code)]
 
-mod allowed;
+mod block_queue;
 mod buffer;
 pub mod condition;
 mod engine;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
-mod feeder;
 pub mod fips;
 pub mod health;
 mod kernel;
 mod memory;
 mod noise;
-mod pipe;
+mod permissions;
+mod sampler;
 mod sources;
 mod spec;
 mod status;
 mod supply;
-mod wake;
+mod waker;
 
-pub use allowed::{Allowed, SourceNotPermitted};
 pub use buffer::{Buffer, CAPACITY};
 pub use engine::Serving;
-pub use feeder::Tally;
 pub use kernel::Kernel;
 pub use memory::MapMemory;
+pub use permissions::{Permissions, SourceNotPermitted};
+pub use sampler::SourceStats;
 pub use sources::{Sources, SupplyError};
 pub use spec::{OnFailure, Output, PoolSpec, SourceKind, SourceSpec};
 pub use status::{PoolStatus, SourceStatus};

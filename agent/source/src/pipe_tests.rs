@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{BLOCK, BLOCKS, Grade, Inlet, Outlet, pipe};
+use super::{BLOCK, BLOCKS, Consumer, Producer, Quality, pipe};
 use crate::supply::Supply;
-use crate::wake::Wake;
+use crate::waker::EngineWaker;
 
 /// What a slow source's conditioner gives at once.
 const FEW: usize = 32;
@@ -13,20 +13,20 @@ const FEW: usize = 32;
 const REQUEST: usize = 255;
 
 /// A pipe, and how often the loop's bell was rung.
-fn piped() -> (Outlet, Inlet, Arc<AtomicUsize>) {
+fn piped() -> (Consumer, Producer, Arc<AtomicUsize>) {
     let rings = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&rings);
     let ring = Box::new(move || {
         counted.fetch_add(1, Ordering::SeqCst);
     });
-    let (outlet, inlet) = pipe(Arc::new(Wake::default()), ring).unwrap();
+    let (outlet, inlet) = pipe(Arc::new(EngineWaker::default()), ring).unwrap();
     (outlet, inlet, rings)
 }
 
 /// Has the engine make `count` bytes, all this one, if there is room; how many it made.
-fn make(outlet: &mut Outlet, count: usize, byte: u8) -> usize {
+fn make(outlet: &mut Consumer, count: usize, byte: u8) -> usize {
     let mut left = count;
-    let made = outlet.fill(Grade::Promised, |space| {
+    let made = outlet.fill(Quality::Promised, |space| {
         let now = left.min(space.len());
         space[..now].fill(byte);
         left -= now;
@@ -60,7 +60,7 @@ fn a_pipe_that_nobody_empties_fills_up_and_keeps_the_order() {
         expected.extend(vec![byte; make(&mut outlet, FEW + usize::from(byte), byte)]);
     }
     inlet.look();
-    let level = usize::try_from(inlet.level(Grade::Promised)).unwrap();
+    let level = usize::try_from(inlet.level(Quality::Promised)).unwrap();
     assert!((BLOCK * BLOCKS / 2..=BLOCK * BLOCKS).contains(&level), "{level}");
     let mut found = vec![0; level];
     let mut filled = 0;
@@ -74,16 +74,16 @@ fn a_pipe_that_nobody_empties_fills_up_and_keeps_the_order() {
 #[test]
 fn bytes_of_different_worth_are_not_put_together() {
     let (mut outlet, mut inlet, _) = piped();
-    for grade in [Grade::Promised, Grade::Degraded] {
+    for grade in [Quality::Promised, Quality::Degraded] {
         inlet.hunger();
         let mut once = Some(FEW);
         outlet.fill(grade, |_| Ok(once.take().unwrap_or(0))).unwrap();
         inlet.look();
     }
-    assert_eq!(inlet.next(), Some((Grade::Promised, 0)));
-    assert_eq!(inlet.level(Grade::Promised), FEW as u64);
+    assert_eq!(inlet.next(), Some((Quality::Promised, 0)));
+    assert_eq!(inlet.level(Quality::Promised), FEW as u64);
     inlet.take(&mut [0; FEW]);
-    assert_eq!(inlet.next(), Some((Grade::Degraded, 0)));
+    assert_eq!(inlet.next(), Some((Quality::Degraded, 0)));
 }
 
 #[test]

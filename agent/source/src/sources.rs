@@ -10,23 +10,23 @@ pub use supply_error::SupplyError;
 
 use self::registry::Registry;
 use crate::Clock;
-use crate::allowed::Allowed;
+use crate::block_queue::{Waker, pipe};
 use crate::condition::Raw;
 use crate::engine::{Engine, KernelBytes, Link, Member, Origin, Pool};
-use crate::feeder::Tap;
 use crate::kernel::Kernel;
-use crate::pipe::{Waker, pipe};
+use crate::permissions::Permissions;
+use crate::sampler::Subscriber;
 use crate::spec::{Output, PoolSpec, SourceSpec};
 use crate::status::PoolStatus;
 use crate::supply::Supply;
-use crate::wake::{Wake, lock};
+use crate::waker::{EngineWaker, lock};
 
 /// The noise sources of one node. Each is opened once, however many pools draw from it, and while one does.
 ///
 /// Every noise source has a thread, and so has every pool that draws from one; the event loop never waits for
 /// either. All end with this value.
 pub struct Sources {
-    allowed: Allowed,
+    allowed: Permissions,
     clock: Clock,
     kernel: KernelBytes,
     registry: Mutex<Registry>,
@@ -34,7 +34,7 @@ pub struct Sources {
 
 impl Sources {
     /// No source is open yet. `clock` gives nanoseconds and never goes back.
-    pub fn new(allowed: Allowed, clock: Clock) -> Self {
+    pub fn new(allowed: Permissions, clock: Clock) -> Self {
         let kernel: KernelBytes = Kernel::bytes;
         Self { allowed, clock, kernel, registry: Mutex::default() }
     }
@@ -73,14 +73,14 @@ impl Sources {
 
     /// This host was cloned or brought back from a snapshot: voids all bytes that were made, forgets the state of
     /// every generator, and runs all start-up tests. [`Supply::forget`] does it for supplies of the kernel's bytes.
-    pub fn renew(&self) {
+    pub fn restart_tests(&self) {
         let now = (self.clock)();
         lock(&self.registry).pools().iter().for_each(|pool| pool.renew(now));
     }
 
     fn start(&self, spec: &PoolSpec, waker: Waker) -> Result<Supply, SupplyError> {
         let now = (self.clock)();
-        let engine = Arc::new(Wake::default());
+        let engine = Arc::new(EngineWaker::default());
         let mut registry = lock(&self.registry);
         let member = |source| self.member(&mut registry, source, &engine, now);
         let members = spec.sources.iter().map(member).collect::<Result<Vec<_>, _>>()?;
@@ -98,7 +98,7 @@ impl Sources {
         &self,
         registry: &mut Registry,
         source: &SourceSpec,
-        engine: &Arc<Wake>,
+        engine: &Arc<EngineWaker>,
         now: u64,
     ) -> Result<Member, SupplyError> {
         let origin = match self.allowed.permits(&source.kind) {
@@ -106,7 +106,7 @@ impl Sources {
             Ok(()) => match registry.feeder(&source.kind, self.clock)? {
                 None => Origin::Kernel,
                 Some(feeder) => {
-                    let tap = Tap::new(source, feeder.bell().clone(), Arc::clone(engine), now);
+                    let tap = Subscriber::new(source, feeder.bell().clone(), Arc::clone(engine), now);
                     Origin::Noise(Link::new(tap.map_err(SupplyError::NoMemory)?, feeder))
                 }
             },

@@ -1,8 +1,8 @@
 //! How pools and their sources stand.
 
-use crate::engine::{Member, Origin, Pool, Serving, Standing};
-use crate::feeder::Tally;
-use crate::health::State;
+use crate::engine::{Member, Origin, Pool, PoolState, Serving};
+use crate::health::HealthState;
+use crate::sampler::SourceStats;
 use crate::spec::{Output, SourceKind};
 
 /// How a pool stands.
@@ -18,7 +18,7 @@ pub struct PoolStatus {
     pub since: u64,
     /// Why it serves no more than that, to be said after the pool's name: `holds: source trng failed
     /// (RepetitionCount); …`. Empty while it serves what it promises.
-    pub sentence: String,
+    pub message: String,
     /// How many of the sources that its output may rest on are healthy.
     pub healthy: usize,
     /// Bytes made for those who draw from it.
@@ -37,34 +37,34 @@ pub struct SourceStatus {
     /// Its tier.
     pub tier: u32,
     /// Whether the pool draws from it at the moment.
-    pub drawn: bool,
+    pub active: bool,
     /// Its state. The kernel's generator is healthy once it is seeded.
-    pub state: State,
+    pub state: HealthState,
     /// The instant at which it came to that.
     pub since: u64,
     /// Why it is not healthy, in one word.
     pub reason: Option<&'static str>,
     /// The same for people.
-    pub sentence: String,
+    pub message: String,
     /// What it gave and where it failed.
-    pub tally: Tally,
+    pub stats: SourceStats,
 }
 
 impl PoolStatus {
     pub(crate) fn of(pool: &Pool) -> Self {
-        let Standing { serving, since, healthy, drawn } = pool.standing();
+        let PoolState { serving, since, healthy, active } = pool.standing();
         let sources: Vec<_> = pool
             .members
             .iter()
-            .zip(drawn)
-            .map(|(member, drawn)| SourceStatus::of(member, drawn, since))
+            .zip(active)
+            .map(|(member, active)| SourceStatus::of(member, active, since))
             .collect();
         Self {
             name: pool.spec.name.clone(),
             promised: pool.spec.output,
             serving,
             since,
-            sentence: sentence(serving, healthy, pool, &sources),
+            message: message(serving, healthy, pool, &sources),
             healthy,
             bytes_out: pool.bytes_out(),
             sources,
@@ -76,44 +76,44 @@ impl SourceStatus {
     /// That it is not healthy, and why, in few words.
     fn is_out(&self) -> Option<String> {
         let state = match self.state {
-            State::Healthy => return None,
-            State::Starting => "is in its start-up test",
-            State::Suspect => "is suspect",
-            State::Failed => "failed",
-            State::Unavailable => "is unavailable",
+            HealthState::Healthy => return None,
+            HealthState::Starting => "is in its start-up test",
+            HealthState::Suspect => "is suspect",
+            HealthState::Failed => "failed",
+            HealthState::Unavailable => "is unavailable",
         };
         let reason = self.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
         Some(format!("source {} {state}{reason}", self.name))
     }
 
-    fn of(member: &Member, drawn: bool, since: u64) -> Self {
+    fn of(member: &Member, active: bool, since: u64) -> Self {
         let (name, kind, tier) = (member.spec.name.clone(), member.spec.kind.clone(), member.spec.tier);
-        let plain = |state, reason, sentence| Self {
+        let plain = |state, reason, message| Self {
             name: name.clone(),
             kind: kind.clone(),
             tier,
-            drawn,
+            active: active,
             state,
             since,
             reason,
-            sentence,
-            tally: Tally::default(),
+            message: message,
+            stats: SourceStats::default(),
         };
         match &member.origin {
-            Origin::Kernel => plain(State::Healthy, None, String::new()),
-            Origin::NotPermitted(sentence) => {
-                plain(State::Failed, Some("SourceNotPermitted"), sentence.clone())
+            Origin::Kernel => plain(HealthState::Healthy, None, String::new()),
+            Origin::NotPermitted(message) => {
+                plain(HealthState::Failed, Some("SourceNotPermitted"), message.clone())
             }
             Origin::Noise(link) => {
                 let health = link.health();
-                let noise = plain(health.state, health.reason, health.sentence);
-                Self { since: health.since, tally: health.tally, ..noise }
+                let noise = plain(health.state, health.reason, health.message);
+                Self { since: health.since, stats: health.stats, ..noise }
             }
         }
     }
 }
 
-fn sentence(serving: Serving, healthy: usize, pool: &Pool, sources: &[SourceStatus]) -> String {
+fn message(serving: Serving, healthy: usize, pool: &Pool, sources: &[SourceStatus]) -> String {
     let of_promise = |member: &&Member| member.counts(pool.spec.output);
     let counted = pool.members.iter().filter(of_promise).count();
     let needed = pool.spec.min_healthy.max(1);

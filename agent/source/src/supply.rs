@@ -1,16 +1,16 @@
 //! What a pool draws from.
 
-mod drain;
+mod engine_reader;
 
 use std::cell::{Cell, RefCell};
 use std::io;
 
+use crate::block_queue::{Producer, Quality};
 use crate::buffer::Buffer;
 use crate::kernel::Kernel;
 use crate::memory::MapMemory;
-use crate::pipe::{Grade, Inlet};
 
-use self::drain::Drain;
+use self::engine_reader::EngineReader;
 
 /// A reply of up to this many bytes gets them in one piece, so that it can go out in one write. It is four
 /// of EGD's largest requests.
@@ -30,7 +30,7 @@ enum Refill {
     /// In place: cheaper than waking another thread (docs/adr/0003). `seeded` is asked until it is true.
     Kernel { kernel: Kernel, seeded: Cell<bool>, buffer: Buffer },
     /// By the thread that makes the pool's bytes.
-    Engine(RefCell<Drain>),
+    Engine(RefCell<EngineReader>),
 }
 
 /// Why nothing was drawn.
@@ -52,8 +52,8 @@ impl Supply {
     }
 
     /// A supply of the bytes that an engine makes.
-    pub(crate) fn of(inlet: Inlet) -> Result<Self, MapMemory> {
-        Ok(Self { refill: Refill::Engine(RefCell::new(Drain::new(inlet)?)), reserved: 0 })
+    pub(crate) fn of(inlet: Producer) -> Result<Self, MapMemory> {
+        Ok(Self { refill: Refill::Engine(RefCell::new(EngineReader::new(inlet)?)), reserved: 0 })
     }
 
     /// Is the buffer's memory locked? See [`Buffer::locked`].
@@ -138,13 +138,13 @@ impl Supply {
         max: usize,
         take: impl FnOnce(&[u8]) -> io::Result<usize>,
     ) -> Result<usize, DrawError> {
-        self.show(max, |grade| grade == Grade::Promised, take)
+        self.show(max, |grade| grade == Quality::Promised, take)
     }
 
     fn show(
         &mut self,
         max: usize,
-        may_see: impl FnOnce(Grade) -> bool,
+        may_see: impl FnOnce(Quality) -> bool,
         take: impl FnOnce(&[u8]) -> io::Result<usize>,
     ) -> Result<usize, DrawError> {
         let wanted = max.min(CONTIGUOUS);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use source::condition::{Conditioner, FullEntropy, HmacDrbg, OUTPUT, SEED};
 use source::fips::{BLOCK, BlockTests};
-use source::health::{HealthTests, Limits, MinEntropy, SampleKind, Verdict};
+use source::health::{HealthTests, Limits, MinEntropy, SampleKind, TestOutcome};
 
 const SIZE: u32 = 1 << 18;
 /// MB/s that even a slow machine reaches.
@@ -66,20 +66,20 @@ fn samples_are_tested_and_conditioned_faster_than_any_source_gives_them() {
 
     let mut health = tests();
     measure("repetition count and adaptive proportion", SIZE, || {
-        assert_eq!(health.observe(black_box(&samples)), Verdict::Pass);
+        assert_eq!(health.observe(black_box(&samples)), TestOutcome::Pass);
     });
 
     let mut conditioner = Conditioner::new();
     measure("conditioner, bytes in", SIZE, || condition(&samples, &mut conditioner));
 
     measure("both together, bytes in", SIZE, || {
-        assert_eq!(health.observe(black_box(&samples)), Verdict::Pass);
+        assert_eq!(health.observe(black_box(&samples)), TestOutcome::Pass);
         condition(&samples, &mut conditioner);
     });
 
     let (mut health, mut pool) = (tests(), FullEntropy::new(&[2; SEED], b"speed"));
     measure("both and the DRBG of FullEntropy, bytes in", SIZE, || {
-        assert_eq!(health.observe(black_box(&samples)), Verdict::Pass);
+        assert_eq!(health.observe(black_box(&samples)), TestOutcome::Pass);
         emit(&samples, &mut pool);
     });
 

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use soak::{Dice, Run};
-use source::health::{HealthTests, Limits, MinEntropy, SampleKind, Verdict};
+use source::health::{HealthTests, Limits, MinEntropy, SampleKind, TestOutcome};
 
 const MEBIBYTE: usize = 1 << 20;
 
@@ -24,7 +24,7 @@ fn a_perfect_source_raises_no_alarm_at_any_rate_that_it_is_allowed() {
         for (tests, rate) in tests.iter_mut().zip(rates) {
             assert_eq!(
                 tests.observe(&samples),
-                Verdict::Pass,
+                TestOutcome::Pass,
                 "mebibyte {mebibyte} at {rate:?} bytes a second"
             );
         }

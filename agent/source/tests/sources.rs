@@ -10,9 +10,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
-use source::health::{MinEntropy, State};
+use source::health::{HealthState, MinEntropy};
 use source::{
-    Allowed, OnFailure, Output, PoolSpec, PoolStatus, Serving, SourceKind, SourceSpec, Sources, Supply,
+    OnFailure, Output, Permissions, PoolSpec, PoolStatus, Serving, SourceKind, SourceSpec, Sources, Supply,
 };
 
 fn clock() -> u64 {
@@ -20,8 +20,8 @@ fn clock() -> u64 {
     u64::try_from(time.tv_sec).unwrap() * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap()
 }
 
-fn allowing(devices: &[&str], upstreams: &[&str]) -> Allowed {
-    Allowed {
+fn allowing(devices: &[&str], upstreams: &[&str]) -> Permissions {
+    Permissions {
         devices: devices.iter().map(Into::into).collect(),
         upstreams: upstreams.iter().map(|name| (*name).to_owned()).collect(),
         test_sources: true,
@@ -143,7 +143,7 @@ fn upstreams_on_unix_and_tcp_are_drawn_from_together() {
     let mut supply = supply(&sources, &spec);
     assert_all_different(&draw(&mut supply, 100_000));
     let status = &sources.status()[0];
-    assert!(status.sources.iter().all(|source| source.tally.bytes_credited > 10_000), "{status:?}");
+    assert!(status.sources.iter().all(|source| source.stats.bytes_credited > 10_000), "{status:?}");
     drop((supply, sources));
     for server in servers {
         server.join().unwrap();
@@ -166,7 +166,7 @@ fn an_upstream_that_goes_away_is_held_for_and_used_again_when_it_returns() {
         server.join().unwrap();
         until(&sources, |status| {
             draw_some(&mut supply.0);
-            status.sources[0].tally.lost > lost
+            status.sources[0].stats.lost > lost
         });
         // The listener's backlog takes the next connection, on which nothing comes for now.
         until(&sources, |status| draw_some(&mut supply.0) == 0 && status.serving == Serving::Held);
@@ -202,18 +202,18 @@ fn a_file_is_served_once_and_never_from_its_start_again() {
 
 #[test]
 fn what_the_node_does_not_permit_is_not_opened_and_says_why() {
-    let sources = Sources::new(Allowed::default(), clock);
+    let sources = Sources::new(Permissions::default(), clock);
     let (supply, _bell) = supply(&sources, &pool(Output::FullEntropy, &[device("/dev/urandom")]));
     until(&sources, |status| status.serving == Serving::Held);
     let status = &sources.status()[0].sources[0];
-    assert_eq!((status.state, status.reason), (State::Failed, Some("SourceNotPermitted")));
-    assert!(status.sentence.contains("--allow-device /dev/urandom"), "{}", status.sentence);
+    assert_eq!((status.state, status.reason), (HealthState::Failed, Some("SourceNotPermitted")));
+    assert!(status.message.contains("--allow-device /dev/urandom"), "{}", status.message);
     assert_eq!(supply.level(), 0);
 }
 
 #[test]
 fn a_pool_of_the_kernel_alone_needs_no_thread() {
-    let sources = Sources::new(Allowed::default(), clock);
+    let sources = Sources::new(Permissions::default(), clock);
     let (supply, _bell) = supply(&sources, &pool(Output::Stretched, &[SourceKind::Kernel]));
     assert_eq!(supply.level(), u64::MAX);
     assert!(sources.status().is_empty());
@@ -221,7 +221,7 @@ fn a_pool_of_the_kernel_alone_needs_no_thread() {
 
 #[test]
 fn what_could_never_serve_is_refused() {
-    let sources = Sources::new(Allowed::default(), clock);
+    let sources = Sources::new(Permissions::default(), clock);
     let refusal = |spec: &PoolSpec| sources.supply(spec, || ()).unwrap_err().to_string();
     assert_eq!(
         refusal(&pool(Output::FullEntropy, &[SourceKind::Kernel])),
@@ -234,15 +234,15 @@ fn what_could_never_serve_is_refused() {
 
 #[test]
 fn the_processor_is_a_source_or_says_that_it_is_none() {
-    let sources = Sources::new(Allowed::default(), clock);
+    let sources = Sources::new(Permissions::default(), clock);
     let mut supply = supply(&sources, &pool(Output::FullEntropy, &[SourceKind::Rdseed]));
-    until(&sources, |status| status.sources[0].state != State::Starting);
+    until(&sources, |status| status.sources[0].state != HealthState::Starting);
     let status = &sources.status()[0].sources[0];
-    if status.state == State::Healthy {
+    if status.state == HealthState::Healthy {
         assert_all_different(&draw(&mut supply, 10_000));
     } else {
-        println!("NOT RUN: {}", status.sentence);
-        assert_eq!(status.sentence, "this processor has no RDSEED");
+        println!("NOT RUN: {}", status.message);
+        assert_eq!(status.message, "this processor has no RDSEED");
     }
 }
 
@@ -250,8 +250,8 @@ fn the_processor_is_a_source_or_says_that_it_is_none() {
 fn a_retest_by_name_reaches_the_source() {
     let sources = Sources::new(allowing(&["/dev/zero"], &[]), clock);
     let (_supply, _bell) = supply(&sources, &pool(Output::FullEntropy, &[device("/dev/zero")]));
-    let failures = |status: &PoolStatus| status.sources[0].tally.repetition_count;
-    until(&sources, |status| status.sources[0].state == State::Failed);
+    let failures = |status: &PoolStatus| status.sources[0].stats.repetition_count;
+    until(&sources, |status| status.sources[0].state == HealthState::Failed);
     for (name, reached) in [("noise", 1), ("default/noise", 1), ("other/noise", 0), ("other", 0)] {
         let before = failures(&sources.status()[0]);
         assert_eq!(sources.retest(name), reached, "{name}");

@@ -24,7 +24,7 @@
 //! state.vms.insert("web-1".into(), vm);
 //! writer.note(state.clone()); // returns at once; on disk some milliseconds later
 //! if let Some(refused) = writer.condition().unwritable() {
-//!     println!("{}: {}", refused.reason, refused.sentence);
+//!     println!("{}: {}", refused.reason, refused.message);
 //! }
 //! writer.stop(); // writes what is new, now
 //!
@@ -33,24 +33,24 @@
 //! ```
 
 mod disk;
+mod double_buffer;
 pub mod format;
 mod hex;
 mod host_disk;
-mod note;
 mod payload;
 mod save_error;
-mod saver;
-mod slots;
 mod state;
+mod warning;
+mod write_scheduler;
 mod writer;
 
 pub use disk::Disk;
+pub(crate) use double_buffer::SLOTS;
+pub use double_buffer::{Checkpoint, Loaded, WrittenSlot};
 pub use host_disk::HostDisk;
-pub use note::{Note, SlotError};
-pub use payload::{LeftOut, from_json, to_json};
+pub use payload::{SkippedObject, from_json, to_json};
 pub use save_error::SaveError;
-pub use saver::{Advice, Saver};
-pub(crate) use slots::SLOTS;
-pub use slots::{Checkpoint, Loaded, Saved};
-pub use state::{Client, LastGood, Served, Specs, State, Vm};
-pub use writer::{Condition, Unwritable, Writer};
+pub use state::{AcceptedSpecs, CheckpointState, LastGood, SavedClient, SavedVm, ServedTotals};
+pub use warning::{SlotError, Warning};
+pub use write_scheduler::{WriteAction, WriteScheduler};
+pub use writer::{CheckpointWriter, WriteCondition, WriteFailure};

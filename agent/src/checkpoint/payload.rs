@@ -10,17 +10,17 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::state::{Served, Specs, State};
+use super::state::{AcceptedSpecs, CheckpointState, ServedTotals};
 
 /// The state before its objects are looked into.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Document {
+struct Payload {
     accepted: Objects,
     last_good: Option<Value>,
     remains: Option<Value>,
     vms: BTreeMap<String, Value>,
-    served: Served,
+    served: ServedTotals,
 }
 
 #[derive(Default, Deserialize)]
@@ -33,7 +33,7 @@ struct Objects {
 /// Something in a checkpoint that this version does not understand.
 #[derive(Debug, thiserror::Error)]
 #[error("{object} is left out: {source}")]
-pub struct LeftOut {
+pub struct SkippedObject {
     /// What it is, with its name.
     pub object: String,
     /// What is not understood.
@@ -42,28 +42,31 @@ pub struct LeftOut {
 
 /// The payload of a checkpoint.
 #[expect(clippy::missing_panics_doc, reason = "it never does")]
-pub fn to_json(state: &State) -> Vec<u8> {
+pub fn to_json(state: &CheckpointState) -> Vec<u8> {
     serde_json::to_vec(state)
         .expect("strings, integers and maps by string are JSON, and memory does not fail")
 }
 
 /// The state in a payload, without what is not understood.
-pub fn from_json(payload: &[u8]) -> Result<(State, Vec<LeftOut>), serde_json::Error> {
-    let document: Document = serde_json::from_slice(payload)?;
+pub fn from_json(payload: &[u8]) -> Result<(CheckpointState, Vec<SkippedObject>), serde_json::Error> {
+    let document: Payload = serde_json::from_slice(payload)?;
     let mut reader = Reader::default();
-    let accepted = Specs {
+    let accepted = AcceptedSpecs {
         pools: reader.each("EntropyPool", document.accepted.pools),
         classes: reader.each("EntropyClass", document.accepted.classes),
     };
     let last_good = document.last_good.and_then(|value| reader.one("the last good configuration", value));
     let remains = document.remains.and_then(|value| reader.one("what stays for its VMs", value));
     let vms = reader.each("VM", document.vms);
-    Ok((State { accepted, last_good, remains, vms, served: document.served }, reader.left_out))
+    Ok((
+        CheckpointState { accepted, last_good, orphans: remains, vms, served: document.served },
+        reader.left_out,
+    ))
 }
 
 #[derive(Default)]
 struct Reader {
-    left_out: Vec<LeftOut>,
+    left_out: Vec<SkippedObject>,
 }
 
 impl Reader {
@@ -78,7 +81,7 @@ impl Reader {
 
     fn one<T: DeserializeOwned>(&mut self, object: &str, value: Value) -> Option<T> {
         serde_json::from_value(value)
-            .map_err(|source| self.left_out.push(LeftOut { object: object.to_owned(), source }))
+            .map_err(|source| self.left_out.push(SkippedObject { object: object.to_owned(), source }))
             .ok()
     }
 }
@@ -89,7 +92,7 @@ mod tests {
 
     use serde_json::json;
 
-    use super::super::state::{Client, LastGood};
+    use super::super::state::{LastGood, SavedClient};
     use super::*;
 
     fn full() -> Value {
@@ -107,7 +110,7 @@ mod tests {
         })
     }
 
-    fn read(document: &Value) -> (State, Vec<LeftOut>) {
+    fn read(document: &Value) -> (CheckpointState, Vec<SkippedObject>) {
         from_json(document.to_string().as_bytes()).unwrap()
     }
 
@@ -117,7 +120,7 @@ mod tests {
         assert!(left_out.is_empty(), "{left_out:?}");
         assert_eq!(state.accepted.classes["gold"].generation, 9);
         assert_eq!(state.last_good, Some(LastGood { encoding: 1, bytes: vec![0, 255, 127] }));
-        assert_eq!(state.vms["web-1"].client, Client::Qemu);
+        assert_eq!(state.vms["web-1"].client, SavedClient::Qemu);
         assert_eq!(state.served.classes["default"]["gold"], 64);
 
         let (again, left_out) = from_json(&to_json(&state)).unwrap();
@@ -128,7 +131,7 @@ mod tests {
 
     #[test]
     fn what_an_older_version_did_not_write_is_empty() {
-        assert_eq!(read(&json!({})).0, State::default());
+        assert_eq!(read(&json!({})).0, CheckpointState::default());
     }
 
     #[test]
@@ -148,7 +151,7 @@ mod tests {
         document["vms"]["odd"] = json!({"namespace": "shop", "pool": "default", "client": "telegraph"});
         document["lastGood"]["bytes"] = json!("abc");
         let (state, left_out) = read(&document);
-        let expected = State { last_good: None, ..read(&full()).0 };
+        let expected = CheckpointState { last_good: None, ..read(&full()).0 };
         assert_eq!(state, expected);
         let objects: Vec<_> = left_out.iter().map(|left| left.object.as_str()).collect();
         assert_eq!(objects, ["EntropyPool odd", "the last good configuration", "VM odd"]);

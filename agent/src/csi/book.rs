@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::record::Record;
-use super::target::Target;
+use super::record::VolumeRecord;
+use super::target::TargetPath;
 
 /// Why a volume cannot come beside those that there are.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,7 +28,7 @@ pub enum ConflictError {
 
 /// What a publish call comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum PublishStep {
     /// The volume is new.
     New,
     /// It was asked before: the kubelet repeats itself.
@@ -38,20 +38,20 @@ pub(crate) enum Step {
 /// The published volumes.
 #[derive(Debug, Default)]
 pub(crate) struct Book {
-    by_volume: BTreeMap<String, Record>,
+    by_volume: BTreeMap<String, VolumeRecord>,
     /// The volume of each pod.
     by_pod: BTreeMap<String, String>,
 }
 
 impl Book {
-    pub(crate) fn step(&self, asked: &Record) -> Result<Step, ConflictError> {
+    pub(crate) fn step(&self, asked: &VolumeRecord) -> Result<PublishStep, ConflictError> {
         if let Some(known) = self.by_volume.get(&asked.volume_id) {
             let different =
                 || ConflictError::Different { volume_id: asked.volume_id.clone(), pod: known.pod.clone() };
-            return if known.is_again(asked) { Ok(Step::Again) } else { Err(different()) };
+            return if known.is_again(asked) { Ok(PublishStep::Again) } else { Err(different()) };
         }
         match self.by_uid(&asked.uid) {
-            None => Ok(Step::New),
+            None => Ok(PublishStep::New),
             Some(first) => {
                 let (pod, volume) = (first.pod.clone(), first.volume.clone());
                 Err(ConflictError::SecondVolume { pod, volume })
@@ -59,22 +59,22 @@ impl Book {
         }
     }
 
-    pub(crate) fn insert(&mut self, record: Record) {
+    pub(crate) fn insert(&mut self, record: VolumeRecord) {
         self.by_pod.insert(record.uid.clone(), record.volume_id.clone());
         self.by_volume.insert(record.volume_id.clone(), record);
     }
 
     /// The volume of that name, if it is published there.
-    pub(crate) fn published(&self, volume_id: &str, target: &Target) -> Option<&Record> {
+    pub(crate) fn published(&self, volume_id: &str, target: &TargetPath) -> Option<&VolumeRecord> {
         self.by_volume.get(volume_id).filter(|record| record.target() == *target)
     }
 
     /// Whether some volume is published there.
-    pub(crate) fn holds(&self, target: &Target) -> bool {
+    pub(crate) fn holds(&self, target: &TargetPath) -> bool {
         self.by_uid(target.uid()).is_some_and(|record| record.target() == *target)
     }
 
-    pub(crate) fn by_uid(&self, uid: &str) -> Option<&Record> {
+    pub(crate) fn by_uid(&self, uid: &str) -> Option<&VolumeRecord> {
         self.by_volume.get(self.by_pod.get(uid)?)
     }
 
@@ -84,7 +84,7 @@ impl Book {
         }
     }
 
-    pub(crate) fn records(&self) -> impl Iterator<Item = &Record> {
+    pub(crate) fn records(&self) -> impl Iterator<Item = &VolumeRecord> {
         self.by_volume.values()
     }
 }

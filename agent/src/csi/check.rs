@@ -8,9 +8,9 @@ use std::path::Path;
 
 use api::names::{CLASS_ANNOTATION, CLIENT_ATTRIBUTE, POOL_ANNOTATION, is_namespace};
 
-use super::record::{PodClient, Record};
-use super::request::{Access, Capability, Publish, Unpublish};
-use super::target::{Target, TargetError, is_name, shortened};
+use super::record::{PodClient, VolumeRecord};
+use super::request::{AccessMode, PublishRequest, RequestedCapability, UnpublishRequest};
+use super::target::{TargetError, TargetPath, is_name, shortened};
 
 /// What comes before the keys that the kubelet writes.
 const KUBELET: &str = "csi.storage.k8s.io/";
@@ -102,9 +102,9 @@ impl RequestError {
 }
 
 /// What a publish call wants, if it can be had at all.
-pub(crate) fn publish(asked: &Publish, pods: &Path) -> Result<Record, RequestError> {
+pub(crate) fn publish(asked: &PublishRequest, pods: &Path) -> Result<VolumeRecord, RequestError> {
     volume_id(&asked.volume_id)?;
-    let target = Target::parse(&asked.target_path, pods).map_err(RequestError::Target)?;
+    let target = TargetPath::parse(&asked.target_path, pods).map_err(RequestError::Target)?;
     capability(asked)?;
     if context(asked, "ephemeral") != "true" {
         return Err(RequestError::NotEphemeral);
@@ -118,7 +118,7 @@ pub(crate) fn publish(asked: &Publish, pods: &Path) -> Result<Record, RequestErr
     let pod = pod_info(asked, "csi.storage.k8s.io/pod.name", is_subdomain)?;
     let (pool, class, client) = attributes(&asked.context)?;
     let place = client.asks_for(class.as_deref());
-    Ok(Record {
+    Ok(VolumeRecord {
         volume_id: asked.volume_id.clone(),
         uid: uid.to_owned(),
         namespace: namespace.to_owned(),
@@ -134,9 +134,9 @@ pub(crate) fn publish(asked: &Publish, pods: &Path) -> Result<Record, RequestErr
 }
 
 /// Which directory an unpublish call means.
-pub(crate) fn unpublish(asked: &Unpublish, pods: &Path) -> Result<Target, RequestError> {
+pub(crate) fn unpublish(asked: &UnpublishRequest, pods: &Path) -> Result<TargetPath, RequestError> {
     volume_id(&asked.volume_id)?;
-    Target::parse(&asked.target_path, pods).map_err(RequestError::Target)
+    TargetPath::parse(&asked.target_path, pods).map_err(RequestError::Target)
 }
 
 fn volume_id(id: &str) -> Result<(), RequestError> {
@@ -151,26 +151,26 @@ fn volume_id(id: &str) -> Result<(), RequestError> {
     Err(RequestError::VolumeId { id: shortened(id), problem })
 }
 
-fn capability(asked: &Publish) -> Result<(), RequestError> {
+fn capability(asked: &PublishRequest) -> Result<(), RequestError> {
     let refused = |sentence| Err(RequestError::Capability(sentence));
-    let Some(Capability { access, mode }) = &asked.capability else {
+    let Some(RequestedCapability { access, mode }) = &asked.capability else {
         return refused("the call has no volume capability");
     };
     match access {
         None => return refused("the volume capability says neither block nor mount; it has to be mount"),
-        Some(Access::Block) => {
+        Some(AccessMode::Block) => {
             return refused("a socket's directory is no block device; mount it as a file system");
         }
-        Some(Access::Mount { fs_type, .. }) if !fs_type.is_empty() => {
+        Some(AccessMode::Mount { fs_type, .. }) if !fs_type.is_empty() => {
             return refused("a socket's directory has no file system type; leave `fsType` out");
         }
-        Some(Access::Mount { flags, .. }) if !flags.is_empty() => {
+        Some(AccessMode::Mount { flags, .. }) if !flags.is_empty() => {
             return refused("a socket's directory takes no mount options; leave them out");
         }
-        Some(Access::Mount { group, .. }) if !group.is_empty() => {
+        Some(AccessMode::Mount { group, .. }) if !group.is_empty() => {
             return refused("the socket's group is the agent's to say; the driver has no VOLUME_MOUNT_GROUP");
         }
-        Some(Access::Mount { .. }) => {}
+        Some(AccessMode::Mount { .. }) => {}
     }
     if !MODES.contains(mode) {
         return refused("the volume is one pod's; the access mode has to be SINGLE_NODE_WRITER");
@@ -181,12 +181,12 @@ fn capability(asked: &Publish) -> Result<(), RequestError> {
     if asked.readonly { Ok(()) } else { Err(RequestError::Writable) }
 }
 
-fn context<'a>(asked: &'a Publish, key: &str) -> &'a str {
+fn context<'a>(asked: &'a PublishRequest, key: &str) -> &'a str {
     asked.context.get(&format!("{KUBELET}{key}")).map_or("", String::as_str)
 }
 
 fn pod_info<'a>(
-    asked: &'a Publish,
+    asked: &'a PublishRequest,
     key: &'static str,
     fits: impl Fn(&str) -> bool,
 ) -> Result<&'a str, RequestError> {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, mkdirat, open, openat2, unlinkat};
 use rustix::io::Errno;
 
-use super::target::{LEAF, Target};
+use super::target::{LEAF, TargetPath};
 
 /// What the agent puts into a volume: the socket, and the socket before it has its name.
 const OURS: [&str; 2] = ["egd.sock", ".egd.new"];
@@ -21,11 +21,11 @@ const DIRECTORY: OFlags =
 
 /// The directories of a node's pods.
 #[derive(Debug)]
-pub(crate) struct Pods {
+pub(crate) struct PodDirectories {
     path: PathBuf,
 }
 
-impl Pods {
+impl PodDirectories {
     pub(crate) fn at(path: PathBuf) -> Self {
         Self { path }
     }
@@ -35,12 +35,12 @@ impl Pods {
     }
 
     /// Whether the kubelet still has a directory for the volume.
-    pub(crate) fn knows(&self, target: &Target) -> io::Result<bool> {
+    pub(crate) fn knows(&self, target: &TargetPath) -> io::Result<bool> {
         Ok(self.parent(target)?.is_some())
     }
 
     /// The volume's directory, made if need be.
-    pub(crate) fn make(&self, target: &Target) -> io::Result<OwnedFd> {
+    pub(crate) fn make(&self, target: &TargetPath) -> io::Result<OwnedFd> {
         let parent = self.parent(target)?.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
         match mkdirat(&parent, LEAF, Mode::from_raw_mode(0o750)) {
             Ok(()) | Err(Errno::EXIST) => {}
@@ -50,7 +50,7 @@ impl Pods {
     }
 
     /// Whether the volume's socket is where it should be.
-    pub(crate) fn has_socket(&self, target: &Target) -> bool {
+    pub(crate) fn has_socket(&self, target: &TargetPath) -> bool {
         let found = || {
             let directory = openat2(self.parent(target).ok()??, LEAF, DIRECTORY, Mode::empty(), WAY).ok()?;
             rustix::fs::statat(&directory, OURS[0], AtFlags::SYMLINK_NOFOLLOW).ok()
@@ -59,7 +59,7 @@ impl Pods {
     }
 
     /// Removes what is ours of the volume, and the directory if nothing else is in it. One that is gone is removed.
-    pub(crate) fn remove(&self, target: &Target) -> io::Result<()> {
+    pub(crate) fn remove(&self, target: &TargetPath) -> io::Result<()> {
         let Some(parent) = self.parent(target)? else { return Ok(()) };
         let directory = match openat2(&parent, LEAF, DIRECTORY, Mode::empty(), WAY) {
             Err(Errno::NOENT) => return Ok(()),
@@ -73,7 +73,7 @@ impl Pods {
     }
 
     /// The directory that the kubelet makes for the volume.
-    fn parent(&self, target: &Target) -> io::Result<Option<OwnedFd>> {
+    fn parent(&self, target: &TargetPath) -> io::Result<Option<OwnedFd>> {
         // The way to the pods' directory itself is the operator's, and may have links.
         let pods = open(&self.path, DIRECTORY.difference(OFlags::NOFOLLOW), Mode::empty())?;
         match openat2(pods.as_fd(), target.parent(), DIRECTORY, Mode::empty(), WAY) {

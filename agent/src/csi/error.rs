@@ -2,12 +2,12 @@
 
 use std::io;
 
-use server::{AttachError, DetachError};
+use dataplane::{AttachError, DetachError};
 use tonic::{Code, Status};
 
 use super::book::ConflictError;
 use super::check::RequestError;
-use crate::local::refusal;
+use crate::api::status;
 
 /// Why a pod does not get its directory. Nothing of the call is left then: after most codes a kubelet forgets it.
 #[derive(Debug, thiserror::Error)]
@@ -119,7 +119,7 @@ impl PublishError {
             Self::PodInfoOff => Code::FailedPrecondition,
             Self::Request(_) => Code::InvalidArgument,
             Self::Conflict(_) => Code::AlreadyExists,
-            Self::Attach(error) => refusal::attach_code(error),
+            Self::Attach(error) => status::attach_code(error),
             Self::Directory { .. } | Self::Label { .. } | Self::Record { .. } => Code::Internal,
         }
     }

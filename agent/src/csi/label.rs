@@ -17,11 +17,11 @@ const CONTAINER_FILE: &[u8] = b"system_u:object_r:container_file_t:s0\0";
 
 /// Whether, and so how, what containers reach is labelled on this host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Labels {
+pub(crate) struct SelinuxLabels {
     enabled: bool,
 }
 
-impl Labels {
+impl SelinuxLabels {
     /// Those of this host.
     pub(crate) fn of_host() -> Self {
         Self::of(&fs::read_to_string("/proc/filesystems").unwrap_or_default())
@@ -77,7 +77,7 @@ mod tests {
         lgetxattr(path, ATTRIBUTE, &mut label).map(|length| label[..length].to_vec())
     }
 
-    fn labelled(labels: Labels) -> (Result<Vec<u8>, Errno>, Result<Vec<u8>, Errno>) {
+    fn labelled(labels: SelinuxLabels) -> (Result<Vec<u8>, Errno>, Result<Vec<u8>, Errno>) {
         let dir = tempfile::tempdir().unwrap();
         let _listener = UnixListener::bind(dir.path().join("egd.sock")).unwrap();
         let directory = open(dir.path(), OFlags::PATH | OFlags::DIRECTORY, Mode::empty()).unwrap();
@@ -89,17 +89,17 @@ mod tests {
     #[test]
     fn directory_and_socket_have_the_label_of_containers_files() {
         let expected = Ok(b"system_u:object_r:container_file_t:s0\0".to_vec());
-        assert_eq!(labelled(Labels { enabled: true }), (expected.clone(), expected));
+        assert_eq!(labelled(SelinuxLabels { enabled: true }), (expected.clone(), expected));
     }
 
     #[test]
     fn a_host_without_selinux_has_no_label() {
-        assert_eq!(labelled(Labels { enabled: false }), (Err(Errno::NODATA), Err(Errno::NODATA)));
+        assert_eq!(labelled(SelinuxLabels { enabled: false }), (Err(Errno::NODATA), Err(Errno::NODATA)));
     }
 
     #[test]
     fn selinux_is_on_where_the_kernel_knows_its_file_system() {
-        assert!(Labels::of("nodev\tsysfs\nnodev\tselinuxfs\n\text4\n").enabled);
-        assert!(!Labels::of("nodev\tsysfs\n\text4\n").enabled);
+        assert!(SelinuxLabels::of("nodev\tsysfs\nnodev\tselinuxfs\n\text4\n").enabled);
+        assert!(!SelinuxLabels::of("nodev\tsysfs\n\text4\n").enabled);
     }
 }

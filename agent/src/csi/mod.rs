@@ -24,5 +24,5 @@ mod target;
 mod volumes;
 
 pub use error::{PublishError, UnpublishError};
-pub use serve::{Csi, CsiError, CsiOptions};
+pub use serve::{CsiError, CsiOptions, CsiServer};
 pub use volumes::{PodHost, PodInfo, Volumes};

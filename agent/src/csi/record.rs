@@ -1,14 +1,14 @@
 //! What is kept of a volume from publish to unpublish.
 
+use dataplane::{AttachRequest, Client};
 use serde::{Deserialize, Serialize};
-use server::{Attach, Client};
 
-use super::target::Target;
+use super::target::TargetPath;
 
 /// A published volume. Everything in it has been checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Record {
+pub(crate) struct VolumeRecord {
     /// The kubelet's name for it.
     pub(crate) volume_id: String,
     /// The pod's UID, which is the VM's id on this node.
@@ -55,9 +55,9 @@ impl PodClient {
     }
 }
 
-impl Record {
-    pub(crate) fn target(&self) -> Target {
-        Target::of(&self.uid, &self.volume)
+impl VolumeRecord {
+    pub(crate) fn target(&self) -> TargetPath {
+        TargetPath::of(&self.uid, &self.volume)
     }
 
     /// As it is meant, also where an agent wrote it that knew of no places: that took every VM for one that has a
@@ -68,8 +68,8 @@ impl Record {
     }
 
     /// What puts the pod into its class.
-    pub(crate) fn attach(&self) -> Attach {
-        Attach {
+    pub(crate) fn attach(&self) -> AttachRequest {
+        AttachRequest {
             id: self.uid.clone(),
             namespace: self.namespace.clone(),
             pool: self.pool.clone(),

@@ -20,9 +20,9 @@ use super::authority::mended;
 use super::registration::RegistrationService;
 use super::service::{IdentityService, NodeService};
 use super::volumes::Volumes;
+use crate::api::{ApiSocket, OWNER_ONLY, SocketError, accept};
 use crate::handover::{Bound, Sockets};
-use crate::kubelet::Word;
-use crate::local::{ApiSocket, OWNER_ONLY, SocketError, accept};
+use crate::kubelet::RegistrationMessage;
 
 /// Where the driver is served, and as what.
 #[derive(Clone, Debug)]
@@ -69,7 +69,7 @@ pub enum CsiError {
 
 /// The driver, served to the kubelet until it is stopped or dropped.
 #[derive(Debug)]
-pub struct Csi {
+pub struct CsiServer {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
     /// Goes first, so that the kubelet does not look for a driver that is no more.
@@ -77,17 +77,17 @@ pub struct Csi {
     driver: ApiSocket,
 }
 
-impl Csi {
+impl CsiServer {
     /// Serves `volumes`. The driver's socket is there before the one by which the kubelet finds it.
     pub fn serve(options: &CsiOptions, volumes: Arc<Volumes>) -> Result<Self, CsiError> {
         let driver = at(&options.driver(), |path| ApiSocket::bind(path, OWNER_ONLY))?;
         let registration = at(&options.registration(), |path| ApiSocket::bind(path, OWNER_ONLY))?;
-        Self::answer(options, volumes, (driver, registration), Word::Awaited)
+        Self::answer(options, volumes, (driver, registration), RegistrationMessage::Awaited)
     }
 
     /// Goes on where another process served. What it has left no socket for is replaced: the kubelet, which has seen
     /// that path, looks there again.
-    pub fn go_on(
+    pub fn resume(
         options: &CsiOptions,
         volumes: Arc<Volumes>,
         left: (Option<Bound>, Option<Bound>),
@@ -96,7 +96,11 @@ impl Csi {
         let driver = at(&options.driver(), |path| ApiSocket::go_on(path, left.0, OWNER_ONLY))?;
         let registration = at(&options.registration(), |path| ApiSocket::go_on(path, left.1, OWNER_ONLY))?;
         // Of a socket that it has seen, a kubelet does not speak again.
-        let word = if registration.file().is(known) { Word::Registered } else { Word::Awaited };
+        let word = if registration.file().is(known) {
+            RegistrationMessage::Registered
+        } else {
+            RegistrationMessage::Awaited
+        };
         Self::answer(options, volumes, (driver, registration), word)
     }
 
@@ -104,7 +108,7 @@ impl Csi {
         options: &CsiOptions,
         volumes: Arc<Volumes>,
         (driver, registration): (ApiSocket, ApiSocket),
-        word: Word,
+        word: RegistrationMessage,
     ) -> Result<Self, CsiError> {
         volumes.kubelet().served(vec![driver.file().clone(), registration.file().clone()], word);
         let listeners =
@@ -145,7 +149,7 @@ impl Csi {
     }
 }
 
-impl Drop for Csi {
+impl Drop for CsiServer {
     fn drop(&mut self) {
         self.registration = None;
         // It may have ended by itself.

@@ -13,7 +13,7 @@ use proto::csi::{
 };
 use tonic::{Request, Response, Status};
 
-use super::request::{Access, Capability, Publish, Unpublish};
+use super::request::{AccessMode, PublishRequest, RequestedCapability, UnpublishRequest};
 use super::volumes::Volumes;
 
 /// Who the driver is.
@@ -72,7 +72,7 @@ impl Node for NodeService {
         request: Request<NodeUnpublishVolumeRequest>,
     ) -> Result<Response<NodeUnpublishVolumeResponse>, Status> {
         let NodeUnpublishVolumeRequest { volume_id, target_path } = request.into_inner();
-        let asked = Unpublish { volume_id, target_path };
+        let asked = UnpublishRequest { volume_id, target_path };
         let volumes = Arc::clone(&self.volumes);
         let done = tokio::task::spawn_blocking(move || {
             volumes.unpublish(&asked).map_err(|error| {
@@ -103,8 +103,8 @@ fn failed() -> Status {
     Status::internal("the agent failed in this call; its log says more")
 }
 
-fn publish(request: NodePublishVolumeRequest) -> Publish {
-    Publish {
+fn publish(request: NodePublishVolumeRequest) -> PublishRequest {
+    PublishRequest {
         volume_id: request.volume_id,
         target_path: request.target_path,
         staging_target_path: request.staging_target_path,
@@ -114,14 +114,14 @@ fn publish(request: NodePublishVolumeRequest) -> Publish {
     }
 }
 
-fn capability(wanted: VolumeCapability) -> Capability {
+fn capability(wanted: VolumeCapability) -> RequestedCapability {
     let access = wanted.access_type.map(|access| match access {
-        AccessType::Block(_) => Access::Block,
-        AccessType::Mount(mount) => Access::Mount {
+        AccessType::Block(_) => AccessMode::Block,
+        AccessType::Mount(mount) => AccessMode::Mount {
             fs_type: mount.fs_type,
             flags: mount.mount_flags,
             group: mount.volume_mount_group,
         },
     });
-    Capability { access, mode: wanted.access_mode.map_or(0, |access| access.mode) }
+    RequestedCapability { access, mode: wanted.access_mode.map_or(0, |access| access.mode) }
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use super::record::Record;
+use super::record::VolumeRecord;
 
 const EXTENSION: &str = "json";
 /// A record that was being written when its writer died. No volume id begins with a dot.
@@ -34,7 +34,7 @@ impl Store {
     }
 
     /// Every record, or why it cannot be read.
-    pub(crate) fn load(&self) -> io::Result<Vec<Result<Record, Unreadable>>> {
+    pub(crate) fn load(&self) -> io::Result<Vec<Result<VolumeRecord, Unreadable>>> {
         let mut records = Vec::new();
         for entry in fs::read_dir(&self.directory)? {
             let path = entry?.path();
@@ -42,14 +42,14 @@ impl Store {
                 continue;
             }
             let misnamed = || io::Error::other("its name is not its volume's");
-            let own = |record: &Record| self.path(&record.volume_id) == path;
+            let own = |record: &VolumeRecord| self.path(&record.volume_id) == path;
             let record = read(&path).and_then(|record| Some(record).filter(own).ok_or_else(misnamed));
             records.push(record.map_err(|source| Unreadable { path, source }));
         }
         Ok(records)
     }
 
-    pub(crate) fn write(&self, record: &Record) -> io::Result<()> {
+    pub(crate) fn write(&self, record: &VolumeRecord) -> io::Result<()> {
         let temporary = self.directory.join(TEMPORARY);
         let mut file = File::create(&temporary)?;
         file.write_all(&serde_json::to_vec(record)?)?;
@@ -68,6 +68,6 @@ impl Store {
     }
 }
 
-fn read(path: &Path) -> io::Result<Record> {
+fn read(path: &Path) -> io::Result<VolumeRecord> {
     Ok(serde_json::from_slice(&fs::read(path)?)?)
 }

@@ -10,7 +10,7 @@ pub(super) const LEAF: &str = "mount";
 
 /// `PODS/<uid>/volumes/kubernetes.io~csi/<volume>/mount`: no other path is ever touched.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Target {
+pub(crate) struct TargetPath {
     uid: String,
     volume: String,
 }
@@ -24,7 +24,7 @@ pub struct TargetError {
     problem: &'static str,
 }
 
-impl Target {
+impl TargetPath {
     /// Reads a path as the kubelet sends it. Nothing is looked up: what the names stand for is the shell's concern.
     pub(crate) fn parse(path: &str, pods: &Path) -> Result<Self, TargetError> {
         Self::below(path, pods).map_err(|problem| {
@@ -80,7 +80,7 @@ impl Target {
     }
 }
 
-impl fmt::Display for Target {
+impl fmt::Display for TargetPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{LEAF}", self.parent().display())
     }

@@ -7,19 +7,19 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use server::{Attach, AttachError, DetachError};
+use dataplane::{AttachError, AttachRequest, DetachError};
 
-use super::book::{Book, Step};
+use super::book::{Book, PublishStep};
 use super::check;
-use super::directory::Pods;
+use super::directory::PodDirectories;
 use super::error::{PublishError, UnpublishError};
-use super::label::Labels;
-use super::record::Record;
-use super::request::{Publish, Unpublish};
+use super::label::SelinuxLabels;
+use super::record::VolumeRecord;
+use super::request::{PublishRequest, UnpublishRequest};
 use super::store::Store;
-use super::target::Target;
+use super::target::TargetPath;
 use crate::agent::Agent;
-use crate::kubelet::{Kubelet, Word};
+use crate::kubelet::{RegistrationMessage, RegistrationMonitor};
 
 /// What is known of the kubelet's word on pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +49,8 @@ pub trait PodHost: Debug + Send + Sync + 'static {
 pub struct Volumes {
     agent: Arc<Agent>,
     host: Arc<dyn PodHost>,
-    pods: Pods,
-    labels: Labels,
+    pods: PodDirectories,
+    labels: SelinuxLabels,
     store: Store,
     book: Mutex<Book>,
     /// Another process has the volumes.
@@ -81,8 +81,8 @@ impl Volumes {
         Ok(Self {
             agent,
             host,
-            pods: Pods::at(pods),
-            labels: Labels::of_host(),
+            pods: PodDirectories::at(pods),
+            labels: SelinuxLabels::of_host(),
             store,
             book: Mutex::new(book),
             left: AtomicBool::new(false),
@@ -90,20 +90,20 @@ impl Volumes {
     }
 
     /// What the kubelet makes of the driver that these are volumes of.
-    pub(super) fn kubelet(&self) -> &Kubelet {
+    pub(super) fn kubelet(&self) -> &RegistrationMonitor {
         self.agent.kubelet()
     }
 
     /// The kubelet has said something of the driver.
-    pub(super) fn kubelet_said(&self, word: Word) {
+    pub(super) fn kubelet_said(&self, word: RegistrationMessage) {
         if self.kubelet().said(word) {
             self.host.changed();
         }
     }
 
     /// The VMs of all volumes that are to have a socket.
-    pub(crate) fn wanted(&self) -> Vec<Attach> {
-        self.book().records().filter(|record| !record.cut).map(Record::attach).collect()
+    pub(crate) fn wanted(&self) -> Vec<AttachRequest> {
+        self.book().records().filter(|record| !record.cut).map(VolumeRecord::attach).collect()
     }
 
     /// Until this is dropped no volume comes or goes: the kubelet waits.
@@ -125,7 +125,7 @@ impl Volumes {
     /// configuration has come into force: before, nothing can be attached.
     pub fn settle(&self) {
         let mut book = self.book();
-        let records: Vec<Record> = book.records().cloned().collect();
+        let records: Vec<VolumeRecord> = book.records().cloned().collect();
         for record in records {
             match self.pods.knows(&record.target()) {
                 Ok(false) => self.forget(&mut book, &record),
@@ -149,13 +149,13 @@ impl Volumes {
     }
 
     /// A VM for which no class is named is in the default one of now, also when that is not the default any more.
-    fn settle_class(&self, record: &mut Record) {
+    fn settle_class(&self, record: &mut VolumeRecord) {
         let none = record.class.is_none();
         record.by_default = none.then(|| self.agent.class_of(&record.pool, None)).flatten();
     }
 
     /// Keeps what was done to a VM, also over a restart. One that is no volume's is kept elsewhere.
-    fn change(&self, uid: &str, done: impl FnOnce(&mut Record)) {
+    fn change(&self, uid: &str, done: impl FnOnce(&mut VolumeRecord)) {
         let mut book = self.book();
         let Some(mut record) = book.by_uid(uid).filter(|_| !self.has_left()).cloned() else { return };
         done(&mut record);
@@ -165,18 +165,18 @@ impl Volumes {
         book.insert(record);
     }
 
-    pub(crate) fn publish(&self, asked: &Publish) -> Result<(), PublishError> {
+    pub(crate) fn publish(&self, asked: &PublishRequest) -> Result<(), PublishError> {
         let mut record = check::publish(asked, self.pods.path())?;
         let mut book = self.book();
         if self.has_left() {
             return Err(PublishError::Attach(AttachError::Stopping));
         }
         match book.step(&record)? {
-            Step::Again => {
+            PublishStep::Again => {
                 let known = book.by_uid(&record.uid).cloned().unwrap_or(record);
                 self.serve(&known)
             }
-            Step::New => {
+            PublishStep::New => {
                 self.expect()?;
                 self.settle_class(&mut record);
                 self.begin(&record)?;
@@ -188,7 +188,7 @@ impl Volumes {
         }
     }
 
-    pub(crate) fn unpublish(&self, asked: &Unpublish) -> Result<(), UnpublishError> {
+    pub(crate) fn unpublish(&self, asked: &UnpublishRequest) -> Result<(), UnpublishError> {
         let target = check::unpublish(asked, self.pods.path())?;
         let mut book = self.book();
         if self.has_left() {
@@ -223,7 +223,7 @@ impl Volumes {
     }
 
     /// The record first: whatever a crash leaves has one, and whoever starts next ends what was begun.
-    fn begin(&self, record: &Record) -> Result<(), PublishError> {
+    fn begin(&self, record: &VolumeRecord) -> Result<(), PublishError> {
         let failed = |source| PublishError::Record { volume_id: record.volume_id.clone(), source };
         self.store.write(record).map_err(failed)?;
         self.agent.places().came(&record.uid, record.place.as_deref());
@@ -241,7 +241,7 @@ impl Volumes {
     }
 
     /// After this there is a socket that listens, whatever there was before; or none, if it was cut off.
-    fn serve(&self, record: &Record) -> Result<(), PublishError> {
+    fn serve(&self, record: &VolumeRecord) -> Result<(), PublishError> {
         if record.cut {
             return Ok(());
         }
@@ -257,7 +257,7 @@ impl Volumes {
         self.attach(record)
     }
 
-    fn attach(&self, record: &Record) -> Result<(), PublishError> {
+    fn attach(&self, record: &VolumeRecord) -> Result<(), PublishError> {
         let target = record.target();
         let made = self.pods.make(&target).map_err(|source| {
             let (pod, target) = (record.pod.clone(), record.target().to_string());
@@ -275,7 +275,7 @@ impl Volumes {
     }
 
     /// After most refusals a kubelet never comes back to have things removed.
-    fn undo(&self, record: &Record) {
+    fn undo(&self, record: &VolumeRecord) {
         self.agent.places().went(&record.uid);
         let (directory, kept) = (self.pods.remove(&record.target()), self.store.remove(&record.volume_id));
         for error in [directory, kept].into_iter().filter_map(Result::err) {
@@ -283,7 +283,7 @@ impl Volumes {
         }
     }
 
-    fn end(&self, record: &Record) -> Result<(), UnpublishError> {
+    fn end(&self, record: &VolumeRecord) -> Result<(), UnpublishError> {
         match self.agent.detach(&record.uid) {
             Ok(()) | Err(DetachError::UnknownVm { .. }) => {}
             Err(error @ DetachError::Stopping) => return Err(UnpublishError::Detach(error)),
@@ -296,7 +296,7 @@ impl Volumes {
         Ok(())
     }
 
-    fn clear(&self, volume_id: &str, target: &Target) -> Result<(), UnpublishError> {
+    fn clear(&self, volume_id: &str, target: &TargetPath) -> Result<(), UnpublishError> {
         self.pods.remove(target).map_err(|source| UnpublishError::Directory {
             volume_id: volume_id.to_owned(),
             target: target.to_string(),
@@ -304,14 +304,14 @@ impl Volumes {
         })
     }
 
-    fn attach_again(&self, record: &Record) {
+    fn attach_again(&self, record: &VolumeRecord) {
         if let Err(error) = self.serve(record) {
             let reason = error.reason();
             tracing::warn!(vm = record.uid, reason, %error, "a volume has no socket for now");
         }
     }
 
-    fn forget(&self, book: &mut Book, record: &Record) {
+    fn forget(&self, book: &mut Book, record: &VolumeRecord) {
         let _ = self.agent.detach(&record.uid);
         match self.store.remove(&record.volume_id) {
             Ok(()) => {

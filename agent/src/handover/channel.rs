@@ -21,7 +21,7 @@ const SPACE: usize = rustix::cmsg_space!(ScmRights(DESCRIPTORS));
 /// What a message is about: its first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(super) enum Kind {
+pub(super) enum MessageKind {
     /// Successor: I am here, and speak this version.
     Hello = b'H',
     /// Predecessor: what I keep on disk is complete, prepare.
@@ -46,7 +46,7 @@ pub(super) enum Kind {
     Serves = b'S',
 }
 
-impl Kind {
+impl MessageKind {
     const ALL: [Self; 11] = [
         Self::Hello,
         Self::Offer,
@@ -77,7 +77,7 @@ fn silent(errno: Errno) -> io::Error {
 /// A message as it came.
 #[derive(Debug)]
 pub(super) struct Message {
-    pub(super) kind: Kind,
+    pub(super) kind: MessageKind,
     pub(super) body: Vec<u8>,
     pub(super) sockets: Vec<OwnedFd>,
 }
@@ -93,11 +93,11 @@ impl Channel {
         Ok(set_socket_timeout(&self.0, Timeout::Send, Some(patience))?)
     }
 
-    pub(super) fn say(&self, kind: Kind, body: &[u8]) -> io::Result<()> {
+    pub(super) fn say(&self, kind: MessageKind, body: &[u8]) -> io::Result<()> {
         self.send(kind, body, &[])
     }
 
-    pub(super) fn send(&self, kind: Kind, body: &[u8], sockets: &[BorrowedFd<'_>]) -> io::Result<()> {
+    pub(super) fn send(&self, kind: MessageKind, body: &[u8], sockets: &[BorrowedFd<'_>]) -> io::Result<()> {
         let mut space = [MaybeUninit::uninit(); SPACE];
         let mut control = SendAncillaryBuffer::new(&mut space);
         if !sockets.is_empty() && !control.push(SendAncillaryMessage::ScmRights(sockets)) {
@@ -129,25 +129,25 @@ impl Channel {
         }
         let (kind, body) = match bytes[..got.bytes].split_first() {
             None => return Err(io::Error::new(ErrorKind::UnexpectedEof, "the other process has hung up")),
-            Some((kind, body)) => (Kind::of(*kind), body.to_vec()),
+            Some((kind, body)) => (MessageKind::of(*kind), body.to_vec()),
         };
         let unknown = || io::Error::new(ErrorKind::InvalidData, "a message that this version does not know");
         Ok(Message { kind: kind.ok_or_else(unknown)?, body, sockets })
     }
 
     /// The next message, which must be of this kind.
-    pub(super) fn expect(&self, kind: Kind) -> io::Result<Message> {
+    pub(super) fn expect(&self, kind: MessageKind) -> io::Result<Message> {
         self.expect_any(&[kind])
     }
 
     /// The next message, which must be of one of these kinds.
-    pub(super) fn expect_any(&self, kinds: &[Kind]) -> io::Result<Message> {
+    pub(super) fn expect_any(&self, kinds: &[MessageKind]) -> io::Result<Message> {
         let message = self.receive()?;
         if kinds.contains(&message.kind) {
             return Ok(message);
         }
         let said = match message.kind {
-            Kind::Refused | Kind::Newer => String::from_utf8_lossy(&message.body).into_owned(),
+            MessageKind::Refused | MessageKind::Newer => String::from_utf8_lossy(&message.body).into_owned(),
             other => format!("{other:?} came where {:?} was due", kinds[0]),
         };
         Err(io::Error::new(ErrorKind::InvalidData, said))

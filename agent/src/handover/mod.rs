@@ -18,34 +18,34 @@
 //!
 //! In a cluster pods replace each other. A pod that is older than the one that serves is refused ([`Birth`]).
 
-mod birth;
 mod channel;
-mod give;
-mod heir;
+mod pending_successor;
+mod pod_generation;
 mod predecessor;
+mod receive;
+mod send;
 #[cfg(feature = "stage")]
-mod rehearsal;
-mod store;
+mod sim;
 mod successor;
-mod take;
+mod systemd_fdstore;
 mod wire;
 
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 
-use server::VmEstate;
+use dataplane::VmState;
 
-pub use birth::Birth;
-pub use give::give;
-pub use heir::{Heir, Vigil};
-pub use predecessor::{Predecessor, Relieved};
+pub use pending_successor::{PendingSuccessor, SuccessorWait};
+pub use pod_generation::PodGeneration;
+pub use predecessor::{Predecessor, PredecessorGuard};
+pub use receive::{ExpectedVms, HandoverSource, Received};
+pub use send::send;
 #[cfg(feature = "stage")]
-pub use rehearsal::rehearse;
-pub use store::{Kept, Store};
-pub use successor::{Door, Successor};
-pub use take::{Before, Taken, Wanted};
-pub use wire::{Bound, Estate, Sockets};
+pub use sim::rehearse;
+pub use successor::{HandoverListener, Successor};
+pub use systemd_fdstore::{StoredHandover, SystemdFdStore};
+pub use wire::{Bound, HandoverState, Sockets};
 
 /// Of the conversation. The estate has none: its fields are only ever added.
 const VERSION: u16 = 2;
@@ -58,18 +58,18 @@ pub trait Recipient: Send + 'static {
     type Heir: Send + 'static;
 
     /// Tells it to prepare, and waits until it has.
-    fn offer(&self) -> Result<(), HandOverError>;
+    fn offer(&self) -> Result<(), HandoverError>;
 
     /// Tells it why it will get nothing.
     fn refuse(self, why: &str);
 
     /// Gives it everything; when this succeeds, we serve no more.
-    fn give(self, vms: &[VmEstate<BorrowedFd<'_>>], own: &Sockets) -> Result<Self::Heir, HandOverError>;
+    fn give(self, vms: &[VmState<BorrowedFd<'_>>], own: &Sockets) -> Result<Self::Heir, HandoverError>;
 }
 
 /// Why a predecessor goes on serving.
 #[derive(Debug, thiserror::Error)]
-pub enum HandOverError {
+pub enum HandoverError {
     /// It did not get so far as to ask for anything.
     #[error("the successor did not get ready to take over")]
     Prepare(#[source] io::Error),
@@ -84,13 +84,13 @@ pub enum HandOverError {
     Take(#[source] io::Error),
     /// There is no room for it, or nobody to ask.
     #[error("the service manager does not keep this daemon's sockets")]
-    NotKept(#[source] io::Error),
+    FdStoreFull(#[source] io::Error),
     /// There is nothing to be handed over any more.
     #[error("the data plane is stopping")]
     Stopping,
 }
 
-impl HandOverError {
+impl HandoverError {
     /// One word for logs and metrics.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -98,7 +98,7 @@ impl HandOverError {
             Self::Unwritten(_) => "StateNotWritten",
             Self::Sockets(_) => "NoDescriptors",
             Self::Take(_) => "SuccessorFailed",
-            Self::NotKept(_) => "NotKept",
+            Self::FdStoreFull(_) => "FdStoreFull",
             Self::Stopping => "Stopping",
         }
     }
@@ -106,7 +106,7 @@ impl HandOverError {
 
 /// Why a successor does not serve.
 #[derive(Debug, thiserror::Error)]
-pub enum TakeOverError {
+pub enum ReceiveError {
     /// The predecessor's socket cannot be used.
     #[error("the running daemon cannot be asked at {}", path.display())]
     Knock {
@@ -129,14 +129,14 @@ pub enum TakeOverError {
     Withdrawn(#[source] io::Error),
 }
 
-impl TakeOverError {
+impl ReceiveError {
     /// One word for logs and metrics.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Knock { .. } => "CannotAsk",
             Self::Newer => "NewerPodServes",
             Self::Refused(_) => "Refused",
-            Self::Estate(_) => "EstateIncomplete",
+            Self::Estate(_) => "HandoverIncomplete",
             Self::Withdrawn(_) => "Withdrawn",
         }
     }

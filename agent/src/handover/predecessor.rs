@@ -12,9 +12,9 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use rustix::process::geteuid;
 
-use super::channel::{Channel, Kind};
-use super::wire::{self, Estate};
-use super::{Birth, TakeOverError, VERSION};
+use super::channel::{Channel, MessageKind};
+use super::wire::{self, HandoverState};
+use super::{PodGeneration, ReceiveError, VERSION};
 
 /// How long a predecessor may take to write down what it keeps. Its disk may be slow.
 const OFFER: Duration = Duration::from_secs(30);
@@ -29,66 +29,66 @@ pub struct Predecessor {
 
 /// The process that served, and waits to hear that its successor does.
 #[derive(Debug)]
-pub struct Relieved(pub(super) Option<Channel>);
+pub struct PredecessorGuard(pub(super) Option<Channel>);
 
-impl Relieved {
+impl PredecessorGuard {
     /// Tells it. Dropped instead, it has somebody else serve.
     pub fn serves(self) {
         // One that has ended, now or long ago, needs to know nothing.
-        let _ = self.0.map(|channel| channel.say(Kind::Serves, &[]));
+        let _ = self.0.map(|channel| channel.say(MessageKind::Serves, &[]));
     }
 }
 
 impl Predecessor {
     /// Asks whoever listens at `path` to hand over; `None` if nobody does. When this succeeds, what that process keeps
     /// on disk is complete, and does not change before it hears of us again. `birth` is our pod's, if we are in one.
-    pub fn find(path: &Path, birth: Option<Birth>) -> Result<Option<Self>, TakeOverError> {
-        let knock = |source| TakeOverError::Knock { path: path.to_owned(), source };
+    pub fn find(path: &Path, birth: Option<PodGeneration>) -> Result<Option<Self>, ReceiveError> {
+        let knock = |source| ReceiveError::Knock { path: path.to_owned(), source };
         let Some(socket) = knock_at(path).map_err(knock)? else { return Ok(None) };
         let predecessor = Self { channel: Channel(socket) };
-        predecessor.ask(birth).map_err(TakeOverError::Refused)?;
+        predecessor.ask(birth).map_err(ReceiveError::Refused)?;
         predecessor.wait_for_offer()?;
         Ok(Some(predecessor))
     }
 
-    fn ask(&self, birth: Option<Birth>) -> io::Result<()> {
+    fn ask(&self, birth: Option<PodGeneration>) -> io::Result<()> {
         let mut hello = VERSION.to_be_bytes().to_vec();
-        hello.extend(birth.into_iter().flat_map(Birth::to_bytes));
+        hello.extend(birth.into_iter().flat_map(PodGeneration::to_bytes));
         self.channel.set_patience(OFFER)?;
-        self.channel.say(Kind::Hello, &hello)
+        self.channel.say(MessageKind::Hello, &hello)
     }
 
     /// Waits until it has written down what it keeps, or says that it will not hand over.
-    pub fn wait_for_offer(&self) -> Result<(), TakeOverError> {
-        let answer = self.channel.expect_any(&[Kind::Offer, Kind::Newer]);
+    pub fn wait_for_offer(&self) -> Result<(), ReceiveError> {
+        let answer = self.channel.expect_any(&[MessageKind::Offer, MessageKind::Newer]);
         let answer = answer.and_then(|answer| self.channel.set_patience(STEP).map(|()| answer));
-        match answer.map_err(TakeOverError::Refused)?.kind {
-            Kind::Newer => Err(TakeOverError::Newer),
+        match answer.map_err(ReceiveError::Refused)?.kind {
+            MessageKind::Newer => Err(ReceiveError::Newer),
             _ => Ok(()),
         }
     }
 
     /// Has it stop serving and tell all. From here to [`done`](Self::done) nobody serves.
-    pub fn estate(&self) -> Result<Estate, TakeOverError> {
-        self.read().map_err(TakeOverError::Estate)
+    pub fn estate(&self) -> Result<HandoverState, ReceiveError> {
+        self.read().map_err(ReceiveError::Estate)
     }
 
-    fn read(&self) -> io::Result<Estate> {
+    fn read(&self) -> io::Result<HandoverState> {
         let cut = |sentence: &str| io::Error::new(ErrorKind::InvalidData, sentence.to_owned());
-        self.channel.say(Kind::Ask, &[])?;
+        self.channel.say(MessageKind::Ask, &[])?;
         let (mut bytes, mut sockets) = (Vec::new(), Vec::new());
         loop {
             let message = self.channel.receive()?;
             sockets.extend(message.sockets);
             match message.kind {
-                Kind::Sockets => {}
-                Kind::Part => bytes.extend(message.body),
-                Kind::End => {
+                MessageKind::Sockets => {}
+                MessageKind::Part => bytes.extend(message.body),
+                MessageKind::End => {
                     let sent = message.body.first_chunk().map(|count| u64::from_be_bytes(*count));
                     if sent != Some(sockets.len() as u64) {
                         return Err(cut("sockets are missing: is the limit of open files lower here?"));
                     }
-                    let estate = proto::handover::Estate::decode(bytes.as_slice());
+                    let estate = proto::handover::HandoverState::decode(bytes.as_slice());
                     return Ok(wire::unpack(estate.map_err(io::Error::other)?, sockets));
                 }
                 _ => return Err(cut("a message came where an estate was due")),
@@ -97,13 +97,13 @@ impl Predecessor {
     }
 
     /// We could serve; when this succeeds, we must, for it does no more.
-    pub fn done(self) -> Result<Relieved, TakeOverError> {
+    pub fn done(self) -> Result<PredecessorGuard, ReceiveError> {
         let done = || {
-            self.channel.say(Kind::Ready, &[])?;
-            self.channel.expect(Kind::Done)
+            self.channel.say(MessageKind::Ready, &[])?;
+            self.channel.expect(MessageKind::Done)
         };
-        done().map_err(TakeOverError::Withdrawn)?;
-        Ok(Relieved(Some(self.channel)))
+        done().map_err(ReceiveError::Withdrawn)?;
+        Ok(PredecessorGuard(Some(self.channel)))
     }
 }
 

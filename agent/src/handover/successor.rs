@@ -9,15 +9,15 @@ use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::Duration;
 
+use dataplane::{Inode, VmState, bind_and_rename, inode};
 use prost::Message as _;
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, listen, socket_with,
 };
-use server::{Inode, VmEstate, bind_and_rename, inode};
 
-use super::channel::{BODY, Channel, DESCRIPTORS, Kind};
+use super::channel::{BODY, Channel, DESCRIPTORS, MessageKind};
 use super::wire::{self, Sockets};
-use super::{Birth, HandOverError, Heir, OLDEST, Recipient, VERSION};
+use super::{HandoverError, OLDEST, PendingSuccessor, PodGeneration, Recipient, VERSION};
 
 /// The socket's name in the run directory.
 pub(super) const DOOR: &str = "handover.sock";
@@ -32,7 +32,7 @@ const TAKE: Duration = Duration::from_secs(1);
 
 /// Where a successor knocks. When it goes, so does its file, if that is still its own.
 #[derive(Debug)]
-pub struct Door {
+pub struct HandoverListener {
     path: PathBuf,
     inode: Inode,
 }
@@ -47,12 +47,12 @@ pub struct Successor {
     pub(super) _turn: Sender<()>,
 }
 
-impl Door {
+impl HandoverListener {
     /// As [`open`](Self::open), in the run directory. Without one a daemon serves as well, and a planned restart costs its
     /// connections; that is said.
     pub fn in_run_dir(
         run_dir: &Path,
-        birth: Option<Birth>,
+        birth: Option<PodGeneration>,
         meet: impl Fn(Successor) + Send + 'static,
     ) -> Option<Self> {
         let path = run_dir.join(DOOR);
@@ -66,7 +66,7 @@ impl Door {
     /// `birth` is our pod's, if we are in one; no older one is let in.
     pub fn open(
         path: &Path,
-        birth: Option<Birth>,
+        birth: Option<PodGeneration>,
         meet: impl Fn(Successor) + Send + 'static,
     ) -> io::Result<Self> {
         let (socket, inode) = bind_and_rename(path, ".handover.n", bind_at, |error| error)?;
@@ -75,7 +75,7 @@ impl Door {
     }
 }
 
-impl Door {
+impl HandoverListener {
     /// The file is the successor's, or will be: it puts its own there. To look whose it is and then to remove it would
     /// now and then remove the successor's.
     pub fn leave(mut self) {
@@ -84,7 +84,7 @@ impl Door {
     }
 }
 
-impl Drop for Door {
+impl Drop for HandoverListener {
     fn drop(&mut self) {
         let own = |found: fs::Metadata| inode(&found) == self.inode;
         if fs::symlink_metadata(&self.path).is_ok_and(own) {
@@ -102,7 +102,7 @@ fn bind_at(path: &Path) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-fn answer(socket: &OwnedFd, birth: Option<Birth>, meet: &impl Fn(Successor)) {
+fn answer(socket: &OwnedFd, birth: Option<PodGeneration>, meet: &impl Fn(Successor)) {
     loop {
         let Ok(peer) = accept_with(socket, SocketFlags::CLOEXEC) else {
             // No descriptor is free, or a signal came. Who knocks waits.
@@ -113,7 +113,7 @@ fn answer(socket: &OwnedFd, birth: Option<Birth>, meet: &impl Fn(Successor)) {
         match introduce(&channel) {
             Ok((_, asks)) if asks.is_some() && asks < birth => {
                 tracing::info!("the agent of an older pod asked, and waits for its end");
-                let _ = channel.say(Kind::Newer, b"this pod is newer");
+                let _ = channel.say(MessageKind::Newer, b"this pod is newer");
             }
             Ok((version, _)) => {
                 let (turn, over) = mpsc::channel();
@@ -123,20 +123,20 @@ fn answer(socket: &OwnedFd, birth: Option<Birth>, meet: &impl Fn(Successor)) {
             }
             Err(error) => {
                 tracing::warn!(%error, "somebody knocked who is no successor");
-                let _ = channel.say(Kind::Refused, error.to_string().as_bytes());
+                let _ = channel.say(MessageKind::Refused, error.to_string().as_bytes());
             }
         }
     }
 }
 
 /// The version that it speaks, and when its pod started. Who could connect may speak here: the file says who that is.
-fn introduce(channel: &Channel) -> io::Result<(u16, Option<Birth>)> {
+fn introduce(channel: &Channel) -> io::Result<(u16, Option<PodGeneration>)> {
     channel.set_patience(HELLO)?;
-    let hello = channel.expect(Kind::Hello)?;
+    let hello = channel.expect(MessageKind::Hello)?;
     match hello.body.split_first_chunk() {
         // What is newer knows how to speak to us.
         Some((version, rest)) if u16::from_be_bytes(*version) >= OLDEST => {
-            Ok((u16::from_be_bytes(*version), Birth::of_bytes(rest)))
+            Ok((u16::from_be_bytes(*version), PodGeneration::of_bytes(rest)))
         }
         _ => {
             let sentence = format!("its version of the hand-over is older than {OLDEST}");
@@ -146,38 +146,38 @@ fn introduce(channel: &Channel) -> io::Result<(u16, Option<Birth>)> {
 }
 
 impl Recipient for Successor {
-    type Heir = Heir;
+    type Heir = PendingSuccessor;
 
     fn refuse(self, why: &str) {
         // Whoever does not hear it hears nothing, which is the same to it.
-        let _ = self.channel.say(Kind::Refused, why.as_bytes());
+        let _ = self.channel.say(MessageKind::Refused, why.as_bytes());
     }
 
-    fn offer(&self) -> Result<(), HandOverError> {
+    fn offer(&self) -> Result<(), HandoverError> {
         let offer = || {
             self.channel.set_patience(PREPARE)?;
-            self.channel.say(Kind::Offer, &VERSION.to_be_bytes())?;
-            self.channel.expect(Kind::Ask).map(|_| ())
+            self.channel.say(MessageKind::Offer, &VERSION.to_be_bytes())?;
+            self.channel.expect(MessageKind::Ask).map(|_| ())
         };
-        offer().map_err(HandOverError::Prepare)
+        offer().map_err(HandoverError::Prepare)
     }
 
-    fn give(self, vms: &[VmEstate<BorrowedFd<'_>>], own: &Sockets) -> Result<Heir, HandOverError> {
+    fn give(self, vms: &[VmState<BorrowedFd<'_>>], own: &Sockets) -> Result<PendingSuccessor, HandoverError> {
         let give = || {
             self.channel.set_patience(TAKE)?;
             let (estate, sockets) = wire::pack(vms, own);
             for some in sockets.chunks(DESCRIPTORS) {
-                self.channel.send(Kind::Sockets, &[], some)?;
+                self.channel.send(MessageKind::Sockets, &[], some)?;
             }
             let estate = estate.encode_to_vec();
             for part in estate.chunks(BODY) {
-                self.channel.say(Kind::Part, part)?;
+                self.channel.say(MessageKind::Part, part)?;
             }
-            self.channel.say(Kind::End, &(sockets.len() as u64).to_be_bytes())?;
-            self.channel.expect(Kind::Ready)?;
-            self.channel.say(Kind::Done, &[])
+            self.channel.say(MessageKind::End, &(sockets.len() as u64).to_be_bytes())?;
+            self.channel.expect(MessageKind::Ready)?;
+            self.channel.say(MessageKind::Done, &[])
         };
-        give().map_err(HandOverError::Take)?;
-        Ok(Heir::new(self.channel, self.tells))
+        give().map_err(HandoverError::Take)?;
+        Ok(PendingSuccessor::new(self.channel, self.tells))
     }
 }

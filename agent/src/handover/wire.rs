@@ -6,11 +6,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use egd::{Counters, Demand, Reply, Saved};
+use dataplane::{ConnectionState, VmState};
+use egd::{Counters, Demand, QueuedReply, SessionSnapshot};
 use htb::Tick;
 use proto::handover as wire;
 use rustix::fs::fstat;
-use server::{ConnectionEstate, VmEstate};
 
 /// A listening socket, with the device and inode of its file.
 pub type Bound = (OwnedFd, (u64, u64));
@@ -28,9 +28,9 @@ pub struct Sockets {
 
 /// What a successor gets.
 #[derive(Debug)]
-pub struct Estate {
+pub struct HandoverState {
     /// The VMs with their sockets.
-    pub vms: Vec<VmEstate<OwnedFd>>,
+    pub vms: Vec<VmState<OwnedFd>>,
     /// The other sockets.
     pub sockets: Sockets,
     /// Since when nobody is served.
@@ -45,9 +45,9 @@ fn name(socket: impl AsFd) -> u64 {
 
 /// The message, and the sockets to go with it.
 pub(super) fn pack<'a>(
-    vms: &'a [VmEstate<BorrowedFd<'a>>],
+    vms: &'a [VmState<BorrowedFd<'a>>],
     own: &'a Sockets,
-) -> (wire::Estate, Vec<BorrowedFd<'a>>) {
+) -> (wire::HandoverState, Vec<BorrowedFd<'a>>) {
     let Sockets { api, registration, driver } = own;
     let mut sockets: Vec<_> =
         [api, registration, driver].into_iter().flatten().map(|(socket, _)| socket.as_fd()).collect();
@@ -56,9 +56,9 @@ pub(super) fn pack<'a>(
         sockets.extend(vm.connections.iter().map(|connection| connection.socket));
     }
     let bound = |bound: &Option<Bound>| bound.as_ref().map(|(socket, file)| listener(socket, *file));
-    let estate = wire::Estate {
+    let estate = wire::HandoverState {
         vms: vms.iter().map(vm).collect(),
-        stopped: server::now().0,
+        stopped: dataplane::now().0,
         api: bound(api),
         registration: bound(registration),
         driver: bound(driver),
@@ -67,7 +67,7 @@ pub(super) fn pack<'a>(
 }
 
 /// The estate again. A socket that did not come is one that is gone.
-pub(super) fn unpack(estate: wire::Estate, sockets: Vec<OwnedFd>) -> Estate {
+pub(super) fn unpack(estate: wire::HandoverState, sockets: Vec<OwnedFd>) -> HandoverState {
     let mut sockets: HashMap<u64, OwnedFd> =
         sockets.into_iter().map(|socket| (name(&socket), socket)).collect();
     let mut bound = |listener: Option<wire::Listener>| {
@@ -79,17 +79,16 @@ pub(super) fn unpack(estate: wire::Estate, sockets: Vec<OwnedFd>) -> Estate {
         driver: bound(estate.driver),
     };
     let vms = estate.vms.into_iter().map(|vm| unpack_vm(vm, &mut sockets)).collect();
-    Estate { vms, sockets: own, stopped: Tick(estate.stopped) }
+    HandoverState { vms, sockets: own, stopped: Tick(estate.stopped) }
 }
 
 fn listener(socket: impl AsFd, (file_device, file_inode): (u64, u64)) -> wire::Listener {
-    wire::Listener { socket: name(socket), file_device, file_inode, elsewhere: Vec::new() }
+    wire::Listener { socket: name(socket), file_device, file_inode, path: Vec::new() }
 }
 
-fn listener_of(vm: &VmEstate<BorrowedFd<'_>>) -> Option<wire::Listener> {
+fn listener_of(vm: &VmState<BorrowedFd<'_>>) -> Option<wire::Listener> {
     let path = vm.elsewhere.as_ref().map(|path| path.as_os_str().as_bytes().to_vec());
-    vm.listener
-        .map(|socket| wire::Listener { elsewhere: path.unwrap_or_default(), ..listener(socket, vm.file) })
+    vm.listener.map(|socket| wire::Listener { path: path.unwrap_or_default(), ..listener(socket, vm.file) })
 }
 
 fn file(listener: &wire::Listener) -> (u64, u64) {
@@ -98,24 +97,24 @@ fn file(listener: &wire::Listener) -> (u64, u64) {
 
 /// The path of a socket that is in a directory of somebody else's.
 fn elsewhere(listener: &wire::Listener) -> Option<PathBuf> {
-    let path = OsStr::from_bytes(&listener.elsewhere);
+    let path = OsStr::from_bytes(&listener.path);
     (!path.is_empty()).then(|| PathBuf::from(path))
 }
 
-fn vm(vm: &VmEstate<BorrowedFd<'_>>) -> wire::Vm {
+fn vm(vm: &VmState<BorrowedFd<'_>>) -> wire::Vm {
     wire::Vm {
         id: vm.id.clone(),
         listener: listener_of(vm),
         connections: vm.connections.iter().map(connection).collect(),
         asked_before: Some(counters(vm.asked_before)),
         bytes: vm.bytes,
-        unasked: vm.unasked,
+        unsolicited: vm.unsolicited,
         credit_again: vm.credit_again.0,
     }
 }
 
-fn unpack_vm(vm: wire::Vm, sockets: &mut HashMap<u64, OwnedFd>) -> VmEstate<OwnedFd> {
-    VmEstate {
+fn unpack_vm(vm: wire::Vm, sockets: &mut HashMap<u64, OwnedFd>) -> VmState<OwnedFd> {
+    VmState {
         file: vm.listener.as_ref().map_or((0, 0), file),
         elsewhere: vm.listener.as_ref().and_then(elsewhere),
         listener: vm.listener.and_then(|listener| sockets.remove(&listener.socket)),
@@ -129,13 +128,13 @@ fn unpack_vm(vm: wire::Vm, sockets: &mut HashMap<u64, OwnedFd>) -> VmEstate<Owne
             .collect(),
         asked_before: vm.asked_before.map(unpack_counters).unwrap_or_default(),
         bytes: vm.bytes,
-        unasked: vm.unasked,
+        unsolicited: vm.unsolicited,
         credit_again: Tick(vm.credit_again),
         id: vm.id,
     }
 }
 
-fn connection(left: &ConnectionEstate<BorrowedFd<'_>>) -> wire::Connection {
+fn connection(left: &ConnectionState<BorrowedFd<'_>>) -> wire::Connection {
     let session = &left.session;
     wire::Connection {
         socket: name(left.socket),
@@ -149,8 +148,8 @@ fn connection(left: &ConnectionEstate<BorrowedFd<'_>>) -> wire::Connection {
     }
 }
 
-fn unpack_connection(left: wire::Connection, socket: OwnedFd) -> ConnectionEstate<OwnedFd> {
-    let session = Saved {
+fn unpack_connection(left: wire::Connection, socket: OwnedFd) -> ConnectionState<OwnedFd> {
+    let session = SessionSnapshot {
         partial: left.partial,
         requests: left.requests.iter().map(unpack_request).collect(),
         replies: left.replies.into_iter().filter_map(unpack_reply).collect(),
@@ -158,7 +157,7 @@ fn unpack_connection(left: wire::Connection, socket: OwnedFd) -> ConnectionEstat
         other_commands: left.other_commands,
     };
     let push = left.push.map(|push| (Tick(push.due), push.credit));
-    ConnectionEstate { socket, session, ended: left.ended, push }
+    ConnectionState { socket, session, ended: left.ended, push }
 }
 
 fn request(demand: Demand, count: u64) -> wire::Request {
@@ -184,20 +183,20 @@ fn unpack_request(request: &wire::Request) -> (Demand, u64) {
     (demand, request.count)
 }
 
-fn reply(reply: &Reply) -> wire::Reply {
+fn reply(reply: &QueuedReply) -> wire::Reply {
     use wire::reply::Reply as Wire;
     let reply = match reply {
-        Reply::Literal(bytes) => Wire::Literal(bytes.clone()),
-        Reply::Random(count) => Wire::Random(*count),
+        QueuedReply::Literal(bytes) => Wire::Literal(bytes.clone()),
+        QueuedReply::Random(count) => Wire::Random(*count),
     };
     wire::Reply { reply: Some(reply) }
 }
 
-fn unpack_reply(reply: wire::Reply) -> Option<Reply> {
+fn unpack_reply(reply: wire::Reply) -> Option<QueuedReply> {
     use wire::reply::Reply as Wire;
     reply.reply.map(|reply| match reply {
-        Wire::Literal(bytes) => Reply::Literal(bytes),
-        Wire::Random(count) => Reply::Random(count),
+        Wire::Literal(bytes) => QueuedReply::Literal(bytes),
+        Wire::Random(count) => QueuedReply::Random(count),
     })
 }
 

@@ -6,7 +6,7 @@ pub struct Family {
     /// Its name, less the `_total` that a counter's gets.
     pub name: &'static str,
     /// What it is.
-    pub kind: Kind,
+    pub kind: MetricKind,
     /// What tells its series apart.
     pub labels: &'static [&'static str],
     /// What it counts, in which unit.
@@ -15,7 +15,7 @@ pub struct Family {
 
 /// What a metric is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum MetricKind {
     /// It only grows, until the daemon starts again.
     Counter,
     /// It is so at the moment of the scrape.
@@ -28,8 +28,8 @@ impl Family {
     /// The name as it is scraped.
     pub fn full_name(&self) -> String {
         match self.kind {
-            Kind::Counter => format!("{}_total", self.name),
-            Kind::Gauge | Kind::Histogram => self.name.to_owned(),
+            MetricKind::Counter => format!("{}_total", self.name),
+            MetricKind::Gauge | MetricKind::Histogram => self.name.to_owned(),
         }
     }
 }
@@ -41,7 +41,7 @@ const SOURCE: &[&str] = &["pool", "source"];
 macro_rules! families {
     ($($id:ident $name:literal $kind:ident $labels:expr, $help:literal;)*) => {
         $(pub(super) static $id: Family =
-            Family { name: concat!("entropool_", $name), kind: Kind::$kind, labels: $labels, help: $help };)*
+            Family { name: concat!("entropool_", $name), kind: MetricKind::$kind, labels: $labels, help: $help };)*
         /// All of them, in the order of the page.
         pub static FAMILIES: &[&Family] = &[$(&$id),*];
     };
@@ -49,17 +49,17 @@ macro_rules! families {
 
 families! {
     VMS "vms" Gauge CLASS, "VMs attached, of the class itself; so is all that follows but what says otherwise";
-    OUTLIVED "vms_outlived" Gauge POOL, "Of these, VMs that stay only because they were there before: their pool or class is \
+    ORPHANED "vms_orphaned" Gauge POOL, "Of these, VMs that stay only because they were there before: their pool or class is \
         deleted, or their namespace may not use it any more";
     CONNECTIONS "connections" Gauge POOL, "Connections open on the sockets of VMs";
     CLOSED "connections_closed" Counter &["reason"], "Connections that ended: by the peer (ended), for a newer one of \
         the VM or of others (replaced), for a command that did not end in time (stalled), for asking far too much \
         (flooding), because the VM or the server went (detached), for an error of the kernel (broken), for bytes that \
         are no EGD (unknown_command, too_many_runs)";
-    SERVED "pool_served_bytes" Counter POOL, "Bytes granted to VMs, and bytes sent unasked";
+    SERVED "pool_served_bytes" Counter POOL, "Bytes granted to VMs, and bytes sent unsolicited";
     CLASS_SERVED "class_served_bytes" Counter CLASS, "The same, to the VMs of a class and of those below it";
     BORROWED "class_borrowed_bytes" Counter CLASS, "Of these, bytes that somebody above the class lent";
-    UNASKED "unasked_bytes" Counter &[], "Bytes sent unasked to QEMUs that have just connected";
+    UNSOLICITED "unsolicited_bytes" Counter &[], "Bytes sent unsolicited to QEMUs that have just connected";
     WAIT "wait_seconds" Histogram CLASS, "How long grants were waited for: since they were asked for, or since the \
         grant before";
     WAITING "vms_waiting" Gauge &["pool", "class", "limit"], "VMs that wait, by what for: others to borrow \
@@ -71,7 +71,7 @@ families! {
         only those that have for over 10 seconds, and of these the 50 that have longest";
     OVERLIMITS "overlimits" Counter &["pool", "limit", "class"], "How often a ceil did not let through what was \
         wanted, by whose it was: the pool's, a class's (only then is there a label class), a namespace's, a vm's";
-    CURBS "curbs" Counter &["limit"], "How often a limit on what one VM may do to the daemon held one back: a connection \
+    LIMIT_HITS "limit_hits" Counter &["limit"], "How often a limit on what one VM may do to the daemon held one back: a connection \
         accepted later (delayed) or closed for a newer one (replaced), for asking far too much (flooding), for half a \
         command (stalled) or bytes that are no EGD (garbage), a request answered with nothing (unanswered), and what it \
         sent left for later (deferred). A guest that is what it should be adds to none";
@@ -88,7 +88,7 @@ families! {
     SOURCES "pool_sources" Gauge POOL, "Sources of the pool on this node";
     SOURCES_HEALTHY "pool_sources_healthy" Gauge POOL, "Of these, those that are healthy";
     UP "source_up" Gauge SOURCE, "1 if the source is healthy";
-    DRAWN "source_drawn" Gauge SOURCE, "1 if the pool draws from it; not from one of a higher tier in reserve";
+    DRAWN "source_active" Gauge SOURCE, "1 if the pool draws from it; not from one of a higher tier in reserve";
     BYTES_IN "source_bytes" Counter SOURCE, "Bytes read from a noise source and tested";
     CREDITED "source_credited_bytes" Counter SOURCE, "Of these, those that passed all tests and went to this pool";
     FAILURES "source_failures" Counter &["pool", "source", "test"], "Health tests that a noise source failed: \
@@ -98,7 +98,7 @@ families! {
     CONFIG_VERSION "config_version" Gauge &["kind"], "Newest resourceVersion of each kind that the configuration in force \
         was made from; absent where no controller made it";
     CONFIGS "configs_applied" Counter &[], "Configurations put in force since the start";
-    WENT_BACK "config_went_back" Counter &[], "Configurations among these that were older than what they replaced: after a \
+    CONFIG_ROLLBACKS "config_rollbacks" Counter &[], "Configurations among these that were older than what they replaced: after a \
         minute in which nothing else was on offer, as when a cluster is restored";
     WRITABLE "checkpoint_writable" Gauge &[], "1 while what a restart must know can be written to the state directory; \
         the log says why it cannot. VMs are served either way";

@@ -16,7 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep, timeout};
 
-use super::sample::{Sight, samples};
+use super::sample::{ScrapeInput, samples};
 use super::text;
 use crate::agent::Agent;
 
@@ -35,12 +35,12 @@ const PAUSE: Duration = Duration::from_secs(1);
 type Page = Response<Full<Bytes>>;
 
 /// What is looked at, and whose turn it is to look at all of it.
-struct Scraped {
+struct ScrapeHandler {
     agent: Arc<Agent>,
     turn: Mutex<Interval>,
 }
 
-impl Scraped {
+impl ScrapeHandler {
     fn new(agent: Arc<Agent>) -> Self {
         let mut turn = interval(APART);
         turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -65,7 +65,7 @@ async fn accept(listener: std::net::TcpListener, agent: Arc<Agent>) -> io::Error
         Ok(listener) => listener,
         Err(error) => return error,
     };
-    let (room, scraped) = (Arc::new(Semaphore::new(CALLERS)), Arc::new(Scraped::new(agent)));
+    let (room, scraped) = (Arc::new(Semaphore::new(CALLERS)), Arc::new(ScrapeHandler::new(agent)));
     loop {
         let Ok(place) = Arc::clone(&room).acquire_owned().await else {
             return io::Error::other("nobody closes the semaphore");
@@ -80,7 +80,7 @@ async fn accept(listener: std::net::TcpListener, agent: Arc<Agent>) -> io::Error
     }
 }
 
-async fn answer(stream: TcpStream, scraped: Arc<Scraped>, place: OwnedSemaphorePermit) {
+async fn answer(stream: TcpStream, scraped: Arc<ScrapeHandler>, place: OwnedSemaphorePermit) {
     let page = service_fn(move |request: Request<Incoming>| {
         let scraped = Arc::clone(&scraped);
         async move { Ok::<_, Infallible>(page(&request, &scraped).await) }
@@ -91,7 +91,7 @@ async fn answer(stream: TcpStream, scraped: Arc<Scraped>, place: OwnedSemaphoreP
     drop(place);
 }
 
-async fn page(request: &Request<Incoming>, scraped: &Scraped) -> Page {
+async fn page(request: &Request<Incoming>, scraped: &ScrapeHandler) -> Page {
     let agent = Arc::clone(&scraped.agent);
     if ![Method::GET, Method::HEAD].contains(request.method()) {
         let mut page = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD");
@@ -118,7 +118,7 @@ async fn page(request: &Request<Incoming>, scraped: &Scraped) -> Page {
     }
 }
 
-async fn metrics(scraped: &Scraped) -> Page {
+async fn metrics(scraped: &ScrapeHandler) -> Page {
     let (mut turn, agent) = (scraped.turn.lock().await, Arc::clone(&scraped.agent));
     turn.tick().await;
     match in_time(move || scrape(&agent)).await {
@@ -137,12 +137,12 @@ fn scrape(agent: &Agent) -> Option<String> {
     let (snapshot, sources, config) =
         (agent.server().snapshot().ok()?, agent.server().sources(), agent.config());
     let (in_force, disorder) = (&agent.in_force(), &agent.disorder());
-    let sight = Sight { snapshot: &snapshot, sources: &sources, config: &config, in_force, disorder };
+    let sight = ScrapeInput { snapshot: &snapshot, sources: &sources, config: &config, in_force, disorder };
     text::encode(samples(&sight)).ok()
 }
 
 async fn is_alive(agent: Arc<Agent>) -> Result<(), &'static str> {
-    let answers = in_time(move || agent.server().answers()).await?;
+    let answers = in_time(move || agent.server().responds()).await?;
     if answers { Ok(()) } else { Err("the data plane has stopped") }
 }
 

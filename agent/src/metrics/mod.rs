@@ -22,7 +22,7 @@ use tokio::sync::oneshot;
 
 use crate::agent::Agent;
 
-pub use family::{FAMILIES, Family, Kind};
+pub use family::{FAMILIES, Family, MetricKind};
 pub use page::page;
 
 /// How often, and how far apart, a port that another process leaves is asked for.

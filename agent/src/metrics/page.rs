@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::family::{FAMILIES, Family, Kind};
+use super::family::{FAMILIES, Family, MetricKind};
 
 const HEAD: &str = "\
 # Metrics
@@ -33,9 +33,9 @@ pub fn page() -> String {
 
 fn row(family: &Family, page: &mut String) {
     let kind = match family.kind {
-        Kind::Counter => "counter",
-        Kind::Gauge => "gauge",
-        Kind::Histogram => "histogram",
+        MetricKind::Counter => "counter",
+        MetricKind::Gauge => "gauge",
+        MetricKind::Histogram => "histogram",
     };
     let labels: Vec<_> = family.labels.iter().map(|label| format!("`{label}`")).collect();
     let labels = if labels.is_empty() { "–".to_owned() } else { labels.join(", ") };

@@ -1,16 +1,17 @@
 //! The values of all series at one instant.
 
-use delivery::{Kind, NodeConfig};
-use proto::local as wire;
-use server::{
-    ClassSnapshot, Closed, Curbs, Level, LimitAt, PoolSnapshot, Snapshot, SourcesSnapshot, VmSnapshot, Waits,
+use dataplane::{
+    ClassSnapshot, Closed, Level, LimitAt, LimitHits, PoolSnapshot, Snapshot, SourcesSnapshot, VmSnapshot,
+    WaitHistogram,
 };
+use delivery::{NodeConfig, WatchedKind};
+use proto::local as wire;
 
 use super::family::{self as is, Family};
-use crate::agent::InForce;
-use crate::disorder::Disorder;
-use crate::local::sources;
-use crate::remains::has_outlived;
+use crate::agent::AppliedConfig;
+use crate::api::sources;
+use crate::health::HealthCondition;
+use crate::orphans::is_orphaned;
 
 /// A VM that has waited for longer has a series of its own.
 const LONG: u64 = 10_000_000_000;
@@ -33,17 +34,17 @@ pub(super) struct Sample {
 pub(super) enum Value {
     Count(u64),
     Level(f64),
-    Waits(Waits),
+    Waits(WaitHistogram),
 }
 
 /// What the samples are taken of.
 #[derive(Debug)]
-pub(super) struct Sight<'a> {
+pub(super) struct ScrapeInput<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) sources: &'a SourcesSnapshot,
     pub(super) config: &'a NodeConfig,
-    pub(super) in_force: &'a InForce,
-    pub(super) disorder: &'a Disorder,
+    pub(super) in_force: &'a AppliedConfig,
+    pub(super) disorder: &'a HealthCondition,
 }
 
 /// Samples in the making.
@@ -66,12 +67,12 @@ impl Samples {
 }
 
 /// All series.
-pub(super) fn samples(sight: &Sight<'_>) -> Vec<Sample> {
+pub(super) fn samples(sight: &ScrapeInput<'_>) -> Vec<Sample> {
     let mut samples = Samples::default();
     for pool in &sight.snapshot.pools {
         samples.pool(pool);
-        let outlived = pool.vms.iter().filter(|vm| has_outlived(vm, &pool.name, sight.config)).count();
-        samples.level(&is::OUTLIVED, &[&pool.name], number(outlived));
+        let orphaned = pool.vms.iter().filter(|vm| is_orphaned(vm, &pool.name, sight.config)).count();
+        samples.level(&is::ORPHANED, &[&pool.name], number(orphaned));
         samples.output(pool, sight);
         pool.classes.iter().for_each(|class| samples.class(pool, class, sight.snapshot.now.0));
     }
@@ -79,18 +80,20 @@ pub(super) fn samples(sight: &Sight<'_>) -> Vec<Sample> {
         samples.source(&source);
     }
     samples.long_waiting(sight.snapshot);
-    samples.count(&is::UNASKED, &[], sight.snapshot.counters.unasked);
+    samples.count(&is::UNSOLICITED, &[], sight.snapshot.counters.unsolicited);
     samples.closed(sight.snapshot.counters.closed);
-    samples.curbs(sight.snapshot.counters.curbs);
+    samples.limit_hits(sight.snapshot.counters.limit_hits);
     if let Some(age) = sight.in_force.age {
         samples.level(&is::CONFIG_AGE, &[], seconds(age));
     }
     samples.count(&is::CONFIGS, &[], sight.in_force.applied);
-    samples.count(&is::WENT_BACK, &[], sight.in_force.went_back);
+    samples.count(&is::CONFIG_ROLLBACKS, &[], sight.in_force.rolled_back);
     samples.level(&is::WRITABLE, &[], truth(sight.disorder.unwritable.is_none()));
     samples.count(&is::HANGS, &[], sight.disorder.hangs);
     // Of kinds that only a newer peer knows there is no name.
-    let named = |kind: &Kind| [Kind::POOLS, Kind::CLASSES, Kind::NAMESPACES, Kind::NODES].contains(kind);
+    let named = |kind: &WatchedKind| {
+        [WatchedKind::POOLS, WatchedKind::CLASSES, WatchedKind::NAMESPACES, WatchedKind::NODES].contains(kind)
+    };
     for (kind, newest) in sight.in_force.version.seen().filter(|(kind, _)| named(kind)) {
         samples.level(&is::CONFIG_VERSION, &[kind.word()], wide(newest));
     }
@@ -118,7 +121,7 @@ impl Samples {
         }
     }
 
-    fn output(&mut self, pool: &PoolSnapshot, sight: &Sight<'_>) {
+    fn output(&mut self, pool: &PoolSnapshot, sight: &ScrapeInput<'_>) {
         let name = pool.name.as_str();
         let (output, healthy, all) = sources::stand(name, sight.config, sight.sources);
         for (state, serving) in [
@@ -161,15 +164,15 @@ impl Samples {
     fn source(&mut self, source: &wire::Source) {
         let of = [source.pool.as_str(), source.name.as_str()];
         self.level(&is::UP, &of, truth(source.state() == wire::SourceState::Healthy));
-        self.level(&is::DRAWN, &of, truth(source.drawn));
-        let Some(tally) = &source.tally else { return };
-        self.count(&is::BYTES_IN, &of, tally.bytes_in);
-        self.count(&is::CREDITED, &of, tally.bytes_credited);
+        self.level(&is::DRAWN, &of, truth(source.active));
+        let Some(stats) = &source.stats else { return };
+        self.count(&is::BYTES_IN, &of, stats.bytes_in);
+        self.count(&is::CREDITED, &of, stats.bytes_credited);
         for (test, failures) in [
-            ("repetition_count", tally.repetition_count),
-            ("adaptive_proportion", tally.adaptive_proportion),
-            ("block_tests", tally.block_tests),
-            ("lost", tally.lost),
+            ("repetition_count", stats.repetition_count),
+            ("adaptive_proportion", stats.adaptive_proportion),
+            ("block_tests", stats.block_tests),
+            ("lost", stats.lost),
         ] {
             self.count(&is::FAILURES, &[of[0], of[1], test], failures);
         }
@@ -188,8 +191,8 @@ impl Samples {
         }
     }
 
-    fn curbs(&mut self, curbs: Curbs) {
-        let Curbs { delayed, replaced, unanswered, flooding, stalled, garbage, deferred } = curbs;
+    fn limit_hits(&mut self, limit_hits: LimitHits) {
+        let LimitHits { delayed, replaced, unanswered, flooding, stalled, garbage, deferred } = limit_hits;
         for (limit, count) in [
             ("delayed", delayed),
             ("replaced", replaced),
@@ -199,7 +202,7 @@ impl Samples {
             ("garbage", garbage),
             ("deferred", deferred),
         ] {
-            self.count(&is::CURBS, &[limit], count);
+            self.count(&is::LIMIT_HITS, &[limit], count);
         }
     }
 

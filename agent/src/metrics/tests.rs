@@ -7,18 +7,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use delivery::{Kind as Kinds, NodeConfig, Version};
-use htb::{Params, Rate, Stats, Tick};
-use server::{
-    ClassSnapshot, Client, Counters, LimitAt, NodeSnapshot, Options, Overlimits, Owner, PoolSnapshot,
-    Snapshot, SourcesSnapshot, VmSnapshot, Waiting, Waits,
+use dataplane::{
+    ClassSnapshot, Client, Counters, DataPlaneOptions, LimitAt, NodeSnapshot, Overlimits, PoolSnapshot,
+    Snapshot, SocketOwner, SourcesSnapshot, VmSnapshot, WaitHistogram, Waiting,
 };
+use delivery::{NodeConfig, Version, WatchedKind as Kinds};
+use htb::{Params, Rate, Stats, Tick};
 
-use super::sample::{Sight, samples};
-use super::{Endpoint, FAMILIES, Family, Kind, Metrics, text};
-use crate::agent::{Agent, InForce};
-use crate::checkpoint::Unwritable;
-use crate::disorder::Disorder;
+use super::sample::{ScrapeInput, samples};
+use super::{Endpoint, FAMILIES, Family, MetricKind, Metrics, text};
+use crate::agent::{Agent, AppliedConfig};
+use crate::checkpoint::WriteFailure;
+use crate::health::HealthCondition;
 
 const NOW: Tick = Tick(100_000_000_000);
 
@@ -48,7 +48,7 @@ fn class(name: &str, parent: Option<&str>, rate: u64) -> ClassSnapshot {
         vms: 60,
         assured: Rate(10 * 86_400),
         node: node(rate, 640),
-        waits: Waits { counts: [2; 16], sum: 1_500_000_000 },
+        waits: WaitHistogram { counts: [2; 16], sum: 1_500_000_000 },
         namespaces: vec![],
     }
 }
@@ -66,9 +66,9 @@ fn vm(id: &str, class: &str, seconds: u64) -> VmSnapshot {
         owed: seconds,
         connections: 1,
         blocked: 0,
-        unasked: 0,
+        unsolicited: 0,
         asked: egd::Counters::default(),
-        curbs: server::Curbs::default(),
+        limit_hits: dataplane::LimitHits::default(),
         waiting: (seconds > 0).then_some(Waiting { since, limit: LimitAt::Supply, limit_since: since }),
     }
 }
@@ -84,19 +84,24 @@ fn snapshot(vms: Vec<VmSnapshot>) -> Snapshot {
         classes: vec![class("gold", None, 100), class("silver", Some("gold"), 50), class("free", None, 0)],
         vms,
     };
-    Snapshot { now: NOW, counters: Counters { unasked: 64, ..Counters::default() }, pools: vec![pool] }
+    Snapshot { now: NOW, counters: Counters { unsolicited: 64, ..Counters::default() }, pools: vec![pool] }
 }
 
 fn scraped(snapshot: &Snapshot) -> String {
     let (sources, config) = (SourcesSnapshot { now: NOW, pools: vec![] }, NodeConfig::default());
     let version = Version::from_iter([(Kinds::POOLS, 1_234), (Kinds(99), 7)]);
-    let in_force = InForce { age: Some(2_500_000_000), applied: 3, went_back: 1, version };
-    let disorder = Disorder {
+    let in_force = AppliedConfig { age: Some(2_500_000_000), applied: 3, rolled_back: 1, version };
+    let disorder = HealthCondition {
         hangs: 2,
-        unwritable: Some(Unwritable { reason: "DiskFull", sentence: "no room".to_owned() }),
+        unwritable: Some(WriteFailure { reason: "DiskFull", message: "no room".to_owned() }),
     };
-    let sight =
-        Sight { snapshot, sources: &sources, config: &config, in_force: &in_force, disorder: &disorder };
+    let sight = ScrapeInput {
+        snapshot,
+        sources: &sources,
+        config: &config,
+        in_force: &in_force,
+        disorder: &disorder,
+    };
     text::encode(samples(&sight)).unwrap()
 }
 
@@ -111,9 +116,9 @@ fn a_scrape_says_what_the_snapshot_says() {
     for (name, value) in [
         ("entropool_vms{pool=\"default\",class=\"gold\"}", "60.0"),
         // The configuration knows no pool.
-        ("entropool_vms_outlived{pool=\"default\"}", "3.0"),
+        ("entropool_vms_orphaned{pool=\"default\"}", "3.0"),
         ("entropool_pool_served_bytes_total{pool=\"default\"}", "1280"),
-        ("entropool_unasked_bytes_total", "64"),
+        ("entropool_unsolicited_bytes_total", "64"),
         ("entropool_owed_bytes{pool=\"default\",class=\"gold\"}", "2.0"),
         ("entropool_vms_waiting{pool=\"default\",class=\"gold\",limit=\"supply\"}", "1.0"),
         ("entropool_vms_waiting{pool=\"default\",class=\"gold\",limit=\"rate\"}", "0.0"),
@@ -132,7 +137,7 @@ fn a_scrape_says_what_the_snapshot_says() {
         ("entropool_wait_seconds_bucket{le=\"+Inf\",pool=\"default\",class=\"gold\"}", "32"),
         ("entropool_config_age_seconds", "2.5"),
         ("entropool_configs_applied_total", "3"),
-        ("entropool_config_went_back_total", "1"),
+        ("entropool_config_rollbacks_total", "1"),
         ("entropool_checkpoint_writable", "0.0"),
         ("entropool_worker_hangs_total", "2"),
         ("entropool_config_version{kind=\"pools\"}", "1234.0"),
@@ -159,9 +164,9 @@ fn vms_have_series_of_their_own_only_while_they_wait_long_and_fifty_at_most() {
 fn compare(text: &str) {
     for family in FAMILIES {
         let kind = match family.kind {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-            Kind::Histogram => "histogram",
+            MetricKind::Counter => "counter",
+            MetricKind::Gauge => "gauge",
+            MetricKind::Histogram => "histogram",
         };
         assert!(text.contains(&format!("# TYPE {} {kind}\n", family.name)), "{} in\n{text}", family.name);
     }
@@ -180,8 +185,10 @@ fn compare(text: &str) {
 
 fn names(family: &Family) -> Vec<String> {
     match family.kind {
-        Kind::Histogram => ["bucket", "sum", "count"].map(|part| format!("{}_{part}", family.name)).to_vec(),
-        Kind::Counter | Kind::Gauge => vec![family.full_name()],
+        MetricKind::Histogram => {
+            ["bucket", "sum", "count"].map(|part| format!("{}_{part}", family.name)).to_vec()
+        }
+        MetricKind::Counter | MetricKind::Gauge => vec![family.full_name()],
     }
 }
 
@@ -191,9 +198,10 @@ fn all_that_is_scraped_is_in_the_table_and_the_table_is_all() {
 }
 
 fn agent(dir: &Path) -> Arc<Agent> {
-    let allowed = source::Allowed::default();
-    let (socket_dir, owner) = (dir.to_owned(), Owner::default());
-    let options = Options { socket_dir, owner, allowed, state_file: None, held: false };
+    let allowed = source::Permissions::default();
+    let (socket_dir, owner) = (dir.to_owned(), SocketOwner::default());
+    let options =
+        DataPlaneOptions { socket_dir, owner, permissions: allowed, state_file: None, paused: false };
     Arc::new(Agent::start(options).unwrap())
 }
 

@@ -2,13 +2,13 @@
 
 use std::fmt;
 
+use dataplane::{WAIT_BOUNDS, WaitHistogram};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
-use server::{WAIT_BOUNDS, Waits};
 
-use super::family::{FAMILIES, Family, Kind};
+use super::family::{FAMILIES, Family, MetricKind};
 use super::sample::{Sample, Value};
 
 /// What the text is.
@@ -45,9 +45,9 @@ impl Collector for Scrape {
 
 fn kind(family: &Family) -> MetricType {
     match family.kind {
-        Kind::Counter => MetricType::Counter,
-        Kind::Gauge => MetricType::Gauge,
-        Kind::Histogram => MetricType::Histogram,
+        MetricKind::Counter => MetricType::Counter,
+        MetricKind::Gauge => MetricType::Gauge,
+        MetricKind::Histogram => MetricType::Histogram,
     }
 }
 
@@ -65,7 +65,7 @@ fn value(value: &Value, metric: &mut MetricEncoder<'_>) -> fmt::Result {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "seconds; nobody reads the last nanosecond of a year")]
-fn histogram(waits: &Waits, metric: &mut MetricEncoder<'_>) -> fmt::Result {
+fn histogram(waits: &WaitHistogram, metric: &mut MetricEncoder<'_>) -> fmt::Result {
     let bounds = WAIT_BOUNDS.iter().map(|bound| *bound as f64 / 1e9).chain([f64::INFINITY]);
     let buckets: Vec<(f64, u64)> = bounds.zip(waits.counts).collect();
     metric.encode_histogram::<NoLabelSet>(waits.sum as f64 / 1e9, waits.count(), &buckets, None)

@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use std::path::{PathBuf, absolute};
 
 use clap::Parser;
-use server::Owner;
-use source::Allowed;
+use dataplane::SocketOwner;
+use source::Permissions;
 
+use crate::controller_client::{Controller, ControllerEndpoint};
 use crate::directories::Directories;
 use crate::metrics::port;
-use crate::subscribe::{Controller, Target};
-use crate::supervisor::Afterwards;
+use crate::supervisor::OnSuccess;
 
 /// Serve a node's VMs as its controller says
 ///
@@ -111,19 +111,19 @@ impl Args {
     }
 
     /// Who owns the sockets.
-    pub(super) fn owner(&self) -> Owner {
+    pub(super) fn owner(&self) -> SocketOwner {
         let pods = self.kubelet_dir.is_some().then_some(api::names::SOCKET_GROUP);
-        Owner { uid: None, gid: self.socket_group.or(pods) }
+        SocketOwner { uid: None, gid: self.socket_group.or(pods) }
     }
 
     /// What becomes of the first process once another one has taken over.
-    pub(super) fn afterwards(&self) -> Afterwards {
-        if self.pod_started.is_some() { Afterwards::Stay } else { Afterwards::End }
+    pub(super) fn afterwards(&self) -> OnSuccess {
+        if self.pod_started.is_some() { OnSuccess::Stay } else { OnSuccess::End }
     }
 
     /// What pools may open.
-    pub(super) fn allowed(&self) -> Allowed {
-        Allowed {
+    pub(super) fn allowed(&self) -> Permissions {
+        Permissions {
             devices: self.devices.clone(),
             upstreams: self.upstreams.clone(),
             test_sources: self.allow_test_sources,
@@ -131,8 +131,8 @@ impl Args {
     }
 
     /// Whom to connect to.
-    pub(super) fn target(&self) -> Target {
-        Target {
+    pub(super) fn target(&self) -> ControllerEndpoint {
+        ControllerEndpoint {
             controller: self.controller.clone(),
             node: self.node.clone(),
             token: self.token_file.clone(),

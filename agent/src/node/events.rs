@@ -2,10 +2,10 @@
 
 use std::sync::mpsc::{self, Receiver, Sender};
 
+use crate::api::Host;
 use crate::checkpoint::LastGood;
+use crate::controller_client::PersistConfig;
 use crate::handover::Successor;
-use crate::local::Host;
-use crate::subscribe::Keep;
 
 /// Something happened outside.
 #[derive(Debug)]
@@ -76,7 +76,7 @@ impl Host for Events {
     }
 }
 
-impl Keep for Events {
+impl PersistConfig for Events {
     fn keep(&self, last_good: LastGood) {
         self.send(Event::InForce(last_good));
     }

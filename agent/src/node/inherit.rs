@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use anyhow::{Context, Result};
-use server::Place;
+use dataplane::ListenerLocation;
 
 use super::args::Args;
 use super::events::{Event, Events};
@@ -15,21 +15,24 @@ use super::memory::{AGAIN, Memory, held};
 use super::pods::Pods;
 use super::start::{Begun, options};
 use crate::agent::Agent;
-use crate::checkpoint::Specs;
+use crate::api::{ApiSocket, OWNER_ONLY};
+use crate::checkpoint::AcceptedSpecs;
+use crate::checkpointer::Checkpointer;
+use crate::controller_client::Subscription;
 use crate::directories::Directories;
-use crate::handover::{Before, Door, Heir, Relieved, Sockets, Successor, Taken, Wanted, give};
-use crate::keeper::Keeper;
-use crate::local::{ApiSocket, OWNER_ONLY};
+use crate::handover::{
+    ExpectedVms, HandoverListener, HandoverSource, PendingSuccessor, PredecessorGuard, Received, Sockets,
+    Successor, send,
+};
 use crate::metrics::Metrics;
 use crate::roll::lament;
-use crate::subscribe::Subscription;
 
 /// Begins with what another agent leaves. If it fails, that one goes on.
 pub(super) fn begin(
     args: &Args,
     directories: &Directories,
     events: &Events,
-    before: Before,
+    before: HandoverSource,
 ) -> Result<Begun> {
     let memory = Memory::load(&directories.state);
     let agent = Arc::new(Agent::start(options(args, directories, true))?);
@@ -38,10 +41,10 @@ pub(super) fn begin(
     let mut pods = Pods::open(args, &agent, events)?;
     let vms = pods.iter().flat_map(Pods::wanted).collect::<Vec<_>>();
     let pod_vms: BTreeSet<_> = vms.iter().map(|vm| vm.id.clone()).collect();
-    let places = vms.iter().map(|vm| (vm.id.clone(), Place::Elsewhere)).collect();
-    let wanted = Wanted { vms, restorable: memory.restorable(), places };
+    let places = vms.iter().map(|vm| (vm.id.clone(), ListenerLocation::Elsewhere)).collect();
+    let wanted = ExpectedVms { vms, restorable: memory.restorable(), places };
 
-    let Taken { sockets, lost, without, relieved } = before.take(&agent, wanted, Ok)?;
+    let Received { sockets, lost, without, relieved } = before.receive(&agent, wanted, Ok)?;
 
     let (of_pods, of_host): (Vec<_>, Vec<_>) = lost.into_iter().partition(|(vm, _)| pod_vms.contains(vm));
     lament(of_pods, "with each configuration, until its pod ends");
@@ -63,12 +66,16 @@ pub(super) fn begin(
 
 impl Node {
     /// Hands over to another process. If that does not take over, everything goes on.
-    pub(super) fn hand_over(&mut self, successor: Successor, events: &Receiver<Event>) -> Option<Heir> {
+    pub(super) fn hand_over(
+        &mut self,
+        successor: Successor,
+        events: &Receiver<Event>,
+    ) -> Option<PendingSuccessor> {
         self.hang_up(events);
         let sockets = self.sockets();
         let Self { agent, keeper, pods, state_dir, .. } = self;
         let still = pods.as_ref().map(Pods::hold);
-        let heir = give(agent, keeper, Specs::default(), state_dir, sockets, successor);
+        let heir = send(agent, keeper, AcceptedSpecs::default(), state_dir, sockets, successor);
         if heir.is_some() {
             pods.iter().for_each(Pods::leave_volumes);
         }
@@ -84,7 +91,7 @@ impl Node {
         self.subscription.take().into_iter().for_each(Subscription::stop);
         for event in events.try_iter() {
             if let (Event::InForce(last_good), Some(keeper)) = (&event, &mut self.keeper) {
-                keeper.hold(last_good.clone());
+                keeper.set_last_good(last_good.clone());
             }
             // Whoever takes over reads it from the volume's record.
             if let (Event::Moved { vm, class }, Some(pods)) = (&event, &self.pods) {
@@ -98,7 +105,7 @@ impl Node {
     }
 
     fn subscribe_again(&mut self) {
-        let last_good = self.keeper.as_ref().and_then(Keeper::last_good);
+        let last_good = self.keeper.as_ref().and_then(Checkpointer::last_good);
         // It could be read when it came.
         let held = last_good.and_then(|last_good| held(last_good).ok()).unwrap_or_default();
         let (target, agent) = (self.target.clone(), Arc::clone(&self.agent));
@@ -116,12 +123,12 @@ impl Node {
 
     /// Tells the agent of before that this one serves.
     pub(super) fn relieve(&mut self) {
-        self.relieved.take().into_iter().for_each(Relieved::serves);
+        self.relieved.take().into_iter().for_each(PredecessorGuard::serves);
     }
 
     /// Ends without a trace: another process has it all.
     pub(super) fn leave(self) {
-        self.door.into_iter().for_each(Door::leave);
+        self.door.into_iter().for_each(HandoverListener::leave);
         self.metrics.into_iter().for_each(Metrics::stop);
         self.pods.into_iter().for_each(Pods::leave);
         self.api.leave();

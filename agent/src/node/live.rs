@@ -9,12 +9,12 @@ use std::time::Duration;
 use super::events::{Event, Events};
 use super::pods::Pods;
 use crate::agent::Agent;
-use crate::checkpoint::Specs;
-use crate::handover::{Door, Heir, Relieved};
-use crate::keeper::Keeper;
-use crate::local::LocalApi;
+use crate::api::LocalApi;
+use crate::checkpoint::AcceptedSpecs;
+use crate::checkpointer::Checkpointer;
+use crate::controller_client::{ControllerEndpoint, Subscription};
+use crate::handover::{HandoverListener, PendingSuccessor, PredecessorGuard};
 use crate::metrics::Metrics;
-use crate::subscribe::{Subscription, Target};
 
 /// How long what is owed may still be served after a signal.
 const DRAIN: Duration = Duration::from_secs(1);
@@ -24,20 +24,20 @@ pub(super) struct Node {
     pub(super) agent: Arc<Agent>,
     pub(super) state_dir: PathBuf,
     /// None while another process is to take over, or if it could not go on after that.
-    pub(super) keeper: Option<Keeper>,
+    pub(super) keeper: Option<Checkpointer>,
     pub(super) api: LocalApi,
     pub(super) metrics: Option<Metrics>,
     pub(super) pods: Option<Pods>,
-    pub(super) target: Target,
+    pub(super) target: ControllerEndpoint,
     pub(super) events: Events,
     /// None while another process is to take over.
     pub(super) subscription: Option<Subscription>,
     /// What was heard while another process was to take over.
     pub(super) late: VecDeque<Event>,
     /// Whoever served before, until it hears that this agent does.
-    pub(super) relieved: Option<Relieved>,
+    pub(super) relieved: Option<PredecessorGuard>,
     /// Where a successor knocks.
-    pub(super) door: Option<Door>,
+    pub(super) door: Option<HandoverListener>,
 }
 
 /// Why an agent ends.
@@ -45,7 +45,7 @@ pub(super) enum End {
     /// This signal came.
     Signal(&'static str),
     /// Another process has it all.
-    HandedOver(Heir),
+    HandedOver(PendingSuccessor),
 }
 
 impl Node {
@@ -61,10 +61,10 @@ impl Node {
                 Ok(Event::Moved { vm, class }) => self.pods.iter().for_each(|pods| pods.moved(&vm, &class)),
                 Ok(Event::Detached { vm }) => self.pods.iter().for_each(|pods| pods.cut(&vm)),
                 Ok(Event::InForce(last_good)) => {
-                    self.keeper.iter_mut().for_each(|keeper| keeper.hold(last_good.clone()));
+                    self.keeper.iter_mut().for_each(|keeper| keeper.set_last_good(last_good.clone()));
                     self.pods.iter().for_each(Pods::configured);
                     // Where nothing could be read at the start, what was left of VMs has waited until now.
-                    self.agent.settle();
+                    self.agent.discard_unclaimed();
                     self.note();
                 }
                 Ok(Event::HandOver(successor)) => {
@@ -80,7 +80,7 @@ impl Node {
     }
 
     fn note(&mut self) {
-        self.keeper.iter_mut().for_each(|keeper| keeper.note(&self.agent, Specs::default()));
+        self.keeper.iter_mut().for_each(|keeper| keeper.note(&self.agent, AcceptedSpecs::default()));
     }
 
     /// Hangs up on the controller and on callers, serves what may still go, and removes the sockets.
@@ -89,8 +89,8 @@ impl Node {
         drop(self.pods);
         self.api.stop();
         self.metrics.into_iter().for_each(Metrics::stop);
-        self.keeper.iter_mut().for_each(|keeper| keeper.conclude(&self.agent, Specs::default()));
+        self.keeper.iter_mut().for_each(|keeper| keeper.finish(&self.agent, AcceptedSpecs::default()));
         self.agent.drain(DRAIN);
-        self.keeper.map(Keeper::stop);
+        self.keeper.map(Checkpointer::stop);
     }
 }

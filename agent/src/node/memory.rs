@@ -5,10 +5,10 @@ use std::sync::Arc;
 use delivery::NodeConfig;
 
 use crate::agent::Agent;
-use crate::checkpoint::{Checkpoint, HostDisk, LastGood, State};
-use crate::keeper::{Keeper, recall};
+use crate::checkpoint::{Checkpoint, CheckpointState, HostDisk, LastGood};
+use crate::checkpointer::{Checkpointer, recall};
+use crate::controller_client::HeldConfig;
 use crate::roll::lament;
-use crate::subscribe::Held;
 
 /// When a VM of the host itself is tried again that could not be attached.
 pub(super) const AGAIN: &str = "with each configuration, and `entropool detach` forgets it";
@@ -16,14 +16,14 @@ pub(super) const AGAIN: &str = "with each configuration, and `entropool detach` 
 /// A checkpoint as it was found.
 pub(super) struct Memory {
     checkpoint: Checkpoint<HostDisk>,
-    loaded: State,
+    loaded: CheckpointState,
 }
 
 impl Memory {
     /// Reads the checkpoint, and tells what is odd about it.
     pub(super) fn load(state_dir: &std::path::Path) -> Self {
         let (checkpoint, found) = Checkpoint::open(HostDisk::new(state_dir));
-        for note in &found.notes {
+        for note in &found.warnings {
             tracing::warn!(%note, "in the checkpoint");
         }
         Self { checkpoint, loaded: found.state }
@@ -31,21 +31,21 @@ impl Memory {
 
     /// Puts the last good configuration in force. One that cannot be is told, and the agent goes on without: its VMs
     /// wait for the controller.
-    pub(super) fn serve(&self, agent: &Agent) -> Held {
+    pub(super) fn serve(&self, agent: &Agent) -> HeldConfig {
         self.try_serve(agent).unwrap_or_else(|error| {
             tracing::error!(
                 reason = "LastGoodNotServed",
                 error = format!("{error:#}"),
                 "nothing is in force until a controller says what"
             );
-            Held::default()
+            HeldConfig::default()
         })
     }
 
     /// The same for who had better not start without.
-    pub(super) fn try_serve(&self, agent: &Agent) -> anyhow::Result<Held> {
+    pub(super) fn try_serve(&self, agent: &Agent) -> anyhow::Result<HeldConfig> {
         recall(&self.loaded, agent);
-        let Some(last_good) = &self.loaded.last_good else { return Ok(Held::default()) };
+        let Some(last_good) = &self.loaded.last_good else { return Ok(HeldConfig::default()) };
         let held = held(last_good)?;
         let config: Arc<NodeConfig> = Arc::new(codec::decode(&held.content)?);
         agent.apply(&config)?;
@@ -54,7 +54,7 @@ impl Memory {
     }
 
     /// The VMs that were attached at run time, and what all drew.
-    pub(super) fn restorable(&self) -> State {
+    pub(super) fn restorable(&self) -> CheckpointState {
         self.loaded.clone()
     }
 
@@ -64,19 +64,19 @@ impl Memory {
     }
 
     /// Goes on keeping what it knows.
-    pub(super) fn keep(self, agent: &Agent) -> std::io::Result<Keeper> {
-        Keeper::start(self.checkpoint, self.loaded, agent)
+    pub(super) fn keep(self, agent: &Agent) -> std::io::Result<Checkpointer> {
+        Checkpointer::start(self.checkpoint, self.loaded, agent)
     }
 }
 
 /// What was in force, as the controller is told of it.
-pub(super) fn held(last_good: &LastGood) -> anyhow::Result<Held> {
+pub(super) fn held(last_good: &LastGood) -> anyhow::Result<HeldConfig> {
     anyhow::ensure!(
         last_good.encoding == codec::ENCODING,
         "the last good configuration is in encoding {}, and this version reads {}",
         last_good.encoding,
         codec::ENCODING
     );
-    let (version, content) = codec::kept(&last_good.bytes)?;
-    Ok(Held { version, content: Arc::new(content) })
+    let (version, content) = codec::decode_persisted(&last_good.bytes)?;
+    Ok(HeldConfig { version, content: Arc::new(content) })
 }

@@ -13,9 +13,9 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, ensure};
 
 use self::live::End;
-use crate::core_dump::leave_no_core;
-use crate::handover::{TakeOverError, Vigil};
+use crate::handover::{ReceiveError, SuccessorWait};
 use crate::log::log_to_stderr;
+use crate::process_hardening::disable_core_dumps;
 use crate::supervisor::{TRY_AGAIN, Worker, supervise};
 
 pub use args::Args;
@@ -36,7 +36,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 /// Who cannot take over from a living process may be able to the next time; who is older must not.
 fn judge(error: anyhow::Error) -> Result<ExitCode> {
     match error.downcast_ref() {
-        Some(TakeOverError::Newer) => {
+        Some(ReceiveError::Newer) => {
             tracing::info!("the agent of a newer pod serves");
             Ok(ExitCode::SUCCESS)
         }
@@ -50,8 +50,8 @@ fn judge(error: anyhow::Error) -> Result<ExitCode> {
 }
 
 fn serve(args: &Args, worker: &Worker) -> Result<()> {
-    leave_no_core();
-    server::make_room();
+    disable_core_dumps();
+    dataplane::make_room();
     let (events, heard) = events::channel();
     let mut node = start::start(args, worker.is_successor(), &events)?;
     worker.serves(&node.agent);
@@ -63,7 +63,7 @@ fn serve(args: &Args, worker: &Worker) -> Result<()> {
             tracing::info!("stopped");
         }
         End::HandedOver(heir) => {
-            let vigil = Vigil::begin().context("nobody can see to the successor")?;
+            let vigil = SuccessorWait::begin().context("nobody can see to the successor")?;
             node.leave();
             ensure!(vigil.keep(heir), "the process that took over died before it served");
             tracing::info!("handed over");

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
-use server::Attach;
+use dataplane::AttachRequest;
 
 use super::args::Args;
 use super::events::Events;
 use crate::agent::Agent;
-use crate::csi::{Csi, CsiOptions, PodHost, PodInfo, Volumes};
+use crate::api::Host;
+use crate::csi::{CsiOptions, CsiServer, PodHost, PodInfo, Volumes};
 use crate::handover::{Bound, Sockets};
-use crate::local::Host;
 
 /// The volumes of the node's pods, and the driver that the kubelet asks for them.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub(super) struct Pods {
     volumes: Arc<Volumes>,
     said: Arc<Said>,
     options: CsiOptions,
-    driver: Option<Csi>,
+    driver: Option<CsiServer>,
 }
 
 impl Pods {
@@ -41,7 +41,7 @@ impl Pods {
     }
 
     /// The VMs of all volumes.
-    pub(super) fn wanted(&self) -> Vec<Attach> {
+    pub(super) fn wanted(&self) -> Vec<AttachRequest> {
         self.volumes.wanted()
     }
 
@@ -54,14 +54,14 @@ impl Pods {
 
     /// Answers the kubelet from now on.
     pub(super) fn serve(&mut self) -> Result<()> {
-        let driver = Csi::serve(&self.options, Arc::clone(&self.volumes));
+        let driver = CsiServer::serve(&self.options, Arc::clone(&self.volumes));
         self.driver = Some(driver.context("the kubelet cannot be answered")?);
         Ok(())
     }
 
     /// Answers the kubelet where another process did, at the driver's and the registration's socket.
     pub(super) fn go_on(&mut self, left: (Option<Bound>, Option<Bound>)) -> Result<()> {
-        let driver = Csi::go_on(&self.options, Arc::clone(&self.volumes), left);
+        let driver = CsiServer::resume(&self.options, Arc::clone(&self.volumes), left);
         self.driver = Some(driver.context("the kubelet cannot be answered")?);
         Ok(())
     }
@@ -99,7 +99,7 @@ impl Pods {
 
     /// So are the sockets.
     pub(super) fn leave(self) {
-        self.driver.into_iter().for_each(Csi::leave);
+        self.driver.into_iter().for_each(CsiServer::leave);
     }
 }
 

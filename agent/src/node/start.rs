@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use server::Options;
+use dataplane::DataPlaneOptions;
 
 use super::args::Args;
 use super::events::Events;
@@ -15,12 +15,12 @@ use super::live::Node;
 use super::memory::Memory;
 use super::pods::Pods;
 use crate::agent::Agent;
+use crate::api::{ApiSocket, LocalApi, OWNER_ONLY, outlive};
+use crate::checkpointer::Checkpointer;
+use crate::controller_client::{HeldConfig, Subscription};
 use crate::directories::Directories;
-use crate::handover::{Before, Birth, Door, Predecessor, Relieved};
-use crate::keeper::Keeper;
-use crate::local::{ApiSocket, LocalApi, OWNER_ONLY, outlive};
+use crate::handover::{HandoverListener, HandoverSource, PodGeneration, Predecessor, PredecessorGuard};
 use crate::metrics::{Endpoint, Metrics};
-use crate::subscribe::{Held, Subscription};
 
 /// How long an agent that was killed may take to be gone.
 const DYING: Duration = Duration::from_millis(300);
@@ -28,12 +28,12 @@ const DYING: Duration = Duration::from_millis(300);
 /// What an agent that serves has.
 pub(super) struct Begun {
     pub(super) agent: Arc<Agent>,
-    pub(super) held: Held,
-    pub(super) keeper: Keeper,
+    pub(super) held: HeldConfig,
+    pub(super) keeper: Checkpointer,
     pub(super) listening: ApiSocket,
     pub(super) metrics: Option<Metrics>,
     pub(super) pods: Option<Pods>,
-    pub(super) relieved: Option<Relieved>,
+    pub(super) relieved: Option<PredecessorGuard>,
 }
 
 /// Starts an agent, from what another one left or hands over.
@@ -45,7 +45,7 @@ pub(super) fn start(args: &Args, succeeds: bool, events: &Events) -> Result<Node
     let door = directories.run.join("handover.sock");
     let asks = succeeds || args.take_over || birth.is_some();
     let predecessor = if asks { Predecessor::find(&door, birth)? } else { None };
-    let before = predecessor.map(Before::Serves);
+    let before = predecessor.map(HandoverSource::Serves);
     let begun = match before {
         None => begin(args, &directories, events)?,
         Some(before) => inherit::begin(args, &directories, events, before)?,
@@ -55,14 +55,20 @@ pub(super) fn start(args: &Args, succeeds: bool, events: &Events) -> Result<Node
     Ok(node)
 }
 
-fn birth(path: &Path) -> Result<Birth> {
-    Birth::of_file(path).with_context(|| format!("--pod-started: {} cannot be kept", path.display()))
+fn birth(path: &Path) -> Result<PodGeneration> {
+    PodGeneration::of_file(path).with_context(|| format!("--pod-started: {} cannot be kept", path.display()))
 }
 
 /// What the data plane is started with; `held` until another process has stopped.
-pub(super) fn options(args: &Args, directories: &Directories, held: bool) -> Options {
+pub(super) fn options(args: &Args, directories: &Directories, held: bool) -> DataPlaneOptions {
     let (socket_dir, state_file) = (directories.socket.clone(), Some(directories.run.join("state")));
-    Options { socket_dir, owner: args.owner(), allowed: args.allowed(), state_file, held }
+    DataPlaneOptions {
+        socket_dir,
+        owner: args.owner(),
+        permissions: args.allowed(),
+        state_file,
+        paused: held,
+    }
 }
 
 /// Begins where nobody serves.
@@ -79,7 +85,7 @@ fn begin(args: &Args, directories: &Directories, events: &Events) -> Result<Begu
     pods.iter().for_each(Pods::settle);
     if !agent.config().pools.is_empty() {
         // What the state file says of VMs that are not attached by now is forgotten.
-        agent.settle();
+        agent.discard_unclaimed();
     }
     pods.iter_mut().try_for_each(Pods::serve)?;
     let metrics = endpoint.map(|endpoint| Metrics::serve(endpoint, Arc::clone(&agent))).transpose()?;
@@ -91,12 +97,13 @@ fn serve(
     args: &Args,
     directories: &Directories,
     begun: Begun,
-    birth: Option<Birth>,
+    birth: Option<PodGeneration>,
     events: &Events,
 ) -> Result<Node> {
     let Begun { agent, held, keeper, listening, metrics, pods, relieved } = begun;
     let knocks = events.clone();
-    let door = Door::in_run_dir(&directories.run, birth, move |successor| knocks.hand_over(successor));
+    let door =
+        HandoverListener::in_run_dir(&directories.run, birth, move |successor| knocks.hand_over(successor));
     let api = LocalApi::serve(listening, args.local, Arc::clone(&agent), Arc::new(events.clone()))?;
     let target = args.target();
     tracing::info!(

@@ -6,8 +6,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use server::{Server, SourcesSnapshot};
-use source::health::State;
+use dataplane::{DataPlaneHandle, SourcesSnapshot};
+use source::health::HealthState;
 use source::{PoolStatus, Serving, SourceStatus};
 
 /// Between two looks, while there is something to look at.
@@ -22,7 +22,7 @@ pub(crate) struct SourceLog {
 }
 
 impl SourceLog {
-    pub(crate) fn start(server: Server) -> io::Result<Self> {
+    pub(crate) fn start(server: DataPlaneHandle) -> io::Result<Self> {
         let (changed, heard) = channel();
         let thread =
             thread::Builder::new().name("source-log".to_owned()).spawn(move || run(&server, &heard))?;
@@ -44,8 +44,8 @@ impl Drop for SourceLog {
     }
 }
 
-fn run(server: &Server, heard: &Receiver<()>) {
-    let mut seen = Seen::default();
+fn run(server: &DataPlaneHandle, heard: &Receiver<()>) {
+    let mut seen = LoggedState::default();
     loop {
         let now = server.sources();
         seen.note(&now);
@@ -62,12 +62,12 @@ fn run(server: &Server, heard: &Receiver<()>) {
 
 /// What was last said of each pool, and of each of its sources.
 #[derive(Default)]
-struct Seen {
+struct LoggedState {
     pools: BTreeMap<String, Serving>,
-    sources: BTreeMap<(String, String), (State, Option<&'static str>)>,
+    sources: BTreeMap<(String, String), (HealthState, Option<&'static str>)>,
 }
 
-impl Seen {
+impl LoggedState {
     fn note(&mut self, now: &SourcesSnapshot) {
         let mut next = Self::default();
         for pool in &now.pools {
@@ -88,7 +88,7 @@ impl Seen {
 }
 
 fn say_pool(status: &PoolStatus) {
-    let (pool, why) = (&status.name, &status.sentence);
+    let (pool, why) = (&status.name, &status.message);
     match status.serving {
         Serving::Promised => tracing::info!(pool, "serves what it promises"),
         Serving::Starting => tracing::info!(pool, why, "serves nothing yet"),
@@ -98,12 +98,14 @@ fn say_pool(status: &PoolStatus) {
 }
 
 fn say_source(pool: &str, status: &SourceStatus) {
-    let (source, why, reason) = (&status.name, &status.sentence, status.reason);
+    let (source, why, reason) = (&status.name, &status.message, status.reason);
     match status.state {
-        State::Healthy => tracing::info!(pool, source, kind = %status.kind, "source healthy"),
-        State::Starting => tracing::info!(pool, source, kind = %status.kind, "source in its start-up test"),
-        State::Suspect => tracing::warn!(pool, source, reason, why, "source suspect"),
-        State::Unavailable => tracing::warn!(pool, source, reason, why, "source unavailable"),
-        State::Failed => tracing::error!(pool, source, reason, why, "source failed"),
+        HealthState::Healthy => tracing::info!(pool, source, kind = %status.kind, "source healthy"),
+        HealthState::Starting => {
+            tracing::info!(pool, source, kind = %status.kind, "source in its start-up test")
+        }
+        HealthState::Suspect => tracing::warn!(pool, source, reason, why, "source suspect"),
+        HealthState::Unavailable => tracing::warn!(pool, source, reason, why, "source unavailable"),
+        HealthState::Failed => tracing::error!(pool, source, reason, why, "source failed"),
     }
 }

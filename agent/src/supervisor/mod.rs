@@ -9,14 +9,14 @@
 //! | SIGTERM, SIGINT, SIGHUP | passed on; it ends when the worker has |
 //! | SIGUSR2 | starts a worker of the program as it is on disk now, which takes over from the one that serves |
 
-mod life;
-mod passed;
+mod listen_fds;
+mod proc_status;
 mod program;
-mod sight;
+mod restart_policy;
 mod signals;
-mod watch;
-mod way;
+mod watchdog;
 mod worker;
+mod worker_channel;
 
 use std::future::{pending, poll_fn};
 use std::io;
@@ -33,14 +33,14 @@ use tokio::net::UnixStream;
 use tokio::runtime::Builder;
 use tokio::time::{Sleep, sleep};
 
-use self::life::{End, Id, Life, Step};
 use self::program::Program;
+use self::restart_policy::{Id, PolicyStep, RestartPolicy, WorkerExit};
 use self::signals::Signals;
-use self::watch::Act;
-use self::way::{News, Way};
+use self::watchdog::WatchdogAction;
+use self::worker_channel::{WorkerChannel, WorkerMessage};
 
-pub use life::Afterwards;
-pub use passed::Passed;
+pub use listen_fds::ListenFd;
+pub use restart_policy::OnSuccess;
 pub use worker::Worker;
 
 /// What a worker writes when it serves.
@@ -53,13 +53,13 @@ const ASKED: u8 = b'?';
 const RETRY: Duration = Duration::from_secs(1);
 
 /// The exit code of a worker that wants to be started again, though it has never served.
-pub const TRY_AGAIN: u8 = life::TRY_AGAIN;
+pub const TRY_AGAIN: u8 = restart_policy::TRY_AGAIN;
 
 /// Keeps a worker at work until somebody wants the end, and gives the exit code. A worker is this very program with the
 /// same arguments, which finds itself by [`Worker::here`]; its standard input is taken.
-pub fn supervise(afterwards: Afterwards) -> io::Result<u8> {
+pub fn supervise(afterwards: OnSuccess) -> io::Result<u8> {
     // Before this process opens anything.
-    let passed = passed::passed_to(getpid());
+    let passed = listen_fds::passed_to(getpid());
     let program = Program::of_this_process()?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async { Supervisor::new(program, afterwards)?.run(passed).await })
@@ -67,10 +67,10 @@ pub fn supervise(afterwards: Afterwards) -> io::Result<u8> {
 
 struct Supervisor {
     program: Program,
-    life: Life,
+    life: RestartPolicy,
     signals: Signals,
     /// The way to each worker.
-    ways: Vec<Way>,
+    ways: Vec<WorkerChannel>,
     /// How many had to be killed so far because they hung.
     hangs: u64,
     /// When the next worker is started, if one is to be.
@@ -79,7 +79,7 @@ struct Supervisor {
 
 /// Something happened outside.
 #[derive(Clone, Copy)]
-enum Event {
+enum SupervisorEvent {
     /// A signal for the workers.
     Signal(Signal),
     /// A successor is wanted.
@@ -87,18 +87,18 @@ enum Event {
     /// Some child has ended.
     Child,
     /// There is something about a worker.
-    News(Id, News),
+    News(Id, WorkerMessage),
     /// The pause is over.
     Due,
 }
 
 impl Supervisor {
-    fn new(program: Program, afterwards: Afterwards) -> io::Result<Self> {
-        let (life, ways, hangs) = (Life::new(afterwards), Vec::new(), 0);
+    fn new(program: Program, afterwards: OnSuccess) -> io::Result<Self> {
+        let (life, ways, hangs) = (RestartPolicy::new(afterwards), Vec::new(), 0);
         Ok(Self { program, life, signals: Signals::new()?, ways, hangs, pause: None })
     }
 
-    async fn run(mut self, passed: Vec<Passed>) -> io::Result<u8> {
+    async fn run(mut self, passed: Vec<ListenFd>) -> io::Result<u8> {
         // A program that cannot be started at all is nothing to try again.
         self.start(false, &passed)?;
         // The first worker has them; whoever else does keeps connections that it ends.
@@ -107,27 +107,27 @@ impl Supervisor {
             let event = self.event().await;
             for step in self.meet(event)? {
                 match step {
-                    Step::Wait => {}
-                    Step::Exit(code) => return Ok(code),
-                    Step::Start(pause) => self.pause = Some(Box::pin(sleep(pause))),
-                    Step::Succeed => self.try_start(true),
+                    PolicyStep::Wait => {}
+                    PolicyStep::Exit(code) => return Ok(code),
+                    PolicyStep::Start(pause) => self.pause = Some(Box::pin(sleep(pause))),
+                    PolicyStep::Succeed => self.try_start(true),
                 }
             }
         }
     }
 
-    async fn event(&mut self) -> Event {
+    async fn event(&mut self) -> SupervisorEvent {
         let Self { signals, ways, pause, .. } = self;
         tokio::select! {
             event = signals.next() => event,
-            (id, news) = hear(ways) => Event::News(id, news),
-            () = due(pause) => Event::Due,
+            (id, news) = hear(ways) => SupervisorEvent::News(id, news),
+            () = due(pause) => SupervisorEvent::Due,
         }
     }
 
-    fn meet(&mut self, event: Event) -> io::Result<Vec<Step>> {
+    fn meet(&mut self, event: SupervisorEvent) -> io::Result<Vec<PolicyStep>> {
         Ok(match event {
-            Event::Signal(signal) => {
+            SupervisorEvent::Signal(signal) => {
                 self.pause = None;
                 for id in self.life.workers() {
                     // One that has ended meanwhile is waited for next.
@@ -135,18 +135,18 @@ impl Supervisor {
                 }
                 vec![self.life.stop()]
             }
-            Event::Succeed => vec![self.life.succeed()],
-            Event::Child => self.reap()?,
-            Event::News(id, News::Serves) => vec![self.life.served(id)],
-            Event::News(id, News::Closed) => {
+            SupervisorEvent::Succeed => vec![self.life.succeed()],
+            SupervisorEvent::Child => self.reap()?,
+            SupervisorEvent::News(id, WorkerMessage::Serves) => vec![self.life.served(id)],
+            SupervisorEvent::News(id, WorkerMessage::Closed) => {
                 self.ways.retain(|way| way.id != id);
                 Vec::new()
             }
-            Event::News(id, News::Due) => {
+            SupervisorEvent::News(id, WorkerMessage::Due) => {
                 self.look(id);
                 Vec::new()
             }
-            Event::Due => {
+            SupervisorEvent::Due => {
                 self.pause = None;
                 self.try_start(false);
                 Vec::new()
@@ -155,7 +155,7 @@ impl Supervisor {
     }
 
     /// Waits for all that have ended. There may be more than one, and strangers: pid 1 inherits orphans.
-    fn reap(&mut self) -> io::Result<Vec<Step>> {
+    fn reap(&mut self) -> io::Result<Vec<PolicyStep>> {
         let mut steps = Vec::new();
         loop {
             let (pid, status) = match wait(WaitOptions::NOHANG) {
@@ -168,13 +168,13 @@ impl Supervisor {
             self.catch_up(id);
             let step = self.life.died(id, end);
             match step {
-                Step::Start(pause) => {
+                PolicyStep::Start(pause) => {
                     tracing::error!(worker = id, ?end, ?pause, "the worker died and is started again");
                 }
-                Step::Wait if self.life.workers().next().is_none() => {
+                PolicyStep::Wait if self.life.workers().next().is_none() => {
                     tracing::info!(worker = id, "another process serves; this one waits for its end");
                 }
-                Step::Wait | Step::Succeed | Step::Exit(_) => {}
+                PolicyStep::Wait | PolicyStep::Succeed | PolicyStep::Exit(_) => {}
             }
             steps.push(step);
         }
@@ -193,13 +193,13 @@ impl Supervisor {
     fn look(&mut self, id: Id) {
         let Some(way) = self.ways.iter_mut().find(|way| way.id == id) else { return };
         match way.look() {
-            Act::Wait | Act::Ask => {}
-            Act::Spare => tracing::warn!(
+            WatchdogAction::Wait | WatchdogAction::Ask => {}
+            WatchdogAction::IgnoreDebugged => tracing::warn!(
                 worker = id,
                 reason = "WorkerHangs",
                 "the worker serves nobody, and somebody debugs it: it is left alone"
             ),
-            Act::Kill => {
+            WatchdogAction::Kill => {
                 tracing::error!(
                     worker = id,
                     reason = "WorkerHangs",
@@ -221,24 +221,24 @@ impl Supervisor {
         }
     }
 
-    fn start(&mut self, succeeds: bool, passed: &[Passed]) -> io::Result<()> {
+    fn start(&mut self, succeeds: bool, passed: &[ListenFd]) -> io::Result<()> {
         let (ours, theirs) = StdUnixStream::pair()?;
         ours.set_nonblocking(true)?;
         let ours = UnixStream::from_std(ours)?;
         let mut command = self.program.again();
         worker::appoint(&mut command, self.life.role(succeeds), self.hangs);
-        passed::pass(&mut command, passed)?;
+        listen_fds::pass(&mut command, passed)?;
         let child = command.stdin(Stdio::from(OwnedFd::from(theirs))).spawn()?;
         let id = Pid::from_child(&child).as_raw_nonzero().get();
         tracing::debug!(worker = id, succeeds, "a worker was started");
         self.life.started(id, succeeds);
-        self.ways.push(Way::new(id, ours));
+        self.ways.push(WorkerChannel::new(id, ours));
         Ok(())
     }
 }
 
 /// The next thing there is about a worker.
-async fn hear(ways: &mut [Way]) -> (Id, News) {
+async fn hear(ways: &mut [WorkerChannel]) -> (Id, WorkerMessage) {
     poll_fn(|context| {
         for way in &mut *ways {
             if let Poll::Ready(news) = way.poll(context) {
@@ -258,8 +258,8 @@ async fn due(pause: &mut Option<Pin<Box<Sleep>>>) {
 }
 
 /// `None` for a child that was only stopped or continued.
-fn end(status: WaitStatus) -> Option<End> {
+fn end(status: WaitStatus) -> Option<WorkerExit> {
     let byte = |number: i32| u8::try_from(number).unwrap_or(u8::MAX);
-    let exited = status.exit_status().map(|code| End::Exited(byte(code)));
-    exited.or_else(|| status.terminating_signal().map(|signal| End::Killed(byte(signal))))
+    let exited = status.exit_status().map(|code| WorkerExit::Exited(byte(code)));
+    exited.or_else(|| status.terminating_signal().map(|signal| WorkerExit::Killed(byte(signal))))
 }

@@ -4,7 +4,7 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::Event;
+use super::SupervisorEvent;
 
 pub(super) struct Signals {
     child: Signal,
@@ -25,14 +25,14 @@ impl Signals {
         })
     }
 
-    pub(super) async fn next(&mut self) -> Event {
+    pub(super) async fn next(&mut self) -> SupervisorEvent {
         use rustix::process::Signal;
         tokio::select! {
-            _ = self.child.recv() => Event::Child,
-            _ = self.hang_up.recv() => Event::Signal(Signal::HUP),
-            _ = self.interrupt.recv() => Event::Signal(Signal::INT),
-            _ = self.terminate.recv() => Event::Signal(Signal::TERM),
-            _ = self.succeed.recv() => Event::Succeed,
+            _ = self.child.recv() => SupervisorEvent::Child,
+            _ = self.hang_up.recv() => SupervisorEvent::Signal(Signal::HUP),
+            _ = self.interrupt.recv() => SupervisorEvent::Signal(Signal::INT),
+            _ = self.terminate.recv() => SupervisorEvent::Signal(Signal::TERM),
+            _ = self.succeed.recv() => SupervisorEvent::Succeed,
         }
     }
 }

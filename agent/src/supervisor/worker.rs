@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::{Arc, Weak};
 use std::thread;
 
-use super::passed::{Passed, passed_to};
+use super::listen_fds::{ListenFd, passed_to};
 use super::{ANSWERS, SERVES};
 use crate::agent::Agent;
 use rustix::io::{read, retry_on_intr, write};
@@ -27,7 +27,7 @@ const HANGS: &str = "ENTROPOOL_HANGS";
 
 /// Why a worker is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
+pub(super) enum WorkerRole {
     /// Nobody has served yet.
     First,
     /// One before has served, and died.
@@ -39,9 +39,9 @@ pub(super) enum Role {
 /// This process, if it is a worker.
 #[derive(Debug)]
 pub struct Worker {
-    role: Role,
+    role: WorkerRole,
     hangs: u64,
-    passed: Vec<Passed>,
+    passed: Vec<ListenFd>,
 }
 
 impl Worker {
@@ -65,17 +65,17 @@ impl Worker {
 
     /// Whether the supervisor wants it to take over from the worker that serves.
     pub fn is_successor(&self) -> bool {
-        self.role == Role::Successor
+        self.role == WorkerRole::Successor
     }
 
     /// Whether its supervisor has seen one before it serve with the same arguments: what these say of VMs was right, and
     /// if it is not any more, all others are to be served nevertheless.
     pub fn comes_again(&self) -> bool {
-        self.role == Role::Again
+        self.role == WorkerRole::Again
     }
 
     /// What a service manager kept of the process before its supervisor, once.
-    pub fn passed(&mut self) -> Vec<Passed> {
+    pub fn passed(&mut self) -> Vec<ListenFd> {
         std::mem::take(&mut self.passed)
     }
 
@@ -101,7 +101,7 @@ fn answer(agent: &Weak<Agent>) {
             // A supervisor of a version that does not ask.
             return;
         }
-        let _ = agent.upgrade().is_some_and(|agent| agent.server().answers());
+        let _ = agent.upgrade().is_some_and(|agent| agent.server().responds());
         said = write(io::stdin().as_fd(), &[ANSWERS]).map(|_| ());
     }
 }
@@ -109,7 +109,7 @@ fn answer(agent: &Weak<Agent>) {
 /// Says that this worker can be asked, and gives where it is seen that there is no need to.
 fn offer(agent: &Weak<Agent>) -> rustix::io::Result<()> {
     let agent = agent.upgrade();
-    let seen = agent.as_ref().and_then(|agent| agent.server().seen());
+    let seen = agent.as_ref().and_then(|agent| agent.server().heartbeat());
     let beside: Vec<_> = seen.into_iter().collect();
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = SendAncillaryBuffer::new(&mut space);
@@ -118,20 +118,21 @@ fn offer(agent: &Weak<Agent>) -> rustix::io::Result<()> {
 }
 
 /// Tells a command that it will be a worker of this process, and how many before it hung.
-pub(super) fn appoint(command: &mut Command, role: Role, hangs: u64) {
+pub(super) fn appoint(command: &mut Command, role: WorkerRole, hangs: u64) {
     let suffix = match role {
-        Role::First => "",
-        Role::Again => AGAIN,
-        Role::Successor => SUCCESSOR,
+        WorkerRole::First => "",
+        WorkerRole::Again => AGAIN,
+        WorkerRole::Successor => SUCCESSOR,
     };
     command.env(VARIABLE, format!("{}{suffix}", getpid().as_raw_nonzero()));
     command.env(HANGS, hangs.to_string());
 }
 
-fn parse(text: &str) -> Option<(Pid, Role)> {
+fn parse(text: &str) -> Option<(Pid, WorkerRole)> {
     let suffixed = |(suffix, role)| Some((text.strip_suffix(suffix)?, role));
-    let suffixed = [(SUCCESSOR, Role::Successor), (AGAIN, Role::Again)].into_iter().find_map(suffixed);
-    let (pid, role) = suffixed.unwrap_or((text, Role::First));
+    let suffixed =
+        [(SUCCESSOR, WorkerRole::Successor), (AGAIN, WorkerRole::Again)].into_iter().find_map(suffixed);
+    let (pid, role) = suffixed.unwrap_or((text, WorkerRole::First));
     Some((Pid::from_raw(pid.parse().ok()?)?, role))
 }
 
@@ -141,7 +142,7 @@ mod tests {
 
     #[test]
     fn what_a_supervisor_says_is_what_its_worker_hears() {
-        for role in [Role::First, Role::Again, Role::Successor] {
+        for role in [WorkerRole::First, WorkerRole::Again, WorkerRole::Successor] {
             let mut command = Command::new("true");
             appoint(&mut command, role, 0);
             let said = command.get_envs().find_map(|(name, value)| (name == VARIABLE).then_some(value?));

@@ -1,6 +1,6 @@
 //! A save is cut at every system call, and then power is cut or not.
 
-use entropool_agent::checkpoint::{Checkpoint, Disk, State};
+use entropool_agent::checkpoint::{Checkpoint, CheckpointState, Disk};
 
 use crate::model::{FATES, Fate, Model, Trouble};
 use crate::states::state;
@@ -19,8 +19,8 @@ fn saved(count: u64) -> (Model, Checkpoint<Model>) {
 }
 
 /// What was on disk after so many saves.
-fn after(count: u64) -> State {
-    if count == 0 { State::default() } else { state(count) }
+fn after(count: u64) -> CheckpointState {
+    if count == 0 { CheckpointState::default() } else { state(count) }
 }
 
 /// Everything a disk may be after its power was cut.
@@ -56,9 +56,9 @@ fn each_cut(count: u64, check: impl Fn(&Model, bool)) -> u32 {
     cuts
 }
 
-fn load(disk: &Model) -> State {
+fn load(disk: &Model) -> CheckpointState {
     let (_, loaded) = Checkpoint::open(disk.clone());
-    assert!(loaded.notes.is_empty(), "{:?}", loaded.notes);
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
     loaded.state
 }
 
@@ -116,9 +116,12 @@ fn a_disk_that_lies_about_fsync_is_found_out() {
     disk.world().lies = true;
     checkpoint.save(&state(3)).unwrap();
     let outcomes: Vec<_> = power_cuts(&disk).map(|disk| Checkpoint::open(disk).1).collect();
-    assert!(outcomes.iter().any(|it| it.state == state(2) && it.notes.is_empty()), "the name is never lost");
     assert!(
-        outcomes.iter().any(|it| it.state == state(2) && !it.notes.is_empty()),
+        outcomes.iter().any(|it| it.state == state(2) && it.warnings.is_empty()),
+        "the name is never lost"
+    );
+    assert!(
+        outcomes.iter().any(|it| it.state == state(2) && !it.warnings.is_empty()),
         "the bytes are never lost"
     );
     assert!(outcomes.iter().all(|it| it.state == state(2) || it.state == state(3)));

@@ -1,6 +1,6 @@
 //! Disks that say no.
 
-use entropool_agent::checkpoint::{Checkpoint, Note, SaveError, State};
+use entropool_agent::checkpoint::{Checkpoint, CheckpointState, SaveError, Warning};
 use rustix::io::Errno;
 
 use crate::model::{Model, Trouble};
@@ -17,9 +17,9 @@ fn save(checkpoint: &mut Checkpoint<Model>, number: u64) {
     checkpoint.save(&state(number)).unwrap();
 }
 
-fn load(disk: &Model) -> State {
+fn load(disk: &Model) -> CheckpointState {
     let (_, loaded) = Checkpoint::open(disk.fork());
-    assert!(loaded.notes.is_empty(), "{:?}", loaded.notes);
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
     loaded.state
 }
 
@@ -97,7 +97,7 @@ fn a_start_on_a_failing_disk_finds_a_whole_state_and_saves_once_it_can() {
             // The newest is in the slot that is read first.
             let newest = if call == 0 { 2 } else { 3 };
             assert_eq!(loaded.state, state(newest));
-            assert_eq!(loaded.notes.is_empty(), call > 1, "call {call}: {:?}", loaded.notes);
+            assert_eq!(loaded.warnings.is_empty(), call > 1, "call {call}: {:?}", loaded.warnings);
             disk.world().trouble = None;
             save(&mut checkpoint, 5);
             assert_eq!(load(&disk), state(5));
@@ -114,7 +114,11 @@ fn a_file_that_can_neither_be_used_nor_set_aside_blocks_saving_until_it_is_gone(
     disk.world().refuses = Some(Errno::ROFS);
     let (mut checkpoint, loaded) = Checkpoint::open(disk.clone());
     assert_eq!(loaded.state, state(1));
-    assert!(matches!(loaded.notes[..], [Note::InTheWay { .. }, Note::Older { .. }]), "{:?}", loaded.notes);
+    assert!(
+        matches!(loaded.warnings[..], [Warning::InTheWay { .. }, Warning::Older { .. }]),
+        "{:?}",
+        loaded.warnings
+    );
     assert!(matches!(checkpoint.save(&state(7)), Err(SaveError::SetAside { .. })));
 
     disk.world().refuses = None;

@@ -1,7 +1,7 @@
 //! Files that are not what was written.
 
 use entropool_agent::checkpoint::format::{UnsealError, seal, unseal};
-use entropool_agent::checkpoint::{Checkpoint, Loaded, Note, SlotError, State, to_json};
+use entropool_agent::checkpoint::{Checkpoint, CheckpointState, Loaded, SlotError, Warning, to_json};
 
 use crate::model::Model;
 use crate::states::state;
@@ -36,9 +36,9 @@ fn any_bit_flipped_is_found_and_the_other_slot_is_taken() {
         let loaded = load(&disk);
         assert_eq!(loaded.state, state(2));
         assert!(
-            matches!(loaded.notes[..], [Note::SetAside { .. }, Note::Older { generation: 2, .. }]),
+            matches!(loaded.warnings[..], [Warning::SetAside { .. }, Warning::Older { generation: 2, .. }]),
             "bit {bit}: {:?}",
-            loaded.notes
+            loaded.warnings
         );
         assert_eq!(disk.world().file("state.a.corrupt"), Some(&*flipped));
     }
@@ -46,7 +46,7 @@ fn any_bit_flipped_is_found_and_the_other_slot_is_taken() {
 
 #[test]
 fn any_byte_changed_to_anything_is_found() {
-    let file = seal(3, &to_json(&State::default())).unwrap();
+    let file = seal(3, &to_json(&CheckpointState::default())).unwrap();
     for index in 0..file.len() {
         for change in 1..=u8::MAX {
             let mut changed = file.clone();
@@ -74,14 +74,17 @@ fn with_both_slots_bad_a_start_is_empty_and_both_are_kept() {
     disk.world().put("state.a", b"");
     disk.world().put("state.b", b"not a checkpoint at all, by any measure");
     let loaded = load(&disk);
-    assert_eq!(loaded.state, State::default());
-    assert!(matches!(loaded.notes[..], [Note::SetAside { .. }, Note::SetAside { .. }, Note::Empty]));
+    assert_eq!(loaded.state, CheckpointState::default());
+    assert!(matches!(
+        loaded.warnings[..],
+        [Warning::SetAside { .. }, Warning::SetAside { .. }, Warning::Empty]
+    ));
     assert_eq!(
-        loaded.notes[0].to_string(),
+        loaded.warnings[0].to_string(),
         "checkpoint /state/state.a is not used: it is not a checkpoint; it is kept as /state/state.a.corrupt"
     );
     let (mut checkpoint, again) = Checkpoint::open(disk.clone());
-    assert!(again.notes.is_empty());
+    assert!(again.warnings.is_empty());
     checkpoint.save(&state(8)).unwrap();
     assert_eq!(load(&disk).state, state(8));
 }
@@ -95,7 +98,7 @@ fn the_state_before_stays_in_the_other_slot_also_across_starts() {
     let loaded = load(&disk);
     assert_eq!(loaded.state, state(3));
     assert_eq!(
-        loaded.notes[1].to_string(),
+        loaded.warnings[1].to_string(),
         "checkpoint /state/state.a, generation 3, is used: what changed after it may be missing"
     );
 }
@@ -103,8 +106,8 @@ fn the_state_before_stays_in_the_other_slot_also_across_starts() {
 #[test]
 fn nothing_there_is_no_reason_for_a_sentence() {
     let loaded = load(&Model::default());
-    assert_eq!(loaded.state, State::default());
-    assert!(loaded.notes.is_empty());
+    assert_eq!(loaded.state, CheckpointState::default());
+    assert!(loaded.warnings.is_empty());
 }
 
 #[test]
@@ -115,11 +118,11 @@ fn a_newer_format_is_refused_and_kept_for_the_version_that_wrote_it() {
     let loaded = load(&disk);
     assert_eq!(loaded.state, state(2));
     let [
-        Note::SetAside { cause: SlotError::Unseal(UnsealError::Newer { format: 2 }), .. },
-        Note::Older { .. },
-    ] = loaded.notes[..]
+        Warning::SetAside { cause: SlotError::Unseal(UnsealError::Newer { format: 2 }), .. },
+        Warning::Older { .. },
+    ] = loaded.warnings[..]
     else {
-        panic!("{:?}", loaded.notes)
+        panic!("{:?}", loaded.warnings)
     };
     assert_eq!(disk.world().file("state.a.newer"), Some(&*newer));
 }
@@ -131,8 +134,8 @@ fn contents_that_are_no_state_are_refused() {
     let loaded = load(&disk);
     assert_eq!(loaded.state, state(2));
     assert!(matches!(
-        loaded.notes[..],
-        [Note::SetAside { cause: SlotError::Payload(_), .. }, Note::Older { .. }]
+        loaded.warnings[..],
+        [Warning::SetAside { cause: SlotError::Payload(_), .. }, Warning::Older { .. }]
     ));
 }
 
@@ -142,8 +145,8 @@ fn what_is_left_out_of_a_state_has_its_sentence() {
     let payload = br#"{"vms": {"web-1": {"namespace": 7}}}"#;
     disk.world().put("state.a", &seal(9, payload).unwrap());
     let loaded = load(&disk);
-    assert_eq!(loaded.state, State::default());
-    let [note] = &loaded.notes[..] else { panic!("{:?}", loaded.notes) };
+    assert_eq!(loaded.state, CheckpointState::default());
+    let [note] = &loaded.warnings[..] else { panic!("{:?}", loaded.warnings) };
     assert_eq!(
         note.to_string(),
         "in checkpoint /state/state.a, VM web-1 is left out: invalid type: integer `7`, expected a string"

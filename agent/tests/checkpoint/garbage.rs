@@ -49,7 +49,7 @@ proptest! {
         if !generations.contains(&u64::MAX) {
             prop_assert_eq!(again.state, state(2));
         }
-        prop_assert!(found.notes.iter().all(|note| !note.to_string().is_empty()));
+        prop_assert!(found.warnings.iter().all(|note| !note.to_string().is_empty()));
     }
 
     #[test]

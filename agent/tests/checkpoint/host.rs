@@ -3,21 +3,21 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
-use entropool_agent::checkpoint::{Checkpoint, HostDisk, Note, SaveError, State};
+use entropool_agent::checkpoint::{Checkpoint, CheckpointState, HostDisk, SaveError, Warning};
 use tempfile::{TempDir, tempdir};
 
 use crate::states::state;
 
-fn open(dir: &TempDir) -> (Checkpoint<HostDisk>, State, Vec<Note>) {
+fn open(dir: &TempDir) -> (Checkpoint<HostDisk>, CheckpointState, Vec<Warning>) {
     let (checkpoint, loaded) = Checkpoint::open(HostDisk::new(dir.path().join("a/state")));
-    (checkpoint, loaded.state, loaded.notes)
+    (checkpoint, loaded.state, loaded.warnings)
 }
 
 #[test]
 fn states_come_back_from_the_directory_that_was_made_for_them() {
     let dir = tempdir().unwrap();
     let (mut checkpoint, found, notes) = open(&dir);
-    assert_eq!((found, notes.len()), (State::default(), 0));
+    assert_eq!((found, notes.len()), (CheckpointState::default(), 0));
     for number in 1..5 {
         let saved = checkpoint.save(&state(number)).unwrap();
         assert_eq!(saved.generation, number);
@@ -57,8 +57,8 @@ fn no_link_is_followed_by_a_load_or_a_save() {
     fs::write(&victim, "precious").unwrap();
     symlink(&victim, state_dir.join("state.a")).unwrap();
     let (mut checkpoint, found, notes) = open(&dir);
-    assert_eq!(found, State::default());
-    assert!(matches!(notes[..], [Note::SetAside { .. }, Note::Empty]), "{notes:?}");
+    assert_eq!(found, CheckpointState::default());
+    assert!(matches!(notes[..], [Warning::SetAside { .. }, Warning::Empty]), "{notes:?}");
 
     symlink(&victim, state_dir.join("state.tmp")).unwrap();
     assert!(matches!(checkpoint.save(&state(1)), Err(SaveError::Create { .. })));
@@ -85,7 +85,7 @@ fn a_place_that_is_no_directory_is_said_and_can_be_repaired() {
     let dir = tempdir().unwrap();
     fs::write(dir.path().join("a"), "").unwrap();
     let (mut checkpoint, found, _) = open(&dir);
-    assert_eq!(found, State::default());
+    assert_eq!(found, CheckpointState::default());
     checkpoint.save(&state(1)).unwrap_err();
     fs::remove_file(dir.path().join("a")).unwrap();
     checkpoint.save(&state(1)).unwrap();

@@ -1,6 +1,6 @@
 //! Saves, failures, kills and power cuts in any order.
 
-use entropool_agent::checkpoint::{Checkpoint, State};
+use entropool_agent::checkpoint::{Checkpoint, CheckpointState};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use rustix::io::Errno;
@@ -45,7 +45,7 @@ proptest! {
         disk.world().piece = Some(150);
         let mut checkpoint = Checkpoint::open(disk.clone()).0;
         // What may be found: the last state that was surely saved, then all that were tried.
-        let mut possible = vec![State::default()];
+        let mut possible = vec![CheckpointState::default()];
         for (number, step) in (1..).zip(steps) {
             let calls = disk.world().calls;
             disk.world().trouble = step.trouble.map(|(call, trouble)| (calls + call, trouble));
@@ -61,7 +61,7 @@ proptest! {
                     disk.world().power_cut(kept, FATES[fate]);
                 }
                 let (again, loaded) = Checkpoint::open(disk.clone());
-                prop_assert!(loaded.notes.is_empty(), "{:?}", loaded.notes);
+                prop_assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
                 prop_assert!(possible.contains(&loaded.state));
                 (checkpoint, possible) = (again, vec![loaded.state]);
             }

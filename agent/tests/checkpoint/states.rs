@@ -1,9 +1,9 @@
 //! States to save.
 
-use entropool_agent::checkpoint::{Client, State, Vm, from_json};
+use entropool_agent::checkpoint::{CheckpointState, SavedClient, SavedVm, from_json};
 
 /// The state of a host with one pool, one class and that many VMs; no two numbers give equal parts.
-pub(crate) fn state(vms: u64) -> State {
+pub(crate) fn state(vms: u64) -> CheckpointState {
     let text = serde_json::json!({
         "accepted": {
             "pools": {"default": {"generation": vms, "spec": {"rate": "512Ki/s"}}},
@@ -22,11 +22,11 @@ pub(crate) fn state(vms: u64) -> State {
     state
 }
 
-fn member(vm: u64) -> Vm {
-    Vm {
+fn member(vm: u64) -> SavedVm {
+    SavedVm {
         namespace: format!("tenant-{:03}", vm % 100),
         pool: "default".to_owned(),
         class: Some("gold".to_owned()),
-        client: if vm.is_multiple_of(2) { Client::Qemu } else { Client::Egd },
+        client: if vm.is_multiple_of(2) { SavedClient::Qemu } else { SavedClient::Egd },
     }
 }

@@ -2,7 +2,7 @@
 
 use std::thread::yield_now;
 
-use entropool_agent::checkpoint::{Checkpoint, State, Unwritable, Writer};
+use entropool_agent::checkpoint::{Checkpoint, CheckpointState, CheckpointWriter, WriteFailure};
 use htb::Tick;
 use rustix::io::Errno;
 
@@ -10,12 +10,12 @@ use crate::model::Model;
 use crate::states::state;
 
 /// Time stands still: after the first write only the end writes again.
-fn start(disk: &Model) -> Writer {
+fn start(disk: &Model) -> CheckpointWriter {
     let (checkpoint, loaded) = Checkpoint::open(disk.clone());
-    Writer::start(checkpoint, loaded.state, || Tick(0)).unwrap()
+    CheckpointWriter::start(checkpoint, loaded.state, || Tick(0)).unwrap()
 }
 
-fn load(disk: &Model) -> State {
+fn load(disk: &Model) -> CheckpointState {
     Checkpoint::open(disk.clone()).1.state
 }
 
@@ -47,7 +47,7 @@ fn an_end_without_news_writes_nothing() {
     let disk = Model::default();
     let writer = start(&disk);
     let calls = disk.world().calls;
-    writer.note(State::default());
+    writer.note(CheckpointState::default());
     assert_eq!(writer.stop(), None);
     assert_eq!(disk.world().calls, calls);
 }
@@ -93,6 +93,6 @@ fn a_disk_that_refuses_to_the_end_is_told_with_what_would_help() {
     writer.note(state(1));
     let expected = "cannot write /state/state.tmp: No space left on device (os error 28); serving goes on, and a \
                     restart would not know of what is new: free space on that file system";
-    assert_eq!(writer.stop(), Some(Unwritable { reason: "DiskFull", sentence: expected.to_owned() }));
-    assert_eq!(load(&disk), State::default());
+    assert_eq!(writer.stop(), Some(WriteFailure { reason: "DiskFull", message: expected.to_owned() }));
+    assert_eq!(load(&disk), CheckpointState::default());
 }

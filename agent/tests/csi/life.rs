@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
+use dataplane::{AttachRequest, Client};
 use entropool_agent::csi::PodInfo;
 use proto::csi::identity_client::IdentityClient;
 use proto::csi::node_client::NodeClient;
@@ -14,7 +15,6 @@ use proto::csi::{
 };
 use proto::registration::registration_client::RegistrationClient;
 use proto::registration::{InfoRequest, RegistrationStatus};
-use server::{Attach, Client};
 use tonic::Code;
 
 use crate::kubelet::{Kubelet, Pod, channel, draw};
@@ -127,7 +127,7 @@ fn a_vm_that_somebody_attached_by_hand_is_not_a_pod_s() {
     let host = Host::new();
     let node = Node::start(&host);
     let pod = Pod::new(1);
-    let attach = Attach {
+    let attach = AttachRequest {
         id: pod.uid.clone(),
         namespace: "lab".to_owned(),
         pool: "default".to_owned(),

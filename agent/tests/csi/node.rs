@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use dataplane::{DataPlaneOptions, SocketOwner};
 use delivery::NodeConfig;
 use entropool_agent::Agent;
-use entropool_agent::csi::{Csi, CsiOptions, PodHost, PodInfo, Volumes};
-use server::{Options, Owner};
+use entropool_agent::csi::{CsiOptions, CsiServer, PodHost, PodInfo, Volumes};
 use tempfile::TempDir;
 
 use crate::config::config;
@@ -78,7 +78,7 @@ impl PodHost for Says {
 
 /// A running agent. It ends when it is dropped, in order.
 pub(crate) struct Node {
-    _csi: Csi,
+    _csi: CsiServer,
     pub(crate) volumes: Arc<Volumes>,
     pub(crate) agent: Arc<Agent>,
     pub(crate) says: Arc<Says>,
@@ -105,12 +105,12 @@ impl Node {
 
     /// One that has heard nothing yet.
     pub(crate) fn start_bare(host: &Host) -> Self {
-        let options = Options {
+        let options = DataPlaneOptions {
             socket_dir: host.path("run/vm"),
-            owner: Owner::default(),
-            allowed: source::Allowed::default(),
+            owner: SocketOwner::default(),
+            permissions: source::Permissions::default(),
             state_file: None,
-            held: false,
+            paused: false,
         };
         let agent = Arc::new(Agent::start(options).unwrap());
         let says = Arc::new(Says {
@@ -122,7 +122,7 @@ impl Node {
         let records = host.path("run/csi");
         let volumes = Volumes::open(Arc::clone(&agent), says.clone(), csi.pods(), records).unwrap();
         let volumes = Arc::new(volumes);
-        let csi = Csi::serve(&csi, Arc::clone(&volumes)).unwrap();
+        let csi = CsiServer::serve(&csi, Arc::clone(&volumes)).unwrap();
         Self { _csi: csi, volumes, agent, says }
     }
 

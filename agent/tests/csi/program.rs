@@ -7,8 +7,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use delivery::{Kind, NodeConfig, Version};
-use entropool_agent::checkpoint::{Checkpoint, HostDisk, LastGood, State};
+use delivery::{NodeConfig, Version, WatchedKind};
+use entropool_agent::checkpoint::{Checkpoint, CheckpointState, HostDisk, LastGood};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, getgid, kill_process, pidfd_open};
 
@@ -32,11 +32,11 @@ impl Host {
 
     /// The same with another configuration.
     pub(crate) fn configure_as(&self, config: &NodeConfig) {
-        let version: Version = [(Kind::POOLS, 1), (Kind::CLASSES, 1)].into_iter().collect();
-        let bytes = codec::keep(&version, &codec::encode(config));
+        let version: Version = [(WatchedKind::POOLS, 1), (WatchedKind::CLASSES, 1)].into_iter().collect();
+        let bytes = codec::encode_persisted(&version, &codec::encode(config));
         let last_good = Some(LastGood { encoding: codec::ENCODING, bytes });
         let (mut checkpoint, _) = Checkpoint::open(HostDisk::new(self.path("state")));
-        checkpoint.save(&State { last_good, ..State::default() }).unwrap();
+        checkpoint.save(&CheckpointState { last_good, ..CheckpointState::default() }).unwrap();
     }
 
     /// The file of a pod by which its age is told.

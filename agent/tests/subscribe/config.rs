@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use delivery::{
-    Admission, BytesPerDay, ClassConfig, Fairness, Kind, NamespaceBound, Namespaces, NodeConfig,
-    OnSourceFailure, Output, PoolConfig, Shape, SourceConfig, SourceKind, Version,
+    Admission, BytesPerDay, ClassConfig, Fairness, NamespaceBound, Namespaces, NodeConfig, OnSourceFailure,
+    Output, PoolConfig, Shape, SourceConfig, SourceKind, Version, WatchedKind,
 };
 
 const DAY: u64 = 86_400;
 
 pub(crate) fn version(number: u64) -> Version {
-    [(Kind::POOLS, number), (Kind::CLASSES, number)].into_iter().collect()
+    [(WatchedKind::POOLS, number), (WatchedKind::CLASSES, number)].into_iter().collect()
 }
 
 /// A pool `default` fed by the kernel, with these classes.

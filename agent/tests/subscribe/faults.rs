@@ -1,6 +1,6 @@
 //! Networks that fail in the ways in which networks fail.
 
-use delivery::publisher::Standing;
+use delivery::publisher::AckState;
 
 use crate::config::{config, version};
 use crate::network::{Front, Network};
@@ -56,7 +56,7 @@ fn an_older_view_is_not_taken_and_its_node_serves_on() {
         front.is(Network::Whole);
         node.says("only an older configuration is on offer");
         let older =
-            |heard: Heard| matches!(&heard, Heard::Stands(Standing::Refused(it)) if it.reason == "Older");
+            |heard: Heard| matches!(&heard, Heard::Stands(AckState::Refused(it)) if it.reason == "Older");
         replica.hear(|heard| older(heard).then_some(()));
         node.attach("web-2", "gold").unwrap();
         // As soon as it sees what there is, it serves again.

@@ -6,8 +6,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use codec::Bytes;
-use delivery::publisher::{Standing, Task, Verdict};
-use delivery::{Content, Move, NodeConfig, Publisher, Refusal, Report, Tick, Version};
+use delivery::publisher::{AckState, PublisherTask, ReviewOutcome};
+use delivery::{Move, Nack, NodeConfig, Publisher, Report, ResourceSet, Tick, Version};
 use proto::delivery as wire;
 use proto::delivery::delivery_server::{Delivery, DeliveryServer};
 use tokio::net::TcpListener;
@@ -23,9 +23,9 @@ pub(crate) const TOKEN: &str = "header.claims.signature";
 #[derive(Debug, PartialEq)]
 pub(crate) enum Heard {
     Opened,
-    Stands(Standing),
+    Stands(AckState),
     Reports(Report),
-    Moved(Result<(), Refusal>),
+    Moved(Result<(), Nack>),
     Shown(String),
     Closed,
 }
@@ -34,7 +34,7 @@ pub(crate) enum Heard {
 #[derive(Clone, Debug, Default)]
 struct Orders {
     version: Version,
-    content: Arc<Content<Bytes>>,
+    content: Arc<ResourceSet<Bytes>>,
     order: Option<Move>,
 }
 
@@ -68,7 +68,7 @@ impl Replica {
         self.publish_encoded(version, codec::encode(config));
     }
 
-    pub(crate) fn publish_encoded(&self, version: Version, content: Content<Bytes>) {
+    pub(crate) fn publish_encoded(&self, version: Version, content: ResourceSet<Bytes>) {
         self.orders.send_modify(|orders| {
             orders.version = version;
             orders.content = Arc::new(content);
@@ -91,7 +91,7 @@ impl Replica {
 
     /// Waits until the agent runs what it should.
     pub(crate) fn programmed(&self) {
-        self.hear(|heard| (heard == Heard::Stands(Standing::Programmed)).then_some(()));
+        self.hear(|heard| (heard == Heard::Stands(AckState::Programmed)).then_some(()));
     }
 
     /// Whether anything is heard within that time.
@@ -129,24 +129,26 @@ async fn converse(
     outbox: mpsc::Sender<Result<wire::FromController, Status>>,
 ) {
     let mut publisher = Publisher::new(now(), "node-1");
-    let mut standing = Standing::Unknown;
+    let mut standing = AckState::Unknown;
     orders.mark_changed();
     loop {
         while let Some(task) = publisher.poll(now()) {
             match task {
-                Task::Send(message) => drop(outbox.try_send(Ok(codec::controller::to_wire(message)))),
-                // What is published is all there is.
-                Task::List(_) => publisher.listed(),
-                Task::Review(token) => {
-                    let _ = heard.send(Heard::Shown(token.reveal().to_owned()));
-                    publisher.reviewed(now(), Verdict::Good);
+                PublisherTask::Send(message) => {
+                    drop(outbox.try_send(Ok(codec::controller::to_wire(message))))
                 }
-                Task::Note(report) => drop(heard.send(Heard::Reports(report))),
-                Task::Moved { result, .. } => drop(heard.send(Heard::Moved(result))),
-                Task::End(_) => return,
+                // What is published is all there is.
+                PublisherTask::List(_) => publisher.listed(),
+                PublisherTask::Review(token) => {
+                    let _ = heard.send(Heard::Shown(token.reveal().to_owned()));
+                    publisher.reviewed(now(), ReviewOutcome::Good);
+                }
+                PublisherTask::Note(report) => drop(heard.send(Heard::Reports(report))),
+                PublisherTask::Moved { result, .. } => drop(heard.send(Heard::Moved(result))),
+                PublisherTask::End(_) => return,
             }
         }
-        let stands = publisher.standing();
+        let stands = publisher.ack_state();
         if stands != standing {
             standing = stands;
             let _ = heard.send(Heard::Stands(standing.clone()));
@@ -154,7 +156,7 @@ async fn converse(
         let wait = publisher.wake_at().map_or(PATIENCE, |at| Duration::from_nanos(at.since(now()).0));
         tokio::select! {
             message = inbox.message() => match message {
-                Ok(Some(message)) => publisher.hear(now(), codec::agent::of_wire(message).unwrap()),
+                Ok(Some(message)) => publisher.handle(now(), codec::agent::from_wire(message).unwrap()),
                 Ok(None) | Err(_) => return drop(heard.send(Heard::Closed)),
             },
             changed = orders.changed() => {
@@ -186,5 +188,5 @@ pub(crate) fn in_background(work: impl Future<Output = ()> + Send + 'static) {
 }
 
 fn now() -> Tick {
-    Tick(server::now().0)
+    Tick(dataplane::now().0)
 }

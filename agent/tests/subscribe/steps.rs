@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use delivery::publisher::Standing;
-use delivery::{Content, Hash, Item, Move, Name, Refusal};
+use delivery::publisher::AckState;
+use delivery::{EncodedResource, Hash, Move, Nack, ResourceName, ResourceSet};
 
 use crate::config::{config, impossible, version};
 use crate::network::Front;
@@ -24,7 +24,7 @@ fn a_configuration_comes_over_tls_and_a_vm_draws() {
         _ => None,
     });
     let vm = &report.vms["web-1"];
-    assert_eq!((&*vm.pool, &*vm.class, &vm.place, vm.outlived), ("default", "shared", &None, false));
+    assert_eq!((&*vm.pool, &*vm.class, &vm.slot, vm.orphaned), ("default", "shared", &None, false));
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn an_edit_is_in_force_as_soon_as_it_is_acked_and_an_agent_says_that_it_is_ready
     // The two come in either order.
     let (mut ready, mut programmed) = (false, false);
     replica.hear(|heard| {
-        programmed |= heard == Heard::Stands(Standing::Programmed);
+        programmed |= heard == Heard::Stands(AckState::Programmed);
         ready |= match heard {
             Heard::Reports(report) => report.agent.is_some_and(|agent| agent.ready),
             _ => false,
@@ -57,11 +57,11 @@ fn what_cannot_be_served_is_nacked_with_a_sentence_and_the_last_good_goes_on() {
     node.attach("web-1", "").unwrap();
     replica.publish(version(2), &impossible());
     let refusal = replica.hear(|heard| match heard {
-        Heard::Stands(Standing::Refused(refusal)) => Some(refusal),
+        Heard::Stands(AckState::Refused(refusal)) => Some(refusal),
         _ => None,
     });
     let message = "pool default: source kernel: there is no instruction ROLL to read: write RDSEED";
-    assert_eq!(refusal, Refusal::new("UnknownInstruction", message));
+    assert_eq!(refusal, Nack::new("UnknownInstruction", message));
     assert_eq!(node.draw("web-1", 64).len(), 64);
     replica.publish(version(3), &config(&["shared"]));
     node.attach("web-2", "").unwrap();
@@ -150,9 +150,9 @@ fn what_a_newer_controller_adds_is_passed_over_and_kept() {
     let known = codec::encode(&config(&["shared"]));
     // Field 99 of a body, which nobody knows today.
     let body = codec::Bytes::from_static(&[0x9a, 0x06, 0x01, 0x00]);
-    let added = (Name::from("quota/shop"), Item { hash: Hash([7; 16]), body });
-    let items = known.items().map(|(name, item)| (Name::clone(name), item.clone()));
-    let content: Content<_> = items.chain([added]).collect();
+    let added = (ResourceName::from("quota/shop"), EncodedResource { hash: Hash([7; 16]), body });
+    let items = known.items().map(|(name, item)| (ResourceName::clone(name), item.clone()));
+    let content: ResourceSet<_> = items.chain([added]).collect();
     replica.publish_encoded(version(1), content);
     let node = host.start(&format!("http://{}", replica.address));
     replica.programmed();

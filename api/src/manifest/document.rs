@@ -8,17 +8,17 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::cel::Rules;
-use super::split::Part;
+use super::split::RawDocument;
 use super::suggest::nearest;
-use super::tree::{Node, Tree};
-use super::walk::{Finding, Walk};
-use super::{Located, Manifest, Object, Place, Problem, metadata, yaml};
+use super::tree::{YamlNode, YamlValue};
+use super::walk::{SchemaError, Walk};
+use super::{Located, Location, Manifest, Object, Problem, metadata, yaml};
 use crate::crd::{crds, schema};
 use crate::names::{API_VERSION, GROUP};
 use crate::{EntropyClass, EntropyPool};
 
 /// Judges documents by the schemas of both kinds.
-pub(super) struct Judge {
+pub(super) struct DocumentReader {
     pub(super) rules: Rules,
     pub(super) schemas: BTreeMap<String, JSONSchemaProps>,
 }
@@ -32,13 +32,13 @@ enum Claim<'a> {
     /// A list of objects, as `kubectl get -o yaml` writes.
     List,
     /// Neither can be told.
-    Unclear(Finding),
+    Unclear(SchemaError),
 }
 
-impl Judge {
+impl DocumentReader {
     /// Asks this thread's: to make one takes longer than most of what it is asked.
     pub(super) fn ask<T>(question: impl FnOnce(&Self) -> T) -> T {
-        thread_local!(static JUDGE: Judge = Judge::new());
+        thread_local!(static JUDGE: DocumentReader = DocumentReader::new());
         JUDGE.with(question)
     }
 
@@ -63,7 +63,7 @@ impl Judge {
     }
 
     /// Reads one document into the manifest.
-    pub(super) fn read(&self, file: &str, part: &Part<'_>, manifest: &mut Manifest) {
+    pub(super) fn read(&self, file: &str, part: &RawDocument<'_>, manifest: &mut Manifest) {
         match yaml::read(part) {
             Ok(node) => self.node(file, &node, manifest),
             Err(error) => manifest.problems.push(Problem {
@@ -73,13 +73,13 @@ impl Judge {
         }
     }
 
-    fn node(&self, file: &str, node: &Node, manifest: &mut Manifest) {
-        if matches!(node.value, Tree::Null) {
+    fn node(&self, file: &str, node: &YamlNode, manifest: &mut Manifest) {
+        if matches!(node.value, YamlValue::Null) {
             return;
         }
         match self.claim(node) {
             Claim::Ours(kind) => self.object(file, kind, node, manifest),
-            Claim::List => node.get("items").map_or(&[][..], Node::items).iter().for_each(|item| {
+            Claim::List => node.get("items").map_or(&[][..], YamlNode::items).iter().for_each(|item| {
                 self.node(file, item, manifest);
             }),
             Claim::Foreign(message) => {
@@ -93,16 +93,16 @@ impl Judge {
         }
     }
 
-    fn claim<'a>(&self, node: &'a Node) -> Claim<'a> {
+    fn claim<'a>(&self, node: &'a YamlNode) -> Claim<'a> {
         let unclear = |field: &str, message: String| {
             let line = node.get(field).unwrap_or(node).line;
-            Claim::Unclear(Finding { field: field.to_owned(), line, message })
+            Claim::Unclear(SchemaError { field: field.to_owned(), line, message })
         };
-        if !matches!(node.value, Tree::Map(_)) {
+        if !matches!(node.value, YamlValue::Map(_)) {
             let message = "this is no object: a document starts with apiVersion and kind".to_owned();
-            return Claim::Unclear(Finding { field: String::new(), line: node.line, message });
+            return Claim::Unclear(SchemaError { field: String::new(), line: node.line, message });
         }
-        let text = |field: &str| node.get(field).and_then(Node::text).unwrap_or_default();
+        let text = |field: &str| node.get(field).and_then(YamlNode::text).unwrap_or_default();
         let (version, kind) = (text("apiVersion"), text("kind"));
         let ours = self.schemas.contains_key(kind);
         match (version, kind) {
@@ -125,9 +125,9 @@ impl Judge {
         self.schemas.keys().map(String::as_str).collect::<Vec<_>>().join(" or ")
     }
 
-    fn object(&self, file: &str, kind: &str, node: &Node, manifest: &mut Manifest) {
+    fn object(&self, file: &str, kind: &str, node: &YamlNode, manifest: &mut Manifest) {
         let title = title(node);
-        let place = Place { file: file.to_owned(), line: node.line };
+        let place = Location { file: file.to_owned(), line: node.line };
         if let Some(title) = &title
             && title.contains(' ')
         {
@@ -139,7 +139,7 @@ impl Judge {
             match typed(kind, value) {
                 Ok(object) => return manifest.objects.push(Located { object, place }),
                 Err(message) => {
-                    walk.findings.push(Finding { field: String::new(), line: node.line, message });
+                    walk.findings.push(SchemaError { field: String::new(), line: node.line, message });
                 }
             }
         }
@@ -167,9 +167,9 @@ fn decoded<T: DeserializeOwned>(value: Value) -> Result<T, String> {
 }
 
 /// Kind and name, as far as they are there.
-fn title(node: &Node) -> Option<String> {
+fn title(node: &YamlNode) -> Option<String> {
     let kind = node.get("kind")?.text()?;
-    let name = node.get("metadata").and_then(|metadata| metadata.get("name")).and_then(Node::text);
+    let name = node.get("metadata").and_then(|metadata| metadata.get("name")).and_then(YamlNode::text);
     let name = name.filter(|name| !name.is_empty());
     Some(name.map_or_else(|| kind.to_owned(), |name| format!("{kind} {name}")))
 }
@@ -178,8 +178,8 @@ fn group(version: &str) -> &str {
     version.split_once('/').map_or("", |(group, _)| group)
 }
 
-fn problem(file: &str, object: Option<String>, finding: Finding) -> Problem {
-    let Finding { field, line, message } = finding;
+fn problem(file: &str, object: Option<String>, finding: SchemaError) -> Problem {
+    let SchemaError { field, line, message } = finding;
     let field = (!field.is_empty()).then_some(field);
     Problem { file: file.to_owned(), line: Some(line), object, field, message }
 }

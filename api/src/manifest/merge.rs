@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Located, Manifest, Object, Place, Problem};
+use super::{Located, Location, Manifest, Object, Problem};
 
 /// Joins manifests in the order given. An object that stands in two places is a problem whether the two agree
 /// or not: an edit of one would be taken back by the other.
@@ -22,7 +22,7 @@ pub fn merge(manifests: impl IntoIterator<Item = Manifest>) -> Manifest {
 }
 
 fn repeated(manifest: &Manifest) -> Vec<Problem> {
-    let mut first: BTreeMap<&str, &Place> = BTreeMap::new();
+    let mut first: BTreeMap<&str, &Location> = BTreeMap::new();
     let mut problems = Vec::new();
     for (title, place) in &manifest.named {
         let Some(other) = first.get(title.as_str()) else {
@@ -39,11 +39,11 @@ fn repeated(manifest: &Manifest) -> Vec<Problem> {
     problems
 }
 
-fn object_at<'a>(manifest: &'a Manifest, place: &Place) -> Option<&'a Located> {
+fn object_at<'a>(manifest: &'a Manifest, place: &Location) -> Option<&'a Located> {
     manifest.objects.iter().find(|located| located.place == *place)
 }
 
-fn described(other: &Place, differences: &[String]) -> String {
+fn described(other: &Location, differences: &[String]) -> String {
     if differences.is_empty() {
         return format!("it is also at {other}, with the same content: keep one");
     }

@@ -7,6 +7,7 @@
 mod cel;
 mod document;
 mod merge;
+mod messages;
 mod metadata;
 mod problem;
 mod split;
@@ -14,11 +15,10 @@ mod suggest;
 mod transition;
 mod tree;
 mod walk;
-mod words;
 mod yaml;
 
 pub use merge::merge;
-pub use problem::{Place, Problem};
+pub use problem::{Location, Problem};
 
 use crate::{EntropyClass, EntropyPool};
 
@@ -38,7 +38,7 @@ pub struct Located {
     /// annotations are kept; a status in a manifest is not.
     pub object: Object,
     /// Where it was read.
-    pub place: Place,
+    pub place: Location,
 }
 
 /// What one or more manifests hold.
@@ -51,7 +51,7 @@ pub struct Manifest {
     /// Documents of other kinds, which are left to others: worth a line, no reason to stop.
     pub ignored: Vec<Problem>,
     /// Every object that was named, sound or not, so that duplicates are seen.
-    named: Vec<(String, Place)>,
+    named: Vec<(String, Location)>,
 }
 
 impl Object {
@@ -87,7 +87,7 @@ pub fn parse(file: &str, text: &str) -> Manifest {
         return manifest;
     }
     for part in split::documents(text) {
-        document::Judge::ask(|judge| judge.read(file, &part, &mut manifest));
+        document::DocumentReader::ask(|judge| judge.read(file, &part, &mut manifest));
     }
     manifest.problems.sort_by_key(|problem| problem.line);
     manifest
@@ -96,5 +96,5 @@ pub fn parse(file: &str, text: &str) -> Manifest {
 /// What may not become of an object that is already in force: rules that compare it with what it was, as "a
 /// class stays in its pool".
 pub fn transition(old: &Object, new: &Located) -> Vec<Problem> {
-    document::Judge::ask(|judge| judge.transition(old, new))
+    document::DocumentReader::ask(|judge| judge.transition(old, new))
 }

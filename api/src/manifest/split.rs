@@ -4,7 +4,7 @@
 pub(super) const MOST: usize = 8 << 20;
 
 /// One document's text.
-pub(super) struct Part<'a> {
+pub(super) struct RawDocument<'a> {
     /// The text, with the `---` that opens it.
     pub(super) text: &'a str,
     /// The lines before it in the file.
@@ -13,19 +13,19 @@ pub(super) struct Part<'a> {
 
 /// The documents of a text. YAML forbids `---` at the start of a line anywhere but between documents, so no
 /// parser is needed to find them.
-pub(super) fn documents(text: &str) -> Vec<Part<'_>> {
+pub(super) fn documents(text: &str) -> Vec<RawDocument<'_>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut parts = Vec::new();
     let (mut start, mut lines_before) = (0, 0);
     let mut offset = 0;
     for (number, line) in (0u32..).zip(text.split_inclusive('\n')) {
         if offset > start && opens(line) {
-            parts.push(Part { text: &text[start..offset], lines_before });
+            parts.push(RawDocument { text: &text[start..offset], lines_before });
             (start, lines_before) = (offset, number);
         }
         offset += line.len();
     }
-    parts.push(Part { text: &text[start..], lines_before });
+    parts.push(RawDocument { text: &text[start..], lines_before });
     parts.retain(|part| part.text.lines().any(says_something));
     parts
 }

@@ -4,10 +4,10 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSche
 use serde_json::{Value, json};
 
 use super::cel::compares;
-use super::document::Judge;
+use super::document::DocumentReader;
 use super::{Located, Object, Problem};
 
-impl Judge {
+impl DocumentReader {
     /// The rules that compare an object with what it was.
     pub(super) fn transition(&self, old: &Object, new: &Located) -> Vec<Problem> {
         let (Some(schema), true) = (self.schemas.get(new.object.kind()), old.title() == new.object.title())

@@ -4,16 +4,16 @@ use serde_json::Value;
 
 /// A value and its line in the file.
 #[derive(Debug)]
-pub(super) struct Node {
+pub(super) struct YamlNode {
     /// From 1.
     pub(super) line: u32,
     /// The value.
-    pub(super) value: Tree,
+    pub(super) value: YamlValue,
 }
 
 /// A value.
 #[derive(Debug)]
-pub(super) enum Tree {
+pub(super) enum YamlValue {
     /// `null`, `~` or nothing.
     Null,
     /// `true` or `false`.
@@ -25,31 +25,31 @@ pub(super) enum Tree {
     /// A text.
     Text(String),
     /// A list.
-    List(Vec<Node>),
+    List(Vec<YamlNode>),
     /// A block of fields, in the order they were written.
-    Map(Vec<Entry>),
+    Map(Vec<YamlEntry>),
 }
 
 /// A field and its value.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct YamlEntry {
     /// The field's name.
     pub(super) key: String,
     /// Its line.
     pub(super) line: u32,
     /// Its value.
-    pub(super) node: Node,
+    pub(super) node: YamlNode,
 }
 
-impl Node {
+impl YamlNode {
     /// The fields, if this is a block of them.
-    pub(super) fn entries(&self) -> &[Entry] {
-        if let Tree::Map(entries) = &self.value { entries } else { &[] }
+    pub(super) fn entries(&self) -> &[YamlEntry] {
+        if let YamlValue::Map(entries) = &self.value { entries } else { &[] }
     }
 
     /// The items, if this is a list of them.
     pub(super) fn items(&self) -> &[Self] {
-        if let Tree::List(items) = &self.value { items } else { &[] }
+        if let YamlValue::List(items) = &self.value { items } else { &[] }
     }
 
     /// The value of a field.
@@ -59,7 +59,7 @@ impl Node {
 
     /// Whether a field is written, if only as `null`.
     pub(super) fn mentions(&self, key: &str) -> bool {
-        self.get(key).is_some_and(|node| !matches!(node.value, Tree::Null))
+        self.get(key).is_some_and(|node| !matches!(node.value, YamlValue::Null))
     }
 
     /// The node at a path as `.perVM.rate`, or the last one on the way that is there.
@@ -76,19 +76,19 @@ impl Node {
 
     /// The text, if it is one.
     pub(super) fn text(&self) -> Option<&str> {
-        if let Tree::Text(text) = &self.value { Some(text) } else { None }
+        if let YamlValue::Text(text) = &self.value { Some(text) } else { None }
     }
 
     /// The value as JSON, as it stands.
     pub(super) fn json(&self) -> Value {
         match &self.value {
-            Tree::Null => Value::Null,
-            Tree::Bool(value) => (*value).into(),
-            Tree::Int(value) => (*value).into(),
-            Tree::Float(value) => (*value).into(),
-            Tree::Text(text) => text.as_str().into(),
-            Tree::List(nodes) => nodes.iter().map(Self::json).collect(),
-            Tree::Map(entries) => {
+            YamlValue::Null => Value::Null,
+            YamlValue::Bool(value) => (*value).into(),
+            YamlValue::Int(value) => (*value).into(),
+            YamlValue::Float(value) => (*value).into(),
+            YamlValue::Text(text) => text.as_str().into(),
+            YamlValue::List(nodes) => nodes.iter().map(Self::json).collect(),
+            YamlValue::Map(entries) => {
                 Value::Object(entries.iter().map(|entry| (entry.key.clone(), entry.node.json())).collect())
             }
         }
@@ -98,8 +98,8 @@ impl Node {
     pub(super) fn shift(&mut self, lines: u32) {
         self.line += lines;
         match &mut self.value {
-            Tree::List(nodes) => nodes.iter_mut().for_each(|node| node.shift(lines)),
-            Tree::Map(entries) => entries.iter_mut().for_each(|entry| {
+            YamlValue::List(nodes) => nodes.iter_mut().for_each(|node| node.shift(lines)),
+            YamlValue::Map(entries) => entries.iter_mut().for_each(|entry| {
                 entry.line += lines;
                 entry.node.shift(lines);
             }),

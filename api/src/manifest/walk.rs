@@ -6,12 +6,12 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use serde_json::{Map, Value};
 
 use super::cel::Rules;
-use super::tree::{Entry, Node, Tree};
-use super::words;
+use super::messages;
+use super::tree::{YamlEntry, YamlNode, YamlValue};
 use crate::quantity;
 
 /// One deviation.
-pub(super) struct Finding {
+pub(super) struct SchemaError {
     /// The field's path; empty for the document.
     pub(super) field: String,
     /// Its line.
@@ -24,7 +24,7 @@ pub(super) struct Finding {
 pub(super) struct Walk<'a> {
     rules: &'a Rules,
     /// What was found so far.
-    pub(super) findings: Vec<Finding>,
+    pub(super) findings: Vec<SchemaError>,
 }
 
 impl<'a> Walk<'a> {
@@ -35,7 +35,7 @@ impl<'a> Walk<'a> {
 
     /// Compares a node with its schema. The value returned has all defaults; it is only whole if nothing was
     /// found.
-    pub(super) fn value(&mut self, schema: &JSONSchemaProps, node: &Node, field: &str) -> Value {
+    pub(super) fn value(&mut self, schema: &JSONSchemaProps, node: &YamlNode, field: &str) -> Value {
         let before = self.findings.len();
         let value = self.shape(schema, node, field);
         // A rule speaks of a value whose shape is right: of any other it would say the same thing twice.
@@ -45,21 +45,27 @@ impl<'a> Walk<'a> {
         value
     }
 
-    fn shape(&mut self, schema: &JSONSchemaProps, node: &Node, field: &str) -> Value {
+    fn shape(&mut self, schema: &JSONSchemaProps, node: &YamlNode, field: &str) -> Value {
         match (schema.type_.as_deref(), &node.value) {
-            (Some("object"), Tree::Map(entries)) => self.object(schema, node, entries, field),
-            (Some("array"), Tree::List(nodes)) => self.list(schema, node, nodes, field),
-            (Some("string"), Tree::Text(text)) => self.text(schema, node, text, field),
-            (Some("integer"), Tree::Int(number)) => self.integer(schema, node, *number, field),
-            (Some("boolean"), Tree::Bool(_)) | (None, _) => node.json(),
+            (Some("object"), YamlValue::Map(entries)) => self.object(schema, node, entries, field),
+            (Some("array"), YamlValue::List(nodes)) => self.list(schema, node, nodes, field),
+            (Some("string"), YamlValue::Text(text)) => self.text(schema, node, text, field),
+            (Some("integer"), YamlValue::Int(number)) => self.integer(schema, node, *number, field),
+            (Some("boolean"), YamlValue::Bool(_)) | (None, _) => node.json(),
             _ => {
-                self.found(node.line, field, words::wrong_type(schema, &node.value));
+                self.found(node.line, field, messages::wrong_type(schema, &node.value));
                 node.json()
             }
         }
     }
 
-    fn object(&mut self, schema: &JSONSchemaProps, node: &Node, entries: &[Entry], field: &str) -> Value {
+    fn object(
+        &mut self,
+        schema: &JSONSchemaProps,
+        node: &YamlNode,
+        entries: &[YamlEntry],
+        field: &str,
+    ) -> Value {
         if schema.x_kubernetes_preserve_unknown_fields == Some(true) {
             return node.json();
         }
@@ -77,25 +83,25 @@ impl<'a> Walk<'a> {
             .and_then(|most| usize::try_from(most).ok())
             .is_some_and(|most| values.len() > most)
         {
-            self.found(node.line, field, words::too_many(schema.max_properties, values.len()));
+            self.found(node.line, field, messages::too_many(schema.max_properties, values.len()));
         }
         self.complete(schema, node, field, &mut values);
         Value::Object(values)
     }
 
     /// The value of one field; nothing for those that are unknown, and for `null`, which means left out.
-    fn entry(&mut self, schema: &JSONSchemaProps, entry: &Entry, field: &str) -> Option<Value> {
+    fn entry(&mut self, schema: &JSONSchemaProps, entry: &YamlEntry, field: &str) -> Option<Value> {
         let path = child(field, &entry.key);
         let known = schema.properties.as_ref().and_then(|properties| properties.get(&entry.key));
         let schema = match (known, &schema.additional_properties) {
             (Some(known), _) => known,
             (None, Some(JSONSchemaPropsOrBool::Schema(any))) => any,
             (None, _) => {
-                self.found(entry.line, &path, words::unknown_field(&entry.key, schema));
+                self.found(entry.line, &path, messages::unknown_field(&entry.key, schema));
                 return None;
             }
         };
-        if matches!(entry.node.value, Tree::Null) {
+        if matches!(entry.node.value, YamlValue::Null) {
             return None;
         }
         Some(self.value(schema, &entry.node, &path))
@@ -105,7 +111,7 @@ impl<'a> Walk<'a> {
     fn complete(
         &mut self,
         schema: &JSONSchemaProps,
-        node: &Node,
+        node: &YamlNode,
         field: &str,
         values: &mut Map<String, Value>,
     ) {
@@ -118,16 +124,16 @@ impl<'a> Walk<'a> {
             } else if schema.required.iter().flatten().any(|required| required == name)
                 && !node.mentions(name)
             {
-                self.found(node.line, &child(field, name), words::missing(property));
+                self.found(node.line, &child(field, name), messages::missing(property));
             }
         }
     }
 
-    fn list(&mut self, schema: &JSONSchemaProps, node: &Node, nodes: &[Node], field: &str) -> Value {
+    fn list(&mut self, schema: &JSONSchemaProps, node: &YamlNode, nodes: &[YamlNode], field: &str) -> Value {
         let Some(JSONSchemaPropsOrArray::Schema(items)) = &schema.items else {
             return node.json();
         };
-        if let Some(message) = words::length("item", nodes.len(), schema.min_items, schema.max_items) {
+        if let Some(message) = messages::length("item", nodes.len(), schema.min_items, schema.max_items) {
             self.found(node.line, field, message);
         }
         let values: Vec<Value> = (nodes.iter().enumerate())
@@ -138,7 +144,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Items of a set that are there twice, and items of a list map with the same key.
-    fn repeated(&mut self, schema: &JSONSchemaProps, nodes: &[Node], values: &[Value], field: &str) {
+    fn repeated(&mut self, schema: &JSONSchemaProps, nodes: &[YamlNode], values: &[Value], field: &str) {
         let keys = schema.x_kubernetes_list_map_keys.clone().unwrap_or_default();
         let set = schema.x_kubernetes_list_type.as_deref() == Some("set");
         if keys.is_empty() && !set {
@@ -158,7 +164,7 @@ impl<'a> Walk<'a> {
             else {
                 continue;
             };
-            let name: Vec<String> = own.iter().map(words::shown).collect();
+            let name: Vec<String> = own.iter().map(messages::shown).collect();
             let message = format!("{} is already {field}[{first}]: write it once", name.join(", "));
             let path = keys
                 .first()
@@ -167,11 +173,11 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn text(&mut self, schema: &JSONSchemaProps, node: &Node, text: &str, field: &str) -> Value {
+    fn text(&mut self, schema: &JSONSchemaProps, node: &YamlNode, text: &str, field: &str) -> Value {
         let judged = schema.pattern.as_deref().and_then(|pattern| quantity::judge(pattern, text));
         let message = match judged {
             Some(judged) => judged.err().map(|refusal| refusal.to_string()),
-            None => words::bad_text(schema, text, |pattern, text| self.rules.matches(pattern, text)),
+            None => messages::bad_text(schema, text, |pattern, text| self.rules.matches(pattern, text)),
         };
         if let Some(message) = message {
             self.found(node.line, field, message);
@@ -179,14 +185,14 @@ impl<'a> Walk<'a> {
         text.into()
     }
 
-    fn integer(&mut self, schema: &JSONSchemaProps, node: &Node, number: i64, field: &str) -> Value {
-        if let Some(message) = words::out_of_range(schema, number) {
+    fn integer(&mut self, schema: &JSONSchemaProps, node: &YamlNode, number: i64, field: &str) -> Value {
+        if let Some(message) = messages::out_of_range(schema, number) {
             self.found(node.line, field, message);
         }
         number.into()
     }
 
-    fn rules(&mut self, schema: &JSONSchemaProps, node: &Node, field: &str, value: &Value) {
+    fn rules(&mut self, schema: &JSONSchemaProps, node: &YamlNode, field: &str, value: &Value) {
         for rule in schema.x_kubernetes_validations.iter().flatten() {
             if self.rules.holds(rule, value, None) {
                 continue;
@@ -200,7 +206,7 @@ impl<'a> Walk<'a> {
     }
 
     fn found(&mut self, line: u32, field: &str, message: String) {
-        self.findings.push(Finding { field: field.to_owned(), line, message });
+        self.findings.push(SchemaError { field: field.to_owned(), line, message });
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use codec::Bytes;
-use delivery::subscriber::{Phase, Task};
-use delivery::{Content, FromAgent, Reporter, Subscriber, Subscription, Tick};
+use delivery::subscriber::{Phase, SubscriberTask};
+use delivery::{FromAgent, ReportDebouncer, ResourceSet, Subscriber, Subscription, Tick};
 use hyper_util::rt::TokioIo;
 use prost::Message;
 use proto::delivery as wire;
@@ -35,7 +35,7 @@ pub(crate) struct Agent {
     shared: Arc<Shared>,
     subscriber: Subscriber<Bytes>,
     stream: Option<Stream>,
-    reporter: Reporter,
+    reporter: ReportDebouncer,
     vms: watch::Receiver<usize>,
     /// What was said on the stream that is open.
     told: Option<usize>,
@@ -60,9 +60,9 @@ impl Agent {
         };
         // Any numbers that differ.
         let seed = (number as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let held = Arc::new(Content::default());
+        let held = Arc::new(ResourceSet::default());
         let subscriber = Subscriber::new(shared.now(), about, held, delivery::Version::default(), seed);
-        let (vms, reporter) = (shared.vms.subscribe(), Reporter::default());
+        let (vms, reporter) = (shared.vms.subscribe(), ReportDebouncer::default());
         Self {
             number,
             shared,
@@ -88,27 +88,27 @@ impl Agent {
         }
     }
 
-    async fn act(&mut self, task: Task<Bytes>) {
+    async fn act(&mut self, task: SubscriberTask<Bytes>) {
         match task {
-            Task::Connect => self.connect().await,
-            Task::Send(message) => {
+            SubscriberTask::Connect => self.connect().await,
+            SubscriberTask::Send(message) => {
                 let acked = matches!(message, FromAgent::Ack { .. });
                 self.send(message);
                 if acked {
                     let (at, agent, bytes) = (Instant::now(), self.number, self.update_bytes);
                     let mut seen = self.subscriber.version().seen();
-                    let classes = seen.find(|(kind, _)| *kind == delivery::Kind::CLASSES);
+                    let classes = seen.find(|(kind, _)| *kind == delivery::WatchedKind::CLASSES);
                     let classes = classes.map_or(0, |(_, version)| version);
                     // Whoever counts may have seen enough.
                     let _ = self.shared.acks.send(Ack { agent, at, classes, bytes });
                 }
             }
-            Task::Apply(_) => self.subscriber.applied(Ok(())),
-            Task::Authenticate => {
+            SubscriberTask::Apply(_) => self.subscriber.applied(Ok(())),
+            SubscriberTask::Authenticate => {
                 self.send(FromAgent::Token(delivery::Token::new(self.number.to_string())));
             }
-            Task::Disconnect => self.stream = None,
-            Task::Keep | Task::Move(_) | Task::WentBack { .. } => {}
+            SubscriberTask::Disconnect => self.stream = None,
+            SubscriberTask::Keep | SubscriberTask::Move(_) | SubscriberTask::ConfigRolledBack { .. } => {}
         }
     }
 
@@ -141,7 +141,7 @@ impl Agent {
 
     /// One more or one less is in step.
     fn tell(&mut self) {
-        let in_step = self.subscriber.phase() == Phase::InStep;
+        let in_step = self.subscriber.phase() == Phase::Synced;
         if in_step != std::mem::replace(&mut self.in_step, in_step) {
             self.shared.in_step.send_modify(|count| if in_step { *count += 1 } else { *count -= 1 });
         }
@@ -191,8 +191,8 @@ impl Agent {
         self.shared.updates.fetch_add(1, Ordering::Relaxed);
         self.shared.update_bytes.fetch_add(length, Ordering::Relaxed);
         self.update_bytes += length;
-        if let Ok(message) = codec::controller::of_wire(message) {
-            self.subscriber.hear(self.shared.now(), message);
+        if let Ok(message) = codec::controller::from_wire(message) {
+            self.subscriber.handle(self.shared.now(), message);
         }
     }
 }

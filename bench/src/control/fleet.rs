@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use anyhow::Result;
-use delivery::{AgentState, NodeState, Tick, Vm};
+use delivery::{AgentState, NodeState, Tick, VmReport};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::version::TLS13;
@@ -92,7 +92,8 @@ impl Shared {
 /// What an agent with so many VMs has to say.
 pub(crate) fn node_state(agent: usize, vms: usize) -> NodeState {
     let vm = |number: usize| {
-        let vm = Vm { pool: "default".to_owned(), class: class_name(number % 10), ..Vm::default() };
+        let vm =
+            VmReport { pool: "default".to_owned(), class: class_name(number % 10), ..VmReport::default() };
         (format!("{agent:08}-0000-0000-0000-{number:012}"), vm)
     };
     NodeState {

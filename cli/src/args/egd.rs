@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 /// Speak EGD to a socket
 ///
-/// What is read is charged to the VM. A QEMU's socket sends 64 bytes unasked to whoever connects; a plain read takes
+/// What is read is charged to the VM. A QEMU's socket sends 64 bytes unsolicited to whoever connects; a plain read takes
 /// them for its own, the other verbs throw them away first.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct EgdArgs {

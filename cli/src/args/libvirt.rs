@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::member::Place;
+use super::member::PoolClass;
 
 /// Connect libvirt's domains to pools
 ///
@@ -32,7 +32,7 @@ pub(crate) struct SetArgs {
     pub(crate) domain: String,
     /// The pool and the class; without a class, the pool's default class
     #[arg(value_name = "POOL[/CLASS]")]
-    pub(crate) place: Place,
+    pub(crate) place: PoolClass,
     #[command(flatten)]
     pub(crate) host: LibvirtHost,
 }

@@ -8,7 +8,7 @@ use clap::Args;
 
 /// Give a VM its socket
 ///
-/// It is made for a QEMU, which is sent some bytes unasked when it connects: it may have waited for them
+/// It is made for a QEMU, which is sent some bytes unsolicited when it connects: it may have waited for them
 /// since before. With client=egd the socket is for any other client, and silent until it is asked.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct AttachArgs {
@@ -55,7 +55,7 @@ pub(crate) struct ExplainArgs {
 /// Who speaks on a VM's socket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Client {
-    /// A QEMU; after a reconnect it may be served unasked.
+    /// A QEMU; after a reconnect it may be served unsolicited.
     #[default]
     Qemu,
     /// Any other EGD client.
@@ -92,14 +92,14 @@ impl FromStr for Member {
 
 /// A pool and a class as they are written on the command line: `POOL[/CLASS]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct PoolClass {
     /// The pool.
     pub(crate) pool: String,
     /// `None` is the pool's default class.
     pub(crate) class: Option<String>,
 }
 
-impl FromStr for Place {
+impl FromStr for PoolClass {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -108,7 +108,7 @@ impl FromStr for Place {
     }
 }
 
-impl Display for Place {
+impl Display for PoolClass {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match &self.class {
             Some(class) => write!(f, "{}/{class}", self.pool),

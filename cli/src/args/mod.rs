@@ -25,7 +25,7 @@ pub(crate) use egd::{EgdArgs, EgdVerb};
 pub(crate) use host::{CompletionArgs, CrdsArgs};
 pub(crate) use libvirt::{HookArgs, LibvirtArgs, LibvirtVerb, SetArgs, TranslateArgs, UnsetArgs};
 pub(crate) use list::{ClassesArgs, TopArgs, VmsArgs, WaitingArgs};
-pub(crate) use member::{AttachArgs, Client, DetachArgs, ExplainArgs, Member, MoveArgs, Place};
+pub(crate) use member::{AttachArgs, Client, DetachArgs, ExplainArgs, Member, MoveArgs, PoolClass};
 pub(crate) use plan::PlanArgs;
 pub(crate) use port::Port;
 pub(crate) use qemu::{QemuArgs, QemuVersion};

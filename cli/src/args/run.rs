@@ -7,7 +7,7 @@ use std::path::{PathBuf, absolute};
 use agent::Directories;
 use agent::metrics::port;
 use clap::Args;
-use source::Allowed;
+use source::Permissions;
 
 use super::member::namespace;
 use super::{Member, Port};
@@ -88,8 +88,8 @@ pub(crate) struct RunArgs {
 
 impl RunArgs {
     /// What pools may open.
-    pub(crate) fn allowed(&self) -> Allowed {
-        Allowed {
+    pub(crate) fn allowed(&self) -> Permissions {
+        Permissions {
             devices: self.devices.clone(),
             upstreams: self.upstreams.clone(),
             test_sources: self.allow_test_sources,

@@ -1,83 +1,83 @@
 //! What the daemon says of itself.
 
-use super::facts::{Facts, Running};
-use super::finding::{Finding, Verdict, all};
+use super::inputs::{CheckInputs, RunningDaemon};
+use super::result::{CheckResult, Level, all};
 use crate::view::{Class, Pool, Source, SourceState, Span, Vm};
 
 /// A VM that waits for longer is told of.
 const LONG: Span = Span(10_000_000_000);
 
 /// Everything that only a running daemon knows.
-pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
+pub(super) fn judge(facts: &CheckInputs) -> Vec<CheckResult> {
     let api = &facts.api;
     let running = match &facts.running {
         Ok(running) => running,
         Err(reason) => {
             let sentence = format!("{reason}: start `entropool run`, or name its socket with --api");
-            return vec![Finding { check: "daemon", verdict: Verdict::Wrong, sentence }];
+            return vec![CheckResult { check: "daemon", verdict: Level::Wrong, sentence }];
         }
     };
-    let mut findings = all("daemon", &format!("it answers at {api}"), Verdict::Wrong, Vec::new());
+    let mut findings = all("daemon", &format!("it answers at {api}"), Level::Wrong, Vec::new());
     findings.extend(judge_running(running));
     let gone = |socket| format!("{socket} was removed: detach its VM and attach it again");
     findings.extend(all(
         "sockets",
         "every VM has its socket",
-        Verdict::Wrong,
+        Level::Wrong,
         facts.missing.iter().map(gone).collect(),
     ));
     findings
 }
 
 /// What a daemon's answers say.
-pub(crate) fn judge_running(running: &Running) -> Vec<Finding> {
+pub(crate) fn judge_running(running: &RunningDaemon) -> Vec<CheckResult> {
     [pools(running), sources(running), classes(running), waiting(running)].concat()
 }
 
-fn pools(running: &Running) -> Vec<Finding> {
+fn pools(running: &RunningDaemon) -> Vec<CheckResult> {
     let said = |of: fn(&Pool) -> Option<String>| running.pools.iter().filter_map(of).collect();
     [
-        all("pools-serve", "every pool serves", Verdict::Wrong, said(silent)),
-        all("output", "every byte is what was promised", Verdict::Wrong, said(degraded)),
-        all("promises", "no pool has promised nearly all it may", Verdict::Warning, said(nearly_promised)),
-        all("pools-open", "no pool was deleted while VMs draw from it", Verdict::Warning, said(closed_pool)),
+        all("pools-serve", "every pool serves", Level::Wrong, said(silent)),
+        all("output", "every byte is what was promised", Level::Wrong, said(degraded)),
+        all("promises", "no pool has promised nearly all it may", Level::Warning, said(nearly_promised)),
+        all("pools-open", "no pool was deleted while VMs draw from it", Level::Warning, said(closed_pool)),
     ]
     .concat()
 }
 
-fn sources(running: &Running) -> Vec<Finding> {
+fn sources(running: &RunningDaemon) -> Vec<CheckResult> {
     let bad = |state: fn(SourceState) -> bool| {
         running.sources.iter().filter(|source| state(source.state)).map(unhealthy).collect()
     };
     let out = |state| matches!(state, SourceState::Failed | SourceState::Unavailable);
     [
-        all("sources", "no source is out", Verdict::Wrong, bad(out)),
-        all("health-tests", "no source is suspect", Verdict::Warning, bad(|it| it == SourceState::Suspect)),
+        all("sources", "no source is out", Level::Wrong, bad(out)),
+        all("health-tests", "no source is suspect", Level::Warning, bad(|it| it == SourceState::Suspect)),
     ]
     .concat()
 }
 
-fn classes(running: &Running) -> Vec<Finding> {
+fn classes(running: &RunningDaemon) -> Vec<CheckResult> {
     let said = |of: fn(&Class) -> Option<String>| running.classes.iter().filter_map(of).collect();
     [
-        all("places", "every class takes one more VM", Verdict::Warning, said(full)),
-        all("classes-open", "no class was deleted while VMs are in it", Verdict::Warning, said(closed_class)),
+        all("places", "every class takes one more VM", Level::Warning, said(full)),
+        all("classes-open", "no class was deleted while VMs are in it", Level::Warning, said(closed_class)),
     ]
     .concat()
 }
 
-fn waiting(running: &Running) -> Vec<Finding> {
+fn waiting(running: &RunningDaemon) -> Vec<CheckResult> {
     let waits = running.vms.iter().filter_map(waits_long).collect();
-    all("waiting", "no VM has waited for over 10 s", Verdict::Warning, waits)
+    all("waiting", "no VM has waited for over 10 s", Level::Warning, waits)
 }
 
 fn silent(pool: &Pool) -> Option<String> {
-    let why = pool.output.sentence.as_deref().unwrap_or("it has just started: look again");
+    let why = pool.output.message.as_deref().unwrap_or("it has just started: look again");
     pool.output.served.is_none().then(|| format!("pool {} serves nothing: {why}", pool.name))
 }
 
 fn degraded(pool: &Pool) -> Option<String> {
-    let why = pool.output.sentence.as_deref().unwrap_or("too few sources are healthy");
+    let why = pool.output.message.as_deref().unwrap_or("too few sources are healthy");
     pool.output.degraded.then(|| format!("pool {} serves less than it promises: {why}", pool.name))
 }
 
@@ -98,7 +98,7 @@ fn closed_pool(pool: &Pool) -> Option<String> {
 
 fn unhealthy(source: &Source) -> String {
     let Source { pool, name, .. } = source;
-    let why = source.sentence.as_deref().or(source.reason.as_deref()).unwrap_or("nothing is known yet");
+    let why = source.message.as_deref().or(source.reason.as_deref()).unwrap_or("nothing is known yet");
     format!("source {name} of pool {pool}: {why}; once it is mended, `entropool sources retest {name}`")
 }
 

@@ -1,10 +1,10 @@
 //! `check`: everything that can be wrong, looked at once.
 
 mod daemon;
-mod facts;
-mod finding;
+mod inputs;
 mod manifests;
 mod render;
+mod result;
 
 use std::fs;
 
@@ -12,18 +12,18 @@ use anyhow::{Result, bail};
 use serde::Serialize;
 
 use crate::args::{CheckArgs, Format, Global};
-use crate::daemon::{Daemon, Filter};
-use crate::{print, run};
+use crate::client::{DaemonClient, VmFilter};
+use crate::{output, run};
 
 pub(crate) use daemon::judge_running;
-pub(crate) use facts::Running;
-pub(crate) use finding::{Finding, Verdict, all};
+pub(crate) use inputs::RunningDaemon;
+pub(crate) use result::{CheckResult, Level, all};
 
-use facts::Facts;
+use inputs::CheckInputs;
 
 #[derive(Serialize)]
 struct Document<'a> {
-    checks: &'a [Finding],
+    checks: &'a [CheckResult],
 }
 
 /// Prints what was found; it is a failure if anything is wrong.
@@ -33,12 +33,12 @@ pub(crate) async fn check(global: &Global, args: &CheckArgs) -> Result<()> {
 }
 
 /// Prints findings; it is a failure if anything is wrong.
-pub(crate) fn tell(findings: &[Finding], output: Format) -> Result<()> {
+pub(crate) fn tell(findings: &[CheckResult], output: Format) -> Result<()> {
     match output {
-        Format::Table => print::text(&render::text(findings))?,
-        Format::Json => print::json(&Document { checks: findings })?,
+        Format::Table => output::text(&render::text(findings))?,
+        Format::Json => output::json(&Document { checks: findings })?,
     }
-    match findings.iter().filter(|finding| finding.verdict == Verdict::Wrong).count() {
+    match findings.iter().filter(|finding| finding.verdict == Level::Wrong).count() {
         0 => Ok(()),
         1 => bail!("one thing is wrong"),
         several => bail!("{several} things are wrong"),
@@ -46,29 +46,29 @@ pub(crate) fn tell(findings: &[Finding], output: Format) -> Result<()> {
 }
 
 /// All findings, in the order in which one would look.
-fn judge(facts: &Facts) -> Vec<Finding> {
+fn judge(facts: &CheckInputs) -> Vec<CheckResult> {
     manifests::judge(facts).into_iter().chain(daemon::judge(facts)).collect()
 }
 
-async fn gather(global: &Global, args: &CheckArgs) -> Facts {
+async fn gather(global: &Global, args: &CheckArgs) -> CheckInputs {
     let (notes, manifests) = run::looked_at(&args.state_dir, &args.files);
     let running = running(global).await.map_err(|error| format!("{error:#}"));
     let sockets = running.iter().flat_map(|running| &running.vms).map(|vm| vm.socket.clone());
     let missing = sockets.filter(|socket| fs::symlink_metadata(socket).is_err()).collect();
-    Facts { api: global.api.display().to_string(), notes, manifests, running, missing }
+    CheckInputs { api: global.api.display().to_string(), notes, manifests, running, missing }
 }
 
-async fn running(global: &Global) -> Result<Running> {
-    ask(Daemon::connect(&global.api).await?).await
+async fn running(global: &Global) -> Result<RunningDaemon> {
+    ask(DaemonClient::connect(&global.api).await?).await
 }
 
 /// All that a daemon is asked.
-pub(crate) async fn ask(mut daemon: Daemon) -> Result<Running> {
-    Ok(Running {
+pub(crate) async fn ask(mut daemon: DaemonClient) -> Result<RunningDaemon> {
+    Ok(RunningDaemon {
         pools: daemon.pools().await?,
         classes: daemon.classes(None).await?,
         sources: daemon.sources().await?,
-        vms: daemon.vms(Filter::default()).await?,
+        vms: daemon.vms(VmFilter::default()).await?,
     })
 }
 

@@ -7,7 +7,7 @@ use crate::render::samples;
 use crate::view::{Output, Pool, PoolOutput, Rate, SourceState, Span};
 
 /// A host with nothing to complain of.
-fn sound() -> Facts {
+fn sound() -> CheckInputs {
     let output = PoolOutput { served: Some(Output::Stretched), ..PoolOutput::default() };
     let pools = vec![Pool { name: "default".into(), output, ..Pool::default() }];
     let mut vms = samples::tree().vms;
@@ -16,8 +16,8 @@ fn sound() -> Facts {
     let mut sources = samples::sources();
     sources.truncate(1);
     sources[0].state = SourceState::Healthy;
-    let running = Running { pools, sources, vms, classes: vec![samples::tree().classes.remove(0)] };
-    Facts {
+    let running = RunningDaemon { pools, sources, vms, classes: vec![samples::tree().classes.remove(0)] };
+    CheckInputs {
         api: "/run/entropool/api.sock".into(),
         notes: Vec::new(),
         manifests: Some((2, Vec::new())),
@@ -27,23 +27,23 @@ fn sound() -> Facts {
 }
 
 /// The one finding that is not right after `spoil`.
-fn spoilt(spoil: impl FnOnce(&mut Facts)) -> Finding {
+fn spoilt(spoil: impl FnOnce(&mut CheckInputs)) -> CheckResult {
     let mut facts = sound();
     spoil(&mut facts);
     let mut findings = judge(&facts);
-    findings.retain(|finding| finding.verdict != Verdict::Right);
+    findings.retain(|finding| finding.verdict != Level::Right);
     assert_eq!(findings.len(), 1, "{findings:#?}");
     findings.remove(0)
 }
 
-fn running(facts: &mut Facts) -> &mut Running {
+fn running(facts: &mut CheckInputs) -> &mut RunningDaemon {
     facts.running.as_mut().unwrap()
 }
 
 #[test]
 fn a_sound_host_has_nothing_wrong() {
     let findings = judge(&sound());
-    assert!(findings.iter().all(|finding| finding.verdict == Verdict::Right), "{findings:#?}");
+    assert!(findings.iter().all(|finding| finding.verdict == Level::Right), "{findings:#?}");
     insta::assert_snapshot!(render::text(&findings));
 }
 
@@ -57,7 +57,7 @@ fn every_check_finds_what_it_is_for() {
         spoilt(|it| it.running = Err("no daemon listens at /run/entropool/api.sock".into())),
         spoilt(|it| {
             running(it).pools[0].output =
-                PoolOutput { sentence: Some("it holds".into()), ..PoolOutput::default() }
+                PoolOutput { message: Some("it holds".into()), ..PoolOutput::default() }
         }),
         spoilt(|it| running(it).pools[0].output.degraded = true),
         spoilt(|it| {

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt};
 
-use crate::daemon::Daemon;
+use crate::client::DaemonClient;
 
 /// Where an agent answers the local API, on its pod's loopback interface.
 const PORT: u16 = 9091;
@@ -31,7 +31,7 @@ pub(super) struct AgentPod {
 }
 
 /// What came of asking one.
-pub(super) struct Asked<T> {
+pub(super) struct AgentAnswers<T> {
     pub(super) node: String,
     pub(super) answer: Result<T>,
 }
@@ -65,7 +65,7 @@ impl Agents {
     }
 
     /// Connects to the agent of one node.
-    pub(super) async fn of(&self, node: &str) -> Result<Daemon> {
+    pub(super) async fn of(&self, node: &str) -> Result<DaemonClient> {
         let pod = self.pods.iter().find(|pod| pod.node == node);
         self.connect(
             pod.with_context(|| format!("node {node} has no agent in namespace {}", self.namespace))?,
@@ -74,25 +74,28 @@ impl Agents {
     }
 
     /// Asks all of them the same; answers come in the order of the nodes.
-    pub(super) async fn ask<T>(&self, question: impl AsyncFn(Daemon) -> Result<T>) -> Vec<Asked<T>> {
+    pub(super) async fn ask<T>(
+        &self,
+        question: impl AsyncFn(DaemonClient) -> Result<T>,
+    ) -> Vec<AgentAnswers<T>> {
         let asked = self.pods.iter().map(async |pod| {
             let answer = match self.connect(pod).await {
                 Ok(daemon) => question(daemon).await,
                 Err(error) => Err(error),
             };
-            Asked { node: pod.node.clone(), answer }
+            AgentAnswers { node: pod.node.clone(), answer }
         });
         stream::iter(asked).buffered(AT_ONCE).collect().await
     }
 
-    async fn connect(&self, pod: &AgentPod) -> Result<Daemon> {
+    async fn connect(&self, pod: &AgentPod) -> Result<DaemonClient> {
         let name = &pod.name;
         let unreachable =
             || format!("pod {name} of namespace {} cannot be reached by port-forward", self.namespace);
         let mut forwarder = self.api.portforward(name, &[PORT]).await.with_context(unreachable)?;
         let stream = forwarder.take_stream(PORT).context("a port is forwarded once")?;
         let refused = forwarder.take_error(PORT);
-        match Daemon::over(stream, &format!("port {PORT} of pod {name}")).await {
+        match DaemonClient::over(stream, &format!("port {PORT} of pod {name}")).await {
             Ok(daemon) => Ok(daemon),
             // The kubelet's reason says more than that the stream ended.
             Err(error) => match async { refused?.await }.await {

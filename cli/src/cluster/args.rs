@@ -20,14 +20,14 @@ use crate::args::{Format, SourcesVerb, TopArgs};
 )]
 pub(super) struct ClusterArgs {
     #[command(flatten)]
-    pub(super) global: Global,
+    pub(super) global: ClusterGlobal,
     #[command(subcommand)]
     pub(super) verb: ClusterVerb,
 }
 
 /// What every verb understands.
 #[derive(Args, Debug)]
-pub(super) struct Global {
+pub(super) struct ClusterGlobal {
     /// The kubeconfig to use [default: as kubectl does]
     #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
     pub(super) kubeconfig: Option<PathBuf>,
@@ -72,13 +72,13 @@ pub(super) enum ClusterVerb {
     /// List the nodes that have an agent, and the places that they offer
     Nodes,
     /// List the VMs that draw, on all nodes or some
-    Vms(Where),
+    Vms(Locator),
     /// List the VMs that wait for bytes, and what for
-    Waiting(Where),
+    Waiting(Locator),
     /// List what the pools draw from, or have a source tested anew
     Sources {
         #[command(flatten)]
-        place: Where,
+        place: Locator,
         #[command(subcommand)]
         verb: Option<SourcesVerb>,
     },
@@ -91,16 +91,16 @@ pub(super) enum ClusterVerb {
         top: TopArgs,
     },
     /// Say why a VM gets what it gets
-    Explain(Name),
+    Explain(ObjectName),
     /// Move a VM to another class of its pool, at once and with what it owes
     Move {
         #[command(flatten)]
-        vm: Name,
+        vm: ObjectName,
         /// The class
         class: String,
     },
     /// Cut a VM off from its pool, until its pod ends
-    Detach(Name),
+    Detach(ObjectName),
     /// Say what applying manifests would change, without changing anything
     ///
     /// Who gains, who loses, on how many nodes, and what would be refused. The exit code is 1 if anything would be.
@@ -112,12 +112,12 @@ pub(super) enum ClusterVerb {
     /// Look at everything that can be wrong
     ///
     /// The exit code is 1 if anything is.
-    Check(Where),
+    Check(Locator),
 }
 
 /// Which nodes are asked.
 #[derive(Args, Clone, Debug)]
-pub(super) struct Where {
+pub(super) struct Locator {
     /// Only this node, and perhaps more
     #[arg(long = "node", value_name = "NAME")]
     pub(super) nodes: Vec<String>,
@@ -128,7 +128,7 @@ pub(super) struct Where {
 
 /// A VM, or a pod with a socket of its own.
 #[derive(Args, Clone, Debug)]
-pub(super) struct Name {
+pub(super) struct ObjectName {
     /// The VM, or the pod if there is none
     pub(super) vm: String,
 }

@@ -1,9 +1,9 @@
 //! `kubectl entropool`: the same program by another name, asking a cluster with its caller's own rights.
 
+mod agent_commands;
 mod agents;
 mod args;
 mod check;
-mod live;
 mod nodes;
 mod objects;
 mod plan;
@@ -18,10 +18,10 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde_json::json;
 
-use self::args::{ClusterArgs, ClusterVerb, Global};
+use self::args::{ClusterArgs, ClusterGlobal, ClusterVerb};
 use crate::args::{Format, SourcesVerb};
-use crate::ask::block_on;
-use crate::print;
+use crate::commands::block_on;
+use crate::output;
 
 /// The name under which `kubectl` finds us.
 pub(crate) const NAME: &str = "kubectl-entropool";
@@ -45,35 +45,35 @@ async fn act(args: &ClusterArgs) -> Result<()> {
         ClusterVerb::Pools => {
             let pools = objects::pools(client).await?;
             match global.output {
-                Format::Table => print::text(&tables::pools(&pools)),
-                Format::Json => print::json(&json!({ "pools": pools })),
+                Format::Table => output::text(&tables::pools(&pools)),
+                Format::Json => output::json(&json!({ "pools": pools })),
             }
         }
         ClusterVerb::Classes { pool } => {
             let mut classes = objects::classes(client).await?;
             classes.retain(|class| pool.as_ref().is_none_or(|pool| *pool == *class.spec.pool));
             match global.output {
-                Format::Table => print::text(&tables::classes(&classes)),
-                Format::Json => print::json(&json!({ "classes": classes })),
+                Format::Table => output::text(&tables::classes(&classes)),
+                Format::Json => output::json(&json!({ "classes": classes })),
             }
         }
         ClusterVerb::Nodes => nodes::nodes(client, global.output).await,
-        ClusterVerb::Vms(place) => live::vms(client, global, place, false).await,
-        ClusterVerb::Waiting(place) => live::vms(client, global, place, true).await,
-        ClusterVerb::Sources { place, verb: None } => live::sources(client, global, place).await,
+        ClusterVerb::Vms(place) => agent_commands::vms(client, global, place, false).await,
+        ClusterVerb::Waiting(place) => agent_commands::vms(client, global, place, true).await,
+        ClusterVerb::Sources { place, verb: None } => agent_commands::sources(client, global, place).await,
         ClusterVerb::Sources { place, verb: Some(SourcesVerb::Retest { name }) } => {
-            live::retest(client, global, place, name).await
+            agent_commands::retest(client, global, place, name).await
         }
-        ClusterVerb::Top { node, top } => live::top(client, global, node, top).await,
-        ClusterVerb::Explain(name) => live::explain(client, global, name).await,
+        ClusterVerb::Top { node, top } => agent_commands::top(client, global, node, top).await,
+        ClusterVerb::Explain(name) => agent_commands::explain(client, global, name).await,
         ClusterVerb::Move { vm, class } => pods::move_to(client, namespace, &vm.vm, class).await,
-        ClusterVerb::Detach(name) => live::detach(client, global, name).await,
+        ClusterVerb::Detach(name) => agent_commands::detach(client, global, name).await,
         ClusterVerb::Plan { files } => plan::plan(client, files, global.output).await,
         ClusterVerb::Check(place) => check::check(client, global, place).await,
     }
 }
 
-async fn client(args: &Global) -> Result<Client> {
+async fn client(args: &ClusterGlobal) -> Result<Client> {
     let options = KubeConfigOptions { context: args.context.clone(), ..KubeConfigOptions::default() };
     let config = match &args.kubeconfig {
         Some(path) => {

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::args::Format;
-use crate::print;
+use crate::output;
 use crate::render::Table;
 
 /// What the places of a class are called among a node's resources.
@@ -20,7 +20,7 @@ const RESOURCE: &str = "entropool.io/";
 
 /// A node with an agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-struct Row {
+struct NodeRow {
     name: String,
     agent: String,
     /// How many VMs of each class it takes in all.
@@ -33,22 +33,22 @@ pub(super) async fn nodes(client: &Client, output: Format) -> Result<()> {
     let found = api.list(&ListParams::default().labels(AGENT_LABEL)).await.context("cannot list nodes")?;
     let rows: Vec<_> = found.items.iter().filter_map(row).collect();
     match output {
-        Format::Table => print::text(&table(&rows)),
-        Format::Json => print::json(&json!({ "nodes": rows })),
+        Format::Table => output::text(&table(&rows)),
+        Format::Json => output::json(&json!({ "nodes": rows })),
     }
 }
 
-fn row(node: &Node) -> Option<Row> {
+fn row(node: &Node) -> Option<NodeRow> {
     let agent = node.labels().get(AGENT_LABEL)?.clone();
     let resources = node.status.iter().flat_map(|status| &status.allocatable).flatten();
     let place = |(name, quantity): (&String, &Quantity)| {
         Some((name.strip_prefix(RESOURCE)?.to_owned(), quantity.0.clone()))
     };
-    Some(Row { name: node.name_any(), agent, places: resources.filter_map(place).collect() })
+    Some(NodeRow { name: node.name_any(), agent, places: resources.filter_map(place).collect() })
 }
 
-fn table(rows: &[Row]) -> String {
-    let mut table = Table::new(&["NAME", "AGENT", "PLACES"]);
+fn table(rows: &[NodeRow]) -> String {
+    let mut table = Table::new(&["NAME", "AGENT", "SLOTS"]);
     for row in rows {
         let places: Vec<_> = row.places.iter().map(|(class, count)| format!("{class} {count}")).collect();
         table.row([row.name.clone(), row.agent.clone(), places.join(", ")]);
@@ -79,7 +79,7 @@ mod tests {
             node("n3", &json!({}), &json!({"cpu": "4"})),
         ];
         let rows: Vec<_> = nodes.iter().filter_map(row).collect();
-        assert_eq!(table(&rows), "NAME   AGENT   PLACES\nn1     ready   gold 12, paid 40\nn2     away\n");
+        assert_eq!(table(&rows), "NAME   AGENT   SLOTS\nn1     ready   gold 12, paid 40\nn2     away\n");
     }
 
     #[test]

@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use ::plan::{Plan, Refusal, Snapshot};
+use ::plan::{Plan, Rejection, Snapshot};
 use anyhow::{Result, bail};
 use api::manifest::{self, Located, Object, Problem};
 use kube::{Client, Resource};
 
 use super::objects;
 use crate::args::Format;
-use crate::edit::{self, Edit};
-use crate::{print, run};
+use crate::diff::{self, ManifestDiff};
+use crate::{output, run};
 
 /// Prints what would change; it is a failure if anything would be refused.
 pub(super) async fn plan(client: &Client, files: &[PathBuf], format: Format) -> Result<()> {
@@ -21,11 +21,14 @@ pub(super) async fn plan(client: &Client, files: &[PathBuf], format: Format) -> 
     let edit = if problems.is_empty() {
         planned(&before, &applied(before.clone(), manifest.objects))
     } else {
-        Edit { refused: problems.iter().map(ToString::to_string).collect(), ..Edit::default() }
+        ManifestDiff {
+            refused: problems.iter().map(ToString::to_string).collect(),
+            ..ManifestDiff::default()
+        }
     };
     match format {
-        Format::Table => print::text(&edit::table(&edit))?,
-        Format::Json => print::json(&edit)?,
+        Format::Table => output::text(&diff::table(&edit))?,
+        Format::Json => output::json(&edit)?,
     }
     match edit.refused.len() {
         0 => Ok(()),
@@ -73,11 +76,11 @@ fn put<K: Resource, S: PartialEq>(all: &mut Vec<K>, mut new: K, spec: fn(&mut K)
 }
 
 /// The difference that the controller would make of it. What is wrong already is not the edit's doing.
-fn planned(before: &Snapshot, after: &Snapshot) -> Edit {
+fn planned(before: &Snapshot, after: &Snapshot) -> ManifestDiff {
     let (old, new) = (::plan::plan(before), ::plan::plan(after));
     let nodes =
         new.nodes.iter().filter_map(|(node, config)| Some((&**node, &**old.nodes.get(node)?, &**config)));
-    let mut edit = Edit::of(nodes);
+    let mut edit = ManifestDiff::of(nodes);
     edit.refused = fresh(old.refusals(), new.refusals());
     edit.noted = fresh(old.standing(), new.standing());
     if new.nodes.is_empty() {
@@ -86,7 +89,10 @@ fn planned(before: &Snapshot, after: &Snapshot) -> Edit {
     edit
 }
 
-fn fresh<'a>(old: impl Iterator<Item = &'a Refusal>, new: impl Iterator<Item = &'a Refusal>) -> Vec<String> {
+fn fresh<'a>(
+    old: impl Iterator<Item = &'a Rejection>,
+    new: impl Iterator<Item = &'a Rejection>,
+) -> Vec<String> {
     let old: BTreeSet<_> = old.map(ToString::to_string).collect();
     new.map(ToString::to_string).filter(|sentence| !old.contains(sentence)).collect()
 }

@@ -17,7 +17,7 @@ const VM_NAME: &str = "vm.kubevirt.io/name";
 
 /// A pod that may draw.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct FoundPod {
     pub(super) pod: String,
     pub(super) uid: String,
     pub(super) node: String,
@@ -30,10 +30,10 @@ pub(super) async fn names(client: &Client) -> BTreeMap<String, String> {
 }
 
 /// The pod of a VM, or the pod itself.
-pub(super) async fn find(client: &Client, namespace: Option<&str>, name: &str) -> Result<Found> {
+pub(super) async fn find(client: &Client, namespace: Option<&str>, name: &str) -> Result<FoundPod> {
     let pod = pod(&api(client, namespace), name).await?;
     let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
-    Ok(Found {
+    Ok(FoundPod {
         uid: pod.uid().context("every pod has a UID")?,
         node: node.with_context(|| format!("pod {} is on no node yet", pod.name_any()))?,
         pod: pod.name_any(),

@@ -49,7 +49,7 @@ pub(super) fn classes(classes: &[EntropyClass]) -> String {
         "READY",
         ">NODES",
         ">VMS",
-        ">PLACES",
+        ">SLOTS",
         ">RATE",
         ">CEIL",
         ">PROMISED",

@@ -4,11 +4,11 @@ use anyhow::{Result, bail};
 use domain_xml::Choice;
 
 use crate::args::{Client, Global, HookArgs, Member};
-use crate::daemon::Daemon;
+use crate::client::DaemonClient;
 
 /// What a call means for a domain that draws from a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Act {
+enum HookAction {
     /// It starts: without its socket it must not.
     Begin,
     /// libvirt is back and found it running.
@@ -19,7 +19,7 @@ enum Act {
     None,
 }
 
-impl Act {
+impl HookAction {
     fn of(operation: &str, sub_operation: &str) -> Self {
         match (operation, sub_operation) {
             ("prepare", "begin") => Self::Begin,
@@ -33,22 +33,22 @@ impl Act {
 /// Does it. An error keeps a domain from starting, and libvirt shows its sentence; a domain that runs or has ended is
 /// not made to suffer by one.
 pub(crate) async fn hook(global: &Global, args: &HookArgs, xml: &str) -> Result<()> {
-    let act = Act::of(&args.operation, &args.sub_operation);
-    if act == Act::None {
+    let act = HookAction::of(&args.operation, &args.sub_operation);
+    if act == HookAction::None {
         return Ok(());
     }
     let done = async {
         let Some(choice) = domain_xml::choice(xml)? else { return Ok(()) };
-        let mut daemon = Daemon::connect(&global.api).await?;
+        let mut daemon = DaemonClient::connect(&global.api).await?;
         match act {
-            Act::Begin => begin(&mut daemon, args, &choice, xml).await,
-            Act::Resume => resume(&mut daemon, args, &choice).await,
-            Act::End => end(&mut daemon, args).await,
-            Act::None => Ok(()),
+            HookAction::Begin => begin(&mut daemon, args, &choice, xml).await,
+            HookAction::Resume => resume(&mut daemon, args, &choice).await,
+            HookAction::End => end(&mut daemon, args).await,
+            HookAction::None => Ok(()),
         }
     };
     match done.await {
-        Err(error) if act != Act::Begin => {
+        Err(error) if act != HookAction::Begin => {
             eprintln!("entropool: {error:#}");
             Ok(())
         }
@@ -56,7 +56,7 @@ pub(crate) async fn hook(global: &Global, args: &HookArgs, xml: &str) -> Result<
     }
 }
 
-async fn begin(daemon: &mut Daemon, args: &HookArgs, choice: &Choice, xml: &str) -> Result<()> {
+async fn begin(daemon: &mut DaemonClient, args: &HookArgs, choice: &Choice, xml: &str) -> Result<()> {
     let member = member(args, choice);
     let socket = match daemon.attach(&member, &args.namespace).await {
         Err(error) if error.is_already_there() => {
@@ -78,14 +78,14 @@ async fn begin(daemon: &mut Daemon, args: &HookArgs, choice: &Choice, xml: &str)
     )
 }
 
-async fn resume(daemon: &mut Daemon, args: &HookArgs, choice: &Choice) -> Result<()> {
+async fn resume(daemon: &mut DaemonClient, args: &HookArgs, choice: &Choice) -> Result<()> {
     match daemon.attach(&member(args, choice), &args.namespace).await {
         Err(error) if error.is_already_there() => Ok(()),
         attached => Ok(attached.map(drop)?),
     }
 }
 
-async fn end(daemon: &mut Daemon, args: &HookArgs) -> Result<()> {
+async fn end(daemon: &mut DaemonClient, args: &HookArgs) -> Result<()> {
     match daemon.detach(&args.domain).await {
         Err(error) if error.is_unknown() => Ok(()),
         ended => Ok(ended?),
@@ -108,17 +108,17 @@ mod tests {
     #[test]
     fn a_domain_has_its_socket_from_before_its_start_until_after_its_end() {
         let acts = [
-            (("prepare", "begin"), Act::Begin),
-            (("start", "begin"), Act::None),
-            (("started", "begin"), Act::None),
-            (("stopped", "end"), Act::None),
-            (("release", "end"), Act::End),
-            (("reconnect", "begin"), Act::Resume),
-            (("migrate", "begin"), Act::None),
-            (("restore", "begin"), Act::None),
+            (("prepare", "begin"), HookAction::Begin),
+            (("start", "begin"), HookAction::None),
+            (("started", "begin"), HookAction::None),
+            (("stopped", "end"), HookAction::None),
+            (("release", "end"), HookAction::End),
+            (("reconnect", "begin"), HookAction::Resume),
+            (("migrate", "begin"), HookAction::None),
+            (("restore", "begin"), HookAction::None),
         ];
         for ((operation, sub_operation), act) in acts {
-            assert_eq!(Act::of(operation, sub_operation), act, "{operation} {sub_operation}");
+            assert_eq!(HookAction::of(operation, sub_operation), act, "{operation} {sub_operation}");
         }
     }
 }

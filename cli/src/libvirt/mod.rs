@@ -11,15 +11,15 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use crate::args::{Global, LibvirtArgs, LibvirtVerb, TranslateArgs};
-use crate::{ask, print};
+use crate::{commands, output};
 
 /// Does what was asked.
 pub(crate) fn libvirt(global: &Global, args: &LibvirtArgs) -> Result<()> {
     match &args.verb {
-        LibvirtVerb::Set(args) => ask::block_on(set::set(global, args)),
+        LibvirtVerb::Set(args) => commands::block_on(set::set(global, args)),
         LibvirtVerb::Unset(args) => set::unset(args),
         LibvirtVerb::Translate(args) => translate(args),
-        LibvirtVerb::Hook(args) => ask::block_on(hook::hook(global, args, &standard_input()?)),
+        LibvirtVerb::Hook(args) => commands::block_on(hook::hook(global, args, &standard_input()?)),
     }
 }
 
@@ -36,7 +36,7 @@ fn translate(args: &TranslateArgs) -> Result<()> {
     if translation.choice.is_some() {
         socket?;
     }
-    print::text(&translation.xml)
+    output::text(&translation.xml)
 }
 
 fn standard_input() -> Result<String> {

@@ -6,9 +6,9 @@ use anyhow::{Context, Result, bail};
 use domain_xml::Choice;
 
 use super::virsh::Virsh;
-use crate::args::{Global, Place, SetArgs, UnsetArgs};
-use crate::daemon::{Daemon, DaemonError};
-use crate::print;
+use crate::args::{Global, PoolClass, SetArgs, UnsetArgs};
+use crate::client::{ClientError, DaemonClient};
+use crate::output;
 
 /// Has a domain draw from a pool.
 pub(super) async fn set(global: &Global, args: &SetArgs) -> Result<()> {
@@ -22,7 +22,7 @@ pub(super) async fn set(global: &Global, args: &SetArgs) -> Result<()> {
     if chosen != xml {
         virsh.define(&chosen)?;
     }
-    print::text(&format!("{name} draws from {place}{}\n", when(&virsh, domain)?))
+    output::text(&format!("{name} draws from {place}{}\n", when(&virsh, domain)?))
 }
 
 /// Gives a domain back to the host's generator.
@@ -34,12 +34,12 @@ pub(super) fn unset(args: &UnsetArgs) -> Result<()> {
         virsh.define(&back)?;
     }
     let when = when(&virsh, &args.domain)?;
-    print::text(&format!("{} draws from the host's generator{when}\n", args.domain))
+    output::text(&format!("{} draws from the host's generator{when}\n", args.domain))
 }
 
 /// The socket that a domain of this name has while it runs.
 pub(super) fn socket(directory: &Path, name: &str) -> Result<String> {
-    let path = server::socket_path(directory, name)?;
+    let path = dataplane::socket_path(directory, name)?;
     Ok(path.to_str().context("the socket's path has to be UTF-8")?.to_owned())
 }
 
@@ -48,10 +48,10 @@ fn chosen(xml: &str, choice: &Choice, socket: &str) -> Result<String> {
 }
 
 /// A daemon that runs says whether there is such a place; one that does not says so when the domain starts.
-async fn check(global: &Global, place: &Place) -> Result<()> {
-    let mut daemon = match Daemon::connect(&global.api).await {
+async fn check(global: &Global, place: &PoolClass) -> Result<()> {
+    let mut daemon = match DaemonClient::connect(&global.api).await {
         Ok(daemon) => daemon,
-        Err(error @ DaemonError::Connect { .. }) => {
+        Err(error @ ClientError::Connect { .. }) => {
             eprintln!("entropool: {error}; nobody has looked whether there is a pool {}", place.pool);
             return Ok(());
         }

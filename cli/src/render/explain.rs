@@ -1,15 +1,15 @@
 //! The sentences of `explain`.
 
 use super::amount::{rate, span, total};
-use super::curbs::curbs;
+use super::limit_hits::limit_hits;
 use super::table::Table;
 use crate::view::{Binding, Client, Explanation, Limit, Mode, NodeKind, Serving, Step, Vm};
 
 /// Where a VM draws, what it waits for, what it got, and every limit on its way.
 pub(crate) fn explain(explanation: &Explanation) -> String {
     let Explanation { vm, path } = explanation;
-    let got = got(vm) + &unasked(vm);
-    let sentences = [Some(place(vm)), Some(wait(vm, path)), Some(got), curbs(vm.curbs)];
+    let got = got(vm) + &unsolicited(vm);
+    let sentences = [Some(place(vm)), Some(wait(vm, path)), Some(got), limit_hits(vm.limit_hits)];
     sentences.into_iter().flatten().collect::<Vec<_>>().join("\n") + "\n\n" + &way(path)
 }
 
@@ -77,8 +77,8 @@ fn reason(binding: &Binding, path: &[Step]) -> String {
         Limit::Rate if shape.rate.0 == 0 => format!("{whose} is assured nothing, {others}"),
         Limit::Rate => format!("{whose} has used up its rate of {}, {others}", rate(shape.rate)),
         Limit::Ceil => format!("{whose} is at its ceil of {}", rate(shape.ceil)),
-        Limit::Supply => match &binding.sentence {
-            Some(sentence) => format!("{whose} {sentence}"),
+        Limit::Supply => match &binding.message {
+            Some(message) => format!("{whose} {message}"),
             None => format!("the sources of {whose} give less than is asked"),
         },
         Limit::Peer => format!("{whose} does not read what it was sent before"),
@@ -103,10 +103,10 @@ fn got(vm: &Vm) -> String {
     }
 }
 
-fn unasked(vm: &Vm) -> String {
-    match vm.unasked {
+fn unsolicited(vm: &Vm) -> String {
+    match vm.unsolicited {
         0 => String::new(),
-        some => format!(" Of what it was charged, {} were sent unasked after it connected.", bytes(some)),
+        some => format!(" Of what it was charged, {} were sent unsolicited after it connected.", bytes(some)),
     }
 }
 
@@ -172,10 +172,10 @@ mod tests {
             (Limit::Supply, NodeKind::Pool, "default", None),
             (Limit::Supply, NodeKind::Pool, "default", Some(samples::HELD.to_owned())),
         ];
-        let said = bindings.map(|(limit, kind, name, sentence)| {
+        let said = bindings.map(|(limit, kind, name, message)| {
             let Explanation { mut vm, path } = samples::explanation();
             let (name, time) = (name.to_owned(), Span(2_100_000_000));
-            vm.binding = Some(Binding { limit, kind, name, time, serving: None, sentence });
+            vm.binding = Some(Binding { limit, kind, name, time, serving: None, message });
             wait(&vm, &path)
         });
         insta::assert_snapshot!(said.join("\n"));

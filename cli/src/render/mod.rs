@@ -2,8 +2,8 @@
 
 mod amount;
 mod classes;
-mod curbs;
 mod explain;
+mod limit_hits;
 mod pools;
 mod sources;
 mod table;

@@ -39,7 +39,7 @@ pub(crate) fn pools(pools: &[Pool]) -> String {
 
 /// Why a promise is not kept.
 fn why(pool: &Pool) -> Option<String> {
-    Some(format!("\npool {} {}\n", pool.name, pool.output.sentence.as_ref()?))
+    Some(format!("\npool {} {}\n", pool.name, pool.output.message.as_ref()?))
 }
 
 /// The promise, and what is served instead where it is not kept.

@@ -1,8 +1,8 @@
 //! One daemon's answers, for the snapshots.
 
 use crate::view::{
-    Binding, Class, Client, Counters, Curbs, Explanation, Failures, Level, Limit, Mode, NodeKind, Output,
-    Pool, PoolOutput, Rate, Shape, Source, SourceState, Span, Step, Tally, Tree, Vm,
+    Binding, Class, Client, Counters, Explanation, Failures, Level, Limit, LimitHits, Mode, NodeKind, Output,
+    Pool, PoolOutput, Rate, Shape, Source, SourceState, SourceStats, Span, Step, Tree, Vm,
 };
 
 /// What is said of a pool whose source is stuck.
@@ -38,7 +38,7 @@ pub(crate) fn tree() -> Tree {
     let held = PoolOutput {
         promised: Output::FullEntropy,
         lasted: Some(Span(90_000_000_000)),
-        sentence: Some(HELD.into()),
+        message: Some(HELD.into()),
         ..PoolOutput::default()
     };
     let (name, shape) = ("old".into(), shape(0, 1));
@@ -111,13 +111,13 @@ fn waiting_vm() -> Vm {
             name: "gold".into(),
             time: Span(2_100_000_000),
             serving: None,
-            sentence: None,
+            message: None,
         }),
         shape: shape(1, 16),
         level: Level { tokens: -255, ctokens: 12, mode: Mode::MayBorrow },
         counters: counters(1_258_291, 629_145),
-        unasked: 128,
-        curbs: Curbs::default(),
+        unsolicited: 128,
+        limit_hits: LimitHits::default(),
     }
 }
 
@@ -133,7 +133,7 @@ pub(super) fn idle_vm() -> Vm {
         socket: "/run/entropool/vm/web-2/egd.sock".into(),
         level: Level { tokens: 1_024, ctokens: 1_024, mode: Mode::CanSend },
         counters: Counters::default(),
-        unasked: 0,
+        unsolicited: 0,
         ..waiting_vm()
     }
 }
@@ -145,27 +145,27 @@ pub(crate) fn sources() -> Vec<Source> {
         name: name.into(),
         kind: kind.into(),
         tier: 0,
-        drawn: true,
+        active: true,
         state: SourceState::Healthy,
         lasted: Some(Span(3_600_000_000_000)),
         reason: None,
-        sentence: None,
-        tally: None,
+        message: None,
+        stats: None,
     };
-    let tally = |bytes_in, repetition_count| {
+    let stats = |bytes_in, repetition_count| {
         let failures = Failures { repetition_count, ..Failures::default() };
-        Some(Tally { bytes_in, bytes_credited: bytes_in - bytes_in.min(2_048), failures })
+        Some(SourceStats { bytes_in, bytes_credited: bytes_in - bytes_in.min(2_048), failures })
     };
     let kernel = Source { lasted: None, ..source("kernel", "the kernel's generator") };
-    let trng = Source { tally: tally(5_242_880, 0), ..source("trng", "device /dev/hwrng") };
+    let trng = Source { stats: stats(5_242_880, 0), ..source("trng", "device /dev/hwrng") };
     let stuck = Source {
         tier: 1,
-        drawn: false,
+        active: false,
         state: SourceState::Failed,
         lasted: Some(Span(64_000_000_000)),
         reason: Some("RepetitionCount".into()),
-        sentence: Some("the same byte came 21 times in a row".into()),
-        tally: tally(1_045, 3),
+        message: Some("the same byte came 21 times in a row".into()),
+        stats: stats(1_045, 3),
         ..source("old", "device /dev/trng0")
     };
     vec![kernel, trng, stuck]

@@ -5,7 +5,7 @@ use super::table::Table;
 use crate::view::{Source, SourceState};
 
 /// Instead of a table without rows.
-pub(crate) const NO_SOURCES: &str = "No sources are drawn from.";
+pub(crate) const NO_SOURCES: &str = "No sources are active from.";
 
 /// One line a source, and below the table why some are not healthy.
 pub(crate) fn sources(sources: &[Source]) -> String {
@@ -24,18 +24,18 @@ pub(crate) fn sources_table(sources: &[Source]) -> Table {
     let mut table = Table::new(&headers);
     for source in sources {
         let counted = |count: Option<u64>| count.map_or_else(|| "-".to_owned(), total);
-        let tally = source.tally.as_ref();
+        let stats = source.stats.as_ref();
         table.row([
             source.pool.clone(),
             source.name.clone(),
             source.kind.clone(),
             source.tier.to_string(),
-            if source.drawn { "yes" } else { "no" }.to_owned(),
+            if source.active { "yes" } else { "no" }.to_owned(),
             state(source.state).to_owned(),
             source.lasted.map_or_else(|| "-".to_owned(), span),
-            counted(tally.map(|tally| tally.bytes_in)),
-            counted(tally.map(|tally| tally.bytes_credited)),
-            tally.map_or_else(|| "-".to_owned(), |tally| tally.failures.sum().to_string()),
+            counted(stats.map(|stats| stats.bytes_in)),
+            counted(stats.map(|stats| stats.bytes_credited)),
+            stats.map_or_else(|| "-".to_owned(), |stats| stats.failures.sum().to_string()),
         ]);
     }
     table
@@ -51,10 +51,10 @@ fn state(state: SourceState) -> &'static str {
     }
 }
 
-/// `pool/name: Reason: sentence`.
+/// `pool/name: Reason: message`.
 fn why(source: &Source) -> Option<String> {
-    let (reason, sentence) = (source.reason.as_ref()?, source.sentence.as_deref().unwrap_or_default());
-    Some(format!("\n{}/{}: {reason}: {sentence}\n", source.pool, source.name))
+    let (reason, message) = (source.reason.as_ref()?, source.message.as_deref().unwrap_or_default());
+    Some(format!("\n{}/{}: {reason}: {message}\n", source.pool, source.name))
 }
 
 #[cfg(test)]
@@ -69,6 +69,6 @@ mod tests {
 
     #[test]
     fn no_sources_are_a_sentence() {
-        assert_eq!(sources(&[]), "No sources are drawn from.\n");
+        assert_eq!(sources(&[]), "No sources are active from.\n");
     }
 }

@@ -2,7 +2,7 @@
 
 /// Which side a column's cells stand on.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Side {
+pub(crate) enum Align {
     /// Words.
     Left,
     /// Numbers.
@@ -11,7 +11,7 @@ pub(crate) enum Side {
 
 /// A table with its header.
 pub(crate) struct Table {
-    sides: Vec<Side>,
+    sides: Vec<Align>,
     rows: Vec<Vec<String>>,
 }
 
@@ -21,7 +21,7 @@ const GAP: &str = "   ";
 impl Table {
     /// An empty table; a header that begins with `>` has numbers below it.
     pub(crate) fn new(headers: &[&str]) -> Self {
-        let side = |header: &&str| if header.starts_with('>') { Side::Right } else { Side::Left };
+        let side = |header: &&str| if header.starts_with('>') { Align::Right } else { Align::Left };
         let names = headers.iter().map(|header| header.trim_start_matches('>').to_owned());
         Self { sides: headers.iter().map(side).collect(), rows: vec![names.collect()] }
     }
@@ -72,10 +72,10 @@ impl Table {
     }
 }
 
-fn pad(cell: &str, side: Side, width: usize) -> String {
+fn pad(cell: &str, side: Align, width: usize) -> String {
     match side {
-        Side::Left => format!("{cell:<width$}"),
-        Side::Right => format!("{cell:>width$}"),
+        Align::Left => format!("{cell:<width$}"),
+        Align::Right => format!("{cell:>width$}"),
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) struct TopRow {
 
 /// The rows of `tree`, with the rates since `earlier`.
 pub(crate) fn top(earlier: &Tree, tree: &Tree, with_vms: bool) -> Vec<TopRow> {
-    let look = Look { earlier, tree, time: Span::between(earlier.now, tree.now), with_vms };
+    let look = TopState { earlier, tree, time: Span::between(earlier.now, tree.now), with_vms };
     tree.pools.iter().flat_map(|pool| look.pool(pool)).collect()
 }
 
@@ -52,14 +52,14 @@ pub(crate) fn table(rows: &[TopRow]) -> String {
 }
 
 /// Two looks at the tree.
-struct Look<'a> {
+struct TopState<'a> {
     earlier: &'a Tree,
     tree: &'a Tree,
     time: Span,
     with_vms: bool,
 }
 
-impl Look<'_> {
+impl TopState<'_> {
     fn pool(&self, pool: &Pool) -> Vec<TopRow> {
         let before = self.earlier.pools.iter().find(|other| other.name == pool.name);
         let mut rows = vec![TopRow {

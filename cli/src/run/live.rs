@@ -3,9 +3,9 @@
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
-use agent::{ApplyError, Book, Heir};
+use agent::{ApplyError, ManifestSet, PendingSuccessor};
 
-use super::changes::changes;
+use super::config_diff::changes;
 use super::events::Event;
 use super::files;
 use super::start::Daemon;
@@ -20,7 +20,7 @@ pub(super) enum End {
     /// This signal came.
     Signal(&'static str),
     /// Another process serves now.
-    HandedOver(Heir),
+    HandedOver(PendingSuccessor),
 }
 
 /// Follows what happens until there is an end to it.
@@ -91,13 +91,13 @@ impl Daemon {
     /// A selector may name a namespace of which there was no VM before.
     fn expect(&mut self, namespace: &str, done: Sender<()>) {
         let mut next = self.book.clone();
-        if next.meet(namespace) {
+        if next.add_namespace(namespace) {
             self.go_over_to(next);
         }
         drop(done);
     }
 
-    fn go_over_to(&mut self, next: Book) {
+    fn go_over_to(&mut self, next: ManifestSet) {
         let changes = changes(self.book.config(), next.config());
         if !changes.is_empty()
             && let Err(error) = self.agent.apply(next.config())

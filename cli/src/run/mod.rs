@@ -1,27 +1,27 @@
 //! `run`: manifests on disk, served on this host.
 
-mod changes;
+mod config_diff;
+mod dry_run;
 mod events;
 mod files;
 mod inherit;
 mod live;
-mod looking;
 mod memory;
-mod planned;
+mod readonly_checkpoint;
 mod start;
 mod watch;
 
 use std::process::ExitCode;
 
-use agent::{Afterwards, Vigil, Worker};
+use agent::{OnSuccess, SuccessorWait, Worker};
 use anyhow::{Context, Result, ensure};
 
 use crate::args::RunArgs;
 use live::End;
 
-pub(crate) use changes::{Change, What, changes};
+pub(crate) use config_diff::{ChangedPart, ConfigChange, changes};
+pub(crate) use dry_run::{looked_at, plan};
 pub(crate) use files::read as read_manifests;
-pub(crate) use planned::{looked_at, plan};
 
 /// Serves until a signal says otherwise. The process that a person or a service manager starts only sees to it that
 /// another one does.
@@ -30,13 +30,13 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
     if let Some(worker) = Worker::here().context("the supervisor cannot be followed")? {
         return serve(args, worker).map(|()| ExitCode::SUCCESS);
     }
-    let code = agent::supervise(Afterwards::End).context("no worker can be started")?;
+    let code = agent::supervise(OnSuccess::End).context("no worker can be started")?;
     Ok(ExitCode::from(code))
 }
 
 fn serve(args: &RunArgs, mut worker: Worker) -> Result<()> {
-    agent::leave_no_core();
-    server::make_room();
+    agent::disable_core_dumps();
+    dataplane::make_room();
     let args = args.absolute().context("cannot tell the working directory")?;
     let (events, heard) = events::channel();
     let mut daemon = start::start(&args, &mut worker, events)?;
@@ -54,7 +54,7 @@ fn serve(args: &RunArgs, mut worker: Worker) -> Result<()> {
             tracing::info!("stopped");
         }
         End::HandedOver(heir) => {
-            let vigil = Vigil::begin().context("nobody can see to the successor")?;
+            let vigil = SuccessorWait::begin().context("nobody can see to the successor")?;
             daemon.leave();
             ensure!(vigil.keep(heir), "the process that took over died before it served");
             tracing::info!("handed over");

@@ -8,10 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent::metrics::{Endpoint, Metrics};
-use agent::{Agent, ApiSocket, Book, Door, Keeper, LocalApi, Relieved, Worker, outlive, vacant};
+use agent::{
+    Agent, ApiSocket, Checkpointer, HandoverListener, LocalApi, ManifestSet, PredecessorGuard, Worker,
+    outlive, vacant,
+};
 use anyhow::{Context, Result};
+use dataplane::{AttachRequest, Client, DataPlaneOptions, SocketOwner, socket_path};
 use delivery::NodeConfig;
-use server::{Attach, Client, Options, Owner, socket_path};
 
 use super::events::Events;
 use super::live::not_served;
@@ -28,18 +31,18 @@ const DYING: Duration = Duration::from_millis(300);
 /// A daemon at work.
 pub(super) struct Daemon {
     pub(super) roots: Vec<PathBuf>,
-    pub(super) book: Book,
+    pub(super) book: ManifestSet,
     pub(super) agent: Arc<Agent>,
     pub(super) watch: Watch,
     /// None while another process is to take over, or if it could not go on after that.
-    pub(super) keeper: Option<Keeper>,
+    pub(super) keeper: Option<Checkpointer>,
     pub(super) state_dir: PathBuf,
     pub(super) api: LocalApi,
     pub(super) metrics: Option<Metrics>,
     /// Where a successor knocks.
-    pub(super) door: Option<Door>,
+    pub(super) door: Option<HandoverListener>,
     /// Whoever served before, until it hears that this daemon does.
-    pub(super) relieved: Option<Relieved>,
+    pub(super) relieved: Option<PredecessorGuard>,
 }
 
 /// Everything that is wrong, a line each.
@@ -71,7 +74,7 @@ pub(super) fn start(args: &RunArgs, worker: &mut Worker, events: Events) -> Resu
     verdict.noted.iter().for_each(|note| tracing::warn!(note, "in the manifests"));
 
     let mut wrong = Vec::new();
-    if memory.is_of_use() && book.serves() {
+    if memory.is_of_use() && book.served_pools() {
         verdict.complain();
     } else {
         wrong = verdict.refused;
@@ -100,7 +103,8 @@ pub(super) fn start(args: &RunArgs, worker: &mut Worker, events: Events) -> Resu
     };
     let agent = Arc::new(agent);
     let knocks = events.clone();
-    let door = Door::in_run_dir(&args.run_dir, None, move |successor| knocks.hand_over(successor));
+    let door =
+        HandoverListener::in_run_dir(&args.run_dir, None, move |successor| knocks.hand_over(successor));
     let api = LocalApi::serve(listening, None, Arc::clone(&agent), Arc::new(events))?;
     let (address, metrics) = measured(args, endpoint, &agent)?.unzip();
     let (roots, state_dir) = (args.files.clone(), args.state_dir.clone());
@@ -134,14 +138,14 @@ fn measured(
 /// What a daemon that serves has.
 pub(super) struct Begun {
     pub(super) agent: Agent,
-    pub(super) book: Book,
-    pub(super) keeper: Keeper,
+    pub(super) book: ManifestSet,
+    pub(super) keeper: Checkpointer,
     pub(super) listening: ApiSocket,
-    pub(super) relieved: Option<Relieved>,
+    pub(super) relieved: Option<PredecessorGuard>,
 }
 
 /// Begins where nobody serves.
-fn begin(args: &RunArgs, memory: Memory, book: Book, again: bool) -> Result<Begun> {
+fn begin(args: &RunArgs, memory: Memory, book: ManifestSet, again: bool) -> Result<Begun> {
     let listening = ApiSocket::bind(&args.run_dir.join("api.sock"), args.api_mode)?;
     let agent = Agent::start(options(args, false))?;
     let book = in_force(&agent, book, &memory)?;
@@ -158,19 +162,25 @@ fn begin(args: &RunArgs, memory: Memory, book: Book, again: bool) -> Result<Begu
         refuse(wrong)?;
     }
     let keeper = memory.restore(&agent)?;
-    agent.settle();
+    agent.discard_unclaimed();
     Ok(Begun { agent, book, keeper, listening, relieved: None })
 }
 
 /// What the data plane is started with; `held` until another process has stopped.
-pub(super) fn options(args: &RunArgs, held: bool) -> Options {
+pub(super) fn options(args: &RunArgs, held: bool) -> DataPlaneOptions {
     let (socket_dir, allowed) = (args.socket_dir(), args.allowed());
     let state_file = Some(args.run_dir.join("state"));
-    Options { socket_dir, owner: Owner::default(), allowed, state_file, held }
+    DataPlaneOptions {
+        socket_dir,
+        owner: SocketOwner::default(),
+        permissions: allowed,
+        state_file,
+        paused: held,
+    }
 }
 
 /// Puts what was read in force, or else what was in force before.
-pub(super) fn in_force(agent: &Agent, book: Book, memory: &Memory) -> Result<Book> {
+pub(super) fn in_force(agent: &Agent, book: ManifestSet, memory: &Memory) -> Result<ManifestSet> {
     memory.recall(agent);
     match agent.apply(book.config()) {
         Ok(()) => Ok(book),
@@ -201,11 +211,11 @@ impl Daemon {
         self.metrics.into_iter().for_each(Metrics::stop);
         let keeper = self.keeper.take();
         let keeper = keeper.map(|mut keeper| {
-            keeper.conclude(&self.agent, self.book.specs());
+            keeper.finish(&self.agent, self.book.specs());
             keeper
         });
         self.agent.drain(DRAIN);
-        keeper.map(Keeper::stop);
+        keeper.map(Checkpointer::stop);
     }
 }
 
@@ -247,11 +257,11 @@ fn homeless(flag: &str, vm: &Member, config: &NodeConfig) -> Option<String> {
     Some(format!("{flag} {}: pool {} has no class {class}; it has {classes}", vm.id, vm.pool))
 }
 
-pub(super) fn wanted(vm: &Member, namespace: &str) -> Attach {
+pub(super) fn wanted(vm: &Member, namespace: &str) -> AttachRequest {
     let client = match vm.client {
         args::Client::Qemu => Client::Qemu,
         args::Client::Egd => Client::Egd,
     };
     let Member { id, pool, class, .. } = vm.clone();
-    Attach { id, namespace: namespace.to_owned(), pool, class, client }
+    AttachRequest { id, namespace: namespace.to_owned(), pool, class, client }
 }

@@ -3,13 +3,13 @@
 use anyhow::Result;
 use serde::Serialize;
 
-use super::Looks;
+use super::TopView;
 use crate::args::{Format, TopArgs};
 use crate::view::Span;
-use crate::{print, render};
+use crate::{output, render};
 
 /// Prints as many tables as are asked for.
-pub(super) async fn print(looks: &mut Looks, format: Format, args: &TopArgs) -> Result<()> {
+pub(super) async fn print(looks: &mut TopView, format: Format, args: &TopArgs) -> Result<()> {
     let mut printed = 0;
     while args.tables().is_none_or(|most| printed < most) {
         let (earlier, tree) = looks.next().await?;
@@ -17,10 +17,10 @@ pub(super) async fn print(looks: &mut Looks, format: Format, args: &TopArgs) -> 
         match format {
             Format::Json => {
                 let seconds = Span::between(earlier.now, tree.now);
-                print::json_line(&Document { seconds, rows: &rows })?;
+                output::json_line(&Document { seconds, rows: &rows })?;
             }
-            Format::Table if printed == 0 => print::text(&render::top_table(&rows))?,
-            Format::Table => print::text(&format!("\n{}", render::top_table(&rows)))?,
+            Format::Table if printed == 0 => output::text(&render::top_table(&rows))?,
+            Format::Table => output::text(&format!("\n{}", render::top_table(&rows)))?,
         }
         printed += 1;
     }

@@ -11,20 +11,20 @@ use ratatui::{DefaultTerminal, Frame};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::Looks;
+use super::TopView;
 use crate::args::TopArgs;
 use crate::render::{self, TopRow};
 use crate::view::Tree;
 
 /// Redraws at each look and each key until `q`.
-pub(super) async fn show(looks: &mut Looks, args: &TopArgs) -> Result<()> {
+pub(super) async fn show(looks: &mut TopView, args: &TopArgs) -> Result<()> {
     let mut terminal = ratatui::try_init().context("cannot use the terminal")?;
     let end = watch(&mut terminal, looks, args).await;
     ratatui::restore();
     end
 }
 
-async fn watch(terminal: &mut DefaultTerminal, looks: &mut Looks, args: &TopArgs) -> Result<()> {
+async fn watch(terminal: &mut DefaultTerminal, looks: &mut TopView, args: &TopArgs) -> Result<()> {
     let mut keys = keys();
     let mut terminated = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut screen = Screen { vms: args.vms, offset: 0, looks: None };

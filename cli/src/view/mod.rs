@@ -11,10 +11,10 @@ mod vm;
 use serde::Serialize;
 
 pub(crate) use pool::{Class, Pool};
-pub(crate) use source::{Failures, Output, PoolOutput, Source, SourceState, Tally};
+pub(crate) use source::{Failures, Output, PoolOutput, Source, SourceState, SourceStats};
 pub(crate) use tree::Tree;
 pub(crate) use units::{Rate, Span};
-pub(crate) use vm::{Binding, Client, Curbs, Explanation, Limit, NodeKind, Serving, Step, Vm};
+pub(crate) use vm::{Binding, Client, Explanation, Limit, LimitHits, NodeKind, Serving, Step, Vm};
 
 /// The four numbers of a `tc-htb` class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]

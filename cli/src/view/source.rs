@@ -24,7 +24,7 @@ pub(crate) struct PoolOutput {
     pub(crate) degraded: bool,
     #[serde(rename = "seconds")]
     pub(crate) lasted: Option<Span>,
-    pub(crate) sentence: Option<String>,
+    pub(crate) message: Option<String>,
 }
 
 /// How a source stands.
@@ -46,21 +46,21 @@ pub(crate) struct Source {
     pub(crate) name: String,
     pub(crate) kind: String,
     pub(crate) tier: u32,
-    pub(crate) drawn: bool,
+    pub(crate) active: bool,
     pub(crate) state: SourceState,
     #[serde(rename = "seconds")]
     pub(crate) lasted: Option<Span>,
     pub(crate) reason: Option<String>,
-    pub(crate) sentence: Option<String>,
+    pub(crate) message: Option<String>,
     /// None for the kernel, which is no noise source.
     #[serde(flatten)]
-    pub(crate) tally: Option<Tally>,
+    pub(crate) stats: Option<SourceStats>,
 }
 
 /// What a noise source gave and where it failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Tally {
+pub(crate) struct SourceStats {
     pub(crate) bytes_in: u64,
     pub(crate) bytes_credited: u64,
     pub(crate) failures: Failures,

@@ -24,15 +24,15 @@ pub(crate) struct Vm {
     pub(crate) shape: Shape,
     pub(crate) level: Level,
     pub(crate) counters: Counters,
-    /// Bytes it was sent unasked.
-    pub(crate) unasked: u64,
-    pub(crate) curbs: Curbs,
+    /// Bytes it was sent unsolicited.
+    pub(crate) unsolicited: u64,
+    pub(crate) limit_hits: LimitHits,
 }
 
 /// How often a limit on what a VM may do has held it back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Curbs {
+pub(crate) struct LimitHits {
     pub(crate) delayed: u64,
     pub(crate) replaced: u64,
     pub(crate) unanswered: u64,
@@ -63,7 +63,7 @@ pub(crate) struct Binding {
     /// What the pool serves, where it is the pool's sources.
     pub(crate) serving: Option<Serving>,
     /// Why it serves no more.
-    pub(crate) sentence: Option<String>,
+    pub(crate) message: Option<String>,
 }
 
 /// What a pool serves.

@@ -2,15 +2,15 @@
 
 use api::{Condition, ConditionStatus, ConditionType, Reason};
 
-use crate::fleet::{Group, Tally};
+use crate::node_reports::{Aggregate, Group};
 use crate::outcome::{ObjectPlan, PoolPlan};
-use crate::refusal::sentences;
+use crate::rejection::sentences;
 
 /// A condition before it is known of which generation it speaks.
-type Verdict = (ConditionStatus, Reason, String);
+type ConditionValue = (ConditionStatus, Reason, String);
 
 /// All conditions of a pool.
-pub(crate) fn of_pool(pool: &PoolPlan, tally: &Tally) -> Vec<Condition> {
+pub(crate) fn of_pool(pool: &PoolPlan, tally: &Aggregate) -> Vec<Condition> {
     let served = served(tally);
     let ready = unaccepted(pool)
         .or_else(|| standing(pool))
@@ -29,7 +29,7 @@ pub(crate) fn of_pool(pool: &PoolPlan, tally: &Tally) -> Vec<Condition> {
 /// the pool does not.
 pub(crate) fn of_class<S, E>(
     class: &ObjectPlan<S, E>,
-    tally: &Tally,
+    tally: &Aggregate,
     pool: Option<&PoolPlan>,
 ) -> Vec<Condition> {
     let of_pool = || pool.and_then(standing).or_else(|| served(tally)).map(not_ready);
@@ -42,7 +42,7 @@ pub(crate) fn of_class<S, E>(
     ]
 }
 
-fn condition<S, E>(object: &ObjectPlan<S, E>, kind: ConditionType, verdict: Verdict) -> Condition {
+fn condition<S, E>(object: &ObjectPlan<S, E>, kind: ConditionType, verdict: ConditionValue) -> Condition {
     let (status, reason, message) = verdict;
     Condition {
         kind,
@@ -54,7 +54,7 @@ fn condition<S, E>(object: &ObjectPlan<S, E>, kind: ConditionType, verdict: Verd
     }
 }
 
-fn as_promised(tally: &Tally) -> Verdict {
+fn as_promised(tally: &Aggregate) -> ConditionValue {
     let promised = "VMs are served as promised";
     // An agent goes on without its controller: that it cannot be heard takes nothing from anybody yet.
     let message = match tally.away.count {
@@ -64,27 +64,27 @@ fn as_promised(tally: &Tally) -> Verdict {
     (ConditionStatus::True, Reason::AsPromised, message)
 }
 
-fn not_ready((_, reason, message): Verdict) -> Verdict {
+fn not_ready((_, reason, message): ConditionValue) -> ConditionValue {
     (ConditionStatus::False, Reason::PoolNotReady, format!("its pool: {reason}: {message}"))
 }
 
-fn unaccepted<S, E>(object: &ObjectPlan<S, E>) -> Option<Verdict> {
+fn unaccepted<S, E>(object: &ObjectPlan<S, E>) -> Option<ConditionValue> {
     object.accepted.as_ref().err()?;
     Some((ConditionStatus::False, Reason::NotAccepted, object.accepted_condition().message))
 }
 
-fn standing<S, E>(object: &ObjectPlan<S, E>) -> Option<Verdict> {
-    let first = object.standing.first()?;
-    Some((ConditionStatus::False, first.reason, sentences(&object.standing)))
+fn standing<S, E>(object: &ObjectPlan<S, E>) -> Option<ConditionValue> {
+    let first = object.rejected_now.first()?;
+    Some((ConditionStatus::False, first.reason, sentences(&object.rejected_now)))
 }
 
-fn unprogrammed(tally: &Tally) -> Option<Verdict> {
+fn unprogrammed(tally: &Aggregate) -> Option<ConditionValue> {
     let verdict = programmed(tally);
     (verdict.0 != ConditionStatus::True).then_some(verdict)
 }
 
 /// Whether every selected node runs it.
-fn programmed(tally: &Tally) -> Verdict {
+fn programmed(tally: &Aggregate) -> ConditionValue {
     let run = format!("{} of {} run it", tally.programmed, nodes(tally.selected));
     if tally.selected == 0 {
         let message = "no node that runs an agent is selected: look at nodeSelector, and at `kubectl get nodes -L \
@@ -111,7 +111,7 @@ fn programmed(tally: &Tally) -> Verdict {
 }
 
 /// What keeps a pool that runs from serving as promised.
-fn served(tally: &Tally) -> Option<Verdict> {
+fn served(tally: &Aggregate) -> Option<ConditionValue> {
     let (less, reason, message) = degraded(tally);
     if less == ConditionStatus::True {
         return Some((ConditionStatus::False, reason, message));
@@ -120,7 +120,7 @@ fn served(tally: &Tally) -> Option<Verdict> {
     (sources.0 == ConditionStatus::False).then_some(sources)
 }
 
-fn degraded(tally: &Tally) -> Verdict {
+fn degraded(tally: &Aggregate) -> ConditionValue {
     if tally.heard == 0 {
         return (ConditionStatus::Unknown, Reason::Pending, "no node has said what it serves".to_owned());
     }
@@ -139,7 +139,7 @@ fn degraded(tally: &Tally) -> Verdict {
     (ConditionStatus::False, Reason::AsPromised, String::new())
 }
 
-fn sources_healthy(tally: &Tally) -> Verdict {
+fn sources_healthy(tally: &Aggregate) -> ConditionValue {
     if tally.heard == 0 {
         return (
             ConditionStatus::Unknown,

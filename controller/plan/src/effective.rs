@@ -3,7 +3,7 @@
 use api::{Admission, EntropyClassSpec, EntropyPoolSpec, PerNamespace, PerVm, Rate, Size};
 use delivery::{BytesPerDay, ClassConfig, NamespaceBound, Namespaces, Shape};
 
-use crate::world::{assured, per_day};
+use crate::resolved_pools::{assured, per_day};
 
 /// What a pool may promise when nobody knows what its sources give: 64Mi/s.
 const UNKNOWN_SUPPLY: u64 = (64 << 20) * 86_400;

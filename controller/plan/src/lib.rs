@@ -8,36 +8,36 @@
 //! Start with [`Snapshot`] and [`Plan`].
 #![forbid(unsafe_code)]
 
-mod accept;
+mod admit;
+mod budget;
 mod conditions;
+mod desired;
 mod effective;
-mod fleet;
+mod extended_resources;
 mod namespaces;
 mod node;
+mod node_reports;
 mod outcome;
-mod places;
-mod refusal;
+mod rejection;
+mod resolved_pools;
 mod rules;
 mod snapshot;
 mod status;
-mod sum;
 mod supply;
-mod wish;
-mod world;
 
-pub use fleet::{
-    ClassReport, Fleet, Group, NodeCondition, NodeReport, Outlived, PoolReport, Severity, Supply, Taken,
-    Tallies, Tally, outlived,
+pub use extended_resources::{capacity, extended_resources, is_full};
+pub use node_reports::{
+    Aggregate, Aggregates, ApplyState, ClassReport, Group, NodeCondition, NodeReport, NodeReports,
+    OrphanedVms, PoolReport, Severity, Supply, orphaned,
 };
 pub use outcome::{ClassPlan, ObjectPlan, Plan, PoolPlan};
-pub use places::{is_full, places, room};
-pub use refusal::{Kind, Refusal};
+pub use rejection::{ObjectKind, Rejection};
 pub use snapshot::{Labels, Node, Snapshot};
 pub use status::keep_times;
 
 /// Decides what every node of the snapshot serves, and which edits are refused.
 pub fn plan(snapshot: &Snapshot) -> Plan {
-    let wishes = wish::Wishes::of(snapshot);
-    let settled = accept::settle(&wishes, &snapshot.nodes);
+    let wishes = desired::DesiredSpecs::of(snapshot);
+    let settled = admit::settle(&wishes, &snapshot.nodes);
     outcome::report(&wishes, &settled, snapshot)
 }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use api::{EntropyClassSpec, EntropyPoolSpec, Instruction, SourceKind};
 use delivery::{ClassConfig, Namespaces, NodeConfig, PoolConfig, Shape, SourceConfig};
 
+use crate::budget::{Commitment, Holder};
 use crate::effective;
 use crate::namespaces;
+use crate::resolved_pools::ResolvedPools;
 use crate::snapshot::Labels;
-use crate::sum::{Held, Holder};
 use crate::supply::{Layout, Use};
-use crate::world::World;
 
 /// What of a pool is the same on every node.
 pub(crate) struct PoolDraft<'w, 'a> {
@@ -42,7 +42,11 @@ pub(crate) fn configs(
 }
 
 impl<'w, 'a> PoolDraft<'w, 'a> {
-    pub(crate) fn of(world: &'w World<'a>, name: &'a str, all: &BTreeMap<String, Labels>) -> Option<Self> {
+    pub(crate) fn of(
+        world: &'w ResolvedPools<'a>,
+        name: &'a str,
+        all: &BTreeMap<String, Labels>,
+    ) -> Option<Self> {
         let layout = &world.pools.get(name)?.layout;
         let namespaces = namespaces::of_pool(&layout.spec.allowed_namespaces, all);
         let classes = order(world, name)
@@ -144,8 +148,11 @@ impl<'w, 'a> PoolDraft<'w, 'a> {
 }
 
 /// The classes of a pool, parents before children, siblings by name.
-fn order<'a>(world: &World<'a>, pool: &'a str) -> impl Iterator<Item = (&'a str, &'a EntropyClassSpec)> {
-    let below = |holder| world.held.of(holder).into_iter().flat_map(Held::classes).rev();
+fn order<'a>(
+    world: &ResolvedPools<'a>,
+    pool: &'a str,
+) -> impl Iterator<Item = (&'a str, &'a EntropyClassSpec)> {
+    let below = |holder| world.held.of(holder).into_iter().flat_map(Commitment::classes).rev();
     let mut waiting: Vec<&str> = below(Holder::Pool(pool)).collect();
     std::iter::from_fn(move || {
         let class = waiting.pop()?;

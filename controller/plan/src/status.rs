@@ -9,14 +9,14 @@ use delivery::{ClassConfig, NamespaceBound, Shape};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::conditions;
-use crate::fleet::Tally;
+use crate::node_reports::Aggregate;
 
 use crate::outcome::{ClassPlan, ObjectPlan, PoolPlan};
-use crate::refusal::sentences;
+use crate::rejection::sentences;
 
 impl PoolPlan {
     /// The whole status, but for times: [`keep_times`] adds those.
-    pub fn status(&self, tally: &Tally) -> PoolStatus {
+    pub fn status(&self, tally: &Aggregate) -> PoolStatus {
         PoolStatus {
             observed_generation: Some(self.generation),
             conditions: conditions::of_pool(self, tally),
@@ -34,7 +34,7 @@ impl PoolPlan {
 
 impl ClassPlan {
     /// The whole status, but for times: [`keep_times`] adds those. `pool` is the plan of the class's pool.
-    pub fn status(&self, tally: &Tally, pool: Option<&PoolPlan>) -> ClassStatus {
+    pub fn status(&self, tally: &Aggregate, pool: Option<&PoolPlan>) -> ClassStatus {
         ClassStatus {
             observed_generation: Some(self.generation),
             conditions: conditions::of_class(self, tally, pool),
@@ -56,17 +56,17 @@ pub fn keep_times(conditions: &mut [Condition], before: &[Condition], now: &Time
     }
 }
 
-fn nodes(tally: &Tally) -> NodeCount {
+fn nodes(tally: &Aggregate) -> NodeCount {
     NodeCount { selected: tally.selected, programmed: tally.programmed }
 }
 
-fn worst_source(tally: &Tally) -> Option<WorstSource> {
+fn worst_source(tally: &Aggregate) -> Option<WorstSource> {
     let (state, name, nodes) = tally.worst.as_ref()?;
     Some(WorstSource { name: name.clone(), state: state.reason().to_string(), nodes: Some(nodes.count) })
 }
 
 /// What is served on the node that serves least. A node that holds serves nothing, which is no other promise.
-fn output(promised: Output, tally: &Tally) -> OutputStatus {
+fn output(promised: Output, tally: &Aggregate) -> OutputStatus {
     let served = if tally.degraded.count > 0 { Output::Stretched } else { promised };
     OutputStatus { promised, served, since: None }
 }
@@ -75,7 +75,7 @@ impl<S, E> ObjectPlan<S, E> {
     /// The condition `Accepted`: with every rule that is broken, and what runs meanwhile.
     pub fn accepted_condition(&self) -> Condition {
         let (status, reason, message) = match &self.accepted {
-            Ok(()) => (ConditionStatus::True, Reason::Accepted, sentences(&self.standing)),
+            Ok(()) => (ConditionStatus::True, Reason::Accepted, sentences(&self.rejected_now)),
             Err(refusals) => {
                 let reason = refusals.first().map_or(Reason::InvalidSpec, |first| first.reason);
                 (ConditionStatus::False, reason, sentences(refusals) + &self.meanwhile())

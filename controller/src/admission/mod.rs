@@ -1,12 +1,12 @@
 //! The hooks of `webhook`, served to the API server, and the objects by which it finds them.
 
-mod judge;
-mod question;
+mod body;
+mod handler;
+mod metrics;
 mod register;
-mod serve;
-mod tally;
+mod server;
 
-pub(crate) use judge::Judge;
+pub(crate) use handler::AdmissionHandler;
+pub(crate) use metrics::AdmissionMetrics;
 pub(crate) use register::run as register;
-pub(crate) use serve::bind;
-pub(crate) use tally::Tally;
+pub(crate) use server::bind;

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use crate::lease::Role;
+use crate::leader_election::Leadership;
 use crate::status::FIELD_MANAGER;
 
 /// Between two looks: what an upgrade or somebody's edit took away is back before anybody has asked why.
@@ -26,7 +26,7 @@ const LOOK: Duration = Duration::from_secs(5);
 pub(crate) async fn run(
     client: Client,
     mut bundle: watch::Receiver<Option<String>>,
-    mut role: watch::Receiver<Role>,
+    mut role: watch::Receiver<Leadership>,
 ) {
     let mutating = configurations::<MutatingWebhookConfiguration>(&client);
     let validating = configurations::<ValidatingWebhookConfiguration>(&client);

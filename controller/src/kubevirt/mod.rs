@@ -1,7 +1,7 @@
 //! How a VM's domain is changed in this cluster: by `KubeVirt`'s `Plugin`, or by a sidecar.
 
-mod keeper;
-mod known;
+mod plugin_reconciler;
+mod state;
 
-pub(crate) use keeper::{Keeper, follow};
-use known::Known;
+pub(crate) use plugin_reconciler::{PluginReconciler, follow};
+use state::KubeVirtState;

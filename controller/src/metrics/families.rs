@@ -6,7 +6,7 @@ pub(crate) struct Family {
     /// Its name, less the `_total` that a counter's gets.
     pub(crate) name: &'static str,
     /// What it is.
-    pub(crate) kind: Kind,
+    pub(crate) kind: MetricKind,
     /// What tells its series apart.
     pub(crate) labels: &'static [&'static str],
     /// What it counts.
@@ -15,7 +15,7 @@ pub(crate) struct Family {
 
 /// What a metric is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum MetricKind {
     /// It only grows, until the controller starts again.
     Counter,
     /// It is so at the moment of the scrape.
@@ -26,8 +26,8 @@ impl Family {
     /// The name as it is scraped.
     pub(crate) fn full_name(&self) -> String {
         match self.kind {
-            Kind::Counter => format!("{}_total", self.name),
-            Kind::Gauge => self.name.to_owned(),
+            MetricKind::Counter => format!("{}_total", self.name),
+            MetricKind::Gauge => self.name.to_owned(),
         }
     }
 }
@@ -35,7 +35,7 @@ impl Family {
 macro_rules! families {
     ($($id:ident $name:literal $kind:ident $labels:expr, $help:literal;)*) => {
         $(pub(crate) static $id: Family =
-            Family { name: concat!("entropool_", $name), kind: Kind::$kind, labels: $labels, help: $help };)*
+            Family { name: concat!("entropool_", $name), kind: MetricKind::$kind, labels: $labels, help: $help };)*
         /// All of them, in the order of the page.
         pub(crate) static FAMILIES: &[&Family] = &[$(&$id),*];
     };

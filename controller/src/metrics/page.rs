@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::families::{FAMILIES, Kind};
+use super::families::{FAMILIES, MetricKind};
 
 const HEAD: &str = "\
 # The controller's metrics
@@ -24,8 +24,8 @@ pub fn page() -> String {
     let mut page = HEAD.to_owned();
     for family in FAMILIES {
         let kind = match family.kind {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
+            MetricKind::Counter => "counter",
+            MetricKind::Gauge => "gauge",
         };
         let labels: Vec<_> = family.labels.iter().map(|label| format!("`{label}`")).collect();
         let labels = if labels.is_empty() { "–".to_owned() } else { labels.join(", ") };

@@ -8,11 +8,11 @@ use kube::api::ListParams;
 use kube::{Api, Client};
 use tracing::info;
 
-use super::wanted::Wanted;
-use super::write::{Write, write};
-use crate::index::SeenNode;
-use crate::lease;
-use crate::watch::SlimNode;
+use super::desired::DesiredNode;
+use super::patch::{NodePatch, write};
+use crate::leader_election;
+use crate::reflector::PartialNode;
+use crate::store::StoredNode;
 
 /// Who holds the Lease meanwhile.
 const HOLDER: &str = "clean-nodes";
@@ -25,12 +25,12 @@ const AT_ONCE: usize = 8;
 
 /// Keeps the replicas from writing and takes label and places off every node.
 pub(crate) async fn clean(client: Client, namespace: &str) -> Result<()> {
-    let seized = lease::seize(client.clone(), namespace, HOLDER).await;
+    let seized = leader_election::force_acquire(client.clone(), namespace, HOLDER).await;
     seized.context(
         "the Lease of the controllers cannot be taken, so they would write again what is taken off",
     )?;
     tokio::time::sleep(NOTICED).await;
-    let api: Api<SlimNode> = Api::all(client);
+    let api: Api<PartialNode> = Api::all(client);
     let mut cleaned = 0;
     for _ in 0..LOOKS {
         let writes = dirty(&api).await.context("nodes cannot be listed")?;
@@ -46,13 +46,13 @@ pub(crate) async fn clean(client: Client, namespace: &str) -> Result<()> {
 }
 
 /// The nodes that have something of ours.
-async fn dirty(api: &Api<SlimNode>) -> Result<Vec<Write>, kube::Error> {
+async fn dirty(api: &Api<PartialNode>) -> Result<Vec<NodePatch>, kube::Error> {
     let (mut params, mut writes) = (ListParams::default().limit(PAGE), Vec::new());
     loop {
         let page = api.list(&params).await?;
         writes.extend(page.items.into_iter().filter_map(|node| {
             let name = node.metadata.name.clone().unwrap_or_default();
-            Write::of(&name, &Wanted::nothing(), &SeenNode::of(node))
+            NodePatch::of(&name, &DesiredNode::nothing(), &StoredNode::of(node))
         }));
         match page.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => params = params.continue_token(&token),

@@ -1,9 +1,9 @@
 //! What stands on Node objects: whether an agent serves there, and how many VMs of each class it takes.
 
 mod clean;
-mod wanted;
-mod write;
-mod writer;
+mod desired;
+mod patch;
+mod reconciler;
 
 pub(crate) use clean::clean;
-pub(crate) use writer::run;
+pub(crate) use reconciler::run;

@@ -1,15 +1,15 @@
 //! Status: what is written, how soon, and by whom.
 
-mod difference;
-mod grace;
-mod herald;
-mod lasting;
-mod news;
-mod pace;
-mod tidings;
+mod condition_events;
+mod diff;
+mod event_recorder;
+mod node_events;
+mod persistence_filter;
+mod refusal_debounce;
+mod write_limiter;
 mod writer;
 
-pub(crate) use herald::Herald;
-pub(crate) use news::News;
-pub(crate) use tidings::reference;
+pub(crate) use condition_events::ConditionEvent;
+pub(crate) use event_recorder::EventRecorder;
+pub(crate) use node_events::reference;
 pub(crate) use writer::{FIELD_MANAGER, run};

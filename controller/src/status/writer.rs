@@ -10,23 +10,23 @@ use futures::StreamExt;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, Resource};
-use plan::Tallies;
+use plan::Aggregates;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
-use super::difference::{Status, Urgency, urgency};
-use super::grace::Grace;
-use super::herald::Herald;
-use super::lasting::Lasting;
-use super::news::{News, news};
-use super::pace::Pace;
-use super::tidings::{Object, tidings};
+use super::condition_events::{ConditionEvent, news};
+use super::diff::{Priority, Status, urgency};
+use super::event_recorder::EventRecorder;
+use super::node_events::{EventObject, tidings};
+use super::persistence_filter::PersistenceFilter;
+use super::refusal_debounce::RefusalDebounce;
+use super::write_limiter::WriteLimiter;
 use crate::clock;
-use crate::lease::Role;
-use crate::world::{Planned, World};
+use crate::leader_election::Leadership;
+use crate::state::{PublishedPlan, SharedState};
 
 /// Who we are among the owners of fields.
 pub(crate) const FIELD_MANAGER: &str = "entropool-controller";
@@ -44,13 +44,14 @@ const SETTLING: Duration = Duration::from_secs(15);
 
 /// Writes status as often as it changes and the pace allows, while this replica leads; ends never.
 pub(crate) async fn run(
-    world: Arc<World>,
+    world: Arc<SharedState>,
     client: Client,
-    herald: Arc<Herald>,
-    mut role: watch::Receiver<Role>,
+    herald: Arc<EventRecorder>,
+    mut role: watch::Receiver<Leadership>,
 ) {
-    let (pace, grace, lasting) = (Pace::default(), Grace::default(), Lasting::default());
-    let mut writer = Writer { world, client, pace, grace, lasting, herald, since: None, waiting: 0 };
+    let (pace, grace, lasting) =
+        (WriteLimiter::default(), RefusalDebounce::default(), PersistenceFilter::default());
+    let mut writer = StatusWriter { world, client, pace, grace, lasting, herald, since: None, waiting: 0 };
     loop {
         let leading = role.borrow_and_update().leads();
         writer.since = if leading { writer.since.or(Some(clock::since_start())) } else { None };
@@ -68,7 +69,7 @@ pub(crate) async fn run(
         } else {
             writer.world.queues.statuses.set(0);
             // Whoever leads next has its own time to see what lasts.
-            writer.lasting = Lasting::default();
+            writer.lasting = PersistenceFilter::default();
         }
         tokio::select! {
             () = writer.world.restate.notified() => {}
@@ -78,38 +79,38 @@ pub(crate) async fn run(
     }
 }
 
-struct Writer {
-    world: Arc<World>,
+struct StatusWriter {
+    world: Arc<SharedState>,
     client: Client,
-    pace: Pace,
-    grace: Grace,
-    lasting: Lasting<(Object, String)>,
-    herald: Arc<Herald>,
+    pace: WriteLimiter,
+    grace: RefusalDebounce,
+    lasting: PersistenceFilter<(EventObject, String)>,
+    herald: Arc<EventRecorder>,
     since: Option<Duration>,
     /// Objects whose status is to be written later, of those looked at so far.
     waiting: usize,
 }
 
 /// One status to write.
-struct Write<K, S> {
+struct StatusWrite<K, S> {
     object: K,
     status: S,
     /// What it changes, as far as people should hear of it.
-    news: Vec<News>,
+    news: Vec<ConditionEvent>,
 }
 
 /// What one look comes to.
 #[derive(Default)]
-struct Writes {
-    pools: Vec<Write<EntropyPool, api::PoolStatus>>,
-    classes: Vec<Write<EntropyClass, api::ClassStatus>>,
+struct StatusWrites {
+    pools: Vec<StatusWrite<EntropyPool, api::PoolStatus>>,
+    classes: Vec<StatusWrite<EntropyClass, api::ClassStatus>>,
 }
 
-impl Writer {
+impl StatusWriter {
     /// What is to be written now.
-    fn look(&mut self) -> Writes {
-        let Some(planned) = self.world.plan.borrow().clone() else { return Writes::default() };
-        let tallies = Tallies::of(&planned.plan, &self.world.fleet());
+    fn look(&mut self) -> StatusWrites {
+        let Some(planned) = self.world.plan.borrow().clone() else { return StatusWrites::default() };
+        let tallies = Aggregates::of(&planned.plan, &self.world.fleet());
         self.waiting = 0;
         let (pools, classes) = (self.pools(&planned, &tallies), self.classes(&planned, &tallies));
         let exists = |key: &str| match key.split_once('/') {
@@ -120,11 +121,11 @@ impl Writer {
         self.pace.retain(exists);
         self.grace.retain(exists);
         self.world.queues.statuses.set(self.waiting);
-        Writes { pools, classes }
+        StatusWrites { pools, classes }
     }
 
     /// What of all that nodes say is an Event now.
-    fn look_at_nodes(&mut self) -> Vec<(ObjectReference, News)> {
+    fn look_at_nodes(&mut self) -> Vec<(ObjectReference, ConditionEvent)> {
         // In this order, as everywhere.
         let (fleet, index) = (self.world.fleet(), self.world.index());
         let mut tidings = tidings(&fleet, &index);
@@ -132,17 +133,21 @@ impl Writer {
         due.into_iter().filter_map(|key| Some((key.0.reference(&index), tidings.remove(&key)?))).collect()
     }
 
-    async fn write(&self, Writes { pools, classes }: Writes) {
+    async fn write(&self, StatusWrites { pools, classes }: StatusWrites) {
         let (api, world) = (Api::all(self.client.clone()), &self.world);
         write_all(&api, &self.herald, pools, |pool: EntropyPool| world.index().wrote_pool(pool)).await;
         let api = Api::all(self.client.clone());
         write_all(&api, &self.herald, classes, |class: EntropyClass| world.index().wrote_class(class)).await;
     }
 
-    fn pools(&mut self, planned: &Planned, tallies: &Tallies) -> Vec<Write<EntropyPool, api::PoolStatus>> {
+    fn pools(
+        &mut self,
+        planned: &PublishedPlan,
+        tallies: &Aggregates,
+    ) -> Vec<StatusWrite<EntropyPool, api::PoolStatus>> {
         let world = Arc::clone(&self.world);
         let index = world.index();
-        let none = plan::Tally::default();
+        let none = plan::Aggregate::default();
         let plans =
             planned.plan.pools.iter().filter_map(|(name, plan)| Some((name, plan, index.pool(name)?)));
         plans
@@ -158,12 +163,12 @@ impl Writer {
 
     fn classes(
         &mut self,
-        planned: &Planned,
-        tallies: &Tallies,
-    ) -> Vec<Write<EntropyClass, api::ClassStatus>> {
+        planned: &PublishedPlan,
+        tallies: &Aggregates,
+    ) -> Vec<StatusWrite<EntropyClass, api::ClassStatus>> {
         let world = Arc::clone(&self.world);
         let index = world.index();
-        let none = plan::Tally::default();
+        let none = plan::Aggregate::default();
         let plans =
             planned.plan.classes.iter().filter_map(|(name, plan)| Some((name, plan, index.class(name)?)));
         plans
@@ -187,22 +192,26 @@ impl Writer {
         due.then_some(status)
     }
 
-    fn is_due<S: Status>(&mut self, key: &str, urgency: Urgency, status: &S, silence: bool) -> bool {
+    fn is_due<S: Status>(&mut self, key: &str, urgency: Priority, status: &S, silence: bool) -> bool {
         let now = clock::since_start();
         let settling = silence && self.since.is_some_and(|since| now < since + SETTLING);
         self.grace.is_over(key, status.generation(), status.conditions(), now)
-            && (urgency == Urgency::Now || !settling)
+            && (urgency == Priority::Now || !settling)
             && self.pace.allows(key, urgency, now)
     }
 }
 
-fn write<K, S: Status>(object: K, before: Option<&S>, status: S) -> Write<K, S> {
+fn write<K, S: Status>(object: K, before: Option<&S>, status: S) -> StatusWrite<K, S> {
     let news = news(before.map_or(&[], S::conditions), status.conditions());
-    Write { object, status, news }
+    StatusWrite { object, status, news }
 }
 
-async fn write_all<K, S>(api: &Api<K>, herald: &Herald, writes: Vec<Write<K, S>>, wrote: impl Fn(K))
-where
+async fn write_all<K, S>(
+    api: &Api<K>,
+    herald: &EventRecorder,
+    writes: Vec<StatusWrite<K, S>>,
+    wrote: impl Fn(K),
+) where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
     S: Serialize,
 {
@@ -215,7 +224,7 @@ where
     }
 }
 
-async fn write_one<K, S>(api: &Api<K>, herald: &Herald, write: Write<K, S>) -> Option<K>
+async fn write_one<K, S>(api: &Api<K>, herald: &EventRecorder, write: StatusWrite<K, S>) -> Option<K>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
     S: Serialize,

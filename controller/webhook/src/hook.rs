@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::review::{Asked, Cluster, Verdict};
-use crate::{instance, moved, pod, validate};
+use crate::review::{AdmissionRequest, Cluster, Decision};
+use crate::{class_change, instance, pod, validate};
 
 /// One of the hooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,16 +38,16 @@ impl Hook {
         }
     }
 
-    pub(crate) fn decide(self, asked: &Asked, cluster: &Cluster<'_>) -> Verdict {
+    pub(crate) fn decide(self, asked: &AdmissionRequest, cluster: &Cluster<'_>) -> Decision {
         let object = asked.object.as_ref().unwrap_or(&Value::Null);
         let decided = match self {
             Self::Pod => match &asked.old_object {
                 None => pod::mutate(object, &asked.namespace, cluster),
-                Some(old) => moved::review(asked, old, cluster),
+                Some(old) => class_change::review(asked, old, cluster),
             },
             Self::Instance => instance::mutate(object, &asked.namespace, cluster),
             Self::Validate => validate::validate(asked, cluster),
         };
-        decided.unwrap_or_else(Verdict::Refused)
+        decided.unwrap_or_else(Decision::Refused)
     }
 }

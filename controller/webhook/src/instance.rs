@@ -2,28 +2,28 @@
 
 use serde_json::{Value, json};
 
+use crate::denial::Denial;
+use crate::injection_method::InjectionMethod;
 use crate::patch::Patch;
-use crate::refusal::Refusal;
-use crate::review::{Cluster, Verdict};
+use crate::requested::Requested;
+use crate::review::{Cluster, Decision};
 use crate::sidecar::{SIDECARS, asked, with};
-use crate::way::Way;
-use crate::wish::Wish;
 
-pub(crate) fn mutate(instance: &Value, namespace: &str, cluster: &Cluster<'_>) -> Result<Verdict, Refusal> {
+pub(crate) fn mutate(instance: &Value, namespace: &str, cluster: &Cluster<'_>) -> Result<Decision, Denial> {
     let metadata = &instance["metadata"];
-    let Some(wish) = Wish::of(metadata)? else { return Ok(Verdict::unchanged()) };
-    cluster.catalogue.find(&wish, namespace)?;
+    let Some(wish) = Requested::of(metadata)? else { return Ok(Decision::unchanged()) };
+    cluster.pools.find(&wish, namespace)?;
     let mut patch = Patch::default();
-    match cluster.way {
-        Way::Plugin => {}
-        Way::Sidecar { .. } if asked(metadata)? => {}
-        Way::Sidecar { image } => {
+    match cluster.injection {
+        InjectionMethod::Plugin => {}
+        InjectionMethod::Sidecar { .. } if asked(metadata)? => {}
+        InjectionMethod::Sidecar { image } => {
             patch.entry(instance, "/metadata/annotations", SIDECARS, &with(metadata, image)?);
         }
-        Way::None(why) => return Err(Refusal::NoWay(why.clone())),
+        InjectionMethod::None(why) => return Err(Denial::NoInjectionMethod(why.clone())),
     }
     device(instance, &mut patch);
-    Ok(Verdict::Allowed { patch, warnings: Vec::new() })
+    Ok(Decision::Allowed { patch, warnings: Vec::new() })
 }
 
 /// `devices.rng: {}`, so that `KubeVirt` gives the device an address and knows of it.

@@ -6,24 +6,24 @@
 #![forbid(unsafe_code)]
 
 mod affinity;
-mod catalogue;
+mod class_change;
+mod denial;
 mod hook;
+mod injection_method;
 mod instance;
-mod moved;
 mod patch;
 mod plugin;
 mod pod;
-mod refusal;
+mod pool_index;
+mod requested;
 mod review;
 mod sidecar;
 mod validate;
-mod way;
-mod wish;
 
-pub use catalogue::{Catalogue, Place};
+pub use denial::Denial;
 pub use hook::Hook;
+pub use injection_method::InjectionMethod;
 pub use patch::Patch;
 pub use plugin::{NAME, plugin};
-pub use refusal::Refusal;
-pub use review::{Cluster, ReviewError, Verdict, answer};
-pub use way::Way;
+pub use pool_index::{ClassSlot, PoolIndex};
+pub use review::{Cluster, Decision, ReviewError, answer};

@@ -7,13 +7,13 @@ use api::names::{
 use serde_json::{Value, json};
 
 use crate::affinity;
-use crate::catalogue::Place;
+use crate::denial::Denial;
+use crate::injection_method::InjectionMethod;
 use crate::patch::Patch;
-use crate::refusal::Refusal;
-use crate::review::{Cluster, Verdict};
+use crate::pool_index::ClassSlot;
+use crate::requested::{Requested, annotation};
+use crate::review::{Cluster, Decision};
 use crate::sidecar;
-use crate::way::Way;
-use crate::wish::{Wish, annotation};
 
 /// The volume's name in the pod.
 const VOLUME: &str = "entropool";
@@ -22,15 +22,15 @@ const COMPUTE: &str = "compute";
 /// A pod that lives only until a volume is bound has no VM in it.
 const PROVISIONING: &str = "kubevirt.io/ephemeral-provisioning";
 
-pub(crate) fn mutate(pod: &Value, namespace: &str, cluster: &Cluster<'_>) -> Result<Verdict, Refusal> {
+pub(crate) fn mutate(pod: &Value, namespace: &str, cluster: &Cluster<'_>) -> Result<Decision, Denial> {
     let metadata = &pod["metadata"];
     let launcher = metadata["labels"]["kubevirt.io"] == "virt-launcher";
     if !launcher || annotation(metadata, PROVISIONING) == Some("true") {
-        return Ok(Verdict::unchanged());
+        return Ok(Decision::unchanged());
     }
-    let Some(wish) = Wish::of(metadata)? else { return Ok(Verdict::unchanged()) };
-    let place = cluster.catalogue.find(&wish, namespace)?;
-    connected(metadata, cluster.way)?;
+    let Some(wish) = Requested::of(metadata)? else { return Ok(Decision::unchanged()) };
+    let place = cluster.pools.find(&wish, namespace)?;
+    connected(metadata, cluster.injection)?;
     let mut patch = Patch::default();
     volume(pod, &place, &mut patch)?;
     compute(pod, &place, &mut patch)?;
@@ -38,22 +38,22 @@ pub(crate) fn mutate(pod: &Value, namespace: &str, cluster: &Cluster<'_>) -> Res
         patch.set("/spec/affinity", &affinity);
     }
     patch.entry(pod, "/metadata/labels", VM_LABEL, VM_TRUE);
-    patch.entry(pod, "/metadata/annotations", BOUND_ANNOTATION, &bound(&place, cluster.way));
+    patch.entry(pod, "/metadata/annotations", BOUND_ANNOTATION, &bound(&place, cluster.injection));
     let warnings = cluster.warning(&place).into_iter().collect();
-    Ok(Verdict::Allowed { patch, warnings })
+    Ok(Decision::Allowed { patch, warnings })
 }
 
 /// A pod with the socket and a domain that does not ask it would be a promise that nobody keeps.
-fn connected(metadata: &Value, way: &Way) -> Result<(), Refusal> {
+fn connected(metadata: &Value, way: &InjectionMethod) -> Result<(), Denial> {
     match way {
-        Way::Plugin => Ok(()),
-        Way::Sidecar { .. } if sidecar::asked(metadata)? => Ok(()),
-        Way::Sidecar { .. } => Err(Refusal::NoSidecar),
-        Way::None(why) => Err(Refusal::NoWay(why.clone())),
+        InjectionMethod::Plugin => Ok(()),
+        InjectionMethod::Sidecar { .. } if sidecar::asked(metadata)? => Ok(()),
+        InjectionMethod::Sidecar { .. } => Err(Denial::NoSidecar),
+        InjectionMethod::None(why) => Err(Denial::NoInjectionMethod(why.clone())),
     }
 }
 
-fn volume(pod: &Value, place: &Place, patch: &mut Patch) -> Result<(), Refusal> {
+fn volume(pod: &Value, place: &ClassSlot, patch: &mut Patch) -> Result<(), Denial> {
     let mut attributes = json!({POOL_ANNOTATION: place.pool, CLIENT_ATTRIBUTE: "qemu"});
     if let Some(class) = &place.class {
         attributes[CLASS_ANNOTATION] = json!(class);
@@ -62,22 +62,22 @@ fn volume(pod: &Value, place: &Place, patch: &mut Patch) -> Result<(), Refusal> 
     match named(&pod["spec"]["volumes"], VOLUME) {
         None => patch.append(pod, "/spec/volumes", &json!({"name": VOLUME, "csi": csi})),
         Some(volume) if volume["csi"] == csi => {}
-        Some(_) => return Err(Refusal::Taken { what: "a volume named entropool" }),
+        Some(_) => return Err(Denial::Taken { what: "a volume named entropool" }),
     }
     Ok(())
 }
 
-fn compute(pod: &Value, place: &Place, patch: &mut Patch) -> Result<(), Refusal> {
+fn compute(pod: &Value, place: &ClassSlot, patch: &mut Patch) -> Result<(), Denial> {
     let containers = pod["spec"]["containers"].as_array();
     let at = containers.and_then(|all| all.iter().position(|container| container["name"] == COMPUTE));
-    let at = format!("/spec/containers/{}", at.ok_or(Refusal::NoCompute)?);
+    let at = format!("/spec/containers/{}", at.ok_or(Denial::NoCompute)?);
     let container = pod.pointer(&at).unwrap_or(&Value::Null);
     let mount = json!({"name": VOLUME, "mountPath": POD_DIRECTORY, "readOnly": true});
     let mounts = container["volumeMounts"].as_array();
     match mounts.and_then(|all| all.iter().find(|mount| mount["mountPath"] == POD_DIRECTORY)) {
         None => patch.append(pod, &format!("{at}/volumeMounts"), &mount),
         Some(found) if *found == mount => {}
-        Some(_) => return Err(Refusal::Taken { what: "something mounted at /run/entropool" }),
+        Some(_) => return Err(Denial::Taken { what: "something mounted at /run/entropool" }),
     }
     if let Some(resource) = &place.resource {
         let resources = with_resource(&container["resources"], resource);
@@ -97,7 +97,7 @@ fn with_resource(resources: &Value, resource: &str) -> Value {
 }
 
 /// What a user looks at who wants to know what came of the annotation.
-fn bound(place: &Place, way: &Way) -> String {
+fn bound(place: &ClassSlot, way: &InjectionMethod) -> String {
     json!({"pool": place.pool, "class": place.class, "way": way.name()}).to_string()
 }
 

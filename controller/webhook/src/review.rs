@@ -5,11 +5,11 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::catalogue::{Catalogue, Place};
+use crate::denial::Denial;
 use crate::hook::Hook;
+use crate::injection_method::InjectionMethod;
 use crate::patch::Patch;
-use crate::refusal::Refusal;
-use crate::way::Way;
+use crate::pool_index::{ClassSlot, PoolIndex};
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -26,17 +26,17 @@ pub enum ReviewError {
 #[derive(Clone, Copy)]
 pub struct Cluster<'a> {
     /// What may be named.
-    pub catalogue: &'a Catalogue,
+    pub pools: &'a PoolIndex,
     /// How a domain is changed.
-    pub way: &'a Way,
+    pub injection: &'a InjectionMethod,
     /// Whether every place of a kind is taken now, on one node or on every. Asked only of places that are counted.
-    pub full: &'a dyn Fn(&Place, Option<&str>) -> bool,
+    pub full: &'a dyn Fn(&ClassSlot, Option<&str>) -> bool,
 }
 
 impl Cluster<'_> {
     /// What is told of a place that nobody can have at the moment.
-    pub(crate) fn warning(&self, place: &Place) -> Option<String> {
-        let Place { pool, class: Some(class), resource: Some(_) } = place else { return None };
+    pub(crate) fn warning(&self, place: &ClassSlot) -> Option<String> {
+        let ClassSlot { pool, class: Some(class), resource: Some(_) } = place else { return None };
         (self.full)(place, None).then(|| {
             format!("class {class} of pool {pool} has no place left on any node now; the VM waits until one is free")
         })
@@ -45,7 +45,7 @@ impl Cluster<'_> {
 
 /// What becomes of a request.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Verdict {
+pub enum Decision {
     /// It goes on.
     Allowed {
         /// Changed like this.
@@ -54,10 +54,10 @@ pub enum Verdict {
         warnings: Vec<String>,
     },
     /// It ends here.
-    Refused(Refusal),
+    Refused(Denial),
 }
 
-impl Verdict {
+impl Decision {
     /// It is none of our business.
     pub(crate) fn unchanged() -> Self {
         Self::Allowed { patch: Patch::default(), warnings: Vec::new() }
@@ -67,7 +67,7 @@ impl Verdict {
 /// What the API server wants judged.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(crate) struct Asked {
+pub(crate) struct AdmissionRequest {
     uid: String,
     pub(crate) namespace: String,
     pub(crate) object: Option<Value>,
@@ -75,18 +75,18 @@ pub(crate) struct Asked {
 }
 
 #[derive(Deserialize)]
-struct Review {
-    request: Option<Asked>,
+struct AdmissionReview {
+    request: Option<AdmissionRequest>,
 }
 
 /// Answers the `AdmissionReview` in `body`, and says what was decided.
-pub fn answer(hook: Hook, body: &[u8], cluster: &Cluster<'_>) -> Result<(Value, Verdict), ReviewError> {
-    let review: Review = serde_json::from_slice(body).map_err(ReviewError::Unreadable)?;
+pub fn answer(hook: Hook, body: &[u8], cluster: &Cluster<'_>) -> Result<(Value, Decision), ReviewError> {
+    let review: AdmissionReview = serde_json::from_slice(body).map_err(ReviewError::Unreadable)?;
     let asked = review.request.ok_or(ReviewError::NoRequest)?;
     let verdict = hook.decide(&asked, cluster);
     let response = match &verdict {
-        Verdict::Allowed { patch, warnings } => allowed(&asked.uid, patch, warnings),
-        Verdict::Refused(refusal) => refused(&asked.uid, refusal),
+        Decision::Allowed { patch, warnings } => allowed(&asked.uid, patch, warnings),
+        Decision::Refused(refusal) => refused(&asked.uid, refusal),
     };
     let answer =
         json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response});
@@ -105,7 +105,7 @@ fn allowed(uid: &str, patch: &Patch, warnings: &[String]) -> Value {
     response
 }
 
-fn refused(uid: &str, refusal: &Refusal) -> Value {
+fn refused(uid: &str, refusal: &Denial) -> Value {
     let (message, reason, code) = (refusal.to_string(), refusal.reason(), refusal.code());
     json!({"uid": uid, "allowed": false, "status": {"code": code, "reason": reason, "message": message}})
 }

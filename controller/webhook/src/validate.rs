@@ -3,33 +3,33 @@
 use api::names::POOL_ANNOTATION;
 use serde_json::Value;
 
+use crate::denial::Denial;
+use crate::injection_method::InjectionMethod;
 use crate::patch::Patch;
-use crate::refusal::Refusal;
-use crate::review::{Asked, Cluster, Verdict};
-use crate::way::Way;
-use crate::wish::{Wish, annotation};
+use crate::requested::{Requested, annotation};
+use crate::review::{AdmissionRequest, Cluster, Decision};
 
 const MISPLACED: &str = "annotation entropool.io/pool on a VirtualMachine itself does nothing: write it under \
                          spec.template.metadata.annotations";
 
-pub(crate) fn validate(asked: &Asked, cluster: &Cluster<'_>) -> Result<Verdict, Refusal> {
-    let Some(object) = &asked.object else { return Ok(Verdict::unchanged()) };
+pub(crate) fn validate(asked: &AdmissionRequest, cluster: &Cluster<'_>) -> Result<Decision, Denial> {
+    let Some(object) = &asked.object else { return Ok(Decision::unchanged()) };
     // An object on its way out is only losing its finalizers.
     if !object["metadata"]["deletionTimestamp"].is_null() {
-        return Ok(Verdict::unchanged());
+        return Ok(Decision::unchanged());
     }
     let metadata = template(object);
-    let wish = Wish::of(metadata)?;
+    let wish = Requested::of(metadata)?;
     // What was good when it was written may be edited in other respects, whatever has become of its pool.
-    let before = asked.old_object.as_ref().map(|old| Wish::of(template(old)));
+    let before = asked.old_object.as_ref().map(|old| Requested::of(template(old)));
     let mut warnings = misplaced(object, metadata);
-    let allowed = |warnings| Ok(Verdict::Allowed { patch: Patch::default(), warnings });
+    let allowed = |warnings| Ok(Decision::Allowed { patch: Patch::default(), warnings });
     let Some(wish) = wish.filter(|wish| before != Some(Ok(Some(wish.clone())))) else {
         return allowed(warnings);
     };
-    let place = cluster.catalogue.find(&wish, &asked.namespace)?;
-    if let Way::None(why) = cluster.way {
-        return Err(Refusal::NoWay(why.clone()));
+    let place = cluster.pools.find(&wish, &asked.namespace)?;
+    if let InjectionMethod::None(why) = cluster.injection {
+        return Err(Denial::NoInjectionMethod(why.clone()));
     }
     // Who starts a launcher pod is no user: a warning there is read by nobody.
     warnings.extend(cluster.warning(&place));

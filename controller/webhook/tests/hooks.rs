@@ -7,7 +7,9 @@ use delivery::{
     Admission, BytesPerDay, ClassConfig, Fairness, NamespaceBound, Namespaces, NodeConfig, OnSourceFailure,
     Output, PoolConfig, Shape,
 };
-use entropool_webhook::{Catalogue, Cluster, Hook, Place, ReviewError, Verdict, Way, answer, plugin};
+use entropool_webhook::{
+    ClassSlot, Cluster, Decision, Hook, InjectionMethod, PoolIndex, ReviewError, answer, plugin,
+};
 use serde_json::{Value, json};
 
 const SHAPE: Shape = Shape { rate: BytesPerDay(1), ceil: BytesPerDay(1), burst: 1, cburst: 1 };
@@ -47,7 +49,7 @@ fn only(namespace: &str) -> Namespaces {
     Namespaces::Only([namespace.to_owned()].into())
 }
 
-fn catalogue() -> Catalogue {
+fn catalogue() -> PoolIndex {
     let proportional =
         ClassConfig { admission: Admission::Proportional, ..class("loose", Some(9), Namespaces::All) };
     let classes = vec![
@@ -68,17 +70,18 @@ fn catalogue() -> Catalogue {
         ],
         ..NodeConfig::default()
     };
-    Catalogue::of([&one, &two])
+    PoolIndex::of([&one, &two])
 }
 
-fn judge(hook: Hook, body: &[u8], way: &Way) -> Result<(Value, Verdict), ReviewError> {
-    let full =
-        |place: &Place, node: Option<&str>| place.class.as_deref() == Some("gold") && node != Some("roomy");
-    answer(hook, body, &Cluster { catalogue: &catalogue(), way, full: &full })
+fn judge(hook: Hook, body: &[u8], way: &InjectionMethod) -> Result<(Value, Decision), ReviewError> {
+    let full = |place: &ClassSlot, node: Option<&str>| {
+        place.class.as_deref() == Some("gold") && node != Some("roomy")
+    };
+    answer(hook, body, &Cluster { pools: &catalogue(), injection: way, full: &full })
 }
 
-fn sidecar() -> Way {
-    Way::Sidecar { image: "registry.example/entropool-agent:1".to_owned() }
+fn sidecar() -> InjectionMethod {
+    InjectionMethod::Sidecar { image: "registry.example/entropool-agent:1".to_owned() }
 }
 
 fn annotated(pairs: &[(&str, &str)]) -> Value {
@@ -135,7 +138,7 @@ fn review(namespace: &str, object: &Value, old: Option<&Value>) -> Vec<u8> {
         .into()
 }
 
-fn ask(hook: Hook, namespace: &str, object: &Value, way: &Way) -> Value {
+fn ask(hook: Hook, namespace: &str, object: &Value, way: &InjectionMethod) -> Value {
     let (answer, _) = judge(hook, &review(namespace, object, None), way).unwrap();
     assert_eq!(answer["response"]["uid"], "u-1");
     answer["response"].clone()
@@ -148,7 +151,7 @@ fn patch(response: &Value) -> Value {
     })
 }
 
-fn patched(hook: Hook, namespace: &str, object: &Value, way: &Way) -> Value {
+fn patched(hook: Hook, namespace: &str, object: &Value, way: &InjectionMethod) -> Value {
     let response = ask(hook, namespace, object, way);
     assert_eq!(response["allowed"], true, "{response}");
     let mut object = object.clone();
@@ -166,7 +169,7 @@ const PLAIN: [(&str, &str); 1] = [("entropool.io/pool", "plain")];
 
 #[test]
 fn a_launcher_pod_gets_its_socket_a_place_and_a_node_with_an_agent() {
-    let response = ask(Hook::Pod, "shop", &launcher(&GOLD), &Way::Plugin);
+    let response = ask(Hook::Pod, "shop", &launcher(&GOLD), &InjectionMethod::Plugin);
     insta::assert_snapshot!(shown(&patch(&response)));
     assert_eq!(
         response["warnings"],
@@ -179,14 +182,14 @@ fn a_launcher_pod_gets_its_socket_a_place_and_a_node_with_an_agent() {
 #[test]
 fn whoever_makes_a_vm_for_a_class_that_is_full_is_told() {
     for (named, warnings) in [(&GOLD[..], 1), (&PLAIN[..], 0)] {
-        let response = ask(Hook::Validate, "shop", &machine(named), &Way::Plugin);
+        let response = ask(Hook::Validate, "shop", &machine(named), &InjectionMethod::Plugin);
         assert_eq!(response["warnings"].as_array().map_or(0, Vec::len), warnings, "{response}");
     }
 }
 
 #[test]
 fn the_hooks_change_nothing_the_second_time() {
-    for way in [Way::Plugin, sidecar()] {
+    for way in [InjectionMethod::Plugin, sidecar()] {
         let instance = patched(Hook::Instance, "shop", &instance(&GOLD), &way);
         assert_eq!(patch(&ask(Hook::Instance, "shop", &instance, &way)), json!([]));
         let mut pod = launcher(&[]);
@@ -198,14 +201,15 @@ fn the_hooks_change_nothing_the_second_time() {
 
 #[test]
 fn a_class_that_is_not_named_is_the_pool_s_and_a_class_without_a_bound_asks_for_no_place() {
-    let pod = patched(Hook::Pod, "shop", &launcher(&[("entropool.io/pool", "default")]), &Way::Plugin);
+    let pod =
+        patched(Hook::Pod, "shop", &launcher(&[("entropool.io/pool", "default")]), &InjectionMethod::Plugin);
     let attributes = |pod: &Value| pod["spec"]["volumes"][1]["csi"]["volumeAttributes"].clone();
     assert_eq!(attributes(&pod)["entropool.io/class"], "shared");
     assert_eq!(pod["spec"]["containers"][0]["resources"], json!({"requests": {"cpu": "50m"}}));
-    let pod = patched(Hook::Pod, "shop", &launcher(&PLAIN), &Way::Plugin);
+    let pod = patched(Hook::Pod, "shop", &launcher(&PLAIN), &InjectionMethod::Plugin);
     assert_eq!(attributes(&pod), json!({"entropool.io/pool": "plain", "client": "qemu"}));
     let loose = [("entropool.io/pool", "default"), ("entropool.io/class", "loose")];
-    let pod = patched(Hook::Pod, "shop", &launcher(&loose), &Way::Plugin);
+    let pod = patched(Hook::Pod, "shop", &launcher(&loose), &InjectionMethod::Plugin);
     assert_eq!(pod["spec"]["containers"][0]["resources"]["limits"], Value::Null);
 }
 
@@ -213,7 +217,7 @@ fn a_class_that_is_not_named_is_the_pool_s_and_a_class_without_a_bound_asks_for_
 fn a_pod_of_another_shape_gets_what_is_missing() {
     let mut pod = launcher(&GOLD);
     pod["spec"] = json!({"containers": [{"name": "other"}, {"name": "compute"}]});
-    let pod = patched(Hook::Pod, "shop", &pod, &Way::Plugin);
+    let pod = patched(Hook::Pod, "shop", &pod, &InjectionMethod::Plugin);
     assert_eq!(pod["spec"]["containers"][1]["volumeMounts"][0]["mountPath"], "/run/entropool");
     assert_eq!(pod["spec"]["containers"][1]["resources"]["limits"], json!({"entropool.io/gold": "1"}));
     assert_eq!(pod["spec"]["containers"][0], json!({"name": "other"}));
@@ -221,7 +225,7 @@ fn a_pod_of_another_shape_gets_what_is_missing() {
     let terms =
         "/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms";
     *two.pointer_mut(terms).unwrap() = json!([{"matchFields": []}, {"matchExpressions": []}]);
-    let two = patched(Hook::Pod, "shop", &two, &Way::Plugin);
+    let two = patched(Hook::Pod, "shop", &two, &InjectionMethod::Plugin);
     for term in two.pointer(terms).unwrap().as_array().unwrap() {
         assert_eq!(
             term["matchExpressions"][0]["key"], "entropool.io/agent",
@@ -244,7 +248,7 @@ fn what_is_none_of_ours_is_not_touched() {
         (Hook::Validate, machine(&[])),
         (Hook::Validate, instance(&[])),
     ] {
-        for way in [Way::Plugin, sidecar(), Way::None("no".to_owned())] {
+        for way in [InjectionMethod::Plugin, sidecar(), InjectionMethod::None("no".to_owned())] {
             let response = ask(hook, "shop", &object, &way);
             assert_eq!(response, json!({"uid": "u-1", "allowed": true}), "{object}");
         }
@@ -255,7 +259,7 @@ fn what_is_none_of_ours_is_not_touched() {
 fn an_instance_gets_its_device_and_where_need_be_its_sidecar() {
     insta::assert_snapshot!(
         "instance_by_plugin",
-        shown(&patch(&ask(Hook::Instance, "shop", &instance(&GOLD), &Way::Plugin)))
+        shown(&patch(&ask(Hook::Instance, "shop", &instance(&GOLD), &InjectionMethod::Plugin)))
     );
     insta::assert_snapshot!(
         "instance_by_sidecar",
@@ -271,14 +275,14 @@ fn an_instance_gets_its_device_and_where_need_be_its_sidecar() {
     assert_eq!(sidecars[0], json!({"image": "other:1"}), "another's sidecar stays");
     assert_eq!(sidecars.as_array().unwrap().len(), 2);
     others["spec"]["domain"] = json!({});
-    let with = patched(Hook::Instance, "shop", &others, &Way::Plugin);
+    let with = patched(Hook::Instance, "shop", &others, &InjectionMethod::Plugin);
     assert_eq!(with["spec"]["domain"]["devices"], json!({"rng": {}}));
 }
 
 #[test]
 fn a_vm_moves_with_the_sidecar_that_it_was_made_with() {
     let instance = patched(Hook::Instance, "shop", &instance(&GOLD), &sidecar());
-    let newer = Way::Sidecar { image: "registry.example/entropool-agent:2".to_owned() };
+    let newer = InjectionMethod::Sidecar { image: "registry.example/entropool-agent:2".to_owned() };
     assert_eq!(patch(&ask(Hook::Instance, "shop", &instance, &newer)), json!([]));
     let mut target = launcher(&[]);
     target["metadata"]["annotations"] = instance["metadata"]["annotations"].clone();
@@ -291,7 +295,8 @@ fn each_refusal_has_its_sentence() {
     let named = |pool: &'static str, class: &'static str| {
         vec![("entropool.io/pool", pool), ("entropool.io/class", class)]
     };
-    let none = Way::of(Some(&json!({"status": {"observedKubeVirtVersion": "v1.6.0"}})), Some("i"));
+    let none =
+        InjectionMethod::of(Some(&json!({"status": {"observedKubeVirtVersion": "v1.6.0"}})), Some("i"));
     let mut taken = launcher(&GOLD);
     taken["spec"]["volumes"][0]["name"] = json!("entropool");
     let mut mounted = launcher(&GOLD);
@@ -301,22 +306,22 @@ fn each_refusal_has_its_sentence() {
     let mut unreadable = instance(&GOLD);
     unreadable["metadata"]["annotations"]["hooks.kubevirt.io/hookSidecars"] = json!("{");
     let refused = [
-        (Hook::Validate, "shop", machine(&named("nowhere", "gold")), &Way::Plugin),
-        (Hook::Validate, "shop", machine(&named("default", "golden")), &Way::Plugin),
-        (Hook::Validate, "shop", machine(&named("plain", "(default)")), &Way::Plugin),
-        (Hook::Validate, "shop", machine(&named("default", "lab")), &Way::Plugin),
-        (Hook::Validate, "shop", machine(&[("entropool.io/pool", "secret")]), &Way::Plugin),
-        (Hook::Validate, "shop", machine(&named("", "gold")), &Way::Plugin),
-        (Hook::Validate, "shop", machine(&named("default", "")), &Way::Plugin),
+        (Hook::Validate, "shop", machine(&named("nowhere", "gold")), &InjectionMethod::Plugin),
+        (Hook::Validate, "shop", machine(&named("default", "golden")), &InjectionMethod::Plugin),
+        (Hook::Validate, "shop", machine(&named("plain", "(default)")), &InjectionMethod::Plugin),
+        (Hook::Validate, "shop", machine(&named("default", "lab")), &InjectionMethod::Plugin),
+        (Hook::Validate, "shop", machine(&[("entropool.io/pool", "secret")]), &InjectionMethod::Plugin),
+        (Hook::Validate, "shop", machine(&named("", "gold")), &InjectionMethod::Plugin),
+        (Hook::Validate, "shop", machine(&named("default", "")), &InjectionMethod::Plugin),
         (Hook::Validate, "shop", machine(&GOLD), &none),
         (Hook::Instance, "shop", instance(&GOLD), &none),
         (Hook::Instance, "shop", unreadable, &sidecar()),
-        (Hook::Pod, "shop", launcher(&named("nowhere", "gold")), &Way::Plugin),
+        (Hook::Pod, "shop", launcher(&named("nowhere", "gold")), &InjectionMethod::Plugin),
         (Hook::Pod, "shop", launcher(&GOLD), &none),
         (Hook::Pod, "shop", launcher(&GOLD), &sidecar()),
-        (Hook::Pod, "shop", taken, &Way::Plugin),
-        (Hook::Pod, "shop", mounted, &Way::Plugin),
-        (Hook::Pod, "shop", bare, &Way::Plugin),
+        (Hook::Pod, "shop", taken, &InjectionMethod::Plugin),
+        (Hook::Pod, "shop", mounted, &InjectionMethod::Plugin),
+        (Hook::Pod, "shop", bare, &InjectionMethod::Plugin),
     ];
     let sentences: Vec<String> = refused
         .iter()
@@ -343,8 +348,9 @@ fn each_refusal_has_its_sentence() {
 fn a_vm_whose_pool_went_can_still_be_edited_and_deleted() {
     let gone = machine(&[("entropool.io/pool", "gone")]);
     let judge = |object: &Value, old: &Value| {
-        let (_, verdict) = judge(Hook::Validate, &review("shop", object, Some(old)), &Way::Plugin).unwrap();
-        matches!(verdict, Verdict::Allowed { .. })
+        let (_, verdict) =
+            judge(Hook::Validate, &review("shop", object, Some(old)), &InjectionMethod::Plugin).unwrap();
+        matches!(verdict, Decision::Allowed { .. })
     };
     let mut edited = gone.clone();
     edited["spec"]["runStrategy"] = json!("Halted");
@@ -358,7 +364,7 @@ fn a_vm_whose_pool_went_can_still_be_edited_and_deleted() {
 fn an_annotation_in_the_wrong_place_is_told() {
     let mut misplaced = machine(&[]);
     misplaced["metadata"]["annotations"] = annotated(&GOLD);
-    let response = ask(Hook::Validate, "shop", &misplaced, &Way::Plugin);
+    let response = ask(Hook::Validate, "shop", &misplaced, &InjectionMethod::Plugin);
     assert_eq!(response["allowed"], true);
     let warning = response["warnings"][0].as_str().unwrap();
     assert!(warning.contains("spec.template.metadata.annotations"), "{warning}");
@@ -367,7 +373,7 @@ fn an_annotation_in_the_wrong_place_is_told() {
 /// A launcher pod that runs on a node, after `edit` and before it.
 fn running(on: &str, edit: &[(&str, &str)]) -> (Value, Value) {
     let before = [("entropool.io/pool", "default"), ("entropool.io/class", "shared")];
-    let mut pod = patched(Hook::Pod, "shop", &launcher(&before), &Way::Plugin);
+    let mut pod = patched(Hook::Pod, "shop", &launcher(&before), &InjectionMethod::Plugin);
     pod["spec"]["nodeName"] = json!(on);
     let mut edited = pod.clone();
     for (key, value) in edit {
@@ -405,7 +411,8 @@ fn another_class_on_a_running_vms_pod_is_judged_and_what_the_pod_is_bound_to_fol
 }
 
 fn edit_pod(edited: &Value, before: &Value) -> Value {
-    let (answer, _) = judge(Hook::Pod, &review("shop", edited, Some(before)), &Way::Plugin).unwrap();
+    let (answer, _) =
+        judge(Hook::Pod, &review("shop", edited, Some(before)), &InjectionMethod::Plugin).unwrap();
     answer["response"].clone()
 }
 
@@ -431,12 +438,15 @@ fn the_way_follows_from_version_and_gates() {
     ]
     .into_iter()
     .map(|(version, gates)| {
-        format!("{version} {gates:?}: {:?}", Way::of(Some(&kubevirt(version, gates)), Some("hook:1")))
+        format!(
+            "{version} {gates:?}: {:?}",
+            InjectionMethod::of(Some(&kubevirt(version, gates)), Some("hook:1"))
+        )
     })
     .chain([
-        format!("no KubeVirt: {:?}", Way::of(None, Some("hook:1"))),
-        format!("no status: {:?}", Way::of(Some(&json!({})), Some("hook:1"))),
-        format!("no image: {:?}", Way::of(Some(&kubevirt("v1.6.0", &["Sidecar"])), None)),
+        format!("no KubeVirt: {:?}", InjectionMethod::of(None, Some("hook:1"))),
+        format!("no status: {:?}", InjectionMethod::of(Some(&json!({})), Some("hook:1"))),
+        format!("no image: {:?}", InjectionMethod::of(Some(&kubevirt("v1.6.0", &["Sidecar"])), None)),
     ])
     .collect();
     insta::assert_snapshot!(table.join("\n"));
@@ -450,6 +460,6 @@ fn the_plugin_is_as_it_was() {
 #[test]
 fn what_is_no_review_is_not_answered() {
     for body in ["", "{}", "[]", "{\"request\": null}", "{\"request\": 3}", "\u{0}"] {
-        assert!(judge(Hook::Pod, body.as_bytes(), &Way::Plugin).is_err(), "{body:?}");
+        assert!(judge(Hook::Pod, body.as_bytes(), &InjectionMethod::Plugin).is_err(), "{body:?}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use delivery::{FromController, Item, Move, Name, Span, Update};
+use delivery::{EncodedResource, FromController, Move, ResourceName, Span, Update};
 use prost::bytes::Bytes;
 use proto::delivery as wire;
 use proto::delivery::from_controller::Message;
@@ -28,7 +28,7 @@ pub fn to_wire(message: FromController<Bytes>) -> wire::FromController {
 }
 
 /// As it was meant.
-pub fn of_wire(message: wire::FromController) -> Result<FromController<Bytes>, DecodeError> {
+pub fn from_wire(message: wire::FromController) -> Result<FromController<Bytes>, DecodeError> {
     Ok(match message.message.ok_or(DecodeError::Empty)? {
         Message::Update(update) => FromController::Update(update_of_wire(update)?),
         Message::Move(wire::Move { ticket, uid, class }) => FromController::Move(Move { ticket, uid, class }),
@@ -40,7 +40,7 @@ pub fn of_wire(message: wire::FromController) -> Result<FromController<Bytes>, D
 }
 
 fn update_to_wire(update: Update<Bytes>) -> wire::Update {
-    let resource = |(name, item): (Name, Item<Bytes>)| wire::Resource {
+    let resource = |(name, item): (ResourceName, EncodedResource<Bytes>)| wire::Resource {
         name: name.to_string(),
         hash: item.hash.0.to_vec(),
         body: item.body,
@@ -58,7 +58,7 @@ fn update_to_wire(update: Update<Bytes>) -> wire::Update {
 fn update_of_wire(update: wire::Update) -> Result<Update<Bytes>, DecodeError> {
     let resource = |resource: wire::Resource| {
         let hash = version::hash("hash", &resource.hash)?;
-        Ok((Name::from(resource.name), Item { hash, body: resource.body }))
+        Ok((ResourceName::from(resource.name), EncodedResource { hash, body: resource.body }))
     };
     Ok(Update {
         nonce: update.nonce,

@@ -11,7 +11,7 @@
 pub mod agent;
 pub mod controller;
 mod error;
-mod kept;
+mod persisted;
 mod pool;
 mod report;
 mod resource;
@@ -19,6 +19,6 @@ mod source;
 mod version;
 
 pub use error::DecodeError;
-pub use kept::{ENCODING, keep, kept};
+pub use persisted::{ENCODING, decode_persisted, encode_persisted};
 pub use prost::bytes::Bytes;
 pub use resource::{decode, encode};

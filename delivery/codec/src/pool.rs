@@ -1,8 +1,8 @@
 //! Pools and classes.
 
 use delivery::{
-    Admission, BytesPerDay, ClassConfig, Fairness, NamespaceBound, Namespaces, OnSourceFailure, Output, Part,
-    PoolConfig, Shape,
+    Admission, BytesPerDay, ClassConfig, Fairness, NamespaceBound, Namespaces, OnSourceFailure, Output,
+    PoolConfig, Resource, Shape,
 };
 use proto::delivery as wire;
 
@@ -84,7 +84,7 @@ pub(crate) fn class_to_wire(pool: String, class: ClassConfig, inherits: bool) ->
     }
 }
 
-pub(crate) fn class_of_wire(class: wire::Class) -> Result<Part, DecodeError> {
+pub(crate) fn class_of_wire(class: wire::Class) -> Result<Resource, DecodeError> {
     let admission = match class.admission() {
         wire::Admission::Proportional => Admission::Proportional,
         wire::Admission::Strict | wire::Admission::Unspecified => Admission::Strict,
@@ -108,7 +108,7 @@ pub(crate) fn class_of_wire(class: wire::Class) -> Result<Part, DecodeError> {
         parent: Some(class.parent).filter(|parent| !parent.is_empty()),
         name: class.name,
     };
-    Ok(Part::Class { pool: class.pool, class: config, inherits })
+    Ok(Resource::Class { pool: class.pool, class: config, inherits })
 }
 
 fn prio(prio: u32) -> Result<u8, DecodeError> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use delivery::{Content, Hash, Item, Name, NodeConfig, Part};
+use delivery::{EncodedResource, Hash, NodeConfig, Resource, ResourceName, ResourceSet};
 use prost::Message;
 use prost::bytes::Bytes;
 use proto::delivery as wire;
@@ -12,17 +12,17 @@ use crate::error::DecodeError;
 use crate::pool;
 
 /// Encodes a configuration, once for all nodes that serve the same.
-pub fn encode(config: &NodeConfig) -> Content<Bytes> {
-    let item = |part: Part| {
+pub fn encode(config: &NodeConfig) -> ResourceSet<Bytes> {
+    let item = |part: Resource| {
         let name = part.name();
         let body = Bytes::from(wire::Body { body: Some(body(part)) }.encode_to_vec());
-        (Arc::clone(&name), Item { hash: hash(&name, &body), body })
+        (Arc::clone(&name), EncodedResource { hash: hash(&name, &body), body })
     };
-    delivery::parts(config).map(item).collect()
+    delivery::split(config).map(item).collect()
 }
 
 /// Reads a configuration. Resources of a kind that this version does not know are passed over.
-pub fn decode(content: &Content<Bytes>) -> Result<NodeConfig, DecodeError> {
+pub fn decode(content: &ResourceSet<Bytes>) -> Result<NodeConfig, DecodeError> {
     let mut parts = Vec::with_capacity(content.len());
     for (name, item) in content.items() {
         let named = |source| DecodeError::Resource { name: name.to_string(), source: Box::new(source) };
@@ -31,23 +31,23 @@ pub fn decode(content: &Content<Bytes>) -> Result<NodeConfig, DecodeError> {
     delivery::assemble(parts).map_err(DecodeError::Assemble)
 }
 
-fn body(part: Part) -> wire::body::Body {
+fn body(part: Resource) -> wire::body::Body {
     match part {
-        Part::Pool(pool) => wire::body::Body::Pool(pool::pool_to_wire(pool)),
-        Part::Class { pool, class, inherits } => {
+        Resource::Pool(pool) => wire::body::Body::Pool(pool::pool_to_wire(pool)),
+        Resource::Class { pool, class, inherits } => {
             wire::body::Body::Class(pool::class_to_wire(pool, class, inherits))
         }
-        Part::Node { pod_info_on_mount } => wire::body::Body::Node(wire::Node { pod_info_on_mount }),
+        Resource::Node { pod_info_on_mount } => wire::body::Body::Node(wire::Node { pod_info_on_mount }),
     }
 }
 
-fn part(name: &Name, body: &Bytes) -> Result<Option<Part>, DecodeError> {
+fn part(name: &ResourceName, body: &Bytes) -> Result<Option<Resource>, DecodeError> {
     let unreadable = |source| DecodeError::Bytes { what: "its body".to_owned(), source };
     let part = match wire::Body::decode(body.clone()).map_err(unreadable)?.body {
         None => return Ok(None),
-        Some(wire::body::Body::Pool(pool)) => Part::Pool(pool::pool_of_wire(pool)?),
+        Some(wire::body::Body::Pool(pool)) => Resource::Pool(pool::pool_of_wire(pool)?),
         Some(wire::body::Body::Class(class)) => pool::class_of_wire(class)?,
-        Some(wire::body::Body::Node(node)) => Part::Node { pod_info_on_mount: node.pod_info_on_mount },
+        Some(wire::body::Body::Node(node)) => Resource::Node { pod_info_on_mount: node.pod_info_on_mount },
     };
     // One that is called otherwise than it is would stand beside itself.
     if part.name() == *name {

@@ -4,10 +4,11 @@
 use std::collections::BTreeSet;
 
 use delivery::{
-    Admission, BytesPerDay, ClassConfig, Content, Fairness, HealthTest, Item, Name, NamespaceBound,
-    Namespaces, NodeConfig, OnSourceFailure, Output, PoolConfig, Shape, SourceConfig, SourceKind, Version,
+    Admission, BytesPerDay, ClassConfig, EncodedResource, Fairness, HealthTest, NamespaceBound, Namespaces,
+    NodeConfig, OnSourceFailure, Output, PoolConfig, ResourceName, ResourceSet, Shape, SourceConfig,
+    SourceKind, Version,
 };
-use entropool_codec::{Bytes, decode, encode, keep, kept};
+use entropool_codec::{Bytes, decode, decode_persisted, encode, encode_persisted};
 
 fn shape(rate: u64) -> Shape {
     Shape { rate: BytesPerDay(rate), ceil: BytesPerDay(rate * 2), burst: 1_024, cburst: 4_096 }
@@ -73,11 +74,11 @@ fn config() -> NodeConfig {
     }
 }
 
-fn without(content: &Content<Bytes>, name: &str) -> Content<Bytes> {
+fn without(content: &ResourceSet<Bytes>, name: &str) -> ResourceSet<Bytes> {
     content
         .items()
         .filter(|(own, _)| &***own != name)
-        .map(|(name, item)| (Name::clone(name), item.clone()))
+        .map(|(name, item)| (ResourceName::clone(name), item.clone()))
         .collect()
 }
 
@@ -163,28 +164,38 @@ fn a_value_out_of_range_is_named_with_its_resource() {
 fn a_resource_of_a_kind_to_come_is_passed_over() {
     let known = encode(&config());
     // Field 99, a length-delimited one, of a body.
-    let item = Item { hash: delivery::Hash([9; 16]), body: Bytes::from_static(&[0x9a, 0x06, 0x01, 0x00]) };
-    let added = known.items().map(|(name, item)| (Name::clone(name), item.clone()));
-    let content: Content<_> = added.chain([(Name::from("quota/shop"), item)]).collect();
+    let item = EncodedResource {
+        hash: delivery::Hash([9; 16]),
+        body: Bytes::from_static(&[0x9a, 0x06, 0x01, 0x00]),
+    };
+    let added = known.items().map(|(name, item)| (ResourceName::clone(name), item.clone()));
+    let content: ResourceSet<_> = added.chain([(ResourceName::from("quota/shop"), item)]).collect();
     assert_eq!(decode(&content), Ok(config()));
 }
 
 #[test]
 fn a_body_that_is_cut_short_is_refused() {
-    let cut = |(name, item): (&Name, &Item<Bytes>)| {
-        (Name::clone(name), Item { hash: item.hash, body: item.body.slice(..item.body.len() - 1) })
+    let cut = |(name, item): (&ResourceName, &EncodedResource<Bytes>)| {
+        (
+            ResourceName::clone(name),
+            EncodedResource { hash: item.hash, body: item.body.slice(..item.body.len() - 1) },
+        )
     };
-    let content: Content<_> = encode(&config()).items().map(cut).collect();
+    let content: ResourceSet<_> = encode(&config()).items().map(cut).collect();
     assert!(decode(&content).is_err());
 }
 
 #[test]
 fn what_was_kept_comes_back_with_what_nobody_understood() {
-    let odd = Item { hash: delivery::Hash([9; 16]), body: Bytes::from_static(&[0x9a, 0x06, 0x01, 0x00]) };
+    let odd = EncodedResource {
+        hash: delivery::Hash([9; 16]),
+        body: Bytes::from_static(&[0x9a, 0x06, 0x01, 0x00]),
+    };
     let content = encode(&config());
-    let added = content.items().map(|(name, item)| (Name::clone(name), item.clone()));
-    let content: Content<_> = added.chain([(Name::from("quota/shop"), odd)]).collect();
-    let version: Version = [(delivery::Kind::POOLS, 7), (delivery::Kind(77), 1)].into_iter().collect();
-    assert_eq!(kept(&keep(&version, &content)), Ok((version, content)));
-    assert!(kept(b"garbage").is_err());
+    let added = content.items().map(|(name, item)| (ResourceName::clone(name), item.clone()));
+    let content: ResourceSet<_> = added.chain([(ResourceName::from("quota/shop"), odd)]).collect();
+    let version: Version =
+        [(delivery::WatchedKind::POOLS, 7), (delivery::WatchedKind(77), 1)].into_iter().collect();
+    assert_eq!(decode_persisted(&encode_persisted(&version, &content)), Ok((version, content)));
+    assert!(decode_persisted(b"garbage").is_err());
 }

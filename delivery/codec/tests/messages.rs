@@ -4,36 +4,44 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use delivery::{
-    AgentState, BytesPerDay, ClassUse, Condition, FromAgent, FromController, Hash, Health, Item, Kind, Move,
-    Name, Refusal, Report, Serving, SourceState, Span, Subscription, Supply, Token, Update, Version, Vm,
-    VmsReport,
+    AgentCondition, AgentState, BytesPerDay, ClassUse, EncodedResource, FromAgent, FromController, Hash,
+    Move, Nack, Report, ResourceName, Serving, SourceHealth, SourceReport, Span, Subscription, SupplyReport,
+    Token, Update, Version, VmReport, VmsReport, WatchedKind,
 };
 use entropool_codec::{Bytes, agent, controller};
 use prost::Message;
 use proto::delivery as wire;
 
 fn version() -> Version {
-    [(Kind::POOLS, 1), (Kind::CLASSES, u64::MAX), (Kind(4_000_000_000), 3)].into_iter().collect()
+    [(WatchedKind::POOLS, 1), (WatchedKind::CLASSES, u64::MAX), (WatchedKind(4_000_000_000), 3)]
+        .into_iter()
+        .collect()
 }
 
-fn supply(serving: Serving) -> Supply {
-    let all = [Health::Healthy, Health::Starting, Health::Suspect, Health::Unavailable, Health::Failed];
-    let state = |health| SourceState {
+fn supply(serving: Serving) -> SupplyReport {
+    let all = [
+        SourceHealth::Healthy,
+        SourceHealth::Starting,
+        SourceHealth::Suspect,
+        SourceHealth::Unavailable,
+        SourceHealth::Failed,
+    ];
+    let state = |health| SourceReport {
         name: "trng".to_owned(),
         health,
         reason: "Stalled".to_owned(),
         message: "why".to_owned(),
     };
-    Supply { serving, message: "why".to_owned(), sources: all.into_iter().map(state).collect() }
+    SupplyReport { serving, message: "why".to_owned(), sources: all.into_iter().map(state).collect() }
 }
 
 fn report() -> Report {
-    let condition = Condition { status: true, reason: "R".to_owned(), message: "m".to_owned() };
-    let vm = |place: Option<&str>| Vm {
+    let condition = AgentCondition { status: true, reason: "R".to_owned(), message: "m".to_owned() };
+    let vm = |place: Option<&str>| VmReport {
         pool: "p".to_owned(),
         class: "c".to_owned(),
-        place: place.map(str::to_owned),
-        outlived: place.is_none(),
+        slot: place.map(str::to_owned),
+        orphaned: place.is_none(),
     };
     let serving = [Serving::Starting, Serving::Promised, Serving::Degraded, Serving::Held];
     Report {
@@ -53,14 +61,14 @@ fn report() -> Report {
 
 #[test]
 fn what_an_agent_says_comes_back() {
-    let refusal = || Refusal::new("Why", "because");
+    let refusal = || Nack::new("Why", "because");
     let said = [
         FromAgent::Subscribe(Subscription {
             node: "node-1".to_owned(),
             agent_version: "0.1.0".to_owned(),
             capabilities: vec!["move".to_owned()],
             version: version(),
-            held: BTreeMap::from([(Name::from("pool/p"), Hash([7; 16]))]),
+            held: BTreeMap::from([(ResourceName::from("pool/p"), Hash([7; 16]))]),
         }),
         FromAgent::Ack { nonce: 1 },
         FromAgent::Nack { nonce: 2, refusal: refusal() },
@@ -72,20 +80,20 @@ fn what_an_agent_says_comes_back() {
     ];
     for message in said {
         let bytes = agent::to_wire(message.clone()).encode_to_vec();
-        assert_eq!(agent::of_wire(wire::FromAgent::decode(&*bytes).unwrap()), Ok(message));
+        assert_eq!(agent::from_wire(wire::FromAgent::decode(&*bytes).unwrap()), Ok(message));
     }
 }
 
 #[test]
 fn what_a_controller_says_comes_back() {
-    let item = Item { hash: Hash([1; 16]), body: Bytes::from_static(b"body") };
+    let item = EncodedResource { hash: Hash([1; 16]), body: Bytes::from_static(b"body") };
     let said = [
         FromController::Update(Update {
             nonce: u64::MAX,
             version: version(),
             base: Hash([3; 16]),
-            changed: vec![(Name::from("pool/p"), item)],
-            removed: vec![Name::from("class/p/c")],
+            changed: vec![(ResourceName::from("pool/p"), item)],
+            removed: vec![ResourceName::from("class/p/c")],
             listed: true,
         }),
         FromController::Move(Move { ticket: 1, uid: "u".to_owned(), class: "c".to_owned() }),
@@ -94,7 +102,7 @@ fn what_a_controller_says_comes_back() {
     ];
     for message in said {
         let bytes = controller::to_wire(message.clone()).encode_to_vec();
-        let back = controller::of_wire(wire::FromController::decode(Bytes::from(bytes)).unwrap());
+        let back = controller::from_wire(wire::FromController::decode(Bytes::from(bytes)).unwrap());
         assert_eq!(back, Ok(message));
     }
 }
@@ -102,10 +110,10 @@ fn what_a_controller_says_comes_back() {
 #[test]
 fn an_agent_in_step_is_told_so_in_few_bytes() {
     let seen = [
-        (Kind::POOLS, 1 << 40),
-        (Kind::CLASSES, 1 << 40),
-        (Kind::NAMESPACES, 1 << 40),
-        (Kind::NODES, 1 << 40),
+        (WatchedKind::POOLS, 1 << 40),
+        (WatchedKind::CLASSES, 1 << 40),
+        (WatchedKind::NAMESPACES, 1 << 40),
+        (WatchedKind::NODES, 1 << 40),
     ];
     let update = Update {
         nonce: 1,
@@ -121,11 +129,11 @@ fn an_agent_in_step_is_told_so_in_few_bytes() {
 
 #[test]
 fn a_message_that_says_nothing_known_is_refused_and_so_is_a_hash_of_another_length() {
-    let empty = agent::of_wire(wire::FromAgent { message: None }).unwrap_err();
+    let empty = agent::from_wire(wire::FromAgent { message: None }).unwrap_err();
     assert_eq!(empty.reason(), "MessageNotUnderstood");
     let update = wire::Update { base: vec![0; 15], ..wire::Update::default() };
     let message = wire::from_controller::Message::Update(update);
-    let refused = controller::of_wire(wire::FromController { message: Some(message) }).unwrap_err();
+    let refused = controller::from_wire(wire::FromController { message: Some(message) }).unwrap_err();
     assert_eq!(refused.to_string(), "base is 15 bytes long: a hash is 16 bytes");
 }
 

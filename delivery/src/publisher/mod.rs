@@ -7,22 +7,22 @@
 //! what the agent said it holds, so an agent that missed something cannot be misled: the digest it must start from
 //! is in the update.
 
-mod identity;
-mod listing;
-mod offer;
+mod reauth;
+mod relist;
+mod update_state;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use self::identity::Identity;
-use self::offer::{Offering, Wish};
-use crate::content::Content;
-use crate::message::{FromAgent, FromController, Move, Refusal, Token};
+use self::reauth::Reauth;
+use self::update_state::{Desired, UpdateState};
+use crate::message::{FromAgent, FromController, Move, Nack, Token};
 use crate::report::Report;
+use crate::resource_set::ResourceSet;
 use crate::tick::{Span, Tick};
-use crate::version::{Kind, Version};
+use crate::version::{Version, WatchedKind};
 
-pub use self::identity::Verdict;
+pub use self::reauth::ReviewOutcome;
 
 /// An agent speaks first; one that does not is hung up on.
 pub const SUBSCRIBE_WITHIN: Span = Span::seconds(10);
@@ -39,13 +39,13 @@ pub const REVIEW_AGAIN: Span = Span::seconds(15);
 
 /// What a publisher wants done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Task<B> {
+pub enum PublisherTask<B> {
     /// Send this.
     Send(FromController<B>),
     /// The agent has seen something newer of these kinds: list them consistently, [`publish`](Publisher::publish)
     /// what comes of it, and then say [`listed`](Publisher::listed). Said once a subscription: try until it is done, at
     /// most once a second for all agents together.
-    List(Vec<Kind>),
+    List(Vec<WatchedKind>),
     /// Have this token reviewed, and say what came of it by [`reviewed`](Publisher::reviewed).
     Review(Token),
     /// The node stands so.
@@ -55,15 +55,15 @@ pub enum Task<B> {
         /// The move's.
         ticket: u64,
         /// What became of it.
-        result: Result<(), Refusal>,
+        result: Result<(), Nack>,
     },
     /// End the stream. Nothing comes after it.
-    End(End),
+    End(StreamEnd),
 }
 
 /// Why a stream ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum StreamEnd {
     /// The agent did not subscribe.
     NotSubscribed,
     /// It subscribed for another node than its token names.
@@ -76,12 +76,12 @@ pub enum End {
     /// It did not show its token again.
     NoToken,
     /// Its token is no longer good.
-    Denied(Refusal),
+    Denied(Nack),
     /// This replica goes.
     Leaving,
 }
 
-impl End {
+impl StreamEnd {
     /// One word for logs and metrics.
     pub fn reason(&self) -> &str {
         match self {
@@ -97,7 +97,7 @@ impl End {
 
 /// How far an agent is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum AckState {
     /// It has not said what it holds, or there is nothing to hold yet.
     Unknown,
     /// It runs what it should.
@@ -105,7 +105,7 @@ pub enum Standing {
     /// It does not run what it should, yet.
     Behind,
     /// It refuses what it should run.
-    Refused(Refusal),
+    Refused(Nack),
 }
 
 /// The controller's half of one stream. `B` is the encoded body of a resource, cheap to clone.
@@ -113,9 +113,9 @@ pub enum Standing {
 pub struct Publisher<B> {
     node: String,
     opened: Tick,
-    identity: Identity,
-    offering: Offering<B>,
-    tasks: VecDeque<Task<B>>,
+    identity: Reauth,
+    offering: UpdateState<B>,
+    tasks: VecDeque<PublisherTask<B>>,
     ended: bool,
 }
 
@@ -125,8 +125,8 @@ impl<B: Clone> Publisher<B> {
         Self {
             node: node.into(),
             opened: now,
-            identity: Identity::new(now),
-            offering: Offering::default(),
+            identity: Reauth::new(now),
+            offering: UpdateState::default(),
             tasks: VecDeque::new(),
             ended: false,
         }
@@ -143,13 +143,13 @@ impl<B: Clone> Publisher<B> {
     }
 
     /// How far the agent is.
-    pub fn standing(&self) -> Standing {
+    pub fn ack_state(&self) -> AckState {
         self.offering.standing()
     }
 
     /// What the node should run, and what that was made from. A version that is new alone sends nothing.
-    pub fn publish(&mut self, version: Version, content: Arc<Content<B>>) {
-        self.offering.publish(Wish { version, content });
+    pub fn publish(&mut self, version: Version, content: Arc<ResourceSet<B>>) {
+        self.offering.publish(Desired { version, content });
     }
 
     /// The lists that were asked for are done, and what came of them is published.
@@ -159,43 +159,45 @@ impl<B: Clone> Publisher<B> {
 
     /// Has a VM of the node moved.
     pub fn move_vm(&mut self, order: Move) {
-        self.tasks.push_back(Task::Send(FromController::Move(order)));
+        self.tasks.push_back(PublisherTask::Send(FromController::Move(order)));
     }
 
     /// This replica goes: the agent is told to come back within `spread`, and the stream ends.
     pub fn leave(&mut self, spread: Span) {
-        self.tasks.push_back(Task::Send(FromController::Goodbye { spread }));
-        self.end(End::Leaving);
+        self.tasks.push_back(PublisherTask::Send(FromController::Goodbye { spread }));
+        self.end(StreamEnd::Leaving);
     }
 
     /// What came of a [`Task::Review`].
-    pub fn reviewed(&mut self, now: Tick, verdict: Verdict) {
+    pub fn reviewed(&mut self, now: Tick, verdict: ReviewOutcome) {
         if let Some(refusal) = self.identity.reviewed(now, verdict) {
-            self.end(End::Denied(refusal));
+            self.end(StreamEnd::Denied(refusal));
         }
     }
 
     /// The agent said this.
-    pub fn hear(&mut self, now: Tick, message: FromAgent) {
+    pub fn handle(&mut self, now: Tick, message: FromAgent) {
         match message {
             FromAgent::Subscribe(agent) if agent.node != self.node => {
-                self.end(End::ForeignNode { said: agent.node });
+                self.end(StreamEnd::ForeignNode { said: agent.node });
             }
             FromAgent::Subscribe(agent) => self.offering.subscribe(agent),
             FromAgent::Ack { nonce } => self.offering.ack(nonce),
             FromAgent::Nack { nonce, refusal } => self.offering.nack(nonce, refusal),
-            FromAgent::Report(report) => self.tasks.push_back(Task::Note(report)),
+            FromAgent::Report(report) => self.tasks.push_back(PublisherTask::Note(report)),
             FromAgent::Token(token) if self.identity.shown(now) => {
-                self.tasks.push_back(Task::Review(token));
+                self.tasks.push_back(PublisherTask::Review(token));
             }
             // Nobody asked for it: every review costs a call.
             FromAgent::Token(_) => {}
-            FromAgent::Moved { ticket, result } => self.tasks.push_back(Task::Moved { ticket, result }),
+            FromAgent::Moved { ticket, result } => {
+                self.tasks.push_back(PublisherTask::Moved { ticket, result })
+            }
         }
     }
 
     /// What to do next; nothing until something is heard, published or said, or it is [`wake_at`](Self::wake_at).
-    pub fn poll(&mut self, now: Tick) -> Option<Task<B>> {
+    pub fn poll(&mut self, now: Tick) -> Option<PublisherTask<B>> {
         if self.tasks.is_empty() && !self.ended {
             self.due(now);
         }
@@ -213,27 +215,27 @@ impl<B: Clone> Publisher<B> {
 
     fn due(&mut self, now: Tick) {
         if self.offering.agent().is_none() && now >= self.opened.plus(SUBSCRIBE_WITHIN) {
-            return self.end(End::NotSubscribed);
+            return self.end(StreamEnd::NotSubscribed);
         }
         match self.identity.due(now) {
-            identity::Due::Nothing => {}
-            identity::Due::Ask => self.tasks.push_back(Task::Send(FromController::Authenticate)),
-            identity::Due::End => return self.end(End::NoToken),
+            reauth::ReauthDue::Nothing => {}
+            reauth::ReauthDue::Ask => self.tasks.push_back(PublisherTask::Send(FromController::Authenticate)),
+            reauth::ReauthDue::End => return self.end(StreamEnd::NoToken),
         }
         match self.offering.due(now) {
-            offer::Due::Nothing => {}
-            offer::Due::Send(update) => {
-                self.tasks.push_back(Task::Send(FromController::Update(update)));
+            update_state::UpdateDue::Nothing => {}
+            update_state::UpdateDue::Send(update) => {
+                self.tasks.push_back(PublisherTask::Send(FromController::Update(update)));
             }
-            offer::Due::List(kinds) => self.tasks.push_back(Task::List(kinds)),
-            offer::Due::End => self.end(End::Silent),
+            update_state::UpdateDue::List(kinds) => self.tasks.push_back(PublisherTask::List(kinds)),
+            update_state::UpdateDue::End => self.end(StreamEnd::Silent),
         }
     }
 
-    fn end(&mut self, end: End) {
+    fn end(&mut self, end: StreamEnd) {
         if !self.ended {
             self.ended = true;
-            self.tasks.push_back(Task::End(end));
+            self.tasks.push_back(PublisherTask::End(end));
         }
     }
 }

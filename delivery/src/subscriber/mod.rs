@@ -8,16 +8,16 @@
 //! nothing else was on offer for [`BACK_AFTER`], from controllers that have just listed, the storage itself must have
 //! gone back.
 
-mod link;
-mod older;
+mod connection;
+mod rollback_guard;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use self::link::Link;
-use self::older::{Older, Verdict};
-use crate::content::{Content, Delta};
-use crate::message::{FromAgent, FromController, Move, Refusal, Subscription, Update};
+use self::connection::Connection;
+use self::rollback_guard::{RollbackDecision, RollbackGuard};
+use crate::message::{FromAgent, FromController, Move, Nack, Subscription, Update};
+use crate::resource_set::{Delta, ResourceSet};
 use crate::tick::{Span, Tick};
 use crate::version::Version;
 
@@ -34,14 +34,14 @@ pub const FIRST_RETRY: Span = Span::millis(1_000);
 
 /// What a subscriber wants done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Task<B> {
+pub enum SubscriberTask<B> {
     /// Connect, with a token and a CA bundle read anew, and say [`connected`](Subscriber::connected) or
     /// [`disconnected`](Subscriber::disconnected).
     Connect,
     /// Send this.
     Send(FromAgent),
     /// Put this in force, and say [`applied`](Subscriber::applied).
-    Apply(Arc<Content<B>>),
+    Apply(Arc<ResourceSet<B>>),
     /// What is held, or what it was made from, is new: keep it.
     Keep,
     /// Move a VM, and send what became of it.
@@ -49,7 +49,7 @@ pub enum Task<B> {
     /// Read the token anew and send it.
     Authenticate,
     /// Say it loudly: an older configuration is in force than before.
-    WentBack {
+    ConfigRolledBack {
         /// What ran.
         from: Version,
         /// What runs.
@@ -67,17 +67,17 @@ pub enum Phase {
     /// A stream, on which nothing was confirmed yet.
     Subscribing,
     /// What runs is what a controller says should, as far as is known.
-    InStep,
+    Synced,
     /// Only older versions are on offer.
     OnlyOlder,
 }
 
 /// An update that is being applied.
 #[derive(Debug)]
-struct Trying<B> {
+struct PendingApply<B> {
     /// None, once the stream is gone on which it came.
     nonce: Option<u64>,
-    content: Arc<Content<B>>,
+    content: Arc<ResourceSet<B>>,
     version: Version,
     back: bool,
 }
@@ -86,26 +86,32 @@ struct Trying<B> {
 #[derive(Debug)]
 pub struct Subscriber<B> {
     about: Subscription,
-    held: Arc<Content<B>>,
+    held: Arc<ResourceSet<B>>,
     version: Version,
-    link: Link,
-    older: Older,
-    trying: Option<Trying<B>>,
+    link: Connection,
+    older: RollbackGuard,
+    trying: Option<PendingApply<B>>,
     answered: Option<(u64, FromAgent)>,
     confirmed: bool,
-    tasks: VecDeque<Task<B>>,
+    tasks: VecDeque<SubscriberTask<B>>,
 }
 
 impl<B: Clone> Subscriber<B> {
     /// Of an agent that says this of itself and holds this from the time before; it connects at once. `seed` sets it
     /// apart from others: waits differ by it.
-    pub fn new(now: Tick, about: Subscription, held: Arc<Content<B>>, version: Version, seed: u64) -> Self {
+    pub fn new(
+        now: Tick,
+        about: Subscription,
+        held: Arc<ResourceSet<B>>,
+        version: Version,
+        seed: u64,
+    ) -> Self {
         Self {
             about,
             held,
             version,
-            link: Link::new(now, seed),
-            older: Older::default(),
+            link: Connection::new(now, seed),
+            older: RollbackGuard::default(),
             trying: None,
             answered: None,
             confirmed: false,
@@ -114,7 +120,7 @@ impl<B: Clone> Subscriber<B> {
     }
 
     /// What is in force.
-    pub fn held(&self) -> &Arc<Content<B>> {
+    pub fn held(&self) -> &Arc<ResourceSet<B>> {
         &self.held
     }
 
@@ -129,7 +135,7 @@ impl<B: Clone> Subscriber<B> {
             (false, ..) => Phase::Disconnected,
             (true, true, _) => Phase::OnlyOlder,
             (true, false, false) => Phase::Subscribing,
-            (true, false, true) => Phase::InStep,
+            (true, false, true) => Phase::Synced,
         }
     }
 
@@ -146,14 +152,14 @@ impl<B: Clone> Subscriber<B> {
     }
 
     /// The controller said this.
-    pub fn hear(&mut self, now: Tick, message: FromController<B>) {
+    pub fn handle(&mut self, now: Tick, message: FromController<B>) {
         if !self.link.is_up() {
             return;
         }
         match message {
             FromController::Update(update) => self.update(now, update),
-            FromController::Move(order) => self.tasks.push_back(Task::Move(order)),
-            FromController::Authenticate => self.tasks.push_back(Task::Authenticate),
+            FromController::Move(order) => self.tasks.push_back(SubscriberTask::Move(order)),
+            FromController::Authenticate => self.tasks.push_back(SubscriberTask::Authenticate),
             FromController::Goodbye { spread } => {
                 self.link.leave(now, spread);
                 self.hang_up();
@@ -162,8 +168,8 @@ impl<B: Clone> Subscriber<B> {
     }
 
     /// What came of a [`Task::Apply`].
-    pub fn applied(&mut self, result: Result<(), Refusal>) {
-        let Some(Trying { nonce, content, version, back }) = self.trying.take() else { return };
+    pub fn applied(&mut self, result: Result<(), Nack>) {
+        let Some(PendingApply { nonce, content, version, back }) = self.trying.take() else { return };
         match result {
             Ok(()) => {
                 self.held = content;
@@ -175,7 +181,7 @@ impl<B: Clone> Subscriber<B> {
     }
 
     /// What to do next; nothing until something happens, or it is [`wake_at`](Self::wake_at).
-    pub fn poll(&mut self, now: Tick) -> Option<Task<B>> {
+    pub fn poll(&mut self, now: Tick) -> Option<SubscriberTask<B>> {
         if self.tasks.is_empty() {
             self.due(now);
         }
@@ -189,9 +195,9 @@ impl<B: Clone> Subscriber<B> {
 
     fn due(&mut self, now: Tick) {
         match self.link.due(now) {
-            link::Due::Nothing => {}
-            link::Due::Connect => return self.tasks.push_back(Task::Connect),
-            link::Due::GiveUp => return self.hang_up(),
+            connection::ConnectionDue::Nothing => {}
+            connection::ConnectionDue::Connect => return self.tasks.push_back(SubscriberTask::Connect),
+            connection::ConnectionDue::GiveUp => return self.hang_up(),
         }
         if self.link.is_up() && self.older.ask_again(now) {
             self.subscribe(now);
@@ -203,7 +209,7 @@ impl<B: Clone> Subscriber<B> {
         self.link.asked(now);
         let (version, held) = (self.version.clone(), self.held.inventory());
         let subscription = Subscription { version, held, ..self.about.clone() };
-        self.tasks.push_back(Task::Send(FromAgent::Subscribe(subscription)));
+        self.tasks.push_back(SubscriberTask::Send(FromAgent::Subscribe(subscription)));
     }
 
     fn update(&mut self, now: Tick, update: Update<B>) {
@@ -222,10 +228,10 @@ impl<B: Clone> Subscriber<B> {
         self.confirmed = true;
         let older = update.version.is_older_than(&self.version);
         match self.older.judge(now, older, update.listed) {
-            Verdict::Take => self.attempt(update, false),
-            Verdict::TakeBack => self.attempt(update, true),
-            Verdict::Wait => self.refuse(&update),
-            Verdict::Leave => {
+            RollbackDecision::Take => self.attempt(update, false),
+            RollbackDecision::TakeBack => self.attempt(update, true),
+            RollbackDecision::Wait => self.refuse(&update),
+            RollbackDecision::Leave => {
                 self.refuse(&update);
                 self.link.lost(now);
                 self.hang_up();
@@ -241,22 +247,22 @@ impl<B: Clone> Subscriber<B> {
             return self.answer(Some(nonce), |nonce| FromAgent::Ack { nonce });
         }
         let content = Arc::new(self.held.with(delta));
-        self.trying = Some(Trying { nonce: Some(nonce), content: Arc::clone(&content), version, back });
-        self.tasks.push_back(Task::Apply(content));
+        self.trying = Some(PendingApply { nonce: Some(nonce), content: Arc::clone(&content), version, back });
+        self.tasks.push_back(SubscriberTask::Apply(content));
     }
 
     fn take(&mut self, version: Version, back: bool) {
         let from = std::mem::replace(&mut self.version, version);
         self.older.settle();
         if back {
-            self.tasks.push_back(Task::WentBack { from, to: self.version.clone() });
+            self.tasks.push_back(SubscriberTask::ConfigRolledBack { from, to: self.version.clone() });
         }
-        self.tasks.push_back(Task::Keep);
+        self.tasks.push_back(SubscriberTask::Keep);
     }
 
     fn refuse(&mut self, update: &Update<B>) {
         let message = "the agent runs a configuration that was made from newer objects";
-        let refusal = Refusal::new(Refusal::OLDER, message);
+        let refusal = Nack::new(Nack::OLDER, message);
         self.answer(Some(update.nonce), |nonce| FromAgent::Nack { nonce, refusal });
     }
 
@@ -265,25 +271,30 @@ impl<B: Clone> Subscriber<B> {
         let Some(nonce) = nonce else { return };
         let answer = answer(nonce);
         self.answered = Some((nonce, answer.clone()));
-        self.tasks.push_back(Task::Send(answer));
+        self.tasks.push_back(SubscriberTask::Send(answer));
     }
 
     /// An answer may have been lost.
     fn repeat(&mut self, nonce: u64) {
         if let Some((_, answer)) = self.answered.as_ref().filter(|(answered, _)| *answered == nonce) {
-            self.tasks.push_back(Task::Send(answer.clone()));
+            self.tasks.push_back(SubscriberTask::Send(answer.clone()));
         }
     }
 
     fn hang_up(&mut self) {
         self.forget_stream();
-        self.tasks.push_back(Task::Disconnect);
+        self.tasks.push_back(SubscriberTask::Disconnect);
     }
 
     fn forget_stream(&mut self) {
         self.forget_answers();
         // What was to be sent has nowhere to go; what is to be done at home stays.
-        let at_home = |task: &Task<B>| matches!(task, Task::Apply(_) | Task::Keep | Task::WentBack { .. });
+        let at_home = |task: &SubscriberTask<B>| {
+            matches!(
+                task,
+                SubscriberTask::Apply(_) | SubscriberTask::Keep | SubscriberTask::ConfigRolledBack { .. }
+            )
+        };
         self.tasks.retain(at_home);
     }
 

@@ -37,7 +37,7 @@ fn survives(seed: u64, faults: Faults, replicas: usize) {
     // An answer that was lost is missed for so long; then it is asked again.
     let took = world.until(Span::seconds(20), World::in_step);
     assert!(took <= Span::seconds(16), "seed {seed}: {took:?}");
-    assert_eq!(world.went_back, 0, "seed {seed}");
+    assert_eq!(world.rolled_back, 0, "seed {seed}");
 }
 
 #[test]

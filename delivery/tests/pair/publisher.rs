@@ -1,8 +1,8 @@
 //! What a controller does about an agent that is not as it should be.
 
-use entropool_delivery::publisher::{End, Standing, Task, Verdict};
+use entropool_delivery::publisher::{AckState, PublisherTask, ReviewOutcome, StreamEnd};
 use entropool_delivery::{
-    FromAgent, FromController, Kind, Move, Publisher, Refusal, Report, Span, Subscription, Tick, Token,
+    FromAgent, FromController, Move, Nack, Publisher, Report, Span, Subscription, Tick, Token, WatchedKind,
 };
 
 use crate::world::{Body, NODE, content, version};
@@ -15,7 +15,7 @@ fn subscribe(node: &str) -> FromAgent {
     FromAgent::Subscribe(Subscription { node: node.to_owned(), ..Subscription::default() })
 }
 
-fn tasks(publisher: &mut Publisher<Body>, now: Tick) -> Vec<Task<Body>> {
+fn tasks(publisher: &mut Publisher<Body>, now: Tick) -> Vec<PublisherTask<Body>> {
     std::iter::from_fn(|| publisher.poll(now)).collect()
 }
 
@@ -23,10 +23,10 @@ fn tasks(publisher: &mut Publisher<Body>, now: Tick) -> Vec<Task<Body>> {
 fn programmed() -> Publisher<Body> {
     let mut publisher = Publisher::new(at(0), NODE);
     publisher.publish(version(1, 1), content(&[("pool/p", 1)]));
-    publisher.hear(at(0), subscribe(NODE));
+    publisher.handle(at(0), subscribe(NODE));
     assert_eq!(tasks(&mut publisher, at(0)).len(), 1);
-    publisher.hear(at(0), FromAgent::Ack { nonce: 1 });
-    assert_eq!(publisher.standing(), Standing::Programmed);
+    publisher.handle(at(0), FromAgent::Ack { nonce: 1 });
+    assert_eq!(publisher.ack_state(), AckState::Programmed);
     publisher
 }
 
@@ -35,7 +35,7 @@ fn one_that_does_not_subscribe_is_hung_up_on() {
     let mut publisher = Publisher::<Body>::new(at(0), NODE);
     assert_eq!(tasks(&mut publisher, at(9)), []);
     assert_eq!(publisher.wake_at(), Some(at(10)));
-    assert_eq!(tasks(&mut publisher, at(10)), [Task::End(End::NotSubscribed)]);
+    assert_eq!(tasks(&mut publisher, at(10)), [PublisherTask::End(StreamEnd::NotSubscribed)]);
     assert_eq!(tasks(&mut publisher, at(20)), []);
 }
 
@@ -43,8 +43,8 @@ fn one_that_does_not_subscribe_is_hung_up_on() {
 fn one_that_subscribes_for_another_node_gets_not_a_byte() {
     let mut publisher = Publisher::new(at(0), NODE);
     publisher.publish(version(1, 1), content(&[("pool/p", 1)]));
-    publisher.hear(at(0), subscribe("node-2"));
-    let end = Task::End(End::ForeignNode { said: "node-2".to_owned() });
+    publisher.handle(at(0), subscribe("node-2"));
+    let end = PublisherTask::End(StreamEnd::ForeignNode { said: "node-2".to_owned() });
     assert_eq!(tasks(&mut publisher, at(0)), [end]);
 }
 
@@ -52,13 +52,13 @@ fn one_that_subscribes_for_another_node_gets_not_a_byte() {
 fn one_that_does_not_answer_is_asked_three_times() {
     let mut publisher = Publisher::new(at(0), NODE);
     publisher.publish(version(1, 1), content(&[("pool/p", 1)]));
-    publisher.hear(at(0), subscribe(NODE));
+    publisher.handle(at(0), subscribe(NODE));
     for second in [0, 5, 10] {
         let sent = tasks(&mut publisher, at(second));
-        assert!(matches!(&sent[..], [Task::Send(FromController::Update(_))]), "{second}: {sent:?}");
-        assert_eq!(publisher.standing(), Standing::Behind);
+        assert!(matches!(&sent[..], [PublisherTask::Send(FromController::Update(_))]), "{second}: {sent:?}");
+        assert_eq!(publisher.ack_state(), AckState::Behind);
     }
-    assert_eq!(tasks(&mut publisher, at(15)), [Task::End(End::Silent)]);
+    assert_eq!(tasks(&mut publisher, at(15)), [PublisherTask::End(StreamEnd::Silent)]);
 }
 
 #[test]
@@ -68,9 +68,9 @@ fn an_answer_that_is_missing_is_missed_also_when_the_edit_was_taken_back() {
     tasks(&mut publisher, at(1));
     publisher.publish(version(3, 1), content(&[("pool/p", 1)]));
     // The agent may run either.
-    assert_eq!(publisher.standing(), Standing::Behind);
+    assert_eq!(publisher.ack_state(), AckState::Behind);
     let sent = tasks(&mut publisher, at(6));
-    assert!(matches!(&sent[..], [Task::Send(FromController::Update(_))]), "{sent:?}");
+    assert!(matches!(&sent[..], [PublisherTask::Send(FromController::Update(_))]), "{sent:?}");
 }
 
 #[test]
@@ -78,27 +78,26 @@ fn a_list_is_asked_for_once_and_may_take_its_time() {
     let mut publisher = Publisher::new(at(0), NODE);
     publisher.publish(version(1, 1), content(&[("pool/p", 1)]));
     let newer = Subscription { node: NODE.to_owned(), version: version(1, 2), ..Subscription::default() };
-    publisher.hear(at(0), FromAgent::Subscribe(newer.clone()));
-    assert_eq!(tasks(&mut publisher, at(0)), [Task::List(vec![Kind::CLASSES])]);
+    publisher.handle(at(0), FromAgent::Subscribe(newer.clone()));
+    assert_eq!(tasks(&mut publisher, at(0)), [PublisherTask::List(vec![WatchedKind::CLASSES])]);
     assert_eq!(tasks(&mut publisher, at(9)), []);
     publisher.listed();
     let sent = tasks(&mut publisher, at(9));
-    let older =
-        |task: &Task<Body>| matches!(task, Task::Send(FromController::Update(update)) if update.listed);
+    let older = |task: &PublisherTask<Body>| matches!(task, PublisherTask::Send(FromController::Update(update)) if update.listed);
     assert!(sent.len() == 1 && older(&sent[0]), "{sent:?}");
-    publisher.hear(at(10), FromAgent::Subscribe(newer));
-    assert_eq!(tasks(&mut publisher, at(10)), [Task::List(vec![Kind::CLASSES])]);
+    publisher.handle(at(10), FromAgent::Subscribe(newer));
+    assert_eq!(tasks(&mut publisher, at(10)), [PublisherTask::List(vec![WatchedKind::CLASSES])]);
 }
 
 #[test]
 fn an_answer_to_something_else_is_none() {
     let mut publisher = Publisher::new(at(0), NODE);
     publisher.publish(version(1, 1), content(&[("pool/p", 1)]));
-    publisher.hear(at(0), subscribe(NODE));
+    publisher.handle(at(0), subscribe(NODE));
     tasks(&mut publisher, at(0));
-    publisher.hear(at(0), FromAgent::Ack { nonce: 7 });
-    publisher.hear(at(0), FromAgent::Nack { nonce: 0, refusal: Refusal::new("No", "no") });
-    assert_eq!(publisher.standing(), Standing::Behind);
+    publisher.handle(at(0), FromAgent::Ack { nonce: 7 });
+    publisher.handle(at(0), FromAgent::Nack { nonce: 0, refusal: Nack::new("No", "no") });
+    assert_eq!(publisher.ack_state(), AckState::Behind);
 }
 
 #[test]
@@ -106,31 +105,31 @@ fn a_refusal_is_known_with_its_sentence_until_something_else_is_to_be_run() {
     let mut publisher = programmed();
     publisher.publish(version(2, 2), content(&[("pool/p", 2)]));
     tasks(&mut publisher, at(1));
-    let refusal = Refusal::new("SourceNotPermitted", "--allow-device names no /dev/x");
-    publisher.hear(at(1), FromAgent::Nack { nonce: 2, refusal: refusal.clone() });
-    assert_eq!(publisher.standing(), Standing::Refused(refusal));
+    let refusal = Nack::new("SourceNotPermitted", "--allow-device names no /dev/x");
+    publisher.handle(at(1), FromAgent::Nack { nonce: 2, refusal: refusal.clone() });
+    assert_eq!(publisher.ack_state(), AckState::Refused(refusal));
     assert_eq!(tasks(&mut publisher, at(2)), []);
     publisher.publish(version(3, 3), content(&[("pool/p", 3)]));
-    assert_eq!(publisher.standing(), Standing::Behind);
+    assert_eq!(publisher.ack_state(), AckState::Behind);
 }
 
 #[test]
 fn a_token_is_asked_for_every_five_minutes() {
     let mut publisher = programmed();
     assert_eq!(tasks(&mut publisher, at(299)), []);
-    assert_eq!(tasks(&mut publisher, at(300)), [Task::Send(FromController::Authenticate)]);
-    publisher.hear(at(301), FromAgent::Token(Token::new("t")));
-    assert_eq!(tasks(&mut publisher, at(301)), [Task::Review(Token::new("t"))]);
-    publisher.reviewed(at(302), Verdict::Good);
+    assert_eq!(tasks(&mut publisher, at(300)), [PublisherTask::Send(FromController::Authenticate)]);
+    publisher.handle(at(301), FromAgent::Token(Token::new("t")));
+    assert_eq!(tasks(&mut publisher, at(301)), [PublisherTask::Review(Token::new("t"))]);
+    publisher.reviewed(at(302), ReviewOutcome::Good);
     assert_eq!(tasks(&mut publisher, at(601)), []);
-    assert_eq!(tasks(&mut publisher, at(602)), [Task::Send(FromController::Authenticate)]);
-    assert_eq!(tasks(&mut publisher, at(632)), [Task::End(End::NoToken)]);
+    assert_eq!(tasks(&mut publisher, at(602)), [PublisherTask::Send(FromController::Authenticate)]);
+    assert_eq!(tasks(&mut publisher, at(632)), [PublisherTask::End(StreamEnd::NoToken)]);
 }
 
 #[test]
 fn a_token_that_nobody_asked_for_is_not_reviewed() {
     let mut publisher = programmed();
-    publisher.hear(at(1), FromAgent::Token(Token::new("t")));
+    publisher.handle(at(1), FromAgent::Token(Token::new("t")));
     assert_eq!(tasks(&mut publisher, at(1)), []);
 }
 
@@ -139,10 +138,14 @@ fn a_review_that_cannot_be_made_is_no_refusal() {
     let mut publisher = programmed();
     for round in 0..100 {
         let now = at(300 + 15 * round);
-        assert_eq!(tasks(&mut publisher, now), [Task::Send(FromController::Authenticate)], "{round}");
-        publisher.hear(now, FromAgent::Token(Token::new("t")));
+        assert_eq!(
+            tasks(&mut publisher, now),
+            [PublisherTask::Send(FromController::Authenticate)],
+            "{round}"
+        );
+        publisher.handle(now, FromAgent::Token(Token::new("t")));
         tasks(&mut publisher, now);
-        publisher.reviewed(now, Verdict::NotMade);
+        publisher.reviewed(now, ReviewOutcome::NotMade);
     }
 }
 
@@ -150,11 +153,11 @@ fn a_review_that_cannot_be_made_is_no_refusal() {
 fn a_token_that_is_no_longer_good_ends_the_stream() {
     let mut publisher = programmed();
     tasks(&mut publisher, at(300));
-    publisher.hear(at(300), FromAgent::Token(Token::new("t")));
+    publisher.handle(at(300), FromAgent::Token(Token::new("t")));
     tasks(&mut publisher, at(300));
-    let refusal = Refusal::new("UnknownPod", "there is no pod agent-x");
-    publisher.reviewed(at(300), Verdict::Denied(refusal.clone()));
-    assert_eq!(tasks(&mut publisher, at(300)), [Task::End(End::Denied(refusal))]);
+    let refusal = Nack::new("UnknownPod", "there is no pod agent-x");
+    publisher.reviewed(at(300), ReviewOutcome::Denied(refusal.clone()));
+    assert_eq!(tasks(&mut publisher, at(300)), [PublisherTask::End(StreamEnd::Denied(refusal))]);
 }
 
 #[test]
@@ -162,7 +165,10 @@ fn one_that_leaves_says_so_first() {
     let mut publisher = programmed();
     publisher.leave(Span::seconds(2));
     let goodbye = FromController::Goodbye { spread: Span::seconds(2) };
-    assert_eq!(tasks(&mut publisher, at(1)), [Task::Send(goodbye), Task::End(End::Leaving)]);
+    assert_eq!(
+        tasks(&mut publisher, at(1)),
+        [PublisherTask::Send(goodbye), PublisherTask::End(StreamEnd::Leaving)]
+    );
 }
 
 #[test]
@@ -170,12 +176,12 @@ fn moves_and_reports_are_passed_on() {
     let mut publisher = programmed();
     let order = Move { ticket: 7, uid: "u".to_owned(), class: "gold".to_owned() };
     publisher.move_vm(order.clone());
-    publisher.hear(at(1), FromAgent::Report(Report::default()));
-    publisher.hear(at(1), FromAgent::Moved { ticket: 7, result: Ok(()) });
+    publisher.handle(at(1), FromAgent::Report(Report::default()));
+    publisher.handle(at(1), FromAgent::Moved { ticket: 7, result: Ok(()) });
     let expected = [
-        Task::Send(FromController::Move(order)),
-        Task::Note(Report::default()),
-        Task::Moved { ticket: 7, result: Ok(()) },
+        PublisherTask::Send(FromController::Move(order)),
+        PublisherTask::Note(Report::default()),
+        PublisherTask::Moved { ticket: 7, result: Ok(()) },
     ];
     assert_eq!(tasks(&mut publisher, at(1)), expected);
 }

@@ -23,7 +23,7 @@ fn a_replica_that_lags_lists_anew_and_serves_then() {
     world.break_stream();
     world.until(SOON, World::in_step);
     assert_eq!(world.replicas[1].lists, 1);
-    assert_eq!((world.applied.len(), world.went_back), (1, 0));
+    assert_eq!((world.applied.len(), world.rolled_back), (1, 0));
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn a_replica_that_is_stuck_takes_nobody_back_and_is_not_asked_more_than_once_a_s
     // Nothing was answered, so the agent tries elsewhere every ten seconds.
     world.route = Some(0);
     world.until(Span::seconds(15), World::in_step);
-    assert_eq!(world.went_back, 0);
+    assert_eq!(world.rolled_back, 0);
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn a_stuck_replica_that_wakes_lists_and_serves_what_is_new() {
     world.storage.push(State { version: version(100, 100), content: content(&[("pool/p", 9)]) });
     world.replicas[1].frozen = false;
     world.until(Span::seconds(15), World::in_step);
-    assert_eq!(world.went_back, 0);
+    assert_eq!(world.rolled_back, 0);
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn of_two_replicas_that_are_each_ahead_in_a_kind_both_come_to_serve() {
     world.break_stream();
     world.until(SOON, World::in_step);
     assert_eq!(*world.agent.version(), version(5, 5));
-    assert_eq!(world.went_back, 0);
+    assert_eq!(world.rolled_back, 0);
 }
 
 #[test]
@@ -81,14 +81,14 @@ fn a_restored_storage_is_followed_after_a_minute_and_said_loudly_once() {
     world.route = None;
     world.break_stream();
     world.run(Span::seconds(59));
-    assert_eq!((world.went_back, world.applied.len()), (0, 1), "the minute is not over");
+    assert_eq!((world.rolled_back, world.applied.len()), (0, 1), "the minute is not over");
     world.until(Span::seconds(6), World::in_step);
-    assert_eq!((world.went_back, world.applied.len()), (1, 2));
+    assert_eq!((world.rolled_back, world.applied.len()), (1, 2));
     // From here on everything is as ever.
     world.storage.push(State { version: version(12, 20), content: content(&[("pool/p", 9)]) });
     world.watch();
     world.until(SOON, World::in_step);
-    assert_eq!(world.went_back, 1);
+    assert_eq!(world.rolled_back, 1);
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn a_restored_storage_with_the_same_content_is_followed_the_same_way() {
     world.storage = vec![same];
     world.watch();
     world.break_stream();
-    world.until(Span::seconds(66), |world| world.went_back == 1);
+    world.until(Span::seconds(66), |world| world.rolled_back == 1);
     assert_eq!(*world.agent.version(), version(2, 2));
     assert_eq!(world.applied.len(), 1);
 }
@@ -113,9 +113,9 @@ fn an_agent_that_was_away_for_the_minute_starts_it_when_it_is_back() {
     world.run(Span::seconds(120));
     world.cut = false;
     world.run(Span::seconds(30));
-    assert_eq!(world.went_back, 0);
+    assert_eq!(world.rolled_back, 0);
     world.until(Span::seconds(36), World::in_step);
-    assert_eq!(world.went_back, 1);
+    assert_eq!(world.rolled_back, 1);
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn one_replica_that_has_the_newer_is_enough_to_stay() {
         world.run(Span::seconds(7));
         assert_eq!(*world.agent.version(), newest);
     }
-    assert_eq!(world.went_back, 0);
+    assert_eq!(world.rolled_back, 0);
 }
 
 #[test]

@@ -106,7 +106,7 @@ fn an_agent_without_a_controller_keeps_what_it_has() {
 
 #[test]
 fn a_peer_that_watches_another_kind_is_neither_older_nor_newer() {
-    let newer: Version = [(entropool_delivery::Kind(99), 7)].into_iter().collect();
+    let newer: Version = [(entropool_delivery::WatchedKind(99), 7)].into_iter().collect();
     let mut world = World::new(history(1), 1, 1);
     world.storage[0].version = newer.clone();
     world.until(SOON, World::in_step);
@@ -117,5 +117,5 @@ fn a_peer_that_watches_another_kind_is_neither_older_nor_newer() {
     world.storage.push(State { version: newer, content: content(&[("pool/p", 4)]) });
     world.watch();
     world.until(SOON, World::in_step);
-    assert_eq!(world.went_back, 0);
+    assert_eq!(world.rolled_back, 0);
 }

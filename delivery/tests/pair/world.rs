@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use entropool_delivery::publisher::{End, Task as Do};
-use entropool_delivery::subscriber::{Phase, Task};
+use entropool_delivery::publisher::{PublisherTask as Do, StreamEnd};
+use entropool_delivery::subscriber::{Phase, SubscriberTask};
 use entropool_delivery::{
-    Content, FromAgent, FromController, Hash, Item, Kind, Name, Publisher, Refusal, Span, Subscriber,
-    Subscription, Tick, Version,
+    EncodedResource, FromAgent, FromController, Hash, Nack, Publisher, ResourceName, ResourceSet, Span,
+    Subscriber, Subscription, Tick, Version, WatchedKind,
 };
 
 pub(crate) const STEP: Span = Span::millis(10);
@@ -21,22 +21,22 @@ pub(crate) type Body = u32;
 #[derive(Clone, Debug)]
 pub(crate) struct State {
     pub(crate) version: Version,
-    pub(crate) content: Arc<Content<Body>>,
+    pub(crate) content: Arc<ResourceSet<Body>>,
 }
 
 /// Resources by name, each with its body.
-pub(crate) fn content(items: &[(&str, Body)]) -> Arc<Content<Body>> {
+pub(crate) fn content(items: &[(&str, Body)]) -> Arc<ResourceSet<Body>> {
     let item = |&(name, body): &(&str, Body)| {
         let mix =
             |sum: u128, byte: u8| (sum ^ u128::from(byte)).wrapping_mul(0x0100_0000_0000_0000_0000_013b);
         let hash = name.bytes().chain(body.to_le_bytes()).fold(0x6c62_272e_07bb_0142, mix);
-        (Name::from(name), Item { hash: Hash(hash.to_le_bytes()), body })
+        (ResourceName::from(name), EncodedResource { hash: Hash(hash.to_le_bytes()), body })
     };
     Arc::new(items.iter().map(item).collect())
 }
 
 pub(crate) fn version(pools: u64, classes: u64) -> Version {
-    [(Kind::POOLS, pools), (Kind::CLASSES, classes)].into_iter().collect()
+    [(WatchedKind::POOLS, pools), (WatchedKind::CLASSES, classes)].into_iter().collect()
 }
 
 /// The states of an object store, oldest first.
@@ -117,11 +117,11 @@ pub(crate) struct World {
     /// The replica that the next connection leads to; any, if none.
     pub(crate) route: Option<usize>,
     pub(crate) dice: Dice,
-    pub(crate) applied: Vec<Arc<Content<Body>>>,
+    pub(crate) applied: Vec<Arc<ResourceSet<Body>>>,
     pub(crate) kept: State,
-    pub(crate) went_back: usize,
+    pub(crate) rolled_back: usize,
     pub(crate) updates: Vec<(usize, bool)>,
-    pub(crate) ends: Vec<End>,
+    pub(crate) ends: Vec<StreamEnd>,
     stream: Option<(u64, usize)>,
     streams: u64,
     flying: Vec<InFlight>,
@@ -142,7 +142,7 @@ impl World {
             dice: Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
             applied: Vec::new(),
             kept: nothing,
-            went_back: 0,
+            rolled_back: 0,
             updates: Vec::new(),
             ends: Vec::new(),
             stream: None,
@@ -179,7 +179,7 @@ impl World {
     fn summary(&self) -> String {
         let publishers = self.replicas.iter().map(|replica| {
             let publisher = replica.publisher.as_ref();
-            let standing = publisher.map(|it| (it.standing(), it.wake_at()));
+            let standing = publisher.map(|it| (it.ack_state(), it.wake_at()));
             format!("view {} of {}, {standing:?}", replica.view, self.storage.len())
         });
         format!(
@@ -198,7 +198,7 @@ impl World {
     /// The agent runs the newest state, and knows it.
     pub(crate) fn in_step(&self) -> bool {
         let newest = self.storage.last().unwrap();
-        self.agent.phase() == Phase::InStep && self.agent.held().digest() == newest.content.digest()
+        self.agent.phase() == Phase::Synced && self.agent.held().digest() == newest.content.digest()
     }
 
     /// Every replica that is not frozen sees everything.
@@ -235,10 +235,10 @@ impl World {
                 continue;
             }
             match message {
-                Message::ToAgent(message) => self.agent.hear(self.now, message),
+                Message::ToAgent(message) => self.agent.handle(self.now, message),
                 Message::ToReplica(message) => {
                     if let Some(publisher) = &mut self.replicas[replica].publisher {
-                        publisher.hear(self.now, message);
+                        publisher.handle(self.now, message);
                     }
                 }
             }
@@ -307,23 +307,23 @@ impl World {
     fn drive(&mut self) {
         while let Some(task) = self.agent.poll(self.now) {
             match task {
-                Task::Connect => self.connect(),
-                Task::Send(message) => {
+                SubscriberTask::Connect => self.connect(),
+                SubscriberTask::Send(message) => {
                     if let Some((stream, _)) = self.stream {
                         self.send(stream, &Message::ToReplica(message));
                     }
                 }
-                Task::Apply(content) => self.apply(content),
-                Task::Keep => {
+                SubscriberTask::Apply(content) => self.apply(content),
+                SubscriberTask::Keep => {
                     let (version, content) = (self.agent.version().clone(), Arc::clone(self.agent.held()));
                     self.kept = State { version, content };
                 }
-                Task::WentBack { from, to } => {
+                SubscriberTask::ConfigRolledBack { from, to } => {
                     assert!(to.is_older_than(&from));
-                    self.went_back += 1;
+                    self.rolled_back += 1;
                 }
-                Task::Disconnect => self.stream = None,
-                Task::Move(_) | Task::Authenticate => {}
+                SubscriberTask::Disconnect => self.stream = None,
+                SubscriberTask::Move(_) | SubscriberTask::Authenticate => {}
             }
         }
     }
@@ -343,11 +343,11 @@ impl World {
     }
 
     /// Only what was once true may run, and nothing older than what ran.
-    fn apply(&mut self, content: Arc<Content<Body>>) {
+    fn apply(&mut self, content: Arc<ResourceSet<Body>>) {
         let once = self.storage.iter().any(|state| state.content.digest() == content.digest());
         assert!(once, "a mixture: {content:?}");
         if content.items().any(|(_, item)| item.body == BAD) {
-            return self.agent.applied(Err(Refusal::new("Bad", "class p/odd is bad")));
+            return self.agent.applied(Err(Nack::new("Bad", "class p/odd is bad")));
         }
         self.applied.push(content);
         self.agent.applied(Ok(()));

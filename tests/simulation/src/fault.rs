@@ -3,7 +3,7 @@
 use htb::Tick;
 use rustix::io::Errno;
 use soak::Dice;
-use source::fake::Manner;
+use source::fake::FakeBehaviour;
 
 use crate::broken::{BEGIN, MILLISECOND, SECOND};
 use crate::disk::{FATES, Fate, Trouble};
@@ -20,7 +20,7 @@ pub(crate) enum Fault {
     /// The host loses its power. What of it reaches the disk, a bit for each change of a name.
     PowerCut(u32, Fate),
     /// A source behaves so.
-    Source(usize, Manner),
+    Source(usize, FakeBehaviour),
     /// Somebody tests a source anew.
     Retest(usize),
     /// The manifests are edited, rightly or not.
@@ -58,7 +58,7 @@ fn fault(dice: &mut Dice) -> Fault {
         }
         4 => Fault::PowerCut(u32::try_from(dice.below(16)).expect("four bits"), *dice.pick(&FATES)),
         5 | 6 => Fault::Source(source, manner(dice)),
-        7 => Fault::Source(source, Manner::Good),
+        7 => Fault::Source(source, FakeBehaviour::Good),
         8 => Fault::Retest(source),
         9 => Fault::Edit { right: true },
         10 => Fault::Edit { right: false },
@@ -69,17 +69,17 @@ fn fault(dice: &mut Dice) -> Fault {
     }
 }
 
-fn manner(dice: &mut Dice) -> Manner {
+fn manner(dice: &mut Dice) -> FakeBehaviour {
     let short = usize::try_from(1 + dice.below(64)).expect("small");
     *dice.pick(&[
-        Manner::Short(short),
-        Manner::Stuck(STUCK),
-        Manner::Biased,
-        Manner::Dry,
-        Manner::Ended,
-        Manner::Broken,
-        Manner::Missing,
-        Manner::Burst(5000),
+        FakeBehaviour::Short(short),
+        FakeBehaviour::Stuck(STUCK),
+        FakeBehaviour::Biased,
+        FakeBehaviour::Dry,
+        FakeBehaviour::Ended,
+        FakeBehaviour::Broken,
+        FakeBehaviour::Missing,
+        FakeBehaviour::Burst(5000),
     ])
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use agent::checkpoint::{Advice, Checkpoint, Saver, State};
+use agent::checkpoint::{Checkpoint, CheckpointState, WriteAction, WriteScheduler};
 use htb::Tick;
 
 use crate::broken::Breach;
@@ -13,22 +13,22 @@ use crate::disk::Model;
 pub(crate) struct Keep {
     pub(crate) disk: Model,
     checkpoint: Checkpoint<Model>,
-    saver: Saver,
+    saver: WriteScheduler,
     /// When to ask it again.
     due: Option<Tick>,
     /// Every state that was to be saved since the one that surely is, which is the first.
-    noted: Vec<State>,
+    noted: Vec<CheckpointState>,
 }
 
 impl Keep {
     pub(crate) fn new(disk: Model) -> Self {
         let (checkpoint, loaded) = Checkpoint::open(disk.clone());
         let noted = vec![loaded.state.clone()];
-        Self { disk, checkpoint, saver: Saver::new(loaded.state), due: None, noted }
+        Self { disk, checkpoint, saver: WriteScheduler::new(loaded.state), due: None, noted }
     }
 
     /// This is how things are now.
-    pub(crate) fn note(&mut self, state: State) {
+    pub(crate) fn note(&mut self, state: CheckpointState) {
         self.noted.push(state.clone());
         self.saver.note(state);
         self.due = Some(Tick(0));
@@ -39,7 +39,7 @@ impl Keep {
         if self.due.is_none_or(|due| due > now) {
             return false;
         }
-        let Advice::Write(state) = self.saver.advice(now) else {
+        let WriteAction::Write(state) = self.saver.next_action(now) else {
             self.due = self.wait(now);
             return false;
         };
@@ -47,7 +47,7 @@ impl Keep {
         self.disk.world().dead
     }
 
-    fn write(&mut self, state: Arc<State>, now: Tick) {
+    fn write(&mut self, state: Arc<CheckpointState>, now: Tick) {
         match self.checkpoint.save(&state) {
             Ok(_) => {
                 let at = self.noted.iter().rposition(|noted| *noted == *state).unwrap_or(0);
@@ -77,22 +77,22 @@ impl Keep {
     }
 
     fn wait(&self, now: Tick) -> Option<Tick> {
-        match self.saver.advice(now) {
-            Advice::WaitUntil(due) => Some(due),
-            Advice::Write(_) => Some(now),
-            Advice::Nothing => None,
+        match self.saver.next_action(now) {
+            WriteAction::WaitUntil(due) => Some(due),
+            WriteAction::Write(_) => Some(now),
+            WriteAction::Nothing => None,
         }
     }
 
     /// A new process reads what the one before it left.
-    pub(crate) fn reopen(&mut self) -> Result<Arc<State>, Breach> {
+    pub(crate) fn reopen(&mut self) -> Result<Arc<CheckpointState>, Breach> {
         let (checkpoint, loaded) = Checkpoint::open(self.disk.clone());
         let Some(at) = self.noted.iter().rposition(|noted| *noted == loaded.state) else {
-            return Err(("P5", format!("what was loaded is no state that was saved: {:?}", loaded.notes)));
+            return Err(("P5", format!("what was loaded is no state that was saved: {:?}", loaded.warnings)));
         };
         self.noted.drain(..at);
         self.noted.truncate(1);
-        (self.saver, self.due) = (Saver::new(loaded.state.clone()), None);
+        (self.saver, self.due) = (WriteScheduler::new(loaded.state.clone()), None);
         self.checkpoint = checkpoint;
         Ok(Arc::new(loaded.state))
     }

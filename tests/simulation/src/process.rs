@@ -2,31 +2,31 @@
 
 use std::path::Path;
 
-use agent::checkpoint::Vm;
+use agent::checkpoint::SavedVm;
+use dataplane::{AttachRequest, Client, PoolConfig, Simulated, Snapshot, SupplySpec};
 use delivery::NodeConfig;
 use htb::{Rate, Tick};
-use server::{Attach, Client, PoolSetup, Snapshot, Stage, SupplySpec};
-use source::fake::{Fake, Node};
+use source::fake::{Fake, FakeNode};
 use source::{OnFailure, PoolSpec, PoolStatus, Serving, SourceKind, Supply, SupplyError};
 
 use crate::plant::Plant;
 
 /// A process that serves.
 pub(crate) struct Process {
-    pub(crate) stage: Stage,
-    node: Node,
+    pub(crate) stage: Simulated,
+    node: FakeNode,
     plant: Option<Plant>,
 }
 
 impl Process {
     /// One that goes on from what the one before it noted in its state file.
     pub(crate) fn start(fakes: &[Fake], plant: Option<Plant>, state: &Path) -> Self {
-        Self { stage: Stage::noting(state).unwrap(), node: Node::new(fakes), plant }
+        Self { stage: Simulated::with_crash_state(state).unwrap(), node: FakeNode::new(fakes), plant }
     }
 
     /// One that is to take over from another.
     pub(crate) fn succeed(fakes: &[Fake], plant: Option<Plant>, state: &Path) -> Self {
-        Self { stage: Stage::successor(state).unwrap(), node: Node::new(fakes), plant }
+        Self { stage: Simulated::successor(state).unwrap(), node: FakeNode::new(fakes), plant }
     }
 
     /// Puts a configuration in force.
@@ -37,18 +37,18 @@ impl Process {
         }
         let Self { stage, node, .. } = self;
         node.now = now.0;
-        let bell = stage.bell();
+        let bell = stage.waker();
         let supply = |spec: &SupplySpec| match spec {
             SupplySpec::Kernel => Supply::kernel().map_err(SupplyError::NoMemory),
             SupplySpec::Sources { spec, .. } => {
                 let bell = bell.clone();
-                Ok(node.supply_of(PoolSpec::clone(spec), &stations(spec), move || bell.ring()))
+                Ok(node.supply_of(PoolSpec::clone(spec), &stations(spec), move || bell.wake()))
             }
         };
         stage.apply(pools, supply, now).map_err(|error| error.to_string())
     }
 
-    pub(crate) fn attach(&mut self, id: &str, vm: &Vm, path: &Path, now: Tick) -> Result<(), String> {
+    pub(crate) fn attach(&mut self, id: &str, vm: &SavedVm, path: &Path, now: Tick) -> Result<(), String> {
         self.stage.attach(wanted(id, vm, self.plant), path, now).map_err(|error| error.to_string())
     }
 
@@ -57,7 +57,7 @@ impl Process {
     }
 
     /// Moves a VM to the class that it now names.
-    pub(crate) fn move_vm(&mut self, id: &str, vm: &Vm, path: &Path, now: Tick) -> Result<(), String> {
+    pub(crate) fn move_vm(&mut self, id: &str, vm: &SavedVm, path: &Path, now: Tick) -> Result<(), String> {
         if self.plant == Some(Plant::MovedWithoutDebt) {
             self.detach(id, now)?;
             return self.attach(id, vm, path, now);
@@ -72,7 +72,7 @@ impl Process {
         loop {
             self.node.now = now.0;
             let node = self.node.settle().map(Tick);
-            let turn = self.stage.turn(now);
+            let turn = self.stage.step(now);
             if turn.batches == 0 {
                 return (did, node.into_iter().chain(turn.due).min());
             }
@@ -104,9 +104,10 @@ impl Process {
 }
 
 /// A VM as it is attached.
-pub(crate) fn wanted(id: &str, vm: &Vm, plant: Option<Plant>) -> Attach {
-    let client = |attach: Attach| if plant == Some(Plant::NoPush) { Client::Egd } else { attach.client };
-    Attach { client: client(vm.attach(id)), ..vm.attach(id) }
+pub(crate) fn wanted(id: &str, vm: &SavedVm, plant: Option<Plant>) -> AttachRequest {
+    let client =
+        |attach: AttachRequest| if plant == Some(Plant::NoPush) { Client::Egd } else { attach.client };
+    AttachRequest { client: client(vm.attach(id)), ..vm.attach(id) }
 }
 
 /// Which of the node's sources these are, by the last letter of their paths.
@@ -119,7 +120,7 @@ fn stations(spec: &PoolSpec) -> Vec<usize> {
 }
 
 /// Plants a bug in what the server is told.
-fn spoil(pool: &mut PoolSetup, plant: Option<Plant>) {
+fn spoil(pool: &mut PoolConfig, plant: Option<Plant>) {
     let half = |rate: &mut Rate| rate.0 /= 2;
     let double = |rate: &mut Rate| rate.0 *= 2;
     match plant {
@@ -145,7 +146,7 @@ fn spoil(pool: &mut PoolSetup, plant: Option<Plant>) {
 }
 
 fn sources(
-    pool: &mut PoolSetup,
+    pool: &mut PoolConfig,
     change: impl FnOnce(&mut PoolSpec, &mut std::collections::BTreeSet<String>),
 ) {
     if let SupplySpec::Sources { spec, allow_degraded } = &mut pool.supply {

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::thread;
 
 use agent::{Recipient, Sockets};
+use dataplane::{AttachRequest, HandoverOutcome, VmState};
 use htb::Tick;
-use server::{Attach, Verdict, VmEstate};
 use soak::Dice;
 
 use crate::plant::Plant;
@@ -47,7 +47,7 @@ impl Cut {
 
 /// What a successor goes by.
 pub(crate) struct Wanted<'a> {
-    pub(crate) vms: BTreeMap<String, Attach>,
+    pub(crate) vms: BTreeMap<String, AttachRequest>,
     pub(crate) socket_dir: &'a Path,
     pub(crate) plant: Option<Plant>,
     pub(crate) now: Tick,
@@ -64,13 +64,15 @@ pub(crate) fn relay(
     let (predecessor, successor) = agent::rehearse().unwrap();
     thread::scope(|scope| {
         let peer = scope.spawn(move || succeed(predecessor, begin, wanted, cut));
-        let mut verdict = Verdict::Kept;
+        let mut verdict = HandoverOutcome::Resumed;
         if successor.offer().is_ok() {
             verdict = old.stage.hand_over(
                 |vms| match cut {
-                    Cut::Predecessor => Verdict::Kept,
+                    Cut::Predecessor => HandoverOutcome::Resumed,
                     // There are no sockets but those of VMs here.
-                    _ => successor.give(&vms, &Sockets::default()).map_or(Verdict::Kept, |_| Verdict::Given),
+                    _ => successor
+                        .give(&vms, &Sockets::default())
+                        .map_or(HandoverOutcome::Resumed, |_| HandoverOutcome::Transferred),
                 },
                 now,
             );
@@ -79,13 +81,13 @@ pub(crate) fn relay(
         }
         let successor = peer.join().expect("a successor says what is wrong")?;
         Ok(match (verdict, successor) {
-            (Verdict::Given, Some(new)) => Outcome::Successor(new),
-            (Verdict::Given, None) => Outcome::Nobody,
-            (Verdict::Kept, _) if cut == Cut::Predecessor => {
+            (HandoverOutcome::Transferred, Some(new)) => Outcome::Successor(new),
+            (HandoverOutcome::Transferred, None) => Outcome::Nobody,
+            (HandoverOutcome::Resumed, _) if cut == Cut::Predecessor => {
                 old.crash();
                 Outcome::Nobody
             }
-            (Verdict::Kept, _) => Outcome::Predecessor(old),
+            (HandoverOutcome::Resumed, _) => Outcome::Predecessor(old),
         })
     })
 }
@@ -106,7 +108,7 @@ fn succeed(
         return Ok(None);
     }
     estate.vms.iter_mut().for_each(|vm| spoil(vm, wanted.plant));
-    let failed = new.stage.inherit(wanted.vms, estate.vms, wanted.socket_dir, wanted.now);
+    let failed = new.stage.restore_connections(wanted.vms, estate.vms, wanted.socket_dir, wanted.now);
     if let Some((id, error)) = failed.first() {
         return Err(format!("{id} is lost in a planned restart: {error}"));
     }
@@ -114,16 +116,16 @@ fn succeed(
         new.crash();
         return Ok(None);
     }
-    let without = new.stage.take_over();
+    let without = new.stage.resume_serving();
     if !without.is_empty() {
         return Err(format!("{without:?} have no sockets after a planned restart"));
     }
-    new.stage.settle();
+    new.stage.discard_unclaimed();
     Ok(Some(new))
 }
 
 /// Plants a bug in what a successor is left.
-fn spoil(vm: &mut VmEstate<OwnedFd>, plant: Option<Plant>) {
+fn spoil(vm: &mut VmState<OwnedFd>, plant: Option<Plant>) {
     match plant {
         Some(Plant::LostDemand) => vm.connections.iter_mut().for_each(|left| left.session.requests.clear()),
         Some(Plant::DroppedConnections) => vm.connections.clear(),

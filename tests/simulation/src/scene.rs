@@ -1,6 +1,6 @@
 //! Who is on the host, and what the operator wrote.
 
-use agent::checkpoint::{Client as Kind, Vm};
+use agent::checkpoint::{SavedClient as Kind, SavedVm};
 use soak::Dice;
 
 use crate::broken::MILLISECOND;
@@ -27,7 +27,7 @@ pub(crate) enum Role {
 #[derive(Clone, Debug)]
 pub(crate) struct Member {
     pub(crate) id: String,
-    pub(crate) vm: Vm,
+    pub(crate) vm: SavedVm,
     pub(crate) role: Role,
     /// It is on the host.
     pub(crate) attached: bool,
@@ -127,7 +127,7 @@ fn member(number: u64, dice: &mut Dice) -> Member {
     };
     let pool = if noise { NOISE } else { KERNEL };
     let namespace = format!("tenant-{}", dice.below(3));
-    let vm = Vm { namespace, pool: pool.to_owned(), class: Some(class.to_owned()), client };
+    let vm = SavedVm { namespace, pool: pool.to_owned(), class: Some(class.to_owned()), client };
     Member { id: format!("vm-{number}"), vm, role, attached: true, unsaved: false }
 }
 

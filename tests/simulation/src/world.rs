@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use agent::Book;
+use agent::ManifestSet;
 use delivery::NodeConfig;
 use htb::Tick;
 use soak::Dice;
-use source::fake::{Fake, Manner};
+use source::fake::{Fake, FakeBehaviour};
 use tempfile::TempDir;
 
 use crate::broken::{BEGIN, Breach, Broken, SECOND};
@@ -63,7 +63,7 @@ pub(crate) struct World {
     process: Option<Process>,
     /// When the supervisor starts the process again.
     start: Tick,
-    book: Book,
+    book: ManifestSet,
     /// The manifests as they are, and how often they were edited rightly.
     text: String,
     edits: u64,
@@ -99,7 +99,7 @@ impl World {
             fakes,
             process: None,
             start: BEGIN,
-            book: Book::new(namespaces),
+            book: ManifestSet::new(namespaces),
             text,
             edits: 0,
             rights: Vec::new(),
@@ -176,7 +176,7 @@ impl World {
         self.faults.clear();
         self.keep.disk.world().refuses = None;
         for (at, fake) in self.fakes.iter().enumerate() {
-            fake.is(Manner::Good);
+            fake.is(FakeBehaviour::Good);
             self.watch.ails(at, false);
         }
         if let Some(process) = &self.process {
@@ -213,7 +213,7 @@ impl World {
             Fault::PowerCut(kept, fate) => self.cut_power(kept, fate),
             Fault::Source(at, manner) => {
                 self.fakes[at].is(manner);
-                self.watch.ails(at, manner != Manner::Good);
+                self.watch.ails(at, manner != FakeBehaviour::Good);
                 self.watch.disturb(self.now);
             }
             Fault::Retest(at) => {
@@ -248,7 +248,7 @@ impl World {
             return Err(("P5", format!("an edit, right: {right}, was judged so: {:?}", verdict.refused)));
         }
         if self.plant == Some(Plant::BadEditTaken) && !right {
-            self.book = Book::new([]);
+            self.book = ManifestSet::new([]);
             drop(self.book.read(manifests(&self.text)));
         }
         process.apply(self.book.config(), self.now).map_err(|what| ("P5", what))?;

@@ -5,11 +5,11 @@ use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use agent::Book;
+use agent::ManifestSet;
+use dataplane::{AttachRequest, Client, LimitAt, PoolSnapshot, Simulated, SupplySpec};
 use htb::Tick;
-use server::{Attach, Client, LimitAt, PoolSnapshot, Stage, SupplySpec};
 use source::PoolSpec;
-use source::fake::{Fake, Manner, Node};
+use source::fake::{Fake, FakeBehaviour, FakeNode};
 use tempfile::TempDir;
 
 const SECOND: u64 = 1_000_000_000;
@@ -37,29 +37,29 @@ spec: {pool: noise, allowDegraded: true}
 struct Host {
     dir: TempDir,
     fake: Fake,
-    node: Node,
-    stage: Stage,
+    node: FakeNode,
+    stage: Simulated,
 }
 
 impl Host {
     fn new() -> Self {
         let fake = Fake::new(1);
         let dir = tempfile::tempdir().unwrap();
-        let (node, stage) = (Node::new(std::slice::from_ref(&fake)), Stage::new().unwrap());
+        let (node, stage) = (FakeNode::new(std::slice::from_ref(&fake)), Simulated::new().unwrap());
         let mut host = Self { dir, fake, node, stage };
         host.node.now = SECOND;
-        let mut book = Book::new([]);
+        let mut book = ManifestSet::new([]);
         assert!(book.read(api::manifest::parse("pools.yaml", POOL)).refused.is_empty());
-        let bell = host.stage.bell();
+        let bell = host.stage.waker();
         let Self { node, stage, .. } = &mut host;
         let supply = |spec: &SupplySpec| {
             let SupplySpec::Sources { spec, .. } = spec else { panic!("a pool of noise") };
             let bell = bell.clone();
-            Ok(node.supply_of(PoolSpec::clone(spec), &[0], move || bell.ring()))
+            Ok(node.supply_of(PoolSpec::clone(spec), &[0], move || bell.wake()))
         };
         stage.apply(agent::setups(book.config()).unwrap(), supply, Tick(SECOND)).unwrap();
         for class in ["strict", "lax"] {
-            let attach = Attach {
+            let attach = AttachRequest {
                 id: class.to_owned(),
                 namespace: "default".to_owned(),
                 pool: "noise".to_owned(),
@@ -81,7 +81,7 @@ impl Host {
         let end = Tick(second * SECOND);
         loop {
             let supplied = self.node.settle().map(Tick);
-            let turn = self.stage.turn(Tick(self.node.now));
+            let turn = self.stage.step(Tick(self.node.now));
             if turn.batches > 0 {
                 continue;
             }
@@ -102,7 +102,7 @@ impl Host {
 fn a_vm_that_was_kept_from_degraded_bytes_has_waited_all_the_time() {
     let mut host = Host::new();
     host.live_to(3);
-    host.fake.is(Manner::Broken);
+    host.fake.is(FakeBehaviour::Broken);
     let mut clients = ["strict", "lax"].map(|vm| UnixStream::connect(host.socket(vm)).unwrap());
     // What was made before goes first.
     clients[1].write_all(&[2, 255].repeat(100)).unwrap();
@@ -116,7 +116,7 @@ fn a_vm_that_was_kept_from_degraded_bytes_has_waited_all_the_time() {
     assert_eq!((waiting.since, waiting.limit), (Tick(5 * SECOND), LimitAt::Supply));
     assert_eq!(strict(&pool).count(), 0);
 
-    host.fake.is(Manner::Good);
+    host.fake.is(FakeBehaviour::Good);
     host.node.retest_all("trng");
     host.live_to(11);
     let waits = strict(&host.pool());

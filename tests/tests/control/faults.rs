@@ -72,7 +72,7 @@ fn whatever_is_ended_serving_never_stops_and_the_next_edit_is_run() {
         // No two rounds have the same rate, so that what is seen is this round's; none is a round number of Ki, which is
         // shown otherwise than it is written.
         longest = longest.max(scene.edit_and_follow(&format!("{}/s", 9_217 + round)));
-        assert!(scene.agents.iter().all(|agent| !agent.log().contains("WentBack")), "{fault:?}");
+        assert!(scene.agents.iter().all(|agent| !agent.log().contains("ConfigRolledBack")), "{fault:?}");
     }
     run.figure("longest_until_run_ms", millis(longest));
     assert!(longest < CONVERGED, "{longest:?}");

@@ -47,7 +47,7 @@ fn a_frozen_replica_is_done_without_and_takes_nobody_back_when_it_thaws() {
     let took = scene.edit_and_follow("10Ki/s");
     assert!(took <= CONVERGED, "{took:?}");
     for agent in &scene.agents {
-        assert!(!agent.log().contains("WentBack"), "{}", agent.log());
+        assert!(!agent.log().contains("ConfigRolledBack"), "{}", agent.log());
     }
     scene.draws("vm");
 }

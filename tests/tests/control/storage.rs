@@ -119,7 +119,7 @@ fn a_controller_bears_an_api_server_that_fails_is_slow_or_forgets() {
         let took = scene.edit_and_follow(&format!("{}/s", 9_001 + number));
         println!("{mood:?}: followed after {took:?}");
         assert!(bearable || took <= CONVERGED, "{mood:?}: {took:?}");
-        assert!(!scene.agents[0].log().contains("WentBack"), "{mood:?}");
+        assert!(!scene.agents[0].log().contains("ConfigRolledBack"), "{mood:?}");
     }
     until_condition(&scene.api, "eclass/gold", "Ready", "True AsPromised");
 }

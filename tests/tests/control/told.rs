@@ -103,7 +103,7 @@ fn a_pod_is_told_why_its_vm_is_not_moved_and_a_class_of_the_vms_that_outlive_it(
     assert!(told.ends_with(". It is tried again each half minute"), "{told}");
 
     api.said(["delete", "eclass", "gold"]).unwrap();
-    let told = told_of(api, "EntropyClass", "gold", "Outlived");
-    assert!(told.starts_with("1 VM on 1 node (n1) outlived it"), "{told}");
+    let told = told_of(api, "EntropyClass", "gold", "Orphaned");
+    assert!(told.starts_with("1 VM on 1 node (n1) orphaned it"), "{told}");
     scene.draws("first");
 }

@@ -10,7 +10,7 @@ mod go_between;
 mod hand_over;
 mod life;
 mod live_change;
-mod outlived;
+mod orphaned;
 mod places;
 mod pressure;
 mod protocol;
@@ -40,7 +40,7 @@ fn host(manifest: &str) -> Host {
     Host::new(binary::entropool().unwrap(), manifest).unwrap()
 }
 
-/// For plain EGD clients: a QEMU would get bytes unasked.
+/// For plain EGD clients: a QEMU would get bytes unsolicited.
 fn start(manifest: &str, vms: &[impl AsRef<str>]) -> Daemon {
     let vms: Vec<_> = vms.iter().map(|vm| format!("{},client=egd", vm.as_ref())).collect();
     Daemon::start(host(manifest), &vms).unwrap()

@@ -58,7 +58,7 @@ fn a_port_is_served_as_a_socket_is() {
 }
 
 #[test]
-fn unasked_bytes_end_with_the_first_that_a_qemu_leaves_unread() {
+fn unsolicited_bytes_end_with_the_first_that_a_qemu_leaves_unread() {
     let _machine = beside_others();
     let (_daemon, port) = start("");
     // It waited since before: it reads, and is sent more.

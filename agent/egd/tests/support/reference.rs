@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use egd::{Command, Counters, Demand, MAX_RUNS, Violation};
+use egd::{Command, Counters, Demand, MAX_RUNS, ProtocolError};
 
 /// One item of the reply stream. Random ones are counted together, or the lists would be long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,11 +26,11 @@ pub(crate) struct Reference {
     requests: Vec<Demand>,
     pub(crate) pieces: Vec<Piece>,
     pub(crate) counters: Counters,
-    pub(crate) violation: Option<Violation>,
+    pub(crate) violation: Option<ProtocolError>,
 }
 
 impl Reference {
-    pub(crate) fn receive(&mut self, input: &[u8]) -> Result<(), Violation> {
+    pub(crate) fn receive(&mut self, input: &[u8]) -> Result<(), ProtocolError> {
         self.unparsed.extend(input);
         while self.violation.is_none() {
             let Some(command) = self.parse() else { break };
@@ -54,7 +54,7 @@ impl Reference {
             [] | [1 | 2] | [3, ..] => return None,
             [4, ..] => (1, Command::Pid),
             [unknown, ..] => {
-                self.violation = Some(Violation::UnknownCommand(unknown));
+                self.violation = Some(ProtocolError::UnknownCommand(unknown));
                 return None;
             }
         };
@@ -88,7 +88,7 @@ impl Reference {
         };
         if self.requests.chunk_by(same).count() > MAX_RUNS {
             self.requests.pop();
-            self.violation = Some(Violation::TooManyRuns);
+            self.violation = Some(ProtocolError::TooManyRuns);
         }
     }
 

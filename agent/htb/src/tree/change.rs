@@ -3,10 +3,10 @@
 use core::fmt;
 
 use super::Tree;
-use crate::node::{Kind, Place};
+use crate::node::{NodeKind, QueueSlot};
 use crate::params::Params;
 use crate::slab::NodeId;
-use crate::stats::Levels;
+use crate::stats::BucketLevels;
 use crate::units::{Tick, signed_units};
 
 /// Why a node cannot be removed.
@@ -61,7 +61,7 @@ impl Tree {
         if self.nodes[slot].children > 0 {
             return Err(RemoveError::HasChildren);
         }
-        if let Kind::Leaf(_) = self.nodes[slot].kind {
+        if let NodeKind::Leaf(_) = self.nodes[slot].kind {
             self.cancel(node, u64::MAX, now);
         }
         self.nodes[parent].children = self.nodes[parent].children.saturating_sub(1);
@@ -75,8 +75,8 @@ impl Tree {
         self.advance(now);
         let (slot, params) = (self.slot(node), params.clamped());
         if self.nodes[slot].params.prio != params.prio {
-            if self.nodes[slot].place != Place::Assured {
-                self.put(slot, Place::Out); // of the queue of the old prio
+            if self.nodes[slot].place != QueueSlot::Assured {
+                self.put(slot, QueueSlot::Out); // of the queue of the old prio
             }
             self.nodes[slot].borrowed.reset();
         }
@@ -95,7 +95,7 @@ impl Tree {
 
     /// Has a node's buckets hold what they held at `at`, perhaps in another process with the same clock. An instant that
     /// is yet to come counts as now: nobody is made to wait for a clock that was another's.
-    pub fn restore(&mut self, node: NodeId, levels: Levels, at: Tick, now: Tick) {
+    pub fn restore(&mut self, node: NodeId, levels: BucketLevels, at: Tick, now: Tick) {
         self.advance(now);
         let (slot, at) = (self.slot(node), at.min(self.now));
         let node = &mut self.nodes[slot];
@@ -113,7 +113,7 @@ impl Tree {
         self.advance(now);
         let (slot, to) = (self.slot(node), self.slot(parent));
         let from = self.nodes[slot].parent.ok_or(ParentError::Root)?;
-        if matches!(self.nodes[to].kind, Kind::Leaf(_)) {
+        if matches!(self.nodes[to].kind, NodeKind::Leaf(_)) {
             return Err(ParentError::Leaf);
         }
         if self.is_below(to, slot) {
@@ -122,7 +122,7 @@ impl Tree {
         if from == to {
             return Ok(());
         }
-        self.put(slot, Place::Out);
+        self.put(slot, QueueSlot::Out);
         self.nodes[from].children = self.nodes[from].children.saturating_sub(1);
         self.nodes[to].children = self.nodes[to].children.saturating_add(1);
         let node = &mut self.nodes[slot];

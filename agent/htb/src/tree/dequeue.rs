@@ -1,7 +1,7 @@
 //! The decision: who is served next, or until when nobody can be.
 
 use super::Tree;
-use crate::node::Kind;
+use crate::node::NodeKind;
 use crate::slab::NodeId;
 use crate::units::{MAX_GRANT, Tick, units};
 
@@ -58,7 +58,7 @@ impl Tree {
             return None;
         }
         let (mut slot, mut lender) = (self.root, None);
-        while let Kind::Inner(queues) = &self.nodes[slot].kind {
+        while let NodeKind::Inner(queues) = &self.nodes[slot].kind {
             slot = if let Some(child) = queues.first_assured() {
                 child
             } else {

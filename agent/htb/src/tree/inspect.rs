@@ -1,9 +1,9 @@
 //! What can be seen from outside.
 
 use super::Tree;
-use crate::node::{Kind, Node};
+use crate::node::{Node, NodeKind};
 use crate::slab::NodeId;
-use crate::stats::{Binding, Levels, Limit, Mode, Stats};
+use crate::stats::{Binding, BindingLimit, BucketLevels, Mode, Stats};
 use crate::units::{Tick, whole_bytes};
 
 impl Tree {
@@ -11,8 +11,8 @@ impl Tree {
     pub fn stats(&self, node: NodeId, now: Tick) -> Stats {
         let (node, now) = (&self.nodes[self.slot(node)], now.max(self.now));
         let (backlog, waiting_since) = match &node.kind {
-            Kind::Leaf(leaf) => (leaf.backlog, leaf.waiting_since),
-            Kind::Inner(_) => (0, None),
+            NodeKind::Leaf(leaf) => (leaf.backlog, leaf.waiting_since),
+            NodeKind::Inner(_) => (0, None),
         };
         Stats {
             bytes: node.counts.bytes,
@@ -29,10 +29,10 @@ impl Tree {
     }
 
     /// What a node's buckets hold at `now`.
-    pub fn levels(&self, node: NodeId, now: Tick) -> Levels {
+    pub fn levels(&self, node: NodeId, now: Tick) -> BucketLevels {
         let (node, now) = (&self.nodes[self.slot(node)], now.max(self.now));
         let [tokens, ctokens] = [&node.tokens, &node.ctokens].map(|bucket| whole_bytes(bucket.level(now)));
-        Levels { tokens, ctokens }
+        BucketLevels { tokens, ctokens }
     }
 
     /// The limit that keeps a leaf waiting, as the last decision left it; `None` if it does not wait.
@@ -49,11 +49,11 @@ impl Tree {
             .max_by_key(|&slot| self.nodes[slot].ctokens.opens_at().unwrap_or(Tick(u64::MAX)));
         Some(if let Some(slot) = closed {
             let since = self.nodes[slot].ctokens.dry_since().unwrap_or(since);
-            Binding { limit: Limit::Ceil(self.nodes.id(slot)), since }
+            Binding { limit: BindingLimit::Ceil(self.nodes.id(slot)), since }
         } else if let Some(since) = self.starved_since {
-            Binding { limit: Limit::Supply, since }
+            Binding { limit: BindingLimit::Supply, since }
         } else {
-            Binding { limit: Limit::Rate, since }
+            Binding { limit: BindingLimit::Rate, since }
         })
     }
 }

@@ -1,6 +1,6 @@
 //! What can be seen: modes, levels, and why somebody waits.
 
-use htb::{Binding, Decision, Limit, Mode, Params, Rate, Tick, Tree};
+use htb::{Binding, BindingLimit, Decision, Mode, Params, Rate, Tick, Tree};
 
 use crate::flood::{Flood, PLAIN, SECOND, root};
 
@@ -15,7 +15,7 @@ fn the_ceil_that_binds_is_named_and_since_when() {
     let leaves = [(); 3].map(|()| flood.leaf(class, limited(10_000)));
     flood.pass(0);
     let first = flood.tree.binding(leaves[0], Tick(0)).unwrap();
-    assert_eq!(first, Binding { limit: Limit::Ceil(class), since: Tick(0) });
+    assert_eq!(first, Binding { limit: BindingLimit::Ceil(class), since: Tick(0) });
     for _ in 0..1000 {
         flood.pass(SECOND / 10);
         for leaf in leaves {
@@ -41,7 +41,7 @@ fn a_guest_that_asks_again_after_each_grant_is_bound_all_the_time() {
             _ => None,
         };
         now += 1_000_000;
-        let bound = Binding { limit: Limit::Ceil(leaf), since: Tick(SECOND + 1_000_000) };
+        let bound = Binding { limit: BindingLimit::Ceil(leaf), since: Tick(SECOND + 1_000_000) };
         assert!(binding.is_none_or(|binding| binding == bound), "{binding:?}");
     }
     assert!(tree.stats(leaf, Tick(now)).overlimits >= 97);
@@ -59,7 +59,7 @@ fn a_bucket_that_was_full_in_between_binds_anew() {
     flood.pass(SECOND);
     let since = Tick(101 * SECOND + 276_000_000); // five grants from a full 1Ki, and then it was dry
     let binding = flood.tree.binding(leaf, Tick(flood.now)).unwrap();
-    assert_eq!(binding.limit, Limit::Ceil(leaf));
+    assert_eq!(binding.limit, BindingLimit::Ceil(leaf));
     assert!(binding.since >= Tick(101 * SECOND) && binding.since <= since, "{binding:?}");
 }
 
@@ -71,13 +71,13 @@ fn a_short_supply_is_what_binds_until_all_have_enough() {
     assert_eq!(tree.dequeue(Tick(5), 254), Decision::WaitForSupply { bytes: 255 });
     assert_eq!(tree.dequeue(Tick(9), 255), Decision::Grant { leaf, bytes: 255 });
     assert_eq!(tree.dequeue(Tick(9), 0), Decision::WaitForSupply { bytes: 255 });
-    assert_eq!(tree.binding(leaf, Tick(9)), Some(Binding { limit: Limit::Supply, since: Tick(5) }));
+    assert_eq!(tree.binding(leaf, Tick(9)), Some(Binding { limit: BindingLimit::Supply, since: Tick(5) }));
     assert_eq!(tree.dequeue(Tick(10), 999), Decision::Grant { leaf, bytes: 255 });
     assert_eq!(tree.dequeue(Tick(10), 999), Decision::Grant { leaf, bytes: 90 });
     assert_eq!(tree.binding(leaf, Tick(10)), None);
     assert_eq!(tree.dequeue(Tick(10), 999), Decision::Idle);
     tree.enqueue(leaf, 600, Tick(11));
-    assert_eq!(tree.binding(leaf, Tick(11)), Some(Binding { limit: Limit::Rate, since: Tick(11) }));
+    assert_eq!(tree.binding(leaf, Tick(11)), Some(Binding { limit: BindingLimit::Rate, since: Tick(11) }));
 }
 
 #[test]

@@ -4,15 +4,15 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::choice::{Candidate, Choice, Serving, choose};
-use super::full::Full;
-use super::ingredients::Ingredients;
+use super::full_entropy::FullEntropyOutput;
+use super::inputs::Inputs;
 use super::kernel_seed::KernelBytes;
 use super::pool::Pool;
 use super::raw;
-use super::stretch::{Stretch, from_kernel_alone};
+use super::selection::{Candidate, Selection, Serving, choose};
+use super::stretched::{StretchedOutput, from_kernel_alone};
+use crate::block_queue::{Consumer, Quality};
 use crate::condition::personalization;
-use crate::pipe::{Grade, Outlet};
 use crate::spec::Output;
 
 /// Nanoseconds until a kernel that is not seeded is asked again.
@@ -21,39 +21,39 @@ const KERNEL_RETRY: u64 = 100_000_000;
 /// Makes the bytes of one pool.
 pub(crate) struct Engine {
     pool: Arc<Pool>,
-    outlet: Outlet,
+    outlet: Consumer,
     kernel: KernelBytes,
     kernel_ready: bool,
-    mode: Mode,
+    mode: OutputMode,
     /// What is served when the promise cannot be kept.
-    degraded: Option<Stretch>,
+    degraded: Option<StretchedOutput>,
     /// Of each member, how often its samples had been dropped when last looked at.
     drops: Vec<u64>,
 }
 
 /// How what was promised is made.
-enum Mode {
-    Stretched(Stretch),
+enum OutputMode {
+    Stretched(StretchedOutput),
     /// Nothing until the kernel has given the first seed.
-    FullEntropy(Option<Full>),
+    FullEntropy(Option<FullEntropyOutput>),
     Raw,
 }
 
-impl Mode {
+impl OutputMode {
     fn new(pool: &Pool) -> Self {
         match pool.spec.output {
-            Output::Stretched => Self::Stretched(Stretch::new(personal(pool))),
+            Output::Stretched => Self::Stretched(StretchedOutput::new(personal(pool))),
             Output::FullEntropy => Self::FullEntropy(None),
             Output::Raw => Self::Raw,
         }
     }
 
-    fn fill(&mut self, space: &mut [u8], from: &Ingredients<'_>, pool: &Pool, now: u64) -> io::Result<usize> {
+    fn fill(&mut self, space: &mut [u8], from: &Inputs<'_>, pool: &Pool, now: u64) -> io::Result<usize> {
         match self {
             Self::Stretched(stretch) => stretch.fill(space, from, now),
             Self::FullEntropy(Some(full)) => full.fill(space, from, now),
             Self::FullEntropy(none) => {
-                none.insert(Full::new(&personal(pool), from, now)?).fill(space, from, now)
+                none.insert(FullEntropyOutput::new(&personal(pool), from, now)?).fill(space, from, now)
             }
             Self::Raw => Ok(raw::fill(space, from)),
         }
@@ -63,7 +63,7 @@ impl Mode {
     fn forget(&mut self) {
         match self {
             Self::Stretched(stretch) => stretch.forget(),
-            Self::FullEntropy(full) => full.iter_mut().for_each(Full::forget),
+            Self::FullEntropy(full) => full.iter_mut().for_each(FullEntropyOutput::forget),
             Self::Raw => {}
         }
     }
@@ -75,8 +75,8 @@ impl Mode {
 }
 
 impl Engine {
-    pub(crate) fn new(pool: Arc<Pool>, outlet: Outlet, kernel: KernelBytes) -> Self {
-        let (mode, drops) = (Mode::new(&pool), vec![0; pool.members.len()]);
+    pub(crate) fn new(pool: Arc<Pool>, outlet: Consumer, kernel: KernelBytes) -> Self {
+        let (mode, drops) = (OutputMode::new(&pool), vec![0; pool.members.len()]);
         Self { pool, outlet, kernel, kernel_ready: false, mode, degraded: None, drops }
     }
 
@@ -85,13 +85,13 @@ impl Engine {
         // Before anything secret is looked at that may have to be forgotten.
         self.outlet.begin();
         if self.pool.is_renewed() {
-            (self.mode, self.degraded) = (Mode::new(&self.pool), None);
+            (self.mode, self.degraded) = (OutputMode::new(&self.pool), None);
             self.outlet.void();
         }
         let kernel_ready = self.is_kernel_ready();
         let (candidates, choice) = self.choose(kernel_ready);
-        let drawn: Vec<bool> = candidates.iter().map(|candidate| choice.draws_from(*candidate)).collect();
-        let before = self.pool.note(choice.serving, choice.healthy, drawn.clone(), now);
+        let active: Vec<bool> = candidates.iter().map(|candidate| choice.draws_from(*candidate)).collect();
+        let before = self.pool.note(choice.serving, choice.healthy, active.clone(), now);
         let is_degraded = |serving| serving == Serving::Degraded;
         if is_degraded(before) != is_degraded(choice.serving) {
             // Those who may not have degraded bytes would wait behind what is left of them; and a rest of promised
@@ -99,13 +99,13 @@ impl Engine {
             self.outlet.void();
             self.degraded = None;
         }
-        let made = self.make(choice.serving, &drawn, now);
-        self.ask_for_samples(&drawn);
+        let made = self.make(choice.serving, &active, now);
+        self.ask_for_samples(&active);
         (made.is_err() || !kernel_ready).then(|| now.saturating_add(KERNEL_RETRY))
     }
 
     /// Notes also whose samples were dropped: what was made of them so far is dropped first.
-    fn choose(&mut self, kernel_ready: bool) -> (Vec<Candidate>, Choice) {
+    fn choose(&mut self, kernel_ready: bool) -> (Vec<Candidate>, Selection) {
         let spec = &self.pool.spec;
         let seen = self.pool.members.iter().map(|member| member.candidate(spec.output, kernel_ready));
         let (candidates, drops): (Vec<_>, Vec<_>) = seen.unzip();
@@ -117,29 +117,29 @@ impl Engine {
         (candidates, choice)
     }
 
-    fn make(&mut self, serving: Serving, drawn: &[bool], now: u64) -> io::Result<()> {
+    fn make(&mut self, serving: Serving, active: &[bool], now: u64) -> io::Result<()> {
         let Self { pool, outlet, kernel, mode, degraded, .. } = self;
         let made = match serving {
             Serving::Starting | Serving::Held => 0,
             Serving::Promised => {
-                let from = ingredients(pool, drawn, *kernel);
-                outlet.fill(Grade::Promised, |space| mode.fill(space, &from, pool, now))?
+                let from = ingredients(pool, active, *kernel);
+                outlet.fill(Quality::Promised, |space| mode.fill(space, &from, pool, now))?
             }
             Serving::Degraded => {
-                let stretch = degraded.get_or_insert_with(|| Stretch::new(personal(pool)));
+                let stretch = degraded.get_or_insert_with(|| StretchedOutput::new(personal(pool)));
                 let from = from_kernel_alone(*kernel);
-                outlet.fill(Grade::Degraded, |space| stretch.fill(space, &from, now))?
+                outlet.fill(Quality::Degraded, |space| stretch.fill(space, &from, now))?
             }
         };
         pool.made(made);
         Ok(())
     }
 
-    fn ask_for_samples(&mut self, drawn: &[bool]) {
+    fn ask_for_samples(&mut self, active: &[bool]) {
         let wanted = self.outlet.has_room() || self.mode.is_gathering();
-        for (member, drawn) in self.pool.members.iter().zip(drawn) {
+        for (member, active) in self.pool.members.iter().zip(active) {
             if let Some(tap) = member.tap() {
-                tap.want(*drawn && wanted);
+                tap.want(*active && wanted);
             }
         }
     }
@@ -151,9 +151,9 @@ impl Engine {
     }
 }
 
-fn ingredients<'a>(pool: &'a Pool, drawn: &[bool], kernel: KernelBytes) -> Ingredients<'a> {
-    let mut from = Ingredients { credited: vec![], uncredited: vec![], has_kernel: false, kernel };
-    for (member, _) in pool.members.iter().zip(drawn).filter(|(_, drawn)| **drawn) {
+fn ingredients<'a>(pool: &'a Pool, active: &[bool], kernel: KernelBytes) -> Inputs<'a> {
+    let mut from = Inputs { credited: vec![], uncredited: vec![], has_kernel: false, kernel };
+    for (member, _) in pool.members.iter().zip(active).filter(|(_, active)| **active) {
         match member.tap() {
             None => from.has_kernel = true,
             Some(tap) if member.counts(pool.spec.output) => {

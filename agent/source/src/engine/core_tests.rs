@@ -5,21 +5,21 @@ use std::io;
 
 use crate::condition::OUTPUT;
 use crate::engine::Serving;
-use crate::fake::{Fake, Manner, Node, SECOND, device, pool};
-use crate::health::{MinEntropy, State};
+use crate::fake::{Fake, FakeBehaviour, FakeNode, SECOND, device, pool};
+use crate::health::{HealthState, MinEntropy};
 use crate::spec::{OnFailure, Output, PoolSpec, SourceKind, SourceSpec};
 
 const ALL: [Output; 3] = [Output::Stretched, Output::FullEntropy, Output::Raw];
 
 /// A node with one pool of one source, at rest.
-fn single(output: Output) -> Node {
+fn single(output: Output) -> FakeNode {
     with(pool(output, &[device("trng", 0)]))
 }
 
 /// A node with as many sources as the pool names, at rest.
-fn with(spec: PoolSpec) -> Node {
+fn with(spec: PoolSpec) -> FakeNode {
     let fakes: Vec<_> = (1..=spec.sources.len() as u64).map(Fake::new).collect();
-    let mut node = Node::new(&fakes);
+    let mut node = FakeNode::new(&fakes);
     node.add(spec);
     node.settle();
     node
@@ -34,7 +34,7 @@ fn unseeded(_: &mut [u8]) -> io::Result<()> {
 }
 
 /// Draws dry what had been made already.
-fn empty(node: &mut Node) -> usize {
+fn empty(node: &mut FakeNode) -> usize {
     node.draw(0, 1 << 20).len()
 }
 
@@ -47,9 +47,9 @@ fn assert_all_different(bytes: &[u8]) {
 fn no_byte_is_served_twice_whatever_is_promised() {
     for output in ALL {
         let mut node = single(output);
-        let drawn = node.draw(0, 200_000);
-        assert_eq!(drawn.len(), 200_000, "{output:?}");
-        assert_all_different(&drawn);
+        let active = node.draw(0, 200_000);
+        assert_eq!(active.len(), 200_000, "{output:?}");
+        assert_all_different(&active);
         assert_eq!(node.status(0).serving, Serving::Promised);
     }
 }
@@ -61,7 +61,7 @@ fn full_entropy_takes_three_hundred_and_twenty_assessed_bits_for_each_block() {
         let source = SourceSpec { min_entropy: Some(worth), ..device("trng", 0) };
         let mut node = with(pool(Output::FullEntropy, &[source]));
         node.draw(0, 100_000);
-        let (made, credited) = (node.status(0).bytes_out, node.source(0, 0).tally.bytes_credited);
+        let (made, credited) = (node.status(0).bytes_out, node.source(0, 0).stats.bytes_credited);
         let blocks = made / OUTPUT as u64;
         let needed = blocks * 3_200_u64.div_ceil(u64::from(tenths));
         assert!(credited >= needed, "{made} bytes of {credited} samples of {tenths} tenths");
@@ -76,8 +76,8 @@ fn an_unassessed_source_gives_stretched_bytes_and_no_credit() {
     assert_eq!(node.draw(0, 10_000).len(), 10_000);
     let mut node = with(pool(Output::FullEntropy, &[device("good", 0), source]));
     assert_eq!(node.draw(0, 10_000).len(), 10_000);
-    assert!(node.source(0, 1).tally.bytes_credited > 0, "mixed in");
-    node.fake(0).is(Manner::Broken);
+    assert!(node.source(0, 1).stats.bytes_credited > 0, "mixed in");
+    node.fake(0).is(FakeBehaviour::Broken);
     empty(&mut node);
     assert_eq!((node.status(0).serving, node.status(0).healthy), (Serving::Held, 0));
 }
@@ -87,11 +87,11 @@ fn a_seed_of_a_slow_source_is_waited_for() {
     // A seed takes 3,200 samples, of which 8,192 wait.
     let worth_little = SourceSpec { min_entropy: MinEntropy::from_tenths(1), ..device("trng", 0) };
     let mut node = with(pool(Output::Stretched, &[worth_little]));
-    node.fake(0).is(Manner::Dry);
-    let drawn = node.draw(0, 100 << 20).len();
-    assert!((1 << 20..6 << 20).contains(&drawn), "a mebibyte from each seed: {drawn}");
+    node.fake(0).is(FakeBehaviour::Dry);
+    let active = node.draw(0, 100 << 20).len();
+    assert!((1 << 20..6 << 20).contains(&active), "a mebibyte from each seed: {active}");
     assert_eq!(node.status(0).serving, Serving::Promised, "slow is no failure");
-    node.fake(0).is(Manner::Good);
+    node.fake(0).is(FakeBehaviour::Good);
     node.pass(SECOND);
     assert_eq!(node.draw(0, 1000).len(), 1000);
 }
@@ -101,16 +101,16 @@ fn a_higher_tier_serves_while_the_lower_is_out_and_no_longer() {
     for output in ALL {
         let mut node = with(pool(output, &[device("first", 0), device("reserve", 1)]));
         node.draw(0, 10_000);
-        let drawn = |node: &Node| [0, 1].map(|at| node.source(0, at).drawn);
-        assert_eq!(drawn(&node), [true, false]);
-        assert_eq!(node.source(0, 1).tally.bytes_credited, 0, "{output:?}");
-        node.fake(0).is(Manner::Broken);
+        let active = |node: &FakeNode| [0, 1].map(|at| node.source(0, at).active);
+        assert_eq!(active(&node), [true, false]);
+        assert_eq!(node.source(0, 1).stats.bytes_credited, 0, "{output:?}");
+        node.fake(0).is(FakeBehaviour::Broken);
         node.pass(10 * SECOND);
         assert_eq!(node.draw(0, 3 << 20).len(), 3 << 20, "failing over is not to be seen");
-        assert_eq!(drawn(&node), [false, true]);
-        node.fake(0).is(Manner::Good);
+        assert_eq!(active(&node), [false, true]);
+        node.fake(0).is(FakeBehaviour::Good);
         node.pass(60 * SECOND);
-        assert_eq!(drawn(&node), [true, false], "{output:?}");
+        assert_eq!(active(&node), [true, false], "{output:?}");
     }
 }
 
@@ -118,7 +118,7 @@ fn a_higher_tier_serves_while_the_lower_is_out_and_no_longer() {
 fn a_kernel_in_reserve_keeps_a_stretched_pool_serving_and_no_other() {
     for (output, serving) in [(Output::Stretched, Serving::Promised), (Output::FullEntropy, Serving::Held)] {
         let mut node = with(pool(output, &[device("trng", 0), kernel(1)]));
-        node.fake(0).is(Manner::Broken);
+        node.fake(0).is(FakeBehaviour::Broken);
         node.pass(10 * SECOND);
         node.draw(0, 4 << 20);
         assert_eq!(node.status(0).serving, serving);
@@ -141,7 +141,13 @@ fn hold_is_obeyed_through_five_hundred_failures_and_left_within_a_second() {
 /// then took.
 fn fail_and_return(output: Output, times: usize) -> u64 {
     let mut slowest = 0;
-    let faults = [Manner::Broken, Manner::Ended, Manner::Missing, Manner::Stuck(9), Manner::Biased];
+    let faults = [
+        FakeBehaviour::Broken,
+        FakeBehaviour::Ended,
+        FakeBehaviour::Missing,
+        FakeBehaviour::Stuck(9),
+        FakeBehaviour::Biased,
+    ];
     let mut node = single(output);
     let mut all = vec![];
     for failure in 0..times {
@@ -153,12 +159,12 @@ fn fail_and_return(output: Output, times: usize) -> u64 {
         assert!(late <= 16_384, "only what had passed its tests: {late}");
         node.pass(SECOND / 4);
         assert!(node.draw(0, 1).is_empty(), "failure {failure}");
-        let sentence = node.status(0).sentence;
+        let sentence = node.status(0).message;
         assert!(sentence.starts_with("holds: source trng "), "{sentence}");
         assert!(sentence.contains("); 0 of 1 sources are healthy and 1 must be"), "{sentence}");
 
-        node.fake(0).is(Manner::Good);
-        if node.state(0, 0) == State::Failed {
+        node.fake(0).is(FakeBehaviour::Good);
+        if node.state(0, 0) == HealthState::Failed {
             node.retest(0, 0);
         }
         let back = node.now;
@@ -178,7 +184,7 @@ fn a_stretched_pool_holds_at_once_though_its_seed_would_last() {
     let mut node = single(Output::Stretched);
     node.draw(0, 1000);
     node.retest(0, 0);
-    node.fake(0).is(Manner::Stuck(1));
+    node.fake(0).is(FakeBehaviour::Stuck(1));
     let left = empty(&mut node);
     assert!(left < 16_384, "{left}");
     assert_eq!(node.status(0).serving, Serving::Held);
@@ -190,11 +196,11 @@ fn too_few_of_several_sources_are_too_few() {
     spec.min_healthy = 2;
     let mut node = with(spec);
     assert_eq!(node.draw(0, 10_000).len(), 10_000);
-    node.fake(1).is(Manner::Ended);
+    node.fake(1).is(FakeBehaviour::Ended);
     empty(&mut node);
     assert_eq!(node.status(0).serving, Serving::Held);
-    assert_eq!(node.state(0, 0), State::Healthy);
-    node.fake(1).is(Manner::Good);
+    assert_eq!(node.state(0, 0), HealthState::Healthy);
+    node.fake(1).is(FakeBehaviour::Good);
     node.pass(60 * SECOND);
     assert_eq!(node.draw(0, 10_000).len(), 10_000);
 }
@@ -204,7 +210,7 @@ fn degraded_bytes_are_marked_and_void_when_the_promise_is_kept_again() {
     let spec = PoolSpec { on_failure: OnFailure::Degrade, ..pool(Output::FullEntropy, &[device("trng", 0)]) };
     let mut node = with(spec);
     assert!(!node.supply(0).is_degraded());
-    node.fake(0).is(Manner::Missing);
+    node.fake(0).is(FakeBehaviour::Missing);
     let mut grades = HashSet::new();
     for _ in 0..100 {
         grades.insert(node.supply(0).is_degraded());
@@ -212,8 +218,8 @@ fn degraded_bytes_are_marked_and_void_when_the_promise_is_kept_again() {
     }
     assert_eq!(grades.len(), 2, "first what was promised");
     assert!(node.supply(0).is_degraded());
-    assert!(node.status(0).sentence.contains("onSourceFailure: Degrade"));
-    node.fake(0).is(Manner::Good);
+    assert!(node.status(0).message.contains("onSourceFailure: Degrade"));
+    node.fake(0).is(FakeBehaviour::Good);
     node.pass(60 * SECOND);
     assert_eq!(node.status(0).serving, Serving::Promised);
     assert!(!node.supply(0).is_degraded(), "nothing of the old is left in front of the new");
@@ -223,8 +229,8 @@ fn degraded_bytes_are_marked_and_void_when_the_promise_is_kept_again() {
 #[test]
 fn new_sources_are_waited_for_before_anything_is_degraded() {
     let fake = Fake::new(1);
-    fake.is(Manner::Dry);
-    let mut node = Node::new(&[fake]);
+    fake.is(FakeBehaviour::Dry);
+    let mut node = FakeNode::new(&[fake]);
     node.add(PoolSpec { on_failure: OnFailure::Degrade, ..pool(Output::FullEntropy, &[device("trng", 0)]) });
     node.pass(9 * SECOND);
     assert_eq!((node.status(0).serving, node.draw(0, 1).len()), (Serving::Starting, 0));
@@ -239,24 +245,24 @@ fn new_sources_are_waited_for_before_anything_is_degraded() {
 #[test]
 fn without_a_seeded_kernel_no_generator_gives_anything() {
     for output in [Output::Stretched, Output::FullEntropy] {
-        let mut node = Node::new(&[Fake::new(1)]);
+        let mut node = FakeNode::new(&[Fake::new(1)]);
         node.add_with(pool(output, &[device("trng", 0)]), unseeded);
         node.pass(10 * SECOND);
-        assert_eq!((node.state(0, 0), node.draw(0, 1).len()), (State::Healthy, 0), "{output:?}");
+        assert_eq!((node.state(0, 0), node.draw(0, 1).len()), (HealthState::Healthy, 0), "{output:?}");
     }
 }
 
 #[test]
 fn an_alarm_drops_what_was_taken_in_for_the_next_block() {
     let mut node = single(Output::FullEntropy);
-    node.fake(0).is(Manner::Dry);
+    node.fake(0).is(FakeBehaviour::Dry);
     empty(&mut node);
     for _ in 0..2 {
         // Half a block, an alarm, and a start-up test.
         give(&mut node, (0..20).map(|at| 100 + at));
         give(&mut node, std::iter::repeat_n(7, 9));
-        assert_eq!(node.state(0, 0), State::Suspect);
-        node.fake(0).is(Manner::Burst(1024));
+        assert_eq!(node.state(0, 0), HealthState::Suspect);
+        node.fake(0).is(FakeBehaviour::Burst(1024));
         node.pass(SECOND);
         empty(&mut node);
     }
@@ -272,23 +278,23 @@ fn a_renewed_node_voids_all_bytes_and_tests_all_sources() {
         let mut node = single(output);
         node.draw(0, 100);
         assert!(node.supply(0).level() > 255);
-        let read = node.source(0, 0).tally.bytes_in;
-        node.fake(0).is(Manner::Dry);
+        let read = node.source(0, 0).stats.bytes_in;
+        node.fake(0).is(FakeBehaviour::Dry);
         node.renew(0);
         assert_eq!(node.supply(0).level(), 0, "{output:?}");
         assert!(node.draw(0, 100).is_empty());
-        assert_eq!(node.state(0, 0), State::Starting);
-        node.fake(0).is(Manner::Good);
+        assert_eq!(node.state(0, 0), HealthState::Starting);
+        node.fake(0).is(FakeBehaviour::Good);
         node.pass(SECOND);
         assert_eq!(node.draw(0, 100).len(), 100);
-        assert!(node.source(0, 0).tally.bytes_in >= read + 1024);
+        assert!(node.source(0, 0).stats.bytes_in >= read + 1024);
     }
 }
 
 #[test]
 fn whoever_waits_is_woken_when_bytes_come_and_nobody_else() {
     let mut node = single(Output::Raw);
-    node.fake(0).is(Manner::Dry);
+    node.fake(0).is(FakeBehaviour::Dry);
     assert_eq!(node.wakes(0), 0, "a supply that is full wakes nobody");
     empty(&mut node);
     let wakes = node.wakes(0);
@@ -313,9 +319,9 @@ fn what_is_reserved_is_not_offered_again() {
 }
 
 /// The source gives these bytes, one by one.
-fn give(node: &mut Node, bytes: impl IntoIterator<Item = u8>) {
+fn give(node: &mut FakeNode, bytes: impl IntoIterator<Item = u8>) {
     for byte in bytes {
-        node.fake(0).is(Manner::Once(byte));
+        node.fake(0).is(FakeBehaviour::Once(byte));
         node.pass(SECOND / 5);
     }
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::choice::{Candidate, Condition};
-use crate::feeder::{Handle, Health, Tap};
-use crate::health::State;
+use super::selection::{Candidate, CandidateHealth};
+use crate::health::HealthState;
+use crate::sampler::{Handle, SourceHealth, Subscriber};
 use crate::spec::{Output, SourceSpec};
 
 /// A source with what the pool says of it.
@@ -25,18 +25,18 @@ pub(crate) enum Origin {
 
 /// A tap that is fed. Taken off the source when the pool goes.
 pub(crate) struct Link {
-    tap: Arc<Tap>,
+    tap: Arc<Subscriber>,
     feeder: Arc<Handle>,
 }
 
 impl Link {
-    pub(crate) fn new(tap: Tap, feeder: Arc<Handle>) -> Self {
+    pub(crate) fn new(tap: Subscriber, feeder: Arc<Handle>) -> Self {
         let tap = Arc::new(tap);
         feeder.add(Arc::clone(&tap));
         Self { tap, feeder }
     }
 
-    pub(crate) fn health(&self) -> Health {
+    pub(crate) fn health(&self) -> SourceHealth {
         self.tap.health()
     }
 }
@@ -48,7 +48,7 @@ impl Drop for Link {
 }
 
 impl Member {
-    pub(crate) fn tap(&self) -> Option<&Tap> {
+    pub(crate) fn tap(&self) -> Option<&Subscriber> {
         match &self.origin {
             Origin::Noise(link) => Some(&link.tap),
             Origin::Kernel | Origin::NotPermitted(_) => None,
@@ -66,15 +66,15 @@ impl Member {
     /// As the choice sees it, and how often its samples were dropped.
     pub(super) fn candidate(&self, output: Output, kernel_ready: bool) -> (Candidate, u64) {
         let (condition, drops) = match &self.origin {
-            Origin::Kernel if kernel_ready => (Condition::Healthy, 0),
-            Origin::Kernel => (Condition::New, 0),
-            Origin::NotPermitted(_) => (Condition::Out, 0),
+            Origin::Kernel if kernel_ready => (CandidateHealth::Healthy, 0),
+            Origin::Kernel => (CandidateHealth::New, 0),
+            Origin::NotPermitted(_) => (CandidateHealth::Out, 0),
             Origin::Noise(link) => {
                 let standing = link.tap.standing();
                 let condition = match standing.state {
-                    State::Healthy => Condition::Healthy,
-                    State::Starting if standing.is_new => Condition::New,
-                    _ => Condition::Out,
+                    HealthState::Healthy => CandidateHealth::Healthy,
+                    HealthState::Starting if standing.is_new => CandidateHealth::New,
+                    _ => CandidateHealth::Out,
                 };
                 (condition, standing.drops)
             }

@@ -3,19 +3,19 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::choice::Serving;
 use super::member::Member;
-use crate::pipe::Shared;
+use super::selection::Serving;
+use crate::block_queue::Shared;
 use crate::spec::PoolSpec;
-use crate::wake::{Wake, lock};
+use crate::waker::{EngineWaker, lock};
 
 /// What a pool's engine works on and others may look at.
 pub(crate) struct Pool {
     pub(crate) spec: PoolSpec,
     pub(crate) members: Vec<Member>,
     pub(crate) pipe: Arc<Shared>,
-    pub(crate) engine: Arc<Wake>,
-    standing: Mutex<Standing>,
+    pub(crate) engine: Arc<EngineWaker>,
+    standing: Mutex<PoolState>,
     bytes_out: AtomicU64,
     /// Forget all that is secret and test all sources: this host is not the one it was.
     renew: AtomicBool,
@@ -23,13 +23,13 @@ pub(crate) struct Pool {
 
 /// What is served, and since when.
 #[derive(Clone, Debug)]
-pub(crate) struct Standing {
+pub(crate) struct PoolState {
     pub(crate) serving: Serving,
     pub(crate) since: u64,
     /// How many of the sources that count are healthy.
     pub(crate) healthy: usize,
-    /// Of each member, whether it is drawn from.
-    pub(crate) drawn: Vec<bool>,
+    /// Of each member, whether it is active from.
+    pub(crate) active: Vec<bool>,
 }
 
 impl Pool {
@@ -37,11 +37,11 @@ impl Pool {
         spec: PoolSpec,
         members: Vec<Member>,
         pipe: Arc<Shared>,
-        engine: Arc<Wake>,
+        engine: Arc<EngineWaker>,
         now: u64,
     ) -> Self {
-        let drawn = vec![false; members.len()];
-        let standing = Standing { serving: Serving::Starting, since: now, healthy: 0, drawn };
+        let active = vec![false; members.len()];
+        let standing = PoolState { serving: Serving::Starting, since: now, healthy: 0, active };
         Self {
             spec,
             members,
@@ -53,7 +53,7 @@ impl Pool {
         }
     }
 
-    pub(crate) fn standing(&self) -> Standing {
+    pub(crate) fn standing(&self) -> PoolState {
         lock(&self.standing).clone()
     }
 
@@ -79,11 +79,11 @@ impl Pool {
     }
 
     /// Notes how it stands; gives what was served before.
-    pub(super) fn note(&self, serving: Serving, healthy: usize, drawn: Vec<bool>, now: u64) -> Serving {
+    pub(super) fn note(&self, serving: Serving, healthy: usize, active: Vec<bool>, now: u64) -> Serving {
         let mut standing = lock(&self.standing);
         let before = standing.serving;
         let since = if before == serving { standing.since } else { now };
-        *standing = Standing { serving, since, healthy, drawn };
+        *standing = PoolState { serving, since, healthy, active };
         before
     }
 }

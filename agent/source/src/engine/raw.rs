@@ -1,9 +1,9 @@
 //! Tested samples as they come.
 
-use super::ingredients::Ingredients;
+use super::inputs::Inputs;
 
 /// Fills the front of `space` from one source after the other; what it takes is wiped where it was.
-pub(super) fn fill(space: &mut [u8], from: &Ingredients<'_>) -> usize {
+pub(super) fn fill(space: &mut [u8], from: &Inputs<'_>) -> usize {
     let mut filled = 0;
     for (tap, _) in &from.credited {
         let rest = &mut space[filled..];

@@ -6,27 +6,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::Fake;
+use crate::block_queue::pipe;
 use crate::engine::{Engine, Link, Member, Origin, Pool};
-use crate::feeder::{Feeder, Handle, Next, Tap, Woke};
-use crate::health::{MinEntropy, State};
-use crate::pipe::pipe;
+use crate::health::{HealthState, MinEntropy};
+use crate::sampler::{Handle, Next, Sampler, Subscriber, WakeReason};
 use crate::spec::{OnFailure, Output, PoolSpec, SourceKind, SourceSpec};
 use crate::status::{PoolStatus, SourceStatus};
 use crate::supply::Supply;
-use crate::wake::Wake;
+use crate::waker::EngineWaker;
 
 /// Nanoseconds in a second.
 pub const SECOND: u64 = 1_000_000_000;
 
 /// One source and its feeder.
-struct Station {
+struct FakeSource {
     fake: Fake,
-    feeder: Feeder,
+    feeder: Sampler,
     handle: Arc<Handle>,
 }
 
 /// One pool, its engine and its supply.
-struct Desk {
+struct FakePool {
     pool: Arc<Pool>,
     engine: Engine,
     /// Until somebody else takes it.
@@ -36,11 +36,11 @@ struct Desk {
 
 /// A node whose time passes when a test says so.
 #[derive(Default)]
-pub struct Node {
+pub struct FakeNode {
     /// What time it is.
     pub now: u64,
-    stations: Vec<Station>,
-    desks: Vec<Desk>,
+    stations: Vec<FakeSource>,
+    desks: Vec<FakePool>,
 }
 
 /// A device of full entropy in a tier.
@@ -66,15 +66,15 @@ pub fn pool(output: Output, sources: &[SourceSpec]) -> PoolSpec {
     }
 }
 
-impl Node {
+impl FakeNode {
     /// A node with these sources, in the order in which pools name them.
     ///
     /// # Panics
     /// If there is no memory for them.
     pub fn new(fakes: &[Fake]) -> Self {
-        let station = |fake: &Fake| Station {
+        let station = |fake: &Fake| FakeSource {
             fake: fake.clone(),
-            feeder: Feeder::new(fake.opener(), 1).unwrap(),
+            feeder: Sampler::new(fake.opener(), 1).unwrap(),
             handle: Arc::new(Handle::new().unwrap()),
         };
         Self { stations: fakes.iter().map(station).collect(), ..Self::default() }
@@ -119,14 +119,15 @@ impl Node {
         ring: Box<dyn Fn() + Send>,
         wakes: Arc<AtomicUsize>,
     ) -> usize {
-        let wake = Arc::new(Wake::default());
+        let wake = Arc::new(EngineWaker::default());
         let mut stations = stations.iter();
         let members = spec.sources.iter().map(|source| {
             let origin = if source.kind == SourceKind::Kernel {
                 Origin::Kernel
             } else {
                 let handle = &self.stations[*stations.next().unwrap()].handle;
-                let tap = Tap::new(source, handle.bell().clone(), Arc::clone(&wake), self.now).unwrap();
+                let tap =
+                    Subscriber::new(source, handle.bell().clone(), Arc::clone(&wake), self.now).unwrap();
                 Origin::Noise(Link::new(tap, Arc::clone(handle)))
             };
             Member { spec: source.clone(), origin }
@@ -136,7 +137,7 @@ impl Node {
         let pool = Arc::new(Pool::new(spec, members, Arc::clone(outlet.shared()), wake, self.now));
         let engine = Engine::new(Arc::clone(&pool), outlet, kernel);
         let supply = Some(Supply::of(inlet).unwrap());
-        self.desks.push(Desk { pool, engine, supply, wakes });
+        self.desks.push(FakePool { pool, engine, supply, wakes });
         self.desks.len() - 1
     }
 
@@ -153,7 +154,7 @@ impl Node {
                 due = earlier(due, desk.engine.step(self.now));
             }
             for station in &mut self.stations {
-                match station.feeder.step(&station.handle.taps(), Woke::Otherwise, self.now) {
+                match station.feeder.step(&station.handle.taps(), WakeReason::Otherwise, self.now) {
                     Next::Now => busy = true,
                     Next::At(at) | Next::Ready(at) => due = earlier(due, Some(at)),
                     Next::Bell => {}
@@ -245,7 +246,7 @@ impl Node {
     }
 
     /// The state of one of a pool's sources.
-    pub fn state(&self, desk: usize, at: usize) -> State {
+    pub fn state(&self, desk: usize, at: usize) -> HealthState {
         self.source(desk, at).state
     }
 

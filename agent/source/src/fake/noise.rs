@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex};
 use rustix::event::PollFlags;
 
 use crate::noise::{Noise, Open, OpenSource};
-use crate::wake::lock;
+use crate::waker::lock;
 
 /// How a source behaves until it is told otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Manner {
+pub enum FakeBehaviour {
     /// Good bytes, as many as are wanted.
     Good,
     /// Good bytes, so many at a time.
@@ -40,7 +40,7 @@ pub enum Manner {
 
 #[derive(Debug)]
 struct State {
-    manner: Manner,
+    manner: FakeBehaviour,
     dice: u64,
     /// All bytes it gave, in order.
     gave: Vec<u8>,
@@ -55,12 +55,12 @@ pub struct Fake(Arc<Mutex<State>>);
 impl Fake {
     /// A good source, whose bytes follow from the seed.
     pub fn new(seed: u64) -> Self {
-        let state = State { manner: Manner::Good, dice: seed, gave: vec![], reads: 0, opened: 0 };
+        let state = State { manner: FakeBehaviour::Good, dice: seed, gave: vec![], reads: 0, opened: 0 };
         Self(Arc::new(Mutex::new(state)))
     }
 
     /// From now on it behaves so.
-    pub fn is(&self, manner: Manner) {
+    pub fn is(&self, manner: FakeBehaviour) {
         lock(&self.0).manner = manner;
     }
 
@@ -84,7 +84,7 @@ impl Fake {
         Box::new(move || {
             let mut state = lock(&fake.0);
             state.opened += 1;
-            if state.manner == Manner::Missing {
+            if state.manner == FakeBehaviour::Missing {
                 let source = io::ErrorKind::NotFound.into();
                 return Err(OpenSource::Open { path: "/dev/fake".into(), source });
             }
@@ -104,28 +104,31 @@ impl State {
     fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
         self.reads += 1;
         let count = match self.manner {
-            Manner::Short(count) | Manner::Burst(count) => count.min(space.len()),
-            Manner::Dry => return Err(io::ErrorKind::WouldBlock.into()),
-            Manner::Broken | Manner::Missing => return Err(io::Error::other("input/output error")),
-            Manner::Ended => 0,
-            Manner::Once(_) => 1,
+            FakeBehaviour::Short(count) | FakeBehaviour::Burst(count) => count.min(space.len()),
+            FakeBehaviour::Dry => return Err(io::ErrorKind::WouldBlock.into()),
+            FakeBehaviour::Broken | FakeBehaviour::Missing => {
+                return Err(io::Error::other("input/output error"));
+            }
+            FakeBehaviour::Ended => 0,
+            FakeBehaviour::Once(_) => 1,
             _ => space.len(),
         };
         for word in space[..count].chunks_mut(4) {
             let good = self.roll();
-            let good = if self.manner == Manner::Biased && good.is_multiple_of(10) { 0 } else { good >> 32 };
+            let good =
+                if self.manner == FakeBehaviour::Biased && good.is_multiple_of(10) { 0 } else { good >> 32 };
             word.copy_from_slice(&good.to_le_bytes()[..word.len()]);
             match self.manner {
-                Manner::Stuck(byte) | Manner::Once(byte) => word.fill(byte),
-                Manner::FourValues => word.iter_mut().for_each(|byte| *byte &= 3),
-                Manner::HighBit => word.iter_mut().for_each(|byte| *byte |= 0x80),
+                FakeBehaviour::Stuck(byte) | FakeBehaviour::Once(byte) => word.fill(byte),
+                FakeBehaviour::FourValues => word.iter_mut().for_each(|byte| *byte &= 3),
+                FakeBehaviour::HighBit => word.iter_mut().for_each(|byte| *byte |= 0x80),
                 _ => {}
             }
         }
         match self.manner {
-            Manner::Once(_) => self.manner = Manner::Dry,
-            Manner::Burst(left) if left == count => self.manner = Manner::Dry,
-            Manner::Burst(left) => self.manner = Manner::Burst(left - count),
+            FakeBehaviour::Once(_) => self.manner = FakeBehaviour::Dry,
+            FakeBehaviour::Burst(left) if left == count => self.manner = FakeBehaviour::Dry,
+            FakeBehaviour::Burst(left) => self.manner = FakeBehaviour::Burst(left - count),
             _ => {}
         }
         self.gave.extend(&space[..count]);

@@ -9,7 +9,7 @@ mod poker;
 mod policy;
 mod runs;
 
-pub use policy::{Policy, Ruling};
+pub use policy::{FailurePolicy, PolicyDecision};
 
 /// Bytes in a block: 20,000 bits.
 pub const BLOCK: usize = 2500;

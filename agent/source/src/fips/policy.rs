@@ -10,7 +10,7 @@ const FORGIVEN_AFTER: u32 = 1000;
 /// What to do with a block and its source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub enum Ruling {
+pub enum PolicyDecision {
     /// Use the block.
     Use,
     /// Throw it away and read the next at once.
@@ -23,39 +23,39 @@ pub enum Ruling {
 
 /// The failures of one source.
 #[derive(Clone, Debug, Default)]
-pub struct Policy {
+pub struct FailurePolicy {
     failures: u32,
     good: u32,
     /// Failures since the last good block.
     in_a_row: u32,
 }
 
-impl Policy {
+impl FailurePolicy {
     /// Rules on the next block.
-    pub fn rule(&mut self, passed: bool) -> Ruling {
+    pub fn record(&mut self, passed: bool) -> PolicyDecision {
         if self.failures >= LIMIT {
-            return Ruling::Disable;
+            return PolicyDecision::Disable;
         }
         if passed { self.good() } else { self.failed() }
     }
 
-    fn good(&mut self) -> Ruling {
+    fn good(&mut self) -> PolicyDecision {
         self.in_a_row = 0;
         self.good += 1;
         if self.good == FORGIVEN_AFTER {
             self.good = 0;
             self.failures = self.failures.saturating_sub(1);
         }
-        Ruling::Use
+        PolicyDecision::Use
     }
 
-    fn failed(&mut self) -> Ruling {
+    fn failed(&mut self) -> PolicyDecision {
         self.failures += 1;
         self.in_a_row += 1;
         match (self.failures, self.in_a_row) {
-            (LIMIT.., _) => Ruling::Disable,
-            (_, ..=AT_ONCE) => Ruling::Retry,
-            _ => Ruling::Yield,
+            (LIMIT.., _) => PolicyDecision::Disable,
+            (_, ..=AT_ONCE) => PolicyDecision::Retry,
+            _ => PolicyDecision::Yield,
         }
     }
 }
@@ -66,27 +66,27 @@ mod tests {
 
     #[test]
     fn six_failures_are_retried_at_once_and_the_next_wait_for_others() {
-        let mut policy = Policy::default();
-        (0..6).for_each(|_| assert_eq!(policy.rule(false), Ruling::Retry));
-        assert_eq!(policy.rule(false), Ruling::Yield);
-        assert_eq!(policy.rule(true), Ruling::Use);
-        assert_eq!(policy.rule(false), Ruling::Retry);
+        let mut policy = FailurePolicy::default();
+        (0..6).for_each(|_| assert_eq!(policy.record(false), PolicyDecision::Retry));
+        assert_eq!(policy.record(false), PolicyDecision::Yield);
+        assert_eq!(policy.record(true), PolicyDecision::Use);
+        assert_eq!(policy.record(false), PolicyDecision::Retry);
     }
 
     #[test]
     fn the_twenty_fifth_failure_disables_for_good() {
-        let mut policy = Policy::default();
-        (0..24).for_each(|_| assert_ne!(policy.rule(false), Ruling::Disable));
-        assert_eq!(policy.rule(false), Ruling::Disable);
-        assert_eq!(policy.rule(true), Ruling::Disable);
+        let mut policy = FailurePolicy::default();
+        (0..24).for_each(|_| assert_ne!(policy.record(false), PolicyDecision::Disable));
+        assert_eq!(policy.record(false), PolicyDecision::Disable);
+        assert_eq!(policy.record(true), PolicyDecision::Disable);
     }
 
     #[test]
     fn a_thousand_good_blocks_forgive_one_failure() {
-        let mut policy = Policy::default();
+        let mut policy = FailurePolicy::default();
         for _ in 0..200 {
-            assert_eq!(policy.rule(false), Ruling::Retry);
-            (0..1000).for_each(|_| assert_eq!(policy.rule(true), Ruling::Use));
+            assert_eq!(policy.record(false), PolicyDecision::Retry);
+            (0..1000).for_each(|_| assert_eq!(policy.record(true), PolicyDecision::Use));
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use num_bigint::BigUint;
 
+use super::binomial_tail::{Exponent, Tails, at_least_one};
 use super::cutoff::exponent;
-use super::tail::{Exponent, Tails, at_least_one};
 use super::{Cutoffs, MinEntropy, SampleKind};
 
 /// Ten years of 365.25 days.

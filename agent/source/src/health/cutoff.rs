@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::MinEntropy;
 use super::alarm_rate;
-use super::tail::{Exponent, Tails};
+use super::binomial_tail::{Exponent, Tails};
 
 /// The probability of a false alarm, 2^-exponent, for each sample (repetition count) or window (adaptive proportion).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -6,19 +6,19 @@
 
 mod alarm_rate;
 mod backoff;
+mod binomial_tail;
 mod cutoff;
+mod intermittent_failures;
 mod min_entropy;
 mod monitor;
 mod proportion;
 mod repetition;
 mod state;
 mod stream;
-mod strikes;
-mod tail;
 
 pub use backoff::Backoff;
 pub use cutoff::{Alpha, Cutoffs, Limits, SampleKind};
 pub use min_entropy::MinEntropy;
 pub use monitor::Monitor;
-pub use state::{Cause, Fate, Loss, State};
-pub use stream::{Alarm, Grade, HealthTests, Test, Verdict};
+pub use state::{Cause, HealthState, ReadFailure, Transition};
+pub use stream::{Alarm, HealthTests, Severity, Test, TestOutcome};

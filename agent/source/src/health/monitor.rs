@@ -1,7 +1,7 @@
 //! What one source may be used for, from start to failure.
 
-use super::strikes::Strikes;
-use super::{Alarm, Cause, Fate, Grade, HealthTests, Limits, Loss, State, Verdict};
+use super::intermittent_failures::IntermittentFailures;
+use super::{Alarm, Cause, HealthState, HealthTests, Limits, ReadFailure, Severity, TestOutcome, Transition};
 
 /// Consecutive samples the start-up test takes, SP 800-90B 4.3: at least 1,024.
 const START_UP: usize = 1024;
@@ -10,12 +10,12 @@ const START_UP: usize = 1024;
 #[derive(Clone, Debug)]
 pub struct Monitor {
     tests: HealthTests,
-    state: State,
+    state: HealthState,
     cause: Option<Cause>,
     since: u64,
     /// Clean samples of the running start-up test.
     passed: usize,
-    strikes: Strikes,
+    strikes: IntermittentFailures,
 }
 
 impl Monitor {
@@ -23,16 +23,16 @@ impl Monitor {
     pub fn new(limits: Limits, now: u64) -> Self {
         Self {
             tests: HealthTests::new(limits),
-            state: State::Starting,
+            state: HealthState::Starting,
             cause: None,
             since: now,
             passed: 0,
-            strikes: Strikes::default(),
+            strikes: IntermittentFailures::default(),
         }
     }
 
     /// The state it is in.
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> HealthState {
         self.state
     }
 
@@ -47,63 +47,63 @@ impl Monitor {
     }
 
     /// Samples came, in the order in which the source made them.
-    pub fn samples(&mut self, samples: &[u8], now: u64) -> Fate {
-        if matches!(self.state, State::Failed | State::Unavailable) {
-            return Fate::Drop;
+    pub fn samples(&mut self, samples: &[u8], now: u64) -> Transition {
+        if matches!(self.state, HealthState::Failed | HealthState::Unavailable) {
+            return Transition::Drop;
         }
         match self.tests.observe(samples) {
-            Verdict::Pass => self.clean(samples.len(), now),
-            Verdict::Alarm(alarm) => self.alarmed(alarm, now),
+            TestOutcome::Pass => self.clean(samples.len(), now),
+            TestOutcome::Alarm(alarm) => self.alarmed(alarm, now),
         }
     }
 
     /// The source could not be opened or read.
-    pub fn lost(&mut self, loss: Loss, now: u64) {
-        if self.state != State::Failed {
-            self.enter(State::Unavailable, Some(Cause::Lost(loss)), now);
+    pub fn lost(&mut self, loss: ReadFailure, now: u64) {
+        if self.state != HealthState::Failed {
+            self.enter(HealthState::Unavailable, Some(Cause::Lost(loss)), now);
         }
     }
 
     /// The source was opened again.
     pub fn opened(&mut self, now: u64) {
-        if self.state == State::Unavailable {
-            self.enter(State::Starting, self.cause, now);
+        if self.state == HealthState::Unavailable {
+            self.enter(HealthState::Starting, self.cause, now);
         }
     }
 
     /// The FIPS 140-2 block tests disabled the source.
     pub fn disable(&mut self, now: u64) {
-        self.enter(State::Failed, Some(Cause::BlockTests), now);
+        self.enter(HealthState::Failed, Some(Cause::BlockTests), now);
     }
 
     /// Somebody looked after the source: forget its past and start anew.
     pub fn retest(&mut self, now: u64) {
         self.tests = HealthTests::new(*self.tests.limits());
-        self.strikes = Strikes::default();
-        self.enter(State::Starting, None, now);
+        self.strikes = IntermittentFailures::default();
+        self.enter(HealthState::Starting, None, now);
     }
 
-    fn clean(&mut self, count: usize, now: u64) -> Fate {
+    fn clean(&mut self, count: usize, now: u64) -> Transition {
         self.strikes.clean(count);
-        if self.state == State::Healthy {
-            return Fate::Credit;
+        if self.state == HealthState::Healthy {
+            return Transition::Credit;
         }
         self.passed = self.passed.saturating_add(count);
         if self.passed >= START_UP {
-            self.enter(State::Healthy, None, now);
+            self.enter(HealthState::Healthy, None, now);
         }
-        Fate::Discard
+        Transition::Discard
     }
 
-    fn alarmed(&mut self, alarm: Alarm, now: u64) -> Fate {
+    fn alarmed(&mut self, alarm: Alarm, now: u64) -> Transition {
         // The counts of the tests go on, so that what is really broken comes to the permanent cutoff.
-        let over = self.strikes.strike() || alarm.grade == Grade::Permanent;
-        let state = if over { State::Failed } else { State::Suspect };
+        let over = self.strikes.strike() || alarm.grade == Severity::Permanent;
+        let state = if over { HealthState::Failed } else { HealthState::Suspect };
         self.enter(state, Some(Cause::Alarm(alarm)), now);
-        Fate::Drop
+        Transition::Drop
     }
 
-    fn enter(&mut self, state: State, cause: Option<Cause>, now: u64) {
+    fn enter(&mut self, state: HealthState, cause: Option<Cause>, now: u64) {
         if self.state != state {
             self.since = now;
         }

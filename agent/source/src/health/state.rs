@@ -4,7 +4,7 @@ use super::{Alarm, Test};
 
 /// The state of a noise source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum HealthState {
     /// In its start-up test; nothing it gives is credited.
     Starting,
     /// Its samples are credited.
@@ -25,7 +25,7 @@ pub enum Cause {
     /// The FIPS 140-2 block tests failed too often.
     BlockTests,
     /// Nothing could be read.
-    Lost(Loss),
+    Lost(ReadFailure),
 }
 
 impl Cause {
@@ -35,16 +35,16 @@ impl Cause {
             Self::Alarm(Alarm { test: Test::RepetitionCount, .. }) => "RepetitionCount",
             Self::Alarm(Alarm { test: Test::AdaptiveProportion, .. }) => "AdaptiveProportion",
             Self::BlockTests => "BlockTests",
-            Self::Lost(Loss::Io) => "ReadError",
-            Self::Lost(Loss::End) => "EndOfFile",
-            Self::Lost(Loss::Stall) => "Stalled",
+            Self::Lost(ReadFailure::Io) => "ReadError",
+            Self::Lost(ReadFailure::End) => "EndOfFile",
+            Self::Lost(ReadFailure::Stall) => "Stalled",
         }
     }
 }
 
 /// How a source was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loss {
+pub enum ReadFailure {
     /// Opening or reading failed.
     Io,
     /// It has no more.
@@ -56,7 +56,7 @@ pub enum Loss {
 /// What to do with samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub enum Fate {
+pub enum Transition {
     /// Condition them, with credit.
     Credit,
     /// Do not serve them: they belong to a start-up test. They may be mixed in with credit 0.

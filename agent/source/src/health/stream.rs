@@ -18,7 +18,7 @@ pub enum Test {
 
 /// How bad an alarm is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Grade {
+pub enum Severity {
     /// May be chance, though a rare one: the source is reset and tested anew.
     Intermittent,
     /// Cannot be chance: the source is off until somebody looks at it.
@@ -31,7 +31,7 @@ pub struct Alarm {
     /// Which test.
     pub test: Test,
     /// How badly.
-    pub grade: Grade,
+    pub grade: Severity,
     /// The sample, counted from 0 in the slice given, at which it failed.
     pub at: usize,
 }
@@ -39,7 +39,7 @@ pub struct Alarm {
 /// What the tests say of some samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub enum Verdict {
+pub enum TestOutcome {
     /// No test failed.
     Pass,
     /// The gravest alarm, and of equally grave ones the first.
@@ -71,14 +71,14 @@ impl HealthTests {
     }
 
     /// Tests every sample, in order.
-    pub fn observe(&mut self, samples: &[u8]) -> Verdict {
+    pub fn observe(&mut self, samples: &[u8]) -> TestOutcome {
         let mut worst: Option<Alarm> = None;
         for (stride, samples) in samples.chunks(STRIDE).enumerate() {
             let Some(mut alarm) = self.observe_stride(samples) else { continue };
             alarm.at += stride * STRIDE;
             worst = Some(graver(worst, alarm));
         }
-        worst.map_or(Verdict::Pass, Verdict::Alarm)
+        worst.map_or(TestOutcome::Pass, TestOutcome::Alarm)
     }
 
     /// Counts in bulk, and goes back to look at each sample only where a count reached a cutoff.
@@ -109,8 +109,8 @@ impl HealthTests {
         ];
         counts.into_iter().fold(worst, |worst, (test, count, intermittent, permanent)| {
             let grade = match count {
-                Some(count) if count >= permanent => Grade::Permanent,
-                Some(count) if count == intermittent => Grade::Intermittent,
+                Some(count) if count >= permanent => Severity::Permanent,
+                Some(count) if count == intermittent => Severity::Intermittent,
                 _ => return worst,
             };
             Some(graver(worst, Alarm { test, grade, at }))

@@ -17,7 +17,7 @@ impl Plain {
         Self { limits, run: (None, 0), window: Vec::new() }
     }
 
-    fn observe(&mut self, sample: u8) -> [Option<Grade>; 2] {
+    fn observe(&mut self, sample: u8) -> [Option<Severity>; 2] {
         self.run =
             if self.run.0 == Some(sample) { (Some(sample), self.run.1 + 1) } else { (Some(sample), 1) };
         if self.window.len() == self.limits.kind.window() as usize {
@@ -34,16 +34,16 @@ impl Plain {
     }
 }
 
-fn grade(count: u32, intermittent: u32, permanent: u32) -> Option<Grade> {
+fn grade(count: u32, intermittent: u32, permanent: u32) -> Option<Severity> {
     match count {
-        count if count >= permanent => Some(Grade::Permanent),
-        count if count == intermittent => Some(Grade::Intermittent),
+        count if count >= permanent => Some(Severity::Permanent),
+        count if count == intermittent => Some(Severity::Intermittent),
         _ => None,
     }
 }
 
 /// What the plain tests say of a slice: the gravest alarm, of equals the first.
-fn plain_verdict(plain: &mut Plain, samples: &[u8]) -> Verdict {
+fn plain_verdict(plain: &mut Plain, samples: &[u8]) -> TestOutcome {
     let mut worst = None;
     for (at, &sample) in samples.iter().enumerate() {
         let grades = plain.observe(sample);
@@ -53,7 +53,7 @@ fn plain_verdict(plain: &mut Plain, samples: &[u8]) -> Verdict {
             }
         }
     }
-    worst.map_or(Verdict::Pass, Verdict::Alarm)
+    worst.map_or(TestOutcome::Pass, TestOutcome::Alarm)
 }
 
 fn limits(kind: SampleKind, tenths: u8, rate: u64) -> Limits {
@@ -102,12 +102,12 @@ fn a_stuck_source_is_found_in_exactly_as_many_samples_as_the_cutoff_says() {
         let limits = limits(SampleKind::Byte, 80, 1000);
         let cutoff = limits.intermittent.repetition_count as usize;
         let mut tests = HealthTests::new(limits);
-        assert_eq!(tests.observe(&vec![stuck; cutoff - 1]), Verdict::Pass);
-        let alarm = Alarm { test: Test::RepetitionCount, grade: Grade::Intermittent, at: 0 };
-        assert_eq!(tests.observe(&[stuck]), Verdict::Alarm(alarm));
+        assert_eq!(tests.observe(&vec![stuck; cutoff - 1]), TestOutcome::Pass);
+        let alarm = Alarm { test: Test::RepetitionCount, grade: Severity::Intermittent, at: 0 };
+        assert_eq!(tests.observe(&[stuck]), TestOutcome::Alarm(alarm));
         let left = limits.permanent.repetition_count as usize - cutoff;
-        let alarm = Alarm { grade: Grade::Permanent, at: left - 1, ..alarm };
-        assert_eq!(tests.observe(&vec![stuck; left]), Verdict::Alarm(alarm));
+        let alarm = Alarm { grade: Severity::Permanent, at: left - 1, ..alarm };
+        assert_eq!(tests.observe(&vec![stuck; left]), TestOutcome::Alarm(alarm));
     }
 }
 
@@ -115,8 +115,8 @@ fn a_stuck_source_is_found_in_exactly_as_many_samples_as_the_cutoff_says() {
 fn a_source_of_period_two_is_found_by_its_proportion() {
     let limits = limits(SampleKind::Byte, 80, 1000);
     let samples: Vec<u8> = [1, 2].into_iter().cycle().take(512).collect();
-    let Verdict::Alarm(alarm) = HealthTests::new(limits).observe(&samples) else { panic!("not found") };
-    assert_eq!((alarm.test, alarm.grade), (Test::AdaptiveProportion, Grade::Permanent));
+    let TestOutcome::Alarm(alarm) = HealthTests::new(limits).observe(&samples) else { panic!("not found") };
+    assert_eq!((alarm.test, alarm.grade), (Test::AdaptiveProportion, Severity::Permanent));
     assert_eq!(alarm.at, 2 * (limits.permanent.adaptive_proportion as usize - 1));
 }
 
@@ -127,7 +127,7 @@ fn a_source_that_returns_a_zero_word_in_ten_is_found_by_the_first_two_in_a_row()
     samples.extend([0; 8]);
     assert!(matches!(
         tests.observe(&samples),
-        Verdict::Alarm(Alarm { test: Test::RepetitionCount, at: 45.., .. })
+        TestOutcome::Alarm(Alarm { test: Test::RepetitionCount, at: 45.., .. })
     ));
 }
 
@@ -137,7 +137,7 @@ fn a_biased_bit_is_found_in_one_window() {
     let samples: Vec<u8> = (0..1024).map(|n: u32| u8::from(n % 4 == 3)).collect();
     assert!(matches!(
         HealthTests::new(limits).observe(&samples),
-        Verdict::Alarm(Alarm { test: Test::AdaptiveProportion, grade: Grade::Permanent, .. })
+        TestOutcome::Alarm(Alarm { test: Test::AdaptiveProportion, grade: Severity::Permanent, .. })
     ));
 }
 
@@ -147,6 +147,9 @@ fn a_source_stuck_for_ever_never_overflows_a_count() {
     let mut tests = HealthTests::new(limits);
     tests.repetition.longest(&[9; 64], u32::MAX);
     for _ in 0..64 {
-        assert!(matches!(tests.observe(&[9; STRIDE]), Verdict::Alarm(Alarm { grade: Grade::Permanent, .. })));
+        assert!(matches!(
+            tests.observe(&[9; STRIDE]),
+            TestOutcome::Alarm(Alarm { grade: Severity::Permanent, .. })
+        ));
     }
 }

@@ -11,7 +11,7 @@ use rustix::io::pread;
 
 use super::device::{open_as, read_once};
 use super::{Noise, OpenSource};
-use crate::wake::lock;
+use crate::waker::lock;
 
 /// How far a file was read. It outlives the file's being open; whoever reads holds it meanwhile.
 pub(crate) type Position = Arc<Mutex<u64>>;

@@ -44,7 +44,7 @@ enum Phase {
 /// The server does not keep to the protocol.
 #[derive(Debug, thiserror::Error)]
 #[error("the EGD server sent bytes that it was not asked for")]
-struct Unasked;
+struct UnsolicitedBytes;
 
 impl Upstream {
     pub(super) fn connect_unix(path: &Path) -> Result<Self, OpenSource> {
@@ -110,7 +110,7 @@ impl Upstream {
     fn refuse_unasked(&self) -> io::Result<()> {
         match read_once(|| recv(&self.socket, &mut [0; 1], RecvFlags::PEEK).map(|(count, _)| count)) {
             Ok(0) => Err(io::ErrorKind::ConnectionReset.into()),
-            Ok(_) => Err(io::Error::other(Unasked)),
+            Ok(_) => Err(io::Error::other(UnsolicitedBytes)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
             Err(error) => Err(error),
         }

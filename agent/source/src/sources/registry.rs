@@ -7,8 +7,8 @@ use std::thread::JoinHandle;
 use super::SupplyError;
 use crate::Clock;
 use crate::engine::Pool;
-use crate::feeder::{Feeder, Handle};
 use crate::noise::{Position, opener};
+use crate::sampler::{Handle, Sampler};
 use crate::spec::SourceKind;
 
 /// What is open and what runs. Owns neither sources nor pools: those belong to the supplies that need them.
@@ -36,7 +36,7 @@ impl Registry {
             _ => Position::default(),
         };
         let Some(open) = opener(kind.clone(), position) else { return Ok(None) };
-        let feeder = Feeder::new(open, clock()).map_err(SupplyError::NoMemory)?;
+        let feeder = Sampler::new(open, clock()).map_err(SupplyError::NoMemory)?;
         let handle = Handle::new().map_err(SupplyError::NoDescriptor)?;
         let thread = handle.start(feeder, clock).map_err(SupplyError::NoThread)?;
         self.keep_thread(thread);

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use api::{EntropyClass, EntropyPool};
 use serde_json::{Value, json};
 
-use super::facts::{Driver, Facts};
-use super::judge::judge;
+use super::inputs::{ClusterInputs, CsiDriverState};
 use super::lease::Leader;
-use crate::check::{Finding, Running, Verdict};
+use super::rules::judge;
+use crate::check::{CheckResult, Level, RunningDaemon};
 use crate::render::samples;
 use crate::view::{Output, Pool, PoolOutput};
 
@@ -34,20 +34,23 @@ fn kubevirt(version: &str, gates: &[&str]) -> Value {
         "status": {"observedKubeVirtVersion": version}})
 }
 
-fn running() -> Running {
+fn running() -> RunningDaemon {
     let output = PoolOutput { served: Some(Output::Stretched), ..PoolOutput::default() };
-    Running { pools: vec![Pool { name: "default".into(), output, ..Pool::default() }], ..Running::default() }
+    RunningDaemon {
+        pools: vec![Pool { name: "default".into(), output, ..Pool::default() }],
+        ..RunningDaemon::default()
+    }
 }
 
 /// A cluster with nothing to complain of.
-fn sound() -> Facts {
+fn sound() -> ClusterInputs {
     let good = ready("True", "AsPromised", "");
-    Facts {
+    ClusterInputs {
         pools: Ok(vec![pool(&good)]),
         classes: Ok(vec![class(&good)]),
         leader: Ok(Some(Leader { name: "controller-1".into(), silent: None })),
         nodes: Ok(vec![("n1".into(), "ready".into()), ("n2".into(), "ready".into())]),
-        driver: Ok(Some(Driver { tells_pods: true, inline: true })),
+        driver: Ok(Some(CsiDriverState { tells_pods: true, inline: true })),
         hooks: Ok([Some(true), Some(true)]),
         kubevirt: Ok(Some(kubevirt("v1.6.0", &["Sidecar"]))),
         agents: Ok(vec![("n1".into(), Ok(running())), ("n2".into(), Ok(running()))]),
@@ -55,23 +58,23 @@ fn sound() -> Facts {
 }
 
 /// The one finding that is not right after `spoil`.
-fn spoilt(spoil: impl FnOnce(&mut Facts)) -> Finding {
+fn spoilt(spoil: impl FnOnce(&mut ClusterInputs)) -> CheckResult {
     let mut facts = sound();
     spoil(&mut facts);
     let mut findings = judge(&facts);
-    findings.retain(|finding| finding.verdict != Verdict::Right);
+    findings.retain(|finding| finding.verdict != Level::Right);
     assert_eq!(findings.len(), 1, "{findings:#?}");
     findings.remove(0)
 }
 
-fn agent(facts: &mut Facts) -> &mut Running {
+fn agent(facts: &mut ClusterInputs) -> &mut RunningDaemon {
     facts.agents.as_mut().unwrap()[1].1.as_mut().unwrap()
 }
 
 #[test]
 fn a_sound_cluster_has_nothing_wrong() {
     let findings = judge(&sound());
-    assert!(findings.iter().all(|finding| finding.verdict == Verdict::Right), "{findings:#?}");
+    assert!(findings.iter().all(|finding| finding.verdict == Level::Right), "{findings:#?}");
 }
 
 /// Each check is seen to fail once, and by no fault but its own.
@@ -88,8 +91,8 @@ fn every_check_finds_what_it_is_for() {
         spoilt(|it| it.nodes = Ok(Vec::new())),
         spoilt(|it| it.nodes.as_mut().unwrap()[0].1 = "away".into()),
         spoilt(|it| it.driver = Ok(None)),
-        spoilt(|it| it.driver = Ok(Some(Driver { tells_pods: false, inline: true }))),
-        spoilt(|it| it.driver = Ok(Some(Driver { tells_pods: true, inline: false }))),
+        spoilt(|it| it.driver = Ok(Some(CsiDriverState { tells_pods: false, inline: true }))),
+        spoilt(|it| it.driver = Ok(Some(CsiDriverState { tells_pods: true, inline: false }))),
         spoilt(|it| it.hooks = Ok([None, Some(true)])),
         spoilt(|it| it.hooks = Ok([Some(true), Some(false)])),
         spoilt(|it| it.kubevirt = Ok(Some(kubevirt("v1.6.0", &[])))),
@@ -122,5 +125,5 @@ fn every_check_finds_what_it_is_for() {
 fn a_cluster_without_kubevirt_lacks_nothing() {
     let mut facts = sound();
     facts.kubevirt = Ok(None);
-    assert!(judge(&facts).iter().all(|finding| finding.verdict == Verdict::Right));
+    assert!(judge(&facts).iter().all(|finding| finding.verdict == Level::Right));
 }

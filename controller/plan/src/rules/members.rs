@@ -3,7 +3,7 @@
 use api::{Admission, EntropyClassSpec, Rate, Reason};
 
 use super::Finding;
-use crate::sum::shown;
+use crate::budget::shown;
 
 /// A bound on the assured rates of several VMs: the class's, or one namespace's share of it.
 struct Bound<'a> {

@@ -15,14 +15,14 @@ use api::{EntropyClassSpec, EntropyPoolSpec, Reason};
 
 pub(crate) use references::default_class;
 
-use crate::refusal::{Kind, Refusal};
-use crate::wish::Wishes;
-use crate::world::{PlacedPool, World};
+use crate::desired::DesiredSpecs;
+use crate::rejection::{ObjectKind, Rejection};
+use crate::resolved_pools::{PlacedPool, ResolvedPools};
 
 /// What a rule is asked about.
 pub(crate) struct Case<'w, 'a, S> {
-    world: &'w World<'a>,
-    wishes: &'w Wishes<'a>,
+    world: &'w ResolvedPools<'a>,
+    wishes: &'w DesiredSpecs<'a>,
     name: &'a str,
     spec: &'a S,
 }
@@ -41,16 +41,16 @@ pub(crate) struct Finding {
 
 /// The two kinds, as far as trying them goes.
 pub(crate) trait Ruled: PartialEq + Clone {
-    const KIND: Kind;
+    const KIND: ObjectKind;
 
     /// What runs under that name.
-    fn placed<'a>(world: &World<'a>, name: &str) -> Option<&'a Self>;
+    fn placed<'a>(world: &ResolvedPools<'a>, name: &str) -> Option<&'a Self>;
 
     /// Whether what the spec hangs on is there.
-    fn has_place(&self, world: &World<'_>) -> bool;
+    fn has_place(&self, world: &ResolvedPools<'_>) -> bool;
 
     /// Lets the spec run.
-    fn place<'a>(&'a self, world: &mut World<'a>, name: &'a str);
+    fn place<'a>(&'a self, world: &mut ResolvedPools<'a>, name: &'a str);
 
     /// Every rule an edit to this spec would break.
     fn findings(case: &Case<'_, '_, Self>) -> Vec<Finding>;
@@ -60,17 +60,17 @@ pub(crate) trait Ruled: PartialEq + Clone {
 }
 
 impl Ruled for EntropyPoolSpec {
-    const KIND: Kind = Kind::Pool;
+    const KIND: ObjectKind = ObjectKind::Pool;
 
-    fn placed<'a>(world: &World<'a>, name: &str) -> Option<&'a Self> {
+    fn placed<'a>(world: &ResolvedPools<'a>, name: &str) -> Option<&'a Self> {
         world.pools.get(name).map(|pool| pool.layout.spec)
     }
 
-    fn has_place(&self, _: &World<'_>) -> bool {
+    fn has_place(&self, _: &ResolvedPools<'_>) -> bool {
         true
     }
 
-    fn place<'a>(&'a self, world: &mut World<'a>, name: &'a str) {
+    fn place<'a>(&'a self, world: &mut ResolvedPools<'a>, name: &'a str) {
         world.pools.insert(name, PlacedPool::of(self, world.nodes));
     }
 
@@ -94,17 +94,17 @@ impl Ruled for EntropyPoolSpec {
 }
 
 impl Ruled for EntropyClassSpec {
-    const KIND: Kind = Kind::Class;
+    const KIND: ObjectKind = ObjectKind::Class;
 
-    fn placed<'a>(world: &World<'a>, name: &str) -> Option<&'a Self> {
+    fn placed<'a>(world: &ResolvedPools<'a>, name: &str) -> Option<&'a Self> {
         world.classes.get(name).copied()
     }
 
-    fn has_place(&self, world: &World<'_>) -> bool {
+    fn has_place(&self, world: &ResolvedPools<'_>) -> bool {
         world.has_place_for(self)
     }
 
-    fn place<'a>(&'a self, world: &mut World<'a>, name: &'a str) {
+    fn place<'a>(&'a self, world: &mut ResolvedPools<'a>, name: &'a str) {
         world.place_class(name, self);
     }
 
@@ -130,11 +130,11 @@ impl Ruled for EntropyClassSpec {
 /// Why an edit to `spec` would be refused; empty if it is in order. What the running spec breaks already, and
 /// the edit makes no worse, is not the edit's fault.
 pub(crate) fn of_edit<'a, S: Ruled>(
-    world: &World<'a>,
-    wishes: &Wishes<'a>,
+    world: &ResolvedPools<'a>,
+    wishes: &DesiredSpecs<'a>,
     name: &'a str,
     spec: &'a S,
-) -> Vec<Refusal> {
+) -> Vec<Rejection> {
     let found = S::findings(&Case { world, wishes, name, spec });
     let running = S::placed(world, name).filter(|_| !found.is_empty());
     let before = running.map(|spec| S::findings(&Case { world, wishes, name, spec })).unwrap_or_default();
@@ -144,11 +144,11 @@ pub(crate) fn of_edit<'a, S: Ruled>(
 
 /// What is wrong with a spec that runs, through no edit of its own.
 pub(crate) fn of_running<'a, S: Ruled>(
-    world: &World<'a>,
-    wishes: &Wishes<'a>,
+    world: &ResolvedPools<'a>,
+    wishes: &DesiredSpecs<'a>,
     name: &'a str,
     spec: &'a S,
-) -> Vec<Refusal> {
+) -> Vec<Rejection> {
     let found = S::standing(&Case { world, wishes, name, spec });
     found.into_iter().map(|finding| finding.refusal(S::KIND, name)).collect()
 }
@@ -167,8 +167,8 @@ impl Finding {
         same && later.excess <= self.excess
     }
 
-    fn refusal(self, kind: Kind, name: &str) -> Refusal {
+    fn refusal(self, kind: ObjectKind, name: &str) -> Rejection {
         let Self { reason, field, message, .. } = self;
-        Refusal { kind, name: name.to_owned(), field, reason, message }
+        Rejection { kind, name: name.to_owned(), field, reason, message }
     }
 }

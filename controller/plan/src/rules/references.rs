@@ -3,9 +3,9 @@
 use api::{EntropyClassSpec, EntropyPoolSpec, Reason};
 
 use super::{Case, Finding, tree};
-use crate::refusal::{Kind, Refusal};
-use crate::wish::Wishes;
-use crate::world::World;
+use crate::desired::DesiredSpecs;
+use crate::rejection::{ObjectKind, Rejection};
+use crate::resolved_pools::ResolvedPools;
 
 /// The pool of a class: it exists, and is the one the class was always in.
 pub(super) fn pool(case: &Case<'_, '_, EntropyClassSpec>) -> Vec<Finding> {
@@ -57,17 +57,17 @@ pub(super) fn lost_default_class(case: &Case<'_, '_, EntropyPoolSpec>) -> Option
 
 /// The default class of a pool: it runs, in this pool.
 pub(crate) fn default_class(
-    world: &World<'_>,
-    wishes: &Wishes<'_>,
+    world: &ResolvedPools<'_>,
+    wishes: &DesiredSpecs<'_>,
     pool: &str,
     spec: &EntropyPoolSpec,
-) -> Option<Refusal> {
-    Some(default_class_finding(world, wishes, pool, spec)?.refusal(Kind::Pool, pool))
+) -> Option<Rejection> {
+    Some(default_class_finding(world, wishes, pool, spec)?.refusal(ObjectKind::Pool, pool))
 }
 
 fn default_class_finding(
-    world: &World<'_>,
-    wishes: &Wishes<'_>,
+    world: &ResolvedPools<'_>,
+    wishes: &DesiredSpecs<'_>,
     pool: &str,
     spec: &EntropyPoolSpec,
 ) -> Option<Finding> {
@@ -86,7 +86,13 @@ fn default_class_finding(
     })
 }
 
-fn unknown_class(world: &World<'_>, wishes: &Wishes<'_>, wanted: &str, pool: &str, not: &str) -> String {
+fn unknown_class(
+    world: &ResolvedPools<'_>,
+    wishes: &DesiredSpecs<'_>,
+    wanted: &str,
+    pool: &str,
+    not: &str,
+) -> String {
     if wishes.has_class(wanted) {
         return format!("EntropyClass {wanted} is itself refused: mend it first");
     }

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use api::{EntropyPoolSpec, Output, Reason};
 
 use super::Finding;
-use crate::sum::shown;
+use crate::budget::shown;
+use crate::resolved_pools::PlacedPool;
 use crate::supply::earns;
-use crate::world::PlacedPool;
 
 /// What the list of sources alone shows.
 pub(super) fn of_spec(spec: &EntropyPoolSpec) -> Vec<Finding> {

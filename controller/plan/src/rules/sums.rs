@@ -3,8 +3,8 @@
 use api::{EntropyClassSpec, EntropyPoolSpec, Reason};
 
 use super::{Case, Finding};
-use crate::sum::{Held, Holder, shown};
-use crate::world::{assured, holder};
+use crate::budget::{Commitment, Holder, shown};
+use crate::resolved_pools::{assured, holder};
 
 /// The rate of a class beside what its parent has left.
 pub(super) fn within_parent(case: &Case<'_, '_, EntropyClassSpec>) -> Option<Finding> {
@@ -46,7 +46,7 @@ pub(super) fn under_class(case: &Case<'_, '_, EntropyClassSpec>) -> Vec<Finding>
     held.and_then(|held| under(held, assured(case.spec), "")).into_iter().collect()
 }
 
-fn under(held: &Held<'_>, limit: u64, whose: &str) -> Option<Finding> {
+fn under(held: &Commitment<'_>, limit: u64, whose: &str) -> Option<Finding> {
     let sum = held.sum();
     let excess = sum.checked_sub(limit).filter(|excess| *excess > 0)?;
     let message = format!(

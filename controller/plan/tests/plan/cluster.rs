@@ -4,7 +4,7 @@ use std::fmt;
 
 use api::manifest::Object;
 use api::{EntropyClass, EntropyPool, Reason};
-use plan::{Labels, Node, Plan, Snapshot, Tally, plan};
+use plan::{Aggregate, Labels, Node, Plan, Snapshot, plan};
 
 /// Objects, nodes and namespaces, with what was accepted so far.
 #[derive(Clone, Default)]
@@ -57,11 +57,12 @@ impl Cluster {
     pub(crate) fn accept(mut self) -> Self {
         let plan = self.plan();
         for pool in &mut self.snapshot.pools {
-            pool.status = Some(plan.pools[pool.metadata.name.as_ref().unwrap()].status(&Tally::default()));
+            pool.status =
+                Some(plan.pools[pool.metadata.name.as_ref().unwrap()].status(&Aggregate::default()));
         }
         for class in &mut self.snapshot.classes {
             class.status =
-                Some(plan.classes[class.metadata.name.as_ref().unwrap()].status(&Tally::default(), None));
+                Some(plan.classes[class.metadata.name.as_ref().unwrap()].status(&Aggregate::default(), None));
         }
         self
     }

@@ -27,6 +27,6 @@ fn an_assessment_is_echoed_for_the_auditor() {
     let source = "{name: trng, device: {path: /dev/hwrng}, assessment: ESV E123}";
     let cluster = Cluster::host()
         .write(&format!("pool default: {{sources: [{source}, {{name: kernel, kernel: {{}}}}]}}"));
-    let status = cluster.plan().pools["default"].status(&plan::Tally::default());
+    let status = cluster.plan().pools["default"].status(&plan::Aggregate::default());
     assert_eq!(json(&status.sources), r#"[{"name":"trng","assessment":"ESV E123"}]"#);
 }

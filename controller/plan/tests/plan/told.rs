@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use api::{ConditionStatus, ConditionType, Reason};
 use delivery::Output;
-use plan::{ClassReport, Fleet, NodeReport, Plan, PoolReport, Supply, Taken, Tallies, places};
+use plan::{
+    Aggregates, ApplyState, ClassReport, NodeReport, NodeReports, Plan, PoolReport, Supply,
+    extended_resources,
+};
 
 use crate::cluster::Cluster;
 
@@ -25,9 +28,9 @@ fn supply(state: Reason, served: Option<Output>) -> Supply {
 /// A node that runs what it should and has four gold VMs, one of which asked for no place.
 fn good() -> NodeReport {
     let pool = PoolReport {
-        taken: Taken::Running,
+        apply_state: ApplyState::Running,
         supply: Some(supply(Reason::Healthy, Some(Output::Stretched))),
-        classes: BTreeMap::from([("gold".to_owned(), ClassReport { vms: 4, unplaced: 1 })]).into(),
+        classes: BTreeMap::from([("gold".to_owned(), ClassReport { vms: 4, without_slot: 1 })]).into(),
     };
     let pools = BTreeMap::from([("default".to_owned(), pool)]);
     NodeReport { connected: true, ready: true, pools, ..NodeReport::default() }
@@ -39,14 +42,14 @@ fn spoilt(spoil: impl FnOnce(&mut PoolReport)) -> NodeReport {
     node
 }
 
-fn fleet<const N: usize>(nodes: [(&str, NodeReport); N]) -> Fleet {
+fn fleet<const N: usize>(nodes: [(&str, NodeReport); N]) -> NodeReports {
     nodes.into_iter().map(|(name, report)| (name.to_owned(), report)).collect()
 }
 
 /// Every condition of the pool and of gold, a line each.
-fn told(plan: &Plan, fleet: &Fleet) -> Vec<String> {
-    let tallies = Tallies::of(plan, fleet);
-    let none = plan::Tally::default();
+fn told(plan: &Plan, fleet: &NodeReports) -> Vec<String> {
+    let tallies = Aggregates::of(plan, fleet);
+    let none = plan::Aggregate::default();
     let pool = plan.pools["default"].status(tallies.pools.get("default").unwrap_or(&none));
     let gold = plan.classes["gold"].status(&tallies.classes["gold"], plan.pools.get("default"));
     let line = |what: &str, it: &api::Condition| {
@@ -56,9 +59,9 @@ fn told(plan: &Plan, fleet: &Fleet) -> Vec<String> {
     pools.chain(gold.conditions.iter().map(|it| line("gold", it))).collect()
 }
 
-fn ready(fleet: &Fleet) -> (ConditionStatus, Reason) {
+fn ready(fleet: &NodeReports) -> (ConditionStatus, Reason) {
     let plan = shop().plan();
-    let tallies = Tallies::of(&plan, fleet);
+    let tallies = Aggregates::of(&plan, fleet);
     let status = plan.pools["default"].status(&tallies.pools["default"]);
     let ready = status.conditions.iter().find(|it| it.kind == ConditionType::Ready).unwrap();
     (ready.status, ready.reason)
@@ -67,8 +70,9 @@ fn ready(fleet: &Fleet) -> (ConditionStatus, Reason) {
 #[test]
 fn every_state_of_nodes_has_its_sentence() {
     let away = NodeReport { connected: false, ..good() };
-    let refused = spoilt(|pool| pool.taken = Taken::Refused("ConfigNotUnderstood: class gold".to_owned()));
-    let pending = spoilt(|pool| pool.taken = Taken::Pending);
+    let refused =
+        spoilt(|pool| pool.apply_state = ApplyState::Refused("ConfigNotUnderstood: class gold".to_owned()));
+    let pending = spoilt(|pool| pool.apply_state = ApplyState::Pending);
     let failed = spoilt(|pool| pool.supply = Some(supply(Reason::HealthTestFailed, None)));
     let weak = spoilt(|pool| pool.supply = Some(supply(Reason::SourceUnavailable, Some(Output::Raw))));
     let cases = [
@@ -89,7 +93,7 @@ fn every_state_of_nodes_has_its_sentence() {
 #[test]
 fn vms_are_counted_over_all_nodes_and_never_named() {
     let plan = shop().plan();
-    let tallies = Tallies::of(&plan, &fleet([("a", good()), ("b", good()), ("gone", good())]));
+    let tallies = Aggregates::of(&plan, &fleet([("a", good()), ("b", good()), ("gone", good())]));
     assert_eq!(
         (tallies.pools["default"].vms, tallies.classes["gold"].vms, tallies.classes["open"].vms),
         (8, 8, 0)
@@ -111,24 +115,24 @@ fn a_refused_edit_of_a_pool_is_not_told_on_its_classes() {
 #[test]
 fn a_pool_without_a_node_is_not_ready() {
     let plan = Cluster::of_nodes([]).write(SHOP).plan();
-    assert!(told(&plan, &Fleet::new()).iter().any(|line| line.starts_with("pool Ready False NoNodes")));
+    assert!(told(&plan, &NodeReports::new()).iter().any(|line| line.starts_with("pool Ready False NoNodes")));
     assert_eq!(ready(&fleet([])), (ConditionStatus::False, Reason::NodesUnreachable));
 }
 
 #[test]
 fn only_strict_classes_with_a_bound_have_places_less_those_nobody_asked_for() {
     let plan = shop().plan();
-    let counted = |report: Option<&NodeReport>| places(&plan.nodes["a"], report);
+    let counted = |report: Option<&NodeReport>| extended_resources(&plan.nodes["a"], report);
     assert_eq!(counted(None), BTreeMap::from([("entropool.io/gold".to_owned(), 16)]));
     assert_eq!(counted(Some(&good())), BTreeMap::from([("entropool.io/gold".to_owned(), 15)]));
-    let crowded = spoilt(|pool| Arc::make_mut(&mut pool.classes).get_mut("gold").unwrap().unplaced = 99);
+    let crowded = spoilt(|pool| Arc::make_mut(&mut pool.classes).get_mut("gold").unwrap().without_slot = 99);
     assert_eq!(counted(Some(&crowded)), BTreeMap::from([("entropool.io/gold".to_owned(), 0)]));
 }
 
 #[test]
 fn vms_that_outlive_their_class_are_counted_over_all_nodes() {
     let with = |vms: &[(&str, &str, u32)]| NodeReport {
-        outlived: vms
+        orphaned: vms
             .iter()
             .map(|(pool, class, vms)| ((pool.to_string(), class.to_string()), *vms))
             .collect(),
@@ -140,10 +144,10 @@ fn vms_that_outlive_their_class_are_counted_over_all_nodes() {
         ("c".to_owned(), with(&[])),
     ];
     let fleet = fleet.into();
-    let told = plan::outlived(&fleet, |pool, class| format!("{pool}/{class}"));
+    let told = plan::orphaned(&fleet, |pool, class| format!("{pool}/{class}"));
     let told: Vec<_> = told.iter().map(|(which, all)| format!("{which}: {all}")).collect();
     let expected = ["default/gold: 3 VMs on 2 nodes (a, …)", "gone/(default): 1 VM on 1 node (b)"];
     assert_eq!(told, expected);
-    let by_pool = plan::outlived(&fleet, |_, _| ());
+    let by_pool = plan::orphaned(&fleet, |_, _| ());
     assert_eq!(by_pool[&()].to_string(), "4 VMs on 2 nodes (a, …)");
 }

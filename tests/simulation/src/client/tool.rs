@@ -1,9 +1,9 @@
 //! A tool that speaks all of EGD and knows what each answer must look like. Where the agent was told that it is a
-//! QEMU, it first says something that no QEMU says: from then on it is sent nothing unasked, whoever serves it.
+//! QEMU, it first says something that no QEMU says: from then on it is sent nothing unsolicited, whoever serves it.
 
 use std::collections::VecDeque;
 
-use agent::checkpoint::Client as Kind;
+use agent::checkpoint::SavedClient as Kind;
 use htb::Tick;
 use soak::Dice;
 

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
+use dataplane::{NodeSnapshot, Snapshot};
 use htb::Tick;
-use server::{NodeSnapshot, Snapshot};
 
 use crate::broken::{Breach, SECOND};
 

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use agent::Book;
-use agent::checkpoint::State;
+use agent::ManifestSet;
+use agent::checkpoint::CheckpointState;
 use delivery::NodeConfig;
 use source::fake::Fake;
 
@@ -80,13 +80,13 @@ impl World {
         Ok(())
     }
 
-    fn remembered(&self, state: &State) -> Book {
-        let book = Book::new(state.vms.values().map(|vm| vm.namespace.clone()));
+    fn remembered(&self, state: &CheckpointState) -> ManifestSet {
+        let book = ManifestSet::new(state.vms.values().map(|vm| vm.namespace.clone()));
         if self.plant == Some(Plant::Forgetful) { book } else { book.remember(state.accepted.clone()) }
     }
 
     /// The VMs are those of a checkpoint, from now on.
-    fn recover(&mut self, state: &State, settled: bool) -> Result<(), Breach> {
+    fn recover(&mut self, state: &CheckpointState, settled: bool) -> Result<(), Breach> {
         for number in 0..self.scene.members.len() {
             let member = &mut self.scene.members[number];
             let known = state.vms.get(&member.id);
@@ -126,7 +126,7 @@ impl World {
         for (number, member) in self.scene.members.iter().enumerate().filter(|(_, member)| member.attached) {
             process.attach(&member.id, &member.vm, &self.path(number), self.now).map_err(refused)?;
         }
-        process.stage.settle();
+        process.stage.discard_unclaimed();
         self.watch.goes_on(self.now, &process)?;
         self.process = Some(process);
         Ok(())
@@ -194,6 +194,6 @@ impl World {
     pub(super) fn note(&mut self) {
         let attached = self.scene.members.iter().filter(|member| member.attached && !member.unsaved);
         let vms = attached.map(|member| (member.id.clone(), member.vm.clone())).collect();
-        self.keep.note(State { accepted: self.book.specs(), vms, ..State::default() });
+        self.keep.note(CheckpointState { accepted: self.book.specs(), vms, ..CheckpointState::default() });
     }
 }

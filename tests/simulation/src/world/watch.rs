@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
+use dataplane::{Snapshot, VmSnapshot};
 use htb::Tick;
-use server::{Snapshot, VmSnapshot};
 use source::{PoolStatus, Serving};
 
 use super::accounts::{self, Account, GRANT, Levels};

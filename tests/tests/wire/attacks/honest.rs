@@ -108,7 +108,7 @@ impl Client {
         if self.missing > 0 {
             return None;
         }
-        // A QEMU asks for what it was sent unasked, too: that is not waited for.
+        // A QEMU asks for what it was sent unsolicited, too: that is not waited for.
         let wait = self.asked.elapsed();
         self.ask();
         Some(wait)

@@ -1,0 +1,79 @@
+//! Whom an event is about, in the 64 bits that the kernel keeps for us.
+
+use rustix::event::epoll::{self, EventData, EventFlags};
+
+use crate::slab::Key;
+
+/// Whom an event is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Token {
+    /// Commands wait.
+    Waker,
+    /// The instant has come.
+    Timer,
+    /// Somebody connects to this VM's socket.
+    Listener(Key),
+    /// A connection.
+    Connection(Key),
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Event {
+    pub(crate) token: Token,
+    pub(crate) writable: bool,
+    /// The peer will send no more.
+    pub(crate) ended: bool,
+    /// The peer is gone: nobody reads either.
+    pub(crate) gone: bool,
+}
+
+impl Event {
+    pub(super) fn unpack(event: epoll::Event) -> Self {
+        let flags = event.flags;
+        Self {
+            token: Token::unpack(event.data),
+            writable: flags.contains(EventFlags::OUT),
+            ended: flags.contains(EventFlags::RDHUP),
+            gone: flags.intersects(EventFlags::HUP | EventFlags::ERR),
+        }
+    }
+}
+
+impl Token {
+    pub(super) fn pack(self) -> EventData {
+        let (kind, key) = match self {
+            Self::Waker => (0, Key { slot: 0, generation: 0 }),
+            Self::Timer => (1, Key { slot: 0, generation: 0 }),
+            Self::Listener(key) => (2, key),
+            Self::Connection(key) => (3, key),
+        };
+        // A process holds fewer than 2^30 descriptors, so a slot leaves two bits for the kind.
+        EventData::new_u64(u64::from(key.slot) << 34 | kind << 32 | u64::from(key.generation))
+    }
+
+    fn unpack(data: EventData) -> Self {
+        let bits = data.u64();
+        #[expect(clippy::cast_possible_truncation, reason = "it cuts off what the other fields hold")]
+        let key = Key { slot: (bits >> 34) as u32, generation: bits as u32 };
+        match (bits >> 32) & 3 {
+            0 => Self::Waker,
+            1 => Self::Timer,
+            2 => Self::Listener(key),
+            _ => Self::Connection(key),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_survives_the_kernel() {
+        let key = Key { slot: (1 << 30) - 1, generation: u32::MAX };
+        for token in [Token::Waker, Token::Timer, Token::Listener(key), Token::Connection(key)] {
+            assert_eq!(Token::unpack(token.pack()), token);
+        }
+    }
+}

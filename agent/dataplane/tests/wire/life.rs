@@ -1,0 +1,215 @@
+//! VMs, connections and pools that come and go.
+
+use std::io::{Read, Write};
+use std::time::Duration;
+
+use entropool_dataplane::{ApplyError, AttachError, Namespaces};
+use htb::Rate;
+
+use crate::rig::{Rig, UNBOUND, class, connect, exchange, is_closed, pool, silent, vm};
+
+#[test]
+fn a_fifth_connection_closes_the_oldest() {
+    let rig = Rig::unbound();
+    let mut first = rig.client("vm");
+    exchange(&mut first, &[2, 1], 1);
+    let mut others: Vec<_> = (0..4).map(|_| rig.connect("vm")).collect();
+    for socket in &mut others {
+        exchange(socket, &[2, 1], 1);
+    }
+    assert!(is_closed(&mut first));
+    let snapshot = rig.snapshot();
+    assert_eq!((snapshot.counters.closed.replaced, snapshot.pools[0].vms[0].connections), (1, 4));
+    assert_eq!(snapshot.pools[0].vms[0].asked.blocking, 5);
+}
+
+#[test]
+fn a_connection_that_goes_takes_its_demand_along() {
+    let rig = Rig::new(pool("default", UNBOUND, vec![class("slow", Rate(1))]));
+    let mut socket = rig.client("vm");
+    socket.write_all(&[2, 255].repeat(100)).unwrap();
+    rig.until("its demand", |snapshot| snapshot.pools[0].vms[0].owed > 0);
+    drop(socket);
+    let after = rig.until("its end", |snapshot| snapshot.pools[0].vms[0].connections == 0);
+    assert_eq!((after.pools[0].vms[0].owed, after.pools[0].vms[0].node.stats.backlog), (0, 0));
+    assert_eq!(after.counters.closed.ended, 1);
+}
+
+#[test]
+fn detach_closes_the_connections_and_removes_the_socket() {
+    let rig = Rig::unbound();
+    let mut socket = rig.client("vm");
+    let mut other = rig.client("other");
+    let path = rig.server.socket_path("vm").unwrap();
+    exchange(&mut socket, &[2, 1], 1);
+    rig.server.detach("vm").unwrap();
+    assert!(is_closed(&mut socket));
+    assert!(!path.exists() && !path.parent().unwrap().exists());
+    exchange(&mut other, &[2, 64], 64);
+    assert_eq!(rig.server.detach("vm").unwrap_err().to_string(), "there is no VM vm on this node");
+    exchange(&mut rig.client("vm"), &[2, 64], 64);
+}
+
+#[test]
+fn a_vm_that_is_detached_while_it_waits_is_forgotten() {
+    let rig = Rig::new(pool("default", UNBOUND, vec![class("slow", Rate(1))]));
+    let mut socket = rig.client("vm");
+    socket.write_all(&[2, 255].repeat(100)).unwrap();
+    rig.until("its demand", |snapshot| snapshot.pools[0].vms[0].waiting.is_some());
+    rig.server.detach("vm").unwrap();
+    let after = rig.snapshot();
+    assert_eq!((after.pools[0].vms.len(), after.pools[0].node.stats.backlog), (0, 0));
+}
+
+#[test]
+fn attach_refuses_with_a_sentence() {
+    let mut gold = class("gold", UNBOUND);
+    gold.max_vms = Some(1);
+    let mut setup = pool("default", UNBOUND, vec![class("shared", UNBOUND), gold]);
+    setup.namespaces = Namespaces::Only(["default".to_owned(), "poor".to_owned()].into());
+    setup.class_namespaces.insert("gold".into(), Namespaces::Only(["default".to_owned()].into()));
+    let rig = Rig::new(setup);
+    let refused = |id: &str, namespace: &str, pool: &str, class: Option<&str>| {
+        let mut attach = vm(id);
+        (attach.namespace, attach.pool) = (namespace.into(), pool.into());
+        attach.class = class.map(str::to_owned);
+        let error = rig.server.attach(attach).unwrap_err();
+        (error.reason(), error.to_string())
+    };
+    rig.attach("a");
+    let mut first = vm("gold-1");
+    first.class = Some("gold".into());
+    rig.server.attach(first).unwrap();
+    let (reason, text) = refused("a", "default", "default", None);
+    assert_eq!((reason, text.contains("VM a is attached already")), ("AlreadyAttached", true));
+    let (reason, text) = refused("b", "default", "none", None);
+    assert_eq!(
+        (reason, text.as_str()),
+        ("UnknownPool", "there is no pool none on this node; there is default")
+    );
+    let (reason, text) = refused("b", "default", "default", Some("silver"));
+    assert_eq!(
+        (reason, text.as_str()),
+        ("UnknownClass", "pool default has no class silver; it has gold, shared")
+    );
+    let (reason, text) = refused("b", "default", "default", Some("gold"));
+    assert_eq!((reason, text.as_str()), ("ClassFull", "class gold has 1 of 1 VMs on this node"));
+    let (reason, text) = refused("b", "poor", "default", Some("gold"));
+    assert_eq!(
+        (reason, text.contains("namespace poor may not use class gold")),
+        ("NamespaceNotAllowed", true)
+    );
+    let (reason, text) = refused("b", "foreign", "default", None);
+    assert_eq!(
+        (reason, text.contains("namespace foreign may not use pool default")),
+        ("NamespaceNotAllowed", true)
+    );
+    assert_eq!(refused("../b", "default", "default", None).0, "InvalidVmId");
+    assert_eq!(rig.snapshot().pools[0].vms.len(), 2);
+}
+
+#[test]
+fn a_move_is_authorised_as_an_attach_is() {
+    let mut setup = pool("default", UNBOUND, vec![class("shared", UNBOUND), class("gold", UNBOUND)]);
+    setup.class_namespaces.insert("gold".into(), Namespaces::Only(["rich".to_owned()].into()));
+    let rig = Rig::new(setup);
+    rig.attach("vm");
+    let reason = |id, class| rig.server.move_vm(id, class).unwrap_err().reason();
+    assert_eq!(reason("vm", "gold"), "NamespaceNotAllowed");
+    assert_eq!(reason("vm", "silver"), "UnknownClass");
+    assert_eq!(reason("none", "shared"), "UnknownVm");
+    assert_eq!(rig.vm("vm").class, "shared");
+}
+
+#[test]
+fn a_pool_that_goes_keeps_its_vms_and_takes_no_new_one() {
+    let rig = Rig::unbound();
+    let mut socket = rig.client("vm");
+    rig.server.apply(vec![pool("second", UNBOUND, vec![class("shared", UNBOUND)])]).unwrap();
+    exchange(&mut socket, &[2, 64], 64);
+    let names = |closed| {
+        let pools = rig.snapshot().pools.into_iter();
+        pools.filter(|pool| pool.closed == closed).map(|pool| pool.name).collect::<Vec<_>>()
+    };
+    assert_eq!((names(true), names(false)), (vec!["default".to_owned()], vec!["second".to_owned()]));
+    assert!(matches!(rig.server.attach(vm("new")), Err(AttachError::ClosedPool { .. })));
+    rig.server.detach("vm").unwrap();
+    assert_eq!(names(true), [""; 0]);
+}
+
+#[test]
+fn a_configuration_is_taken_whole_or_not_at_all() {
+    let rig = Rig::unbound();
+    let mut broken = pool("broken", UNBOUND, vec![class("a", UNBOUND)]);
+    broken.params.default_class = "b".into();
+    let changed = pool("default", Rate(1), vec![class("other", UNBOUND)]);
+    let before = rig.snapshot().pools;
+    let error = rig.server.apply(vec![changed.clone(), broken]).unwrap_err();
+    assert!(matches!(&error, ApplyError::Configure { pool, .. } if pool == "broken"), "{error}");
+    let error = rig.server.apply(vec![changed.clone(), changed]).unwrap_err();
+    assert_eq!(error.to_string(), "there are two pools default");
+    let after = rig.snapshot().pools;
+    assert_eq!((after[0].node.params, after.len()), (before[0].node.params, before.len()));
+}
+
+#[test]
+fn draining_serves_what_is_owed_and_then_closes() {
+    let rig = Rig::new(pool("default", UNBOUND, vec![class("slow", Rate::per_second(2550))]));
+    let path = rig.attach("vm");
+    let mut socket = connect(&path);
+    let mut idle = connect(&path);
+    exchange(&mut idle, &[4], 2);
+    socket.write_all(&[2, 255].repeat(6)).unwrap();
+    socket.read_exact(&mut [0; 5 * 255]).unwrap();
+    rig.server.drain(Duration::from_secs(10));
+    let mut rest = Vec::new();
+    socket.read_to_end(&mut rest).unwrap();
+    assert_eq!(rest.len(), 255);
+    assert!(is_closed(&mut idle));
+    rig.server.join();
+    assert!(!path.exists() && !path.parent().unwrap().exists());
+    assert!(rig.server.snapshot().is_err());
+    assert!(matches!(rig.server.attach(vm("late")), Err(AttachError::Stopping)));
+}
+
+#[test]
+fn draining_ends_at_its_deadline_though_more_is_owed() {
+    let rig = Rig::new(pool("default", UNBOUND, vec![class("slow", Rate(1))]));
+    let mut socket = rig.client("vm");
+    socket.write_all(&[2, 255].repeat(100)).unwrap();
+    rig.server.drain(Duration::from_millis(50));
+    rig.server.join();
+    assert!(is_closed(&mut socket));
+}
+
+#[test]
+fn the_last_handle_takes_the_server_along() {
+    let Rig { server, dir } = Rig::unbound();
+    let path = server.attach(vm("vm")).unwrap();
+    let mut socket = connect(&path);
+    exchange(&mut socket, &[2, 1], 1);
+    drop(server);
+    assert!(!path.exists());
+    assert!(is_closed(&mut socket));
+    drop(dir);
+}
+
+#[test]
+fn a_peer_that_does_not_read_hurts_nobody() {
+    let rig = Rig::unbound();
+    let mut deaf = rig.client("deaf");
+    let mut other = rig.client("other");
+    deaf.write_all(&[2, 255].repeat(1000)).unwrap();
+    let full = rig.until("its full buffer", |snapshot| snapshot.pools[0].vms[0].blocked == 1);
+    let granted = full.pools[0].vms[0].node.stats.bytes;
+    assert!(granted < 16 << 10, "{granted} bytes were granted to a peer that reads none");
+    for _ in 0..100 {
+        exchange(&mut other, &[2, 255, 2, 255], 510);
+    }
+    // Its requests are still read, and once it reads it gets all.
+    deaf.write_all(&[2, 255].repeat(1000)).unwrap();
+    let mut reply = vec![0; 2000 * 255];
+    deaf.read_exact(&mut reply).unwrap();
+    assert!(silent(&deaf, Duration::from_millis(20)));
+    assert_eq!(rig.vm("deaf").node.stats.bytes, 2000 * 255);
+}

@@ -1,0 +1,210 @@
+//! Who gets how much, and when.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use htb::Rate;
+use htb::pool::ClassParams;
+
+use crate::clock::Stopwatch;
+use crate::rig::{Rig, UNBOUND, class, exchange, pool, silent, vm};
+
+/// A thousand requests of 255 bytes.
+const FLOOD: [u8; 2000] = {
+    let mut flood = [255; 2000];
+    let mut at = 0;
+    while at < 2000 {
+        flood[at] = 2;
+        at += 2;
+    }
+    flood
+};
+
+/// What came, and when the read that brought it began and ended: a byte came no sooner and no later.
+struct Arrival {
+    before: Duration,
+    after: Duration,
+    bytes: f64,
+}
+
+/// Reads for so long.
+fn listen(mut socket: &UnixStream, time: Duration) -> Vec<Arrival> {
+    let (clock, mut arrivals, mut buffer) = (Stopwatch::start(), Vec::new(), [0; 4096]);
+    loop {
+        let before = clock.elapsed();
+        if before >= time {
+            return arrivals;
+        }
+        let count = socket.read(&mut buffer).unwrap();
+        let bytes = f64::from(u32::try_from(count).unwrap());
+        arrivals.push(Arrival { before, after: clock.elapsed(), bytes });
+    }
+}
+
+fn total(arrivals: &[Arrival]) -> f64 {
+    arrivals.iter().map(|arrival| arrival.bytes).sum()
+}
+
+#[test]
+fn a_leaf_of_8000_bytes_a_second_keeps_its_envelope_in_every_window() {
+    const RATE: f64 = 8000.0;
+    let mut only = class("only", Rate::per_second(8000));
+    only.per_vm.rate = Rate::per_second(8000);
+    only.shape.rate = Rate::per_second(8000);
+    let rig = Rig::new(pool("default", UNBOUND, vec![only]));
+    let mut socket = rig.client("vm");
+    socket.write_all(&FLOOD).unwrap();
+    let cburst = 1024.0;
+    let arrivals = listen(&socket, Duration::from_secs(3));
+    // No window has more than ceil·T + cburst + 255: not even one that begins just before its first bytes came,
+    // and ends when the read of its last began.
+    let mut sent = 0.0;
+    let mut earliest = f64::MAX;
+    for arrival in &arrivals {
+        earliest = earliest.min(sent - RATE * arrival.before.as_secs_f64());
+        sent += arrival.bytes;
+        let window = sent - RATE * arrival.after.as_secs_f64() - earliest;
+        assert!(window <= cburst + 255.0, "{window} bytes beyond ceil·T");
+    }
+    // And all in all not less than rate·T − 255: what a busy machine holds up, the burst makes good.
+    let due = RATE * arrivals.last().unwrap().before.as_secs_f64();
+    assert!(sent >= due - 255.0, "{sent} bytes of {due}");
+}
+
+/// Floods from one VM of each class, and what each got of a pool of `ceil` after the bursts, in bytes.
+fn shares(ceil: u64, classes: Vec<ClassParams>) -> Vec<f64> {
+    let names: Vec<String> = classes.iter().map(|class| class.name.clone()).collect();
+    let rig = Rig::new(pool("default", Rate::per_second(ceil), classes));
+    let sockets: Vec<UnixStream> = names
+        .iter()
+        .map(|name| {
+            let mut attach = vm(name);
+            attach.class = Some(name.clone());
+            rig.server.attach(attach).unwrap();
+            rig.connect(name)
+        })
+        .collect();
+    for mut socket in &sockets {
+        socket.write_all(&FLOOD).unwrap();
+    }
+    std::thread::scope(|scope| {
+        let listeners =
+            sockets.iter().map(|socket| scope.spawn(move || listen(socket, Duration::from_secs(2))));
+        let listeners: Vec<_> = listeners.collect();
+        listeners.into_iter().map(|listener| total(&listener.join().unwrap())).collect()
+    })
+}
+
+#[test]
+fn two_vms_share_a_pool_in_halves() {
+    let shares = shares(64 << 10, vec![class("a", UNBOUND), class("b", UNBOUND)]);
+    assert!((0.9..1.1).contains(&(shares[0] / shares[1])), "{shares:?}");
+}
+
+#[test]
+fn weights_share_what_is_borrowed() {
+    let (mut heavy, light) = (class("heavy", UNBOUND), class("light", UNBOUND));
+    heavy.weight = 300;
+    let shares = shares(64 << 10, vec![heavy, light]);
+    let ratio = shares[0] / shares[1];
+    assert!((2.7..3.3).contains(&ratio), "{shares:?}");
+}
+
+#[test]
+fn a_non_blocking_read_takes_what_there_is_and_does_not_wait() {
+    let rig = Rig::new(pool("default", UNBOUND, vec![class("slow", Rate(1))]));
+    let mut socket = rig.client("vm");
+    let mut got = 0;
+    for _ in 0..10 {
+        let count = usize::from(exchange(&mut socket, &[1, 255], 1)[0]);
+        socket.read_exact(&mut [0; 255][..count]).unwrap();
+        got += count;
+    }
+    assert!((1024..=1024 + 255).contains(&got), "{got}");
+    assert_eq!(exchange(&mut socket, &[0, 1, 9], 5), [0; 5], "nothing left, and nothing to be had");
+    assert_eq!(rig.vm("vm").node.stats.backlog, 0);
+}
+
+#[test]
+fn what_came_behind_a_request_that_waits_comes_after_it() {
+    let rig = Rig::new(pool("default", UNBOUND, vec![class("slow", Rate::per_second(2550))]));
+    let mut socket = rig.client("vm");
+    exchange(&mut socket, &[2, 255, 2, 255, 2, 255, 2, 255, 2, 255], 5 * 255);
+    let reply = exchange(&mut socket, &[2, 255, 1, 0, 2, 255, 1, 0], 512);
+    assert_eq!((reply[255], reply[511]), (0, 0));
+}
+
+#[test]
+fn connections_of_one_vm_share_its_leaf_in_turns() {
+    let rig = Rig::new(pool("default", UNBOUND, vec![class("slow", Rate::per_second(32 << 10))]));
+    let first = rig.client("vm");
+    let second = rig.connect("vm");
+    for mut socket in [&first, &second] {
+        socket.write_all(&FLOOD).unwrap();
+    }
+    let shares = std::thread::scope(|scope| {
+        let listeners = [&first, &second]
+            .map(|socket| scope.spawn(move || total(&listen(socket, Duration::from_secs(1)))));
+        listeners.map(|listener| listener.join().unwrap())
+    });
+    assert!((0.9..1.1).contains(&(shares[0] / shares[1])), "{shares:?}");
+}
+
+#[test]
+fn a_waiting_vm_is_served_when_it_is_moved_to_a_class_with_room() {
+    let rig = Rig::new(pool("default", UNBOUND, vec![class("slow", Rate(1)), class("fast", UNBOUND)]));
+    let mut socket = rig.client("vm");
+    socket.write_all(&FLOOD[..20]).unwrap();
+    socket.read_exact(&mut [0; 5 * 255]).unwrap();
+    let waiting = rig.until("its wait", |snapshot| snapshot.pools[0].vms[0].waiting.is_some());
+    let vm = &waiting.pools[0].vms[0];
+    assert_eq!(
+        vm.waiting.as_ref().unwrap().limit,
+        entropool_dataplane::LimitAt::Ceil(entropool_dataplane::Level::Vm)
+    );
+    assert_eq!(vm.owed, 5 * 255);
+    let before = vm.node.stats.bytes;
+    rig.server.move_vm("vm", "fast").unwrap();
+    socket.read_exact(&mut [0; 5 * 255]).unwrap();
+    let after = rig.vm("vm");
+    assert_eq!((after.class.as_str(), after.node.stats.bytes), ("fast", before + 5 * 255));
+    assert_eq!(after.waiting, None);
+}
+
+#[test]
+fn a_waiting_vm_is_served_when_its_class_gets_more() {
+    let rig = Rig::new(pool("default", UNBOUND, vec![class("only", Rate(1))]));
+    let mut socket = rig.client("vm");
+    socket.write_all(&FLOOD[..20]).unwrap();
+    socket.read_exact(&mut [0; 5 * 255]).unwrap();
+    assert!(silent(&socket, Duration::from_millis(50)));
+    rig.server.apply(vec![pool("default", UNBOUND, vec![class("only", UNBOUND)])]).unwrap();
+    socket.read_exact(&mut [0; 5 * 255]).unwrap();
+}
+
+#[test]
+fn an_honest_vm_is_served_in_time_while_two_hundred_flood() {
+    let mut honest = class("honest", UNBOUND);
+    (honest.shape.rate, honest.per_vm.rate) = (Rate::per_second(16 << 10), Rate::per_second(4 << 10));
+    let rig = Rig::new(pool("default", Rate::per_second(1 << 20), vec![class("flood", UNBOUND), honest]));
+    let floods: Vec<UnixStream> = (0..200).map(|number| rig.client(&format!("flood-{number}"))).collect();
+    for mut flood in &floods {
+        flood.write_all(&FLOOD).unwrap();
+    }
+    let mut attach = vm("honest");
+    attach.class = Some("honest".to_owned());
+    rig.server.attach(attach).unwrap();
+    let mut socket = rig.connect("honest");
+    let mut times: Vec<Duration> = (0..200)
+        .map(|_| {
+            silent(&socket, Duration::from_millis(5));
+            let clock = Stopwatch::start();
+            exchange(&mut socket, &[2, 16], 16);
+            clock.elapsed()
+        })
+        .collect();
+    times.sort();
+    // The loop's own part in it is tens of microseconds; the rest is a busy machine's.
+    assert!(times[180] <= Duration::from_millis(5), "p90 is {:?}, p50 {:?}", times[180], times[100]);
+}

@@ -1,0 +1,39 @@
+//! What a source gave and where it failed, since it was opened for this pool.
+
+use crate::fips::{BlockTest, Findings};
+use crate::health::{Cause, Test};
+
+/// Counts that only grow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SourceStats {
+    /// Bytes read and tested.
+    pub bytes_in: u64,
+    /// Bytes that passed every test and went to this pool. A source's other bytes went to other pools, or were
+    /// start-up samples.
+    pub bytes_credited: u64,
+    /// Alarms of the repetition count test.
+    pub repetition_count: u64,
+    /// Alarms of the adaptive proportion test.
+    pub adaptive_proportion: u64,
+    /// Blocks that failed each FIPS 140-2 test, in the order of [`BlockTest::ALL`].
+    pub block_tests: [u64; BlockTest::ALL.len()],
+    /// Times that it could not be opened or read, ended or stalled.
+    pub lost: u64,
+}
+
+impl SourceStats {
+    pub(super) fn failed(&mut self, cause: Cause) {
+        match cause {
+            Cause::Alarm(alarm) if alarm.test == Test::RepetitionCount => self.repetition_count += 1,
+            Cause::Alarm(_) => self.adaptive_proportion += 1,
+            Cause::BlockTests => {}
+            Cause::Lost(_) => self.lost += 1,
+        }
+    }
+
+    pub(super) fn judged(&mut self, findings: Findings) {
+        for (count, test) in self.block_tests.iter_mut().zip(BlockTest::ALL) {
+            *count += u64::from(findings.failed(test));
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Refusals as gRPC codes, each with its sentence.
+
+use api::names::{NAMESPACES, is_namespace};
+use dataplane::{AttachError, DetachError, MoveError};
+use delivery::{NodeConfig, PoolConfig};
+use htb::pool::AttachError as Admission;
+use tonic::{Code, Status};
+
+/// A daemon remembers the namespaces it met, so they are what Kubernetes takes for one.
+pub(super) fn namespace(name: &str) -> Result<(), Status> {
+    if is_namespace(name) { Ok(()) } else { Err(Status::invalid_argument(NAMESPACES)) }
+}
+
+pub(super) fn attach(error: &AttachError) -> Status {
+    Status::new(attach_code(error), error.to_string())
+}
+
+/// Why a VM is not attached, as whoever asked by gRPC hears it.
+pub(crate) fn attach_code(error: &AttachError) -> Code {
+    match error {
+        AttachError::Path(_) => Code::InvalidArgument,
+        AttachError::AlreadyAttached { .. } => Code::AlreadyExists,
+        AttachError::UnknownPool { .. } | AttachError::UnknownClass { .. } => Code::NotFound,
+        AttachError::ClosedPool { .. } | AttachError::Listen(_) => Code::FailedPrecondition,
+        AttachError::NamespaceNotAllowed { .. } => Code::PermissionDenied,
+        AttachError::Admission(error) => admission(error),
+        AttachError::TooManyVms { .. } => Code::ResourceExhausted,
+        AttachError::Watch { .. } => Code::Internal,
+        AttachError::Withdrawn => Code::Aborted,
+        AttachError::Stopping => Code::Unavailable,
+    }
+}
+
+pub(super) fn detach(error: &DetachError) -> Status {
+    let code = match error {
+        DetachError::UnknownVm { .. } => Code::NotFound,
+        DetachError::Stopping => Code::Unavailable,
+    };
+    Status::new(code, error.to_string())
+}
+
+pub(super) fn move_vm(error: &MoveError) -> Status {
+    let code = match error {
+        MoveError::UnknownVm { .. } | MoveError::UnknownClass { .. } => Code::NotFound,
+        MoveError::NamespaceNotAllowed { .. } => Code::PermissionDenied,
+        MoveError::Admission(error) => admission(error),
+        MoveError::Stopping => Code::Unavailable,
+    };
+    Status::new(code, error.to_string())
+}
+
+/// Nothing of that name can be tested.
+pub(super) fn retest(name: &str, config: &NodeConfig) -> Status {
+    let named = |pool: &&PoolConfig| {
+        let (of, source) = name.split_once('/').map_or((None, name), |(of, source)| (Some(of), source));
+        of.is_none_or(|of| of == pool.name) && pool.sources.iter().any(|known| known.name == source)
+    };
+    if let Some(pool) = config.pools.iter().find(named) {
+        let pool = &pool.name;
+        return Status::failed_precondition(format!(
+            "source {name} of pool {pool} is not tested: it is the kernel's generator, or may not be opened here"
+        ));
+    }
+    Status::not_found(format!("there is no source {name} on this node; `entropool sources` lists them"))
+}
+
+fn admission(error: &Admission) -> Code {
+    match error {
+        Admission::UnknownClass { .. } => Code::NotFound,
+        Admission::ClosedClass { .. } => Code::FailedPrecondition,
+        // All others are about room; the enum may grow.
+        _ => Code::ResourceExhausted,
+    }
+}

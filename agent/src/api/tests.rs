@@ -1,0 +1,157 @@
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use dataplane::{AttachRequest, Client, DataPlaneOptions, SocketOwner};
+use delivery::{
+    Admission, BytesPerDay, ClassConfig, Fairness, NamespaceBound, Namespaces, NodeConfig, OnSourceFailure,
+    Output, PoolConfig, Shape, SourceConfig, SourceKind,
+};
+use tempfile::TempDir;
+use tonic::Code;
+
+use super::status;
+use super::to_proto::View;
+use crate::agent::Agent;
+
+const SHAPE: Shape =
+    Shape { rate: BytesPerDay(86_400_000), ceil: BytesPerDay(864_000_000), burst: 1_024, cburst: 1_024 };
+
+fn class(name: &str, parent: Option<&str>, max_vms: Option<u32>) -> ClassConfig {
+    ClassConfig {
+        name: name.to_owned(),
+        parent: parent.map(str::to_owned),
+        shape: SHAPE,
+        prio: 4,
+        weight: 100,
+        per_vm: SHAPE,
+        per_namespace: NamespaceBound::default(),
+        max_vms,
+        admission: Admission::Strict,
+        fairness: Fairness::Namespace,
+        allow_degraded: false,
+        namespaces: Namespaces::Only(["lab".to_owned()].into()),
+    }
+}
+
+fn config() -> NodeConfig {
+    let source = SourceConfig {
+        name: "kernel".to_owned(),
+        kind: SourceKind::Kernel,
+        tier: 0,
+        capacity: None,
+        min_entropy_tenths: None,
+        health_tests: [].into(),
+    };
+    let classes = [("a", None), ("z", None), ("b", Some("z")), ("y", Some("b")), ("c", Some("z"))];
+    let pool = PoolConfig {
+        name: "default".to_owned(),
+        sources: vec![source],
+        output: Output::Stretched,
+        min_healthy_sources: 1,
+        on_source_failure: OnSourceFailure::Hold,
+        shape: SHAPE,
+        default_class: "a".to_owned(),
+        classes: classes.map(|(name, parent)| class(name, parent, Some(1))).to_vec(),
+        namespaces: Namespaces::All,
+    };
+    NodeConfig { pools: vec![pool], ..NodeConfig::default() }
+}
+
+fn options(dir: &TempDir) -> DataPlaneOptions {
+    let allowed = source::Permissions::default();
+    DataPlaneOptions {
+        socket_dir: dir.path().to_owned(),
+        owner: SocketOwner::default(),
+        permissions: allowed,
+        state_file: None,
+        paused: false,
+    }
+}
+
+fn agent() -> (TempDir, Agent) {
+    let dir = tempfile::tempdir().unwrap();
+    let agent = Agent::start(options(&dir)).unwrap();
+    agent.apply(&Arc::new(config())).unwrap();
+    (dir, agent)
+}
+
+fn vm(id: &str, namespace: &str, class: &str) -> AttachRequest {
+    let (id, namespace, pool) = (id.to_owned(), namespace.to_owned(), "default".to_owned());
+    AttachRequest { id, namespace, pool, class: Some(class.to_owned()), client: Client::Qemu }
+}
+
+fn look(agent: &Agent) -> View {
+    View::new(agent.server().snapshot().unwrap(), agent.config(), agent.server().sources())
+}
+
+#[test]
+fn classes_come_as_in_the_tree_with_what_the_configuration_says() {
+    let (_dir, agent) = agent();
+    let classes = look(&agent).classes();
+    let names: Vec<_> = classes.iter().map(|class| class.name.as_str()).collect();
+    assert_eq!(names, ["a", "z", "b", "y", "c"]);
+    assert_eq!(classes[2].max_vms, Some(1));
+    assert_eq!(classes[2].per_vm.unwrap().rate, SHAPE.rate.0);
+}
+
+#[test]
+fn a_vm_s_way_leads_from_its_leaf_to_the_pool() {
+    let (_dir, agent) = agent();
+    agent.attach(vm("web-1", "lab", "y")).unwrap();
+    let explained = look(&agent).explain("web-1").unwrap();
+    let way: Vec<_> = explained.path.iter().map(|step| step.name.as_str()).collect();
+    assert_eq!(way, ["web-1", "lab", "y", "b", "z", "default"]);
+    assert!(explained.vm.unwrap().socket.ends_with("web-1/egd.sock"));
+    assert!(look(&agent).explain("web-2").is_none());
+}
+
+#[test]
+fn a_class_tells_of_itself_and_of_all_below_it() {
+    let (_dir, agent) = agent();
+    agent.attach(vm("web-1", "lab", "y")).unwrap();
+    agent.attach(vm("web-2", "lab", "b")).unwrap();
+    let classes = look(&agent).classes();
+    let of =
+        |name: &str| classes.iter().find(|class| class.name == name).map(|class| (class.vms, class.members));
+    assert_eq!([of("y"), of("b"), of("z")], [Some((1, 1)), Some((2, 1)), Some((2, 0))]);
+}
+
+#[test]
+fn refusals_have_codes_that_a_program_can_tell_apart() {
+    let (_dir, agent) = agent();
+    agent.attach(vm("web-1", "lab", "a")).unwrap();
+    let elsewhere = AttachRequest { pool: "absent".to_owned(), ..vm("web-2", "lab", "a") };
+    let refused = [
+        (vm("web-1", "lab", "a"), Code::AlreadyExists),
+        (vm("web-2", "lab", "a"), Code::ResourceExhausted),
+        (vm("web-2", "lab", "absent"), Code::NotFound),
+        (vm("web-2", "prod", "b"), Code::PermissionDenied),
+        (vm("../x", "lab", "b"), Code::InvalidArgument),
+        (elsewhere, Code::NotFound),
+    ];
+    for (attach, code) in refused {
+        let status = status::attach(&agent.attach(attach).unwrap_err());
+        assert_eq!(status.code(), code, "{status}");
+    }
+    assert_eq!(status::detach(&agent.server().detach("web-2").unwrap_err()).code(), Code::NotFound);
+    assert_eq!(
+        status::move_vm(&agent.server().move_vm("web-1", "absent").unwrap_err()).code(),
+        Code::NotFound
+    );
+}
+
+#[test]
+fn what_is_no_namespace_is_not_remembered() {
+    assert!(["default", "kube-system", "0"].iter().all(|name| status::namespace(name).is_ok()));
+    for name in ["", "A", "a/b", "-a", "a-", &"a".repeat(64)] {
+        assert_eq!(status::namespace(name).unwrap_err().code(), Code::InvalidArgument, "{name:?}");
+    }
+}
+
+#[test]
+fn after_a_drain_callers_are_told_to_go_elsewhere() {
+    let (_dir, agent) = agent();
+    agent.drain(std::time::Duration::ZERO);
+    assert_eq!(status::attach(&agent.attach(vm("web-1", "lab", "a")).unwrap_err()).code(), Code::Unavailable);
+}

@@ -1,0 +1,301 @@
+//! A snapshot of the data plane as messages.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use dataplane::{
+    ClassSnapshot, Client, Level, LimitAt, NodeSnapshot, PoolSnapshot, Snapshot, SourcesSnapshot, VmSnapshot,
+    Waiting,
+};
+use delivery::{ClassConfig, NodeConfig};
+use proto::local as wire;
+
+use super::sources;
+
+/// What runs, and the configuration it runs by.
+pub(super) struct View {
+    snapshot: Snapshot,
+    config: Arc<NodeConfig>,
+    sources: SourcesSnapshot,
+}
+
+impl View {
+    pub(super) fn new(snapshot: Snapshot, config: Arc<NodeConfig>, sources: SourcesSnapshot) -> Self {
+        Self { snapshot, config, sources }
+    }
+
+    /// The instant that holds for all of it.
+    pub(super) fn now(&self) -> u64 {
+        self.snapshot.now.0
+    }
+
+    /// By name.
+    pub(super) fn pools(&self) -> Vec<wire::Pool> {
+        self.snapshot.pools.iter().map(|pool| self.pool(pool)).collect()
+    }
+
+    /// By pool, then as in the tree.
+    pub(super) fn classes(&self) -> Vec<wire::Class> {
+        let of_pool = |pool| {
+            let totals = totals(pool);
+            as_in_the_tree(pool).into_iter().map(move |class| self.class(pool, class, &totals))
+        };
+        self.snapshot.pools.iter().flat_map(of_pool).collect()
+    }
+
+    /// By name.
+    pub(super) fn vms(&self) -> Vec<wire::Vm> {
+        let of_pool = |pool: &PoolSnapshot| pool.vms.iter().map(|vm| self.vm(pool, vm)).collect::<Vec<_>>();
+        let mut vms: Vec<_> = self.snapshot.pools.iter().flat_map(of_pool).collect();
+        vms.sort_by(|one, other| one.id.cmp(&other.id));
+        vms
+    }
+
+    pub(super) fn tree(&self) -> wire::Tree {
+        wire::Tree { now: self.now(), pools: self.pools(), classes: self.classes(), vms: self.vms() }
+    }
+
+    /// Nothing if there is no such VM.
+    pub(super) fn explain(&self, id: &str) -> Option<wire::ExplainResponse> {
+        let found = |pool: &'_ PoolSnapshot| pool.vms.iter().position(|vm| vm.id == id);
+        let (pool, at) = self.snapshot.pools.iter().find_map(|pool| Some((pool, found(pool)?)))?;
+        let vm = &pool.vms[at];
+        Some(wire::ExplainResponse { vm: Some(self.vm(pool, vm)), path: path(pool, vm), now: self.now() })
+    }
+
+    fn pool(&self, pool: &PoolSnapshot) -> wire::Pool {
+        let at_the_root = pool.classes.iter().filter(|class| class.parent.is_none());
+        let (output, healthy, sources) = sources::stand(&pool.name, &self.config, &self.sources);
+        wire::Pool {
+            name: pool.name.clone(),
+            shape: Some(shape(&pool.node)),
+            default_class: pool.default_class.clone(),
+            classes: count(pool.classes.len()),
+            vms: count(pool.vms.len()),
+            waiting: count(pool.vms.iter().filter(|vm| vm.waiting.is_some()).count()),
+            promised: at_the_root.fold(0, |sum, class| class.node.params.rate.0.saturating_add(sum)),
+            counters: Some(counters(&pool.node)),
+            closed: pool.closed,
+            output: Some(output),
+            sources: count(sources),
+            sources_healthy: count(healthy),
+        }
+    }
+
+    /// What there is instead, if a pool or class is asked for that is not here; `""` asks for all.
+    pub(super) fn lacks(&self, pool: &str, class: &str) -> Option<String> {
+        let pools = &self.snapshot.pools;
+        if !pool.is_empty() && pools.iter().all(|known| known.name != pool) {
+            let there_is = list(pools.iter().map(|known| known.name.as_str()));
+            return Some(format!("there is no pool {pool} on this node; there is {there_is}"));
+        }
+        let within = || pools.iter().filter(|known| pool.is_empty() || known.name == pool);
+        let classes = || within().flat_map(|pool| &pool.classes).map(|class| class.name.as_str());
+        if class.is_empty() || classes().any(|known| known == class) {
+            return None;
+        }
+        let place = if pool.is_empty() { "on this node".to_owned() } else { format!("in pool {pool}") };
+        Some(format!("there is no class {class} {place}; there is {}", list(classes())))
+    }
+
+    fn class(&self, pool: &PoolSnapshot, class: &ClassSnapshot, totals: &Totals<'_>) -> wire::Class {
+        let config = self.config_of(&pool.name, &class.name);
+        let below = pool.classes.iter().filter(|below| below.parent.as_ref() == Some(&class.name));
+        let (vms, waiting) = totals.get(class.name.as_str()).copied().unwrap_or_default();
+        wire::Class {
+            pool: pool.name.clone(),
+            name: class.name.clone(),
+            parent: class.parent.clone().unwrap_or_default(),
+            shape: Some(shape(&class.node)),
+            prio: class.node.params.prio.into(),
+            weight: class.node.params.weight.into(),
+            per_vm: config.map(|config| wire::Shape {
+                rate: config.per_vm.rate.0,
+                ceil: config.per_vm.ceil.0,
+                burst: config.per_vm.burst,
+                cburst: config.per_vm.cburst,
+            }),
+            vms: count(vms),
+            max_vms: config.and_then(|config| config.max_vms),
+            promised: below.fold(class.assured.0, |sum, below| below.node.params.rate.0.saturating_add(sum)),
+            waiting: count(waiting),
+            counters: Some(counters(&class.node)),
+            closed: class.closed,
+            members: count(class.vms),
+        }
+    }
+
+    /// A class that was deleted has none.
+    fn config_of(&self, pool: &str, class: &str) -> Option<&ClassConfig> {
+        let pool = self.config.pools.iter().find(|config| config.name == pool)?;
+        pool.classes.iter().find(|config| config.name == class)
+    }
+
+    fn vm(&self, pool: &PoolSnapshot, vm: &VmSnapshot) -> wire::Vm {
+        let client = match vm.client {
+            Client::Qemu => wire::Client::Qemu,
+            Client::Egd => wire::Client::Egd,
+        };
+        wire::Vm {
+            id: vm.id.clone(),
+            namespace: vm.namespace.clone(),
+            pool: pool.name.clone(),
+            class: vm.class.clone(),
+            socket: vm.socket.as_ref().map(ToString::to_string).unwrap_or_default(),
+            client: client.into(),
+            connections: count(vm.connections),
+            owed: vm.owed,
+            waiting_since: vm.waiting.as_ref().map(|waiting| waiting.since.0),
+            binding: self.binding(pool, vm),
+            shape: Some(shape(&vm.node)),
+            level: Some(level(&vm.node)),
+            counters: Some(counters(&vm.node)),
+            unsolicited: vm.unsolicited,
+            limit_hits: Some(limit_hits(vm)),
+        }
+    }
+
+    fn binding(&self, pool: &PoolSnapshot, vm: &VmSnapshot) -> Option<wire::Binding> {
+        let own = (wire::NodeKind::Vm, vm.id.clone());
+        let Some(Waiting { limit, limit_since, .. }) = &vm.waiting else {
+            let stuck = vm.blocked > 0 && vm.owed > 0;
+            return stuck.then(|| binding(wire::Limit::Peer, own, self.now()));
+        };
+        let mut supply = wire::PoolOutput::default();
+        let (limit, whose) = match limit {
+            LimitAt::Rate => (wire::Limit::Rate, own),
+            LimitAt::Supply => {
+                supply = sources::stand(&pool.name, &self.config, &self.sources).0;
+                (wire::Limit::Supply, (wire::NodeKind::Pool, pool.name.clone()))
+            }
+            LimitAt::Ceil(Level::Vm) => (wire::Limit::Ceil, own),
+            LimitAt::Ceil(Level::Namespace) => {
+                (wire::Limit::Ceil, (wire::NodeKind::Namespace, vm.namespace.clone()))
+            }
+            LimitAt::Ceil(Level::Class(name)) => (wire::Limit::Ceil, (wire::NodeKind::Class, name.clone())),
+            LimitAt::Ceil(Level::Pool) => (wire::Limit::Ceil, (wire::NodeKind::Pool, pool.name.clone())),
+        };
+        let binding = binding(limit, whose, limit_since.0);
+        Some(wire::Binding { serving: supply.served, message: supply.message, ..binding })
+    }
+}
+
+/// How many VMs each class has, those of the classes below it included, and how many of these wait.
+type Totals<'a> = HashMap<&'a str, (usize, usize)>;
+
+fn totals(pool: &PoolSnapshot) -> Totals<'_> {
+    let parents: HashMap<_, _> =
+        pool.classes.iter().map(|class| (class.name.as_str(), class.parent.as_deref())).collect();
+    let mut totals = Totals::new();
+    for vm in &pool.vms {
+        let above = |class: &&str| parents.get(class).copied().flatten();
+        for class in std::iter::successors(Some(vm.class.as_str()), above) {
+            let (vms, waiting) = totals.entry(class).or_default();
+            (*vms, *waiting) = (*vms + 1, *waiting + usize::from(vm.waiting.is_some()));
+        }
+    }
+    totals
+}
+
+/// Names with commas between them.
+fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<_> = names.collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+/// Whether a VM is among those that were asked for.
+pub(super) fn passes(vm: &wire::Vm, wanted: &wire::ListVmsRequest) -> bool {
+    let is = |wanted: &str, found: &str| wanted.is_empty() || wanted == found;
+    is(&wanted.pool, &vm.pool)
+        && is(&wanted.class, &vm.class)
+        && !(wanted.waiting && vm.waiting_since.is_none())
+}
+
+/// Parents before children, siblings by name.
+fn as_in_the_tree(pool: &PoolSnapshot) -> Vec<&ClassSnapshot> {
+    let below = |parent: Option<&str>| {
+        let children = pool.classes.iter().filter(move |class| class.parent.as_deref() == parent);
+        // The next one to visit is the last of the stack.
+        children.rev().collect::<Vec<_>>()
+    };
+    let mut stack = below(None);
+    let mut ordered = Vec::with_capacity(pool.classes.len());
+    while let Some(class) = stack.pop() {
+        ordered.push(class);
+        stack.extend(below(Some(&class.name)));
+    }
+    ordered
+}
+
+/// From the VM's leaf to the pool.
+fn path(pool: &PoolSnapshot, vm: &VmSnapshot) -> Vec<wire::Step> {
+    let class = |name: &str| pool.classes.iter().find(|class| class.name == name);
+    let own = class(&vm.class);
+    let namespace = own
+        .and_then(|class| class.namespaces.iter().find(|namespace| namespace.name == vm.namespace))
+        .and_then(|namespace| namespace.node);
+    let mut path = vec![step(wire::NodeKind::Vm, &vm.id, &vm.node)];
+    path.extend(namespace.map(|node| step(wire::NodeKind::Namespace, &vm.namespace, &node)));
+    let classes = std::iter::successors(own, |below| class(below.parent.as_deref()?));
+    path.extend(classes.map(|class| step(wire::NodeKind::Class, &class.name, &class.node)));
+    path.push(step(wire::NodeKind::Pool, &pool.name, &pool.node));
+    path
+}
+
+fn step(kind: wire::NodeKind, name: &str, node: &NodeSnapshot) -> wire::Step {
+    wire::Step {
+        kind: kind.into(),
+        name: name.to_owned(),
+        shape: Some(shape(node)),
+        level: Some(level(node)),
+        counters: Some(counters(node)),
+    }
+}
+
+fn binding(limit: wire::Limit, (kind, name): (wire::NodeKind, String), since: u64) -> wire::Binding {
+    wire::Binding { limit: limit.into(), kind: kind.into(), name, since, ..wire::Binding::default() }
+}
+
+fn shape(node: &NodeSnapshot) -> wire::Shape {
+    let params = &node.params;
+    wire::Shape { rate: params.rate.0, ceil: params.ceil.0, burst: params.burst, cburst: params.cburst }
+}
+
+fn level(node: &NodeSnapshot) -> wire::Level {
+    let mode = match node.stats.mode {
+        htb::Mode::CanSend => wire::Mode::CanSend,
+        htb::Mode::MayBorrow => wire::Mode::MayBorrow,
+        htb::Mode::CantSend => wire::Mode::CantSend,
+    };
+    wire::Level { tokens: node.stats.tokens, ctokens: node.stats.ctokens, mode: mode.into() }
+}
+
+fn limit_hits(vm: &VmSnapshot) -> wire::LimitHits {
+    let limit_hits = vm.limit_hits;
+    wire::LimitHits {
+        delayed: limit_hits.delayed,
+        replaced: limit_hits.replaced,
+        unanswered: limit_hits.unanswered,
+        flooding: limit_hits.flooding,
+        stalled: limit_hits.stalled,
+        garbage: limit_hits.garbage,
+        deferred: limit_hits.deferred,
+        saturated: vm.asked.saturations,
+    }
+}
+
+fn counters(node: &NodeSnapshot) -> wire::Counters {
+    let stats = &node.stats;
+    wire::Counters {
+        bytes: stats.bytes,
+        grants: stats.grants,
+        borrowed: stats.borrowed,
+        lent: stats.lent,
+        overlimits: stats.overlimits,
+    }
+}
+
+/// No host has four thousand million of anything we count.
+pub(super) fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,164 @@
+//! How the node stands, in the words of a report.
+
+use std::collections::BTreeMap;
+
+use dataplane::{ClassSnapshot, PoolSnapshot, Snapshot, SourcesSnapshot};
+use delivery::{
+    AgentCondition, AgentState, BytesPerDay, ClassUse, Nack, NodeConfig, NodeState, PoolConfig, Serving,
+    SourceHealth, SourceReport, SupplyReport, SupplyReports, VmReport,
+};
+use source::health::HealthState;
+use source::{PoolStatus, SourceStatus};
+
+use super::readiness::Readiness;
+use super::status::SubscriptionState;
+use crate::checkpoint::WriteFailure;
+use crate::health::HealthCondition;
+use crate::orphans::is_orphaned;
+
+/// Everything there is to report; `places` are those that pods asked the scheduler for.
+pub(super) fn standing(
+    snapshot: &Snapshot,
+    places: &BTreeMap<String, String>,
+    sources: &SourcesSnapshot,
+    config: &NodeConfig,
+    agent: AgentState,
+) -> NodeState {
+    NodeState {
+        agent,
+        vms: snapshot.pools.iter().flat_map(|pool| vms(pool, places, config)).collect(),
+        usage: snapshot.pools.iter().flat_map(usage).collect(),
+        supplies: supplies(config, sources),
+    }
+}
+
+/// The agent itself.
+pub(super) fn agent(
+    readiness: &Readiness,
+    subscribed: &SubscriptionState,
+    disorder: &HealthCondition,
+) -> AgentState {
+    let missing = readiness.missing();
+    let mut state = AgentState { ready: missing.is_none(), ..AgentState::default() };
+    if let Some(Nack { reason, message }) = missing {
+        state.conditions.insert("Unready".to_owned(), AgentCondition { status: true, reason, message });
+    }
+    if subscribed.rolled_back > 0 {
+        let condition = AgentCondition {
+            status: true,
+            reason: "ConfigRolledBack".to_owned(),
+            message: format!(
+                "an older configuration than before was taken {} times: nothing else was on offer for a minute",
+                subscribed.rolled_back
+            ),
+        };
+        state.conditions.insert("ConfigRolledBack".to_owned(), condition);
+    }
+    if let Some(WriteFailure { reason, message }) = &disorder.unwritable {
+        let condition =
+            AgentCondition { status: true, reason: (*reason).to_owned(), message: message.clone() };
+        state.conditions.insert("CheckpointUnwritable".to_owned(), condition);
+    }
+    state
+}
+
+fn vms<'a>(
+    pool: &'a PoolSnapshot,
+    places: &'a BTreeMap<String, String>,
+    config: &'a NodeConfig,
+) -> impl Iterator<Item = (String, VmReport)> + 'a {
+    pool.vms.iter().map(move |vm| {
+        let orphaned = is_orphaned(vm, &pool.name, config);
+        let place = places.get(&vm.id).cloned();
+        let report = VmReport { pool: pool.name.clone(), class: vm.class.clone(), slot: place, orphaned };
+        (vm.id.clone(), report)
+    })
+}
+
+fn usage(pool: &PoolSnapshot) -> impl Iterator<Item = ((String, String), ClassUse)> + '_ {
+    let waiting = |class: &ClassSnapshot| {
+        pool.vms.iter().filter(|vm| vm.class == class.name && vm.waiting.is_some()).count()
+    };
+    // No node has 2³² VMs.
+    let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    pool.classes.iter().filter(|class| class.vms > 0).map(move |class| {
+        let used = ClassUse {
+            vms: count(class.vms),
+            assured: BytesPerDay(class.assured.0),
+            waiting: count(waiting(class)),
+        };
+        ((pool.name.clone(), class.name.clone()), used)
+    })
+}
+
+fn supplies(config: &NodeConfig, sources: &SourcesSnapshot) -> SupplyReports {
+    let supply = |pool: &PoolConfig| {
+        let status = sources.pools.iter().find(|status| status.name == pool.name);
+        (pool.name.clone(), status.map_or_else(|| of_kernel(pool), of_status))
+    };
+    config.pools.iter().map(supply).collect()
+}
+
+/// A pool that draws from the kernel alone needs nobody to watch it.
+fn of_kernel(pool: &PoolConfig) -> SupplyReport {
+    let healthy = |source: &delivery::SourceConfig| SourceReport {
+        name: source.name.clone(),
+        health: SourceHealth::Healthy,
+        reason: String::new(),
+        message: String::new(),
+    };
+    let sources = pool.sources.iter().map(healthy).collect();
+    SupplyReport { serving: Serving::Promised, message: String::new(), sources }
+}
+
+fn of_status(status: &PoolStatus) -> SupplyReport {
+    let serving = match status.serving {
+        source::Serving::Starting => Serving::Starting,
+        source::Serving::Promised => Serving::Promised,
+        source::Serving::Degraded => Serving::Degraded,
+        source::Serving::Held => Serving::Held,
+    };
+    let sources = status.sources.iter().map(source_state).collect();
+    SupplyReport { serving, message: status.message.clone(), sources }
+}
+
+fn source_state(source: &SourceStatus) -> SourceReport {
+    let health = match source.state {
+        HealthState::Healthy => SourceHealth::Healthy,
+        HealthState::Starting => SourceHealth::Starting,
+        HealthState::Suspect => SourceHealth::Suspect,
+        HealthState::Unavailable => SourceHealth::Unavailable,
+        // What may not be opened has not failed a test.
+        HealthState::Failed if source.reason == Some("SourceNotPermitted") => SourceHealth::Unavailable,
+        HealthState::Failed => SourceHealth::Failed,
+    };
+    SourceReport {
+        name: source.name.clone(),
+        health,
+        reason: source.reason.unwrap_or_default().to_owned(),
+        message: source.message.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use delivery::Version;
+    use htb::Tick;
+
+    use super::super::status::SubscriptionStatus;
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_that_cannot_be_written_is_told_to_the_controller_while_that_is_so() {
+        let subscribed = SubscriptionStatus::new(Version::default(), Tick(0)).get();
+        let ready = Readiness { configured: true, pod_info_on_mount: None, driver: None };
+        let told = |unwritable| {
+            agent(&ready, &subscribed, &HealthCondition { unwritable, ..HealthCondition::default() })
+                .conditions
+        };
+        assert_eq!(told(None), BTreeMap::new());
+        let unwritable = Some(WriteFailure { reason: "DiskFull", message: "there is no room".to_owned() });
+        let AgentCondition { status, reason, message } = &told(unwritable)["CheckpointUnwritable"];
+        assert_eq!((*status, &**reason, &**message), (true, "DiskFull", "there is no room"));
+    }
+}

@@ -1,0 +1,51 @@
+//! How many VMs of each class a node takes, for the scheduler.
+
+use std::collections::BTreeMap;
+
+use api::names::class_resource;
+use delivery::{Admission, NodeConfig};
+
+use crate::node_reports::{NodeReport, NodeReports};
+use crate::outcome::Plan;
+
+/// The node's extended resources: the places of each `Strict` class with a bound, less the members that asked
+/// the scheduler for none. Otherwise the scheduler would give those places away a second time.
+pub fn extended_resources(config: &NodeConfig, report: Option<&NodeReport>) -> BTreeMap<String, u32> {
+    let unplaced = |pool: &str, class: &str| {
+        let pool = report?.pools.get(pool)?;
+        Some(pool.classes.get(class)?.without_slot)
+    };
+    let classes = config.pools.iter().flat_map(|pool| pool.classes.iter().map(|class| (&*pool.name, class)));
+    let strict = classes.filter(|(_, class)| class.admission == Admission::Strict);
+    strict
+        .filter_map(|(pool, class)| {
+            let left = class.max_vms?.saturating_sub(unplaced(pool, &class.name).unwrap_or_default());
+            Some((class_resource(&class.name), left))
+        })
+        .collect()
+}
+
+/// Whether no node that takes VMs, or not the one that is `on`, has room for one more in a class; nothing where no such
+/// node can be heard.
+pub fn is_full(plan: &Plan, fleet: &NodeReports, pool: &str, class: &str, on: Option<&str>) -> Option<bool> {
+    let takes = |(node, config): (&String, _)| {
+        let report: &NodeReport = fleet.get(node).filter(|report| report.connected && report.ready)?;
+        let bound = bound(config, pool, class)?;
+        let vms = report.pools.get(pool).and_then(|it| it.classes.get(class)).map_or(0, |it| it.vms);
+        Some(vms >= bound)
+    };
+    let nodes = plan.nodes.iter().filter(|(node, _)| on.is_none_or(|on| on == *node));
+    let mut full = nodes.map(|(node, config)| (node, &**config)).filter_map(takes).peekable();
+    full.peek()?;
+    Some(full.all(|full| full))
+}
+
+/// How many VMs all nodes together take in a class.
+pub fn capacity(plan: &Plan, pool: &str, class: &str) -> u64 {
+    plan.nodes.values().filter_map(|config| bound(config, pool, class)).map(u64::from).sum()
+}
+
+fn bound(config: &NodeConfig, pool: &str, class: &str) -> Option<u32> {
+    let pool = config.pools.iter().find(|it| it.name == pool)?;
+    pool.classes.iter().find(|it| it.name == class)?.max_vms
+}

@@ -1,0 +1,29 @@
+//! What came of the questions.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use webhook::{Decision, Hook};
+
+/// Answers by hook and verdict: `unchanged`, `changed` or the reason of a refusal.
+#[derive(Debug, Default)]
+pub(crate) struct AdmissionMetrics(Mutex<Counts>);
+
+type Counts = BTreeMap<(&'static str, &'static str), u64>;
+
+impl AdmissionMetrics {
+    pub(super) fn count(&self, hook: Hook, verdict: &Decision) {
+        let word = match verdict {
+            Decision::Allowed { patch, .. } if patch.is_empty() => "unchanged",
+            Decision::Allowed { .. } => "changed",
+            Decision::Refused(refusal) => refusal.reason(),
+        };
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *counts.entry((hook.as_str(), word)).or_default() += 1;
+    }
+
+    /// All of them.
+    pub(crate) fn counts(&self) -> Counts {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

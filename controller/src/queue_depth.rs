@@ -1,0 +1,64 @@
+//! How much waits for its turn.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// One count a queue.
+#[derive(Debug, Default)]
+pub(crate) struct QueueDepths {
+    /// Agents that came faster than they are let in.
+    pub(crate) streams: Queue,
+    /// Objects whose status is to be written as soon as the pace allows.
+    pub(crate) statuses: Queue,
+    /// Nodes whose label or places are.
+    pub(crate) nodes: Queue,
+}
+
+/// How many wait.
+#[derive(Debug, Default)]
+pub(crate) struct Queue(AtomicUsize);
+
+/// One that waits; dropped, it waits no longer.
+pub(crate) struct Waiting<'q>(&'q Queue);
+
+impl QueueDepths {
+    /// Each by its name.
+    pub(crate) fn waiting(&self) -> [(&'static str, i64); 3] {
+        let all = [("streams", &self.streams), ("statuses", &self.statuses), ("nodes", &self.nodes)];
+        // More than fit never waited.
+        all.map(|(name, queue)| (name, i64::try_from(queue.0.load(Ordering::Relaxed)).unwrap_or(i64::MAX)))
+    }
+}
+
+impl Queue {
+    /// So many wait now.
+    pub(crate) fn set(&self, count: usize) {
+        self.0.store(count, Ordering::Relaxed);
+    }
+
+    /// One more, until the answer is dropped.
+    pub(crate) fn join(&self) -> Waiting<'_> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Waiting(self)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_gives_up_waits_no_longer() {
+        let queues = QueueDepths::default();
+        queues.nodes.set(7);
+        let waiting = [queues.streams.join(), queues.streams.join()];
+        assert_eq!(queues.waiting(), [("streams", 2), ("statuses", 0), ("nodes", 7)]);
+        drop(waiting);
+        assert_eq!(queues.waiting()[0], ("streams", 0));
+    }
+}
