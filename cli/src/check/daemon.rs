@@ -13,8 +13,8 @@ pub(super) fn judge(facts: &CheckInputs) -> Vec<CheckResult> {
     let running = match &facts.running {
         Ok(running) => running,
         Err(reason) => {
-            let sentence = format!("{reason}: start `entropool run`, or name its socket with --api");
-            return vec![CheckResult { check: "daemon", verdict: Level::Wrong, sentence }];
+            let message = format!("{reason}: start `entropool run`, or name its socket with --api");
+            return vec![CheckResult { check: "daemon", verdict: Level::Wrong, message }];
         }
     };
     let mut findings = all("daemon", &format!("it answers at {api}"), Level::Wrong, Vec::new());

@@ -9,7 +9,7 @@ pub(crate) struct CheckResult {
     pub(crate) check: &'static str,
     pub(crate) verdict: Level,
     /// What is so; where it is not right, also what to do.
-    pub(crate) sentence: String,
+    pub(crate) message: String,
 }
 
 /// How it is.
@@ -25,7 +25,7 @@ pub(crate) enum Level {
 /// The findings of one check: `bad` ones with their verdict, or `right` if there are none.
 pub(crate) fn all(check: &'static str, right: &str, verdict: Level, bad: Vec<String>) -> Vec<CheckResult> {
     if bad.is_empty() {
-        return vec![CheckResult { check, verdict: Level::Right, sentence: right.to_owned() }];
+        return vec![CheckResult { check, verdict: Level::Right, message: right.to_owned() }];
     }
-    bad.into_iter().map(|sentence| CheckResult { check, verdict, sentence }).collect()
+    bad.into_iter().map(|message| CheckResult { check, verdict, message }).collect()
 }
