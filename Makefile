@@ -2,54 +2,54 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help run cluster-lite cluster cluster-down images test soak ci bench bench-control fmt lint deny crds setup metrics
 
-help: ## this list
+help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## boot two guests in two classes and show who gets what (KEEP=1 leaves them running)
 	@.ci/quickstart
 
-cluster-lite: ## a real API server, the controller and three agents, shown at work, a line a step
+cluster-lite: ## demonstrate a real API server, the controller and three agents, one line per step
 	@.ci/cluster-lite
 
-cluster: ## a real Kubernetes with KubeVirt and entropool, and a VM that draws, a line a step (NODES=2 for two nodes; root)
+cluster: ## demonstrate a real Kubernetes with KubeVirt, entropool and a VM that draws (NODES=2 for two nodes; root)
 	@.ci/cluster
 
-cluster-down: ## end what `make cluster` started, and leave nothing of it
+cluster-down: ## stop and remove everything that `make cluster` started
 	@tests/cluster/cluster down --wipe
 
-images: ## the images that the chart names, of static programs, as archives for docker, podman and ctr
+images: ## build the images that the chart names, from static programs, as archives for docker, podman and ctr
 	@.ci/images
 
-test: ## install what the tests need, and pass them all
+test: ## install what the tests need, and run them all
 	@.ci/test
 
-soak: ## the counted tests with large counts, a line of JSON each (ONLY=NAME, SEED=N and COUNT=N replay one)
+soak: ## run the counted tests with large counts, one line of JSON each (ONLY=NAME, SEED=N and COUNT=N replay one)
 	@.ci/soak
 
-ci: ## all that must hold before a change is taken
+ci: ## run every check that a change has to pass
 	@.ci/run
 
-bench: ## the data path against the raw floor, at 1, 64 and 1,000 sockets
+bench: ## measure the data path against the raw floor, at 1, 64 and 1,000 sockets
 	@.ci/bench
 
-bench-control: ## the controller with 5,000 agents: an edit, a restart, a VM more
+bench-control: ## measure the controller with 5,000 agents: an edit, a restart, one more VM
 	@.ci/bench-control
 
 fmt: ## format the code
 	@cargo fmt --all
 
-lint: ## clippy, with every warning an error
+lint: ## run clippy, with every warning an error
 	@. .ci/lib.sh && cargo clippy --workspace --all-targets --all-features -- -D warnings
 
-deny: ## licences, bans and sources of what we build with
+deny: ## check licences, bans and sources of the dependencies
 	@.ci/deny
 
-crds: ## write the generated CRDs anew
+crds: ## regenerate the CRDs
 	@. .ci/lib.sh && cargo run --quiet --package entropool-cli --bin entropool -- crds --dir deploy/crds
 
-metrics: ## write docs/metrics.md and docs/controller-metrics.md anew
+metrics: ## regenerate docs/metrics.md and docs/controller-metrics.md
 	@. .ci/lib.sh && cargo run --quiet --package entropool-agent --example metrics-page > docs/metrics.md
 	@. .ci/lib.sh && cargo run --quiet --package entropool-controller --example controller-metrics-page > docs/controller-metrics.md
 
-setup: ## install beforehand what the other commands would install on their way
+setup: ## install in advance what the other commands would install when they run
 	@. .ci/lib.sh && .ci/packages $$BUILD_PACKAGES $$GUEST_PACKAGES $$TEST_PACKAGES $$CLUSTER_PACKAGES $$NODE_PACKAGES && .ci/kernel && .ci/kubernetes && .ci/csi-sanity && .ci/kubevirt-code && .ci/helm && .ci/kubevirt

@@ -1,9 +1,9 @@
-# Sourced after lib.sh: etcd and kube-apiserver at $ADDRESS, with certificates of their own.
+# Sourced after lib.sh: etcd and kube-apiserver at $ADDRESS, with their own certificates.
 
 SERVICES=10.96.0.0/16
 SERVER_NAMES="IP:10.96.0.1,IP:127.0.0.1,DNS:localhost,DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc"
 
-# user NAME SUBJECT: the certificate and the kubeconfig of somebody who calls the API server.
+# user NAME SUBJECT: the certificate and the kubeconfig of a client of the API server.
 user() {
   certificate "$1" ca "$2"
   cat >"$STATE/$1.conf" <<END
@@ -32,7 +32,7 @@ start_etcd() {
     --initial-cluster "test=http://$ADDRESS:2380"
 }
 
-# start_apiserver FLAGS...: what every API server here has in common, and FLAGS.
+# start_apiserver FLAGS...: starts an API server with the common flags and FLAGS.
 start_apiserver() {
   local pki=$STATE/pki
   spawn kube-apiserver "$BIN/kube-apiserver" --etcd-servers="http://$ADDRESS:2379" \
@@ -49,7 +49,7 @@ listens() { (: <"/dev/tcp/$ADDRESS/$1"); }
 is_ready() { "$BIN/kubectl" --kubeconfig "$STATE/admin.conf" get --raw=/readyz; }
 
 wait_for_apiserver() {
-  # Opening a port costs nothing; kubectl costs the processor that the server needs to start.
+  # Opening a port costs nothing; kubectl would use the processor that the server needs to start.
   wait_for 600 "the port of kube-apiserver" listens 6443
   wait_for 600 "a ready kube-apiserver" is_ready
 }

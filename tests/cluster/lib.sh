@@ -1,12 +1,12 @@
-# Sourced by the scripts beside it: daemons that are known by pid and start time, certificates, waiting.
-# They keep all that they make below $STATE.
+# Sourced by the scripts beside it: daemons identified by pid and start time, certificates, waiting.
+# They keep everything that they create below $STATE.
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "error: $*"; exit 1; }
 
-# The directory of Kubernetes' programs; built the first time, which takes minutes.
+# The directory of Kubernetes' programs; they are built the first time, which takes minutes.
 programs() { "$HERE/../../.ci/kubernetes"; }
 
 # wait_for TRIES WHAT CMD...: tries CMD ten times a second until it succeeds.
@@ -21,22 +21,22 @@ wait_for() {
   die "$what is not there after $tries tries; its log is in $STATE/log"
 }
 
-# spawn NAME CMD...: starts a daemon in a session of its own; log and pid lie below $STATE.
+# spawn NAME CMD...: starts a daemon in its own session; log and pid are below $STATE.
 spawn() {
   local name=$1
   shift
   alive "$name" && return
   setsid nohup "$@" </dev/null >>"$STATE/log/$name.log" 2>&1 &
   echo "$! $(started $!)" >"$STATE/pid/$name"
-  # The shell would tell of the end of one that is killed on purpose.
+  # Otherwise the shell would report a daemon that is killed on purpose.
   disown
 }
 
-# started PID: when it started, in ticks since the boot. A pid comes again, this pair does not.
+# started PID: when it started, in ticks since boot. A pid is reused, this pair is not.
 started() { cut -d ' ' -f 22 "/proc/$1/stat" 2>/dev/null; }
 
-# alive NAME: the recorded pid still is the process that was started. A zombie is alive for as long as it has threads:
-# till the last has ended its ports are taken, and its files locked.
+# alive NAME: whether the recorded pid is still the process that was started. A zombie is alive while it has threads:
+# until the last one has ended, its ports are in use and its files locked.
 alive() {
   local pid start
   read -r pid start 2>/dev/null <"$STATE/pid/$1" || return 1
@@ -44,7 +44,7 @@ alive() {
   [ "$(cut -d ' ' -f 3 "/proc/$pid/stat" 2>/dev/null)" != Z ] || [ "$(ls "/proc/$pid/task" 2>/dev/null | wc -l)" -gt 1 ]
 }
 
-# reap NAME [SIGNAL]: ends the daemon by pid: with SIGNAL (default TERM), and with KILL after five seconds.
+# reap NAME [SIGNAL]: ends the daemon by pid, with SIGNAL (default TERM), and with KILL after five seconds.
 reap() {
   local pid try
   if alive "$1"; then

@@ -1,13 +1,13 @@
-# Sourced after lib.sh and control-plane.sh: nodes, each with namespaces of its own, on one bridged network.
+# Sourced after lib.sh and control-plane.sh: nodes, each with its own namespaces, on one bridged network.
 #
-# The cluster has a network namespace for itself. In it stand the bridge, the control plane and kube-proxy;
-# every node is a port of the bridge. So nothing of the cluster's network is seen on this machine.
+# The cluster has its own network namespace, which contains the bridge, the control plane and kube-proxy;
+# every node is a port of the bridge. So nothing of the cluster's network is visible on this machine.
 
-NAME=${STATE##*/}                       # of the cluster: there may be several on a machine
+NAME=${STATE##*/}                       # the cluster's name: there may be several on a machine
 NETWORK=$NAME                           # the network namespace
 BRIDGE=pods0
 POD_NET=10.244.0.0/16                   # nodeK has the address 10.244.0.(K+1), its pods 10.244.K.0/24
-ADDRESS=10.244.0.1                      # the control plane, and everybody's way out
+ADDRESS=10.244.0.1                      # the control plane, and the default gateway
 
 node_names() { [ ! -d "$STATE/nodes" ] || ls "$STATE/nodes" | sort -V; }
 node_dir() { echo "$STATE/nodes/$1"; }
@@ -24,7 +24,7 @@ in_node() {
 }
 images() { ctr -a "$(node_dir "$1")/containerd.sock" -n k8s.io images "${@:2}"; }
 
-# configure_node NODE: all that it reads.
+# configure_node NODE: writes its configuration.
 configure_node() {
   local dir k=${1#node}
   dir=$(node_dir "$1")
@@ -55,7 +55,7 @@ END
   "ipam": {"type": "host-local", "dataDir": "$dir/ipam", "subnet": "$POD_NET", "gateway": "$ADDRESS",
            "rangeStart": "10.244.$k.1", "rangeEnd": "10.244.$k.254", "routes": [{"dst": "0.0.0.0/0"}]}}]}
 END
-  # Kubelets that share a root of cgroups take each other's pods for orphans.
+  # Kubelets that share a cgroup root take each other's pods for orphans.
   cat >"$dir/kubelet.yaml" <<END
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
@@ -80,7 +80,7 @@ healthzBindAddress: 127.0.0.1
 enforceNodeAllocatable: []
 evictionHard: {nodefs.available: "1%", imagefs.available: "1%", memory.available: "100Mi"}
 serializeImagePulls: false
-# Else images go when the disk of this machine is nearly full, and nobody could pull them again.
+# Otherwise images are removed when this machine's disk is nearly full, and could not be pulled again.
 imageGCHighThresholdPercent: 100
 nodeStatusUpdateFrequency: 5s
 shutdownGracePeriod: 0s
@@ -88,7 +88,7 @@ featureGates: {PodObservedGenerationTracking: false}
 END
 }
 
-# start_node NODE: its first process, and its port of the bridge. It waits with the kubelet for `node.ready`.
+# start_node NODE: starts its first process and adds its port of the bridge. The kubelet waits for `node.ready`.
 start_node() {
   local dir pid
   dir=$(node_dir "$1")
@@ -106,7 +106,7 @@ start_node() {
 
 own_network() { ! [ "/proc/$1/ns/net" -ef /proc/self/ns/net ]; }
 
-# let_in NODE: gives it the one image that every pod needs, and lets its kubelet start.
+# let_in NODE: loads the one image that every pod needs, and lets its kubelet start.
 let_in() {
   local dir root
   dir=$(node_dir "$1")
@@ -122,11 +122,11 @@ let_in() {
   touch "$dir/node.ready"
 }
 
-# wipe_node NODE: what is left of it when its first process has ended.
+# wipe_node NODE: removes what is left of it after its first process has ended.
 wipe_node() {
   local dir group path
   dir=$(node_dir "$1")
-  # To remove what another cluster has mounted on would unmount it there.
+  # Removing a directory that another cluster has mounted on would unmount it there.
   for path in $(cat "$dir/made" 2>/dev/null); do
     grep -qsF " $path " /proc/[0-9]*/mountinfo || rmdir --ignore-fail-on-non-empty "$path"
   done

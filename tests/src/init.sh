@@ -1,10 +1,10 @@
 #!/bin/busybox sh
-# The first and only program of a test guest. What it is to do stands on the kernel's command line:
+# The first and only program of a test guest. The kernel's command line says what it does:
 #   entropool.show=N    read N bytes of /dev/hwrng and print them as hex, first thing
-#   entropool.flood     then read without end and say once a second how much came so far
-#   entropool.every=S   say so every S seconds instead
-#   entropool.idle      load no driver at all: a guest that never asks for anything
-# What it says goes to the serial line, one fact a line, each marked so that kernel messages do not matter.
+#   entropool.flood     then read continuously and report once a second how much has arrived
+#   entropool.every=S   report every S seconds instead
+#   entropool.idle      load no driver at all: a guest that never requests anything
+# Output goes to the serial line, one fact per line, each marked so that kernel messages do not matter.
 PATH=/bin
 /bin/busybox --install -s /bin
 mkdir -p /proc /dev
@@ -31,8 +31,8 @@ if [ -z "$idle" ]; then
 fi
 say up "$(uname -r)" "$(uptime)"
 
-# The device gives blocks of 64 bytes. Asked for less, the kernel hands a block out from its end, so whole
-# blocks are asked for: only then are the bytes in the order in which they were served.
+# The device returns blocks of 64 bytes. For a shorter read, the kernel hands a block out from its end, so this reads
+# whole blocks: only then are the bytes in the order in which they were served.
 if [ "$show" != 0 ]; then
   blocks=$(((show + 63) / 64))
   say bytes "$(dd if=/dev/hwrng bs=64 count=$blocks 2>/dev/null | od -An -v -tx1 -N "$show" | tr -d ' \n')"
@@ -41,7 +41,7 @@ fi
 if [ -n "$flood" ]; then
   dd if=/dev/hwrng of=/dev/null bs=64 2>/dev/null &
   reader=$!
-  # What dd has written is what it has read, and unlike the reads it does not hold the program's own pages.
+  # dd's writes equal its reads, and unlike the reads they do not include the program's own pages.
   while sleep "$every"; do
     while read -r name count; do
       [ "$name" != wchar: ] || say count "$(uptime)" "$count"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# A systemd with nothing to do, in namespaces of its own, that has our unit: systemd.sh DIRECTORY PROGRAM CGROUP.
-# DIRECTORY is where it finds manifests and drop-ins; what it writes goes to file systems that nobody else sees.
+# Runs a bare systemd in its own namespaces with our unit: systemd.sh DIRECTORY PROGRAM CGROUP.
+# DIRECTORY has the manifests and drop-ins; what systemd writes goes to file systems that no other process sees.
 set -e
 dir=$1 program=$2 cgroup=$3
 mount --make-rprivate /
@@ -16,7 +16,7 @@ mount --bind "$dir/manifests" /etc/entropool
 mount --bind "$dir/drop-ins" /run/systemd/system/entropool.service.d
 cp "$dir"/entropool.service "$dir"/*.socket /run/systemd/system/
 printf '[Unit]\nDescription=nothing\n' >/run/systemd/system/nothing.target
-# Its own part of the hierarchy, which the caller made.
+# Its own part of the hierarchy, which the caller created.
 if [ "${cgroup#/sys/fs/cgroup/systemd/}" != "$cgroup" ]; then
   mount -t tmpfs tmpfs /sys/fs/cgroup
   mkdir /sys/fs/cgroup/systemd

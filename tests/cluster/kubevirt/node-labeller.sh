@@ -1,5 +1,5 @@
 #!/bin/sh
-# What virt-handler reads of a node's libvirt to label it. Guests are emulated here.
+# What virt-handler reads from a node's libvirt to label the node. Guests are emulated here.
 set -e
 out=/var/lib/kubevirt-node-labeller
 virtqemud -d
