@@ -63,18 +63,18 @@ pub(super) async fn gather(client: &Client, namespace: &str, nodes: &[String]) -
         agents(client, namespace, nodes),
     );
     ClusterInputs {
-        pools: pools.map_err(sentence),
-        classes: classes.map_err(sentence),
+        pools: pools.map_err(message),
+        classes: classes.map_err(message),
         leader: leader.map_err(|error| seen("the Lease", &error)),
         nodes: labelled.map_err(|error| seen("nodes", &error)),
         driver: driver.map_err(|error| seen("the CSIDriver", &error)),
         hooks: hooks.map_err(|error| seen("the webhooks", &error)),
         kubevirt: kubevirt.map_err(|error| seen("the KubeVirt object", &error)),
-        agents: agents.map_err(sentence),
+        agents: agents.map_err(message),
     }
 }
 
-fn sentence(error: impl Into<anyhow::Error>) -> String {
+fn message(error: impl Into<anyhow::Error>) -> String {
     format!("{:#}", error.into())
 }
 
@@ -132,5 +132,5 @@ async fn agents(
 ) -> Result<Vec<(String, Listed<RunningDaemon>)>> {
     let agents = Agents::find(client, namespace, nodes).await?;
     let asked = agents.ask(async |daemon| ask(daemon).await).await;
-    Ok(asked.into_iter().map(|AgentAnswers { node, answer }| (node, answer.map_err(sentence))).collect())
+    Ok(asked.into_iter().map(|AgentAnswers { node, answer }| (node, answer.map_err(message))).collect())
 }

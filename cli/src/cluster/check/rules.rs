@@ -24,7 +24,7 @@ pub(super) fn judge(facts: &ClusterInputs) -> Vec<CheckResult> {
 
 /// What could not be looked at may be right, for all that is known.
 fn unseen(check: &'static str, why: &str) -> Vec<CheckResult> {
-    vec![CheckResult { check, verdict: Level::Warning, sentence: why.to_owned() }]
+    vec![CheckResult { check, verdict: Level::Warning, message: why.to_owned() }]
 }
 
 fn kinds(facts: &ClusterInputs) -> Vec<CheckResult> {
@@ -46,7 +46,7 @@ fn kinds(facts: &ClusterInputs) -> Vec<CheckResult> {
         .collect();
     let (wrong, unknown): (Vec<_>, Vec<_>) =
         said.into_iter().partition(|(verdict, _)| *verdict == Level::Wrong);
-    let sentences = |of: Vec<(Level, String)>| of.into_iter().map(|(_, sentence)| sentence).collect();
+    let sentences = |of: Vec<(Level, String)>| of.into_iter().map(|(_, message)| message).collect();
     [
         all("kinds", "both kinds are installed", Level::Wrong, Vec::new()),
         all("objects", "every pool and class is served as promised", Level::Wrong, sentences(wrong)),
@@ -171,7 +171,7 @@ fn agents(agents: &Listed<Vec<(String, Listed<RunningDaemon>)>>) -> Vec<CheckRes
     {
         match finding.verdict {
             Level::Right => drop(right.insert(finding.check, finding)),
-            _ => bad.push(CheckResult { sentence: format!("node {node}: {}", finding.sentence), ..finding }),
+            _ => bad.push(CheckResult { message: format!("node {node}: {}", finding.message), ..finding }),
         }
     }
     right.retain(|check, _| !bad.iter().any(|finding| finding.check == *check));

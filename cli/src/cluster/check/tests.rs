@@ -117,7 +117,7 @@ fn every_check_finds_what_it_is_for() {
         .filter(|check| !seen.contains(check) && !by_daemon.contains(check))
         .collect();
     assert_eq!(missing, [""; 0], "checks that nothing here fails");
-    let told = found.map(|it| format!("{:?} {}: {}", it.verdict, it.check, it.sentence));
+    let told = found.map(|it| format!("{:?} {}: {}", it.verdict, it.check, it.message));
     insta::assert_snapshot!(told.join("\n"));
 }
 
