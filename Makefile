@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run cluster-lite cluster cluster-down images test soak ci bench bench-control fmt lint deny crds setup metrics
+.PHONY: help run cluster-lite cluster cluster-down images test soak ci bench bench-control fmt lint deny crds setup metrics structure
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ crds: ## write the generated CRDs anew
 metrics: ## write docs/metrics.md and docs/controller-metrics.md anew
 	@. .ci/lib.sh && cargo run --quiet --package entropool-agent --example metrics-page > docs/metrics.md
 	@. .ci/lib.sh && cargo run --quiet --package entropool-controller --example controller-metrics-page > docs/controller-metrics.md
+
+structure: ## figures of the code: lines, functions, module circles, names, journeys (TREE=DIR measures another checkout, JSON=1)
+	@. .ci/lib.sh && cargo run --quiet --package entropool-structure -- $(if $(JSON),--json) $(TREE)
 
 setup: ## install beforehand what the other commands would install on their way
 	@. .ci/lib.sh && .ci/packages $$BUILD_PACKAGES $$GUEST_PACKAGES $$TEST_PACKAGES $$CLUSTER_PACKAGES $$NODE_PACKAGES && .ci/kernel && .ci/kubernetes && .ci/csi-sanity && .ci/kubevirt-code && .ci/helm && .ci/kubevirt
