@@ -39,20 +39,20 @@ fmt: ## format the code
 	@cargo fmt --all
 
 lint: ## clippy, with every warning an error
-	@. .ci/lib.sh && cargo clippy --workspace --all-targets --all-features -- -D warnings
+	@. .ci/lib.sh && clippy --workspace --all-targets --all-features
 
 deny: ## licences, bans and sources of what we build with
 	@.ci/deny
 
 crds: ## write the generated CRDs anew
-	@. .ci/lib.sh && cargo run --quiet --package entropool-cli --bin entropool -- crds --dir deploy/crds
+	@. .ci/lib.sh && compile run --package entropool-cli --bin entropool -- crds --dir deploy/crds
 
 metrics: ## write docs/metrics.md and docs/controller-metrics.md anew
-	@. .ci/lib.sh && cargo run --quiet --package entropool-agent --example metrics-page > docs/metrics.md
-	@. .ci/lib.sh && cargo run --quiet --package entropool-controller --example controller-metrics-page > docs/controller-metrics.md
+	@. .ci/lib.sh && compile run --package entropool-agent --example metrics-page > docs/metrics.md
+	@. .ci/lib.sh && compile run --package entropool-controller --example controller-metrics-page > docs/controller-metrics.md
 
 structure: ## figures of the code: lines, functions, module circles, names, journeys (TREE=DIR measures another checkout, JSON=1)
-	@. .ci/lib.sh && cargo run --quiet --package entropool-structure -- $(if $(JSON),--json) $(TREE)
+	@. .ci/lib.sh && compile run --package entropool-structure -- $(if $(JSON),--json) $(TREE)
 
 setup: ## install beforehand what the other commands would install on their way
 	@. .ci/lib.sh && .ci/packages $$BUILD_PACKAGES $$GUEST_PACKAGES $$TEST_PACKAGES $$CLUSTER_PACKAGES $$NODE_PACKAGES && .ci/kernel && .ci/kubernetes && .ci/csi-sanity && .ci/kubevirt-code && .ci/helm && .ci/kubevirt
