@@ -12,6 +12,7 @@ mod journeys;
 mod metadata;
 mod parse;
 mod resolve;
+mod syntax;
 mod translation;
 
 pub use circles::{Circle, Edge};

@@ -140,7 +140,9 @@ fn what_runs_is_not_replaced_by_the_build_of_another_checkout() {
 fn checkouts_that_build_at_once_wait_for_each_other() {
     let machine = Machine::new();
     let names = ["one", "two", "three"];
-    names.iter().for_each(|name| machine.checkout(name, name));
+    for name in names {
+        machine.checkout(name, name);
+    }
     thread::scope(|scope| {
         for name in names {
             let machine = &machine;
