@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use structure::{Circle, Figures};
+use structure::{Circle, Figures, journeys};
 
 /// Module circles that there may be, each by its files. The list gets shorter; a reason stands beside what stays.
 const ALLOWED: &[&[&str]] = &[
@@ -130,4 +130,16 @@ fn each_circle_that_is_allowed_is_there() {
     let gone: Vec<_> =
         (0..ALLOWED.len()).filter(|at| !found.contains(at)).map(|at| ALLOWED[at].join(", ")).collect();
     assert!(gone.is_empty(), "no circle any more; take them off the list in this test:\n{}", gone.join("\n"));
+}
+
+#[test]
+fn each_file_on_a_journey_exists() {
+    let journeys = journeys(&root()).unwrap();
+    assert_eq!(journeys.len(), 3, "docs/architecture.md describes a request, a configuration and an attach");
+    for journey in journeys {
+        assert!(!journey.files.is_empty(), "the journey {} names no file", journey.name);
+        let gone: Vec<_> =
+            journey.files.iter().filter(|file| !root().join(file).is_file()).cloned().collect();
+        assert!(gone.is_empty(), "the journey {} names what is no file: {}", journey.name, gone.join(", "));
+    }
 }
