@@ -41,11 +41,17 @@ forget_gone() {
   for other in "$CACHE"/checkouts/*; do
     path=$(cat "$other/path" 2>/dev/null) && [ -n "$path" ] || continue
     [ ! -d "$path" ] || [ "$(identity "$path")" != "${other##*/}" ] || continue
-    # Its files in the shared directory have names that no other checkout's have.
-    grep -sxE -e '-[0-9a-f]{16}' "$other/made" | sort -u >"$other/names" || true
-    find "$CACHE/target" -mindepth 3 2>/dev/null | { grep -F -f "$other/names" || true; } | xargs -rd '\n' rm -rf
-    rm -rf "$other"
+    # Another command may be at it as well, and nothing here depends on it.
+    forget "$other" 2>/dev/null || true
   done
+}
+
+# forget OWN: its files in the shared directory have names that no other checkout's have.
+forget() {
+  if grep -xE -e '-[0-9a-f]{16}' "$1/made" >"$1/names"; then
+    find "$CACHE/target" -mindepth 3 | grep -F -f "$1/names" | xargs -rd '\n' rm -rf
+  fi
+  rm -rf "$1"
 }
 
 checkout

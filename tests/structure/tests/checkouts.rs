@@ -202,6 +202,16 @@ fn lint_of_a_checkout_is_its_own() {
 }
 
 #[test]
+fn a_checkout_that_built_nothing_goes_too() {
+    let machine = Machine::new();
+    machine.checkout("one", "one");
+    machine.checkout("two", "two");
+    machine.run("two", "true");
+    fs::remove_dir_all(machine.path("two")).unwrap();
+    assert_eq!(machine.run("one", "ls \"$CACHE/checkouts\" | wc -l"), "1\n");
+}
+
+#[test]
 fn what_a_checkout_built_goes_when_the_checkout_is_gone() {
     let machine = Machine::new();
     machine.checkout("one", "one");
