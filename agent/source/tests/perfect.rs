@@ -1,12 +1,12 @@
 //! A source as good as it claims to be is left alone: the cutoffs follow from how much it gives.
 #![allow(clippy::unwrap_used)]
 
-use soak::{Dice, Run};
+use soak::{Rng, Run};
 use source::health::{HealthTests, Limits, MinEntropy, SampleKind, TestOutcome};
 
 const MEBIBYTE: usize = 1 << 20;
 
-fn fill(dice: &mut Dice, samples: &mut [u8]) {
+fn fill(dice: &mut Rng, samples: &mut [u8]) {
     for bytes in samples.chunks_exact_mut(8) {
         bytes.copy_from_slice(&dice.roll().to_ne_bytes());
     }

@@ -13,7 +13,7 @@ const BLOCKS: usize = 10_000;
 const REFERENCE: [u8; 4] = *b"seed";
 
 /// What the blocks follow from.
-struct Dice(soak::Dice);
+struct Dice(soak::Rng);
 
 impl Dice {
     fn roll(&mut self) -> u64 {

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tonic::transport::{Endpoint, Uri};
 
 use crate::kubectl::{apply, class, cluster, pool, until, until_condition};
-use crate::scene::Scene;
+use crate::scenario::Scenario;
 
 const DRIVER: &str = "{apiVersion: storage.k8s.io/v1, kind: CSIDriver, metadata: {name: csi.entropool.io}, spec: {podInfoOnMount: true}}";
 
@@ -86,7 +86,7 @@ fn a_node_is_ready_while_a_vm_that_came_would_get_its_socket() {
 
 #[test]
 fn a_pod_is_told_why_its_vm_is_not_moved_and_a_class_of_the_vms_that_outlive_it() {
-    let scene = Scene::set(&["only"]);
+    let scene = Scenario::set(&["only"]);
     let api = &scene.api;
     apply(api, &(pool("32Ki/s") + &class("slow", "rate: 1Ki/s") + &class("gold", "rate: 8Ki/s, maxVMs: 1")));
     scene.all_run("gold", "8Ki/s");

@@ -16,37 +16,37 @@ use rustix::net::{
 };
 
 /// One attack, by the name it has in `docs/threats.md`.
-pub(super) struct Act {
+pub(super) struct Attack {
     pub(super) name: &'static str,
     pub(super) what: &'static str,
     /// The limits of its own doing that its VM has met at the end.
     pub(super) meets: &'static [&'static str],
     /// Connections that it may hold on the daemon's side.
     pub(super) connections: usize,
-    how: How,
+    how: AttackMethod,
 }
 
-enum How {
+enum AttackMethod {
     Alone(fn(&Path, &AtomicBool)),
     Together(Vec<PathBuf>),
 }
 
-impl Act {
+impl Attack {
     const fn alone(
         name: &'static str,
         what: &'static str,
         meets: &'static [&'static str],
         how: fn(&Path, &AtomicBool),
     ) -> Self {
-        Self { name, what, meets, connections: 4, how: How::Alone(how) }
+        Self { name, what, meets, connections: 4, how: AttackMethod::Alone(how) }
     }
 
     pub(super) fn play(&self, place: &Path, over: &AtomicBool) {
         // A guest has processors of its own, and not more right to the daemon's than the daemon.
         let _ = rustix::process::nice(10);
         match &self.how {
-            How::Alone(act) => act(place, over),
-            How::Together(places) => thread::scope(|scope| {
+            AttackMethod::Alone(act) => act(place, over),
+            AttackMethod::Together(places) => thread::scope(|scope| {
                 for (place, act) in places.iter().zip(ACTS.iter().cycle()) {
                     scope.spawn(|| act.play(place, over));
                 }
@@ -55,24 +55,24 @@ impl Act {
     }
 }
 
-pub(super) const ACTS: &[Act] = &[
-    Act::alone("A1", "as many connections as it can make", &["delayed", "replaced"], connections),
-    Act::alone("A2", "half a command, a byte now and then", &["stalled"], half_commands),
-    Act::alone("A3", "asks and never reads", &[], never_reads),
-    Act::alone("A4", "a flood of 0x00 and 0x01", &["unanswered"], questions),
-    Act::alone("A5", "a flood of 0x02, 4 GiB and more", &["deferred"], debts),
-    Act::alone("A6", "a flood of 0x03 that claims 65535 bits each", &[], claims),
-    Act::alone("A7", "all commands in turns, unread", &["garbage"], mixtures),
-    Act::alone("A8", "garbage, zero lengths and ends in a command", &["garbage"], garbage),
-    Act::alone("A9", "connects and leaves at once", &["delayed"], churn),
-    Act::alone("A10", "sends open files along", &[], files),
-    Act::alone("A12", "asks 0x00 while another drains the pool", &[], drain),
+pub(super) const ACTS: &[Attack] = &[
+    Attack::alone("A1", "as many connections as it can make", &["delayed", "replaced"], connections),
+    Attack::alone("A2", "half a command, a byte now and then", &["stalled"], half_commands),
+    Attack::alone("A3", "asks and never reads", &[], never_reads),
+    Attack::alone("A4", "a flood of 0x00 and 0x01", &["unanswered"], questions),
+    Attack::alone("A5", "a flood of 0x02, 4 GiB and more", &["deferred"], debts),
+    Attack::alone("A6", "a flood of 0x03 that claims 65535 bits each", &[], claims),
+    Attack::alone("A7", "all commands in turns, unread", &["garbage"], mixtures),
+    Attack::alone("A8", "garbage, zero lengths and ends in a command", &["garbage"], garbage),
+    Attack::alone("A9", "connects and leaves at once", &["delayed"], churn),
+    Attack::alone("A10", "sends open files along", &[], files),
+    Attack::alone("A12", "asks 0x00 while another drains the pool", &[], drain),
 ];
 
 /// A11: everybody at once, each of them in another way.
-pub(super) fn collusion(places: &[PathBuf]) -> Act {
-    let how = How::Together(places.to_vec());
-    Act { name: "A11", what: "all of these at once", meets: &[], connections: 4 * places.len(), how }
+pub(super) fn collusion(places: &[PathBuf]) -> Attack {
+    let how = AttackMethod::Together(places.to_vec());
+    Attack { name: "A11", what: "all of these at once", meets: &[], connections: 4 * places.len(), how }
 }
 
 fn on(over: &AtomicBool) -> bool {

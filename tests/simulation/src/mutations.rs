@@ -2,7 +2,7 @@
 
 /// A bug.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Plant {
+pub enum Mutation {
     /// A QEMU that comes back is pushed nothing.
     NoPush,
     /// The agent is started again after three seconds only.
@@ -35,7 +35,7 @@ pub enum Plant {
     UnsavedAttach,
 }
 
-impl Plant {
+impl Mutation {
     /// All of them.
     pub const ALL: [Self; 15] = [
         Self::NoPush,

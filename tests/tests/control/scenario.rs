@@ -7,7 +7,7 @@ use entropool_tests::EgdClient;
 use entropool_tests::cluster::{Agent, ApiServer, Controller, Service};
 
 use crate::kubectl::{apply, class, cluster, pool};
-use crate::turns::Turns;
+use crate::work_clock::WorkClock;
 
 /// From the end of a fault until the next edit is run by all.
 pub(crate) const CONVERGED: Duration = Duration::from_secs(5);
@@ -16,14 +16,14 @@ pub(crate) fn millis(time: Duration) -> u64 {
     time.as_millis().try_into().unwrap()
 }
 
-pub(crate) struct Scene {
+pub(crate) struct Scenario {
     pub(crate) api: ApiServer,
     pub(crate) service: Service,
     pub(crate) replicas: Vec<Controller>,
     pub(crate) agents: Vec<Agent>,
 }
 
-impl Scene {
+impl Scenario {
     /// With these replicas, and the nodes n1 and n2.
     pub(crate) fn set(replicas: &[&str]) -> Self {
         let (api, service) = (cluster(&[]), Service::start().unwrap());
@@ -79,7 +79,7 @@ impl Scene {
 
     /// Edits gold, and says how long it took until all agents ran it, as [`Turns`] count.
     pub(crate) fn edit_and_follow(&self, rate: &str) -> Duration {
-        let turns = Turns::begin();
+        let turns = WorkClock::begin();
         apply(&self.api, &class("gold", &format!("rate: {rate}")));
         self.all_run("gold", rate);
         turns.passed()

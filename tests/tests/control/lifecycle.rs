@@ -1,9 +1,9 @@
 //! The life of a pool and its classes as `kubectl` shows it, while agents follow and a VM draws.
 
 use crate::kubectl::{apply, class, condition, get, pool, until, until_condition, until_row};
-use crate::scene::Scene;
+use crate::scenario::Scenario;
 
-fn restart_replicas(scene: &mut Scene) {
+fn restart_replicas(scene: &mut Scenario) {
     for replica in std::mem::take(&mut scene.replicas) {
         scene.service.remove(replica.agents);
         replica.stop().unwrap();
@@ -12,13 +12,13 @@ fn restart_replicas(scene: &mut Scene) {
 }
 
 /// Waits until a row of `kubectl get` begins so, without headers.
-fn shows(scene: &Scene, object: &str, row: &[&str]) {
+fn shows(scene: &Scenario, object: &str, row: &[&str]) {
     until_row(&scene.api, object, row);
 }
 
 #[test]
 fn agents_follow_each_edit_and_kubectl_tells_the_truth_at_each_step() {
-    let mut scene = Scene::set(&["a", "b"]);
+    let mut scene = Scenario::set(&["a", "b"]);
     apply(&scene.api, &(pool("32Ki/s") + &class("gold", "rate: 16Ki/s") + &class("bronze", "rate: 4Ki/s")));
     shows(&scene, "epool/default", &["default", "True", "AsPromised", "2", "0", "20Ki/s"]);
     shows(&scene, "eclass/gold", &["gold", "default", "True", "AsPromised", "2", "0", "16Ki/s"]);
@@ -34,7 +34,7 @@ fn agents_follow_each_edit_and_kubectl_tells_the_truth_at_each_step() {
     shows(&scene, "eclass/gold", &["gold", "default", "True", "AsPromised", "2", "1"]);
 }
 
-fn edit(scene: &Scene) {
+fn edit(scene: &Scenario) {
     apply(&scene.api, &class("gold", "rate: 8Ki/s"));
     scene.all_run("gold", "8Ki/s");
     shows(scene, "epool/default", &["default", "True", "AsPromised", "2"]);
@@ -49,7 +49,7 @@ fn edit(scene: &Scene) {
 }
 
 /// One rate too many: gold is told, nobody else hears of it, and nothing is taken away, whoever is restarted.
-fn break_and_restart(scene: &mut Scene) {
+fn break_and_restart(scene: &mut Scenario) {
     let neighbours = ["epool/default", "eclass/bronze"].map(|object| (object, get(&scene.api, object)));
     apply(&scene.api, &class("gold", "rate: 64Ki/s"));
     let gold = until_condition(&scene.api, "eclass/gold", "Accepted", "False RateOverParent");
@@ -77,7 +77,7 @@ fn break_and_restart(scene: &mut Scene) {
     }
 }
 
-fn mend(scene: &Scene) {
+fn mend(scene: &Scenario) {
     apply(&scene.api, &class("gold", "rate: 12Ki/s"));
     let gold = until_condition(&scene.api, "eclass/gold", "Ready", "True AsPromised");
     assert_eq!(gold["status"]["accepted"]["generation"], 4);
@@ -85,7 +85,7 @@ fn mend(scene: &Scene) {
 }
 
 /// What is deleted takes no new VM, and keeps the ones it has.
-fn delete_and_bring_back(scene: &Scene) {
+fn delete_and_bring_back(scene: &Scenario) {
     let held = get(&scene.api, "epool/default")["metadata"]["finalizers"].clone();
     assert!(held.is_null(), "{held}");
     scene.api.said(["delete", "epool/default"]).unwrap();

@@ -13,13 +13,13 @@ const COUNT: &str = "ENTROPOOL_COUNT";
 
 /// What the environment says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Switch {
+pub(crate) struct Selection {
     pub(crate) file: Option<PathBuf>,
     pub(crate) seed: u64,
     count: Option<u64>,
 }
 
-impl Switch {
+impl Selection {
     pub(crate) fn from_environment() -> Self {
         Self::read(|name| env::var(name).ok().filter(|value| !value.is_empty()))
     }
@@ -59,8 +59,8 @@ fn fresh() -> u64 {
 mod tests {
     use super::*;
 
-    fn switch(variables: &[(&str, &str)]) -> Switch {
-        Switch::read(|name| {
+    fn switch(variables: &[(&str, &str)]) -> Selection {
+        Selection::read(|name| {
             variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
         })
     }
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn lines_are_collected() {
         let file = env::temp_dir().join(format!("entropool-soak-lines-{}", std::process::id()));
-        let switch = Switch { file: Some(file.clone()), seed: 1, count: None };
+        let switch = Selection { file: Some(file.clone()), seed: 1, count: None };
         switch.tell("one");
         switch.tell("two");
         let lines = std::fs::read_to_string(&file);

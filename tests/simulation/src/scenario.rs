@@ -1,10 +1,10 @@
 //! Who is on the host, and what the operator wrote.
 
 use agent::checkpoint::{SavedClient as Kind, SavedVm};
-use soak::Dice;
+use soak::Rng;
 
-use crate::broken::MILLISECOND;
 use crate::client::{Guest, Malice};
+use crate::violation::MILLISECOND;
 
 /// Ceil of every VM, and of the pool of the kernel's bytes, in bytes a second.
 pub(crate) const VM_CEIL: u64 = 8192;
@@ -37,15 +37,15 @@ pub(crate) struct Member {
 
 /// A whole scene.
 #[derive(Clone, Debug)]
-pub(crate) struct Scene {
+pub(crate) struct Scenario {
     output: &'static str,
     /// Less than was promised is served where that cannot be: not but where the pool says so.
     pub(crate) degrades: bool,
     pub(crate) members: Vec<Member>,
 }
 
-impl Scene {
-    pub(crate) fn of(dice: &mut Dice) -> Self {
+impl Scenario {
+    pub(crate) fn of(dice: &mut Rng) -> Self {
         let output = dice.pick(&["Raw", "Stretched", "FullEntropy"]);
         let degrades = dice.once_in(3);
         let members = (0..3 + dice.below(5)).map(|number| member(number, dice)).collect();
@@ -95,7 +95,7 @@ spec: {{pool: noise, rate: 32Ki/s, allowDegraded: {allow}, perVM: {{rate: 4Ki/s,
     }
 
     /// The same, with a mistake.
-    pub(crate) fn mistaken(&self, edits: u64, dice: &mut Dice) -> String {
+    pub(crate) fn mistaken(&self, edits: u64, dice: &mut Rng) -> String {
         let right = self.manifests(edits);
         match dice.below(7) {
             0 => String::new(),
@@ -109,7 +109,7 @@ spec: {{pool: noise, rate: 32Ki/s, allowDegraded: {allow}, perVM: {{rate: 4Ki/s,
     }
 }
 
-fn member(number: u64, dice: &mut Dice) -> Member {
+fn member(number: u64, dice: &mut Rng) -> Member {
     let noise = dice.once_in(3);
     let assured = noise || dice.once_in(2);
     let (role, client) = match dice.below(6) {
@@ -132,12 +132,12 @@ fn member(number: u64, dice: &mut Dice) -> Member {
 }
 
 /// At most half of what it is assured.
-fn paced(dice: &mut Dice) -> Guest {
+fn paced(dice: &mut Rng) -> Guest {
     let size = *dice.pick(&[16, 64, 64, 64, 255]);
     let least = size * 1000 * MILLISECOND / (GOLD / 2);
     Guest { size, gap: least + dice.below(1500) * MILLISECOND, paced: true }
 }
 
-fn greedy(dice: &mut Dice) -> Guest {
+fn greedy(dice: &mut Rng) -> Guest {
     Guest { size: *dice.pick(&[64, 255, 1024, 4000]), gap: 0, paced: false }
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use entropool_tests::cluster::Kubernetes;
 
 use crate::agents;
-use crate::people::said;
+use crate::cli::said;
 use crate::tenant::{Tenant, pool};
 use crate::vm::{FLOOD, Vm, longest_wait, pace};
 

@@ -24,7 +24,7 @@ use super::ApiServer;
 
 /// How the front answers lists and watches. Everything else it passes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mood {
+pub enum ApiFault {
     /// As the API server does.
     Well,
     /// With this error of HTTP.
@@ -36,19 +36,19 @@ pub enum Mood {
 }
 
 /// Plain HTTP on the loopback interface, passed on with the rights of one user.
-pub struct Front {
-    mood: watch::Sender<Mood>,
+pub struct ApiProxy {
+    mood: watch::Sender<ApiFault>,
     dir: TempDir,
 }
 
-impl Front {
+impl ApiProxy {
     /// Passes everything on, for now.
     pub fn start(api: &ApiServer, kubeconfig: &Path) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let client = runtime.block_on(api.client_as(kubeconfig))?;
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
         let address = listener.local_addr()?;
-        let mood = watch::Sender::new(Mood::Well);
+        let mood = watch::Sender::new(ApiFault::Well);
         let moods = mood.clone();
         thread::spawn(move || runtime.block_on(accept(listener, client, moods)));
         let dir = TempDir::with_prefix("entropool-front-")?;
@@ -62,7 +62,7 @@ impl Front {
     }
 
     /// Answers so from now on. All connections are cut, with the watches on them.
-    pub fn be(&self, mood: Mood) {
+    pub fn be(&self, mood: ApiFault) {
         self.mood.send_replace(mood);
     }
 }
@@ -76,7 +76,7 @@ fn kubeconfig_of(address: SocketAddr) -> String {
     )
 }
 
-async fn accept(listener: TcpListener, client: Client, mood: watch::Sender<Mood>) {
+async fn accept(listener: TcpListener, client: Client, mood: watch::Sender<ApiFault>) {
     let client = Arc::new(client);
     while let Ok((stream, _)) = listener.accept().await {
         let (client, mut moods) = (Arc::clone(&client), mood.subscribe());
@@ -97,15 +97,15 @@ async fn accept(listener: TcpListener, client: Client, mood: watch::Sender<Mood>
     }
 }
 
-async fn answer(client: &Client, mood: Mood, request: Request<Incoming>) -> Response<Body> {
+async fn answer(client: &Client, mood: ApiFault, request: Request<Incoming>) -> Response<Body> {
     let query = request.uri().query().unwrap_or_default().to_owned();
     let watched = query.contains("watch=true") || query.contains("watch=1");
     let listed = request.method() == Method::GET && (watched || query.contains("limit="));
     let goes_on = watched && query.contains("resourceVersion=") && !query.contains("sendInitialEvents=true");
     match mood {
-        Mood::Failing(code) if listed => return refusal(code),
-        Mood::Forgetful if goes_on => return refusal(410),
-        Mood::Slow(wait) if listed => tokio::time::sleep(wait).await,
+        ApiFault::Failing(code) if listed => return refusal(code),
+        ApiFault::Forgetful if goes_on => return refusal(410),
+        ApiFault::Slow(wait) if listed => tokio::time::sleep(wait).await,
         _ => {}
     }
     pass_on(client, request).await.unwrap_or_else(|_| refusal(502))

@@ -20,7 +20,7 @@ pub fn flood(
     period: Duration,
 ) -> Result<Vec<Arrivals>> {
     let mut flooders =
-        sockets.iter().map(|socket| Flooder::connect(socket.as_ref())).collect::<Result<Vec<_>>>()?;
+        sockets.iter().map(|socket| GreedyClient::connect(socket.as_ref())).collect::<Result<Vec<_>>>()?;
     let begin = Instant::now();
     for flooder in &mut flooders {
         flooder.ask(request, depth)?;
@@ -37,7 +37,7 @@ pub fn flood(
     }
 }
 
-fn readable(flooders: &[Flooder], left: Duration) -> Result<Vec<usize>> {
+fn readable(flooders: &[GreedyClient], left: Duration) -> Result<Vec<usize>> {
     let mut polled: Vec<_> =
         flooders.iter().map(|flooder| PollFd::new(&flooder.stream, PollFlags::IN)).collect();
     poll(&mut polled, Some(&Timespec::try_from(left)?))?;
@@ -45,13 +45,13 @@ fn readable(flooders: &[Flooder], left: Duration) -> Result<Vec<usize>> {
     Ok(ready.map(|(index, _)| index).collect())
 }
 
-struct Flooder {
+struct GreedyClient {
     stream: UnixStream,
     waiting: u64,
     arrivals: Arrivals,
 }
 
-impl Flooder {
+impl GreedyClient {
     fn connect(socket: &Path) -> Result<Self> {
         let stream = EgdClient::connect(socket)?.into_stream();
         Ok(Self { stream, waiting: 0, arrivals: Arrivals::default() })

@@ -6,7 +6,7 @@ use htb::Tick;
 
 /// What was broken, when, and whose.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Broken {
+pub struct Violation {
     /// The seed: the same life breaks again.
     pub seed: u64,
     /// Nanoseconds since the life began.
@@ -17,7 +17,7 @@ pub struct Broken {
     pub what: String,
 }
 
-impl fmt::Display for Broken {
+impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { seed, at, promise, what } = self;
         let seconds = at / 1_000_000_000;
@@ -26,7 +26,7 @@ impl fmt::Display for Broken {
 }
 
 /// A promise that did not hold, before it is known where and when.
-pub(crate) type Breach = (&'static str, String);
+pub(crate) type Check = (&'static str, String);
 
 /// When a life begins: any instant that is not 0.
 pub(crate) const BEGIN: Tick = Tick(1_000_000_000_000);

@@ -21,13 +21,13 @@ const PATIENCE: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
 const SPACE: usize = rustix::cmsg_space!(ScmRights(253));
 
 /// The door of a daemon, with somebody in front of it.
-pub(crate) struct GoBetween {
+pub(crate) struct HandoverProxy {
     door: PathBuf,
     behind: PathBuf,
     listener: OwnedFd,
 }
 
-impl GoBetween {
+impl HandoverProxy {
     /// Stands in front of the door at `door`.
     pub(crate) fn stand(door: &Path) -> Self {
         let behind = door.with_file_name("behind.sock");
@@ -64,7 +64,7 @@ impl GoBetween {
     }
 }
 
-impl Drop for GoBetween {
+impl Drop for HandoverProxy {
     fn drop(&mut self) {
         // A later process may have opened a door of its own, which is as well.
         let _ = fs::rename(&self.behind, &self.door);

@@ -11,7 +11,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::Stage;
 use super::objects::{dry, machine};
-use crate::caller;
+use crate::grpc_client;
 
 /// Another address of the loopback interface than the API server's, as another pod has.
 const OTHER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
@@ -39,7 +39,7 @@ async fn hold(to: SocketAddr, tls: &TlsConnector) -> Vec<TlsStream<TcpStream>> {
 fn a_client_that_holds_all_the_connections_it_gets_keeps_nobody_from_an_answer() {
     let stage = Stage::with("v1.6.0", "Sidecar");
     let (api, controller) = (stage.api, stage.controller());
-    let mut tls = (*caller::tls(&api.controllers_authority().unwrap())).clone();
+    let mut tls = (*grpc_client::tls(&api.controllers_authority().unwrap())).clone();
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];
     let tls = TlsConnector::from(Arc::new(tls));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use entropool_tests::EgdClient;
 
 use crate::kubectl::{apply, class, condition, get, pool, until_condition};
-use crate::scene::Scene;
+use crate::scenario::Scenario;
 
 const PAGE: &str = include_str!("../../../docs/objects.md");
 
@@ -40,7 +40,7 @@ fn read_all(directory: &Path, into: &mut String) {
 }
 
 /// What the API server says to a manifest that it does not take.
-fn refusal(scene: &Scene, yaml: &str) -> String {
+fn refusal(scene: &Scenario, yaml: &str) -> String {
     let output = scene.api.feed(["create", "-f", "-"], yaml).unwrap();
     assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     String::from_utf8(output.stderr).unwrap()
@@ -48,7 +48,7 @@ fn refusal(scene: &Scene, yaml: &str) -> String {
 
 #[test]
 fn what_is_said_of_edits_is_so() {
-    let scene = Scene::with_a_vm(&["only"], "8Ki/s");
+    let scene = Scenario::with_a_vm(&["only"], "8Ki/s");
     a_class_is_changed_under_load(&scene);
     a_namespace_loses_its_right(&scene);
     edits_would_close_a_circle(&scene);
@@ -59,7 +59,7 @@ fn what_is_said_of_edits_is_so() {
 }
 
 /// Whoever draws goes on drawing, on the connection it has.
-fn a_class_is_changed_under_load(scene: &Scene) {
+fn a_class_is_changed_under_load(scene: &Scenario) {
     let mut client = EgdClient::connect(&scene.agents[0].socket("vm")).unwrap();
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -79,7 +79,7 @@ fn a_class_is_changed_under_load(scene: &Scene) {
     });
 }
 
-fn a_namespace_loses_its_right(scene: &Scene) {
+fn a_namespace_loses_its_right(scene: &Scenario) {
     let label =
         |label: &str| drop(scene.api.said(["label", "--overwrite", "namespace/default", label]).unwrap());
     label("team=a");
@@ -111,7 +111,7 @@ fn patiently<T>(mut attempt: impl FnMut() -> Option<T>) -> T {
     tries.find_map(|it| it).expect("it comes within half a minute")
 }
 
-fn edits_would_close_a_circle(scene: &Scene) {
+fn edits_would_close_a_circle(scene: &Scenario) {
     apply(&scene.api, &(class("above", "rate: 2Ki/s") + &class("below", "rate: 1Ki/s, parent: above")));
     until_condition(&scene.api, "eclass/below", "Ready", "True AsPromised");
     apply(&scene.api, &class("above", "rate: 2Ki/s, parent: below"));
@@ -124,7 +124,7 @@ fn edits_would_close_a_circle(scene: &Scene) {
 }
 
 /// One is refused by the API server; the largest that it stores is an object like any other.
-fn an_object_is_too_large(scene: &Scene) {
+fn an_object_is_too_large(scene: &Scenario) {
     let noted = |name: &str, bytes: usize| {
         let note = "x".repeat(bytes);
         format!(
@@ -140,7 +140,7 @@ fn an_object_is_too_large(scene: &Scene) {
     scene.edit_and_follow("8Ki/s");
 }
 
-fn a_text_is_in_any_script(scene: &Scene) {
+fn a_text_is_in_any_script(scene: &Scenario) {
     let text = "Prüfbericht № 7 — 乱数 🎲 עברית";
     let sources = format!("sources: [{{name: kernel, kernel: {{}}, assessment: \"{text}\"}}]");
     apply(&scene.api, &pool(&format!("32Ki/s, {sources}")));

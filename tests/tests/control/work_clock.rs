@@ -15,12 +15,12 @@ const A_SECOND: u64 = 100;
 
 /// Counts the turns that a program gets which waits and works by turns, as those that are tested do: where they have to
 /// wait for a processor, so has this.
-pub(crate) struct Turns {
+pub(crate) struct WorkClock {
     taken: Arc<AtomicU64>,
     ended: Arc<AtomicBool>,
 }
 
-impl Turns {
+impl WorkClock {
     /// Counts from now on.
     pub(crate) fn begin() -> Self {
         let (taken, ended) = (Arc::<AtomicU64>::default(), Arc::<AtomicBool>::default());
@@ -41,7 +41,7 @@ impl Turns {
     }
 }
 
-impl Drop for Turns {
+impl Drop for WorkClock {
     fn drop(&mut self) {
         self.ended.store(true, Ordering::Relaxed);
     }

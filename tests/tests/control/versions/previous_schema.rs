@@ -18,13 +18,13 @@ const LATER: &str = "later";
 const LATER_KIND: i32 = 99;
 
 /// A version of what agents and controllers say to each other.
-pub(super) struct Dialect {
+pub(super) struct PreviousSchema {
     pool: DescriptorPool,
     is_next: bool,
     differences: AtomicUsize,
 }
 
-impl Dialect {
+impl PreviousSchema {
     /// The version before this one: what came since is neither said nor understood.
     pub(super) fn previous() -> Self {
         Self { pool: compiled(PREVIOUS), is_next: false, differences: AtomicUsize::new(0) }

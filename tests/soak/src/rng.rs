@@ -2,9 +2,9 @@
 
 /// `SplitMix64`: short, any seed is a good one, and seeds that are close give numbers that are not.
 #[derive(Clone, Debug)]
-pub struct Dice(u64);
+pub struct Rng(u64);
 
-impl Dice {
+impl Rng {
     /// The numbers of this seed.
     pub fn new(seed: u64) -> Self {
         Self(seed)
@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn numbers_are_those_of_the_published_generator() {
-        let mut dice = Dice::new(1_234_567);
+        let mut dice = Rng::new(1_234_567);
         let rolls = [(); 3].map(|()| dice.roll());
         assert_eq!(rolls, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
     }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use agent::checkpoint::{Checkpoint, CheckpointState, WriteAction, WriteScheduler};
 use htb::Tick;
 
-use crate::broken::Breach;
 use crate::disk::Model;
+use crate::violation::Check;
 
 /// What is on the disk, and what may be.
 #[derive(Debug)]
-pub(crate) struct Keep {
+pub(crate) struct SimulatedCheckpoint {
     pub(crate) disk: Model,
     checkpoint: Checkpoint<Model>,
     saver: WriteScheduler,
@@ -20,7 +20,7 @@ pub(crate) struct Keep {
     noted: Vec<CheckpointState>,
 }
 
-impl Keep {
+impl SimulatedCheckpoint {
     pub(crate) fn new(disk: Model) -> Self {
         let (checkpoint, loaded) = Checkpoint::open(disk.clone());
         let noted = vec![loaded.state.clone()];
@@ -85,7 +85,7 @@ impl Keep {
     }
 
     /// A new process reads what the one before it left.
-    pub(crate) fn reopen(&mut self) -> Result<Arc<CheckpointState>, Breach> {
+    pub(crate) fn reopen(&mut self) -> Result<Arc<CheckpointState>, Check> {
         let (checkpoint, loaded) = Checkpoint::open(self.disk.clone());
         let Some(at) = self.noted.iter().rposition(|noted| *noted == loaded.state) else {
             return Err(("P5", format!("what was loaded is no state that was saved: {:?}", loaded.warnings)));

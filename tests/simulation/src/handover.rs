@@ -8,14 +8,14 @@ use std::thread;
 use agent::{Recipient, Sockets};
 use dataplane::{AttachRequest, HandoverOutcome, VmState};
 use htb::Tick;
-use soak::Dice;
+use soak::Rng;
 
-use crate::plant::Plant;
+use crate::mutations::Mutation;
 use crate::process::Process;
 
 /// Who dies, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cut {
+pub(crate) enum HandoverFault {
     /// Nobody.
     Never,
     /// The successor, before it asks.
@@ -31,14 +31,14 @@ pub(crate) enum Cut {
 }
 
 /// Who serves now.
-pub(crate) enum Outcome {
+pub(crate) enum Survivor {
     Successor(Process),
     Predecessor(Process),
     Nobody,
 }
 
-impl Cut {
-    pub(crate) fn of(dice: &mut Dice) -> Self {
+impl HandoverFault {
+    pub(crate) fn of(dice: &mut Rng) -> Self {
         let deaths =
             [Self::BeforeAsk, Self::BeforeInherit, Self::BeforeReady, Self::AfterDone, Self::Predecessor];
         if dice.once_in(2) { Self::Never } else { *dice.pick(&deaths) }
@@ -46,20 +46,20 @@ impl Cut {
 }
 
 /// What a successor goes by.
-pub(crate) struct Wanted<'a> {
+pub(crate) struct Expected<'a> {
     pub(crate) vms: BTreeMap<String, AttachRequest>,
     pub(crate) socket_dir: &'a Path,
-    pub(crate) plant: Option<Plant>,
+    pub(crate) plant: Option<Mutation>,
     pub(crate) now: Tick,
 }
 
 /// Has `old` hand over to what `begin` makes.
-pub(crate) fn relay(
+pub(crate) fn hand_over(
     mut old: Process,
     begin: impl FnOnce() -> Result<Process, String> + Send,
-    wanted: Wanted<'_>,
-    cut: Cut,
-) -> Result<Outcome, String> {
+    wanted: Expected<'_>,
+    cut: HandoverFault,
+) -> Result<Survivor, String> {
     let now = wanted.now;
     let (predecessor, successor) = agent::rehearse().unwrap();
     thread::scope(|scope| {
@@ -68,7 +68,7 @@ pub(crate) fn relay(
         if successor.offer().is_ok() {
             verdict = old.stage.hand_over(
                 |vms| match cut {
-                    Cut::Predecessor => HandoverOutcome::Resumed,
+                    HandoverFault::Predecessor => HandoverOutcome::Resumed,
                     // There are no sockets but those of VMs here.
                     _ => successor
                         .give(&vms, &Sockets::default())
@@ -81,13 +81,13 @@ pub(crate) fn relay(
         }
         let successor = peer.join().expect("a successor says what is wrong")?;
         Ok(match (verdict, successor) {
-            (HandoverOutcome::Transferred, Some(new)) => Outcome::Successor(new),
-            (HandoverOutcome::Transferred, None) => Outcome::Nobody,
-            (HandoverOutcome::Resumed, _) if cut == Cut::Predecessor => {
+            (HandoverOutcome::Transferred, Some(new)) => Survivor::Successor(new),
+            (HandoverOutcome::Transferred, None) => Survivor::Nobody,
+            (HandoverOutcome::Resumed, _) if cut == HandoverFault::Predecessor => {
                 old.crash();
-                Outcome::Nobody
+                Survivor::Nobody
             }
-            (HandoverOutcome::Resumed, _) => Outcome::Predecessor(old),
+            (HandoverOutcome::Resumed, _) => Survivor::Predecessor(old),
         })
     })
 }
@@ -96,15 +96,15 @@ pub(crate) fn relay(
 fn succeed(
     predecessor: agent::Predecessor,
     begin: impl FnOnce() -> Result<Process, String>,
-    wanted: Wanted<'_>,
-    cut: Cut,
+    wanted: Expected<'_>,
+    cut: HandoverFault,
 ) -> Result<Option<Process>, String> {
-    if cut == Cut::BeforeAsk || predecessor.wait_for_offer().is_err() {
+    if cut == HandoverFault::BeforeAsk || predecessor.wait_for_offer().is_err() {
         return Ok(None);
     }
     let mut new = begin()?;
     let Ok(mut estate) = predecessor.estate() else { return Ok(None) };
-    if cut == Cut::BeforeInherit {
+    if cut == HandoverFault::BeforeInherit {
         return Ok(None);
     }
     estate.vms.iter_mut().for_each(|vm| spoil(vm, wanted.plant));
@@ -112,7 +112,7 @@ fn succeed(
     if let Some((id, error)) = failed.first() {
         return Err(format!("{id} is lost in a planned restart: {error}"));
     }
-    if cut == Cut::BeforeReady || predecessor.done().is_err() || cut == Cut::AfterDone {
+    if cut == HandoverFault::BeforeReady || predecessor.done().is_err() || cut == HandoverFault::AfterDone {
         new.crash();
         return Ok(None);
     }
@@ -125,10 +125,12 @@ fn succeed(
 }
 
 /// Plants a bug in what a successor is left.
-fn spoil(vm: &mut VmState<OwnedFd>, plant: Option<Plant>) {
+fn spoil(vm: &mut VmState<OwnedFd>, plant: Option<Mutation>) {
     match plant {
-        Some(Plant::LostDemand) => vm.connections.iter_mut().for_each(|left| left.session.requests.clear()),
-        Some(Plant::DroppedConnections) => vm.connections.clear(),
+        Some(Mutation::LostDemand) => {
+            vm.connections.iter_mut().for_each(|left| left.session.requests.clear())
+        }
+        Some(Mutation::DroppedConnections) => vm.connections.clear(),
         _ => {}
     }
 }

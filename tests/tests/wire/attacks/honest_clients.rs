@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 const REQUEST: u8 = 64;
 
 /// They ask on from one measurement to the next.
-pub(super) struct Honest(Vec<Client>);
+pub(super) struct HonestClients(Vec<Client>);
 
 struct Client {
     stream: UnixStream,
@@ -38,7 +38,7 @@ impl Measured {
     }
 }
 
-impl Honest {
+impl HonestClients {
     pub(super) fn connect(places: impl Iterator<Item = PathBuf>) -> Self {
         Self(places.map(|place| Client::connect(&place)).collect())
     }

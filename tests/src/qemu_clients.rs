@@ -22,14 +22,14 @@ const LOOK: Duration = Duration::from_millis(10);
 const WINDOW: usize = 16;
 
 /// Clients at work on a thread of their own.
-pub struct Herd {
+pub struct QemuClients {
     stop: Arc<AtomicBool>,
-    blows: Blows,
+    blows: Disturbances,
     thread: JoinHandle<Report>,
 }
 
 /// When whoever serves was killed.
-type Blows = Arc<Mutex<Vec<Instant>>>;
+type Disturbances = Arc<Mutex<Vec<Instant>>>;
 
 /// What became of them.
 #[derive(Debug, Default)]
@@ -63,20 +63,20 @@ struct Client {
 }
 
 #[derive(Default)]
-struct Seen {
+struct Observed {
     blocks: HashSet<u128>,
     repeated: u64,
     bits: u64,
     ones: u64,
 }
 
-impl Herd {
+impl QemuClients {
     /// One client for each of `sockets`, all connected when this returns.
     pub fn start(sockets: Vec<PathBuf>, think: Duration) -> Result<Self> {
         let clients = sockets.into_iter().map(Client::connect).collect::<Result<Vec<_>>>()?;
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
-        let blows = Blows::default();
+        let blows = Disturbances::default();
         let struck = Arc::clone(&blows);
         let thread = thread::spawn(move || graze(clients, think, &stopped, &struck));
         Ok(Self { stop, blows, thread })
@@ -94,8 +94,8 @@ impl Herd {
     }
 }
 
-fn graze(mut clients: Vec<Client>, think: Duration, stop: &AtomicBool, blows: &Blows) -> Report {
-    let (mut report, mut seen) = (Report::default(), Seen::default());
+fn graze(mut clients: Vec<Client>, think: Duration, stop: &AtomicBool, blows: &Disturbances) -> Report {
+    let (mut report, mut seen) = (Report::default(), Observed::default());
     while !stop.load(Ordering::Relaxed) {
         for index in readable(&clients) {
             clients[index].read(think, blows, &mut report, &mut seen);
@@ -113,7 +113,7 @@ fn graze(mut clients: Vec<Client>, think: Duration, stop: &AtomicBool, blows: &B
 }
 
 impl Report {
-    fn waited(&mut self, asked: Instant, answered: Instant, blows: &Blows) {
+    fn waited(&mut self, asked: Instant, answered: Instant, blows: &Disturbances) {
         let wait = answered - asked;
         let blows = blows.lock().unwrap_or_else(PoisonError::into_inner);
         let during = blows.iter().rev().take_while(|&&blow| blow >= asked).filter(|&&blow| blow <= answered);
@@ -168,7 +168,7 @@ impl Client {
         }
     }
 
-    fn read(&mut self, think: Duration, blows: &Blows, report: &mut Report, seen: &mut Seen) {
+    fn read(&mut self, think: Duration, blows: &Disturbances, report: &mut Report, seen: &mut Observed) {
         let Some(stream) = &mut self.stream else { return };
         let mut chunk = [0; REQUEST];
         // It reads only what it waits for, but for the end.
@@ -207,7 +207,7 @@ fn is_over(stream: &UnixStream) -> bool {
     poll(&mut polled, Some(&now)).is_ok_and(|ready| ready > 0)
 }
 
-impl Seen {
+impl Observed {
     /// Looks at what came for one client. Blocks are remembered where they begin a window; compared is each window.
     fn take(&mut self, tail: &mut Vec<u8>, came: &[u8]) {
         self.bits += 8 * came.len() as u64;
@@ -236,7 +236,7 @@ mod tests {
     fn what_comes_twice_is_noticed_wherever_it_begins() {
         let bytes: Vec<u8> = (0..200_u8).collect();
         for offset in 0..WINDOW {
-            let mut seen = Seen::default();
+            let mut seen = Observed::default();
             let mut tail = Vec::new();
             bytes.chunks(64).for_each(|chunk| seen.take(&mut tail, chunk));
             assert_eq!(seen.repeated, 0);
