@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run cluster-lite cluster cluster-down images test soak ci bench bench-control fmt lint deny crds setup metrics structure
+.PHONY: help run cluster-lite cluster cluster-down images test soak ci bench bench-control dataplane fmt lint deny crds setup metrics structure
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ bench: ## measure the data path against the raw floor, at 1, 64 and 1,000 socket
 
 bench-control: ## measure the controller with 5,000 agents: an edit, a restart, one more VM
 	@.ci/bench-control
+
+dataplane: ## time a change in agent/dataplane: its build and its tests
+	@.ci/dataplane
 
 fmt: ## format the code
 	@cargo fmt --all

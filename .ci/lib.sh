@@ -1,4 +1,4 @@
-# Sourced by the scripts beside it: where things are kept, and what several of them do.
+# Sourced by the other scripts in this directory: paths, and functions that several of them use.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . .ci/tools.env
@@ -8,16 +8,17 @@ mkdir -p "$CACHE"
 say() { printf '%s\n' "$*" >&2; }
 die() { say "error: $*"; exit 1; }
 
-# identity DIR: a name of the checkout that is there now. A path may be used again, a directory is not.
+# identity DIR: prints a name for the checkout in DIR. A path can be reused by another checkout; path, inode and time of
+# birth together cannot.
 identity() { printf '%s %s' "$(cd "$1" && pwd -P)" "$(stat -c '%i %W' "$1")" | sha256sum | cut -c 1-16; }
 
-# Checkouts on one machine share what they build, so that dependencies cost once. Cargo knows a member of the workspace by
-# its path inside the checkout, and takes what another checkout built for this one's own if it is newer than the sources.
-# But where RUSTC_WORKSPACE_WRAPPER is set, its value goes into the names of all files that are made of members, and only
-# of members. So each checkout sets a path of its own, and has a directory of its own for finished programs. Then no checkout
-# ever replaces a file of another: tests that run stay what was built, without a lock held while they run and without
-# copies, and what a checkout built is still there when one comes back to it. Cargo's own lock on the shared directory lets
-# one build run at a time. Where CARGO_TARGET_DIR is set, it is used in place of both directories.
+# Checkouts on one machine share one build directory, so that dependencies are built once. Cargo identifies a workspace
+# member by its path inside the checkout, and considers another checkout's output fresh if it is newer than the sources.
+# But the value of RUSTC_WORKSPACE_WRAPPER is part of the file names of all members' output, and of theirs only. So each
+# checkout sets its own path, and has its own directory for finished programs. No checkout ever replaces a file of another
+# one: running tests keep their programs without a lock and without copies, and the output of a checkout is still there
+# when one returns to it. Cargo's lock on the shared directory allows one build at a time. If CARGO_TARGET_DIR is set, it
+# replaces both directories.
 export ENTROPOOL_TARGET_DIR=${ENTROPOOL_TARGET_DIR-${CARGO_TARGET_DIR-}}
 OWN=$CACHE/checkouts/$(identity .)
 export RUSTC_WORKSPACE_WRAPPER=$OWN/rustc
@@ -25,7 +26,7 @@ export CARGO_BUILD_BUILD_DIR=${ENTROPOOL_TARGET_DIR:-$CACHE/target}
 export CARGO_TARGET_DIR=${ENTROPOOL_TARGET_DIR:-$OWN/target}
 export CARGO_TERM_PROGRESS_WHEN=never
 
-# checkout: makes $OWN, once.
+# checkout: creates $OWN, once.
 checkout() {
   [ ! -s "$OWN/path" ] || return 0
   mkdir -p "$OWN"
@@ -35,18 +36,18 @@ checkout() {
   mv "$OWN/path.$$" "$OWN/path"
 }
 
-# forget_gone: removes what was built for checkouts that are gone.
+# forget_gone: removes the output of checkouts that no longer exist.
 forget_gone() {
   local other path
   for other in "$CACHE"/checkouts/*; do
     path=$(cat "$other/path" 2>/dev/null) && [ -n "$path" ] || continue
     [ ! -d "$path" ] || [ "$(identity "$path")" != "${other##*/}" ] || continue
-    # Another command may be at it as well, and nothing here depends on it.
+    # Another command may be removing it too; a failure does not matter.
     forget "$other" 2>/dev/null || true
   done
 }
 
-# forget OWN: its files in the shared directory have names that no other checkout's have.
+# forget OWN: removes the output of one checkout, by its unique file names.
 forget() {
   if grep -xE -e '-[0-9a-f]{16}' "$1/made" >"$1/names"; then
     find "$CACHE/target" -mindepth 3 | grep -F -f "$1/names" | xargs -rd '\n' rm -rf
@@ -57,14 +58,14 @@ forget() {
 checkout
 forget_gone
 
-# compile CMD...: cargo, without its lines on single crates; when it takes long, it says every half minute how far it is.
+# compile CMD...: runs cargo without its lines on single crates, and prints the progress every 30 seconds.
 compile() {
   local color=auto
   [ ! -t 2 ] || color=always
   { CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-$color} cargo "$@" 2>&1 >&4 4>&- | progress 4>&-; } 4>&1
 }
 
-# progress: passes on what cargo says on standard input.
+# progress: filters cargo's output on standard input.
 progress() {
   local from=$SECONDS next=30 part line='' plain crates=0 last='' escape=$'\e''\[[0-9;]*m'
   while :; do
@@ -74,13 +75,13 @@ progress() {
       if [[ $plain =~ ^\ *(Compiling|Checking)\ ([^ ]+) ]]; then
         crates=$((crates + 1)) last=${BASH_REMATCH[2]}
       elif [[ $plain =~ ^\ *Blocking\ .*\ build\ directory ]]; then
-        say "waiting for another build to end: there is one at a time"
+        say "waiting for another build to finish (one runs at a time)"
       elif ! [[ $plain =~ ^\ *(Blocking|Finished|Executable|Running|Fresh|Locking|Updating|Adding|Downloading|Downloaded)\  ]]; then
         say "$line"
       fi
       line=''
     else
-      # More than 128 is a second without a whole line.
+      # A status above 128 means no whole line within a second.
       [ $? -gt 128 ] || return 0
       line+=$part
     fi
@@ -91,10 +92,11 @@ progress() {
   done
 }
 
-# clippy ARGS...: `cargo clippy`, with every warning an error. That command sets a wrapper that is the same in all checkouts.
+# clippy ARGS...: runs clippy, with every warning an error. `cargo clippy` itself sets a wrapper that is the same in all
+# checkouts.
 clippy() { RUSTC_WORKSPACE_WRAPPER=$OWN/clippy compile check "$@"; }
 
-# timed NAME CMD...: runs it, and says how long it took.
+# timed NAME CMD...: runs the command and prints how long it took.
 timed() {
   local name=$1 from=$SECONDS status=0
   shift
@@ -103,14 +105,14 @@ timed() {
   return $status
 }
 
-# as_root CMD...: package management needs it, nothing else does.
+# as_root CMD...: only package management needs root.
 as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; return; fi
   command -v sudo >/dev/null || die "installing packages needs root: run this as root, or install sudo"
   sudo "$@"
 }
 
-# one_at_a_time NAME: two commands started together must not install the same thing.
+# one_at_a_time NAME: takes a lock, so that two commands do not install the same thing at once.
 one_at_a_time() {
   exec 9>"$CACHE/$1.lock"
   flock 9
