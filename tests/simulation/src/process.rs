@@ -71,7 +71,7 @@ impl Process {
         let mut did = false;
         loop {
             self.node.now = now.0;
-            let node = self.node.settle().map(Tick);
+            let node = self.node.run_until_idle().map(Tick);
             let turn = self.stage.step(now);
             if turn.batches == 0 {
                 return (did, node.into_iter().chain(turn.due).min());

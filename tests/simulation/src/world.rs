@@ -176,7 +176,7 @@ impl World {
         self.faults.clear();
         self.keep.disk.world().refuses = None;
         for (at, fake) in self.fakes.iter().enumerate() {
-            fake.is(FakeBehaviour::Good);
+            fake.set_behaviour(FakeBehaviour::Good);
             self.watch.ails(at, false);
         }
         if let Some(process) = &self.process {
@@ -212,7 +212,7 @@ impl World {
             }
             Fault::PowerCut(kept, fate) => self.cut_power(kept, fate),
             Fault::Source(at, manner) => {
-                self.fakes[at].is(manner);
+                self.fakes[at].set_behaviour(manner);
                 self.watch.ails(at, manner != FakeBehaviour::Good);
                 self.watch.disturb(self.now);
             }

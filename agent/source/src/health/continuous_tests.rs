@@ -28,13 +28,13 @@ impl Plain {
         let matches = if sample == self.window[0] { matches } else { 0 };
         let (soft, hard) = (self.limits.intermittent, self.limits.permanent);
         [
-            grade(self.run.1, soft.repetition_count, hard.repetition_count),
-            grade(matches, soft.adaptive_proportion, hard.adaptive_proportion),
+            severity(self.run.1, soft.repetition_count, hard.repetition_count),
+            severity(matches, soft.adaptive_proportion, hard.adaptive_proportion),
         ]
     }
 }
 
-fn grade(count: u32, intermittent: u32, permanent: u32) -> Option<Severity> {
+fn severity(count: u32, intermittent: u32, permanent: u32) -> Option<Severity> {
     match count {
         count if count >= permanent => Some(Severity::Permanent),
         count if count == intermittent => Some(Severity::Intermittent),
@@ -42,14 +42,14 @@ fn grade(count: u32, intermittent: u32, permanent: u32) -> Option<Severity> {
     }
 }
 
-/// What the plain tests say of a slice: the gravest alarm, of equals the first.
-fn plain_verdict(plain: &mut Plain, samples: &[u8]) -> TestOutcome {
+/// The outcome of the plain tests for a slice.
+fn plain_outcome(plain: &mut Plain, samples: &[u8]) -> TestOutcome {
     let mut worst = None;
     for (at, &sample) in samples.iter().enumerate() {
-        let grades = plain.observe(sample);
-        for (test, grade) in [Test::RepetitionCount, Test::AdaptiveProportion].into_iter().zip(grades) {
-            if let Some(grade) = grade {
-                worst = Some(graver(worst, Alarm { test, grade, at }));
+        let severitys = plain.observe(sample);
+        for (test, severity) in [Test::RepetitionCount, Test::AdaptiveProportion].into_iter().zip(severitys) {
+            if let Some(severity) = severity {
+                worst = Some(more_severe(worst, Alarm { test, severity, at }));
             }
         }
     }
@@ -70,7 +70,7 @@ fn stream() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn verdicts_are_those_of_the_plain_tests_however_the_stream_is_cut(
+    fn outcomes_equal_the_plain_tests_however_the_stream_is_cut(
         samples in stream(),
         cuts in prop::collection::vec(1usize..5000, 1..40),
         tenths in 1u8..=80,
@@ -83,7 +83,7 @@ proptest! {
         let (mut rest, mut cuts) = (&samples[..], cuts.iter().cycle());
         while !rest.is_empty() {
             let (slice, after) = rest.split_at((*cuts.next().unwrap()).min(rest.len()));
-            prop_assert_eq!(tests.observe(slice), plain_verdict(&mut plain, slice));
+            prop_assert_eq!(tests.observe(slice), plain_outcome(&mut plain, slice));
             rest = after;
         }
     }
@@ -103,10 +103,10 @@ fn a_stuck_source_is_found_in_exactly_as_many_samples_as_the_cutoff_says() {
         let cutoff = limits.intermittent.repetition_count as usize;
         let mut tests = HealthTests::new(limits);
         assert_eq!(tests.observe(&vec![stuck; cutoff - 1]), TestOutcome::Pass);
-        let alarm = Alarm { test: Test::RepetitionCount, grade: Severity::Intermittent, at: 0 };
+        let alarm = Alarm { test: Test::RepetitionCount, severity: Severity::Intermittent, at: 0 };
         assert_eq!(tests.observe(&[stuck]), TestOutcome::Alarm(alarm));
         let left = limits.permanent.repetition_count as usize - cutoff;
-        let alarm = Alarm { grade: Severity::Permanent, at: left - 1, ..alarm };
+        let alarm = Alarm { severity: Severity::Permanent, at: left - 1, ..alarm };
         assert_eq!(tests.observe(&vec![stuck; left]), TestOutcome::Alarm(alarm));
     }
 }
@@ -116,7 +116,7 @@ fn a_source_of_period_two_is_found_by_its_proportion() {
     let limits = limits(SampleKind::Byte, 80, 1000);
     let samples: Vec<u8> = [1, 2].into_iter().cycle().take(512).collect();
     let TestOutcome::Alarm(alarm) = HealthTests::new(limits).observe(&samples) else { panic!("not found") };
-    assert_eq!((alarm.test, alarm.grade), (Test::AdaptiveProportion, Severity::Permanent));
+    assert_eq!((alarm.test, alarm.severity), (Test::AdaptiveProportion, Severity::Permanent));
     assert_eq!(alarm.at, 2 * (limits.permanent.adaptive_proportion as usize - 1));
 }
 
@@ -137,19 +137,19 @@ fn a_biased_bit_is_found_in_one_window() {
     let samples: Vec<u8> = (0..1024).map(|n: u32| u8::from(n % 4 == 3)).collect();
     assert!(matches!(
         HealthTests::new(limits).observe(&samples),
-        TestOutcome::Alarm(Alarm { test: Test::AdaptiveProportion, grade: Severity::Permanent, .. })
+        TestOutcome::Alarm(Alarm { test: Test::AdaptiveProportion, severity: Severity::Permanent, .. })
     ));
 }
 
 #[test]
-fn a_source_stuck_for_ever_never_overflows_a_count() {
+fn a_source_stuck_forever_overflows_no_count() {
     let limits = limits(SampleKind::Byte, 80, 1000);
     let mut tests = HealthTests::new(limits);
-    tests.repetition.longest(&[9; 64], u32::MAX);
+    tests.repetition.observe_all(&[9; 64], u32::MAX);
     for _ in 0..64 {
         assert!(matches!(
             tests.observe(&[9; STRIDE]),
-            TestOutcome::Alarm(Alarm { grade: Severity::Permanent, .. })
+            TestOutcome::Alarm(Alarm { severity: Severity::Permanent, .. })
         ));
     }
 }

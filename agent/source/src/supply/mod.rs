@@ -1,14 +1,14 @@
-//! What a pool draws from.
+//! The bytes of one pool, ready to be served.
 
 mod engine_reader;
 
 use std::cell::{Cell, RefCell};
 use std::io;
 
-use crate::block_queue::{Producer, Quality};
+use crate::block_queue::{Consumer, Quality};
 use crate::buffer::Buffer;
 use crate::kernel::Kernel;
-use crate::memory::MapMemory;
+use crate::memory::MapError;
 
 use self::engine_reader::EngineReader;
 
@@ -20,14 +20,14 @@ pub const CONTIGUOUS: usize = 1024;
 #[derive(Debug)]
 pub struct Supply {
     refill: Refill,
-    /// Granted and not drawn yet.
+    /// Bytes granted and not drawn yet.
     reserved: u64,
 }
 
-/// How an empty buffer gets full.
+/// How the buffer is refilled.
 #[derive(Debug)]
 enum Refill {
-    /// In place: cheaper than waking another thread (docs/adr/0003). `seeded` is asked until it is true.
+    /// In place: cheaper than waking another thread (docs/adr/0003). Once `seeded`, the kernel stays so.
     Kernel { kernel: Kernel, seeded: Cell<bool>, buffer: Buffer },
     /// By the thread that makes the pool's bytes.
     Engine(RefCell<EngineReader>),
@@ -36,37 +36,37 @@ enum Refill {
 /// Why nothing was drawn.
 #[derive(Debug, thiserror::Error)]
 pub enum DrawError {
-    /// There are no bytes. No fault of the peer's, who need not read first: try again when the waker was called.
+    /// There are no bytes. Not the peer's fault: try again when the waker is called.
     #[error("the pool has no bytes at the moment")]
     Empty,
-    /// What took the bytes failed; `WouldBlock` is a peer that must read first.
+    /// The write of the bytes failed; `WouldBlock` means that the peer must read first.
     #[error(transparent)]
     Take(io::Error),
 }
 
 impl Supply {
     /// A supply of the kernel's bytes. The buffer is filled at the first draw, not before.
-    pub fn kernel() -> Result<Self, MapMemory> {
+    pub fn kernel() -> Result<Self, MapError> {
         let refill = Refill::Kernel { kernel: Kernel, seeded: Cell::new(false), buffer: Buffer::new()? };
         Ok(Self { refill, reserved: 0 })
     }
 
     /// A supply of the bytes that an engine makes.
-    pub(crate) fn of(inlet: Producer) -> Result<Self, MapMemory> {
-        Ok(Self { refill: Refill::Engine(RefCell::new(EngineReader::new(inlet)?)), reserved: 0 })
+    pub(crate) fn of(queue: Consumer) -> Result<Self, MapError> {
+        Ok(Self { refill: Refill::Engine(RefCell::new(EngineReader::new(queue)?)), reserved: 0 })
     }
 
-    /// Is the buffer's memory locked? See [`Buffer::locked`].
+    /// Whether the buffer's memory is locked. See [`Buffer::locked`].
     pub fn locked(&self) -> bool {
         match &self.refill {
             Refill::Kernel { buffer, .. } => buffer.locked(),
-            Refill::Engine(drain) => drain.borrow().locked(),
+            Refill::Engine(reader) => reader.borrow().locked(),
         }
     }
 
-    /// How many bytes can be granted now without waiting, besides those already [reserved](Self::reserve). From the
-    /// kernel as many as anybody wants (`u64::MAX`), once it is seeded; before that none. Where it is less than a
-    /// request may be, the waker is called when more has come.
+    /// How many bytes can be granted now without waiting, besides those already [reserved](Self::reserve). The
+    /// kernel's supply is unlimited (`u64::MAX`) once it is seeded, and empty before. When the level is below EGD's
+    /// largest request, the waker is called as more bytes arrive.
     pub fn level(&self) -> u64 {
         match &self.refill {
             Refill::Kernel { kernel, seeded, .. } => {
@@ -75,101 +75,101 @@ impl Supply {
                 }
                 if seeded.get() { u64::MAX } else { 0 }
             }
-            Refill::Engine(drain) => drain.borrow_mut().level(self.reserved),
+            Refill::Engine(reader) => reader.borrow_mut().level(self.reserved),
         }
     }
 
-    /// Whether the bytes that come next are less than the pool promises: for members that allow it.
+    /// Whether the next bytes are less than the pool promises: for classes with `allowDegraded`.
     pub fn is_degraded(&self) -> bool {
         match &self.refill {
             Refill::Kernel { .. } => false,
-            Refill::Engine(drain) => drain.borrow_mut().is_degraded(),
+            Refill::Engine(reader) => reader.borrow_mut().is_degraded(),
         }
     }
 
-    /// So many bytes were granted and will be drawn later; until then [`level`](Self::level) leaves them out. A
-    /// supply that never runs dry need not be told.
+    /// Reserves granted bytes that will be drawn later; until then [`level`](Self::level) leaves them out. Not needed
+    /// for a supply that never runs dry.
     pub fn reserve(&mut self, bytes: u64) {
         self.reserved = self.reserved.saturating_add(bytes);
     }
 
-    /// So many reserved bytes will never be drawn: their connection is gone. [`with_bytes`](Self::with_bytes) releases
-    /// what it draws.
+    /// Releases reserved bytes that will never be drawn: their connection is closed. [`with_bytes`](Self::with_bytes)
+    /// releases what it draws.
     pub fn release(&mut self, bytes: u64) {
         self.reserved = self.reserved.saturating_sub(bytes);
     }
 
-    /// How many bytes are there, made beforehand, whoever they are reserved for.
+    /// How many bytes are made and wait, reserved or not.
     pub fn waiting(&self) -> u64 {
         match &self.refill {
             Refill::Kernel { buffer, .. } => buffer.level() as u64,
-            Refill::Engine(drain) => drain.borrow_mut().waiting(),
+            Refill::Engine(reader) => reader.borrow_mut().waiting(),
         }
     }
 
-    /// How many bytes are granted and not drawn.
+    /// How many granted bytes are not drawn yet.
     pub fn reserved(&self) -> u64 {
         self.reserved
     }
 
-    /// Wipes what waits: this host is not the one it was drawn on.
-    pub fn forget(&mut self) {
+    /// Wipes all bytes that wait: this host was cloned since they were made.
+    pub fn clear(&mut self) {
         match &mut self.refill {
             Refill::Kernel { buffer, .. } => buffer.consume(buffer.level()),
-            Refill::Engine(drain) => drain.get_mut().forget(),
+            Refill::Engine(reader) => reader.get_mut().clear(),
         }
     }
 
-    /// Shows `take` at most `max` bytes: exactly `max` up to [`CONTIGUOUS`] and [`level`](Self::level) with what is
-    /// reserved, beyond that what is there. `take` says how many of them have left the process; those are wiped. The
-    /// others, and all after an error, were seen by nobody and will be shown again. Where there is not one byte of
-    /// those wanted, `take` is not called.
+    /// Calls `take` with at most `max` bytes: exactly `max` up to [`CONTIGUOUS`] and [`level`](Self::level) plus what
+    /// is reserved, beyond that as many as there are. `take` returns how many of them left the process; those are
+    /// wiped. The others, and all after an error, left it nowhere and are offered again. `take` is not called when
+    /// there are no bytes.
     pub fn with_bytes(
         &mut self,
         max: usize,
         take: impl FnOnce(&[u8]) -> io::Result<usize>,
     ) -> Result<usize, DrawError> {
-        self.show(max, |_| true, take)
+        self.take_if(max, |_| true, take)
     }
 
-    /// The same, but bytes that are less than the pool promises count as none.
+    /// Like [`with_bytes`](Self::with_bytes), but treats degraded bytes as none.
     pub fn with_promised_bytes(
         &mut self,
         max: usize,
         take: impl FnOnce(&[u8]) -> io::Result<usize>,
     ) -> Result<usize, DrawError> {
-        self.show(max, |grade| grade == Quality::Promised, take)
+        self.take_if(max, |quality| quality == Quality::Promised, take)
     }
 
-    fn show(
+    fn take_if(
         &mut self,
         max: usize,
-        may_see: impl FnOnce(Quality) -> bool,
+        accepts: impl FnOnce(Quality) -> bool,
         take: impl FnOnce(&[u8]) -> io::Result<usize>,
     ) -> Result<usize, DrawError> {
         let wanted = max.min(CONTIGUOUS);
         let buffer = match &mut self.refill {
             Refill::Kernel { kernel, buffer, .. } => {
                 if buffer.level() < wanted {
-                    // It fails before the kernel is seeded: then there is what there is.
+                    // Fails before the kernel is seeded; then the bytes that wait must do.
                     let _ = kernel.fill(buffer);
                 }
                 buffer
             }
-            Refill::Engine(drain) => {
-                let (buffer, grade) = drain.get_mut().gather(wanted);
-                if max > 0 && !may_see(grade) {
+            Refill::Engine(reader) => {
+                let (buffer, quality) = reader.get_mut().fill_to(wanted);
+                if max > 0 && !accepts(quality) {
                     return Err(DrawError::Empty);
                 }
                 buffer
             }
         };
         let chunk = buffer.chunk();
-        let shown = &chunk[..max.min(chunk.len())];
-        if shown.is_empty() && max > 0 {
+        let offered = &chunk[..max.min(chunk.len())];
+        if offered.is_empty() && max > 0 {
             return Err(DrawError::Empty);
         }
-        let taken = take(shown).map_err(DrawError::Take)?.min(shown.len());
+        let taken = take(offered).map_err(DrawError::Take)?.min(offered.len());
         buffer.consume(taken);
         self.release(taken as u64);
         Ok(taken)

@@ -1,4 +1,4 @@
-//! The cutoffs against tables computed elsewhere, and against exact fractions where there are such.
+//! The cutoffs against tables computed elsewhere, and against exact fractions where they exist.
 #![allow(clippy::unwrap_used)]
 
 use num_bigint::BigUint;
@@ -63,7 +63,7 @@ fn repetition_count_cutoffs_are_those_of_the_table() {
 fn adaptive_proportion_cutoffs_are_those_of_both_tables() {
     for (kind, table) in [(SampleKind::Bit, BITS), (SampleKind::Byte, BYTES)] {
         for (tenths, expected) in table {
-            let h = exponent(MinEntropy::from_tenths(tenths).unwrap());
+            let h = MinEntropy::from_tenths(tenths).unwrap().exponent();
             let (whole, rest) = (Tails::new(kind.window(), h), Tails::new(kind.window() - 1, h));
             let both = |alpha| (1 + whole.critbinom(alpha).unwrap(), 2 + rest.critbinom(alpha).unwrap());
             assert_eq!(ALPHAS.map(both), expected, "{kind:?}, H = {tenths}/10");
@@ -81,10 +81,10 @@ fn cutoffs_agree_with_jitterentropy() {
 }
 
 #[test]
-fn every_cutoff_that_can_be_asked_for_is_decided() {
+fn every_cutoff_is_decided() {
     for kind in [SampleKind::Bit, SampleKind::Byte] {
         for tenths in 1..=80 {
-            let tails = Tails::new(kind.window() - 1, exponent(MinEntropy::from_tenths(tenths).unwrap()));
+            let tails = Tails::new(kind.window() - 1, MinEntropy::from_tenths(tenths).unwrap().exponent());
             for alpha in 20..=80 {
                 assert!(tails.critbinom(alpha).is_some(), "{kind:?}, H = {tenths}/10, alpha = 2^-{alpha}");
             }
@@ -99,17 +99,7 @@ fn a_test_can_always_fail() {
     assert!(strictest.adaptive_proportion <= SampleKind::Byte.window());
 }
 
-#[test]
-fn permanent_limits_are_never_below_the_intermittent_ones() {
-    for (tenths, rate) in [(1, Some(1)), (10, Some(1_000)), (35, None), (80, Some(64)), (80, None)] {
-        let h = MinEntropy::from_tenths(tenths).unwrap();
-        let Limits { intermittent, permanent, .. } = Limits::for_rate(SampleKind::Byte, h, rate);
-        assert!(permanent.repetition_count > intermittent.repetition_count);
-        assert!(permanent.adaptive_proportion >= intermittent.adaptive_proportion);
-    }
-}
-
-/// critbinom where p = 2^-bits exactly, by whole numbers: P[X > k] · 2^(bits·n) is one.
+/// critbinom where p = 2^-bits exactly, in integers: P[X > k] · 2^(bits·n) is one.
 fn critbinom_of_fractions(n: u32, bits: u32, alpha: u8) -> u32 {
     let misses = (BigUint::from(1u8) << bits) - 1u8;
     let threshold = BigUint::from(1u8) << (bits * n - u32::from(alpha));

@@ -1,35 +1,35 @@
-//! What a source has for one pool: its own health tests of all samples, and those that are for it.
+//! One pool's health tests of a source, and the tested samples that wait for the pool.
 
-use std::io;
-
-use super::SourceStats;
 use super::fips_gate::{Disabled, FipsGate};
+use super::stats::SourceStats;
 use crate::buffer::Buffer;
-use crate::health::{Cause, HealthState, Limits, Monitor, ReadFailure, SampleKind, Transition};
-use crate::memory::MapMemory;
+use crate::fips::BLOCK;
+use crate::health::{Cause, Disposition, HealthState, Limits, Monitor, ReadFailure, SampleKind};
+use crate::memory::MapError;
 use crate::spec::SourceSpec;
 
+/// The most bytes of one read.
+pub(super) const MAX_READ: usize = 2048;
 /// Tested samples that may wait for a pool.
 const CAPACITY: usize = 8192;
 /// More is wanted while there is room for so much: the most of one read, and a block that it completes.
-const ROOM: usize = super::core::READ + crate::fips::BLOCK;
+const ROOM: usize = MAX_READ + BLOCK;
 
-/// Samples of one source, for one pool.
 pub(super) struct SampleQueue {
     monitor: Monitor,
     limits: Limits,
-    stage: Option<FipsGate>,
+    fips_gate: Option<FipsGate>,
     /// Passed by all tests and not conditioned yet.
     samples: Buffer,
     wanted: bool,
-    /// Times that samples were dropped because of an alarm.
+    /// How often samples were dropped because of an alarm.
     drops: u64,
     stats: SourceStats,
-    /// Why it is not healthy, for people.
+    /// Why the source is not healthy, as a sentence.
     message: String,
 }
 
-/// How a source stands, as its pool sees it.
+/// The health of a source, as one pool sees it.
 #[derive(Clone, Debug)]
 pub(crate) struct SourceHealth {
     pub(crate) state: HealthState,
@@ -39,23 +39,21 @@ pub(crate) struct SourceHealth {
     pub(crate) stats: SourceStats,
 }
 
-/// The state of a source, and how often samples of it were dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct QueueState {
-    pub(crate) state: HealthState,
-    /// Nothing is known against it.
+    pub(crate) health: HealthState,
+    /// The source has not failed yet.
     pub(crate) is_new: bool,
     pub(crate) drops: u64,
 }
 
 impl SampleQueue {
-    pub(super) fn new(spec: &SourceSpec, now: u64) -> Result<Self, MapMemory> {
-        let limits = Limits::for_rate(SampleKind::Byte, spec.tested_as(), spec.bytes_per_second);
+    pub(super) fn new(spec: &SourceSpec, now: u64) -> Result<Self, MapError> {
+        let limits = Limits::for_rate(SampleKind::Byte, spec.tested_min_entropy(), spec.bytes_per_second);
         Ok(Self {
-            // When to try again is the feeder's affair: the seed is not used.
             monitor: Monitor::new(limits, now),
             limits,
-            stage: if spec.block_tests { Some(FipsGate::new()?) } else { None },
+            fips_gate: if spec.block_tests { Some(FipsGate::new()?) } else { None },
             samples: Buffer::with_capacity(CAPACITY)?,
             wanted: false,
             drops: 0,
@@ -64,8 +62,8 @@ impl SampleQueue {
         })
     }
 
-    pub(super) fn standing(&self) -> QueueState {
-        QueueState { state: self.monitor.state(), is_new: self.monitor.cause().is_none(), drops: self.drops }
+    pub(super) fn state(&self) -> QueueState {
+        QueueState { health: self.monitor.state(), is_new: self.monitor.cause().is_none(), drops: self.drops }
     }
 
     /// How many samples wait.
@@ -73,7 +71,7 @@ impl SampleQueue {
         self.samples.level()
     }
 
-    pub(super) fn want(&mut self, wanted: bool) {
+    pub(super) fn set_wanted(&mut self, wanted: bool) {
         self.wanted = wanted;
     }
 
@@ -85,7 +83,9 @@ impl SampleQueue {
 
     pub(super) fn retest(&mut self, now: u64) {
         self.drop_samples();
-        self.stage.iter_mut().for_each(FipsGate::retest);
+        if let Some(gate) = &mut self.fips_gate {
+            gate.reset();
+        }
         self.monitor.retest(now);
         self.message.clear();
     }
@@ -108,71 +108,75 @@ impl SampleQueue {
         matches!(self.monitor.state(), HealthState::Starting | HealthState::Suspect)
     }
 
-    pub(super) fn wants(&self) -> bool {
+    pub(super) fn wants_samples(&self) -> bool {
         let room = self.samples.capacity() - self.samples.level();
         self.is_testing() || (self.wanted && self.monitor.state() == HealthState::Healthy && room >= ROOM)
     }
 
-    pub(super) fn observe(&mut self, samples: &[u8], for_us: bool, now: u64) {
+    pub(super) fn observe(&mut self, samples: &[u8], is_recipient: bool, now: u64) {
         if matches!(self.monitor.state(), HealthState::Failed | HealthState::Unavailable) {
             return;
         }
         self.stats.bytes_in += samples.len() as u64;
-        match self.monitor.samples(samples, now) {
-            Transition::Credit if for_us => self.credit(samples, now),
-            Transition::Discard if self.monitor.state() == HealthState::Healthy => self.message.clear(),
-            Transition::Credit | Transition::Discard => {}
-            Transition::Drop => self.alarmed(),
+        match self.monitor.observe(samples, now) {
+            Disposition::Credit if is_recipient => self.credit(samples, now),
+            Disposition::Discard if self.monitor.state() == HealthState::Healthy => self.message.clear(),
+            Disposition::Credit | Disposition::Discard => {}
+            Disposition::Drop => self.raise_alarm(),
         }
     }
 
     fn credit(&mut self, samples: &[u8], now: u64) {
-        let Self { stage, samples: tested, stats, .. } = self;
-        let Some(stage) = stage else { return keep(tested, stats, samples) };
-        let mut counts = *stats;
-        let judged = stage.put(samples, &mut counts, |block| {
-            keep(tested, stats, block);
+        let Self { fips_gate, samples: tested, stats, .. } = self;
+        let Some(gate) = fips_gate else { return push(tested, stats, samples) };
+        let mut block_stats = *stats;
+        let pushed = gate.push(samples, &mut block_stats, |block| {
+            push(tested, stats, block);
         });
-        stats.block_tests = counts.block_tests;
-        if let Err(Disabled) = judged {
+        stats.block_tests = block_stats.block_tests;
+        if let Err(Disabled) = pushed {
             self.monitor.disable(now);
-            self.alarmed();
+            self.raise_alarm();
         }
     }
 
-    fn alarmed(&mut self) {
+    fn raise_alarm(&mut self) {
         self.drop_samples();
         if let Some(cause) = self.monitor.cause() {
-            self.stats.failed(cause);
-            self.message = super::describe::of(cause, &self.limits, self.monitor.state());
+            self.stats.record_failure(cause);
+            self.message = cause.describe(&self.limits, self.monitor.state());
         }
     }
 
-    pub(super) fn lost(&mut self, loss: ReadFailure, message: &str, now: u64) {
+    pub(super) fn lost(&mut self, failure: ReadFailure, message: &str, now: u64) {
         if self.monitor.state() == HealthState::Failed {
             return;
         }
-        self.monitor.lost(loss, now);
-        self.stats.failed(Cause::Lost(loss));
+        self.monitor.lost(failure, now);
+        self.stats.record_failure(Cause::Lost(failure));
         message.clone_into(&mut self.message);
-        // What passed stays; what was not judged yet is no block with what comes after.
-        self.stage.iter_mut().for_each(FipsGate::forget);
+        // Tested samples stay; an incomplete block cannot be continued with later samples.
+        if let Some(gate) = &mut self.fips_gate {
+            gate.discard();
+        }
     }
 
     fn drop_samples(&mut self) {
         self.samples.consume(self.samples.level());
-        self.stage.iter_mut().for_each(FipsGate::forget);
+        if let Some(gate) = &mut self.fips_gate {
+            gate.discard();
+        }
         self.drops += 1;
     }
 }
 
-/// Room for it was seen before it was read.
-fn keep(tested: &mut Buffer, stats: &mut SourceStats, samples: &[u8]) {
-    let kept = tested.fill_with(|space| {
+/// There is room: the sampler reads only while [`ROOM`] is free.
+fn push(tested: &mut Buffer, stats: &mut SourceStats, samples: &[u8]) {
+    let pushed = tested.fill_with(|space| {
         let count = samples.len().min(space.len());
         debug_assert_eq!(count, samples.len(), "more was read than there was room for");
         space[..count].copy_from_slice(&samples[..count]);
-        io::Result::Ok(count)
+        Ok(count)
     });
-    stats.bytes_credited += kept.map_or(0, |count| count as u64);
+    stats.bytes_credited += pushed.map_or(0, |count| count as u64);
 }
