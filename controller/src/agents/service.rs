@@ -3,8 +3,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ::clock::RateLimiter;
 use delivery::agent_auth::{self, AgentIdentity, AuthError};
-use delivery::limits::{QueueingLimiter, STREAM_WAITS, STREAMS_AT_ONCE, STREAMS_PER_SECOND};
+use delivery::limits::{STREAM_WAITS, STREAMS};
 use delivery::{Nack, Token};
 use futures::StreamExt;
 use futures::stream::Map;
@@ -44,7 +45,7 @@ pub(crate) struct DeliveryService {
     role: watch::Receiver<Leadership>,
     leaving: watch::Receiver<bool>,
     /// How many may come: each costs a review.
-    turns: Mutex<QueueingLimiter>,
+    limiter: Mutex<RateLimiter>,
 }
 
 #[tonic::async_trait]
@@ -60,13 +61,13 @@ impl Delivery for DeliveryService {
                 "this replica has nothing consistent to serve yet: try another, or later",
             ));
         }
-        let turn = self.turns().take(clock::tick());
-        let Some(wait) = turn else {
+        let wait = self.limiter().admit_within(STREAMS, clock::tick(), STREAM_WAITS);
+        let Some(wait) = wait else {
             return Err(Status::resource_exhausted("too many agents come at once: try again"));
         };
         {
             let _waiting = self.world.queues.streams.join();
-            tokio::time::sleep(Duration::from_nanos(wait.0)).await;
+            tokio::time::sleep(wait.into()).await;
         }
         let agent = self.authenticate(request.metadata()).await?;
         self.confirm(&agent).await?;
@@ -101,8 +102,7 @@ impl DeliveryService {
         role: watch::Receiver<Leadership>,
         leaving: watch::Receiver<bool>,
     ) -> Self {
-        let turns = QueueingLimiter::new(STREAMS_PER_SECOND, STREAMS_AT_ONCE, STREAM_WAITS);
-        Self { world, reviewer, hub: Arc::default(), herald, role, leaving, turns: Mutex::new(turns) }
+        Self { world, reviewer, hub: Arc::default(), herald, role, leaving, limiter: Mutex::default() }
     }
 
     /// Ends the streams of agents whose pods are gone.
@@ -117,8 +117,8 @@ impl DeliveryService {
         }
     }
 
-    fn turns(&self) -> MutexGuard<'_, QueueingLimiter> {
-        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    fn limiter(&self) -> MutexGuard<'_, RateLimiter> {
+        self.limiter.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn authenticate(&self, metadata: &MetadataMap) -> Result<AgentIdentity, Status> {

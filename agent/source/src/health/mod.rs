@@ -5,7 +5,6 @@
 //! Nothing here reads a clock or a device: instants are nanoseconds of a clock that never goes back.
 
 mod alarm_rate;
-mod backoff;
 mod binomial_tail;
 mod cutoff;
 mod intermittent_failures;
@@ -16,7 +15,6 @@ mod repetition;
 mod state;
 mod stream;
 
-pub use backoff::Backoff;
 pub use cutoff::{Alpha, Cutoffs, Limits, SampleKind};
 pub use min_entropy::MinEntropy;
 pub use monitor::Monitor;

@@ -1,12 +1,14 @@
 //! When to read a source, to give it up, and to open it again.
 
-use crate::health::Backoff;
+use clock::{Backoff, Exponential, Jitter, Span};
 
 /// Nanoseconds after which a read that brought nothing is a stall.
 const STALL: u64 = 10_000_000_000;
-/// Pauses of a source that says it is ready and is not, or cannot say: from 0.1 ms, doubled up to some 100 ms.
-const FIRST_PAUSE: u64 = 100_000;
-const DOUBLINGS: u32 = 10;
+/// Pauses of a source that says it is ready and is not, or cannot say.
+const PAUSES: Exponential = Exponential { first: Span::micros(100), longest: Span::micros(100 << 10) };
+/// Delays before a source that could not be read is opened again. They are jittered, so that sources that fail together
+/// are not opened again together.
+const RETRIES: Exponential = Exponential { first: Span::millis(100), longest: Span::seconds(30) };
 /// Bytes after which an opened source counts as back; before, it may be one that opens and fails at once.
 const BACK: usize = 1024;
 
@@ -32,7 +34,14 @@ pub(super) struct PollSchedule {
 
 impl PollSchedule {
     pub(super) fn new(seed: u64) -> Self {
-        Self { backoff: Backoff::new(seed), retry: 0, stall: None, probe: 0, came: 0, misses: 0 }
+        Self {
+            backoff: Backoff::new(RETRIES, Jitter::Fifth, seed),
+            retry: 0,
+            stall: None,
+            probe: 0,
+            came: 0,
+            misses: 0,
+        }
     }
 
     pub(super) fn retry(&self) -> u64 {
@@ -46,7 +55,7 @@ impl PollSchedule {
 
     pub(super) fn lost(&mut self, now: u64) {
         self.stall = None;
-        self.retry = now.saturating_add(self.backoff.wait());
+        self.retry = now.saturating_add(self.backoff.delay().0);
     }
 
     /// Bytes came.
@@ -78,8 +87,8 @@ impl PollSchedule {
 
     /// It said that it was ready, and had nothing. When to ask again.
     pub(super) fn missed(&mut self, now: u64) -> u64 {
-        let pause = FIRST_PAUSE << self.misses.min(DOUBLINGS);
+        let pause = PAUSES.delay(self.misses);
         self.misses = self.misses.saturating_add(1);
-        now.saturating_add(pause)
+        now.saturating_add(pause.0)
     }
 }
