@@ -9,6 +9,7 @@ use delivery::limits::{STREAM_WAITS, STREAMS};
 use delivery::{Nack, Token};
 use futures::StreamExt;
 use futures::stream::Map;
+use net::UnauthenticatedPermit;
 use proto::delivery as wire;
 use proto::delivery::delivery_server::Delivery;
 use tokio::sync::{mpsc, watch};
@@ -17,7 +18,6 @@ use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::info;
 
-use super::first_byte_timeout::UnauthenticatedPermit;
 use super::stream::{AgentStream, run_stream};
 use super::stream_registry::StreamRegistry;
 use crate::ca::{ReviewResult, TokenReviewer};
@@ -71,8 +71,8 @@ impl Delivery for DeliveryService {
         }
         let agent = self.authenticate(request.metadata()).await?;
         self.confirm(&agent).await?;
-        if let Some(stranger) = request.extensions().get::<UnauthenticatedPermit>() {
-            stranger.is_believed();
+        if let Some(permit) = request.extensions().get::<UnauthenticatedPermit>() {
+            permit.release();
         }
         info!(node = %agent.node, pod = %agent.pod, "an agent connected");
         let (outbox, receiver) = mpsc::channel(OUTBOX);
