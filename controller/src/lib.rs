@@ -5,17 +5,14 @@
 //! VM by more than its uid and class. Start with [`run`].
 #![forbid(unsafe_code)]
 
+mod admin;
 mod admission;
 mod agents;
 mod args;
 mod ca;
 mod clock;
-mod connection_limiter;
-mod http;
 mod kubevirt;
 mod leader_election;
-mod listen;
-mod log;
 mod metrics;
 mod nodes;
 mod queue_depth;

@@ -17,14 +17,11 @@ use crate::admission::AdmissionHandler;
 use crate::agents::AgentServer;
 use crate::args::Mode;
 use crate::ca::{self, Certificate, TokenReviewer, TrustState};
-use crate::http::HttpHandler;
 use crate::kubevirt::PluginReconciler;
 use crate::leader_election::Leadership;
 use crate::state::SharedState;
 use crate::status::EventRecorder;
-use crate::{
-    Args, admission, agents, http, kubevirt, leader_election, log, nodes, reconciler, status, watches,
-};
+use crate::{Args, admin, admission, agents, kubevirt, leader_election, nodes, reconciler, status, watches};
 
 /// The Service in front of us.
 const SERVICE: &str = "entropool-controller";
@@ -33,7 +30,7 @@ const LEAVING: Duration = Duration::from_secs(5);
 
 /// Runs until SIGTERM or SIGINT.
 pub fn run(args: Args) -> Result<()> {
-    log::init()?;
+    telemetry::init_logging()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no threads")?;
     runtime.block_on(control(args))
 }
@@ -65,13 +62,13 @@ async fn control(args: Args) -> Result<()> {
     tasks.spawn(admission::register(client.clone(), trusted, role.subscribe()));
     let (leave, leaving) = watch::channel(false);
     let reviewer = Arc::new(TokenReviewer::new(client.clone(), agents));
-    let answers = HttpHandler {
+    let health = admin::ReplicaHealth {
         world: Arc::clone(&world),
         certificate: Arc::clone(&certificate),
         role: role.subscribe(),
         leaving: leaving.clone(),
     };
-    tasks.spawn(http::bind(args.http, answers).await?);
+    tasks.spawn(admin::bind(args.http, health).await?);
     let judge =
         AdmissionHandler::new(Arc::clone(&world), keep_way(&args, &client, role.subscribe(), &mut tasks));
     let admitting = admission::bind(args.webhooks, Arc::clone(&certificate), judge, leaving.clone()).await?;

@@ -8,7 +8,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes};
 use thiserror::Error;
 
-use crate::connection_limiter::{ConnectionCounts, ConnectionLimiter, ConnectionLimits};
+use net::{ConnectionLimiter, Limits, Permit};
 
 /// A question that takes longer to arrive is given up; the API server waits no longer, either.
 const ARRIVES_WITHIN: Duration = Duration::from_secs(5);
@@ -17,7 +17,7 @@ const LONGEST: usize = 8 << 20;
 /// Launcher pods and VMs are shorter. There may be one of these on every connection.
 const SHORT: usize = 64 << 10;
 /// Questions that are longer, at a time: one an asker as soon as there is more than one.
-const LONG: ConnectionLimits = ConnectionLimits { all: 3, free: 1, each: 1 };
+const LONG: Limits = Limits { total: 3, unshared: 1, per_peer: 1 };
 /// Between two looks for a place among them.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -40,7 +40,7 @@ pub(super) enum BodyError {
 pub(super) struct RequestBody {
     pub(super) bytes: Vec<u8>,
     /// Of a long one, until it is answered.
-    place: Option<ConnectionCounts>,
+    place: Option<Permit>,
 }
 
 /// Reads questions.
@@ -83,9 +83,9 @@ impl BodyReader {
         Ok(question)
     }
 
-    async fn place(&self, asker: IpAddr) -> ConnectionCounts {
+    async fn place(&self, asker: IpAddr) -> Permit {
         loop {
-            if let Some(taken) = self.0.take(self.0.place().await, asker) {
+            if let Some(taken) = self.0.admit(self.0.slot().await, asker) {
                 return taken;
             }
             tokio::time::sleep(PAUSE).await;

@@ -1,19 +1,22 @@
 //! The API server's connections: HTTP/1.1 over TLS. HTTP/2 would put all questions on one connection, which a replica
 //! that vanishes would take with it.
 
-use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use net::{ConnectionLimiter, Limits, accept_tls};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -23,13 +26,10 @@ use webhook::Hook;
 
 use super::body::{BodyError, BodyReader};
 use super::handler::{AdmissionHandler, HandlerError};
-use crate::agents::accept;
 use crate::ca::Certificate;
-use crate::connection_limiter::{ConnectionLimiter, ConnectionLimits};
-use crate::listen::listen_at;
 
 /// Connections at a time. API servers have a few each, and for a moment as many as there are questions.
-const ROOM: ConnectionLimits = ConnectionLimits { all: 1_024, free: 512, each: 64 };
+const LIMITS: Limits = Limits { total: 1_024, unshared: 512, per_peer: 64 };
 /// Connections whose handshake is done and that wait for their turn.
 const BACKLOG: usize = 64;
 /// Longer than an API server keeps a connection that it does not use, so that it is the one that closes it: a question
@@ -49,15 +49,15 @@ pub(crate) async fn bind(
     judge: AdmissionHandler,
     mut leaving: watch::Receiver<bool>,
 ) -> Result<impl Future<Output = ()> + Send> {
-    let listener = listen_at(listen).await?;
-    info!(address = %listener.local_addr().unwrap_or(listen), "the API server is awaited");
+    let listener = net::bind_tcp(listen).await.with_context(|| format!("cannot listen at {listen}"))?;
+    info!(address = %listener.local_addr().unwrap_or(listen), "listening for admission reviews");
     let config = Arc::new(certificate.server_config(b"http/1.1").context("TLS cannot be set up")?);
-    let desk = Arc::new(AdmissionContext { judge, reader: BodyReader::default() });
+    let router = router(AdmissionContext { judge, reader: BodyReader::default() });
     let (accepted, mut incoming) = mpsc::channel(BACKLOG);
     Ok(async move {
         tokio::spawn(async move {
             certificate.wait().await;
-            accept(listener, config, ConnectionLimiter::new(ROOM), accepted).await;
+            accept_tls(listener, config, ConnectionLimiter::new(LIMITS), accepted).await;
         });
         let mut connections = JoinSet::new();
         loop {
@@ -66,30 +66,22 @@ pub(crate) async fn bind(
                 Some(_) = connections.join_next() => continue,
                 () = left(&mut leaving) => break,
             };
-            let Some((stream, place)) = accepted else { break };
-            let connection = converse(stream, place.peer(), Arc::clone(&desk), leaving.clone());
+            let Some((stream, permit)) = accepted else { break };
+            let router = router.clone().layer(Extension(permit.peer()));
+            let connection = serve_connection(stream, router, leaving.clone());
             connections.spawn(async move {
                 connection.await;
-                drop(place);
+                drop(permit);
             });
         }
         connections.join_all().await;
     })
 }
 
-async fn converse(
-    stream: TlsStream<TcpStream>,
-    asker: IpAddr,
-    desk: Arc<AdmissionContext>,
-    mut leaving: watch::Receiver<bool>,
-) {
-    let service = service_fn(move |request| {
-        let desk = Arc::clone(&desk);
-        async move { Ok::<_, Infallible>(respond(&desk, asker, request).await) }
-    });
+async fn serve_connection(stream: TlsStream<TcpStream>, router: Router, mut leaving: watch::Receiver<bool>) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(IDLE);
-    let connection = http.serve_connection(TokioIo::new(stream), service);
+    let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -99,7 +91,7 @@ async fn converse(
         }
     };
     if let Err(error) = ended {
-        debug!(%error, "a connection of the API server failed");
+        debug!(%error, "connection of the API server failed");
     }
 }
 
@@ -108,24 +100,29 @@ async fn left(leaving: &mut watch::Receiver<bool>) {
     let _ = leaving.wait_for(|leaving| *leaving).await;
 }
 
-async fn respond(
-    desk: &AdmissionContext,
-    asker: IpAddr,
-    request: Request<Incoming>,
-) -> Response<Full<Bytes>> {
-    let path = request.uri().path();
-    let Some(hook) = Hook::ALL.into_iter().find(|hook| hook.path() == path) else {
-        return text(StatusCode::NOT_FOUND, "there is no such hook");
-    };
-    if request.method() != Method::POST {
-        return text(StatusCode::METHOD_NOT_ALLOWED, "an AdmissionReview is POSTed");
-    }
-    let question = match desk.reader.read(asker, request.into_body()).await {
-        Ok(question) => question,
+fn router(context: AdmissionContext) -> Router {
+    let hooks = Hook::ALL.into_iter().fold(Router::new(), |router, hook| {
+        let respond =
+            async move |State(context): State<Arc<AdmissionContext>>, Extension(peer), body: Body| {
+                respond(&context, hook, peer, body).await
+            };
+        router.route(hook.path(), post(respond))
+    });
+    hooks
+        .fallback(async || text(StatusCode::NOT_FOUND, "there is no such hook"))
+        .method_not_allowed_fallback(async || {
+            text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed; POST an AdmissionReview")
+        })
+        .with_state(Arc::new(context))
+}
+
+async fn respond(context: &AdmissionContext, hook: Hook, peer: IpAddr, body: Body) -> Response {
+    let review = match context.reader.read(peer, body).await {
+        Ok(review) => review,
         Err(error) => return text(unread(&error), &error.to_string()),
     };
-    match desk.judge.answer(hook, &question.bytes).await {
-        Ok(answer) => json(answer.to_string()),
+    match context.judge.answer(hook, &review.bytes).await {
+        Ok(answer) => ([(CONTENT_TYPE, "application/json")], answer.to_string()).into_response(),
         Err(error @ HandlerError::NotYet) => text(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
         Err(error @ HandlerError::Review(_)) => text(StatusCode::BAD_REQUEST, &error.to_string()),
     }
@@ -139,14 +136,6 @@ fn unread(error: &BodyError) -> StatusCode {
     }
 }
 
-fn json(body: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(body)));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
-}
-
-fn text(status: StatusCode, sentence: &str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(format!("{sentence}\n"))));
-    *response.status_mut() = status;
-    response
+fn text(status: StatusCode, sentence: &str) -> Response {
+    (status, format!("{sentence}\n")).into_response()
 }

@@ -49,7 +49,7 @@ impl ClassMoves {
     /// The agent refused this one; says of which VM it was, to which class.
     pub(super) fn refused(&mut self, now: Tick, ticket: u64) -> Option<(&str, &str)> {
         let (uid, sent) = self.sent.iter_mut().find(|(_, sent)| sent.ticket == ticket)?;
-        sent.again = Some(now.plus(AGAIN));
+        sent.again = Some(now + AGAIN);
         Some((uid, &sent.class))
     }
 
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     fn at(seconds: u64) -> Tick {
-        Tick(0).plus(Span::seconds(seconds))
+        Tick(0) + Span::seconds(seconds)
     }
 
     fn due(moves: &mut ClassMoves, now: Tick, is: &str, wanted: &str) -> Vec<(u64, String)> {

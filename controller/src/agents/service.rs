@@ -3,11 +3,13 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ::clock::RateLimiter;
 use delivery::agent_auth::{self, AgentIdentity, AuthError};
-use delivery::limits::{QueueingLimiter, STREAM_WAITS, STREAMS_AT_ONCE, STREAMS_PER_SECOND};
+use delivery::limits::{STREAM_WAITS, STREAMS};
 use delivery::{Nack, Token};
 use futures::StreamExt;
 use futures::stream::Map;
+use net::UnauthenticatedPermit;
 use proto::delivery as wire;
 use proto::delivery::delivery_server::Delivery;
 use tokio::sync::{mpsc, watch};
@@ -16,7 +18,6 @@ use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::info;
 
-use super::first_byte_timeout::UnauthenticatedPermit;
 use super::stream::{AgentStream, run_stream};
 use super::stream_registry::StreamRegistry;
 use crate::ca::{ReviewResult, TokenReviewer};
@@ -44,7 +45,7 @@ pub(crate) struct DeliveryService {
     role: watch::Receiver<Leadership>,
     leaving: watch::Receiver<bool>,
     /// How many may come: each costs a review.
-    turns: Mutex<QueueingLimiter>,
+    limiter: Mutex<RateLimiter>,
 }
 
 #[tonic::async_trait]
@@ -60,18 +61,18 @@ impl Delivery for DeliveryService {
                 "this replica has nothing consistent to serve yet: try another, or later",
             ));
         }
-        let turn = self.turns().take(clock::tick());
-        let Some(wait) = turn else {
+        let wait = self.limiter().admit_within(STREAMS, clock::tick(), STREAM_WAITS);
+        let Some(wait) = wait else {
             return Err(Status::resource_exhausted("too many agents come at once: try again"));
         };
         {
             let _waiting = self.world.queues.streams.join();
-            tokio::time::sleep(Duration::from_nanos(wait.0)).await;
+            tokio::time::sleep(wait.into()).await;
         }
         let agent = self.authenticate(request.metadata()).await?;
         self.confirm(&agent).await?;
-        if let Some(stranger) = request.extensions().get::<UnauthenticatedPermit>() {
-            stranger.is_believed();
+        if let Some(permit) = request.extensions().get::<UnauthenticatedPermit>() {
+            permit.release();
         }
         info!(node = %agent.node, pod = %agent.pod, "an agent connected");
         let (outbox, receiver) = mpsc::channel(OUTBOX);
@@ -101,8 +102,7 @@ impl DeliveryService {
         role: watch::Receiver<Leadership>,
         leaving: watch::Receiver<bool>,
     ) -> Self {
-        let turns = QueueingLimiter::new(STREAMS_PER_SECOND, STREAMS_AT_ONCE, STREAM_WAITS);
-        Self { world, reviewer, hub: Arc::default(), herald, role, leaving, turns: Mutex::new(turns) }
+        Self { world, reviewer, hub: Arc::default(), herald, role, leaving, limiter: Mutex::default() }
     }
 
     /// Ends the streams of agents whose pods are gone.
@@ -117,8 +117,8 @@ impl DeliveryService {
         }
     }
 
-    fn turns(&self) -> MutexGuard<'_, QueueingLimiter> {
-        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    fn limiter(&self) -> MutexGuard<'_, RateLimiter> {
+        self.limiter.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn authenticate(&self, metadata: &MetadataMap) -> Result<AgentIdentity, Status> {

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use ::clock::RateLimiter;
 use api::EntropyClass;
 use codec::Bytes;
 use delivery::agent_auth::{AgentIdentity, AuthError};
-use delivery::limits::{MESSAGES_AT_ONCE, MESSAGES_PER_SECOND, RateLimiter};
+use delivery::limits::MESSAGES;
 use delivery::publisher::{AckState, PublisherTask, ReviewOutcome, StreamEnd};
 use delivery::{FromController, Nack, NodeConfig, Publisher, Span, Tick};
 use proto::delivery as wire;
@@ -47,7 +48,7 @@ struct StreamContext {
     publisher: Publisher<Bytes>,
     said: AgentReport,
     /// How much the agent may say.
-    pace: RateLimiter,
+    limiter: RateLimiter,
     /// Kinds that are being listed anew for this agent, with how often they had been before.
     awaited: BTreeMap<WatchKind, u64>,
     moves: ClassMoves,
@@ -77,7 +78,7 @@ pub(super) async fn run_stream(mut own: AgentStream, mut inbox: Streaming<wire::
     let mut live = StreamContext {
         publisher: Publisher::new(now(), own.agent.node.clone()),
         said: AgentReport::default(),
-        pace: RateLimiter::new(now(), MESSAGES_PER_SECOND, MESSAGES_AT_ONCE),
+        limiter: RateLimiter::default(),
         awaited: BTreeMap::new(),
         moves: ClassMoves::default(),
         planned: Weak::new(),
@@ -139,7 +140,7 @@ pub(super) async fn run_stream(mut own: AgentStream, mut inbox: Streaming<wire::
 
 impl AgentStream {
     fn hear(&self, live: &mut StreamContext, message: wire::FromAgent) {
-        if !live.pace.admit(now()) {
+        if !live.limiter.admit(MESSAGES, now()) {
             warn!(node = %self.agent.node, "the agent says more than an agent has to say");
             self.refuse(Status::resource_exhausted("TooManyMessages: come back slower"));
             live.ended = true;
@@ -322,7 +323,7 @@ fn status(end: &StreamEnd) -> Status {
 
 async fn until(at: Option<Tick>) {
     match at {
-        Some(at) => tokio::time::sleep(Duration::from_nanos(at.since(now()).0)).await,
+        Some(at) => tokio::time::sleep(Duration::from_nanos(at.since(now()))).await,
         None => std::future::pending().await,
     }
 }

@@ -7,6 +7,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::clock::{Exponential, Span};
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
 use kube::api::{Api, ListParams, WatchParams};
 use kube::core::WatchEvent;
@@ -27,13 +28,7 @@ const STALLED: Duration = Duration::from_secs(5);
 /// A page of a list, where the API server cannot stream it.
 const PAGE: u32 = 500;
 /// Waits between attempts, the last one for ever: soon enough to be back within seconds of the API server.
-const BACKOFF: [Duration; 5] = [
-    Duration::from_millis(100),
-    Duration::from_millis(250),
-    Duration::from_millis(500),
-    Duration::from_secs(1),
-    Duration::from_secs(2),
-];
+const RETRIES: Exponential = Exponential { first: Span::millis(100), longest: Span::seconds(2) };
 /// Between two looks for a kind that the cluster does not have.
 const ABSENT: Duration = Duration::from_secs(5);
 /// The least time from one list that was asked for to the next.
@@ -104,7 +99,7 @@ where
             match ended {
                 WatchEnd::Quietly => {
                     failures = 0;
-                    tokio::time::sleep(BACKOFF[0]).await;
+                    tokio::time::sleep(RETRIES.first.into()).await;
                 }
                 WatchEnd::ListAgain => {
                     info!(kind = self.kind.as_str(), "listing anew");
@@ -124,8 +119,8 @@ where
                 WatchEnd::Failed(error) => {
                     sink(ReflectorEvent::Lost);
                     place = place.filter(|_| is_kept_after(&error));
-                    let wait = BACKOFF[failures.min(BACKOFF.len() - 1)];
-                    failures += 1;
+                    let wait = Duration::from(RETRIES.delay(failures));
+                    failures = failures.saturating_add(1);
                     warn!(kind = self.kind.as_str(), %error, retry_in = ?wait, "watch failed");
                     tokio::time::sleep(wait).await;
                 }

@@ -2,8 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use ::clock::{RateLimit, RateLimiter};
 use api::names::{VM_LABEL, VM_TRUE};
-use delivery::limits::RateLimiter;
 use k8s_openapi::api::core::v1::{ObjectReference, Pod};
 use kube::api::ListParams;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
@@ -17,23 +17,21 @@ use crate::clock;
 const REPORTER: &str = "entropool-controller";
 /// What was done: an Event has to name it.
 const ACTION: &str = "Reconcile";
-/// Events a second, and at once. Conditions say the same, so what is beyond this is only logged.
-const EACH_SECOND: u64 = 5;
-const AT_ONCE: u64 = 50;
+/// Five Events a second, 50 at once. Conditions say the same, so what is beyond this is only logged.
+const EVENTS: RateLimit = RateLimit::per_second(5, 50);
 
 /// Tells people.
 pub(crate) struct EventRecorder {
     client: Client,
     recorder: Recorder,
-    pace: Mutex<RateLimiter>,
+    limiter: Mutex<RateLimiter>,
 }
 
 impl EventRecorder {
     /// That speaks for one replica.
     pub(crate) fn new(client: Client, replica: String) -> Self {
         let reporter = Reporter { controller: REPORTER.to_owned(), instance: Some(replica) };
-        let pace = Mutex::new(RateLimiter::new(clock::tick(), EACH_SECOND, AT_ONCE));
-        Self { recorder: Recorder::new(client.clone(), reporter), client, pace }
+        Self { recorder: Recorder::new(client.clone(), reporter), client, limiter: Mutex::default() }
     }
 
     /// Makes it an Event of the pod that a VM of that node runs in; `with` is another object that it has to do with. Pods'
@@ -83,6 +81,6 @@ impl EventRecorder {
     }
 
     fn admits(&self) -> bool {
-        self.pace.lock().unwrap_or_else(PoisonError::into_inner).admit(clock::tick())
+        self.limiter.lock().unwrap_or_else(PoisonError::into_inner).admit(EVENTS, clock::tick())
     }
 }

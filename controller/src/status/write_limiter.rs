@@ -4,40 +4,36 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use ::clock::{RateLimit, RateLimiter, Tick};
+
 use super::diff::Priority;
 
 /// Between two writes of one object where no condition changed.
 const CALM: Duration = Duration::from_secs(30);
 /// Between two writes of one object whose conditions flap.
 const FLAPPING: Duration = Duration::from_secs(1);
-/// Between two calm writes of all objects, once a burst is spent.
-const EACH: Duration = Duration::from_millis(100);
-/// Calm writes that may go at once after a pause.
-const BURST: Duration = Duration::from_secs(1);
+/// Calm writes of all objects together: ten a second, ten at once.
+const CALM_WRITES: RateLimit = RateLimit::per_second(10, 10);
 
 /// Who wrote when. Time is an argument: since the start of the program.
 #[derive(Debug, Default)]
 pub(super) struct WriteLimiter {
     written: BTreeMap<String, Duration>,
-    /// When the calm writes so far would have ended, at their pace.
-    paid: Duration,
+    calm: RateLimiter,
 }
 
 impl WriteLimiter {
     /// Whether the object may be written now; if so it counts as written.
     pub(super) fn allows(&mut self, object: &str, urgency: Priority, now: Duration) -> bool {
         let rested = |pause| self.written.get(object).is_none_or(|at| *at + pause <= now);
-        let paid = self.paid.max(now) + EACH;
+        let tick = Tick(0) + now.into();
         let allowed = match urgency {
             Priority::Now => true,
             Priority::Soon => rested(FLAPPING),
-            Priority::Calm => rested(CALM) && paid <= now + BURST,
+            Priority::Calm => rested(CALM) && self.calm.admit(CALM_WRITES, tick),
         };
         if allowed {
             self.written.insert(object.to_owned(), now);
-        }
-        if allowed && urgency == Priority::Calm {
-            self.paid = paid;
         }
         allowed
     }

@@ -56,7 +56,10 @@ fn crates(names: &[&str]) -> Vec<Vec<TokenTree>> {
     let tokens = |path: &PathBuf| -> Vec<TokenTree> {
         let text = fs::read_to_string(path).unwrap();
         let text = text.split("#[cfg(test)]\nmod ").next().unwrap();
-        text.parse::<TokenStream>().unwrap_or_else(|error| panic!("{}: {error}", path.display())).into_iter().collect()
+        text.parse::<TokenStream>()
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+            .into_iter()
+            .collect()
     };
     files.iter().map(tokens).collect()
 }
@@ -108,10 +111,13 @@ fn reasons(tokens: &[TokenTree], found: &mut BTreeSet<String>) {
         if is_ident(Some(token), |word| word == "const")
             && is_ident(next(1), |word| word == "REASON" || word.ends_with("_REASON"))
         {
-            let value = tokens[at..].iter().take_while(|token| !matches!(token, TokenTree::Punct(end) if end.as_char() == ';'));
+            let value = tokens[at..]
+                .iter()
+                .take_while(|token| !matches!(token, TokenTree::Punct(end) if end.as_char() == ';'));
             found.extend(value.filter_map(text_of));
         }
-        if is_ident(Some(token), |word| word == "fn") && is_ident(next(1), |word| word == "reason" || word.ends_with("_reason"))
+        if is_ident(Some(token), |word| word == "fn")
+            && is_ident(next(1), |word| word == "reason" || word.ends_with("_reason"))
         {
             let body = tokens[at..].iter().find_map(|token| match token {
                 TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => Some(group.stream()),
@@ -156,8 +162,18 @@ fn columns(tokens: &[TokenTree], found: &mut BTreeSet<String>) {
 #[test]
 fn every_reason_has_a_row() {
     let crates = crates(&[
-        "api", "agent", "agent/dataplane", "agent/egd", "agent/source", "controller", "controller/plan",
-        "controller/webhook", "delivery", "delivery/codec", "cli", "hook",
+        "api",
+        "agent",
+        "agent/dataplane",
+        "agent/egd",
+        "agent/source",
+        "controller",
+        "controller/plan",
+        "controller/webhook",
+        "delivery",
+        "delivery/codec",
+        "cli",
+        "hook",
     ]);
     let mut found = BTreeSet::from(["Other".to_owned()]);
     crates.iter().for_each(|file| reasons(file, &mut found));
@@ -185,8 +201,13 @@ fn every_column_has_a_row() {
         let path = root().join(format!("deploy/crds/{crd}.yaml"));
         let crd = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let lines = crd.lines().skip_while(|line| !line.contains("additionalPrinterColumns")).skip(1);
-        let lines = lines.take_while(|line| line.trim_start().starts_with("- ") || line.starts_with("      "));
-        found.extend(lines.filter_map(|line| line.trim_start_matches([' ', '-']).strip_prefix("name: ")).map(str::to_uppercase));
+        let lines =
+            lines.take_while(|line| line.trim_start().starts_with("- ") || line.starts_with("      "));
+        found.extend(
+            lines
+                .filter_map(|line| line.trim_start_matches([' ', '-']).strip_prefix("name: "))
+                .map(str::to_uppercase),
+        );
     }
     assert_same("Columns", &found);
 }

@@ -3,7 +3,6 @@
 //! [`Limits`] says when a test fails, [`HealthTests`] tests a stream of samples, and [`Monitor`] decides from the
 //! results and from read failures what the source may be used for. Instants are arguments, in nanoseconds.
 
-mod backoff;
 mod binomial_tail;
 mod continuous;
 mod cutoff;
@@ -11,7 +10,6 @@ mod limits;
 mod monitor;
 mod state;
 
-pub use backoff::Backoff;
 pub use continuous::{Alarm, HealthTests, Severity, Test, TestOutcome};
 pub use cutoff::{Alpha, Cutoffs, MinEntropy, SampleKind};
 pub use limits::Limits;

@@ -1,12 +1,13 @@
 //! When to read a source, when it is stalled, and when to open it again.
 
-use crate::health::Backoff;
+use clock::{Backoff, Exponential, Jitter, Span};
 
 /// Nanoseconds after which a read that returns nothing is a stall.
 const STALL: u64 = 10_000_000_000;
-/// Pauses for a source that has no readiness, or was ready and had nothing: from 0.1 ms, doubled up to some 100 ms.
-const FIRST_PAUSE: u64 = 100_000;
-const DOUBLINGS: u32 = 10;
+/// Pauses of a source that has no readiness, or was ready and returned nothing.
+const PAUSES: Exponential = Exponential { first: Span::micros(100), longest: Span::micros(100 << 10) };
+/// Delays before a failed source is opened again, with jitter, so that sources that fail together do not retry together.
+const RETRIES: Exponential = Exponential { first: Span::millis(100), longest: Span::seconds(30) };
 /// Bytes after which the back-off is reset: a source may open and fail at once.
 const RECOVERED: usize = 1024;
 /// Nanoseconds after which an idle source is probed, so that it is not called healthy long after it failed.
@@ -28,7 +29,7 @@ pub(super) struct PollSchedule {
 
 impl PollSchedule {
     pub(super) fn new(seed: u64) -> Self {
-        let backoff = Backoff::new(seed);
+        let backoff = Backoff::new(RETRIES, Jitter::Fifth, seed);
         Self { backoff, retry_at: 0, stall_at: None, probe_at: 0, received: 0, spurious: 0 }
     }
 
@@ -44,7 +45,7 @@ impl PollSchedule {
 
     pub(super) fn lost(&mut self, now: u64) {
         self.stall_at = None;
-        self.retry_at = now.saturating_add(self.backoff.wait());
+        self.retry_at = now.saturating_add(self.backoff.delay().0);
     }
 
     pub(super) fn received(&mut self, count: usize, now: u64) {
@@ -75,8 +76,8 @@ impl PollSchedule {
 
     /// The source was ready and had nothing. When to read again.
     pub(super) fn spurious_wake(&mut self, now: u64) -> u64 {
-        let pause = FIRST_PAUSE << self.spurious.min(DOUBLINGS);
+        let pause = PAUSES.delay(self.spurious);
         self.spurious = self.spurious.saturating_add(1);
-        now.saturating_add(pause)
+        now.saturating_add(pause.0)
     }
 }
