@@ -1,7 +1,7 @@
 //! What the loop has done since it began.
 
 use crate::connection::CloseReason;
-use crate::limit_hits::LimitHits;
+use crate::vm::LimitHits;
 
 /// Totals over all pools.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

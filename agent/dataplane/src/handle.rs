@@ -11,29 +11,30 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use htb::Tick;
-use source::{Sources, Supply, SupplyError};
+use source::{PoolStatus, Sources, Supply, SupplyError};
 
-use crate::address::{ListenerLocation, SOCKET, socket_path};
-use crate::apply::{self, ApplyError};
-use crate::attach_error::{AttachError, DetachError, MoveError};
 use crate::clock;
 use crate::config::{AttachRequest, PoolConfig, SupplySpec};
-use crate::crash_state::CrashState;
-use crate::event_loop::{self, Command};
-use crate::handover::{HandoverOutcome, VmState};
-use crate::heartbeat::Heartbeat;
-use crate::limits::{self, Descriptors};
+use crate::core::apply;
+use crate::core::event_loop::{self, Command};
+use crate::core::handover::{HandoverOutcome, VmState};
+use crate::core::heartbeat::Heartbeat;
+use crate::core::state::DataPlane;
+use crate::descriptors::{self, Descriptors};
+use crate::error::ApplyError;
+use crate::error::{AttachError, DetachError, MoveError};
+use crate::listener::ListenError;
 use crate::listener::{self, Listener};
-use crate::listener_error::ListenError;
+use crate::listener::{ListenerLocation, SOCKET, socket_path};
 use crate::options::{DataPlaneOptions, StartError, Stopped};
+use crate::persist::CrashState;
 use crate::poll::ring;
 use crate::snapshot::Snapshot;
-use crate::state::DataPlane;
 
 /// Starts the loop's thread. It serves nothing yet: see [`Server::apply`] and [`Server::attach`].
 pub fn start(options: DataPlaneOptions) -> Result<DataPlaneHandle, StartError> {
     listener::prepare(&options.socket_dir).map_err(StartError::SocketDirectory)?;
-    let descriptors = Descriptors::within(limits::raise());
+    let descriptors = Descriptors::within(descriptors::raise());
     let state = options.state_file.as_deref().map(|path| CrashState::open(path, records(descriptors.vms())));
     let plane = DataPlane::new(descriptors, state.unwrap_or_default());
     let (beat, seen) = Heartbeat::new()
@@ -323,5 +324,38 @@ impl Drop for Inner {
         // The sockets' files are gone when this returns. If the loop panicked, that has been told.
         let thread = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         let _ = thread.map(JoinHandle::join);
+    }
+}
+
+/// All pools that draw from more than the kernel, and how their sources stand.
+#[derive(Clone, Debug)]
+pub struct SourcesSnapshot {
+    /// When it was taken, on the clock of all instants in it.
+    pub now: Tick,
+    /// By name.
+    pub pools: Vec<PoolStatus>,
+}
+
+impl DataPlaneHandle {
+    /// How the sources stand. The loop is not asked.
+    pub fn sources(&self) -> SourcesSnapshot {
+        let pools = self.noise().status();
+        SourcesSnapshot { now: clock::now(), pools }
+    }
+
+    /// This host was cloned, or brought back from a snapshot: voids every byte that was made before and not served, forgets
+    /// the state of all generators, and runs all start-up tests. Connections stay and wait.
+    pub fn restart_tests(&self) {
+        self.noise().restart_tests();
+        // If the loop has stopped, its bytes have gone with it.
+        let _ = self.forget();
+    }
+
+    /// Tests all sources of this name anew, `NAME` or `POOL/NAME`: also those that failed for good. How many that
+    /// were.
+    pub fn retest(&self, name: &str) -> usize {
+        let tested = self.noise().retest(name);
+        tracing::info!(source = name, sources = tested, "tested anew");
+        tested
     }
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use source::Permissions;
 
+use crate::listener::ListenError;
 use crate::listener::SocketOwner;
-use crate::listener_error::ListenError;
 
 /// What a server needs to know before it starts.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,17 +11,18 @@ use std::sync::Arc;
 use htb::Tick;
 use source::{Supply, SupplyError};
 
-use crate::apply::{self, ApplyError};
-use crate::attach_error::{AttachError, DetachError, MoveError};
 use crate::config::{AttachRequest, PoolConfig, SupplySpec};
-use crate::crash_state::CrashState;
-use crate::handover::{HandoverOutcome, VmState};
-use crate::limits::Descriptors;
+use crate::core::apply;
+use crate::core::handover::{HandoverOutcome, VmState};
+use crate::core::state::DataPlane;
+use crate::descriptors::Descriptors;
+use crate::error::ApplyError;
+use crate::error::{AttachError, DetachError, MoveError};
 use crate::listener::{Listener, SocketOwner};
+use crate::persist::CrashState;
 use crate::poll::{Events, ring};
-use crate::read_budget::PORTION;
 use crate::snapshot::Snapshot;
-use crate::state::DataPlane;
+use crate::vm::PORTION;
 
 /// As many VMs as anybody simulates.
 const MAX_VMS: u64 = 10_000;

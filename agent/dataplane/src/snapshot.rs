@@ -2,14 +2,12 @@
 
 use htb::{Params, Rate, Stats, Tick};
 
-use crate::address::Address;
 use crate::config::Client;
 use crate::counters::Counters;
-use crate::limit_hits::LimitHits;
-use crate::members::Overlimits;
-use crate::wait_histogram::WaitHistogram;
-
-mod take;
+use crate::listener::Address;
+use crate::pool::Overlimits;
+use crate::pool::WaitHistogram;
+use crate::vm::LimitHits;
 
 /// The whole server.
 #[derive(Clone, Debug, PartialEq, Eq)]
