@@ -3,7 +3,7 @@
 use htb::Tick;
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
-/// `CLOCK_MONOTONIC` in nanoseconds: never set, never turned back, the same clock as the timer's.
+/// `CLOCK_MONOTONIC` in nanoseconds, the clock of the timer: never set, never turned back.
 pub fn now() -> Tick {
     tick(clock_gettime(ClockId::Monotonic))
 }
@@ -15,7 +15,7 @@ fn tick(time: Timespec) -> Tick {
     Tick(seconds.saturating_mul(SECOND).saturating_add(nanoseconds))
 }
 
-/// The same instant as the kernel wants it.
+/// The same instant in the kernel's type.
 pub(crate) fn timespec(tick: Tick) -> Timespec {
     let seconds = i64::try_from(tick.0 / SECOND).unwrap_or(i64::MAX);
     // A remainder below 10⁹ fits.
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_instant_survives_the_way_to_the_kernel_and_back() {
+    fn an_instant_is_the_same_after_conversion_both_ways() {
         for instant in [Tick(0), Tick(1), Tick(SECOND - 1), Tick(SECOND), Tick(1_234_567_890_123_456_789)] {
             assert_eq!(tick(timespec(instant)), instant);
         }

@@ -1,36 +1,31 @@
-//! What the server is told: pools, and virtual machines that draw from them.
+//! Configuration: pools, and virtual machines that draw from them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use htb::pool::PoolParams;
 
-/// One pool: its class tree, who may use it, and where its bytes come from.
+/// One pool: its class tree, the namespaces that may use it, and its supply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolConfig {
-    /// Its name.
     pub name: String,
-    /// Its root and classes, every default filled in.
+    /// Its root and classes, with all defaults filled in.
     pub params: PoolParams,
     /// The namespaces that may use the pool at all.
     pub namespaces: Namespaces,
-    /// The namespaces that may use each class, within the pool's; a class not named here takes all of those.
+    /// The namespaces that may use each class, among the pool's; a class not named here admits all of those.
     pub class_namespaces: BTreeMap<String, Namespaces>,
-    /// Where its bytes come from.
     pub supply: SupplySpec,
 }
 
-/// A set of namespaces.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Namespaces {
-    /// Every one, also those that come later.
+    /// Every namespace, including future ones.
     #[default]
     All,
-    /// Exactly these.
     Only(BTreeSet<String>),
 }
 
 impl Namespaces {
-    /// Whether `namespace` is in the set.
     pub fn contains(&self, namespace: &str) -> bool {
         match self {
             Self::All => true,
@@ -45,17 +40,16 @@ pub enum SupplySpec {
     /// The kernel's generator.
     #[default]
     Kernel,
-    /// Sources that are tested and conditioned.
+    /// Noise sources, health-tested and conditioned.
     Sources {
-        /// What they are and what is made of them.
         spec: Box<source::PoolSpec>,
-        /// The classes that may be served less than the pool promises.
+        /// The classes that may be served from a degraded supply.
         allow_degraded: BTreeSet<String>,
     },
 }
 
 impl SupplySpec {
-    /// What a supply is made of: where that stays the same, so does the supply.
+    /// A pool whose spec does not change keeps its supply.
     pub(crate) fn spec(&self) -> Option<&source::PoolSpec> {
         match self {
             Self::Kernel => None,
@@ -63,7 +57,7 @@ impl SupplySpec {
         }
     }
 
-    /// Whether a class may be served less than the pool promises.
+    /// Whether a class may be served from a degraded supply.
     pub(crate) fn allows_degraded(&self, class: &str) -> bool {
         match self {
             Self::Kernel => false,
@@ -72,25 +66,22 @@ impl SupplySpec {
     }
 }
 
-/// A VM that wants its socket.
+/// A VM to be attached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttachRequest {
     /// Unique on this node, and the name of the socket's directory.
     pub id: String,
-    /// Whose it is.
     pub namespace: String,
-    /// The pool it draws from.
     pub pool: String,
-    /// The class it is in; `None` is the pool's default class.
+    /// `None`: the pool's default class.
     pub class: Option<String>,
-    /// Who is at the other end.
     pub client: Client,
 }
 
-/// Who is at the other end of a VM's socket.
+/// The kind of client that connects to a VM's socket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Client {
-    /// QEMU, which only ever sends 0x02 and takes bytes that it did not ask for.
+    /// QEMU, which only ever sends 0x02 and accepts unsolicited bytes.
     Qemu,
     /// Any EGD client.
     #[default]

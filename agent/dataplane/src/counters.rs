@@ -1,4 +1,4 @@
-//! What the loop has done since it began.
+//! Counters of the loop since it started.
 
 use crate::connection::CloseReason;
 use crate::vm::LimitHits;
@@ -14,51 +14,61 @@ pub struct Counters {
     pub grants: u64,
     /// Bytes granted.
     pub granted: u64,
-    /// Bytes served unsolicited, which no grant was for.
+    /// Bytes served unsolicited, without a grant.
     pub unsolicited: u64,
     /// Times a peer's buffer was full.
     pub blocked: u64,
     /// Connections accepted.
     pub accepted: u64,
-    /// Times a connection could not be accepted for want of descriptors or memory.
+    /// Times a connection could not be accepted for lack of descriptors or memory.
     pub accept_starved: u64,
-    /// Limits on what one VM may do, over all VMs there ever were.
+    /// Limits hit, over all VMs, present and past.
     pub limit_hits: LimitHits,
-    /// Connections that ended, by reason.
     pub closed: Closed,
 }
 
-/// Connections that ended, by reason.
+/// Connections closed, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Closed {
     /// The peer closed it.
     pub ended: u64,
-    /// It sent a byte that begins no command.
+    /// It sent an unknown command.
     pub unknown_command: u64,
-    /// It had too many unlike requests unanswered.
+    /// It had too many unlike requests pending.
     pub too_many_runs: u64,
-    /// The VM made a newer one and had its full number, or others needed its descriptor more.
+    /// The VM had too many connections, or another VM needed the descriptor.
     pub replaced: u64,
-    /// It began a command and did not end it in time.
+    /// It did not complete a command in time.
     pub stalled: u64,
-    /// It asked far too much for far too long.
+    /// It sent far too many commands for far too long.
     pub flooding: u64,
     /// The kernel reported an error.
     pub broken: u64,
-    /// The VM was detached, or the server drained.
+    /// The VM was detached, or the data plane drained.
     pub detached: u64,
 }
 
 impl Closed {
-    pub(crate) fn count(&mut self, fault: CloseReason) {
-        let closed = match fault {
-            CloseReason::Garbage(egd::ProtocolError::UnknownCommand(_)) => &mut self.unknown_command,
-            CloseReason::Garbage(egd::ProtocolError::TooManyRuns) => &mut self.too_many_runs,
+    pub(crate) fn count(&mut self, reason: CloseReason) {
+        let closed = match reason {
+            CloseReason::Protocol(egd::ProtocolError::UnknownCommand(_)) => &mut self.unknown_command,
+            CloseReason::Protocol(egd::ProtocolError::TooManyRuns) => &mut self.too_many_runs,
             CloseReason::Flooding => &mut self.flooding,
             CloseReason::Stalled => &mut self.stalled,
-            CloseReason::Gone => &mut self.ended,
-            CloseReason::Broken(_) => &mut self.broken,
+            CloseReason::Disconnected => &mut self.ended,
+            CloseReason::Socket(_) => &mut self.broken,
         };
         *closed += 1;
+    }
+}
+
+impl LimitHits {
+    pub(crate) fn count(&mut self, reason: CloseReason) {
+        match reason {
+            CloseReason::Protocol(_) => self.garbage += 1,
+            CloseReason::Flooding => self.flooding += 1,
+            CloseReason::Stalled => self.stalled += 1,
+            CloseReason::Disconnected | CloseReason::Socket(_) => {}
+        }
     }
 }

@@ -1,21 +1,21 @@
-//! How many descriptors this process may hold.
+//! How many file descriptors this process may hold.
 
 use std::io::stdin;
 
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors that a VM needs: its listener and its connection. A second connection gives way to others' first.
+/// Descriptors that a VM needs: its listener and its connection. Second connections are closed when others need them.
 const PER_VM: u64 = 2;
 
-/// Descriptors kept for all else: sources, the local API, logs, files of a configuration being read.
+/// Descriptors kept for everything else: sources, the local API, logs, configuration files.
 const RESERVE: u64 = 128;
 
-/// Descriptors that a table is made for: 128 KiB of the kernel's memory, enough for some 8,000 VMs.
-const ROOM: u64 = 16_384;
+/// Descriptors that the table is sized for: 128 KiB of the kernel's memory, enough for some 8,000 VMs.
+const TABLE_SIZE: u64 = 16_384;
 
-/// Raises the soft limit to the hard one, and says so if it cannot. Gives what holds then.
-pub(crate) fn raise() -> u64 {
+/// Raises the soft limit to the hard one, and returns the limit that applies.
+pub(crate) fn raise_limit() -> u64 {
     let limit = getrlimit(Resource::Nofile);
     let (Some(soft), Some(hard)) = (limit.current, limit.maximum) else { return u64::MAX };
     if soft >= hard {
@@ -27,18 +27,18 @@ pub(crate) fn raise() -> u64 {
             hard
         }
         Err(errno) => {
-            tracing::warn!(soft, hard, error = %errno, "the limit of open files could not be raised");
+            tracing::warn!(soft, hard, error = %errno, "failed to raise the limit of open files");
             soft
         }
     }
 }
 
-/// Has the kernel make its table of this process' descriptors as large as it may become. To be called before there is a
-/// second thread: the kernel doubles the table when it is full, and once threads share it each time takes some ten
-/// milliseconds (`synchronize_rcu` in `expand_fdtable`), six times on the way to a thousand VMs, while nobody is served.
+/// Has the kernel size its table of this process's descriptors for all that there may be. To be called while there is one
+/// thread: the kernel doubles the table when it is full, and once threads share it each time takes some ten
+/// milliseconds (`synchronize_rcu` in `expand_fdtable`), six times on the way to a thousand VMs, while no VM is served.
 pub fn make_room() {
-    let last = i32::try_from(raise().min(ROOM)).unwrap_or(i32::MAX) - 1;
-    // The table stays as it is when the descriptor goes. Without one it grows as it would.
+    let last = i32::try_from(raise_limit().min(TABLE_SIZE)).unwrap_or(i32::MAX) - 1;
+    // The table keeps its size when the descriptor is closed. On failure it grows as usual.
     let _ = fcntl_dupfd_cloexec(stdin(), last);
 }
 
@@ -49,29 +49,28 @@ pub(crate) struct Descriptors {
 }
 
 impl Descriptors {
-    /// Those under a limit of open files, less the reserve.
+    /// Those within a limit of open files, less the reserve.
     pub(crate) fn within(limit: u64) -> Self {
         Self { bound: limit.saturating_sub(RESERVE) }
     }
 
-    /// Enough for so many VMs.
     #[cfg(feature = "simulation")]
     pub(crate) fn for_vms(vms: u64) -> Self {
         Self { bound: vms * PER_VM }
     }
 
-    /// How many VMs they are enough for.
+    /// How many VMs they suffice for.
     pub(crate) fn vms(self) -> u64 {
         self.bound / PER_VM
     }
 
-    /// Whether VMs have taken more than is theirs. Never where each has one connection at most.
+    /// Whether VMs use more than is theirs. Never while each has one connection at most.
     pub(crate) fn are_short(self, vms: usize, connections: usize) -> bool {
         (vms as u64).saturating_add(connections as u64) > self.bound
     }
 }
 
-/// The limit of open files that so many VMs need.
+/// The limit of open files that this many VMs need.
 pub(crate) fn needed(vms: u64) -> u64 {
     vms.saturating_mul(PER_VM).saturating_add(RESERVE)
 }
@@ -82,19 +81,19 @@ mod tests {
 
     #[test]
     fn the_soft_limit_becomes_the_hard_one() {
-        let raised = raise();
+        let raised = raise_limit();
         let limit = getrlimit(Resource::Nofile);
         assert_eq!(limit.current, limit.maximum);
         assert_eq!(limit.current.unwrap_or(u64::MAX), raised);
     }
 
     #[test]
-    fn the_table_of_descriptors_is_made_once() {
+    fn the_table_of_descriptors_is_sized_at_once() {
         make_room();
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let size = status.lines().find_map(|line| line.strip_prefix("FDSize:"));
         let size = size.and_then(|size| size.trim().parse::<u64>().ok());
-        assert!(size >= Some(raise().min(ROOM)), "{size:?}");
+        assert!(size >= Some(raise_limit().min(TABLE_SIZE)), "{size:?}");
     }
 
     #[test]
@@ -105,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_vms_as_fit_have_a_connection_each_and_none_has_two() {
+    fn vms_that_fit_have_one_connection_each_and_not_two() {
         let descriptors = Descriptors::within(1024);
         assert!(!descriptors.are_short(448, 448));
         assert!(descriptors.are_short(448, 449));

@@ -1,84 +1,48 @@
-//! What is said to whoever wants a VM attached, moved or detached, and cannot have it.
+//! Why a VM cannot be attached, moved or detached, and why a configuration is rejected.
 
 use htb::pool::ConfigureError;
 use source::SupplyError;
 
 use crate::listener::{ListenError, PathError};
 
-/// Why a VM gets no socket.
+/// Why a VM cannot be attached.
 #[derive(Debug, thiserror::Error)]
 pub enum AttachError {
-    /// It cannot be reached under that name.
     #[error(transparent)]
     Path(PathError),
-    /// A VM of that id is attached.
     #[error("VM {id} is attached already; detach it first, or choose another id")]
-    AlreadyAttached {
-        /// The id.
-        id: String,
-    },
-    /// There is no such pool on this node.
+    AlreadyAttached { id: String },
     #[error("there is no pool {pool} on this node; there is {pools}")]
-    UnknownPool {
-        /// The pool that was named.
-        pool: String,
-        /// Those that there are.
-        pools: String,
-    },
-    /// The pool has no such class.
+    UnknownPool { pool: String, pools: String },
     #[error("pool {pool} has no class {class}; it has {classes}")]
-    UnknownClass {
-        /// The pool.
-        pool: String,
-        /// The class that was named.
-        class: String,
-        /// Those that it has.
-        classes: String,
-    },
-    /// The pool has gone from the configuration.
-    #[error("pool {pool} has been deleted and stays only for the VMs it has")]
-    ClosedPool {
-        /// The pool.
-        pool: String,
-    },
-    /// The namespace may not use the pool, or the class.
+    UnknownClass { pool: String, class: String, classes: String },
+    #[error("pool {pool} has been deleted, and is kept only for the VMs that it still has")]
+    ClosedPool { pool: String },
     #[error("namespace {namespace} may not use {what}: its allowedNamespaces do not name it")]
     NamespaceNotAllowed {
-        /// The namespace.
         namespace: String,
         /// `pool default` or `class gold`.
         what: String,
     },
-    /// The class has no room.
+    /// The class is full, or closed.
     #[error("{0}")]
     Admission(htb::pool::AttachError),
-    /// The process may not open enough descriptors for one more.
     #[error(
-        "this node's agent serves {vms} VMs, and its limit of open files leaves room for no more; \
+        "this node's agent serves {vms} VMs, and its limit of open files allows no more; \
          raise it (LimitNOFILE, or ulimit -n) to {needed} or above"
     )]
     TooManyVms {
-        /// How many it serves.
         vms: u64,
-        /// The limit that one more needs.
+        /// The limit of open files for one more VM.
         needed: u64,
     },
-    /// Its socket could not be made.
     #[error(transparent)]
     Listen(ListenError),
-    /// Its socket cannot be watched.
-    #[error("the socket of VM {id} cannot be watched: {source}")]
-    Watch {
-        /// The VM.
-        id: String,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// Somebody else took it away again meanwhile.
+    #[error("cannot watch the socket of VM {id}: {source}")]
+    Watch { id: String, source: std::io::Error },
     #[error("the VM was detached while it was being attached")]
     Withdrawn,
-    /// The server is on its way out.
-    #[error("the server is stopping and takes no new VM")]
+    #[error("the data plane is stopping and accepts no new VM")]
     Stopping,
 }
 
@@ -110,52 +74,32 @@ fn admission_reason(error: &htb::pool::AttachError) -> &'static str {
     }
 }
 
-/// No VM of that id is attached.
+/// Why a VM cannot be detached.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DetachError {
-    /// It is not here.
     #[error("there is no VM {id} on this node")]
-    UnknownVm {
-        /// The id.
-        id: String,
-    },
-    /// The server is on its way out.
-    #[error("the server is stopping")]
+    UnknownVm { id: String },
+    #[error("the data plane is stopping")]
     Stopping,
 }
 
-/// Why a VM stays in its class.
+/// Why a VM cannot be moved to another class.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MoveError {
-    /// It is not here.
     #[error("there is no VM {id} on this node")]
-    UnknownVm {
-        /// The id.
-        id: String,
-    },
-    /// The pool has no such class.
+    UnknownVm { id: String },
     #[error("pool {pool} has no class {class}; it has {classes}")]
-    UnknownClass {
-        /// The pool.
-        pool: String,
-        /// The class that was named.
-        class: String,
-        /// Those that it has.
-        classes: String,
-    },
-    /// Its namespace may not use the class.
+    UnknownClass { pool: String, class: String, classes: String },
     #[error("namespace {namespace} may not use {what}: its allowedNamespaces do not name it")]
     NamespaceNotAllowed {
-        /// The namespace.
         namespace: String,
         /// `pool default` or `class gold`.
         what: String,
     },
-    /// The class has no room.
+    /// The class is full, or closed.
     #[error("{0}")]
     Admission(htb::pool::AttachError),
-    /// The server is on its way out.
-    #[error("the server is stopping")]
+    #[error("the data plane is stopping")]
     Stopping,
 }
 
@@ -172,33 +116,16 @@ impl MoveError {
     }
 }
 
-/// Why a configuration was not taken. Nothing of it was.
+/// Why a configuration is rejected, all of it.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
-    /// Two pools have one name.
     #[error("there are two pools {pool}")]
-    DuplicatePool {
-        /// The name.
-        pool: String,
-    },
-    /// A pool's classes make no tree.
+    DuplicatePool { pool: String },
     #[error("pool {pool}: {source}")]
-    Configure {
-        /// The pool.
-        pool: String,
-        /// What is wrong.
-        source: ConfigureError,
-    },
-    /// A pool gets no bytes.
-    #[error("pool {pool} gets no bytes")]
-    Supply {
-        /// The pool.
-        pool: String,
-        /// Why.
-        source: SupplyError,
-    },
-    /// The server is on its way out.
-    #[error("the server is stopping and takes no configuration")]
+    Configure { pool: String, source: ConfigureError },
+    #[error("cannot set up the supply of pool {pool}")]
+    Supply { pool: String, source: SupplyError },
+    #[error("the data plane is stopping and accepts no configuration")]
     Stopping,
 }
 
@@ -214,8 +141,8 @@ impl ApplyError {
     }
 }
 
-/// In order, with commas between them.
-pub(crate) fn names<'a>(all: impl Iterator<Item = &'a str>) -> String {
+/// Sorted, and separated by commas.
+pub(crate) fn list<'a>(all: impl Iterator<Item = &'a str>) -> String {
     let mut all: Vec<_> = all.collect();
     all.sort_unstable();
     if all.is_empty() { "none".to_owned() } else { all.join(", ") }

@@ -1,4 +1,4 @@
-//! The handle by which the rest of the agent talks to the loop.
+//! The handle by which other threads control the loop.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -15,57 +15,57 @@ use source::{PoolStatus, Sources, Supply, SupplyError};
 
 use crate::clock;
 use crate::config::{AttachRequest, PoolConfig, SupplySpec};
-use crate::core::apply;
-use crate::core::event_loop::{self, Command};
-use crate::core::handover::{HandoverOutcome, VmState};
-use crate::core::heartbeat::Heartbeat;
-use crate::core::state::DataPlane;
-use crate::descriptors::{self, Descriptors};
-use crate::error::ApplyError;
-use crate::error::{AttachError, DetachError, MoveError};
-use crate::listener::ListenError;
-use crate::listener::{self, Listener};
-use crate::listener::{ListenerLocation, SOCKET, socket_path};
+use crate::core::{Command, DataPlane, HandoverOutcome, Heartbeat, VmState, prepare, run};
+use crate::descriptors::{Descriptors, raise_limit};
+use crate::error::{ApplyError, AttachError, DetachError, MoveError};
+use crate::listener::{ListenError, Listener, ListenerLocation, SOCKET, prepare_directory, socket_path};
 use crate::options::{DataPlaneOptions, StartError, Stopped};
 use crate::persist::CrashState;
-use crate::poll::ring;
+use crate::poll::LoopWaker;
 use crate::snapshot::Snapshot;
 
-/// Starts the loop's thread. It serves nothing yet: see [`Server::apply`] and [`Server::attach`].
+/// Starts the loop's thread. It serves nothing before [`DataPlaneHandle::apply`] and [`DataPlaneHandle::attach`].
 pub fn start(options: DataPlaneOptions) -> Result<DataPlaneHandle, StartError> {
-    listener::prepare(&options.socket_dir).map_err(StartError::SocketDirectory)?;
-    let descriptors = Descriptors::within(descriptors::raise());
-    let state = options.state_file.as_deref().map(|path| CrashState::open(path, records(descriptors.vms())));
-    let plane = DataPlane::new(descriptors, state.unwrap_or_default());
-    let (beat, seen) = Heartbeat::new()
-        .inspect_err(|error| tracing::warn!(%error, "nobody sees from outside whether the loop sleeps"))
-        .ok()
-        .unzip();
-    let beat = beat.unwrap_or_default();
-    let plane = DataPlane {
-        paused: options.paused,
-        heartbeat: beat,
-        ..plane.map_err(|source| StartError::Poll { source })?
+    prepare_directory(&options.socket_dir).map_err(StartError::SocketDirectory)?;
+    let descriptors = Descriptors::within(raise_limit());
+    let crash_state = options
+        .state_file
+        .as_deref()
+        .map_or_else(CrashState::default, |path| CrashState::open(path, max_records(descriptors.vms())));
+    let (heartbeat, heartbeat_file) = match Heartbeat::new() {
+        Ok((heartbeat, file)) => (heartbeat, Some(file)),
+        Err(error) => {
+            tracing::warn!(%error, "failed to create the heartbeat file; the watchdog never sees the loop asleep");
+            (Heartbeat::default(), None)
+        }
     };
-    let bell = plane.poll.bell();
+    let data_plane = DataPlane::new(descriptors, crash_state, heartbeat, options.paused)
+        .map_err(|source| StartError::Poll { source })?;
+    let waker = data_plane.waker();
     let (sender, commands) = channel();
     let thread = std::thread::Builder::new()
         .name("data-plane".to_owned())
-        .spawn(move || event_loop::run(plane, &commands))
+        .spawn(move || run(data_plane, &commands))
         .map_err(|source| StartError::Thread { source })?;
-    let sources = Sources::new(options.permissions.clone(), || clock::now().0);
-    let (applying, thread) = (Mutex::default(), Mutex::new(Some(thread)));
-    let inner = Inner { options, commands: Some(sender), bell, applying, sources, seen, thread };
+    let inner = Inner {
+        sources: Sources::new(options.permissions.clone(), || clock::now().0),
+        options,
+        commands: Some(sender),
+        waker,
+        applying: Mutex::default(),
+        heartbeat: heartbeat_file,
+        thread: Mutex::new(Some(thread)),
+    };
     Ok(DataPlaneHandle { inner: Arc::new(inner) })
 }
 
-/// As many as the VMs, their namespaces and their classes may take.
-fn records(max_vms: u64) -> usize {
+/// Enough for the VMs with their namespaces, and for the classes.
+fn max_records(max_vms: u64) -> usize {
     usize::try_from(max_vms.saturating_mul(2).saturating_add(4096)).unwrap_or(usize::MAX)
 }
 
-/// A handle on the running loop. Its methods block for one turn of the loop, so an async caller calls them where
-/// blocking is allowed. When the last handle goes, so does the server.
+/// A handle on the running loop. Its methods block until the loop has executed a command, so an async caller calls them
+/// where blocking is allowed. The loop ends when the last handle is dropped.
 #[derive(Clone, Debug)]
 pub struct DataPlaneHandle {
     inner: Arc<Inner>,
@@ -76,65 +76,60 @@ struct Inner {
     options: DataPlaneOptions,
     /// `None` only while it is dropped.
     commands: Option<Sender<Command>>,
-    bell: Arc<OwnedFd>,
-    /// Held by who applies a configuration.
+    waker: LoopWaker,
+    /// Held while a configuration is applied.
     applying: Mutex<()>,
-    /// Ends after the loop, whose supplies they fill.
+    /// Dropped after the loop has ended, whose supplies they fill.
     sources: Sources,
-    /// Where it is seen whether the loop sleeps.
-    seen: Option<File>,
+    heartbeat: Option<File>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
+/// Configuration and VMs.
 impl DataPlaneHandle {
-    /// Goes over to these pools, all of them or none. A pool that is not among them takes no new VM, and goes with
-    /// the last it has.
+    /// Replaces the pools by these, all of them or none. A pool that is not among them accepts no new VM, and is removed
+    /// with its last.
     pub fn apply(&self, pools: Vec<PoolConfig>) -> Result<(), ApplyError> {
-        // One after the other: what is prepared for the pools as they are must find them so.
-        let _turn = self.inner.applying.lock().unwrap_or_else(PoisonError::into_inner);
+        // One at a time: pools are prepared for the current ones.
+        let _guard = self.inner.applying.lock().unwrap_or_else(PoisonError::into_inner);
         let stopped = |Stopped| ApplyError::Stopping;
-        let known = self.call(|plane, _| plane.supplies()).map_err(stopped)?;
-        let pools = apply::prepare(pools, &known, |spec| self.supply(spec), clock::now())?;
-        for change in self.call(move |plane, now| plane.apply(pools, now)).map_err(stopped)? {
-            tracing::info!(pool = change.pool, change = change.what, "pool");
+        let current = self.call(|data_plane, _| data_plane.supply_specs()).map_err(stopped)?;
+        let pools = prepare(pools, &current, |spec| self.supply(spec), clock::now())?;
+        let changes = self.call(move |data_plane, now| data_plane.apply(pools, now)).map_err(stopped)?;
+        for change in changes {
+            tracing::info!(pool = change.pool, change = change.change, "pool");
         }
         Ok(())
     }
 
     fn supply(&self, spec: &SupplySpec) -> Result<Supply, SupplyError> {
         let Some(spec) = spec.spec() else { return Supply::kernel().map_err(SupplyError::NoMemory) };
-        let bell = Arc::clone(&self.inner.bell);
-        self.inner.sources.supply(spec, move || ring(&bell))
+        let waker = self.inner.waker.clone();
+        self.inner.sources.supply(spec, move || waker.wake())
     }
 
-    /// The sources of all pools.
-    pub(crate) fn noise(&self) -> &Sources {
-        &self.inner.sources
-    }
-
-    /// Gives a VM its leaf and its socket, and the path of that. When this returns, it listens.
+    /// Attaches a VM, and returns the path of its socket, which listens by then.
     pub fn attach(&self, attach: AttachRequest) -> Result<PathBuf, AttachError> {
         let path = self.socket_path(&attach.id)?;
         self.attach_at(attach, || Listener::open(&path, self.inner.options.owner))?;
         Ok(path)
     }
 
-    /// As [`attach`](Self::attach), with the socket in a directory that the caller made, opened and will remove; `path`
-    /// is what it is called. It stays when the server ends: what is mounted from it goes on to be the directory of the
-    /// server that comes next.
+    /// As [`attach`](Self::attach), with the socket in a directory that the caller created, opened and will remove; `path`
+    /// is its path. The directory is kept when the data plane ends, so that mounts of it are valid for the successor.
     pub fn attach_in(
         &self,
         attach: AttachRequest,
         directory: BorrowedFd,
         path: &Path,
     ) -> Result<PathBuf, AttachError> {
-        // The id is a name here as well, though not one of a file.
+        // The id must be valid here too, though it names no file.
         self.socket_path(&attach.id)?;
         self.attach_at(attach, || Listener::open_in(directory, path, self.inner.options.owner))?;
         Ok(path.join(SOCKET))
     }
 
-    /// Gives a VM its leaf and a port of the loopback interface. When this returns, it listens.
+    /// Attaches a VM at a port of the loopback interface, which listens when this returns.
     pub fn attach_tcp(&self, attach: AttachRequest, address: SocketAddr) -> Result<(), AttachError> {
         self.attach_at(attach, || Listener::tcp(address))
     }
@@ -145,11 +140,11 @@ impl DataPlaneHandle {
         listen: impl FnOnce() -> Result<Listener, ListenError>,
     ) -> Result<(), AttachError> {
         let (id, namespace) = (attach.id.clone(), attach.namespace.clone());
-        let vm = self.call_vm(move |plane, now| plane.admit(attach, now))?;
-        // Off the loop's thread: a file system may take its time.
+        let vm = self.call_attach(move |data_plane, now| data_plane.admit(attach, now))?;
+        // Off the loop's thread, since a file system may be slow.
         let served = listen().map_err(AttachError::Listen).and_then(|listener| {
             let socket = listener.address().clone();
-            self.call_vm(move |plane, _| plane.serve(vm, listener)).map(|()| socket)
+            self.call_attach(move |data_plane, _| data_plane.serve(vm, listener)).map(|()| socket)
         });
         match served {
             Ok(socket) => {
@@ -157,8 +152,8 @@ impl DataPlaneHandle {
                 Ok(())
             }
             Err(error) => {
-                // If the loop has stopped, the VM has gone with it.
-                let _ = self.call(move |plane, now| plane.detach(vm, now));
+                // If the loop has stopped, there is no VM to detach.
+                let _ = self.call(move |data_plane, now| data_plane.detach(vm, now));
                 Err(error)
             }
         }
@@ -169,16 +164,17 @@ impl DataPlaneHandle {
         socket_path(self.socket_dir(), id).map_err(AttachError::Path)
     }
 
-    /// Where the VMs' directories are.
+    /// Parent of the VMs' directories.
     pub fn socket_dir(&self) -> &Path {
         &self.inner.options.socket_dir
     }
 
-    /// Ends a VM's connections and removes its socket.
+    /// Detaches a VM: closes its connections and removes its socket.
     pub fn detach(&self, id: &str) -> Result<(), DetachError> {
         let name = id.to_owned();
-        let gone = self.call(move |plane, now| plane.vm_named(&name).map(|vm| plane.detach(vm, now)));
-        match gone {
+        let detached =
+            self.call(move |data_plane, now| data_plane.vm_by_id(&name).map(|vm| data_plane.detach(vm, now)));
+        match detached {
             Ok(Some(listener)) => {
                 drop(listener); // here, off the loop's thread
                 tracing::info!(vm = id, "detached");
@@ -192,51 +188,59 @@ impl DataPlaneHandle {
     /// Moves a VM to another class of its pool (`""`: the default class), with its tokens and debt.
     pub fn move_vm(&self, id: &str, class: &str) -> Result<(), MoveError> {
         let (name, to) = (id.to_owned(), class.to_owned());
-        self.call(move |plane, now| plane.move_vm(&name, &to, now)).unwrap_or(Err(MoveError::Stopping))?;
+        self.call(move |data_plane, now| data_plane.move_vm(&name, &to, now))
+            .unwrap_or(Err(MoveError::Stopping))?;
         tracing::info!(vm = id, class, "moved");
         Ok(())
     }
 
-    /// All VMs of the process before are attached: what it noted of others is forgotten.
+    pub fn snapshot(&self) -> Result<Snapshot, Stopped> {
+        self.call(|data_plane, now| data_plane.snapshot(now))
+    }
+}
+
+/// Restart and hand-over.
+impl DataPlaneHandle {
+    /// All VMs of the previous process are attached: its records of others are discarded.
     pub fn discard_unclaimed(&self) {
-        // One that has stopped needs nothing any more.
-        let _ = self.call(|plane, _| plane.publish_state());
+        // If the loop has stopped, there is nothing to discard.
+        let _ = self.call(|data_plane, _| data_plane.publish_crash_state());
     }
 
-    /// Stops serving, shows `hand` all VMs with their sockets, on the loop's thread, and ends or goes on as it says. For
-    /// as long as that takes nobody is served.
+    /// Stops serving, passes all VMs with their sockets to `transfer`, on the loop's thread, and ends or resumes as that
+    /// returns. No VM is served in the meantime.
     pub fn hand_over(
         &self,
-        hand: impl FnOnce(Vec<VmState<BorrowedFd<'_>>>) -> HandoverOutcome + Send + 'static,
+        transfer: impl FnOnce(Vec<VmState<BorrowedFd<'_>>>) -> HandoverOutcome + Send + 'static,
     ) -> Result<HandoverOutcome, Stopped> {
-        self.call(move |plane, now| plane.hand_over(hand, now))
+        self.call(move |data_plane, now| data_plane.hand_over(transfer, now))
     }
 
-    /// Gives VMs their places, for [`inherit`](Self::inherit), and gives those that cannot have one. Another process
-    /// serves them.
+    /// Admits the VMs that [`restore_connections`](Self::restore_connections) is to restore, while the predecessor still
+    /// serves them. Returns those that are refused.
     pub fn register_expected(
         &self,
         wanted: BTreeMap<String, AttachRequest>,
     ) -> Result<Vec<(String, AttachError)>, Stopped> {
-        self.call(|plane, now| plane.expect(wanted, now))
+        self.call(|data_plane, now| data_plane.register_expected(wanted, now))
     }
 
-    /// Attaches the VMs that are expected with what another process left of them. That process has stopped and may go
-    /// on, so nothing of it is changed before [`take_over`](Self::take_over).
-    pub fn restore_connections(&self, left: Vec<VmState<OwnedFd>>) -> Result<(), Stopped> {
+    /// Restores the expected VMs from what the predecessor transferred. The predecessor is paused and may still resume, so
+    /// nothing of its own is changed before [`resume_serving`](Self::resume_serving).
+    pub fn restore_connections(&self, received: Vec<VmState<OwnedFd>>) -> Result<(), Stopped> {
         let socket_dir = self.socket_dir().to_owned();
-        self.call(move |plane, now| plane.inherit_all(left, &socket_dir, now))
+        self.call(move |data_plane, now| data_plane.restore_connections(received, &socket_dir, now))
     }
 
-    /// The other process serves no more: from now on this one does. Who was left no socket gets one at its place; VMs
-    /// whose place is elsewhere have to be attached anew, and are given.
+    /// The predecessor no longer serves: starts to. A VM without a socket gets a new one at its location; returns those
+    /// whose socket is in a directory of the caller, which have to be attached again.
     pub fn resume_serving(
         &self,
-        places: &BTreeMap<String, ListenerLocation>,
+        locations: &BTreeMap<String, ListenerLocation>,
     ) -> Result<Vec<String>, Stopped> {
         let mut elsewhere = Vec::new();
-        for (vm, id) in self.call(|plane, _| plane.own())? {
-            let opened = match places.get(&id) {
+        for (vm, id) in self.call(|data_plane, _| data_plane.resume_serving())? {
+            let opened = match locations.get(&id) {
                 Some(ListenerLocation::Elsewhere) => {
                     elsewhere.push(id);
                     continue;
@@ -246,44 +250,34 @@ impl DataPlaneHandle {
                     Listener::open(&path, self.inner.options.owner).map_err(AttachError::Listen)
                 }),
             };
-            let served = opened.and_then(|socket| self.call_vm(move |plane, _| plane.serve(vm, socket)));
+            let served = opened
+                .and_then(|listener| self.call_attach(move |data_plane, _| data_plane.serve(vm, listener)));
             if let Err(error) = served {
-                tracing::error!(vm = id, %error, "a VM has no socket");
+                tracing::error!(vm = id, %error, "failed to create the socket of a VM");
             }
         }
         Ok(elsewhere)
     }
 
-    /// Everything as it is now.
-    pub fn snapshot(&self) -> Result<Snapshot, Stopped> {
-        self.call(|plane, now| plane.snapshot(now))
-    }
-
-    /// Has the loop wipe all bytes that wait to be served.
-    pub(crate) fn forget(&self) -> Result<(), Stopped> {
-        self.call(DataPlane::forget)
-    }
-
-    /// Whether the loop still takes turns. It waits for one, for as long as that takes.
+    /// Whether the loop still executes commands. Waits for one, however long that takes.
     pub fn responds(&self) -> bool {
         self.call(|_, _| ()).is_ok()
     }
 
-    /// A file whose one byte is [`ASLEEP`](crate::ASLEEP) while the loop waits for something to do, for whoever wants to
-    /// know that without waking it.
+    /// A file whose one byte is [`ASLEEP`](crate::ASLEEP) while the loop sleeps: for a watchdog that must not wake it.
     pub fn heartbeat(&self) -> Option<BorrowedFd<'_>> {
-        self.inner.seen.as_ref().map(AsFd::as_fd)
+        self.inner.heartbeat.as_ref().map(AsFd::as_fd)
     }
 
-    /// Begins to stop: accepts nobody, closes each connection once nothing is owed on it, and all that are left
-    /// `within` that time. [`join`](Self::join) tells when it is done.
+    /// Begins to stop: accepts no connection, closes each once it is owed nothing, and the rest `within` that time.
+    /// [`join`](Self::join) waits for the end.
     pub fn drain(&self, within: Duration) {
         let within = u64::try_from(within.as_nanos()).unwrap_or(u64::MAX);
-        // If it has stopped already, it has drained.
-        let _ = self.call(move |plane, now| plane.drain(now.after(within), now));
+        // If the loop has stopped, it has drained.
+        let _ = self.call(move |data_plane, now| data_plane.drain(now.after(within), now));
     }
 
-    /// Waits until the loop has ended and the sockets are gone.
+    /// Waits until the loop has ended and the sockets are removed.
     ///
     /// # Panics
     /// If the loop did.
@@ -294,22 +288,22 @@ impl DataPlaneHandle {
         }
     }
 
-    /// Has `command` run by the loop's thread, between two batches, and waits for its answer.
+    /// Has the loop's thread run `command` between two batches, and waits for its result.
     fn call<T: Send + 'static>(
         &self,
         command: impl FnOnce(&mut DataPlane, Tick) -> T + Send + 'static,
     ) -> Result<T, Stopped> {
-        let (answer, answered) = sync_channel(1);
-        let command: Command = Box::new(move |plane, now| {
-            // Whoever asked waits for it; were it gone, nobody would.
-            let _ = answer.send(command(plane, now));
+        let (sender, result) = sync_channel(1);
+        let command: Command = Box::new(move |data_plane, now| {
+            // The caller waits, so the receiver exists.
+            let _ = sender.send(command(data_plane, now));
         });
         self.inner.commands.as_ref().ok_or(Stopped)?.send(command).map_err(|_| Stopped)?;
-        ring(&self.inner.bell);
-        answered.recv().map_err(|_| Stopped)
+        self.inner.waker.wake();
+        result.recv().map_err(|_| Stopped)
     }
 
-    fn call_vm<T: Send + 'static>(
+    fn call_attach<T: Send + 'static>(
         &self,
         command: impl FnOnce(&mut DataPlane, Tick) -> Result<T, AttachError> + Send + 'static,
     ) -> Result<T, AttachError> {
@@ -320,14 +314,14 @@ impl DataPlaneHandle {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.commands = None;
-        ring(&self.bell);
-        // The sockets' files are gone when this returns. If the loop panicked, that has been told.
+        self.waker.wake();
+        // The sockets' files are removed when this returns. If the loop panicked, that was reported.
         let thread = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         let _ = thread.map(JoinHandle::join);
     }
 }
 
-/// All pools that draw from more than the kernel, and how their sources stand.
+/// The sources of all pools that do not draw from the kernel.
 #[derive(Clone, Debug)]
 pub struct SourcesSnapshot {
     /// When it was taken, on the clock of all instants in it.
@@ -336,26 +330,27 @@ pub struct SourcesSnapshot {
     pub pools: Vec<PoolStatus>,
 }
 
+/// Sources.
 impl DataPlaneHandle {
-    /// How the sources stand. The loop is not asked.
+    /// The state of the sources, without a call to the loop.
     pub fn sources(&self) -> SourcesSnapshot {
-        let pools = self.noise().status();
+        let pools = self.inner.sources.status();
         SourcesSnapshot { now: clock::now(), pools }
     }
 
-    /// This host was cloned, or brought back from a snapshot: voids every byte that was made before and not served, forgets
-    /// the state of all generators, and runs all start-up tests. Connections stay and wait.
+    /// After the host was cloned or restored from a snapshot: discards all bytes generated before and not served, and the
+    /// state of all generators, and runs all start-up tests. Connections stay open and wait.
     pub fn restart_tests(&self) {
-        self.noise().restart_tests();
-        // If the loop has stopped, its bytes have gone with it.
-        let _ = self.forget();
+        self.inner.sources.restart_tests();
+        // If the loop has stopped, its bytes are wiped.
+        let _ = self.call(DataPlane::discard_buffered);
     }
 
-    /// Tests all sources of this name anew, `NAME` or `POOL/NAME`: also those that failed for good. How many that
-    /// were.
+    /// Runs the start-up tests of all sources of this name, `NAME` or `POOL/NAME`, including those that failed for good.
+    /// Returns how many there are.
     pub fn retest(&self, name: &str) -> usize {
-        let tested = self.noise().retest(name);
-        tracing::info!(source = name, sources = tested, "tested anew");
+        let tested = self.inner.sources.retest(name);
+        tracing::info!(source = name, sources = tested, "restarted the tests of sources");
         tested
     }
 }

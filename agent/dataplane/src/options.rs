@@ -1,4 +1,4 @@
-//! What a server is started with, and why it may not start.
+//! Start options of the data plane, and why it may not start.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,39 +8,30 @@ use source::Permissions;
 use crate::listener::ListenError;
 use crate::listener::SocketOwner;
 
-/// What a server needs to know before it starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataPlaneOptions {
-    /// Every VM gets a directory in here; it is made if it is missing.
+    /// Parent of the VMs' directories, created if it does not exist.
     pub socket_dir: PathBuf,
-    /// Who owns these directories and the sockets in them.
+    /// Owner of these directories and the sockets in them.
     pub owner: SocketOwner,
-    /// What pools may open besides the kernel's generator and the processor.
+    /// What sources may open, besides the kernel's generator and the processor.
     pub permissions: Permissions,
-    /// Where what a crash must not forget is noted; `None`: nowhere.
+    /// File for state that survives a crash; `None`: no such state.
     pub state_file: Option<PathBuf>,
-    /// Serve nothing before [`take_over`](crate::Server::take_over): another process does.
+    /// Execute commands and serve nothing before [`resume_serving`](crate::DataPlaneHandle::resume_serving), while the
+    /// predecessor still serves.
     pub paused: bool,
 }
 
-/// Why a server does not start.
+/// Why the data plane does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Sockets cannot be made where they are wanted.
-    #[error("sockets cannot be made: {0}")]
+    #[error("cannot use the socket directory: {0}")]
     SocketDirectory(ListenError),
-    /// The kernel gives no event queue.
-    #[error("the event loop cannot be set up: {source}")]
-    Poll {
-        /// Why.
-        source: io::Error,
-    },
-    /// The kernel gives no thread.
-    #[error("the event loop's thread cannot be started: {source}")]
-    Thread {
-        /// Why.
-        source: io::Error,
-    },
+    #[error("cannot set up the event loop: {source}")]
+    Poll { source: io::Error },
+    #[error("cannot start the event loop's thread: {source}")]
+    Thread { source: io::Error },
 }
 
 impl StartError {
@@ -54,7 +45,7 @@ impl StartError {
     }
 }
 
-/// The server is on its way out, or gone.
+/// The data plane is stopping, or has stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the server is stopping")]
+#[error("the data plane is stopping")]
 pub struct Stopped;

@@ -1,188 +1,180 @@
-//! The event loop without its thread and its clock: what a simulation turns by hand, in its own time.
+//! The event loop without its thread and its clock: a simulation runs it step by step, in virtual time.
 //!
-//! Everything else is the real thing: the sockets, what the kernel says of them, and every decision.
+//! Everything else is real: the sockets, what the kernel reports of them, and every decision.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::sync::Arc;
 
 use htb::Tick;
 use source::{Supply, SupplyError};
 
 use crate::config::{AttachRequest, PoolConfig, SupplySpec};
-use crate::core::apply;
-use crate::core::handover::{HandoverOutcome, VmState};
-use crate::core::state::DataPlane;
+use crate::core::{DataPlane, HandoverOutcome, Heartbeat, VmState, prepare};
 use crate::descriptors::Descriptors;
-use crate::error::ApplyError;
-use crate::error::{AttachError, DetachError, MoveError};
+use crate::error::{ApplyError, AttachError, DetachError, MoveError};
 use crate::listener::{Listener, SocketOwner};
 use crate::persist::CrashState;
-use crate::poll::{Events, ring};
+use crate::poll::{Events, LoopWaker};
 use crate::snapshot::Snapshot;
-use crate::vm::PORTION;
+use crate::vm::READ_BUDGET;
 
-/// As many VMs as anybody simulates.
+/// More VMs than any simulation has.
 const MAX_VMS: u64 = 10_000;
 
 /// Records in a state file.
-const RECORDS: usize = 4096;
+const MAX_RECORDS: usize = 4096;
 
-/// Batches at one instant: more is a loop that never sleeps.
-const MOST: u32 = 100_000;
+/// Batches at one instant: with more the loop never sleeps.
+const MAX_BATCHES: u32 = 100_000;
 
-/// A data plane at an instant that its owner names. It never sleeps and starts no thread.
+/// A data plane at an instant that its owner chooses. It never sleeps and starts no thread.
 #[derive(Debug)]
 pub struct Simulated {
-    plane: DataPlane,
+    data_plane: DataPlane,
     scratch: Vec<u8>,
 }
 
-/// What one turn came to.
+/// The outcome of one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// How many batches there were: none where there was nothing to do.
+    /// Batches that were run: none if there was nothing to do.
     pub batches: u32,
-    /// When there is something to do though nothing happens.
+    /// When there is work without an event.
     pub due: Option<Tick>,
 }
 
-/// What a supply rings when it has bytes again.
+/// Wakes the loop when a supply has bytes again.
 #[derive(Clone, Debug)]
-pub struct Waker(Arc<OwnedFd>);
+pub struct Waker(LoopWaker);
 
 impl Waker {
-    /// Has the next turn look at those who wait for bytes.
+    /// Has the next step retry everything that waits for bytes.
     pub fn wake(&self) {
-        ring(&self.0);
+        self.0.wake();
     }
 }
 
 impl Simulated {
-    /// A data plane that serves nothing yet.
+    /// A data plane without pools and VMs.
     pub fn new() -> io::Result<Self> {
-        Self::with_state(CrashState::default())
+        Self::with(CrashState::default(), false)
     }
 
-    /// The same, with a state file at `path`: it goes on from what the one before noted there.
+    /// As [`new`](Self::new), with a state file at `path`, restored from what the previous process saved there.
     pub fn with_crash_state(path: &Path) -> io::Result<Self> {
-        Self::with_state(CrashState::open(path, RECORDS))
+        Self::with(CrashState::open(path, MAX_RECORDS), false)
     }
 
-    /// A data plane that obeys and does not serve, since another one still does: see [`take_over`](Self::take_over).
+    /// A paused data plane, while its predecessor still serves: see [`resume_serving`](Self::resume_serving).
     pub fn successor(path: &Path) -> io::Result<Self> {
-        let mut stage = Self::with_crash_state(path)?;
-        stage.plane.paused = true;
-        Ok(stage)
+        Self::with(CrashState::open(path, MAX_RECORDS), true)
     }
 
-    fn with_state(state: CrashState) -> io::Result<Self> {
-        Ok(Self { plane: DataPlane::new(Descriptors::for_vms(MAX_VMS), state)?, scratch: vec![0; PORTION] })
+    fn with(crash_state: CrashState, paused: bool) -> io::Result<Self> {
+        let descriptors = Descriptors::for_vms(MAX_VMS);
+        let data_plane = DataPlane::new(descriptors, crash_state, Heartbeat::default(), paused)?;
+        Ok(Self { data_plane, scratch: vec![0; READ_BUDGET] })
     }
 
-    /// As [`Server::settle`](crate::Server::settle).
+    /// As [`DataPlaneHandle::discard_unclaimed`](crate::DataPlaneHandle::discard_unclaimed).
     pub fn discard_unclaimed(&mut self) {
-        self.plane.publish_state();
+        self.data_plane.publish_crash_state();
     }
 
-    /// What its supplies ring.
+    /// The waker of its supplies.
     pub fn waker(&self) -> Waker {
-        Waker(self.plane.poll.bell())
+        Waker(self.data_plane.waker())
     }
 
-    /// As [`Server::apply`](crate::Server::apply), with supplies of the caller's making.
+    /// As [`DataPlaneHandle::apply`](crate::DataPlaneHandle::apply), with supplies of the caller.
     pub fn apply(
         &mut self,
         pools: Vec<PoolConfig>,
         supply: impl FnMut(&SupplySpec) -> Result<Supply, SupplyError>,
         now: Tick,
     ) -> Result<(), ApplyError> {
-        let pools = apply::prepare(pools, &self.plane.supplies(), supply, now)?;
-        self.plane.apply(pools, now);
+        let pools = prepare(pools, &self.data_plane.supply_specs(), supply, now)?;
+        self.data_plane.apply(pools, now);
         Ok(())
     }
 
-    /// As [`Server::attach`](crate::Server::attach), with a socket at `path`.
+    /// As [`DataPlaneHandle::attach`](crate::DataPlaneHandle::attach), with a socket at `path`.
     pub fn attach(&mut self, attach: AttachRequest, path: &Path, now: Tick) -> Result<(), AttachError> {
-        let vm = self.plane.admit(attach, now)?;
+        let vm = self.data_plane.admit(attach, now)?;
         let served = Listener::open(path, SocketOwner::default())
             .map_err(AttachError::Listen)
-            .and_then(|listener| self.plane.serve(vm, listener));
-        served.inspect_err(|_| drop(self.plane.detach(vm, now)))
+            .and_then(|listener| self.data_plane.serve(vm, listener));
+        served.inspect_err(|_| drop(self.data_plane.detach(vm, now)))
     }
 
-    /// As [`Server::detach`](crate::Server::detach).
+    /// As [`DataPlaneHandle::detach`](crate::DataPlaneHandle::detach).
     pub fn detach(&mut self, id: &str, now: Tick) -> Result<(), DetachError> {
         let unknown = || DetachError::UnknownVm { id: id.to_owned() };
-        let vm = self.plane.vm_named(id).ok_or_else(unknown)?;
-        self.plane.detach(vm, now);
+        let vm = self.data_plane.vm_by_id(id).ok_or_else(unknown)?;
+        self.data_plane.detach(vm, now);
         Ok(())
     }
 
-    /// As [`Server::move_vm`](crate::Server::move_vm).
+    /// As [`DataPlaneHandle::move_vm`](crate::DataPlaneHandle::move_vm).
     pub fn move_vm(&mut self, id: &str, class: &str, now: Tick) -> Result<(), MoveError> {
-        self.plane.move_vm(id, class, now)
+        self.data_plane.move_vm(id, class, now)
     }
 
-    /// As [`Server::hand_over`](crate::Server::hand_over).
+    /// As [`DataPlaneHandle::hand_over`](crate::DataPlaneHandle::hand_over).
     pub fn hand_over(
         &mut self,
-        hand: impl FnOnce(Vec<VmState<BorrowedFd<'_>>>) -> HandoverOutcome,
+        transfer: impl FnOnce(Vec<VmState<BorrowedFd<'_>>>) -> HandoverOutcome,
         now: Tick,
     ) -> HandoverOutcome {
-        self.plane.hand_over(hand, now)
+        self.data_plane.hand_over(transfer, now)
     }
 
-    /// As [`Server::expect`](crate::Server::expect) and [`Server::inherit`](crate::Server::inherit), with the sockets in
+    /// As [`DataPlaneHandle::register_expected`](crate::DataPlaneHandle::register_expected) and then
+    /// [`DataPlaneHandle::restore_connections`](crate::DataPlaneHandle::restore_connections), with the sockets in
     /// `socket_dir`.
     pub fn restore_connections(
         &mut self,
         wanted: BTreeMap<String, AttachRequest>,
-        left: Vec<VmState<OwnedFd>>,
+        received: Vec<VmState<OwnedFd>>,
         socket_dir: &Path,
         now: Tick,
     ) -> Vec<(String, AttachError)> {
-        let failed = self.plane.expect(wanted, now);
-        self.plane.inherit_all(left, socket_dir, now);
+        let failed = self.data_plane.register_expected(wanted, now);
+        self.data_plane.restore_connections(received, socket_dir, now);
         failed
     }
 
-    /// As [`Server::take_over`](crate::Server::take_over); gives those that were left no socket.
+    /// As [`DataPlaneHandle::resume_serving`](crate::DataPlaneHandle::resume_serving); returns the VMs without a socket.
     pub fn resume_serving(&mut self) -> Vec<String> {
-        self.plane.own().into_iter().map(|(_, id)| id).collect()
+        self.data_plane.resume_serving().into_iter().map(|(_, id)| id).collect()
     }
 
-    /// Does all that there is to do at this instant.
+    /// Does everything that is to be done at this instant.
     ///
     /// # Panics
-    /// If that has no end.
+    /// If that never ends.
     pub fn step(&mut self, now: Tick) -> Step {
         let mut events = Events::new();
-        for batches in 0..MOST {
-            self.plane.poll.wait(&mut events, true).expect("epoll waits on descriptors of ours");
-            let due = self.plane.due();
-            let quiet = events.iter().next().is_none() && !self.plane.is_busy();
+        for batches in 0..MAX_BATCHES {
+            self.data_plane.poll_events(&mut events);
+            let due = self.data_plane.next_due();
+            let quiet = events.iter().next().is_none() && !self.data_plane.is_busy();
             if quiet && due.is_none_or(|due| due > now) {
                 return Step { batches, due };
             }
-            self.plane.batch(&events, &mut self.scratch, || now);
+            self.data_plane.batch(&events, &mut self.scratch, || now);
         }
-        panic!("the loop does not come to rest at {now:?}");
+        panic!("the loop is still busy after {MAX_BATCHES} batches at {now:?}");
     }
 
-    /// Everything as it is.
     pub fn snapshot(&self, now: Tick) -> Snapshot {
-        self.plane.snapshot(now)
+        self.data_plane.snapshot(now)
     }
 
-    /// The process dies: the kernel closes what it had open, and nothing else happens.
+    /// Ends as a killed process does: the kernel closes its descriptors, and nothing else happens.
     pub fn crash(mut self) {
-        let keys: Vec<_> = self.plane.vms.iter().map(|(key, _)| key).collect();
-        for key in keys {
-            let listener = self.plane.vms.get_mut(key).and_then(|vm| vm.listener.take());
-            listener.into_iter().for_each(Listener::abandon);
-        }
+        self.data_plane.abandon_listeners();
     }
 }

@@ -1,4 +1,4 @@
-//! Everything as it is at one instant, in plain types.
+//! The state of everything at one instant, in plain types.
 
 use htb::{Params, Rate, Stats, Tick};
 
@@ -9,12 +9,10 @@ use crate::pool::Overlimits;
 use crate::pool::WaitHistogram;
 use crate::vm::LimitHits;
 
-/// The whole server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
-    /// When it was taken. Rates are differences of two snapshots' bytes by the difference of these.
+    /// When it was taken. A rate is the difference of two snapshots' bytes by the difference of these.
     pub now: Tick,
-    /// What the loop has done.
     pub counters: Counters,
     /// By name.
     pub pools: Vec<PoolSnapshot>,
@@ -23,26 +21,22 @@ pub struct Snapshot {
 /// A node of a class tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NodeSnapshot {
-    /// What it was given.
     pub params: Params,
-    /// Its counters and levels.
     pub stats: Stats,
 }
 
-/// A pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolSnapshot {
-    /// Its name.
     pub name: String,
-    /// It has gone from the configuration and stays for the VMs it has.
+    /// Deleted from the configuration, and kept for the VMs that it still has.
     pub closed: bool,
     /// The class of VMs that name none.
     pub default_class: String,
     /// The root of its tree.
     pub node: NodeSnapshot,
-    /// Bytes that wait to be served, made beforehand.
+    /// Bytes buffered for serving.
     pub buffer: u64,
-    /// Of all VMs and namespaces that it has and had.
+    /// Of all VMs and namespaces, present and past.
     pub overlimits: Overlimits,
     /// By name.
     pub classes: Vec<ClassSnapshot>,
@@ -50,102 +44,84 @@ pub struct PoolSnapshot {
     pub vms: Vec<VmSnapshot>,
 }
 
-/// A class.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClassSnapshot {
-    /// Its name.
     pub name: String,
-    /// The class above; none: the root is.
+    /// The class above; `None`: the root.
     pub parent: Option<String>,
-    /// It has gone from the configuration and stays for the VMs it has.
+    /// Deleted from the configuration, and kept for the VMs that it still has.
     pub closed: bool,
-    /// How many VMs it has.
     pub vms: usize,
-    /// What these are assured together.
+    /// Rate assured to all its VMs together.
     pub assured: Rate,
-    /// Its node.
     pub node: NodeSnapshot,
     /// How long its VMs waited for their grants.
     pub waits: WaitHistogram,
-    /// Those that have VMs in it, by name.
+    /// Namespaces that have VMs in it, by name.
     pub namespaces: Vec<NamespaceSnapshot>,
 }
 
-/// A namespace in a class.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamespaceSnapshot {
-    /// Its name.
     pub name: String,
-    /// How many VMs of the class it has.
+    /// Its VMs in the class.
     pub vms: usize,
-    /// What these are assured together.
+    /// Rate assured to all its VMs together.
     pub assured: Rate,
-    /// Its node, if the class gives namespaces one.
+    /// `None` if namespaces have no node in the class.
     pub node: Option<NodeSnapshot>,
 }
 
-/// A VM.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VmSnapshot {
-    /// Its id.
     pub id: String,
-    /// Whose it is.
     pub namespace: String,
-    /// The class it is in.
     pub class: String,
-    /// Who is at the other end.
     pub client: Client,
-    /// Where it finds the daemon; none while it is being attached.
+    /// `None` while it is being attached.
     pub socket: Option<Address>,
-    /// Its leaf. `stats.backlog` is what it waits for here, less what connections that do not read would get.
+    /// Its leaf. `stats.backlog` excludes the demand of blocked connections.
     pub node: NodeSnapshot,
-    /// Bytes asked by 0x02 and not granted, on all its connections.
+    /// Bytes requested by 0x02 and not granted, on all its connections.
     pub owed: u64,
-    /// Live connections.
     pub connections: usize,
-    /// Of these, those whose peer does not read.
+    /// Connections whose peer does not read.
     pub blocked: usize,
     /// Bytes served unsolicited since it was attached.
     pub unsolicited: u64,
     /// Requests since it was attached.
     pub asked: egd::Counters,
-    /// How often a limit on what it may do has held it back.
     pub limit_hits: LimitHits,
-    /// What it waits for, if it waits.
     pub waiting: Option<Waiting>,
 }
 
-/// What keeps a VM waiting.
+/// What a VM waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiting {
-    /// Its last grant or, if that is later, when it began to wait.
+    /// Its last grant or, if later, the start of its wait.
     pub since: Tick,
-    /// The limit that binds.
     pub limit: LimitAt,
-    /// Since when that has been binding.
+    /// Since when that limit is binding.
     pub limit_since: Tick,
 }
 
-/// A limit that binds, and where.
+/// A binding limit, and where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LimitAt {
-    /// It is past its own rate, nobody on its path lends, and others are served first.
+    /// The VM exceeds its own rate, no class on its path lends, and others are served first.
     Rate,
-    /// The ceil of this is used up.
+    /// A ceil is reached.
     Ceil(Level),
-    /// The sources give less than is wanted.
+    /// The sources deliver less than the demand.
     Supply,
 }
 
-/// A node by name.
+/// A level of the class tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Level {
     /// The VM's own leaf.
     Vm,
-    /// Its namespace, in its class.
     Namespace,
-    /// This class.
     Class(String),
-    /// The pool.
     Pool,
 }

@@ -1,31 +1,31 @@
-//! A command that was begun has to be ended.
+//! The time limit of a command that was begun.
 
 use htb::Tick;
 
 use crate::clock::SECOND;
 
-/// How long a command may take from its first byte to its last. QEMU writes both bytes of its one at once.
-const WHOLE_WITHIN: u64 = 10 * SECOND;
+/// How long a command may take from its first byte to its last. QEMU writes both bytes of its command at once.
+const COMMAND_TIMEOUT: u64 = 10 * SECOND;
 
-/// When the command that is half read was begun. A connection between commands may be silent for ever: QEMU is.
+/// When the partial command was begun. A connection may be silent between commands for ever, as QEMU is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CommandTimeout {
     since: Option<Tick>,
 }
 
 impl CommandTimeout {
-    /// Something was read: it ended some commands (`ended`), and perhaps began one that is `partial`.
-    pub(crate) fn read(&mut self, ended: bool, partial: bool, now: Tick) {
+    /// After a read that completed commands (`completed`), and perhaps left one `partial`.
+    pub(crate) fn update(&mut self, completed: bool, partial: bool, now: Tick) {
         self.since = match self.since {
             _ if !partial => None,
-            Some(since) if !ended => Some(since),
+            Some(since) if !completed => Some(since),
             _ => Some(now),
         };
     }
 
-    /// When the command that is half read is overdue; `None` if there is none.
+    /// When the partial command is overdue; `None` if there is none.
     pub(crate) fn due(self) -> Option<Tick> {
-        self.since.map(|since| since.after(WHOLE_WITHIN))
+        self.since.map(|since| since.after(COMMAND_TIMEOUT))
     }
 }
 
@@ -37,27 +37,27 @@ mod tests {
 
     #[test]
     fn between_commands_nothing_is_due() {
-        let mut stall = CommandTimeout::default();
-        assert_eq!(stall.due(), None);
-        stall.read(true, false, SECONDS(1));
-        assert_eq!(stall.due(), None);
+        let mut timeout = CommandTimeout::default();
+        assert_eq!(timeout.due(), None);
+        timeout.update(true, false, SECONDS(1));
+        assert_eq!(timeout.due(), None);
     }
 
     #[test]
-    fn a_byte_now_and_then_does_not_put_the_end_off() {
-        let mut stall = CommandTimeout::default();
-        stall.read(false, true, SECONDS(1));
-        stall.read(false, true, SECONDS(9));
-        assert_eq!(stall.due(), Some(SECONDS(11)));
-        stall.read(true, false, SECONDS(10));
-        assert_eq!(stall.due(), None);
+    fn a_byte_now_and_then_does_not_extend_the_timeout() {
+        let mut timeout = CommandTimeout::default();
+        timeout.update(false, true, SECONDS(1));
+        timeout.update(false, true, SECONDS(9));
+        assert_eq!(timeout.due(), Some(SECONDS(11)));
+        timeout.update(true, false, SECONDS(10));
+        assert_eq!(timeout.due(), None);
     }
 
     #[test]
-    fn the_next_command_has_a_time_of_its_own() {
-        let mut stall = CommandTimeout::default();
-        stall.read(false, true, SECONDS(1));
-        stall.read(true, true, SECONDS(9));
-        assert_eq!(stall.due(), Some(SECONDS(19)));
+    fn the_next_command_has_its_own_timeout() {
+        let mut timeout = CommandTimeout::default();
+        timeout.update(false, true, SECONDS(1));
+        timeout.update(true, true, SECONDS(9));
+        assert_eq!(timeout.due(), Some(SECONDS(19)));
     }
 }

@@ -1,4 +1,4 @@
-//! Asking: what a session demands goes into the tree, or is answered at once.
+//! Demand: what a session asks for is enqueued in the tree, or answered at once.
 
 use egd::Demand;
 use htb::{NodeId, Tick, Tree};
@@ -7,74 +7,75 @@ use source::Supply;
 use super::{Connection, MAX_ENQUEUED};
 use crate::vm::CommandLimiter;
 
-/// What asking left to be done.
+/// The outcome of enqueuing demand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Asked {
-    /// More stands in the tree than before.
-    pub(crate) enqueued: bool,
+pub(crate) struct Enqueued {
+    /// The tree has more demand than before.
+    pub(crate) in_tree: bool,
     /// There is something to write.
     pub(crate) answered: bool,
-    /// Requests answered with nothing, since there had been too many.
+    /// Requests answered with nothing, since there were too many.
     pub(crate) unanswered: u64,
 }
 
 impl Connection {
-    /// Brings what the session demands into the tree, and answers what needs no byte of it. Of a supply that is not
-    /// for it (`None`) it can get nothing: what waits, waits outside the tree.
-    pub(crate) fn ask(
+    /// Enqueues the session's demand in the tree, and answers what needs no grant. `supply` is `None` while its bytes are
+    /// withheld from this connection: then all demand waits outside the tree.
+    pub(crate) fn enqueue_demand(
         &mut self,
         tree: &mut Tree,
         leaf: NodeId,
         now: Tick,
         supply: Option<&Supply>,
-        ops: &mut CommandLimiter,
-    ) -> Asked {
+        limiter: &mut CommandLimiter,
+    ) -> Enqueued {
         let room = if supply.is_some() { MAX_ENQUEUED } else { 0 };
-        let mut asked = Asked::default();
-        while self.writable && self.asking.is_none() {
+        let mut outcome = Enqueued::default();
+        while self.writable && self.non_blocking.is_none() {
             match self.session.demand() {
                 Demand::Blocking(owed) => {
                     let more = owed.min(room).saturating_sub(self.enqueued);
                     if more > 0 {
                         let added = tree.enqueue(leaf, more, now);
                         self.enqueued += added;
-                        asked.enqueued |= added > 0;
+                        outcome.in_tree |= added > 0;
                     }
                     break;
                 }
-                // The rest is decided by an answer, which takes room.
+                // All others are completed by an answer, for which there must be room.
                 Demand::None => break,
                 _ if self.session.backlog_full() => break,
-                Demand::NonBlocking(_) | Demand::Level if !ops.answer(now) => {
+                Demand::NonBlocking(_) | Demand::Level if !limiter.allow_answer(now) => {
                     self.answer_nothing();
-                    (asked.answered, asked.unanswered) = (true, asked.unanswered + 1);
+                    outcome.answered = true;
+                    outcome.unanswered += 1;
                 }
                 Demand::NonBlocking(bytes) => {
                     self.enqueued = tree.enqueue(leaf, room.min(bytes.into()), now);
-                    self.asking = Some(0);
+                    self.non_blocking = Some(0);
                     if self.enqueued == 0 {
-                        self.answer();
-                        asked.answered = true;
+                        self.finish_non_blocking_read();
+                        outcome.answered = true;
                     } else {
-                        asked.enqueued = true;
+                        outcome.in_tree = true;
                     }
                 }
                 Demand::Level => {
-                    // Of the supply no more than whether it has any: how full it is tells of other tenants.
+                    // Of the supply only whether it has any bytes: its level would reveal the activity of other tenants.
                     let any = supply.is_some_and(|supply| supply.level() > 0);
                     self.session.answer_level(if any { tree.available(leaf, now) } else { 0 });
-                    asked.answered = true;
+                    outcome.answered = true;
                 }
                 Demand::Pid => {
                     self.session.answer_pid(std::process::id());
-                    asked.answered = true;
+                    outcome.answered = true;
                 }
             }
         }
-        asked
+        outcome
     }
 
-    /// Answers as to a VM that has nothing.
+    /// Answers as if the VM had no tokens.
     fn answer_nothing(&mut self) {
         if self.session.demand() == Demand::Level {
             self.session.answer_level(0);

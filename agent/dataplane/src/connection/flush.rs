@@ -1,4 +1,4 @@
-//! Writing: random bytes go from the pool's buffer to the socket, and stay nowhere in between.
+//! Writing: random bytes are copied from the pool's buffer to the socket, and kept nowhere in between.
 
 use std::io::{self, IoSlice};
 
@@ -9,34 +9,32 @@ use source::{DrawError, Supply};
 
 use super::{CloseReason, Connection, WINDOW};
 
-/// As many stretches as a session ever has pending.
+/// The most outputs that a session has pending.
 const SLICES: usize = 8;
 
 /// How a write ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flushed {
-    /// Everything that was pending has gone.
+    /// Everything pending was written.
     All,
     /// The peer must read first.
     Blocked,
-    /// There are no bytes for what was granted, until the supply rings the bell.
+    /// The supply has no bytes for what was granted, until it wakes the loop.
     Dry,
 }
 
 impl Connection {
-    /// Writes all that is pending, as far as the peer's buffer goes, and none of it `degraded` but where that is
-    /// allowed.
+    /// Writes everything pending, as far as the peer's buffer has room; with `degraded`, bytes of a degraded supply too.
     pub(crate) fn flush(&mut self, supply: &mut Supply, degraded: bool) -> Result<Flushed, CloseReason> {
         self.reserve(supply);
         while self.writable && self.session.next_output().is_some() {
             match self.write(supply, degraded) {
                 Ok(sent) => {
                     self.session.written(sent);
-                    // The supply has released what it gave.
+                    // The supply has released what was drawn.
                     self.reserved = self.granted();
                 }
-                // What was granted waits: the tree grants no more than there is, so this is a pool whose bytes were
-                // voided in between, or are not what they were.
+                // The tree grants no more than there is: the pool's bytes were discarded since, or have become degraded.
                 Err(DrawError::Empty) => return Ok(Flushed::Dry),
                 Err(DrawError::Take(error)) => match Errno::from_io_error(&error) {
                     Some(Errno::INTR) => {}
@@ -48,12 +46,12 @@ impl Connection {
         Ok(if self.writable { Flushed::All } else { Flushed::Blocked })
     }
 
-    /// Sends so many bytes that nobody asked for, before anything was asked, and says how many went.
+    /// Sends unsolicited bytes, before any request, and returns how many were sent.
     pub(crate) fn push(&self, supply: &mut Supply, degraded: bool, bytes: u64) -> Result<u64, CloseReason> {
-        debug_assert!(self.session.next_output().is_none(), "something was asked");
+        debug_assert!(self.session.next_output().is_none(), "a push after a request");
         let wanted = usize::try_from(bytes).unwrap_or(0);
         let take = |bytes: &[u8]| Ok(send(&self.socket, bytes, SendFlags::NOSIGNAL)?);
-        // What is drawn is released, so it is reserved first; what is not drawn is nobody's.
+        // Drawing releases, so the bytes are reserved first; those not drawn are released here.
         supply.reserve(bytes);
         let drawn = draw(supply, degraded, wanted, take);
         let sent = drawn.as_ref().map_or(0, |sent| *sent as u64);
@@ -67,10 +65,10 @@ impl Connection {
         }
     }
 
-    /// One system call, with as much as it can carry.
+    /// One system call, with as much as it can take.
     fn write(&self, supply: &mut Supply, degraded: bool) -> Result<usize, DrawError> {
         let mut outputs = self.session.outputs();
-        // What QEMU asks for, and so what has to be quick.
+        // The fast path: QEMU only ever causes this.
         if let (Some(Output::Random(count)), None) = (outputs.next(), outputs.next()) {
             let wanted = usize::try_from(count.min(WINDOW)).unwrap_or(0);
             let take = |bytes: &[u8]| Ok(send(&self.socket, bytes, SendFlags::NOSIGNAL)?);
@@ -97,7 +95,7 @@ fn draw(
     if degraded { supply.with_bytes(wanted, take) } else { supply.with_promised_bytes(wanted, take) }
 }
 
-/// The pending stretches in order, the random ones cut from `random`, up to where that ends.
+/// The pending outputs in order, the random ones cut from `random`, up to where that ends.
 fn gather<'a>(session: &'a Session, mut random: &'a [u8]) -> ([IoSlice<'a>; SLICES], usize) {
     let mut slices = [IoSlice::new(&[]); SLICES];
     let mut count = 0;
@@ -118,7 +116,7 @@ fn gather<'a>(session: &'a Session, mut random: &'a [u8]) -> ([IoSlice<'a>; SLIC
     (slices, count)
 }
 
-/// How many of the first `sent` pending bytes are random ones.
+/// How many of the first `sent` pending bytes are random.
 fn random_within(session: &Session, mut sent: usize) -> usize {
     let mut random = 0;
     for output in session.outputs() {
@@ -154,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn random_bytes_are_cut_in_among_literals() {
+    fn random_bytes_are_inserted_between_literals() {
         assert_eq!(
             flat(&session(), &[10, 11, 12, 13, 14, 15, 16, 17]),
             [10, 11, 12, 13, 14, 3, 15, 16, 17, 0]

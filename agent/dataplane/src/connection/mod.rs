@@ -1,4 +1,16 @@
-//! One connection: a socket, the protocol's state, and what it has in the tree.
+//! One connection: a socket, the protocol's state, and its share of the leaf's backlog.
+
+mod close_reason;
+mod command_timeout;
+mod connections;
+mod demand;
+mod flush;
+mod send_queue;
+
+pub(crate) use close_reason::CloseReason;
+pub(crate) use connections::Connections;
+pub(crate) use flush::Flushed;
+pub(crate) use send_queue::has_unread;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -8,27 +20,16 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 use source::Supply;
 
+use self::command_timeout::CommandTimeout;
 use crate::slab::Key;
-use crate::vm::ClientBehaviour;
-use crate::vm::Unsolicited;
+use crate::vm::{ClientBehaviour, Unsolicited};
 
-mod close_reason;
-mod command_timeout;
-mod demand;
-mod flush;
-mod send_queue;
-
-pub(crate) use close_reason::CloseReason;
-pub(crate) use command_timeout::CommandTimeout;
-pub(crate) use flush::Flushed;
-pub(crate) use send_queue::has_unread;
-
-/// What is granted and not written stays below this and one grant: so a peer that stops reading has not used
-/// up more of its pool.
+/// Bytes granted and not written stay below this and one grant, so that a peer that stops reading has used up no more
+/// of its pool.
 const WINDOW: u64 = 4096;
 
-/// The most of one connection's demand that stands in the tree at once, so that one of four cannot fill the
-/// leaf's backlog to the brim.
+/// The most of one connection's demand that is in the tree at once, so that one of four cannot fill the leaf's
+/// backlog.
 const MAX_ENQUEUED: u64 = htb::MAX_OWED / 4;
 
 #[derive(Debug)]
@@ -36,69 +37,68 @@ pub(crate) struct Connection {
     socket: OwnedFd,
     pub(crate) vm: Key,
     session: Session,
-    /// How much of the leaf's backlog is this connection's.
+    /// Its part of the leaf's backlog.
     enqueued: u64,
-    /// The 0x01 at the head stands in the tree, and has got so much so far.
-    asking: Option<u8>,
-    /// How many of the bytes it was granted the supply keeps for it.
+    /// The 0x01 at the head is in the tree, and has been granted this many bytes so far.
+    non_blocking: Option<u8>,
+    /// Granted bytes that the supply reserves for it.
     reserved: u64,
-    /// The last write went through.
+    /// The last write did not block.
     writable: bool,
-    /// The peer sends no more. It may still read.
+    /// The peer has shut down its side. It may still read.
     pub(crate) ended: bool,
-    pub(crate) listed: Listed,
-    /// How its peer has spoken, when that was looked at last.
+    listed: Listed,
+    /// As of the last read.
     pub(crate) behaviour: ClientBehaviour,
-    /// What it is pushed before it has said anything.
+    /// What it is pushed before its first request.
     pub(crate) unsolicited: Unsolicited,
-    /// Whether it is in the middle of a command.
     pub(crate) command_timeout: CommandTimeout,
 }
 
-/// The plane's lists that a connection is on, so that it is on each once.
+/// The lists that a connection is on, so that it is on each once.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "one for each list, each set by itself")]
-pub(crate) struct Listed {
-    /// Those that may have sent something.
-    pub(crate) read: bool,
-    /// Those that have something to be written.
-    pub(crate) write: bool,
-    /// Those whose 0x01 is decided when nobody can be granted more.
-    pub(crate) settle: bool,
-    /// Those for which the supply has no bytes.
-    pub(crate) dry: bool,
-    /// Those in the middle of a command.
-    pub(crate) stalled: bool,
+struct Listed {
+    read: bool,
+    write: bool,
+    dry: bool,
+    timeout: bool,
+    /// Its pool's list of pending 0x01.
+    non_blocking: bool,
 }
 
-// A thousand VMs that ask share the cache with their leaves and the kernel's sockets.
+// The connections of a thousand busy VMs share the cache with their leaves and the kernel's sockets.
 const _: () = assert!(size_of::<Connection>() <= 640);
 
-/// What a read brought.
+/// The outcome of a read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Received {
-    /// Bytes.
     pub(crate) bytes: usize,
-    /// Commands that draw nothing.
-    pub(crate) idle: u64,
+    /// Commands that are answered without a grant.
+    pub(crate) free_commands: u64,
     /// There may be more.
     pub(crate) more: bool,
 }
 
 impl Connection {
     pub(crate) fn new(socket: OwnedFd, vm: Key, unsolicited: Unsolicited) -> Self {
+        Self::with_session(socket, vm, unsolicited, Session::new())
+    }
+
+    /// Continues a session that another process had.
+    pub(crate) fn with_session(socket: OwnedFd, vm: Key, unsolicited: Unsolicited, session: Session) -> Self {
         Self {
             socket,
             vm,
-            session: Session::new(),
+            session,
             enqueued: 0,
-            asking: None,
+            non_blocking: None,
             reserved: 0,
             writable: true,
             ended: false,
             listed: Listed::default(),
             behaviour: ClientBehaviour::default(),
-            unsolicited: unsolicited,
+            unsolicited,
             command_timeout: CommandTimeout::default(),
         }
     }
@@ -107,25 +107,17 @@ impl Connection {
         &self.session
     }
 
-    /// Goes on with a session that another process had.
-    pub(crate) fn resume_session(&mut self, session: Session) {
-        self.session = session;
-    }
-
-    pub(crate) fn wants(&self) -> bool {
+    /// Whether the tree has demand of it.
+    pub(crate) fn has_demand(&self) -> bool {
         self.enqueued > 0
     }
 
-    pub(crate) fn is_asking(&self) -> bool {
-        self.asking.is_some()
-    }
-
-    /// Nothing is owed, asked or left to write.
-    pub(crate) fn is_quiet(&self) -> bool {
+    /// Nothing is owed, requested or left to write.
+    pub(crate) fn is_idle(&self) -> bool {
         self.session.demand() == Demand::None && self.session.next_output().is_none()
     }
 
-    /// Reads once; end of file is noted in `ended`.
+    /// Reads once; end of file sets `ended`.
     pub(crate) fn receive(&mut self, scratch: &mut [u8], now: Tick) -> Result<Received, CloseReason> {
         match recv(&self.socket, &mut *scratch, RecvFlags::DONTWAIT) {
             Ok((_, 0)) => {
@@ -136,12 +128,12 @@ impl Connection {
                 let count = count.min(scratch.len());
                 self.unsolicited.end();
                 let before = self.session.counters();
-                self.session.receive(&scratch[..count]).map_err(CloseReason::Garbage)?;
+                self.session.receive(&scratch[..count]).map_err(CloseReason::Protocol)?;
                 let after = self.session.counters();
-                self.command_timeout.read(after != before, self.session.partial_command(), now);
-                let idle = without_draw(after) - without_draw(before);
-                // A short read has emptied the socket: no second call only to hear EAGAIN.
-                Ok(Received { bytes: count, idle, more: count == scratch.len() })
+                self.command_timeout.update(after != before, self.session.partial_command(), now);
+                let free_commands = free_commands(after) - free_commands(before);
+                // A short read has emptied the socket: no second call just for EAGAIN.
+                Ok(Received { bytes: count, free_commands, more: count == scratch.len() })
             }
             Err(Errno::AGAIN) => Ok(Received::default()),
             Err(Errno::INTR) => Ok(Received { more: true, ..Received::default() }),
@@ -149,15 +141,20 @@ impl Connection {
         }
     }
 
-    /// Takes what it can use of a grant, and says how much that is.
+    /// The read list has reached it.
+    pub(crate) fn unlist_read(&mut self) {
+        self.listed.read = false;
+    }
+
+    /// Takes its part of a grant, and returns how much that is.
     pub(crate) fn grant(&mut self, offered: u64) -> u64 {
         let bytes = offered.min(self.enqueued);
         self.enqueued -= bytes;
-        if let Some(got) = self.asking {
-            // A 0x01 asks for at most 255, so all it gets fits.
-            self.asking = Some(got.saturating_add(u8::try_from(bytes).unwrap_or(u8::MAX)));
+        if let Some(granted) = self.non_blocking {
+            // A 0x01 asks for at most 255 bytes, so the sum fits.
+            self.non_blocking = Some(granted.saturating_add(u8::try_from(bytes).unwrap_or(u8::MAX)));
             if self.enqueued == 0 {
-                self.answer();
+                self.finish_non_blocking_read();
             }
         } else {
             self.session.grant(bytes);
@@ -165,55 +162,65 @@ impl Connection {
         bytes
     }
 
-    /// Takes everything back from the tree. A 0x01 gets for its answer what it had got so far.
-    pub(crate) fn withdraw(&mut self, tree: &mut Tree, leaf: NodeId, now: Tick) {
+    /// Withdraws its demand from the tree. A 0x01 is answered with what it was granted so far.
+    pub(crate) fn withdraw_demand(&mut self, tree: &mut Tree, leaf: NodeId, now: Tick) {
         if self.enqueued > 0 {
             tree.cancel(leaf, self.enqueued, now);
             self.enqueued = 0;
         }
-        self.answer();
+        self.finish_non_blocking_read();
     }
 
-    fn answer(&mut self) {
-        if let Some(got) = self.asking.take() {
-            self.session.answer_non_blocking(got);
+    fn finish_non_blocking_read(&mut self) {
+        if let Some(granted) = self.non_blocking.take() {
+            self.session.answer_non_blocking(granted);
         }
     }
 
-    /// Has the supply keep what was granted: it cannot be granted to others.
+    /// True if its 0x01 is pending in the tree, and so it is to be put on the pool's list of these.
+    pub(crate) fn list_non_blocking_read(&mut self) -> bool {
+        self.non_blocking.is_some() && !std::mem::replace(&mut self.listed.non_blocking, true)
+    }
+
+    /// The pool's list has reached it. True if its 0x01 is still pending.
+    pub(crate) fn unlist_non_blocking_read(&mut self) -> bool {
+        self.listed.non_blocking = false;
+        self.non_blocking.is_some()
+    }
+
+    /// Reserves what was granted: the supply cannot be drawn below it for others.
     pub(crate) fn reserve(&mut self, supply: &mut Supply) {
         let granted = self.granted();
         supply.reserve(granted.saturating_sub(self.reserved));
         self.reserved = self.reserved.max(granted);
     }
 
-    /// Lets others have what it cannot take at the moment, or will never take.
+    /// Leaves to others what it cannot take at the moment, or never will.
     pub(crate) fn release(&mut self, supply: &mut Supply) {
         supply.release(std::mem::take(&mut self.reserved));
     }
 
-    /// Its supply is another one, which keeps nothing for it yet.
-    pub(crate) fn resupply(&mut self, supply: &mut Supply) {
+    /// Reserves the same of a new supply.
+    pub(crate) fn reserve_again(&mut self, supply: &mut Supply) {
         supply.reserve(self.reserved);
     }
 
-    /// Granted and not written, with what a 0x01 has got so far.
+    /// Bytes granted and not written, those of a pending 0x01 included.
     fn granted(&self) -> u64 {
-        self.unwritten() + self.asking.map_or(0, u64::from)
+        self.unwritten() + self.non_blocking.map_or(0, u64::from)
     }
 
-    /// Granted and not written.
     fn unwritten(&self) -> u64 {
         self.session.random_pending()
     }
 
-    /// So much is granted and not written that it should go out now.
+    /// So much is granted and not written that it is to be written now.
     pub(crate) fn is_window_full(&self) -> bool {
         self.unwritten() >= WINDOW
     }
 
-    /// The peer has read: writing may go on.
-    pub(crate) fn resume(&mut self) {
+    /// The peer has read: writing may continue.
+    pub(crate) fn set_writable(&mut self) {
         self.writable = true;
     }
 
@@ -228,9 +235,9 @@ impl AsFd for Connection {
     }
 }
 
-/// Commands that draw nothing, or only what can be had at once.
-fn without_draw(asked: egd::Counters) -> u64 {
-    asked.level + asked.non_blocking + asked.write + asked.pid
+/// Commands that are answered without a grant, or only with bytes available at once.
+fn free_commands(counters: egd::Counters) -> u64 {
+    counters.level + counters.non_blocking + counters.write + counters.pid
 }
 
 #[cfg(test)]

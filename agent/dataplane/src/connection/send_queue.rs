@@ -1,4 +1,4 @@
-//! Whether a peer has left something unread.
+//! Whether a peer has unread bytes.
 
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -11,11 +11,11 @@ use rustix::net::{
     socket_with,
 };
 
-/// `SIOCOUTQ`. Asked of a unix socket, it tells the memory of what was sent and not read: zero or not is all that
-/// this number is good for.
+/// `SIOCOUTQ`. For a Unix socket it returns the memory of what was sent and not read, of which only zero or not is
+/// meaningful.
 const SIOCOUTQ: Opcode = 0x5411;
 
-// A few architectures number it otherwise, and none of them runs virtual machines that we serve.
+// A few architectures use another number; none of them runs virtual machines that we serve.
 const _: () = assert!(
     cfg!(any(
         target_arch = "x86_64",
@@ -27,11 +27,11 @@ const _: () = assert!(
     "look up SIOCOUTQ for this architecture"
 );
 
-/// Is there anything that was sent by `socket` and not read by its peer?
+/// Whether the peer of `socket` has not read everything that was sent.
 pub(crate) fn has_unread(socket: impl AsFd) -> io::Result<bool> {
     let socket = socket.as_fd();
     match SocketAddr::try_from(getsockname(socket)?) {
-        // Of TCP it tells what the peer's kernel has not acknowledged; the rest is to be asked of that.
+        // For TCP it returns what is not acknowledged; the rest is in the peer's receive queue.
         Ok(ours) => Ok(is_queued(socket)? || tcp_has_unread(socket, ours)?),
         Err(_) => is_queued(socket),
     }
@@ -39,8 +39,8 @@ pub(crate) fn has_unread(socket: impl AsFd) -> io::Result<bool> {
 
 #[expect(unsafe_code, reason = "an ioctl that no crate of ours wraps")]
 fn is_queued(socket: BorrowedFd<'_>) -> io::Result<bool> {
-    // SAFETY: the opcode is that of a request which writes one `int` and nothing else, to the address given; the
-    // getter gives that of an `i32`, which is Linux's `int`, and reads it only when the request has succeeded.
+    // SAFETY: the request writes one `int` and nothing else to the given address; the getter passes that of an `i32`,
+    // which is Linux's `int`, and reads it only if the request has succeeded.
     let unread = unsafe { ioctl(socket, Getter::<SIOCOUTQ, i32>::new()) }?;
     Ok(unread > 0)
 }
@@ -53,10 +53,12 @@ const IPPROTO_TCP: u8 = 6;
 
 /// `struct nlmsghdr` and `struct inet_diag_req_v2`.
 const REQUEST: u32 = 16 + 56;
-/// Where in the answer, `struct nlmsghdr` and `struct inet_diag_msg`, the length of the peer's queue stands.
+/// Offset of the queue length in the answer, `struct nlmsghdr` and `struct inet_diag_msg`.
 const RQUEUE: std::ops::Range<usize> = 72..76;
 
-/// Is there anything in the queue of the peer of `socket`, which has the address `ours`?
+/// Whether the TCP peer of `socket`, whose own address is `ours`, has bytes in its receive queue. The peer is on this
+/// host, so the kernel has its socket too and reports the queue's length (`sock_diag(7)`). Nothing less distinguishes a
+/// byte that was read from one that was only received.
 fn tcp_has_unread(socket: BorrowedFd<'_>, ours: SocketAddr) -> io::Result<bool> {
     let theirs = getpeername(socket)?.ok_or(Errno::NOTCONN)?;
     let theirs = SocketAddr::try_from(theirs).map_err(|_| Errno::AFNOSUPPORT)?;
@@ -65,13 +67,13 @@ fn tcp_has_unread(socket: BorrowedFd<'_>, ours: SocketAddr) -> io::Result<bool> 
     let kernel = SocketAddrNetlink::new(0, 0);
     sendto(&diag, &request(theirs, ours), SendFlags::empty(), &kernel)?;
     let mut answer = [0; 256];
-    // The kernel has answered before `sendto` returned.
+    // The kernel answers before `sendto` returns.
     let (_, length) = recv(&diag, &mut answer[..], RecvFlags::DONTWAIT)?;
     unread(&answer[..length.min(answer.len())])
 }
 
 fn unread(answer: &[u8]) -> io::Result<bool> {
-    // Anything but the socket that was asked for is an error: it has gone, or the kernel cannot tell.
+    // Anything but the requested socket is an error: it has closed, or the kernel does not support the query.
     let kind = answer.get(4..6).and_then(|kind| kind.try_into().ok()).map(u16::from_ne_bytes);
     if kind != Some(SOCK_DIAG_BY_FAMILY) {
         return Err(Errno::NOENT);
@@ -80,7 +82,7 @@ fn unread(answer: &[u8]) -> io::Result<bool> {
     queue.map(|queue| queue > 0).ok_or(Errno::PROTO)
 }
 
-/// Asks for the one socket at `local` that is connected to `remote`.
+/// Requests the one socket at `local` that is connected to `remote`.
 fn request(local: SocketAddr, remote: SocketAddr) -> [u8; REQUEST as usize] {
     let mut request = [0; REQUEST as usize];
     request[0..4].copy_from_slice(&REQUEST.to_ne_bytes());
@@ -88,21 +90,21 @@ fn request(local: SocketAddr, remote: SocketAddr) -> [u8; REQUEST as usize] {
     request[6..8].copy_from_slice(&NLM_F_REQUEST.to_ne_bytes());
     request[16] = if local.is_ipv4() { AF_INET } else { AF_INET6 };
     request[17] = IPPROTO_TCP;
-    // In every state.
+    // Any state.
     request[20..24].copy_from_slice(&u32::MAX.to_ne_bytes());
     request[24..26].copy_from_slice(&local.port().to_be_bytes());
     request[26..28].copy_from_slice(&remote.port().to_be_bytes());
-    put(&mut request[28..44], local.ip());
-    put(&mut request[44..60], remote.ip());
-    // Whatever its cookie is.
+    write_ip(&mut request[28..44], local.ip());
+    write_ip(&mut request[44..60], remote.ip());
+    // Any cookie.
     request[64..72].copy_from_slice(&[u8::MAX; 8]);
     request
 }
 
-fn put(place: &mut [u8], address: IpAddr) {
+fn write_ip(field: &mut [u8], address: IpAddr) {
     match address {
-        IpAddr::V4(address) => place[..4].copy_from_slice(&address.octets()),
-        IpAddr::V6(address) => place.copy_from_slice(&address.octets()),
+        IpAddr::V4(address) => field[..4].copy_from_slice(&address.octets()),
+        IpAddr::V6(address) => field.copy_from_slice(&address.octets()),
     }
 }
 
@@ -115,7 +117,7 @@ mod tests {
     use std::os::unix::net::UnixStream;
 
     #[test]
-    fn something_is_unread_until_the_last_byte_is() {
+    fn bytes_are_unread_until_the_last_is_read() {
         let (mut ours, mut theirs) = UnixStream::pair().unwrap();
         assert!(!has_unread(&ours).unwrap());
         ours.write_all(&[7; 64]).unwrap();
@@ -125,8 +127,9 @@ mod tests {
         theirs.read_exact(&mut [0]).unwrap();
         assert!(!has_unread(&ours).unwrap());
     }
+
     #[test]
-    fn over_tcp_as_well() {
+    fn bytes_over_tcp_are_unread_until_the_last_is_read() {
         for address in ["127.0.0.1:0", "[::1]:0"] {
             let listener = TcpListener::bind(address).unwrap();
             let mut theirs = TcpStream::connect(listener.local_addr().unwrap()).unwrap();

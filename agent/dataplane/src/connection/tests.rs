@@ -1,5 +1,5 @@
 #![allow(clippy::unwrap_used)]
-//! What a connection has its supply keep for it: all that is granted and not written, and not one byte more.
+//! What the supply reserves for a connection: all that is granted and not written, and no byte more.
 
 use std::io::Read;
 use std::os::unix::net::UnixStream;
@@ -41,9 +41,9 @@ impl Rig {
         Self { connection, peer, tree, leaf, supply: Supply::kernel().unwrap() }
     }
 
-    fn ask(&mut self, request: &[u8]) {
+    fn request(&mut self, request: &[u8]) {
         self.connection.session.receive(request).unwrap();
-        self.connection.ask(
+        self.connection.enqueue_demand(
             &mut self.tree,
             self.leaf,
             NOW,
@@ -53,32 +53,32 @@ impl Rig {
     }
 
     fn grant(&mut self, bytes: u64) -> u64 {
-        let given = self.connection.grant(bytes);
+        let granted = self.connection.grant(bytes);
         self.connection.reserve(&mut self.supply);
-        given
+        granted
     }
 
     fn flush(&mut self) -> Result<Flushed, CloseReason> {
         self.connection.flush(&mut self.supply, true)
     }
 
-    /// Grants and writes all it asks until its peer must read.
+    /// Grants and writes until the socket blocks.
     fn fill(&mut self) {
         for _ in 0..10_000 {
-            self.ask(&[2, 255]);
+            self.request(&[2, 255]);
             self.grant(255);
             if self.flush().unwrap() == Flushed::Blocked {
                 return;
             }
         }
-        panic!("the socket takes all");
+        panic!("the socket never blocks");
     }
 }
 
 #[test]
-fn what_is_granted_is_kept_until_it_is_written() {
+fn granted_bytes_are_reserved_until_they_are_written() {
     let mut rig = Rig::new();
-    rig.ask(&[2, 200, 2, 100]);
+    rig.request(&[2, 200, 2, 100]);
     assert_eq!((rig.grant(255), rig.supply.reserved()), (255, 255));
     assert_eq!((rig.grant(255), rig.supply.reserved()), (45, 300));
     assert_eq!((rig.flush(), rig.supply.reserved()), (Ok(Flushed::All), 0));
@@ -86,11 +86,11 @@ fn what_is_granted_is_kept_until_it_is_written() {
 }
 
 #[test]
-fn what_an_impatient_read_has_got_so_far_is_kept_for_it() {
+fn bytes_granted_to_a_non_blocking_read_are_reserved() {
     let mut rig = Rig::new();
-    rig.ask(&[1, 100]);
+    rig.request(&[1, 100]);
     assert_eq!((rig.grant(60), rig.supply.reserved()), (60, 60));
-    rig.connection.withdraw(&mut rig.tree, rig.leaf, NOW);
+    rig.connection.withdraw_demand(&mut rig.tree, rig.leaf, NOW);
     assert_eq!((rig.flush(), rig.supply.reserved()), (Ok(Flushed::All), 0));
     let mut answer = [0; 61];
     rig.peer.read_exact(&mut answer).unwrap();
@@ -98,24 +98,24 @@ fn what_an_impatient_read_has_got_so_far_is_kept_for_it() {
 }
 
 #[test]
-fn a_peer_that_does_not_read_has_only_its_own_kept_and_lets_go_of_it() {
+fn a_blocked_connection_reserves_only_its_own_bytes_and_releases_them() {
     let mut rig = Rig::new();
     rig.fill();
     assert_eq!(rig.supply.reserved(), rig.connection.granted(), "what did not fit");
     assert!(rig.supply.reserved() > 0);
     rig.connection.release(&mut rig.supply);
     assert_eq!(rig.supply.reserved(), 0);
-    // It reads at last: the rest is taken again, and goes.
+    // Once the peer reads, the rest is reserved again and written.
     rig.peer.set_nonblocking(true).unwrap();
     let _ = rig.peer.read_to_end(&mut vec![]);
-    rig.connection.resume();
+    rig.connection.set_writable();
     assert_eq!((rig.flush(), rig.supply.reserved()), (Ok(Flushed::All), 0));
 }
 
 #[test]
-fn a_peer_that_has_gone_leaves_nothing_kept() {
+fn a_closed_connection_leaves_nothing_reserved() {
     let mut rig = Rig::new();
-    rig.ask(&[2, 255]);
+    rig.request(&[2, 255]);
     rig.grant(255);
     drop(std::mem::replace(&mut rig.peer, UnixStream::pair().unwrap().0));
     assert!(rig.flush().is_err());
@@ -124,29 +124,29 @@ fn a_peer_that_has_gone_leaves_nothing_kept() {
 }
 
 #[test]
-fn a_push_leaves_nothing_kept_however_it_ends() {
+fn a_push_leaves_nothing_reserved_however_it_ends() {
     let mut rig = Rig::new();
     assert_eq!(rig.connection.push(&mut rig.supply, true, 64), Ok(64));
-    assert_eq!(rig.supply.reserved(), 0, "all went");
+    assert_eq!(rig.supply.reserved(), 0, "all was sent");
     for _ in 0..10_000 {
         if rig.connection.push(&mut rig.supply, true, 64) == Ok(0) {
             break;
         }
     }
     assert_eq!(rig.connection.push(&mut rig.supply, true, 64), Ok(0));
-    assert_eq!(rig.supply.reserved(), 0, "nothing went");
+    assert_eq!(rig.supply.reserved(), 0, "nothing was sent");
     drop(std::mem::replace(&mut rig.peer, UnixStream::pair().unwrap().0));
     assert!(rig.connection.push(&mut rig.supply, true, 64).is_err());
-    assert_eq!(rig.supply.reserved(), 0, "the peer has gone");
+    assert_eq!(rig.supply.reserved(), 0, "the peer has closed");
 }
 
 #[test]
-fn another_supply_keeps_what_the_old_one_kept() {
+fn a_new_supply_reserves_what_the_old_one_did() {
     let mut rig = Rig::new();
-    rig.ask(&[2, 255]);
+    rig.request(&[2, 255]);
     rig.grant(200);
     rig.supply = Supply::kernel().unwrap();
-    rig.connection.resupply(&mut rig.supply);
+    rig.connection.reserve_again(&mut rig.supply);
     assert_eq!(rig.supply.reserved(), 200);
     assert_eq!((rig.flush(), rig.supply.reserved()), (Ok(Flushed::All), 0));
 }

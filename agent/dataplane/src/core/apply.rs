@@ -1,4 +1,4 @@
-//! A configuration becomes pools.
+//! Applying a configuration of pools.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Once;
@@ -6,104 +6,108 @@ use std::sync::Once;
 use htb::Tick;
 use source::{Supply, SupplyError};
 
+use super::state::DataPlane;
 use crate::config::{PoolConfig, SupplySpec};
-use crate::core::state::DataPlane;
 use crate::error::ApplyError;
 use crate::pool::{NextGrant, Pool};
 
 /// What a configuration changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Change {
+pub(crate) struct PoolChange {
     pub(crate) pool: String,
-    pub(crate) what: &'static str,
+    pub(crate) change: &'static str,
 }
 
-/// A pool as the configuration has it.
-pub(crate) struct Fresh {
-    setup: PoolConfig,
+/// A pool with everything built that can fail.
+pub(crate) struct PreparedPool {
+    config: PoolConfig,
     shaper: htb::pool::Pool,
-    /// Its bytes; none where those of the pool of that name go on.
+    /// `None` where the pool of that name keeps its supply.
     supply: Option<Supply>,
 }
 
-/// What is made anew, off the loop's thread: whatever can fail does so before anything changes. A pool among `known`
-/// keeps its supply if that is made of the same.
+/// Builds everything that can fail, off the loop's thread and before anything changes. A pool among `current` keeps its
+/// supply if it has the same spec.
 pub(crate) fn prepare(
-    setups: Vec<PoolConfig>,
-    known: &HashMap<String, SupplySpec>,
+    configs: Vec<PoolConfig>,
+    current: &HashMap<String, SupplySpec>,
     mut supply: impl FnMut(&SupplySpec) -> Result<Supply, SupplyError>,
     now: Tick,
-) -> Result<Vec<Fresh>, ApplyError> {
+) -> Result<Vec<PreparedPool>, ApplyError> {
     let mut names = HashSet::new();
-    if let Some(twice) = setups.iter().find(|setup| !names.insert(&setup.name)) {
-        return Err(ApplyError::DuplicatePool { pool: twice.name.clone() });
+    if let Some(duplicate) = configs.iter().find(|config| !names.insert(&config.name)) {
+        return Err(ApplyError::DuplicatePool { pool: duplicate.name.clone() });
     }
-    let keeps =
-        |setup: &PoolConfig| known.get(&setup.name).is_some_and(|known| known.spec() == setup.supply.spec());
-    let fresh = |setup: PoolConfig| {
-        let made = if keeps(&setup) { None } else { Some(supply(&setup.supply)) };
-        make(setup, made.transpose(), now)
+    let keeps_supply = |config: &PoolConfig| {
+        current.get(&config.name).is_some_and(|current| current.spec() == config.supply.spec())
     };
-    setups.into_iter().map(fresh).collect()
+    let prepare = |config: PoolConfig| {
+        let built = if keeps_supply(&config) { None } else { Some(supply(&config.supply)) };
+        prepare_pool(config, built.transpose(), now)
+    };
+    configs.into_iter().map(prepare).collect()
 }
 
-fn make(
-    setup: PoolConfig,
+fn prepare_pool(
+    config: PoolConfig,
     supply: Result<Option<Supply>, SupplyError>,
     now: Tick,
-) -> Result<Fresh, ApplyError> {
-    let pool = || setup.name.clone();
-    let shaper = htb::pool::Pool::new(&setup.params, now)
+) -> Result<PreparedPool, ApplyError> {
+    let pool = || config.name.clone();
+    let shaper = htb::pool::Pool::new(&config.params, now)
         .map_err(|source| ApplyError::Configure { pool: pool(), source })?;
     let supply = supply.map_err(|source| ApplyError::Supply { pool: pool(), source })?;
     if supply.as_ref().is_some_and(|supply| !supply.locked()) {
-        static SAID: Once = Once::new();
-        SAID.call_once(|| tracing::warn!("memory for random bytes is not locked; raise LimitMEMLOCK"));
+        static WARNED: Once = Once::new();
+        WARNED.call_once(|| tracing::warn!("memory for random bytes is not locked; raise LimitMEMLOCK"));
     }
-    Ok(Fresh { setup, shaper, supply })
+    Ok(PreparedPool { config, shaper, supply })
 }
 
 impl DataPlane {
-    /// Goes over to these pools. Those that stay keep their VMs, tokens and debts, and their own supply.
-    /// Says what that changed, for a log that is not written by the loop's thread.
-    pub(crate) fn apply(&mut self, pools: Vec<Fresh>, now: Tick) -> Vec<Change> {
+    /// Replaces the pools by these. Those that stay keep their VMs, tokens and debts, and their supply.
+    /// Returns the changes, to be logged off the loop's thread.
+    pub(crate) fn apply(&mut self, pools: Vec<PreparedPool>, now: Tick) -> Vec<PoolChange> {
         let mut changes = self.close_all_but(&pools);
-        for Fresh { setup, shaper, supply } in pools {
-            let name = setup.name.clone();
-            let key = self.pool_named(&setup.name);
-            if let Some((key, known)) = key.and_then(|key| Some((key, self.pools.get_mut(key)?))) {
-                if known.reconfigure(setup, now) {
-                    changes.push(Change { pool: name, what: "changed" });
-                    self.refresh(key, now);
-                    self.ask_anew(key, now);
+        for PreparedPool { config, shaper, supply } in pools {
+            let name = config.name.clone();
+            let key = self.pools.by_name(&name);
+            if let Some((key, pool)) = key.and_then(|key| Some((key, self.pools.get_mut(key)?))) {
+                if pool.reconfigure(config, now) {
+                    changes.push(PoolChange { pool: name, change: "changed" });
+                    self.save_pool(key, now);
+                    self.requeue_demand(key, now);
                 }
                 if let Some(supply) = supply {
-                    self.resupply(key, supply, now);
+                    self.replace_supply(key, supply, now);
                 }
             } else {
-                let supply = supply.expect("only a pool that is known, and stays so, keeps a supply");
-                let key = self.pools.insert(Pool::new(setup, shaper, supply));
-                self.enroll(key, now);
-                changes.push(Change { pool: name, what: "added" });
+                let supply = supply.expect("only a pool that exists keeps its supply");
+                let key = self.pools.insert(Pool::new(config, shaper, supply));
+                self.register_nodes(key, now);
+                changes.push(PoolChange { pool: name, change: "added" });
             }
         }
         changes
     }
 
-    /// What the pools of the configuration are supplied by, by name.
-    pub(crate) fn supplies(&self) -> HashMap<String, SupplySpec> {
-        let open = self.pools.iter().filter(|(_, pool)| !pool.closed);
-        open.map(|(_, pool)| (pool.setup.name.clone(), pool.setup.supply.clone())).collect()
+    /// The supply specs of the configured pools, by name.
+    pub(crate) fn supply_specs(&self) -> HashMap<String, SupplySpec> {
+        self.pools.open().map(|pool| (pool.config.name.clone(), pool.config.supply.clone())).collect()
     }
 
-    fn close_all_but(&mut self, pools: &[Fresh]) -> Vec<Change> {
-        let is_named = |name: &str| pools.iter().any(|pool| pool.setup.name == name);
-        let gone: Vec<_> =
-            self.pools.iter().filter(|(_, pool)| !is_named(&pool.setup.name)).map(|(key, _)| key).collect();
+    fn close_all_but(&mut self, pools: &[PreparedPool]) -> Vec<PoolChange> {
+        let is_named = |name: &str| pools.iter().any(|pool| pool.config.name == name);
+        let deleted: Vec<_> = self
+            .pools
+            .iter()
+            .filter(|(_, pool)| !pool.closed && !is_named(&pool.config.name))
+            .map(|(key, _)| key)
+            .collect();
         let mut changes = Vec::new();
-        for key in gone {
-            let Some(pool) = self.pools.get_mut(key).filter(|pool| !pool.closed) else { continue };
-            changes.push(Change { pool: pool.setup.name.clone(), what: "deleted" });
+        for key in deleted {
+            let Some(pool) = self.pools.get_mut(key) else { continue };
+            changes.push(PoolChange { pool: pool.config.name.clone(), change: "deleted" });
             pool.closed = true;
             if pool.is_empty() {
                 self.remove_pool(key);
@@ -115,12 +119,12 @@ impl DataPlane {
 
 impl Pool {
     /// False if there is nothing to change.
-    fn reconfigure(&mut self, setup: PoolConfig, now: Tick) -> bool {
-        if self.setup == setup && !self.closed {
+    fn reconfigure(&mut self, config: PoolConfig, now: Tick) -> bool {
+        if self.config == config && !self.closed {
             return false;
         }
-        self.shaper.configure(&setup.params, now).expect("classes of which a tree was just made");
-        self.setup = setup;
+        self.shaper.configure(&config.params, now).expect("a tree was just built from these classes");
+        self.config = config;
         self.closed = false;
         self.next = NextGrant::Now;
         true

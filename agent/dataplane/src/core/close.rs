@@ -1,68 +1,117 @@
-//! The way out: what is owed is served as far as it may go, then all is closed.
+//! How connections end: closed by their peer, for a limit, for a newer one, or since the data plane drains.
 
 use htb::Tick;
 
+use super::state::DataPlane;
 use crate::connection::{CloseReason, Connection};
-use crate::core::state::DataPlane;
+use crate::pool::NextGrant;
 use crate::slab::Key;
 
 impl DataPlane {
-    /// From now on nobody is accepted, and a connection is closed once nothing is owed on it, or at `deadline`.
-    /// Reading goes on meanwhile, as always.
+    /// Closes a connection for what its peer did or the kernel reported. No other connection is affected.
+    pub(super) fn close(&mut self, key: Key, reason: CloseReason, now: Tick) {
+        self.counters.closed.count(reason);
+        self.counters.limit_hits.count(reason);
+        if let Some((_, vm, _)) = self.resolve(key) {
+            vm.limit_hits.count(reason);
+            if reason == CloseReason::Flooding {
+                vm.delay_accepts(now);
+            }
+            tracing::debug!(vm = vm.id, reason = reason.reason(), error = %reason, "connection closed");
+        }
+        self.remove_connection(key, now);
+    }
+
+    /// Removes a connection, for whatever reason; its demand is dropped.
+    pub(super) fn remove_connection(&mut self, key: Key, now: Tick) {
+        let Some((connection, vm, pool)) = self.resolve(key) else { return };
+        if connection.has_demand() {
+            connection.withdraw_demand(pool.shaper.tree_mut(), vm.leaf, now);
+            // The tree may have chosen its next instant for this demand.
+            pool.next = NextGrant::Now;
+        }
+        connection.release(&mut pool.supply);
+        vm.connections.remove(key);
+        if vm.connections.len() == 0 {
+            vm.degraded_since = None;
+        }
+        vm.add_requests(connection.session().counters());
+        self.connections.remove(key);
+        // A VM that waits for a descriptor can have this one.
+        self.accepts.retry_starved();
+    }
+
+    /// The peer has closed the connection.
+    pub(super) fn close_hung_up(&mut self, key: Key, now: Tick) {
+        if self.connections.get(key).is_some() {
+            self.counters.closed.ended += 1;
+            self.remove_connection(key, now);
+        }
+    }
+
+    /// Closes connections whose peers have shut down their side. They were served what could go out at once; what they
+    /// are still owed is dropped.
+    pub(super) fn close_ended(&mut self, now: Tick) {
+        for at in 0..self.connections.ended().len() {
+            self.close_hung_up(self.connections.ended()[at], now);
+        }
+        self.connections.clear_ended();
+    }
+
+    /// Closes connections whose command is overdue.
+    pub(super) fn close_timed_out(&mut self, now: Tick) {
+        while let Some(key) = self.connections.pop_timed_out(now) {
+            self.close(key, CloseReason::Stalled, now);
+        }
+    }
+
+    /// Keeps a descriptor for the one connection that each VM needs, and those for everything else: the VM that has most
+    /// connections loses its oldest.
+    pub(super) fn reclaim_descriptors(&mut self, now: Tick) {
+        while self.descriptors.are_short(self.vms.len(), self.connections.len()) {
+            let most = self.vms.iter().map(|(_, vm)| &vm.connections).max_by_key(|all| all.len());
+            let Some(oldest) = most.filter(|all| all.len() > 1).and_then(|all| all.iter().next()) else {
+                return;
+            };
+            self.close_replaced(oldest, now);
+        }
+    }
+
+    pub(super) fn close_replaced(&mut self, oldest: Key, now: Tick) {
+        let Some((_, vm, _)) = self.resolve(oldest) else { return };
+        vm.limit_hits.replaced += 1;
+        tracing::debug!(vm = vm.id, reason = "Replaced", "connection closed for a newer one");
+        self.counters.limit_hits.replaced += 1;
+        self.counters.closed.replaced += 1;
+        self.remove_connection(oldest, now);
+    }
+
+    /// Accepts no more connections, and closes each once it is owed nothing, or at `deadline`. Reading continues.
     pub(crate) fn drain(&mut self, deadline: Tick, now: Tick) {
-        self.deadline = Some(deadline);
+        self.drain_deadline = Some(deadline);
         for (_, vm) in self.vms.iter() {
             if let Some(listener) = &vm.listener
-                && let Err(error) = self.poll.forget(listener)
+                && let Err(error) = self.poll.remove(listener)
             {
-                tracing::warn!(vm = vm.id, %error, "a socket still takes connections while draining");
+                tracing::warn!(vm = vm.id, %error, "socket still accepts connections while draining");
             }
         }
-        self.work.accept.clear();
-        self.work.accept_late.clear();
-        self.work.starved.clear();
-        let all: Vec<Key> = self.connections.iter().map(|(key, _)| key).collect();
-        for key in all {
+        self.accepts.clear();
+        for key in self.connections.keys() {
             self.close_drained(key, now);
         }
     }
 
-    /// Closes a connection if the server drains and owes it nothing.
-    pub(crate) fn close_drained(&mut self, key: Key, now: Tick) {
-        if self.deadline.is_some() && self.connections.get(key).is_some_and(Connection::is_quiet) {
+    /// Closes a connection if the data plane drains and owes it nothing.
+    pub(super) fn close_drained(&mut self, key: Key, now: Tick) {
+        if self.drain_deadline.is_some() && self.connections.get(key).is_some_and(Connection::is_idle) {
             self.counters.closed.detached += 1;
-            self.remove(key, now);
+            self.remove_connection(key, now);
         }
     }
 
-    /// Is there nothing left to do, or no time?
-    pub(crate) fn is_drained(&self, now: Tick) -> bool {
-        self.deadline.is_some_and(|deadline| deadline <= now || self.connections.len() == 0)
-    }
-}
-
-impl DataPlane {
-    /// Notes by when the command has to be whole that a connection is in the middle of.
-    pub(crate) fn list_stalled(&mut self, key: Key) {
-        let Some(connection) = self.connections.get_mut(key) else { return };
-        // Once listed it stays so until then, however many commands it begins: a list that a guest could make grow
-        // would be no bound.
-        if let Some(due) = connection.command_timeout.due().filter(|_| !connection.listed.stalled) {
-            connection.listed.stalled = true;
-            self.work.stalled.insert(due, key);
-        }
-    }
-
-    /// Ends the connections whose command is overdue.
-    pub(crate) fn close_stalled(&mut self, now: Tick) {
-        while let Some(key) = self.work.stalled.pop(now) {
-            let Some(connection) = self.connections.get_mut(key) else { continue };
-            connection.listed.stalled = false;
-            if connection.command_timeout.due().is_some_and(|due| due <= now) {
-                self.close_faulty(key, CloseReason::Stalled, now);
-            } else {
-                self.list_stalled(key);
-            }
-        }
+    /// Whether nothing is left to do, or no time to do it.
+    pub(super) fn is_drained(&self, now: Tick) -> bool {
+        self.drain_deadline.is_some_and(|deadline| deadline <= now || self.connections.len() == 0)
     }
 }

@@ -1,100 +1,103 @@
-//! The thread: sleep until something happens or is due, obey, do a batch.
+//! The thread: sleep until an event or an instant, execute commands, run a batch.
 
 use std::sync::mpsc::{Receiver, TryRecvError};
 
 use htb::Tick;
 
+use super::state::DataPlane;
 use crate::clock;
-use crate::core::state::DataPlane;
 use crate::poll::Events;
 use crate::pool::NextGrant;
-use crate::vm::PORTION;
+use crate::vm::READ_BUDGET;
 
 /// Something to be done between two batches, by the thread that owns everything.
 pub(crate) type Command = Box<dyn FnOnce(&mut DataPlane, Tick) + Send>;
 
-/// How long commands may keep the VMs waiting, but for the one that is being done: 1 ms.
-const TURN: u64 = 1_000_000;
+/// How long commands may hold up the VMs, apart from the one that is running: 1 ms.
+const COMMAND_TIME: u64 = 1_000_000;
 
-/// What is left of the commands.
+/// Which commands are left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum PollTimeout {
+enum Pending {
     None,
     Some,
-    /// Nobody can command any more.
-    Never,
+    /// All senders are gone.
+    Disconnected,
 }
 
-/// Runs until it has drained, or nobody is left who could give a command.
-pub(crate) fn run(mut plane: DataPlane, commands: &Receiver<Command>) {
+/// Runs until it has drained, or all senders are gone.
+pub(crate) fn run(mut data_plane: DataPlane, commands: &Receiver<Command>) {
     let mut events = Events::new();
-    let mut scratch = vec![0; PORTION];
-    let mut left = PollTimeout::None;
+    let mut scratch = vec![0; READ_BUDGET];
+    let mut pending = Pending::None;
     loop {
-        if plane.paused {
-            plane.heartbeat.sleeps(true);
+        if data_plane.paused {
+            data_plane.heartbeat.set_asleep(true);
             let Ok(command) = commands.recv() else { return };
-            plane.heartbeat.sleeps(false);
-            command(&mut plane, clock::now());
+            data_plane.heartbeat.set_asleep(false);
+            command(&mut data_plane, clock::now());
             continue;
         }
-        plane.sleep(&mut events, left == PollTimeout::Some);
-        left = obey(&mut plane, commands, clock::now);
-        if left == PollTimeout::Never {
+        data_plane.sleep(&mut events, pending == Pending::Some);
+        pending = execute(&mut data_plane, commands, clock::now);
+        if pending == Pending::Disconnected {
             return;
         }
-        plane.batch(&events, &mut scratch, clock::now);
-        if plane.is_drained(clock::now()) {
+        data_plane.batch(&events, &mut scratch, clock::now);
+        if data_plane.is_drained(clock::now()) {
             return;
         }
     }
 }
 
-/// Does what was commanded, as far as there is time for it: those who look on must not hold up those who are served.
-fn obey(plane: &mut DataPlane, commands: &Receiver<Command>, clock: impl Fn() -> Tick) -> PollTimeout {
+/// Executes commands while there is time: those who read the state must not hold up those who are served.
+fn execute(data_plane: &mut DataPlane, commands: &Receiver<Command>, clock: impl Fn() -> Tick) -> Pending {
     let mut now = clock();
-    let end = now.after(TURN);
+    let end = now.after(COMMAND_TIME);
     while now < end {
         match commands.try_recv() {
-            Ok(command) => command(plane, now),
-            Err(TryRecvError::Empty) => return PollTimeout::None,
-            Err(TryRecvError::Disconnected) => return PollTimeout::Never,
+            Ok(command) => command(data_plane, now),
+            Err(TryRecvError::Empty) => return Pending::None,
+            Err(TryRecvError::Disconnected) => return Pending::Disconnected,
         }
         now = clock();
     }
-    PollTimeout::Some
+    Pending::Some
 }
 
 impl DataPlane {
-    fn sleep(&mut self, events: &mut Events, commanded: bool) {
-        let busy = commanded || self.is_busy();
+    fn sleep(&mut self, events: &mut Events, has_commands: bool) {
+        let busy = has_commands || self.is_busy();
         if !busy {
-            let due = self.due();
-            self.poll.arm(due).expect("a timer of ours takes any instant");
+            let due = self.next_due();
+            self.poll.arm_timer(due).expect("our own timer accepts any instant");
         }
-        self.heartbeat.sleeps(!busy);
-        self.poll.wait(events, busy).expect("epoll waits on descriptors of ours");
-        self.heartbeat.sleeps(false);
+        self.heartbeat.set_asleep(!busy);
+        self.poll.wait(events, busy).expect("epoll waits on our own descriptors");
+        self.heartbeat.set_asleep(false);
         self.counters.wake_ups += u64::from(!busy);
     }
 
-    /// Is there something left that needs no event?
+    /// Collects events without sleeping.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn poll_events(&mut self, events: &mut Events) {
+        self.poll.wait(events, true).expect("epoll waits on our own descriptors");
+    }
+
+    /// Whether work is left that needs no event.
     pub(crate) fn is_busy(&self) -> bool {
-        let work = &self.work;
-        !(work.read.is_empty() && work.write.is_empty() && work.accept.is_empty())
+        !(self.connections.is_idle() && self.accepts.is_idle())
             || self.pools.iter().any(|(_, pool)| pool.next == NextGrant::Now)
     }
 
-    /// The earliest instant at which there is something to do though nothing happens.
-    pub(crate) fn due(&mut self) -> Option<Tick> {
-        let push = self.next_push();
+    /// The earliest instant at which there is work without an event.
+    pub(crate) fn next_due(&mut self) -> Option<Tick> {
+        let push = self.connections.next_push();
         let pools = self.pools.iter().filter_map(|(_, pool)| match pool.next {
             NextGrant::At(due) => Some(due),
             NextGrant::Idle | NextGrant::Now | NextGrant::Supply => None,
         });
-        let late = self.work.accept_late.next();
-        let stalled = self.work.stalled.next();
-        let others = [late, stalled, self.work.starved_until, self.deadline];
+        let others = [self.accepts.next_due(), self.connections.next_timeout(), self.drain_deadline];
         pools.chain(push).chain(others.into_iter().flatten()).min()
     }
 }

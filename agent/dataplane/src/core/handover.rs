@@ -1,5 +1,5 @@
-//! What a data plane leaves to its successor: sockets, connections and where each of them stands. No random byte is
-//! among it; what was granted and not written goes as a number.
+//! What a data plane transfers to its successor: sockets, connections and the state of each. No random byte is among
+//! it; bytes granted and not written are transferred as a number.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,87 +12,82 @@ use egd::SessionSnapshot;
 use htb::Tick;
 use rustix::net::getsockname;
 
+use super::state::DataPlane;
 use crate::config::AttachRequest;
 use crate::connection::Connection;
-use crate::core::state::DataPlane;
 use crate::error::AttachError;
-use crate::listener::Listener;
-use crate::listener::socket_path;
-use crate::poll::Token;
+use crate::listener::{Listener, socket_path};
 use crate::slab::Key;
 use crate::vm::{Credit, Unsolicited};
 
-/// A VM with its sockets, which are `S`: borrowed on the way out, owned on the way in.
+/// A VM with its sockets, which are `S`: borrowed when sent, owned when received.
 #[derive(Debug)]
 pub struct VmState<S> {
-    /// Its id.
     pub id: String,
     /// Its listening socket.
     pub listener: Option<S>,
     /// Device and inode of that socket's file.
     pub file: (u64, u64),
-    /// Where that file is, if not in the socket directory: in a directory that somebody else made and will remove.
+    /// The file's path, if it is not in the socket directory but in one that its creator will remove.
     pub elsewhere: Option<PathBuf>,
     /// Its connections, oldest first.
     pub connections: Vec<ConnectionState<S>>,
-    /// What connections that are gone had asked.
+    /// Requests of connections that have closed.
     pub asked_before: egd::Counters,
-    /// Bytes it was served since it was attached, and those among them that it did not ask for.
+    /// Bytes served since it was attached, `unsolicited` ones included.
     pub bytes: u64,
-    /// See `bytes`.
     pub unsolicited: u64,
     /// When it may be pushed something on credit again.
     pub credit_again: Tick,
 }
 
-/// A connection.
 #[derive(Debug)]
 pub struct ConnectionState<S> {
-    /// Its socket.
     pub socket: S,
-    /// What is asked and not answered, decided and not written.
+    /// Requests not answered, and answers not written.
     pub session: SessionSnapshot,
-    /// The peer sends no more.
+    /// The peer has shut down its side.
     pub ended: bool,
-    /// While it may still be pushed something: when to look at it, and what it may have on credit.
+    /// During the push phase: when the next push is due, and the bytes left on credit.
     pub push: Option<(Tick, u64)>,
 }
 
-/// What became of an estate.
+/// How a hand-over ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HandoverOutcome {
-    /// A successor serves it. This data plane serves nothing any more, and ends.
+    /// A successor serves the VMs. This data plane serves nothing any more, and ends.
     Transferred,
-    /// Nobody took it: this data plane goes on.
+    /// No successor took over: this data plane continues to serve.
     Resumed,
 }
 
+/// The predecessor's side.
 impl DataPlane {
-    /// Stops serving, shows `hand` what there is, and goes on or ends as that says.
+    /// Stops serving, passes all VMs to `transfer`, and resumes or ends as that returns.
     pub(crate) fn hand_over(
         &mut self,
-        hand: impl FnOnce(Vec<VmState<BorrowedFd<'_>>>) -> HandoverOutcome,
+        transfer: impl FnOnce(Vec<VmState<BorrowedFd<'_>>>) -> HandoverOutcome,
         now: Tick,
     ) -> HandoverOutcome {
         self.withdraw_all(now);
-        self.note_levels(now);
-        let verdict = hand(self.estate(now));
-        match verdict {
-            HandoverOutcome::Transferred => self.leave(now),
-            HandoverOutcome::Resumed => self.go_on(),
+        self.save_levels(now);
+        let outcome = transfer(self.export_vms(now));
+        match outcome {
+            HandoverOutcome::Transferred => self.end_transferred(now),
+            HandoverOutcome::Resumed => self.resume(),
         }
-        verdict
+        outcome
     }
 
-    /// What stands in the trees goes back to the sessions.
+    /// Returns all demand from the trees to the sessions.
     fn withdraw_all(&mut self, now: Tick) {
-        for key in self.all_connections() {
-            let Some((connection, vm, pool)) = self.parts(key) else { continue };
-            connection.withdraw(pool.shaper.tree_mut(), vm.leaf, now);
+        for key in self.connections.keys() {
+            let Some((connection, vm, pool)) = self.resolve(key) else { continue };
+            connection.withdraw_demand(pool.shaper.tree_mut(), vm.leaf, now);
         }
     }
 
-    fn estate(&self, now: Tick) -> Vec<VmState<BorrowedFd<'_>>> {
+    fn export_vms(&self, now: Tick) -> Vec<VmState<BorrowedFd<'_>>> {
         let vms = self.vms.iter().filter_map(|(_, vm)| {
             let pool = self.pools.get(vm.pool)?;
             let connections = vm.connections.iter().filter_map(|key| self.connections.get(key));
@@ -100,54 +95,52 @@ impl DataPlane {
                 id: vm.id.clone(),
                 listener: vm.listener.as_ref().map(AsFd::as_fd),
                 file: vm.listener.as_ref().map_or((0, 0), Listener::file),
-                elsewhere: vm.listener.as_ref().and_then(Listener::elsewhere).map(Path::to_owned),
-                connections: connections.map(Connection::estate).collect(),
+                elsewhere: vm.listener.as_ref().and_then(Listener::external_path).map(Path::to_owned),
+                connections: connections.map(ConnectionState::of).collect(),
                 asked_before: vm.asked_before,
                 bytes: pool.shaper.tree().stats(vm.leaf, now).bytes,
                 unsolicited: vm.unsolicited,
-                credit_again: vm.credit.again(),
+                credit_again: vm.credit.available_at(),
             })
         });
         vms.collect()
     }
 
-    /// Another process has it all: nothing is closed but our own ends, and no file is removed.
-    fn leave(&mut self, now: Tick) {
-        for key in self.vms.iter().map(|(key, _)| key).collect::<Vec<_>>() {
-            let listener = self.vms.get_mut(key).and_then(|vm| vm.listener.take());
-            listener.into_iter().for_each(Listener::abandon);
-        }
-        for key in self.all_connections() {
+    /// The successor has all sockets: only our own descriptors are closed, and no file is removed.
+    fn end_transferred(&mut self, now: Tick) {
+        self.abandon_listeners();
+        for key in self.connections.keys() {
             self.connections.remove(key);
         }
-        self.deadline = Some(now);
+        self.drain_deadline = Some(now);
     }
 
-    /// Looks at everybody: what came meanwhile makes no new event.
-    fn go_on(&mut self) {
-        for key in self.all_connections() {
-            self.list_to_read(key);
-            self.list_to_write(key);
-        }
-        self.work.accept.extend(self.vms.iter().map(|(key, _)| key));
-    }
-
-    fn all_connections(&self) -> Vec<Key> {
-        self.connections.iter().map(|(key, _)| key).collect()
-    }
-
-    /// The process before has stopped: what it noted last is what holds.
-    pub(crate) fn recall(&mut self, now: Tick) {
-        self.state.recall_again();
-        let keys: Vec<_> = self.pools.iter().map(|(key, _)| key).collect();
-        for key in keys {
-            self.retake(key, now);
+    /// Closes all listeners and leaves their files.
+    pub(crate) fn abandon_listeners(&mut self) {
+        for key in self.vms.keys() {
+            if let Some(listener) = self.vms.get_mut(key).and_then(|vm| vm.listener.take()) {
+                listener.abandon();
+            }
         }
     }
 
-    /// Gives those that will be inherited their places, while another process serves them. Gives those that cannot have
-    /// one.
-    pub(crate) fn expect(
+    /// Polls all sockets: what arrived in the meantime causes no new event.
+    fn resume(&mut self) {
+        for key in self.connections.keys() {
+            self.connections.schedule_read(key);
+            self.connections.schedule_write(key);
+        }
+        for key in self.vms.keys() {
+            self.accepts.push(key);
+        }
+    }
+}
+
+/// The successor's side.
+impl DataPlane {
+    /// Admits the VMs that the predecessor is expected to transfer, while that still serves them. Returns those that are
+    /// refused.
+    pub(crate) fn register_expected(
         &mut self,
         wanted: BTreeMap<String, AttachRequest>,
         now: Tick,
@@ -156,62 +149,73 @@ impl DataPlane {
         wanted.into_iter().filter_map(admit).collect()
     }
 
-    /// Takes over what is expected of an estate; the rest goes when the process before has.
-    pub(crate) fn inherit_all(&mut self, left: Vec<VmState<OwnedFd>>, socket_dir: &Path, now: Tick) {
-        self.recall(now);
-        for key in self.vms.iter().map(|(key, _)| key).collect::<Vec<_>>() {
-            self.enroll_vm(key, now);
+    /// Restores the expected VMs; listeners of others are closed when the predecessor has exited.
+    pub(crate) fn restore_connections(
+        &mut self,
+        received: Vec<VmState<OwnedFd>>,
+        socket_dir: &Path,
+        now: Tick,
+    ) {
+        self.reload_crash_state(now);
+        for key in self.vms.keys() {
+            self.register_vm(key, now);
         }
-        for vm in left {
-            match self.vm_named(&vm.id) {
-                Some(key) => self.inherit(key, vm, socket_dir, now),
-                None => self.orphaned_listeners.extend(vm.bound(socket_dir)),
+        for vm in received {
+            match self.vms.by_id(&vm.id) {
+                Some(key) => self.restore_vm(key, vm, socket_dir, now),
+                None => self.orphaned_listeners.extend(vm.into_listener(socket_dir)),
             }
         }
     }
 
-    fn inherit(&mut self, key: Key, mut left: VmState<OwnedFd>, socket_dir: &Path, now: Tick) {
+    /// The predecessor has stopped: its last records are valid.
+    fn reload_crash_state(&mut self, now: Tick) {
+        self.crash_state.reload();
+        for key in self.pools.keys() {
+            self.restore_pool(key, now);
+        }
+    }
+
+    fn restore_vm(&mut self, key: Key, mut state: VmState<OwnedFd>, socket_dir: &Path, now: Tick) {
         if let Some(vm) = self.vms.get_mut(key) {
-            (vm.asked_before, vm.unsolicited) = (left.asked_before, left.unsolicited);
-            vm.credit = Credit::until(left.credit_again);
+            vm.asked_before = state.asked_before;
+            vm.unsolicited = state.unsolicited;
+            vm.credit = Credit::from(state.credit_again);
         }
-        for connection in std::mem::take(&mut left.connections) {
-            self.inherit_connection(key, connection, now);
+        for connection in std::mem::take(&mut state.connections) {
+            self.restore_connection(key, connection, now);
         }
-        if let Some(listener) = left.bound(socket_dir)
+        if let Some(listener) = state.into_listener(socket_dir)
             && let Err(error) = self.serve(key, listener)
         {
-            tracing::warn!(%error, "a socket is made anew");
+            tracing::warn!(%error, "failed to restore socket; creating a new one");
         }
     }
 
-    fn inherit_connection(&mut self, vm: Key, left: ConnectionState<OwnedFd>, now: Tick) {
-        let Some(connection) = Connection::inherited(left, vm, now) else {
-            tracing::warn!("a connection whose state is none is closed");
+    fn restore_connection(&mut self, vm: Key, state: ConnectionState<OwnedFd>, now: Tick) {
+        let Some(connection) = state.into_connection(vm, now) else {
+            tracing::warn!("connection state is invalid; closing the connection");
             return;
         };
-        let key = self.connections.insert(connection);
-        let Some(connection) = self.connections.get(key) else { return };
-        if let Err(error) = self.poll.watch(connection, Token::Connection(key)) {
-            tracing::warn!(%error, "a connection cannot be watched and is closed");
-            self.connections.remove(key);
-            return;
+        let Some(key) = self.insert_connection(connection) else { return };
+        if let Some(vm) = self.vms.get_mut(vm) {
+            vm.connections.add(key);
         }
-        self.vms.get_mut(vm).and_then(|vm| vm.connections.add(key));
-        self.list_to_push(key);
-        self.list_stalled(key);
-        self.list_to_read(key);
-        self.list_to_write(key);
+        self.connections.schedule_push(key);
+        self.connections.schedule_timeout(key);
+        self.connections.schedule_read(key);
+        self.connections.schedule_write(key);
     }
 
-    /// The process before serves no more, and what it left is this one's. Gives the VMs that have no socket yet.
-    pub(crate) fn own(&mut self) -> Vec<(Key, String)> {
+    /// The predecessor no longer serves: takes ownership of the restored sockets. Returns the VMs that have no socket yet.
+    pub(crate) fn resume_serving(&mut self) -> Vec<(Key, String)> {
         self.paused = false;
-        // Their files go with them.
-        self.orphaned_listeners.drain(..).for_each(|mut listener| listener.own());
-        for key in self.vms.iter().map(|(key, _)| key).collect::<Vec<_>>() {
-            let listener = self.vms.get_mut(key).and_then(|vm| vm.listener.as_mut());
-            listener.into_iter().for_each(Listener::own);
+        // Dropped as their owner, they remove their files.
+        self.orphaned_listeners.drain(..).for_each(|mut listener| listener.take_ownership());
+        for key in self.vms.keys() {
+            if let Some(listener) = self.vms.get_mut(key).and_then(|vm| vm.listener.as_mut()) {
+                listener.take_ownership();
+            }
         }
         let without = self.vms.iter().filter(|(_, vm)| vm.listener.is_none());
         without.map(|(key, vm)| (key, vm.id.clone())).collect()
@@ -219,38 +223,41 @@ impl DataPlane {
 }
 
 impl VmState<OwnedFd> {
-    /// Its socket, if that still is what its path leads to.
-    fn bound(self, socket_dir: &Path) -> Option<Listener> {
+    /// Its listener, if its path still leads to the same file.
+    fn into_listener(self, socket_dir: &Path) -> Option<Listener> {
         let name = self.listener.as_ref().and_then(|socket| getsockname(socket).ok());
         if let Some(Ok(address)) = name.map(SocketAddr::try_from) {
             return self.listener.map(|socket| Listener::inherited_port(socket, address));
         }
-        let directory_goes = self.elsewhere.is_none();
+        let owns_directory = self.elsewhere.is_none();
         let path = self.elsewhere.map_or_else(|| socket_path(socket_dir, &self.id).ok(), Some)?;
         let found = fs::symlink_metadata(&path).ok()?;
         let bound = (found.dev(), found.ino()) == self.file;
-        let inherited = |socket| Listener::inherited(socket, path, self.file, directory_goes);
+        let inherited = |socket| Listener::inherited(socket, path, self.file, owns_directory);
         self.listener.filter(|_| bound).map(inherited)
     }
 }
 
-impl Connection {
-    fn estate(&self) -> ConnectionState<BorrowedFd<'_>> {
-        ConnectionState {
-            socket: self.as_fd(),
-            session: self.session().snapshot(),
-            ended: self.ended,
-            push: self.unsolicited.left(),
+impl<'a> ConnectionState<BorrowedFd<'a>> {
+    fn of(connection: &'a Connection) -> Self {
+        Self {
+            socket: connection.as_fd(),
+            session: connection.session().snapshot(),
+            ended: connection.ended,
+            push: connection.unsolicited.state(),
         }
     }
+}
 
-    fn inherited(left: ConnectionState<OwnedFd>, vm: Key, now: Tick) -> Option<Self> {
+impl ConnectionState<OwnedFd> {
+    /// `None` if the session's state is invalid.
+    fn into_connection(self, vm: Key, now: Tick) -> Option<Connection> {
+        let session = egd::Session::restore(&self.session).ok()?;
         let unsolicited =
-            left.push.map_or(Unsolicited::never(), |(due, credit)| Unsolicited::new(due, credit));
-        let mut connection = Self::new(left.socket, vm, unsolicited);
-        connection.ended = left.ended;
-        connection.resume_session(egd::Session::restore(&left.session).ok()?);
-        connection.command_timeout.read(true, connection.session().partial_command(), now);
+            self.push.map_or(Unsolicited::never(), |(due, credit)| Unsolicited::new(due, credit));
+        let mut connection = Connection::with_session(self.socket, vm, unsolicited, session);
+        connection.ended = self.ended;
+        connection.command_timeout.update(true, connection.session().partial_command(), now);
         Some(connection)
     }
 }

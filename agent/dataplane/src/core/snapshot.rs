@@ -1,23 +1,23 @@
-//! Taking one: by the loop's thread, so that all of it is of one instant.
+//! Taking a snapshot, on the loop's thread: all of it is of one instant.
 
 use htb::{BindingLimit, NodeId, Tick};
 
-use crate::core::state::DataPlane;
+use super::state::DataPlane;
 use crate::pool::Pool;
 use crate::snapshot::{
     ClassSnapshot, Level, LimitAt, NamespaceSnapshot, NodeSnapshot, PoolSnapshot, Snapshot, VmSnapshot,
     Waiting,
 };
-use crate::vm::{self, Vm};
+use crate::vm::{Vm, add_counters};
 
 impl DataPlane {
     pub(crate) fn snapshot(&self, now: Tick) -> Snapshot {
         let mut pools: Vec<_> = self.pools.iter().map(|(_, pool)| pool.snapshot(now)).collect();
         for (_, vm) in self.vms.iter() {
             let Some(pool) = self.pools.get(vm.pool) else { continue };
-            let home = pools.iter_mut().find(|home| home.name == pool.setup.name);
-            if let Some(home) = home {
-                home.vms.push(self.vm(vm, pool, now));
+            let snapshot = pools.iter_mut().find(|snapshot| snapshot.name == pool.config.name);
+            if let Some(snapshot) = snapshot {
+                snapshot.vms.push(self.vm_snapshot(vm, pool, now));
             }
         }
         pools.sort_by(|a, b| a.name.cmp(&b.name));
@@ -27,10 +27,10 @@ impl DataPlane {
         Snapshot { now, counters: self.counters, pools }
     }
 
-    fn vm(&self, vm: &Vm, pool: &Pool, now: Tick) -> VmSnapshot {
+    fn vm_snapshot(&self, vm: &Vm, pool: &Pool, now: Tick) -> VmSnapshot {
         let connections = || vm.connections.iter().filter_map(|key| self.connections.get(key));
         let mut asked = vm.asked_before;
-        connections().for_each(|connection| vm::add(&mut asked, connection.session().counters()));
+        connections().for_each(|connection| add_counters(&mut asked, connection.session().counters()));
         let owed = connections().map(|connection| connection.session().owed()).sum();
         VmSnapshot {
             id: vm.id.clone(),
@@ -38,14 +38,14 @@ impl DataPlane {
             class: pool.shaper.class_of(vm.leaf).to_owned(),
             client: vm.client,
             socket: vm.listener.as_ref().map(|listener| listener.address().clone()),
-            node: pool.node(vm.leaf, now),
+            node: pool.node_snapshot(vm.leaf, now),
             owed,
             connections: vm.connections.len(),
             blocked: connections().filter(|connection| !connection.is_writable()).count(),
             unsolicited: vm.unsolicited,
             asked,
             limit_hits: vm.limit_hits,
-            waiting: pool.waiting(vm.leaf, now).or_else(|| pool.waiting_outside(vm, owed)),
+            waiting: pool.waiting(vm.leaf, now).or_else(|| pool.waiting_withheld(vm, owed)),
         }
     }
 }
@@ -53,23 +53,23 @@ impl DataPlane {
 impl Pool {
     fn snapshot(&self, now: Tick) -> PoolSnapshot {
         PoolSnapshot {
-            name: self.setup.name.clone(),
+            name: self.config.name.clone(),
             closed: self.closed,
-            default_class: self.setup.params.default_class.clone(),
-            node: self.node(self.shaper.tree().root(), now),
+            default_class: self.config.params.default_class.clone(),
+            node: self.node_snapshot(self.shaper.tree().root(), now),
             buffer: self.supply.waiting(),
             overlimits: self.overlimits_below_classes(),
-            classes: self.shaper.classes().map(|class| self.class(&class, now)).collect(),
+            classes: self.shaper.classes().map(|class| self.class_snapshot(&class, now)).collect(),
             vms: Vec::new(),
         }
     }
 
-    fn class(&self, class: &htb::pool::ClassView<'_>, now: Tick) -> ClassSnapshot {
+    fn class_snapshot(&self, class: &htb::pool::ClassView<'_>, now: Tick) -> ClassSnapshot {
         let namespaces = self.shaper.namespaces(class.name).map(|namespace| NamespaceSnapshot {
             name: namespace.name.to_owned(),
             vms: namespace.members,
             assured: namespace.assured,
-            node: namespace.node.map(|node| self.node(node, now)),
+            node: namespace.node.map(|node| self.node_snapshot(node, now)),
         });
         ClassSnapshot {
             name: class.name.to_owned(),
@@ -77,13 +77,13 @@ impl Pool {
             closed: class.closed,
             vms: class.members,
             assured: class.assured,
-            node: self.node(class.node, now),
+            node: self.node_snapshot(class.node, now),
             waits: self.members.waits(class.name),
             namespaces: namespaces.collect(),
         }
     }
 
-    fn node(&self, node: NodeId, now: Tick) -> NodeSnapshot {
+    fn node_snapshot(&self, node: NodeId, now: Tick) -> NodeSnapshot {
         let tree = self.shaper.tree();
         NodeSnapshot { params: tree.params(node), stats: tree.stats(node, now) }
     }
@@ -100,9 +100,9 @@ impl Pool {
         Some(Waiting { since, limit, limit_since: binding.since })
     }
 
-    /// What the pool has is not for this leaf: what it is owed waits outside the tree.
-    fn waiting_outside(&self, vm: &Vm, owed: u64) -> Option<Waiting> {
-        let limit_since = self.degraded.filter(|_| owed > 0 && self.is_shut(vm.leaf))?;
+    /// The pool's bytes are withheld from this leaf: its demand waits outside the tree.
+    fn waiting_withheld(&self, vm: &Vm, owed: u64) -> Option<Waiting> {
+        let limit_since = self.degraded.filter(|_| owed > 0 && self.is_withheld(vm.leaf))?;
         Some(Waiting { since: vm.degraded_since.unwrap_or(limit_since), limit: LimitAt::Supply, limit_since })
     }
 

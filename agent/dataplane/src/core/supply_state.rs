@@ -1,78 +1,69 @@
-//! Supplies that run dry, come back, give less than was promised, and are replaced.
+//! Supplies that run dry, refill, are degraded, or are replaced.
 
 use htb::Tick;
 use source::Supply;
 
-use crate::core::state::DataPlane;
+use super::state::DataPlane;
 use crate::pool::{NextGrant, Pool};
 use crate::slab::Key;
 
 impl DataPlane {
-    /// A supply may have rung: who waited for one is looked at again, the oldest grants first.
-    pub(crate) fn supplied(&mut self, now: Tick) {
+    /// A supply may have been refilled: everything that waits for one is retried.
+    pub(super) fn retry_supplies(&mut self, now: Tick) {
         for slot in 0..self.pools.slots() {
-            let Some(key) = self.pools.key(slot) else { continue };
-            if let Some(pool) = self.pools.get_mut(key).filter(|pool| pool.next == NextGrant::Supply) {
+            let Some((key, pool)) = self.pools.slot_mut(slot) else { continue };
+            if pool.next == NextGrant::Supply {
                 pool.next = NextGrant::Now;
             }
-            self.grade(key, now);
+            self.update_degraded(key, now);
         }
-        for key in std::mem::take(&mut self.work.dry) {
-            if let Some(connection) = self.connections.get_mut(key) {
-                connection.listed.dry = false;
-                self.list_to_write(key);
-            }
-        }
+        self.connections.retry_dry();
     }
 
-    /// Wipes all bytes that wait to be served.
-    pub(crate) fn forget(&mut self, now: Tick) {
+    /// Wipes all bytes that are buffered for serving.
+    pub(crate) fn discard_buffered(&mut self, now: Tick) {
         for slot in 0..self.pools.slots() {
-            if let Some(key) = self.pools.key(slot)
-                && let Some(pool) = self.pools.get_mut(key)
-            {
+            if let Some((_, pool)) = self.pools.slot_mut(slot) {
                 pool.supply.clear();
                 pool.next = NextGrant::Now;
             }
         }
-        self.supplied(now);
+        self.retry_supplies(now);
     }
 
-    /// Puts a connection on the list of those that wait for their supply. What is not for it, others may have.
-    pub(crate) fn list_dry(&mut self, key: Key) {
-        let Some((connection, vm, pool)) = self.parts(key) else { return };
-        if pool.is_shut(vm.leaf) {
+    /// A connection's write waits for its supply. Bytes that are withheld from it are left to others.
+    pub(super) fn wait_for_supply(&mut self, key: Key) {
+        let Some((connection, vm, pool)) = self.resolve(key) else { return };
+        if pool.is_withheld(vm.leaf) {
             connection.release(&mut pool.supply);
         }
-        if !std::mem::replace(&mut connection.listed.dry, true) {
-            self.work.dry.push(key);
+        self.connections.schedule_dry(key);
+    }
+
+    /// Checks, before anything is granted, whether a pool's supply has become degraded or has recovered.
+    pub(super) fn update_degraded(&mut self, key: Key, now: Tick) {
+        if self.pools.get_mut(key).is_some_and(|pool| pool.update_degraded(now)) {
+            self.requeue_demand(key, now);
         }
     }
 
-    /// Looks whether a pool's bytes are still what they were, before any is granted.
-    pub(crate) fn grade(&mut self, key: Key, now: Tick) {
-        if self.pools.get_mut(key).is_some_and(|pool| pool.regrade(now)) {
-            self.ask_anew(key, now);
-        }
-    }
-
-    /// Takes out of the tree what may not have the pool's bytes, and brings into it what may.
-    pub(crate) fn ask_anew(&mut self, pool: Key, now: Tick) {
+    /// Withdraws from a pool's tree the demand that its bytes are withheld from, and enqueues all other.
+    pub(super) fn requeue_demand(&mut self, pool: Key, now: Tick) {
         let of_pool = self.vms.iter().filter(|(_, vm)| vm.pool == pool);
         let keys: Vec<Key> = of_pool.flat_map(|(_, vm)| vm.connections.iter()).collect();
         for key in keys {
-            let Some((connection, vm, pool)) = self.parts(key) else { continue };
-            if pool.is_shut(vm.leaf) {
-                connection.withdraw(pool.shaper.tree_mut(), vm.leaf, now);
+            let Some((connection, vm, pool)) = self.resolve(key) else { continue };
+            if pool.is_withheld(vm.leaf) {
+                connection.withdraw_demand(pool.shaper.tree_mut(), vm.leaf, now);
             }
-            self.ask(key, now);
-            // A 0x01 may just have got its answer.
-            self.list_to_write(key);
+            self.enqueue_demand(key, now);
+            // A 0x01 may just have been answered.
+            self.connections.schedule_write(key);
         }
     }
 
-    /// Gives a pool another supply; the old one is dropped, and its bytes with it.
-    pub(crate) fn resupply(&mut self, key: Key, supply: Supply, now: Tick) {
+    /// Replaces a pool's supply; the old one is dropped with its bytes.
+    pub(super) fn replace_supply(&mut self, key: Key, supply: Supply, now: Tick) {
         let Self { pools, vms, connections, .. } = self;
         let Some(pool) = pools.get_mut(key) else { return };
         pool.supply = supply;
@@ -80,18 +71,18 @@ impl DataPlane {
         for (_, vm) in of_pool {
             for key in vm.connections.iter() {
                 if let Some(connection) = connections.get_mut(key) {
-                    connection.resupply(&mut pool.supply);
+                    connection.reserve_again(&mut pool.supply);
                 }
             }
         }
         pool.next = NextGrant::Now;
-        self.supplied(now);
+        self.retry_supplies(now);
     }
 }
 
 impl Pool {
-    /// True if its bytes have just become less than it promises, or what it promises again.
-    fn regrade(&mut self, now: Tick) -> bool {
+    /// True if its supply has become degraded, or has recovered.
+    fn update_degraded(&mut self, now: Tick) -> bool {
         let (was, is) = (self.degraded.is_some(), self.supply.is_degraded());
         if was != is {
             self.degraded = is.then_some(now);

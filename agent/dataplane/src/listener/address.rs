@@ -1,4 +1,4 @@
-//! Where a VM finds the daemon, and which names may make a path.
+//! Addresses of sockets, and which VM ids make a path.
 
 use std::fmt::{self, Display, Formatter};
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ const MAX_PATH: usize = 107;
 
 const MAX_ID: usize = 128;
 
-/// Where a VM finds the daemon.
+/// The address at which a VM connects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
     /// A socket in a directory of its own.
@@ -36,32 +36,21 @@ impl Display for Address {
 pub enum ListenerLocation {
     /// A port of this host's loopback interface.
     Port(SocketAddr),
-    /// In a directory that whoever attaches the VM makes, as in [`Server::attach_in`](crate::Server::attach_in).
+    /// In a directory of the caller, as in [`DataPlaneHandle::attach_in`](crate::DataPlaneHandle::attach_in).
     Elsewhere,
 }
 
-/// Why a VM cannot have a socket of that name.
+/// Why an id makes no socket path.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
-    /// The id is no file name.
+    /// The id is not a file name.
     #[error("VM id {id:?} {problem}; an id is 1 to 128 bytes, has no '/' and does not begin with '.'")]
-    Id {
-        /// As it was given.
-        id: String,
-        /// What is wrong with it.
-        problem: &'static str,
-    },
-    /// The kernel takes no longer socket path.
+    Id { id: String, problem: &'static str },
     #[error(
         "socket path {path} has {length} bytes, and the kernel takes at most 107; \
          choose a shorter socket directory or VM id", path = path.display()
     )]
-    TooLong {
-        /// The path that came out.
-        path: PathBuf,
-        /// Its bytes.
-        length: usize,
-    },
+    TooLong { path: PathBuf, length: usize },
 }
 
 impl PathError {
@@ -110,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_of_108_bytes_is_refused_with_a_sentence() {
+    fn a_path_of_108_bytes_is_rejected() {
         let dir = PathBuf::from(format!("/{}", "d".repeat(95)));
         assert_eq!(socket_path(&dir, "a").unwrap().as_os_str().len(), 107);
         let refused = socket_path(&dir, "ab").unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! Sockets that are never seen half made.
+//! Binding a socket atomically: it appears at its path only when it is complete.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -8,9 +8,9 @@ use std::path::Path;
 /// Device and inode of a file.
 pub type Inode = (u64, u64);
 
-/// Makes a socket at `path`, in the place of whatever is there, and says which file that is. `bind` makes it under the
-/// name `temporary` beside it and does all that it takes: whoever sees `path` sees it listening, with its owner and mode.
-/// `failed` is the error of the file system.
+/// Binds a socket and renames it to `path`, replacing any file there; returns the socket and its inode. `bind` binds it at
+/// the name `temporary` in the same directory and completes it, so that at `path` it listens and has its owner and mode.
+/// `failed` converts an error of the file system.
 pub fn bind_and_rename<S, E>(
     path: &Path,
     temporary: &str,
@@ -18,7 +18,7 @@ pub fn bind_and_rename<S, E>(
     failed: impl Fn(io::Error) -> E,
 ) -> Result<(S, Inode), E> {
     let temporary = path.with_file_name(temporary);
-    // Left by a process that died between bind and rename.
+    // Left by a process that was killed between bind and rename.
     let _ = fs::remove_file(&temporary);
     let publish = || {
         let socket = bind(&temporary)?;
@@ -29,7 +29,6 @@ pub fn bind_and_rename<S, E>(
     publish().inspect_err(|_| drop(fs::remove_file(&temporary)))
 }
 
-/// Which file that is.
 pub fn inode(found: &Metadata) -> Inode {
     (found.dev(), found.ino())
 }
@@ -42,25 +41,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_socket_takes_the_place_of_another_and_is_the_file_that_was_said() {
+    fn a_socket_replaces_another_and_its_inode_is_returned() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.sock");
         for _ in 0..2 {
             let (_socket, file) =
                 bind_and_rename(&path, ".a.new", |at| UnixListener::bind(at), |error| error).unwrap();
             assert_eq!(inode(&fs::symlink_metadata(&path).unwrap()), file);
-            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left of its making");
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file is left");
         }
     }
 
     #[test]
-    fn one_that_cannot_be_made_whole_leaves_what_was_there() {
+    fn a_socket_that_cannot_be_completed_leaves_the_old_one() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.sock");
-        let living = UnixListener::bind(&path).unwrap();
-        let half = |at: &Path| UnixListener::bind(at).and(Err::<(), _>(io::Error::other("no rights")));
-        bind_and_rename(&path, ".a.new", half, |error| error).unwrap_err();
-        drop(living);
+        let old = UnixListener::bind(&path).unwrap();
+        let incomplete = |at: &Path| UnixListener::bind(at).and(Err::<(), _>(io::Error::other("no rights")));
+        bind_and_rename(&path, ".a.new", incomplete, |error| error).unwrap_err();
+        drop(old);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 }

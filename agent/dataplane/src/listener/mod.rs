@@ -1,4 +1,4 @@
-//! Socket directories and the sockets in them.
+//! Listening sockets: Unix sockets in directories of their own, and ports of the loopback interface.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
@@ -26,47 +26,46 @@ pub(crate) use address::SOCKET;
 const DIRECTORY_MODE: u32 = 0o750;
 const SOCKET_MODE: u32 = 0o660;
 
-/// A socket is bound under this name and then renamed. It is as long as `egd.sock`, so the bound on paths is the same.
+/// A socket is bound under this name and then renamed. It is as long as `egd.sock`, and so is the longest path.
 const TEMPORARY: &str = ".egd.new";
 
-/// Connections that may wait to be accepted. A VM has one; the rest is for tools and reconnects.
-pub(crate) const BACKLOG: i32 = 8;
+/// Connections that may wait to be accepted. A VM has one; the others are tools and reconnects.
+const BACKLOG: i32 = 8;
 
-/// Who owns the sockets and their directories; what is `None` stays as the process makes it.
+/// The owner of sockets and their directories; `None` is that of the process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SocketOwner {
-    /// User id.
     pub uid: Option<u32>,
-    /// Group id: in practice QEMU's.
+    /// In practice QEMU's group.
     pub gid: Option<u32>,
 }
 
-/// A VM's listening socket. When it goes, so does its file, if that is still its own.
+/// A VM's listening socket. Its file is removed when it is dropped, unless another socket has replaced it.
 #[derive(Debug)]
 pub(crate) struct Listener {
     socket: OwnedFd,
     address: Address,
-    /// Of its file, if it has one.
+    /// Of the file that it owns, if any.
     inode: Option<Inode>,
-    /// Whether the file's directory goes with it.
-    directory_goes: bool,
-    /// Its file, while that still is another process's.
-    left: Option<Inode>,
+    /// Whether the file's directory is removed with it.
+    owns_directory: bool,
+    /// Of its file, while the predecessor still owns that.
+    inherited: Option<Inode>,
 }
 
 /// No file has this device and inode.
 const NO_FILE: (u64, u64) = (0, 0);
 
 impl Listener {
-    /// Listens at `path`, in a directory of its own.
+    /// Listens at `path`, in a directory that is created for it.
     pub(crate) fn open(path: &Path, owner: SocketOwner) -> Result<Self, ListenError> {
         let directory = path.parent().expect("a socket path has the VM's directory");
         make_directory(directory, owner)?;
         Self::bind(directory, path, owner, true)
     }
 
-    /// Listens in a directory that somebody else made, opened and will remove. What the file system is asked goes
-    /// through the descriptor: nobody can change on the way what it is, and a path may be longer than a socket's.
+    /// Listens in a directory that the caller created, opened and will remove. All file system calls go through the
+    /// descriptor, so that the directory cannot be exchanged, and its path may be longer than a socket's.
     pub(crate) fn open_in(
         directory: BorrowedFd,
         path: &Path,
@@ -81,60 +80,65 @@ impl Listener {
         directory: &Path,
         path: &Path,
         owner: SocketOwner,
-        directory_goes: bool,
+        owns_directory: bool,
     ) -> Result<Self, ListenError> {
         let file = directory.join(SOCKET);
-        refuse_living(&file)?;
+        refuse_in_use(&file)?;
         let (socket, inode) = bind(&file, owner)?;
         Ok(Self {
             socket,
             address: Address::Unix(path.to_owned()),
             inode: Some(inode),
-            directory_goes,
-            left: None,
+            owns_directory,
+            inherited: None,
         })
     }
 
     /// Listens on a port.
     pub(crate) fn tcp(address: SocketAddr) -> Result<Self, ListenError> {
         let socket = open_port(address)?;
-        Ok(Self { socket, address: Address::Tcp(address), inode: None, directory_goes: false, left: None })
+        Ok(Self {
+            socket,
+            address: Address::Tcp(address),
+            inode: None,
+            owns_directory: false,
+            inherited: None,
+        })
     }
 
     pub(crate) fn address(&self) -> &Address {
         &self.address
     }
 
-    /// One that another process listens on as well, until it leaves. Its file is nobody's to remove before
-    /// [`own`](Self::own), and its directory perhaps not even then.
-    pub(crate) fn inherited(socket: OwnedFd, path: PathBuf, file: (u64, u64), directory_goes: bool) -> Self {
-        Self { socket, address: Address::Unix(path), inode: None, directory_goes, left: Some(file) }
+    /// A socket that the predecessor still has open. Its file is not removed before
+    /// [`take_ownership`](Self::take_ownership).
+    pub(crate) fn inherited(socket: OwnedFd, path: PathBuf, file: (u64, u64), owns_directory: bool) -> Self {
+        Self { socket, address: Address::Unix(path), inode: None, owns_directory, inherited: Some(file) }
     }
 
-    /// The same of a port.
     pub(crate) fn inherited_port(socket: OwnedFd, address: SocketAddr) -> Self {
-        Self { socket, address: Address::Tcp(address), inode: None, directory_goes: false, left: None }
+        Self { socket, address: Address::Tcp(address), inode: None, owns_directory: false, inherited: None }
     }
 
-    /// The process before has left.
-    pub(crate) fn own(&mut self) {
-        self.inode = self.left.take().or(self.inode);
+    /// The predecessor has exited.
+    pub(crate) fn take_ownership(&mut self) {
+        self.inode = self.inherited.take().or(self.inode);
     }
 
-    /// Nobody listens here any more, and the file stays: for a successor, or since the process dies.
+    /// Closes the socket and leaves its file: for the successor.
     pub(crate) fn abandon(mut self) {
         self.inode = None;
     }
 
-    /// Its path, where that is in a directory which somebody else made and will remove.
-    pub(crate) fn elsewhere(&self) -> Option<&Path> {
+    /// Its path, if it is in a directory that its creator will remove.
+    pub(crate) fn external_path(&self) -> Option<&Path> {
         match &self.address {
-            Address::Unix(path) if !self.directory_goes => Some(path),
+            Address::Unix(path) if !self.owns_directory => Some(path),
             Address::Unix(_) | Address::Tcp(_) => None,
         }
     }
 
-    /// Device and inode of its file; none of a port.
+    /// Device and inode of its file; zeros for a port.
     pub(crate) fn file(&self) -> (u64, u64) {
         self.inode.unwrap_or(NO_FILE)
     }
@@ -151,24 +155,24 @@ impl Drop for Listener {
         let Address::Unix(path) = &self.address else { return };
         let own = fs::symlink_metadata(path).is_ok_and(|found| Some(inode(&found)) == self.inode);
         if own && let Err(error) = fs::remove_file(path) {
-            tracing::warn!(path = %path.display(), %error, "a socket could not be removed");
+            tracing::warn!(path = %path.display(), %error, "failed to remove socket");
         }
-        if self.directory_goes {
-            // Not empty when a successor has its socket there; then it stays.
+        if self.owns_directory {
+            // Not empty, and so kept, when a successor has its socket there.
             let _ = path.parent().map(fs::remove_dir);
         }
     }
 }
 
-/// Makes the directory of all sockets if need be, and refuses one in which no socket can be made.
-pub(crate) fn prepare(socket_dir: &Path) -> Result<(), ListenError> {
+/// Creates the directory of all sockets unless it exists, and rejects one in which no socket can be created.
+pub(crate) fn prepare_directory(socket_dir: &Path) -> Result<(), ListenError> {
     let path = || socket_dir.to_owned();
     DirBuilder::new()
         .recursive(true)
         .mode(0o755)
         .create(socket_dir)
         .map_err(|source| ListenError::MakeDirectory { path: path(), source })?;
-    // Also a read-only file system says no here.
+    // Fails on a read-only file system too.
     let writable = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
     let flags = rustix::fs::AtFlags::EACCESS;
     rustix::fs::accessat(rustix::fs::CWD, socket_dir, writable, flags)
@@ -180,7 +184,7 @@ fn make_directory(path: &Path, owner: SocketOwner) -> Result<(), ListenError> {
     match DirBuilder::new().mode(DIRECTORY_MODE).create(path) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            // Not through a link: what it points at is not ours to change.
+            // A symbolic link is not followed: its target is not ours to change.
             if !fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()) {
                 return Err(ListenError::NotADirectory { path: path.to_owned() });
             }
@@ -190,8 +194,8 @@ fn make_directory(path: &Path, owner: SocketOwner) -> Result<(), ListenError> {
     set_rights(path, DIRECTORY_MODE, owner)
 }
 
-/// A socket left by a process that is gone is in nobody's way; everything else is.
-fn refuse_living(path: &Path) -> Result<(), ListenError> {
+/// Rejects a path that is in use. A socket that no process listens on is not.
+fn refuse_in_use(path: &Path) -> Result<(), ListenError> {
     let owned = || path.to_owned();
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -201,7 +205,7 @@ fn refuse_living(path: &Path) -> Result<(), ListenError> {
     }
     match connect_to(path) {
         Err(Errno::CONNREFUSED | Errno::NOENT) => Ok(()),
-        // EAGAIN: so many connect that its backlog is full.
+        // EAGAIN: its backlog is full.
         Ok(()) | Err(Errno::AGAIN) => Err(ListenError::InUse { path: owned() }),
         Err(errno) => Err(ListenError::Probe { path: owned(), source: errno.into() }),
     }
@@ -240,7 +244,8 @@ fn set_rights(path: &Path, mode: u32, owner: SocketOwner) -> Result<(), ListenEr
     set.map_err(|source| ListenError::SetRights { path: path.to_owned(), source })
 }
 
-/// Listens on `address`.
+/// TCP does not identify its peer, so a port is for this host alone: any process on it that may connect draws the bytes of
+/// the VM whose port it is.
 fn open_port(address: SocketAddr) -> Result<OwnedFd, ListenError> {
     if !address.ip().is_loopback() {
         return Err(ListenError::NotLoopback { address });
@@ -258,16 +263,16 @@ fn bind_port(address: SocketAddr) -> Result<OwnedFd, Errno> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let socket = socket_with(family, SocketType::STREAM, flags, None)?;
-    // Connections of the daemon before us that are still closing are in nobody's way.
+    // Connections of the previous process may still be closing.
     set_socket_reuseaddr(&socket, true)?;
     net::bind(&socket, &address)?;
     listen(&socket, BACKLOG)?;
     Ok(socket)
 }
 
-/// A small answer is not kept back to be sent with the next.
-pub(crate) fn hurry(connection: impl AsFd) {
+/// Sends small answers at once.
+pub(crate) fn set_nodelay(connection: impl AsFd) {
     if let Err(errno) = set_tcp_nodelay(connection, true) {
-        tracing::debug!(error = %errno, "a connection sends small answers late");
+        tracing::debug!(error = %errno, "failed to set TCP_NODELAY");
     }
 }

@@ -1,22 +1,22 @@
-//! The records of a pool.
+//! Which record of the state file each node of a pool has, and which records a batch has made stale.
 
 use htb::{NodeId, Tick, Tree};
 
 use super::crash_state::{CrashState, Slot};
 
-/// The records of a pool's nodes, and which of them a batch has made old.
 #[derive(Debug, Default)]
 pub(crate) struct BucketRecords {
     /// By the node's index.
-    pub(crate) slots: Vec<Option<(NodeId, Slot)>>,
+    slots: Vec<Option<(NodeId, Slot)>>,
+    /// Nodes charged since they were last saved.
     charged: Vec<NodeId>,
-    /// Whether it is among those, by its index.
+    /// Whether a node is among those, by its index.
     marked: Vec<bool>,
 }
 
 impl BucketRecords {
-    /// A leaf was charged, and with it all above.
-    pub(crate) fn charge(&mut self, tree: &Tree, leaf: NodeId) {
+    /// A leaf was charged, and with it all nodes above.
+    pub(crate) fn mark_charged(&mut self, tree: &Tree, leaf: NodeId) {
         for node in std::iter::successors(Some(leaf), |&node| tree.parent(node)) {
             let at = node.index();
             if self.marked.len() <= at {
@@ -34,7 +34,7 @@ impl BucketRecords {
         (owner == node).then_some(slot)
     }
 
-    /// Gives a node its record. One that had the same index before has none any more.
+    /// Gives a node its record. A former node of the same index loses its own.
     pub(crate) fn set(&mut self, node: NodeId, slot: Option<Slot>, state: &mut CrashState) {
         if self.slots.len() <= node.index() {
             self.slots.resize(node.index() + 1, None);
@@ -51,8 +51,12 @@ impl BucketRecords {
         }
     }
 
-    /// Releases those of these nodes that are gone: were one made anew under its name, there would be two records of
-    /// it, and the older might be believed.
+    pub(crate) fn release_all(self, state: &mut CrashState) {
+        self.slots.into_iter().flatten().for_each(|(_, slot)| state.release(slot));
+    }
+
+    /// Releases those of these nodes that the tree has removed: if one were added again under its name, there would be
+    /// two records of it, and the older might be believed.
     pub(crate) fn prune(
         &mut self,
         nodes: impl IntoIterator<Item = NodeId>,
@@ -62,22 +66,23 @@ impl BucketRecords {
         nodes.into_iter().filter(|&node| !tree.contains(node)).for_each(|node| self.release(node, state));
     }
 
-    /// Everybody's parameters may have changed. What was earned so far was earned by the old ones, so it is noted.
-    pub(crate) fn refresh(&mut self, tree: &Tree, state: &mut CrashState, now: Tick) {
+    /// Saves the levels of all nodes.
+    pub(crate) fn save_all(&mut self, tree: &Tree, state: &mut CrashState, now: Tick) {
         let nodes: Vec<_> = self.slots.iter().flatten().map(|(node, _)| *node).collect();
         self.prune(nodes, tree, state);
         for (node, slot) in self.slots.iter().flatten() {
-            state.hold(*slot, tree.levels(*node, now), now);
+            state.save_levels(*slot, tree.levels(*node, now), now);
         }
     }
 
-    pub(crate) fn note(&mut self, tree: &Tree, state: &mut CrashState, now: Tick) {
+    /// Saves the levels of the nodes that were charged.
+    pub(crate) fn save_charged(&mut self, tree: &Tree, state: &mut CrashState, now: Tick) {
         for node in std::mem::take(&mut self.charged) {
             self.marked[node.index()] = false;
             if let Some(slot) = self.slot(node)
                 && tree.contains(node)
             {
-                state.hold(slot, tree.levels(node, now), now);
+                state.save_levels(slot, tree.levels(node, now), now);
             }
         }
     }

@@ -1,10 +1,10 @@
-//! The state file: what a worker that starts after a crash must know of the one before it, in memory that both map.
+//! The state file: what a worker that starts after a crash must know of its predecessor.
 //!
-//! The checkpoint says who was attached; this says what their buckets held and who may be served unsolicited, as of the
-//! last batch. The loop writes it as it writes any memory, without a system call, so a process that is killed leaves
-//! it as it was; a host that loses power loses it, and all connections with it.
+//! The checkpoint lists the attached VMs; this file has the levels of their buckets and whether each may be served
+//! unsolicited, as of the last batch. The loop writes it through a mapping, without a system call, so that it survives
+//! a process that is killed; a power failure loses it, and with it all connections.
 //!
-//! A start reads the file of the process before, fills a new one, and puts that in its place once it is complete.
+//! A start reads the predecessor's file, fills a new one, and replaces the old one once the new one is complete.
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
@@ -17,21 +17,21 @@ use memmap2::MmapMut;
 use rustix::fs::{FallocateFlags, fallocate};
 use sha2::{Digest, Sha256};
 
-use super::record::{BucketState, Found, HALF, RecordHeader, RecordOwner, SIZE, decode};
+use super::record::{BucketState, Decoded, HALF, RecordHeader, RecordOwner, SIZE, decode};
 
-/// The first bytes of the file: what it is, and which layout it has.
+/// The first bytes of the file: its type and version.
 const MAGIC: &[u8; 16] = b"entropool state\x01";
-/// Where the id of the running kernel stands: levels of another boot are of another clock.
+/// The boot id: levels of another boot are of another clock.
 const BOOT: std::ops::Range<usize> = 16..52;
 const HEADER: usize = SIZE;
-/// Records at most: 2 MiB of memory. Nodes beyond are served as well; only a crash forgets their debts.
-const MOST: usize = 32_768;
+/// The most records: 2 MiB of memory. Further nodes are served too, but a crash forgets their debts.
+const MAX_RECORDS: usize = 32_768;
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
-/// A place in the file.
+/// Index of a record.
 pub(crate) type Slot = u32;
 
-/// What a node is called. Its record is found by that.
+/// The name of a node, by which its record is found.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum RecordName<'a> {
     Root { pool: &'a str },
@@ -41,7 +41,7 @@ pub(crate) enum RecordName<'a> {
 }
 
 impl RecordName<'_> {
-    /// Names cannot hold a NUL, so no two nodes are spelled the same.
+    /// Names contain no NUL, so no two nodes have the same digest.
     pub(crate) fn owner(self) -> RecordOwner {
         let parts = match self {
             Self::Root { pool } => ["root", pool, "", ""],
@@ -54,92 +54,99 @@ impl RecordName<'_> {
     }
 }
 
-/// What is known of a node from the time before.
+/// What the predecessor saved of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Recovered {
-    /// `None`: it is not known what its buckets held, and so they hold nothing.
-    pub(crate) held: Option<(BucketLevels, Tick)>,
+    /// `None` if unknown: then its buckets are empty.
+    pub(crate) levels: Option<(BucketLevels, Tick)>,
     pub(crate) unsolicited: bool,
 }
 
-/// The file. Without one, as on a disk that is full, all goes on, and a crash forgets the debts.
+/// The file. Without one, as on a full disk, everything works, but a crash forgets the debts.
 #[derive(Debug, Default)]
 pub(crate) struct CrashState {
     map: Option<MmapMut>,
-    /// Its name while it is being filled, and then.
+    /// Its path until it is published, and after.
     path: Option<(PathBuf, PathBuf)>,
     owners: Vec<RecordOwner>,
     free: Vec<Slot>,
-    before: HashMap<RecordOwner, Recovered>,
-    /// Somebody's record cannot be read, so nobody without one can be told from a newcomer.
+    recovered: HashMap<RecordOwner, Recovered>,
+    /// A record cannot be read, so a node without a record may not be new.
     torn: bool,
 }
 
 impl CrashState {
-    /// The file to be at `path`, for so many nodes, and what the one there now says.
+    /// Reads the predecessor's file at `path`, and creates a new one for this many nodes.
     pub(crate) fn open(path: &Path, nodes: usize) -> Self {
         let boot = fs::read(BOOT_ID).unwrap_or_default();
         let mut file = Self::default();
-        file.recall(&fs::read(path).unwrap_or_default(), &boot);
+        file.load(&fs::read(path).unwrap_or_default(), &boot);
         let new = path.with_file_name(".state.new");
-        match create(&new, nodes.min(MOST), &boot) {
-            Ok(map) => (file.map, file.path) = (Some(map), Some((new, path.to_owned()))),
+        match create(&new, nodes.min(MAX_RECORDS), &boot) {
+            Ok(map) => {
+                file.map = Some(map);
+                file.path = Some((new, path.to_owned()));
+            }
             Err(error) => {
-                tracing::warn!(path = %path.display(), %error, "no state file: a crash forgets debts");
+                tracing::warn!(path = %path.display(), %error, "failed to create the state file; a crash will forget debts");
             }
         }
         file
     }
 
-    /// Reads anew what the process before noted, since that has stopped by now.
-    pub(crate) fn recall_again(&mut self) {
-        (self.before, self.torn) = (HashMap::new(), false);
+    /// Reads the predecessor's file again, now that the predecessor has stopped.
+    pub(crate) fn reload(&mut self) {
+        self.recovered = HashMap::new();
+        self.torn = false;
         if let Some((_, path)) = &self.path {
-            let (bytes, boot) = (fs::read(path).unwrap_or_default(), fs::read(BOOT_ID).unwrap_or_default());
-            self.recall(&bytes, &boot);
+            let bytes = fs::read(path).unwrap_or_default();
+            let boot = fs::read(BOOT_ID).unwrap_or_default();
+            self.load(&bytes, &boot);
         }
     }
 
-    fn recall(&mut self, bytes: &[u8], boot: &[u8]) {
-        let header = bytes.get(..HEADER).filter(|header| header.starts_with(MAGIC) && of_boot(header, boot));
+    fn load(&mut self, bytes: &[u8], boot: &[u8]) {
+        let header =
+            bytes.get(..HEADER).filter(|header| header.starts_with(MAGIC) && is_of_boot(header, boot));
         if header.is_none() {
             return;
         }
         for record in bytes[HEADER..].as_chunks().0 {
             match decode(record) {
-                Found::Free => {}
-                Found::Torn => self.torn = true,
-                Found::Of(RecordHeader { owner, unsolicited }, held) => {
-                    let held = held.map(|BucketState { levels, at }| (levels, at));
-                    self.before.insert(owner, Recovered { held, unsolicited });
+                Decoded::Free => {}
+                Decoded::Torn => self.torn = true,
+                Decoded::Record(RecordHeader { owner, unsolicited }, state) => {
+                    let levels = state.map(|BucketState { levels, at }| (levels, at));
+                    self.recovered.insert(owner, Recovered { levels, unsolicited });
                 }
             }
         }
     }
 
-    /// What the process before knew of a node; `None` for a newcomer.
-    pub(crate) fn known(&self, owner: RecordOwner) -> Option<Recovered> {
-        let lost = self.torn.then_some(Recovered { held: None, unsolicited: false });
-        self.before.get(&owner).copied().or(lost)
+    /// What the predecessor saved of a node; `None` for a new node.
+    pub(crate) fn recovered(&self, owner: RecordOwner) -> Option<Recovered> {
+        let lost = self.torn.then_some(Recovered { levels: None, unsolicited: false });
+        self.recovered.get(&owner).copied().or(lost)
     }
 
-    /// Whether the process before is known to have served it.
+    /// Whether the predecessor is known to have served it.
     pub(crate) fn served_before(&self, owner: RecordOwner) -> bool {
-        self.before.contains_key(&owner)
+        self.recovered.contains_key(&owner)
     }
 
-    /// Puts the file in the place of the one before it, which then is forgotten.
+    /// Replaces the predecessor's file, whose records are discarded.
     pub(crate) fn publish(&mut self) {
         if let Some((new, path)) = self.path.take()
             && let Err(error) = fs::rename(&new, &path)
         {
-            tracing::warn!(path = %path.display(), %error, "no state file: a crash forgets debts");
+            tracing::warn!(path = %path.display(), %error, "failed to replace the state file; a crash will forget debts");
         }
-        (self.before, self.torn) = (HashMap::new(), false);
+        self.recovered = HashMap::new();
+        self.torn = false;
     }
 
-    /// Gives a node its record; `None` where there is no room.
-    pub(crate) fn claim(
+    /// Allocates a record for a node; `None` if the file is full.
+    pub(crate) fn allocate(
         &mut self,
         owner: RecordOwner,
         levels: BucketLevels,
@@ -156,24 +163,24 @@ impl CrashState {
             self.owners.push(0);
         }
         self.owners[at] = owner;
-        self.hold(slot, levels, now);
-        self.permit(slot, unsolicited);
+        self.save_levels(slot, levels, now);
+        self.save_unsolicited(slot, unsolicited);
         Some(slot)
     }
 
-    /// Notes what a node's buckets hold.
-    pub(crate) fn hold(&mut self, slot: Slot, levels: BucketLevels, at: Tick) {
+    /// Saves the levels of a node's buckets.
+    pub(crate) fn save_levels(&mut self, slot: Slot, levels: BucketLevels, at: Tick) {
         let owner = self.owners[slot as usize];
         self.write(slot, HALF, &BucketState { levels, at }.encode(owner));
     }
 
-    /// Notes whether a VM may be served unsolicited.
-    pub(crate) fn permit(&mut self, slot: Slot, unsolicited: bool) {
+    /// Saves whether a VM may be served unsolicited.
+    pub(crate) fn save_unsolicited(&mut self, slot: Slot, unsolicited: bool) {
         let owner = self.owners[slot as usize];
         self.write(slot, 0, &RecordHeader { owner, unsolicited }.encode());
     }
 
-    /// Takes the record of a node that is gone.
+    /// Releases the record of a node that was removed.
     pub(crate) fn release(&mut self, slot: Slot) {
         self.write(slot, 0, &[0; HALF]);
         self.write(slot, HALF, &[0; HALF]);
@@ -190,28 +197,30 @@ impl CrashState {
 
 impl Drop for CrashState {
     fn drop(&mut self) {
-        // A start that failed leaves the file of the process before.
-        let _ = self.path.take().map(|(new, _)| fs::remove_file(new));
+        // Not published: the start failed, and the predecessor's file stays.
+        if let Some((new, _)) = self.path.take() {
+            let _ = fs::remove_file(new);
+        }
     }
 }
 
 #[expect(unsafe_code, reason = "a mapping of a file")]
 fn create(path: &Path, nodes: usize, boot: &[u8]) -> io::Result<MmapMut> {
-    // Left by a process that died between this and its rename. Never a file that somebody else has mapped.
+    // Left by a process that was killed before the rename. It is never mapped by another process.
     let _ = fs::remove_file(path);
     let file: File = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
     let length = HEADER + nodes * SIZE;
-    // All of it at once: a page that cannot be had later would be a signal and the end.
+    // All of it now: a page that cannot be allocated later would raise SIGBUS.
     fallocate(&file, FallocateFlags::empty(), 0, length as u64)?;
-    // SAFETY: the file was just made by this process, for its owner alone, and has its full length. Nobody shortens
-    // it: this process does not, and others only read it and rename it.
+    // SAFETY: this process just created the file, for its owner alone and in its full length. It is never truncated: this
+    // process does not, and others only read and rename it.
     let mut map = unsafe { MmapMut::map_mut(&file) }?;
     map[..MAGIC.len()].copy_from_slice(MAGIC);
     map[BOOT].iter_mut().zip(boot).for_each(|(to, byte)| *to = *byte);
     Ok(map)
 }
 
-fn of_boot(header: &[u8], boot: &[u8]) -> bool {
+fn is_of_boot(header: &[u8], boot: &[u8]) -> bool {
     boot.len() >= BOOT.len() && header[BOOT] == boot[..BOOT.len()]
 }
 
@@ -225,41 +234,41 @@ mod tests {
 
     fn written(path: &Path) -> CrashState {
         let mut file = CrashState::open(path, 4);
-        file.claim(RecordName::Root { pool: "default" }.owner(), BucketLevels::default(), true, Tick(1))
+        file.allocate(RecordName::Root { pool: "default" }.owner(), BucketLevels::default(), true, Tick(1))
             .unwrap();
-        file.claim(WEB.owner(), LEVELS, true, Tick(7)).unwrap();
+        file.allocate(WEB.owner(), LEVELS, true, Tick(7)).unwrap();
         file.publish();
         file
     }
 
     #[test]
-    fn the_next_process_knows_what_was_held_also_of_one_that_was_killed() {
+    fn levels_survive_a_process_that_is_killed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("state");
         let mut killed = written(&path);
-        killed.hold(1, BucketLevels { tokens: -501, ..LEVELS }, Tick(8));
-        killed.permit(1, false);
+        killed.save_levels(1, BucketLevels { tokens: -501, ..LEVELS }, Tick(8));
+        killed.save_unsolicited(1, false);
         let next = CrashState::open(&path, 4);
-        let held = Some((BucketLevels { tokens: -501, ..LEVELS }, Tick(8)));
-        assert_eq!(next.known(WEB.owner()), Some(Recovered { held, unsolicited: false }));
+        let levels = Some((BucketLevels { tokens: -501, ..LEVELS }, Tick(8)));
+        assert_eq!(next.recovered(WEB.owner()), Some(Recovered { levels, unsolicited: false }));
         assert_eq!(
-            next.known(RecordName::Vm { pool: "default", namespace: "shop", id: "web-2" }.owner()),
+            next.recovered(RecordName::Vm { pool: "default", namespace: "shop", id: "web-2" }.owner()),
             None
         );
     }
 
     #[test]
-    fn a_start_that_fails_leaves_the_file_before_it() {
+    fn a_start_that_fails_leaves_the_old_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("state");
         drop(written(&path));
         drop(CrashState::open(&path, 4));
-        assert!(CrashState::open(&path, 4).known(WEB.owner()).is_some());
+        assert!(CrashState::open(&path, 4).recovered(WEB.owner()).is_some());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]
-    fn a_torn_record_is_charged_in_full_and_never_lets_anybody_be_served_unasked() {
+    fn a_torn_record_has_empty_buckets_and_permits_no_unsolicited_bytes() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("state");
         drop(written(&path));
@@ -269,13 +278,13 @@ mod tests {
             let mut bytes = whole.clone();
             bytes[record + at] ^= 0x10;
             fs::write(&path, &bytes).unwrap();
-            let known = CrashState::open(&path, 4).known(WEB.owner()).unwrap();
-            assert_eq!(known, Recovered { held: None, unsolicited: at >= HALF }, "byte {at}");
+            let recovered = CrashState::open(&path, 4).recovered(WEB.owner()).unwrap();
+            assert_eq!(recovered, Recovered { levels: None, unsolicited: at >= HALF }, "byte {at}");
         }
     }
 
     #[test]
-    fn a_file_of_another_layout_or_boot_or_none_at_all_says_nothing() {
+    fn a_file_of_another_version_or_boot_or_a_short_one_is_ignored() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("state");
         drop(written(&path));
@@ -284,38 +293,38 @@ mod tests {
             let mut bytes = whole.clone();
             bytes[at] ^= 1;
             fs::write(&path, &bytes).unwrap();
-            assert_eq!(CrashState::open(&path, 4).known(WEB.owner()), None, "byte {at}");
+            assert_eq!(CrashState::open(&path, 4).recovered(WEB.owner()), None, "byte {at}");
         }
         for length in [0, 1, HEADER - 1, HEADER, HEADER + SIZE - 1] {
             fs::write(&path, &whole[..length]).unwrap();
-            assert_eq!(CrashState::open(&path, 4).known(WEB.owner()), None, "{length} bytes");
+            assert_eq!(CrashState::open(&path, 4).recovered(WEB.owner()), None, "{length} bytes");
         }
     }
 
     #[test]
-    fn a_full_file_and_no_file_refuse_nobody() {
+    fn a_full_file_and_no_file_are_no_errors() {
         let dir = tempfile::tempdir().unwrap();
         let mut file = CrashState::open(&dir.path().join("state"), 1);
-        let claim = |file: &mut CrashState| file.claim(WEB.owner(), LEVELS, true, Tick(1));
-        assert_eq!((claim(&mut file), claim(&mut file)), (Some(0), None));
+        let allocate = |file: &mut CrashState| file.allocate(WEB.owner(), LEVELS, true, Tick(1));
+        assert_eq!((allocate(&mut file), allocate(&mut file)), (Some(0), None));
         file.release(0);
-        assert_eq!(claim(&mut file), Some(0));
+        assert_eq!(allocate(&mut file), Some(0));
         let mut none = CrashState::open(&dir.path().join("no/such/dir/state"), 1);
-        assert_eq!(claim(&mut none), None);
+        assert_eq!(allocate(&mut none), None);
         none.publish();
     }
 
     #[test]
-    fn a_record_that_was_given_back_is_nobody_s() {
+    fn a_released_record_is_not_recovered() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("state");
         let mut file = written(&path);
         file.release(1);
-        assert_eq!(CrashState::open(&path, 4).known(WEB.owner()), None);
+        assert_eq!(CrashState::open(&path, 4).recovered(WEB.owner()), None);
     }
 
-    /// What the first version wrote, on a host whose boot id was all fives: the header, a pool's root, web-1, and a record
-    /// whose flags mean something yet to come. Committed, not edited.
+    /// A file of the first version, from a host whose boot id was all fives: the header, a pool's root, web-1, and a record
+    /// with flags of a later version. Committed, not edited.
     const GOLDEN: &str = include_str!("golden.v1.hex");
 
     fn golden() -> Vec<u8> {
@@ -326,23 +335,19 @@ mod tests {
     }
 
     #[test]
-    fn the_first_version_s_file_is_read_as_it_was_meant() {
+    fn a_file_of_the_first_version_can_be_read() {
         let mut file = CrashState::default();
-        file.recall(&golden(), &[b'5'; 36]);
-        let of = |held: BucketLevels, at, unsolicited| {
-            Some(Recovered { held: Some((held, Tick(at))), unsolicited })
+        file.load(&golden(), &[b'5'; 36]);
+        let of = |levels: BucketLevels, at, unsolicited| {
+            Some(Recovered { levels: Some((levels, Tick(at))), unsolicited })
         };
         assert_eq!(
-            file.known(RecordName::Root { pool: "default" }.owner()),
+            file.recovered(RecordName::Root { pool: "default" }.owner()),
             of(BucketLevels::default(), 1, true)
         );
-        assert_eq!(file.known(WEB.owner()), of(LEVELS, 7, true));
+        assert_eq!(file.recovered(WEB.owner()), of(LEVELS, 7, true));
         let later = RecordName::Class { pool: "default", class: "later" };
-        assert_eq!(
-            file.known(later.owner()),
-            of(LEVELS, 8, true),
-            "flags that it does not know are passed over"
-        );
+        assert_eq!(file.recovered(later.owner()), of(LEVELS, 8, true), "unknown flags are ignored");
         assert!(!file.torn);
     }
 }

@@ -1,31 +1,28 @@
-//! Whom an event is about, in the 64 bits that the kernel keeps for us.
+//! Which socket an event is of, in the 64 bits that epoll stores for us.
 
 use rustix::event::epoll::{self, EventData, EventFlags};
 
 use crate::slab::Key;
 
-/// Whom an event is about.
+/// What an event is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Token {
-    /// Commands wait.
+    /// Another thread woke the loop: commands are pending, or a supply was refilled.
     Waker,
-    /// The instant has come.
     Timer,
-    /// Somebody connects to this VM's socket.
+    /// This VM's socket has connections to accept.
     Listener(Key),
-    /// A connection.
     Connection(Key),
 }
 
-/// What happened.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Event {
     pub(crate) token: Token,
     pub(crate) writable: bool,
-    /// The peer will send no more.
+    /// The peer has shut down its side.
     pub(crate) ended: bool,
-    /// The peer is gone: nobody reads either.
-    pub(crate) gone: bool,
+    /// The peer has closed the socket, so that it does not read either.
+    pub(crate) hung_up: bool,
 }
 
 impl Event {
@@ -35,7 +32,7 @@ impl Event {
             token: Token::unpack(event.data),
             writable: flags.contains(EventFlags::OUT),
             ended: flags.contains(EventFlags::RDHUP),
-            gone: flags.intersects(EventFlags::HUP | EventFlags::ERR),
+            hung_up: flags.intersects(EventFlags::HUP | EventFlags::ERR),
         }
     }
 }
@@ -54,7 +51,7 @@ impl Token {
 
     fn unpack(data: EventData) -> Self {
         let bits = data.u64();
-        #[expect(clippy::cast_possible_truncation, reason = "it cuts off what the other fields hold")]
+        #[expect(clippy::cast_possible_truncation, reason = "the other fields are cut off")]
         let key = Key { slot: (bits >> 34) as u32, generation: bits as u32 };
         match (bits >> 32) & 3 {
             0 => Self::Waker,
@@ -70,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_survives_the_kernel() {
+    fn a_token_is_unpacked_as_it_was_packed() {
         let key = Key { slot: (1 << 30) - 1, generation: u32::MAX };
         for token in [Token::Waker, Token::Timer, Token::Listener(key), Token::Connection(key)] {
             assert_eq!(Token::unpack(token.pack()), token);

@@ -1,4 +1,4 @@
-//! What the loop sleeps on: epoll, one timer, one bell for commands.
+//! What the loop sleeps on: epoll, one timer, one eventfd that wakes it.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -18,13 +18,13 @@ mod event;
 
 pub(crate) use event::{Event, Token};
 
-/// Most events taken at once. It bounds the time between two looks at everybody: some 2.5 µs an event. Of so many
-/// sockets the kernel's part is still in the cache when they are written to: with a thousand VMs a batch of 512 costs
-/// each request about a twentieth more.
-const BATCH: usize = 128;
+/// The most events in a batch. It bounds the duration of a batch, at some 2.5 µs an event, and keeps the kernel's part of
+/// the sockets in the cache until they are written to: with a thousand VMs a batch of 512 costs each request about a
+/// twentieth more.
+const MAX_EVENTS: usize = 128;
 
-/// Due times are rounded up to this many nanoseconds, so that instants close together share one wake-up.
-const GRAIN: u64 = 100_000;
+/// Timers are rounded up to this many nanoseconds, so that instants close together share one wake-up.
+const GRANULARITY: u64 = 100_000;
 
 const READ: EventFlags = EventFlags::IN.union(EventFlags::RDHUP).union(EventFlags::ET);
 
@@ -33,17 +33,17 @@ const READ: EventFlags = EventFlags::IN.union(EventFlags::RDHUP).union(EventFlag
 pub(crate) struct Poll {
     epoll: OwnedFd,
     timer: OwnedFd,
-    bell: Arc<OwnedFd>,
-    /// What the timer is set to; setting it is a system call.
+    waker: LoopWaker,
+    /// What the timer is set to, since setting it is a system call.
     armed: Option<Tick>,
 }
 
-/// What one wait brings. Apart from [`Poll`], because the kernel's events may not change threads.
+/// The events of one wait. Apart from [`Poll`], since the kernel's events are not `Send`.
 pub(crate) struct Events(Vec<epoll::Event>);
 
 impl Events {
     pub(crate) fn new() -> Self {
-        Self(Vec::with_capacity(BATCH))
+        Self(Vec::with_capacity(MAX_EVENTS))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = Event> {
@@ -56,38 +56,36 @@ impl Poll {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let timer =
             timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?;
-        let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        // Edge-triggered, neither is ever read: a new expiry and a new ring are new edges.
+        let waker = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        // Edge-triggered, neither is ever read: each expiry and each wake is a new edge.
         epoll::add(&epoll, &timer, Token::Timer.pack(), EventFlags::IN | EventFlags::ET)?;
-        epoll::add(&epoll, &bell, Token::Waker.pack(), EventFlags::IN | EventFlags::ET)?;
-        Ok(Self { epoll, timer, bell: Arc::new(bell), armed: None })
+        epoll::add(&epoll, &waker, Token::Waker.pack(), EventFlags::IN | EventFlags::ET)?;
+        Ok(Self { epoll, timer, waker: LoopWaker(Arc::new(waker)), armed: None })
     }
 
-    /// What wakes the loop from another thread: see [`ring`].
-    pub(crate) fn bell(&self) -> Arc<OwnedFd> {
-        Arc::clone(&self.bell)
+    pub(crate) fn waker(&self) -> LoopWaker {
+        self.waker.clone()
     }
 
-    /// Tells of arrivals at `source`.
-    pub(crate) fn watch(&self, source: impl AsFd, token: Token) -> io::Result<()> {
+    /// Reports when `source` becomes readable.
+    pub(crate) fn add(&self, source: impl AsFd, token: Token) -> io::Result<()> {
         Ok(epoll::add(&self.epoll, source, token.pack(), READ)?)
     }
 
-    /// Tells also, or no longer, that `source` can be written to. Only a blocked connection asks for it: every
-    /// reply that a peer reads would be an event.
-    pub(crate) fn watch_writing(&self, source: impl AsFd, token: Token, on: bool) -> io::Result<()> {
+    /// Reports also, or no longer, when `source` becomes writable. Only for blocked connections, since every reply that a
+    /// peer reads would be an event.
+    pub(crate) fn set_write_interest(&self, source: impl AsFd, token: Token, on: bool) -> io::Result<()> {
         let flags = if on { READ | EventFlags::OUT } else { READ };
         Ok(epoll::modify(&self.epoll, source, token.pack(), flags)?)
     }
 
-    /// No more events about `source`, which stays open.
-    pub(crate) fn forget(&self, source: impl AsFd) -> io::Result<()> {
+    /// Reports no more events of `source`, which stays open.
+    pub(crate) fn remove(&self, source: impl AsFd) -> io::Result<()> {
         Ok(epoll::delete(&self.epoll, source)?)
     }
 
-    /// Sets the timer to `due`, or stops it. A timer that would only fire too early, for nothing, is still
-    /// stopped: nothing wakes when nothing is asked.
-    pub(crate) fn arm(&mut self, due: Option<Tick>) -> io::Result<()> {
+    /// Sets the timer to `due`, or stops it: a stale timer would wake the loop while nothing is requested.
+    pub(crate) fn arm_timer(&mut self, due: Option<Tick>) -> io::Result<()> {
         let due = due.map(round_up);
         if due != self.armed {
             // Zero stops a timer, and no due time is zero.
@@ -99,11 +97,11 @@ impl Poll {
         Ok(())
     }
 
-    /// Sleeps until something happens, or only looks. Never fails for a signal.
-    pub(crate) fn wait(&mut self, events: &mut Events, look_only: bool) -> io::Result<()> {
+    /// Waits for events, or only collects those that are pending. A signal is no error.
+    pub(crate) fn wait(&mut self, events: &mut Events, nonblocking: bool) -> io::Result<()> {
         let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
         events.0.clear();
-        match epoll::wait(&self.epoll, spare_capacity(&mut events.0), look_only.then_some(&zero)) {
+        match epoll::wait(&self.epoll, spare_capacity(&mut events.0), nonblocking.then_some(&zero)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(errno) => return Err(errno.into()),
         }
@@ -114,14 +112,19 @@ impl Poll {
     }
 }
 
-/// Wakes the loop that sleeps on this bell.
-pub(crate) fn ring(bell: &OwnedFd) {
-    // It fails only when the count is full, after 2^64 rings that woke the loop as well.
-    let _ = rustix::io::write(bell, &1_u64.to_ne_bytes());
+/// Wakes the loop from another thread.
+#[derive(Clone, Debug)]
+pub(crate) struct LoopWaker(Arc<OwnedFd>);
+
+impl LoopWaker {
+    pub(crate) fn wake(&self) {
+        // It fails only when the count is full, after 2^64 writes that woke the loop as well.
+        let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
+    }
 }
 
 fn round_up(due: Tick) -> Tick {
-    Tick(due.0.checked_next_multiple_of(GRAIN).unwrap_or(due.0).max(1))
+    Tick(due.0.checked_next_multiple_of(GRANULARITY).unwrap_or(due.0).max(1))
 }
 
 #[cfg(test)]
@@ -129,17 +132,17 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn wait(poll: &mut Poll, look_only: bool) -> Vec<Token> {
+    fn wait(poll: &mut Poll, nonblocking: bool) -> Vec<Token> {
         let mut events = Events::new();
-        poll.wait(&mut events, look_only).unwrap();
+        poll.wait(&mut events, nonblocking).unwrap();
         events.iter().map(|event| event.token).collect()
     }
 
     #[test]
-    fn every_ring_wakes_though_nothing_is_read() {
+    fn every_wake_is_an_event_though_nothing_is_read() {
         let mut poll = Poll::new().unwrap();
         for _ in 0..3 {
-            ring(&poll.bell());
+            poll.waker().wake();
             assert_eq!(wait(&mut poll, false), [Token::Waker]);
             assert_eq!(wait(&mut poll, true), []);
         }
@@ -150,7 +153,7 @@ mod tests {
         let mut poll = Poll::new().unwrap();
         for _ in 0..3 {
             let due = clock::now().after(2_000_000);
-            poll.arm(Some(due)).unwrap();
+            poll.arm_timer(Some(due)).unwrap();
             assert_eq!(wait(&mut poll, false), [Token::Timer]);
             assert!(clock::now() >= due);
         }
@@ -159,16 +162,16 @@ mod tests {
     #[test]
     fn a_stopped_timer_does_not_fire() {
         let mut poll = Poll::new().unwrap();
-        poll.arm(Some(Tick(1))).unwrap();
-        poll.arm(None).unwrap();
+        poll.arm_timer(Some(Tick(1))).unwrap();
+        poll.arm_timer(None).unwrap();
         assert_eq!(wait(&mut poll, true), []);
     }
 
     #[test]
     fn instants_close_together_share_a_wake_up() {
-        assert_eq!(round_up(Tick(1)), Tick(GRAIN));
-        assert_eq!(round_up(Tick(GRAIN)), Tick(GRAIN));
-        assert_eq!(round_up(Tick(GRAIN + 1)), Tick(2 * GRAIN));
+        assert_eq!(round_up(Tick(1)), Tick(GRANULARITY));
+        assert_eq!(round_up(Tick(GRANULARITY)), Tick(GRANULARITY));
+        assert_eq!(round_up(Tick(GRANULARITY + 1)), Tick(2 * GRANULARITY));
         assert_eq!(round_up(Tick(u64::MAX)), Tick(u64::MAX));
         assert_eq!(round_up(Tick(0)), Tick(1), "zero would stop the timer");
     }

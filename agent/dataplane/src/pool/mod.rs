@@ -1,64 +1,64 @@
-//! A pool as the loop sees it: a class tree, a supply, and when to look at them again.
-
-use htb::pool::AttachError as Admission;
-use htb::{NodeId, Tick};
-use source::Supply;
-
-use crate::config::{AttachRequest, PoolConfig};
-use crate::error::AttachError;
-use crate::error::names;
-use crate::persist::BucketRecords;
-use crate::slab::Key;
+//! A pool as the loop sees it: a class tree, a supply, and when the tree can decide next.
 
 mod members;
+mod pools;
 mod wait_histogram;
 
 pub use members::Overlimits;
 pub use wait_histogram::{WAIT_BOUNDS, WaitHistogram};
 
-use members::Members;
+pub(crate) use pools::Pools;
+
+use htb::pool::AttachError as Admission;
+use htb::{NodeId, Tick};
+use source::Supply;
+
+use self::members::Members;
+use crate::config::{AttachRequest, PoolConfig};
+use crate::error::{AttachError, list};
+use crate::persist::BucketRecords;
+use crate::slab::Key;
 
 #[derive(Debug)]
 pub(crate) struct Pool {
-    pub(crate) setup: PoolConfig,
+    pub(crate) config: PoolConfig,
     pub(crate) shaper: htb::pool::Pool,
     pub(crate) supply: Supply,
-    /// It has gone from the configuration and stays for the VMs it has.
+    /// Deleted from the configuration, and kept for the VMs that it still has.
     pub(crate) closed: bool,
-    /// Since when the supply gives less than the pool promises, if it does.
+    /// Since when the supply delivers less than the pool promises, if it does.
     pub(crate) degraded: Option<Tick>,
     pub(crate) next: NextGrant,
-    /// Where its nodes are noted.
+    /// The records of its nodes in the state file.
     pub(crate) records: BucketRecords,
-    /// Connections whose 0x01 is decided when nobody can be granted more.
-    pub(crate) to_settle: Vec<Key>,
+    /// Connections whose 0x01 is pending in the tree: answered when it can grant nothing more.
+    pub(crate) non_blocking_reads: Vec<Key>,
     pub(crate) members: Members,
 }
 
-/// When the tree has something to decide.
+/// When the tree can decide next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NextGrant {
-    /// Not before somebody asks.
+    /// Not before new demand.
     Idle,
-    /// In this batch or, if that is over, at once after it.
+    /// In this batch or, if that is over, in the next one at once.
     Now,
-    /// At this instant.
     At(Tick),
-    /// When the supply rings the bell.
+    /// When the supply wakes the loop.
     Supply,
 }
 
 impl Pool {
-    pub(crate) fn new(setup: PoolConfig, shaper: htb::pool::Pool, supply: Supply) -> Self {
+    pub(crate) fn new(config: PoolConfig, shaper: htb::pool::Pool, supply: Supply) -> Self {
         Self {
-            setup,
+            config,
             shaper,
             supply,
             closed: false,
             degraded: None,
             next: NextGrant::Idle,
             records: BucketRecords::default(),
-            to_settle: Vec::new(),
+            non_blocking_reads: Vec::new(),
             members: Members::default(),
         }
     }
@@ -71,22 +71,22 @@ impl Pool {
         }
     }
 
-    /// Gives a VM a leaf, if its namespace may have one and its class has room. One that comes `back` had both when it
-    /// came first: an edit takes nothing away from those that draw, nor does a restart.
+    /// Gives a VM a leaf, if its namespace is allowed and its class has room. A `returning` VM met both conditions when it
+    /// was attached first: neither an edit nor a restart takes the leaf away from a VM in use.
     pub(crate) fn admit(
         &mut self,
         attach: &AttachRequest,
-        back: bool,
+        returning: bool,
         now: Tick,
     ) -> Result<NodeId, AttachError> {
         if self.closed {
             return Err(AttachError::ClosedPool { pool: attach.pool.clone() });
         }
         let class = attach.class.as_deref().unwrap_or_default();
-        if let Some((namespace, what)) = self.refuses(&attach.namespace, class).filter(|_| !back) {
+        if let Some((namespace, what)) = self.refusal(&attach.namespace, class).filter(|_| !returning) {
             return Err(AttachError::NamespaceNotAllowed { namespace, what });
         }
-        let admitted = if back {
+        let admitted = if returning {
             self.shaper.attach_again(&attach.namespace, class, now)
         } else {
             self.shaper.attach(&attach.namespace, class, now)
@@ -99,17 +99,18 @@ impl Pool {
         })
     }
 
-    /// The classes that take VMs, with commas between them.
+    /// The classes that take VMs, separated by commas.
     pub(crate) fn class_names(&self) -> String {
-        names(self.shaper.classes().filter(|class| !class.closed).map(|class| class.name))
+        list(self.shaper.classes().filter(|class| !class.closed).map(|class| class.name))
     }
 
-    /// The namespace, and the pool or class that it may not use; `""` is the default class.
-    pub(crate) fn refuses(&self, namespace: &str, class: &str) -> Option<(String, String)> {
-        let class = if class.is_empty() { &self.setup.params.default_class } else { class };
-        let what = if !self.setup.namespaces.contains(namespace) {
-            format!("pool {}", self.setup.name)
-        } else if !self.setup.class_namespaces.get(class).is_none_or(|set| set.contains(namespace)) {
+    /// If the namespace may not use the class (`""`: the default class): the namespace, and the pool or class that excludes
+    /// it.
+    pub(crate) fn refusal(&self, namespace: &str, class: &str) -> Option<(String, String)> {
+        let class = if class.is_empty() { &self.config.params.default_class } else { class };
+        let what = if !self.config.namespaces.contains(namespace) {
+            format!("pool {}", self.config.name)
+        } else if !self.config.class_namespaces.get(class).is_none_or(|set| set.contains(namespace)) {
             format!("class {class}")
         } else {
             return None;
@@ -117,17 +118,79 @@ impl Pool {
         Some((namespace.to_owned(), what))
     }
 
-    /// Whether what the supply gives at the moment is not for this leaf.
-    pub(crate) fn is_shut(&self, leaf: NodeId) -> bool {
+    /// Whether the supply is degraded and this leaf may not be served from it.
+    pub(crate) fn is_withheld(&self, leaf: NodeId) -> bool {
         self.degraded.is_some() && !self.allows_degraded(leaf)
     }
 
-    /// Whether this leaf may be served less than the pool promises.
+    /// Whether this leaf may be served from a degraded supply.
     pub(crate) fn allows_degraded(&self, leaf: NodeId) -> bool {
-        self.setup.supply.allows_degraded(self.shaper.class_of(leaf))
+        self.config.supply.allows_degraded(self.shaper.class_of(leaf))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.members.is_empty()
+    }
+}
+
+/// Members: VMs by their leaves.
+impl Pool {
+    /// Records that a leaf is this VM's, in the leaf's class of the tree.
+    pub(crate) fn set_member(&mut self, leaf: NodeId, vm: Key) {
+        self.members.set(leaf, vm, self.shaper.class_of(leaf));
+    }
+
+    /// Removes a leaf with its demand and its debt.
+    pub(crate) fn remove_member(&mut self, leaf: NodeId, now: Tick) {
+        let overlimits = self.overlimits(leaf);
+        let namespace = self.namespace_overlimits(leaf);
+        self.shaper.detach(leaf, now);
+        self.members.remove(leaf, overlimits);
+        self.keep_overlimits(namespace);
+        self.next = NextGrant::Now;
+    }
+
+    /// Moves a leaf to another class (`""`: the default class).
+    pub(crate) fn move_member(&mut self, leaf: NodeId, class: &str, now: Tick) -> Result<(), Admission> {
+        let namespace = self.namespace_overlimits(leaf);
+        self.shaper.move_to(leaf, class, now)?;
+        self.keep_overlimits(namespace);
+        if let Some(vm) = self.members.vm(leaf) {
+            self.set_member(leaf, vm);
+        }
+        self.next = NextGrant::Now;
+        Ok(())
+    }
+
+    /// The node of a leaf's namespace, if it has one, and its overlimits.
+    fn namespace_overlimits(&self, leaf: NodeId) -> Option<(NodeId, u64)> {
+        let (class, name) = (self.shaper.class_of(leaf), self.shaper.namespace_of(leaf));
+        let node = self.shaper.namespaces(class).find(|namespace| namespace.name == name)?.node?;
+        Some((node, self.overlimits(node)))
+    }
+
+    /// Keeps a namespace's overlimits if its node was removed with its last member.
+    fn keep_overlimits(&mut self, namespace: Option<(NodeId, u64)>) {
+        if let Some((node, overlimits)) = namespace
+            && !self.shaper.tree().contains(node)
+        {
+            self.members.add_removed_namespace(overlimits);
+        }
+    }
+
+    /// Of all VMs and namespaces, present and past.
+    pub(crate) fn overlimits_below_classes(&self) -> Overlimits {
+        let mut sum = self.members.removed();
+        let namespaces = self.shaper.classes().flat_map(|class| self.shaper.namespaces(class.name));
+        let nodes = namespaces.filter_map(|namespace| namespace.node);
+        sum.namespace += nodes.map(|node| self.overlimits(node)).sum::<u64>();
+        sum.vm += self.members.leaves().map(|leaf| self.overlimits(leaf)).sum::<u64>();
+        sum
+    }
+
+    fn overlimits(&self, node: NodeId) -> u64 {
+        let tree = self.shaper.tree();
+        // Counters do not depend on the time.
+        tree.stats(node, Tick(0)).overlimits
     }
 }

@@ -1,61 +1,64 @@
-//! Commands that cost the daemon work and their sender no bytes: 0x00, 0x01, 0x03 and 0x04.
+//! Limits on what one VM may do: commands that cost the daemon work and draw nothing (0x00, 0x01, 0x03 and 0x04), and
+//! bytes read in a batch.
 
 use ::clock::{RateLimit, RateLimiter, Tick};
 
 use crate::clock::SECOND;
 
-/// Answers of one VM that take a look at the class tree: 2,000 a second, 4,000 at once. A guest that runs an EGD
+/// Answers of one VM for which the class tree is consulted: 2,000 a second, 4,000 at once. A guest that runs an EGD
 /// client in a loop stays far below.
 const ANSWERS: RateLimit = RateLimit::per_second(2_000, 4_000);
 
-/// So many commands in a second are ten times what is answered.
-const HOT: u64 = 20_000;
+/// Commands in a second that are ten times what is answered.
+const FLOOD: u64 = 20_000;
 
-/// For so many seconds on end that is no mistake any more.
-const PATIENCE: u8 = 10;
+/// Consecutive seconds of that which are no accident.
+const FLOOD_SECONDS: u8 = 10;
 
-/// What one VM asks that draws nothing.
+/// Limits the commands of one VM that draw nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CommandLimiter {
     answers: RateLimiter,
-    /// When the second began that is being counted.
+    /// Start of the second that is being counted.
     second: Tick,
-    /// Commands in it.
+    /// Commands in that second.
     count: u64,
-    /// Hot seconds on end before it.
-    hot: u8,
+    /// Consecutive flooded seconds before it.
+    flooded: u8,
 }
 
 impl CommandLimiter {
-    /// Whether one more command gets a true answer. If not, it gets the answer of a VM that has nothing, which
-    /// costs nothing to find: the client keeps its framing, and is not waited for.
-    pub(crate) fn answer(&mut self, now: Tick) -> bool {
+    /// Whether one more command gets a true answer. If not, it gets the answer of a VM without tokens, which takes no work:
+    /// the client keeps its framing, and does not wait.
+    pub(crate) fn allow_answer(&mut self, now: Tick) -> bool {
         self.answers.admit(ANSWERS, now)
     }
 
-    /// So many commands came. True when there have been far too many for far too long.
-    pub(crate) fn came(&mut self, commands: u64, now: Tick) -> bool {
+    /// Counts commands. True when there were far too many for far too long.
+    pub(crate) fn is_flooding(&mut self, commands: u64, now: Tick) -> bool {
         let age = now.0.saturating_sub(self.second.0);
         if age >= SECOND {
-            // A second in which nothing came ends the row.
-            let in_a_row = self.count >= HOT && age < 2 * SECOND;
-            self.hot = if in_a_row { self.hot + 1 } else { 0 };
-            (self.second, self.count) = (now, 0);
+            // A second without a command ends the run.
+            let consecutive = self.count >= FLOOD && age < 2 * SECOND;
+            self.flooded = if consecutive { self.flooded + 1 } else { 0 };
+            self.second = now;
+            self.count = 0;
         }
         self.count = self.count.saturating_add(commands);
-        let abuse = self.hot >= PATIENCE;
-        if abuse {
-            (self.hot, self.count) = (0, 0);
+        let flooding = self.flooded >= FLOOD_SECONDS;
+        if flooding {
+            self.flooded = 0;
+            self.count = 0;
         }
-        abuse
+        flooding
     }
 }
 
-/// Bytes read from one VM in a batch: some two thousand requests. A flood waits its turn with the rest of what it
-/// sent, on however many connections; two hundred floods hold up an honest VM by about a millisecond.
-pub(crate) const PORTION: usize = 4096;
+/// Bytes read from one VM in a batch, over all its connections: some two thousand requests. The rest of a flood waits
+/// for the next batch; two hundred floods delay an honest VM by about a millisecond.
+pub(crate) const READ_BUDGET: usize = 4096;
 
-/// How much of its portion a VM has had.
+/// How much of its read budget a VM has used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ReadBudget {
     batch: u64,
@@ -63,37 +66,35 @@ pub(crate) struct ReadBudget {
 }
 
 impl ReadBudget {
-    /// What may still be read in this batch.
+    /// Bytes that may still be read in this batch.
     pub(crate) fn left(&mut self, batch: u64) -> usize {
         if self.batch != batch {
             *self = Self { batch, read: 0 };
         }
-        PORTION.saturating_sub(self.read)
+        READ_BUDGET.saturating_sub(self.read)
     }
 
-    /// So much was read.
     pub(crate) fn spend(&mut self, bytes: usize) {
         self.read = self.read.saturating_add(bytes);
     }
 }
 
-/// How often a limit on what one VM may do has held it back since it was attached. All zero for a QEMU whose guest
-/// is what it should be.
+/// How often a limit on what one VM may do was hit since it was attached. All zero for QEMU with a well-behaved guest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LimitHits {
-    /// Connections that waited to be accepted, since there had been too many in a short time.
+    /// Connections that were accepted late, after too many in a short time.
     pub delayed: u64,
     /// Connections closed for newer ones.
     pub replaced: u64,
-    /// Requests answered with nothing, since there had been too many in a short time.
+    /// Requests answered with nothing, after too many in a short time.
     pub unanswered: u64,
-    /// Connections closed for asking far too much for far too long.
+    /// Connections closed for far too many commands for far too long.
     pub flooding: u64,
-    /// Connections closed in the middle of a command that was not ended in time.
+    /// Connections closed for a command that was not completed in time.
     pub stalled: u64,
-    /// Connections closed for a byte that begins no command, or too many unlike requests unanswered.
+    /// Connections closed for an unknown command, or too many unlike requests pending.
     pub garbage: u64,
-    /// Times that what it had sent was left for later, since it had sent much.
+    /// Times that the rest of what it had sent was read in a later batch.
     pub deferred: u64,
 }
 
@@ -107,46 +108,46 @@ mod tests {
         START.after(milliseconds * 1_000_000)
     }
 
-    /// In which millisecond so many commands a millisecond are too many, if ever in 20 s.
-    fn abused(per_millisecond: impl Fn(u64) -> u64) -> Option<u64> {
-        let mut ops = CommandLimiter::default();
-        (0..20_000).find(|&time| ops.came(per_millisecond(time), at(time)))
+    /// The millisecond in which this many commands a millisecond count as flooding, if ever in 20 s.
+    fn flooding_at(per_millisecond: impl Fn(u64) -> u64) -> Option<u64> {
+        let mut limiter = CommandLimiter::default();
+        (0..20_000).find(|&time| limiter.is_flooding(per_millisecond(time), at(time)))
     }
 
     #[test]
     fn four_thousand_are_answered_at_once_and_then_two_thousand_a_second() {
-        let mut ops = CommandLimiter::default();
-        assert_eq!((0..10_000).filter(|_| ops.answer(START)).count(), 4_000);
-        let answered = (1..=1_000).map(|time| (0..50).filter(|_| ops.answer(at(time))).count());
+        let mut limiter = CommandLimiter::default();
+        assert_eq!((0..10_000).filter(|_| limiter.allow_answer(START)).count(), 4_000);
+        let answered = (1..=1_000).map(|time| (0..50).filter(|_| limiter.allow_answer(at(time))).count());
         assert_eq!(answered.sum::<usize>(), 2_000);
     }
 
     #[test]
-    fn ten_times_too_many_for_ten_seconds_are_abuse_and_less_is_not() {
-        assert_eq!(abused(|_| 20), Some(10_000));
-        assert_eq!(abused(|_| 19), None);
+    fn ten_times_too_many_for_ten_seconds_are_flooding_and_less_is_not() {
+        assert_eq!(flooding_at(|_| 20), Some(10_000));
+        assert_eq!(flooding_at(|_| 19), None);
     }
 
     #[test]
-    fn one_second_of_rest_begins_the_count_anew() {
-        assert_eq!(abused(|time| if (5_000..6_000).contains(&time) { 0 } else { 100 }), Some(16_000));
-        assert_eq!(abused(|time| if time / 1_000 % 10 == 9 { 0 } else { 100 }), None);
+    fn one_second_of_rest_restarts_the_count() {
+        assert_eq!(flooding_at(|time| if (5_000..6_000).contains(&time) { 0 } else { 100 }), Some(16_000));
+        assert_eq!(flooding_at(|time| if time / 1_000 % 10 == 9 { 0 } else { 100 }), None);
     }
 
     #[test]
-    fn a_row_that_was_abuse_begins_anew() {
-        let mut ops = CommandLimiter::default();
-        let abuses = (0..60_000).filter(|&time| ops.came(20, at(time))).count();
-        assert!((4..=6).contains(&abuses), "{abuses}");
+    fn the_count_restarts_after_flooding() {
+        let mut limiter = CommandLimiter::default();
+        let floods = (0..60_000).filter(|&time| limiter.is_flooding(20, at(time))).count();
+        assert!((4..=6).contains(&floods), "{floods}");
     }
 
     #[test]
-    fn a_vm_has_one_portion_a_batch_and_a_new_one_in_the_next() {
-        let mut portion = ReadBudget::default();
-        assert_eq!(portion.left(1), PORTION);
-        portion.spend(PORTION - 1);
-        assert_eq!(portion.left(1), 1);
-        portion.spend(1);
-        assert_eq!((portion.left(1), portion.left(2)), (0, PORTION));
+    fn a_vm_has_one_budget_a_batch_and_a_new_one_in_the_next() {
+        let mut budget = ReadBudget::default();
+        assert_eq!(budget.left(1), READ_BUDGET);
+        budget.spend(READ_BUDGET - 1);
+        assert_eq!(budget.left(1), 1);
+        budget.spend(1);
+        assert_eq!((budget.left(1), budget.left(2)), (0, READ_BUDGET));
     }
 }

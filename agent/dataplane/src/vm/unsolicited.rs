@@ -1,50 +1,48 @@
-//! Bytes that nobody asked for: what heals a QEMU whose request went down with the last connection.
+//! Unsolicited bytes: what unblocks a QEMU whose request was lost with its last connection.
 //!
-//! QEMU remembers such a request and never repeats it, so that a read in its guest would hang. It takes whatever
-//! comes, up to what it waits for. So a new connection is pushed some bytes; if they are read, it was waiting, and
-//! is pushed more; if they stay unread, it was not, and its next request finds them there.
+//! QEMU remembers such a request and never repeats it, so that a read in its guest would hang. It accepts whatever
+//! arrives, up to what it waits for. So a new connection is pushed some bytes: if they are read, QEMU was waiting, and
+//! is pushed more; if they stay unread, it was not, and its next request is answered by them.
 
 use egd::Session;
 use htb::{MAX_GRANT, Tick};
 
-/// Bytes pushed at once: what a Linux guest asks for.
+/// Bytes pushed at once: what a Linux guest requests.
 const PUSH: u64 = 64;
 
 /// How long a peer may take to read what it was waiting for: 50 ms.
-const LOOK: u64 = 50_000_000;
+const PUSH_INTERVAL: u64 = 50_000_000;
 
-/// How long a VM that was given credit waits for the next, at least: a second.
-const CREDIT_AGAIN: u64 = 1_000_000_000;
+/// A VM gets credit at most this often: once a second.
+const CREDIT_INTERVAL: u64 = 1_000_000_000;
 
-/// The push phase of one connection. It ends, for good, when the peer asks for something or leaves something unread.
+/// The push phase of one connection. It ends for good when the peer sends a request or leaves something unread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unsolicited {
     over: bool,
-    /// When to look at it.
+    /// When the next push is due.
     due: Tick,
     /// Bytes that may still be pushed without tokens.
     credit: u64,
 }
 
-/// What can be seen of a connection and its VM when it is looked at.
+/// The state of a connection and its VM when a push is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SocketObservation {
-    /// The peer has not read all that it was sent.
+    /// The peer has not read everything that it was sent.
     pub(crate) unread: bool,
-    /// When every ceil above the VM lets something through: now or later.
+    /// When every ceil above the VM permits a grant: now or later.
     pub(crate) open: Tick,
-    /// Bytes that the pool has.
+    /// Bytes that the pool has for it.
     pub(crate) supply: u64,
 }
 
-/// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PushDecision {
-    /// Push so many bytes, and say how many went.
+    /// Push this many bytes, and report with [`pushed`](Unsolicited::pushed) how many were sent.
     Push(u64),
-    /// Look again at this instant.
     WaitUntil(Tick),
-    /// Never look again.
+    /// The phase is over.
     Done,
 }
 
@@ -54,95 +52,94 @@ impl Unsolicited {
         Self { over: true, due: Tick(0), credit: 0 }
     }
 
-    /// For a peer that has connected just now.
+    /// For a peer that has just connected.
     pub(crate) const fn new(now: Tick, credit: u64) -> Self {
         Self { over: false, due: now, credit }
     }
 
-    /// The peer has said something: it knows what it wants, and perhaps could not tell these bytes from an answer.
+    /// The peer has sent a request, and might take further pushes for its answer.
     pub(crate) fn end(&mut self) {
         self.over = true;
     }
 
-    /// When it is to be looked at, if ever.
+    /// When the next push is due; `None` once the phase is over.
     pub(crate) fn due(&self) -> Option<Tick> {
         (!self.over).then_some(self.due)
     }
 
-    /// Looks at a connection.
-    pub(crate) fn step(&mut self, sight: SocketObservation, now: Tick) -> PushDecision {
-        self.over |= sight.unread;
+    /// Decides what to push.
+    pub(crate) fn step(&mut self, observation: SocketObservation, now: Tick) -> PushDecision {
+        self.over |= observation.unread;
         if self.over {
             return PushDecision::Done;
         }
         if now < self.due {
             return PushDecision::WaitUntil(self.due);
         }
-        let bytes = if sight.open <= now { PUSH } else { self.credit.min(PUSH) };
+        let bytes = if observation.open <= now { PUSH } else { self.credit.min(PUSH) };
         if bytes == 0 {
-            self.due = sight.open;
-        } else if bytes > sight.supply {
-            self.due = now.after(LOOK);
+            self.due = observation.open;
+        } else if bytes > observation.supply {
+            self.due = now.after(PUSH_INTERVAL);
         } else {
             return PushDecision::Push(bytes);
         }
         PushDecision::WaitUntil(self.due)
     }
 
-    /// What is left of the phase: when to look, and what may be had on credit.
-    pub(crate) fn left(&self) -> Option<(Tick, u64)> {
+    /// For hand-over: when the next push is due, and the bytes left on credit.
+    pub(crate) fn state(&self) -> Option<(Tick, u64)> {
         (!self.over).then_some((self.due, self.credit))
     }
 
-    /// So many bytes went.
+    /// This many bytes were sent.
     pub(crate) fn pushed(&mut self, bytes: u64, now: Tick) {
         self.credit = self.credit.saturating_sub(bytes);
-        self.due = now.after(LOOK);
+        self.due = now.after(PUSH_INTERVAL);
     }
 }
 
-/// What one VM may be pushed though it has no tokens: one request's worth, and not to every connection that it makes.
+/// What one VM may be pushed without tokens: one request's worth, and not to each connection that it makes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Credit {
-    again: Tick,
+    available_at: Tick,
 }
 
 impl Credit {
-    /// That of a VM which had some before.
-    pub(crate) fn until(again: Tick) -> Self {
-        Self { again }
+    /// Of a VM whose next credit is available at this instant.
+    pub(crate) fn from(available_at: Tick) -> Self {
+        Self { available_at }
     }
 
-    /// When there is some again.
-    pub(crate) fn again(self) -> Tick {
-        self.again
+    pub(crate) fn available_at(self) -> Tick {
+        self.available_at
     }
 
-    /// Bytes that a connection made now may be pushed without tokens.
+    /// Bytes that a connection accepted now may be pushed without tokens.
     pub(crate) fn take(&mut self, now: Tick) -> u64 {
-        if now < self.again {
+        if now < self.available_at {
             return 0;
         }
-        self.again = now.after(CREDIT_AGAIN);
+        self.available_at = now.after(CREDIT_INTERVAL);
         MAX_GRANT
     }
 
-    /// Some of it was used. In so many nanoseconds the VM's share of what its ceils let through has paid for it: one
-    /// that connects all the time draws no more than that, and leaves the others theirs.
-    pub(crate) fn used(&mut self, now: Tick, paid_back: u64) {
-        self.again = self.again.max(now.after(paid_back));
+    /// Some of it was used, which the VM's share of its ceils pays back in `payback` nanoseconds: a VM that reconnects all
+    /// the time draws no more than its share.
+    pub(crate) fn spend(&mut self, now: Tick, payback: u64) {
+        self.available_at = self.available_at.max(now.after(payback));
     }
 }
 
-/// How a peer has spoken.
+/// Which commands a peer has sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum ClientBehaviour {
-    /// Not at all.
+    /// None.
     #[default]
     Silent,
-    /// By 0x02 and nothing else, as QEMU does. It counts bytes, so that more of them do it no harm.
+    /// Only 0x02, as QEMU does. It counts bytes, so that unsolicited ones do no harm.
     Reads,
-    /// Otherwise too. Bytes that it did not ask for it would take for an answer.
+    /// Others too. It would take unsolicited bytes for an answer.
     Other,
 }
 
@@ -177,9 +174,9 @@ mod tests {
         SocketObservation { open, ..plenty() }
     }
 
-    /// Looks, pushes all that may be pushed, and gives what that was.
-    fn push(unsolicited: &mut Unsolicited, sight: SocketObservation, now: Tick) -> Option<u64> {
-        match unsolicited.step(sight, now) {
+    /// Pushes all that may be pushed, and returns how much that was.
+    fn push(unsolicited: &mut Unsolicited, observation: SocketObservation, now: Tick) -> Option<u64> {
+        match unsolicited.step(observation, now) {
             PushDecision::Push(bytes) => {
                 unsolicited.pushed(bytes, now);
                 Some(bytes)
@@ -209,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_leaves_some_unread_is_never_looked_at_again() {
+    fn a_peer_that_leaves_some_unread_is_never_pushed_again() {
         let mut unsolicited = Unsolicited::new(START, 255);
         push(&mut unsolicited, plenty(), START);
         assert_eq!(
@@ -217,11 +214,11 @@ mod tests {
             PushDecision::Done
         );
         assert_eq!(unsolicited.due(), None);
-        assert_eq!(unsolicited.step(plenty(), at(1000)), PushDecision::Done, "also once it has read them");
+        assert_eq!(unsolicited.step(plenty(), at(1000)), PushDecision::Done, "even once it has read them");
     }
 
     #[test]
-    fn a_peer_that_asks_is_never_pushed_again() {
+    fn a_peer_that_sends_a_request_is_never_pushed_again() {
         let mut unsolicited = Unsolicited::new(START, 255);
         push(&mut unsolicited, plenty(), START);
         unsolicited.end();
@@ -229,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_takes_no_unasked_bytes_gets_none() {
+    fn a_client_other_than_qemu_is_pushed_nothing() {
         let mut never = Unsolicited::never();
         assert_eq!((never.due(), never.step(plenty(), START)), (None, PushDecision::Done));
     }
@@ -237,19 +234,19 @@ mod tests {
     #[test]
     fn without_tokens_the_credit_goes_first_and_then_it_waits() {
         let (mut unsolicited, open) = (Unsolicited::new(START, 255), at(10_000));
-        let sight = closed_until(open);
+        let observation = closed_until(open);
         let pushed: Vec<_> = (0..4)
-            .map(|turn| push(&mut unsolicited, sight, at(turn * 50)))
+            .map(|turn| push(&mut unsolicited, observation, at(turn * 50)))
             .map(Option::unwrap_or_default)
             .collect();
         assert_eq!(pushed, [64, 64, 64, 63]);
-        assert_eq!(unsolicited.step(sight, at(200)), PushDecision::WaitUntil(open));
+        assert_eq!(unsolicited.step(observation, at(200)), PushDecision::WaitUntil(open));
         assert_eq!(unsolicited.due(), Some(open));
         assert_eq!(push(&mut unsolicited, plenty(), open), Some(64));
     }
 
     #[test]
-    fn only_the_first_bytes_are_on_credit_whoever_paid_for_them() {
+    fn only_the_first_bytes_are_on_credit_also_if_tokens_paid_for_them() {
         let mut unsolicited = Unsolicited::new(START, 255);
         for turn in 0..4 {
             push(&mut unsolicited, plenty(), at(turn * 50));
@@ -265,15 +262,15 @@ mod tests {
     }
 
     #[test]
-    fn a_pool_without_bytes_is_asked_again() {
+    fn a_push_is_retried_when_the_pool_has_no_bytes() {
         let mut unsolicited = Unsolicited::new(START, 255);
-        let sight = SocketObservation { supply: 63, ..plenty() };
-        assert_eq!(unsolicited.step(sight, START), PushDecision::WaitUntil(at(50)));
+        let observation = SocketObservation { supply: 63, ..plenty() };
+        assert_eq!(unsolicited.step(observation, START), PushDecision::WaitUntil(at(50)));
         assert_eq!(push(&mut unsolicited, plenty(), at(50)), Some(64));
     }
 
     #[test]
-    fn a_push_of_which_nothing_went_is_tried_again_and_costs_no_credit() {
+    fn a_push_that_sent_nothing_is_retried_and_costs_no_credit() {
         let mut unsolicited = Unsolicited::new(START, 255);
         assert_eq!(unsolicited.step(plenty(), START), PushDecision::Push(64));
         unsolicited.pushed(0, START);
@@ -281,18 +278,18 @@ mod tests {
     }
 
     #[test]
-    fn a_vm_that_connects_all_the_time_gets_credit_once_a_second() {
+    fn a_vm_that_reconnects_all_the_time_gets_credit_once_a_second() {
         let mut credit = Credit::default();
         let given: u64 = (0..10_000).map(|millisecond| credit.take(at(millisecond))).sum();
         assert_eq!(given, 10 * 255);
     }
 
     #[test]
-    fn a_vm_whose_share_is_small_gets_credit_when_it_has_paid_for_the_last() {
+    fn a_vm_with_a_small_share_gets_credit_when_it_has_paid_back_the_last() {
         let mut credit = Credit::default();
         let given = |millisecond| {
             let bytes = credit.take(at(millisecond));
-            (0..bytes.min(1)).for_each(|_| credit.used(at(millisecond), 4 * CREDIT_AGAIN));
+            (0..bytes.min(1)).for_each(|_| credit.spend(at(millisecond), 4 * CREDIT_INTERVAL));
             bytes
         };
         assert_eq!((0..10_000).map(given).sum::<u64>(), 3 * 255);

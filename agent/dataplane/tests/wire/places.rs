@@ -56,7 +56,7 @@ fn a_socket_that_somebody_listens_on_is_refused_and_left_alone() {
     let path = first.attach(vm("vm")).unwrap();
     let second = server(dir.path());
     let error = second.attach(vm("vm")).unwrap_err();
-    assert!(error.to_string().contains("somebody listens on"), "{error}");
+    assert!(error.to_string().contains("another process listens on"), "{error}");
     assert_eq!(error.reason(), "SocketInUse");
     assert_eq!(second.snapshot().unwrap().pools[0].vms.len(), 0);
     exchange(&mut connect(&path), &[2, 64], 64);
