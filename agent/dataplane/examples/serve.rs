@@ -16,17 +16,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: serve DIR VMS [BYTES_PER_SECOND]".into());
     };
     let ceil = Rate::per_second(args.next().map_or(Ok(1 << 33), |bytes| bytes.parse())?);
-    let server = start(DataPlaneOptions {
+    let data_plane = start(DataPlaneOptions {
         socket_dir: dir.into(),
         owner: SocketOwner::default(),
         permissions: source::Permissions::default(),
         state_file: None,
         paused: false,
     })?;
-    server.apply(vec![pool(ceil)])?;
+    data_plane.apply(vec![pool(ceil)])?;
     for vm in 0..vms.parse::<u32>()? {
         let (namespace, pool) = ("default".to_owned(), "default".to_owned());
-        server.attach(AttachRequest {
+        data_plane.attach(AttachRequest {
             id: vm.to_string(),
             namespace,
             pool,
@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     println!("{}", std::process::id());
     std::io::stdin().read_to_end(&mut Vec::new())?;
-    println!("{:?}", server.snapshot()?.counters);
+    println!("{:?}", data_plane.snapshot()?.counters);
     Ok(())
 }
 

@@ -8,8 +8,8 @@
 //! `write`); buffer random bytes per connection (each write draws them from the pool); wake up while nothing is
 //! requested; and let one VM's garbage, flood or silence affect another.
 //!
-//! From the top: [`handle`] and [`sim`] drive [`core`], which is built on [`connection`], [`pool`] and [`vm`]; these
-//! stand on [`listener`], [`persist`] and [`poll`]. Nothing below imports anything above it.
+//! From the top: `handle` and `sim` drive `core`, which is built on `connection`, `pool` and `vm`; these are built on
+//! `listener`, `persist` and `poll`. No file imports one above it.
 //!
 //! Start with [`start`], which returns a [`DataPlaneHandle`].
 #![deny(unsafe_code)]

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 
 use source::Permissions;
 
-use crate::listener::ListenError;
-use crate::listener::SocketOwner;
+use crate::listener::{ListenError, SocketOwner};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataPlaneOptions {

@@ -5,8 +5,7 @@ use htb::{Params, Rate, Stats, Tick};
 use crate::config::Client;
 use crate::counters::Counters;
 use crate::listener::Address;
-use crate::pool::Overlimits;
-use crate::pool::WaitHistogram;
+use crate::pool::{Overlimits, WaitHistogram};
 use crate::vm::LimitHits;
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -87,7 +87,7 @@ impl DataPlane {
             Ok(received) => {
                 vm.read_budget.spend(received.bytes);
                 let ended = connection.ended && !received.more;
-                let flooding = vm.command_limiter.is_flooding(received.free_commands, now);
+                let flooding = vm.command_limiter.count_commands(received.free_commands, now);
                 self.counters.reads += 1;
                 if flooding {
                     return self.close(key, CloseReason::Flooding, now);

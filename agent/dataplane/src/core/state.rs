@@ -142,7 +142,7 @@ impl DataPlane {
         }
     }
 
-    /// Adds an accepted or inherited connection to its VM. `None` if it cannot be watched, and so is closed.
+    /// Adds an accepted or restored connection. `None` if it cannot be watched, and so is closed.
     pub(super) fn insert_connection(&mut self, connection: Connection) -> Option<Key> {
         let key = self.connections.insert(connection);
         if let Err(error) = self.poll.add(self.connections.get(key)?, Token::Connection(key)) {

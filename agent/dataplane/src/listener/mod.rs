@@ -1,5 +1,15 @@
 //! Listening sockets: Unix sockets in directories of their own, and ports of the loopback interface.
 
+mod address;
+mod bind;
+mod error;
+
+pub use address::{Address, ListenerLocation, PathError, socket_path};
+pub use bind::{Inode, bind_and_rename, inode};
+pub use error::ListenError;
+
+pub(crate) use address::SOCKET;
+
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
 use std::net::SocketAddr;
@@ -12,16 +22,6 @@ use rustix::net::sockopt::{set_socket_reuseaddr, set_tcp_nodelay};
 use rustix::net::{
     self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, listen, socket_with,
 };
-
-mod address;
-mod bind;
-mod error;
-
-pub use address::{Address, ListenerLocation, PathError, socket_path};
-pub use bind::{Inode, bind_and_rename, inode};
-pub use error::ListenError;
-
-pub(crate) use address::SOCKET;
 
 const DIRECTORY_MODE: u32 = 0o750;
 const SOCKET_MODE: u32 = 0o660;

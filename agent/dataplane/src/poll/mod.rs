@@ -1,5 +1,9 @@
 //! What the loop sleeps on: epoll, one timer, one eventfd that wakes it.
 
+mod event;
+
+pub(crate) use event::{Event, Token};
+
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -13,10 +17,6 @@ use rustix::time::{
 };
 
 use crate::clock;
-
-mod event;
-
-pub(crate) use event::{Event, Token};
 
 /// The most events in a batch. It bounds the duration of a batch, at some 2.5 µs an event, and keeps the kernel's part of
 /// the sockets in the cache until they are written to: with a thousand VMs a batch of 512 costs each request about a

@@ -34,8 +34,8 @@ impl CommandLimiter {
         self.answers.admit(ANSWERS, now)
     }
 
-    /// Counts commands. True when there were far too many for far too long.
-    pub(crate) fn is_flooding(&mut self, commands: u64, now: Tick) -> bool {
+    /// True when there were far too many for far too long.
+    pub(crate) fn count_commands(&mut self, commands: u64, now: Tick) -> bool {
         let age = now.0.saturating_sub(self.second.0);
         if age >= SECOND {
             // A second without a command ends the run.
@@ -111,7 +111,7 @@ mod tests {
     /// The millisecond in which this many commands a millisecond count as flooding, if ever in 20 s.
     fn flooding_at(per_millisecond: impl Fn(u64) -> u64) -> Option<u64> {
         let mut limiter = CommandLimiter::default();
-        (0..20_000).find(|&time| limiter.is_flooding(per_millisecond(time), at(time)))
+        (0..20_000).find(|&time| limiter.count_commands(per_millisecond(time), at(time)))
     }
 
     #[test]
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn the_count_restarts_after_flooding() {
         let mut limiter = CommandLimiter::default();
-        let floods = (0..60_000).filter(|&time| limiter.is_flooding(20, at(time))).count();
+        let floods = (0..60_000).filter(|&time| limiter.count_commands(20, at(time))).count();
         assert!((4..=6).contains(&floods), "{floods}");
     }
 

@@ -1,4 +1,4 @@
-//! The five commands, however they are cut.
+//! The five commands, however their bytes are split.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -6,7 +6,7 @@ use std::net::Shutdown;
 use crate::rig::{Rig, exchange, is_closed};
 
 #[test]
-fn a_blocking_read_gives_as_many_raw_bytes() {
+fn a_blocking_read_returns_that_many_bytes() {
     let rig = Rig::unbound();
     let mut socket = rig.client("vm");
     let (first, second) = (exchange(&mut socket, &[2, 64], 64), exchange(&mut socket, &[2, 64], 64));
@@ -14,7 +14,7 @@ fn a_blocking_read_gives_as_many_raw_bytes() {
 }
 
 #[test]
-fn a_non_blocking_read_says_how_many_come() {
+fn a_non_blocking_read_is_answered_with_a_count_first() {
     let rig = Rig::unbound();
     let mut socket = rig.client("vm");
     let reply = exchange(&mut socket, &[1, 255], 256);
@@ -23,7 +23,7 @@ fn a_non_blocking_read_says_how_many_come() {
 }
 
 #[test]
-fn the_pid_is_ours() {
+fn the_pid_is_that_of_the_daemon() {
     let rig = Rig::unbound();
     let mut socket = rig.client("vm");
     let pid = std::process::id().to_string();
@@ -33,7 +33,7 @@ fn the_pid_is_ours() {
 }
 
 #[test]
-fn written_entropy_is_swallowed() {
+fn written_entropy_is_discarded() {
     let rig = Rig::unbound();
     let mut socket = rig.client("vm");
     // Its payload looks like commands, an unknown one among them.
@@ -42,7 +42,7 @@ fn written_entropy_is_swallowed() {
 }
 
 #[test]
-fn the_level_is_what_this_vm_could_take_now_in_bits() {
+fn the_level_is_what_this_vm_could_draw_now_in_bits() {
     let rig = Rig::unbound();
     let mut socket = rig.client("vm");
     let reply = exchange(&mut socket, &[0], 4);
@@ -102,7 +102,7 @@ fn all_five_byte_by_byte_are_answered_the_same() {
     let length = expected.iter().map(|part| part.as_ref().map_or_else(|count| *count, Vec::len)).sum();
     for byte in &request {
         socket.write_all(&[*byte]).unwrap();
-        rig.snapshot(); // one turn of the loop, so that the byte is read alone
+        rig.snapshot(); // one batch of the loop, so that the byte is read alone
     }
     let mut reply = vec![0; length];
     socket.read_exact(&mut reply).unwrap();
@@ -110,7 +110,7 @@ fn all_five_byte_by_byte_are_answered_the_same() {
 }
 
 #[test]
-fn a_small_reply_comes_in_one_piece() {
+fn a_small_reply_arrives_in_one_piece() {
     let rig = Rig::unbound();
     let mut socket = rig.client("vm");
     let mut reply = [0; 512];
@@ -123,7 +123,7 @@ fn a_small_reply_comes_in_one_piece() {
 }
 
 #[test]
-fn answers_that_were_not_read_at_once_come_whole_and_in_order() {
+fn answers_that_were_not_read_at_once_arrive_complete_and_in_order() {
     let rig = Rig::unbound();
     let mut socket = rig.client("vm");
     socket.write_all(&[1, 200].repeat(3000)).unwrap();
@@ -169,7 +169,7 @@ fn too_many_unlike_requests_close_the_connection() {
 }
 
 #[test]
-fn a_peer_that_has_said_its_last_gets_what_can_go_at_once() {
+fn a_peer_that_has_shut_down_its_side_is_served_what_can_go_out_at_once() {
     let rig = Rig::unbound();
     let mut socket = rig.client("vm");
     socket.write_all(&[2, 64]).unwrap();
@@ -177,5 +177,5 @@ fn a_peer_that_has_said_its_last_gets_what_can_go_at_once() {
     let mut reply = Vec::new();
     socket.read_to_end(&mut reply).unwrap();
     assert_eq!(reply.len(), 64);
-    rig.until("its end", |snapshot| snapshot.counters.closed.ended == 1);
+    rig.until("its close", |snapshot| snapshot.counters.closed.ended == 1);
 }

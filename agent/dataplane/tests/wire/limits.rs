@@ -1,4 +1,4 @@
-//! What one VM may do, however it behaves.
+//! Limits on what one VM may do.
 
 use std::io::Write;
 use std::os::unix::net::UnixStream;
@@ -16,7 +16,7 @@ fn levels(socket: &mut UnixStream, count: usize) -> Vec<u32> {
 }
 
 #[test]
-fn a_flood_of_questions_is_answered_with_nothing_and_in_order() {
+fn a_flood_of_level_requests_is_answered_with_zero_and_in_order() {
     let rig = Rig::unbound();
     let mut socket = rig.client("vm");
     let asked = Stopwatch::start();
@@ -26,18 +26,18 @@ fn a_flood_of_questions_is_answered_with_nothing_and_in_order() {
     assert!((4_000..=most).contains(&(answered as u128)), "{answered} of {most}");
     assert!(answers[..4_000].iter().all(|&bits| bits > 0));
     assert_eq!(rig.vm("vm").limit_hits.unanswered, 10_000 - answered as u64);
-    // Its bytes are another matter, and so is its neighbour.
+    // Its blocking reads are still served, and so is its neighbour.
     assert_eq!(exchange(&mut socket, &[2, 64], 64).len(), 64);
     assert!(levels(&mut rig.client("other"), 1)[0] > 0);
     assert_eq!(rig.vm("other").limit_hits, LimitHits::default());
 }
 
 #[test]
-fn reads_that_do_not_wait_count_as_questions() {
+fn non_blocking_reads_are_limited_as_level_requests_are() {
     let rig = Rig::unbound();
     let mut socket = rig.client("vm");
     levels(&mut socket, 8_000);
-    // At most ten milliseconds' worth of answers can have come back.
+    // Answers of at most ten milliseconds can have been earned since.
     let mut counts = vec![0; 100];
     socket.write_all(&[1, 1].repeat(100)).unwrap();
     for count in &mut counts {
@@ -48,7 +48,7 @@ fn reads_that_do_not_wait_count_as_questions() {
 }
 
 #[test]
-fn connections_beyond_32_at_once_wait_their_turn_and_are_served() {
+fn connections_beyond_32_at_once_are_accepted_late() {
     let rig = Rig::unbound();
     let path = rig.attach("vm");
     let begun = Stopwatch::start();
@@ -64,7 +64,7 @@ fn connections_beyond_32_at_once_wait_their_turn_and_are_served() {
 }
 
 #[test]
-fn waiting_connections_cost_nobody_else_a_wait() {
+fn delayed_connections_do_not_delay_others() {
     let rig = Rig::unbound();
     let path = rig.attach("vm");
     let sockets: Vec<_> = (0..36).map(|_| connect(&path)).collect();
@@ -76,14 +76,14 @@ fn waiting_connections_cost_nobody_else_a_wait() {
 }
 
 #[test]
-fn half_a_command_does_not_wake_the_loop_until_it_is_overdue() {
+fn a_partial_command_does_not_wake_the_loop_until_it_is_overdue() {
     let rig = Rig::unbound();
     let mut socket = rig.client("vm");
     socket.write_all(&[2]).unwrap();
     rig.until("its byte", |snapshot| snapshot.counters.reads > 0);
     let before = rig.snapshot().counters.wake_ups;
     assert!(silent(&socket, Duration::from_millis(500)));
-    // One for this snapshot, and one that the bell of the first may have left.
+    // One for this snapshot, and one that the wake for the first may have left.
     assert!(rig.snapshot().counters.wake_ups <= before + 2);
     exchange(&mut socket, &[64], 64);
 }

@@ -3,12 +3,12 @@
 
 mod clock;
 mod commands;
-mod counts;
+mod counters;
+mod crash_state;
 mod idle;
-mod life;
+mod lifecycle;
 mod limits;
-mod places;
 mod rig;
 mod shaping;
-mod state;
+mod sockets;
 mod unsolicited;

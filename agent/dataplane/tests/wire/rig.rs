@@ -1,4 +1,4 @@
-//! A server in a temporary directory, and clients of it.
+//! A data plane in a temporary directory, and its clients.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -13,14 +13,14 @@ use htb::pool::{Admission, ClassParams, Fairness, NamespaceBound, PoolParams, Sh
 use htb::{DEFAULT_PRIO, DEFAULT_WEIGHT, Rate};
 use tempfile::TempDir;
 
-/// Long enough for anything that is to happen on a busy machine.
+/// Long enough for anything on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A rate that nothing here reaches.
 pub(crate) const UNBOUND: Rate = Rate::per_second(1 << 30);
 
 pub(crate) struct Rig {
-    pub(crate) server: DataPlaneHandle,
+    pub(crate) data_plane: DataPlaneHandle,
     pub(crate) dir: TempDir,
 }
 
@@ -30,11 +30,11 @@ impl Rig {
         Self::within(tempfile::tempdir().unwrap(), pool)
     }
 
-    /// Serves one pool in the place of a server that is gone.
+    /// Serves one pool as the successor of this one, which has crashed.
     pub(crate) fn after(self, pool: PoolConfig) -> Self {
-        let Self { server, dir } = self;
-        server.discard_unclaimed();
-        drop(server);
+        let Self { data_plane, dir } = self;
+        data_plane.discard_unclaimed();
+        drop(data_plane);
         Self::within(dir, pool)
     }
 
@@ -46,22 +46,22 @@ impl Rig {
             state_file: Some(dir.path().join("state")),
             paused: false,
         };
-        let server = start(options).unwrap();
-        server.apply(vec![pool]).unwrap();
-        Self { server, dir }
+        let data_plane = start(options).unwrap();
+        data_plane.apply(vec![pool]).unwrap();
+        Self { data_plane, dir }
     }
 
-    /// Serves one pool with one class, whose VMs share without bound.
+    /// Serves one pool with one class, without limits.
     pub(crate) fn unbound() -> Self {
         Self::new(pool("default", UNBOUND, vec![class("shared", UNBOUND)]))
     }
 
     pub(crate) fn attach(&self, id: &str) -> PathBuf {
-        self.server.attach(vm(id)).unwrap()
+        self.data_plane.attach(vm(id)).unwrap()
     }
 
     pub(crate) fn connect(&self, id: &str) -> UnixStream {
-        connect(&self.server.socket_path(id).unwrap())
+        connect(&self.data_plane.socket_path(id).unwrap())
     }
 
     /// A VM with one connection.
@@ -70,7 +70,7 @@ impl Rig {
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
-        self.server.snapshot().unwrap()
+        self.data_plane.snapshot().unwrap()
     }
 
     pub(crate) fn vm(&self, id: &str) -> VmSnapshot {
@@ -78,7 +78,7 @@ impl Rig {
         pools.into_iter().flat_map(|pool| pool.vms).find(|vm| vm.id == id).unwrap()
     }
 
-    /// Looks until `done`, or fails.
+    /// Waits until `done`, or fails.
     pub(crate) fn until(&self, what: &str, done: impl Fn(&Snapshot) -> bool) -> Snapshot {
         let patience = crate::clock::Stopwatch::start();
         loop {
@@ -116,7 +116,7 @@ pub(crate) fn pool(name: &str, ceil: Rate, classes: Vec<ClassParams>) -> PoolCon
     }
 }
 
-/// A class that is assured nothing, and whose VMs may have up to `per_vm` each.
+/// A class without a rate, whose VMs may have up to `per_vm` each.
 pub(crate) fn class(name: &str, per_vm: Rate) -> ClassParams {
     ClassParams {
         name: name.to_owned(),
@@ -144,7 +144,7 @@ pub(crate) fn exchange(socket: &mut UnixStream, request: &[u8], count: usize) ->
     reply
 }
 
-/// Nothing comes for so long.
+/// Nothing arrives for this long.
 pub(crate) fn silent(socket: &UnixStream, time: Duration) -> bool {
     socket.set_read_timeout(Some(time)).unwrap();
     let error = (&*socket).read(&mut [0]).map_err(|error| error.kind());

@@ -1,4 +1,4 @@
-//! Who gets how much, and when.
+//! Which VM gets how much, and when.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -21,15 +21,15 @@ const FLOOD: [u8; 2000] = {
     flood
 };
 
-/// What came, and when the read that brought it began and ended: a byte came no sooner and no later.
+/// Bytes received, and when the read began and ended: they arrived in between.
 struct Arrival {
     before: Duration,
     after: Duration,
     bytes: f64,
 }
 
-/// Reads for so long.
-fn listen(mut socket: &UnixStream, time: Duration) -> Vec<Arrival> {
+/// Reads for this long.
+fn read_for(mut socket: &UnixStream, time: Duration) -> Vec<Arrival> {
     let (clock, mut arrivals, mut buffer) = (Stopwatch::start(), Vec::new(), [0; 4096]);
     loop {
         let before = clock.elapsed();
@@ -56,9 +56,9 @@ fn a_leaf_of_8000_bytes_a_second_keeps_its_envelope_in_every_window() {
     let mut socket = rig.client("vm");
     socket.write_all(&FLOOD).unwrap();
     let cburst = 1024.0;
-    let arrivals = listen(&socket, Duration::from_secs(3));
-    // No window has more than ceil·T + cburst + 255: not even one that begins just before its first bytes came,
-    // and ends when the read of its last began.
+    let arrivals = read_for(&socket, Duration::from_secs(3));
+    // No window has more than ceil·T + cburst + 255: not even one that begins just before its first bytes arrive,
+    // and ends when the read of its last begins.
     let mut sent = 0.0;
     let mut earliest = f64::MAX;
     for arrival in &arrivals {
@@ -67,12 +67,12 @@ fn a_leaf_of_8000_bytes_a_second_keeps_its_envelope_in_every_window() {
         let window = sent - RATE * arrival.after.as_secs_f64() - earliest;
         assert!(window <= cburst + 255.0, "{window} bytes beyond ceil·T");
     }
-    // And all in all not less than rate·T − 255: what a busy machine holds up, the burst makes good.
+    // And in total not less than rate·T − 255: the burst makes up for delays of a busy machine.
     let due = RATE * arrivals.last().unwrap().before.as_secs_f64();
     assert!(sent >= due - 255.0, "{sent} bytes of {due}");
 }
 
-/// Floods from one VM of each class, and what each got of a pool of `ceil` after the bursts, in bytes.
+/// Bytes that one flooding VM of each class gets of a pool of `ceil` after the bursts.
 fn shares(ceil: u64, classes: Vec<ClassParams>) -> Vec<f64> {
     let names: Vec<String> = classes.iter().map(|class| class.name.clone()).collect();
     let rig = Rig::new(pool("default", Rate::per_second(ceil), classes));
@@ -81,7 +81,7 @@ fn shares(ceil: u64, classes: Vec<ClassParams>) -> Vec<f64> {
         .map(|name| {
             let mut attach = vm(name);
             attach.class = Some(name.clone());
-            rig.server.attach(attach).unwrap();
+            rig.data_plane.attach(attach).unwrap();
             rig.connect(name)
         })
         .collect();
@@ -89,10 +89,10 @@ fn shares(ceil: u64, classes: Vec<ClassParams>) -> Vec<f64> {
         socket.write_all(&FLOOD).unwrap();
     }
     std::thread::scope(|scope| {
-        let listeners =
-            sockets.iter().map(|socket| scope.spawn(move || listen(socket, Duration::from_secs(2))));
-        let listeners: Vec<_> = listeners.collect();
-        listeners.into_iter().map(|listener| total(&listener.join().unwrap())).collect()
+        let readers =
+            sockets.iter().map(|socket| scope.spawn(move || read_for(socket, Duration::from_secs(2))));
+        let readers: Vec<_> = readers.collect();
+        readers.into_iter().map(|reader| total(&reader.join().unwrap())).collect()
     })
 }
 
@@ -112,7 +112,7 @@ fn weights_share_what_is_borrowed() {
 }
 
 #[test]
-fn a_non_blocking_read_takes_what_there_is_and_does_not_wait() {
+fn a_non_blocking_read_gets_what_is_available_and_does_not_wait() {
     let rig = Rig::new(pool("default", UNBOUND, vec![class("slow", Rate(1))]));
     let mut socket = rig.client("vm");
     let mut got = 0;
@@ -122,12 +122,12 @@ fn a_non_blocking_read_takes_what_there_is_and_does_not_wait() {
         got += count;
     }
     assert!((1024..=1024 + 255).contains(&got), "{got}");
-    assert_eq!(exchange(&mut socket, &[0, 1, 9], 5), [0; 5], "nothing left, and nothing to be had");
+    assert_eq!(exchange(&mut socket, &[0, 1, 9], 5), [0; 5], "no tokens are left");
     assert_eq!(rig.vm("vm").node.stats.backlog, 0);
 }
 
 #[test]
-fn what_came_behind_a_request_that_waits_comes_after_it() {
+fn requests_behind_one_that_waits_are_answered_after_it() {
     let rig = Rig::new(pool("default", UNBOUND, vec![class("slow", Rate::per_second(2550))]));
     let mut socket = rig.client("vm");
     exchange(&mut socket, &[2, 255, 2, 255, 2, 255, 2, 255, 2, 255], 5 * 255);
@@ -144,20 +144,20 @@ fn connections_of_one_vm_share_its_leaf_in_turns() {
         socket.write_all(&FLOOD).unwrap();
     }
     let shares = std::thread::scope(|scope| {
-        let listeners = [&first, &second]
-            .map(|socket| scope.spawn(move || total(&listen(socket, Duration::from_secs(1)))));
-        listeners.map(|listener| listener.join().unwrap())
+        let readers = [&first, &second]
+            .map(|socket| scope.spawn(move || total(&read_for(socket, Duration::from_secs(1)))));
+        readers.map(|reader| reader.join().unwrap())
     });
     assert!((0.9..1.1).contains(&(shares[0] / shares[1])), "{shares:?}");
 }
 
 #[test]
-fn a_waiting_vm_is_served_when_it_is_moved_to_a_class_with_room() {
+fn a_waiting_vm_is_served_when_it_is_moved_to_a_faster_class() {
     let rig = Rig::new(pool("default", UNBOUND, vec![class("slow", Rate(1)), class("fast", UNBOUND)]));
     let mut socket = rig.client("vm");
     socket.write_all(&FLOOD[..20]).unwrap();
     socket.read_exact(&mut [0; 5 * 255]).unwrap();
-    let waiting = rig.until("its wait", |snapshot| snapshot.pools[0].vms[0].waiting.is_some());
+    let waiting = rig.until("a wait", |snapshot| snapshot.pools[0].vms[0].waiting.is_some());
     let vm = &waiting.pools[0].vms[0];
     assert_eq!(
         vm.waiting.as_ref().unwrap().limit,
@@ -165,7 +165,7 @@ fn a_waiting_vm_is_served_when_it_is_moved_to_a_class_with_room() {
     );
     assert_eq!(vm.owed, 5 * 255);
     let before = vm.node.stats.bytes;
-    rig.server.move_vm("vm", "fast").unwrap();
+    rig.data_plane.move_vm("vm", "fast").unwrap();
     socket.read_exact(&mut [0; 5 * 255]).unwrap();
     let after = rig.vm("vm");
     assert_eq!((after.class.as_str(), after.node.stats.bytes), ("fast", before + 5 * 255));
@@ -173,13 +173,13 @@ fn a_waiting_vm_is_served_when_it_is_moved_to_a_class_with_room() {
 }
 
 #[test]
-fn a_waiting_vm_is_served_when_its_class_gets_more() {
+fn a_waiting_vm_is_served_when_its_class_becomes_faster() {
     let rig = Rig::new(pool("default", UNBOUND, vec![class("only", Rate(1))]));
     let mut socket = rig.client("vm");
     socket.write_all(&FLOOD[..20]).unwrap();
     socket.read_exact(&mut [0; 5 * 255]).unwrap();
     assert!(silent(&socket, Duration::from_millis(50)));
-    rig.server.apply(vec![pool("default", UNBOUND, vec![class("only", UNBOUND)])]).unwrap();
+    rig.data_plane.apply(vec![pool("default", UNBOUND, vec![class("only", UNBOUND)])]).unwrap();
     socket.read_exact(&mut [0; 5 * 255]).unwrap();
 }
 
@@ -194,7 +194,7 @@ fn an_honest_vm_is_served_in_time_while_two_hundred_flood() {
     }
     let mut attach = vm("honest");
     attach.class = Some("honest".to_owned());
-    rig.server.attach(attach).unwrap();
+    rig.data_plane.attach(attach).unwrap();
     let mut socket = rig.connect("honest");
     let mut times: Vec<Duration> = (0..200)
         .map(|_| {
@@ -205,6 +205,6 @@ fn an_honest_vm_is_served_in_time_while_two_hundred_flood() {
         })
         .collect();
     times.sort();
-    // The loop's own part in it is tens of microseconds; the rest is a busy machine's.
+    // The loop takes tens of microseconds of it; the rest is due to a busy machine.
     assert!(times[180] <= Duration::from_millis(5), "p90 is {:?}, p50 {:?}", times[180], times[100]);
 }

@@ -1,5 +1,5 @@
-//! A QEMU whose request went down with its connection, played by a client that does as QEMU does: it never repeats
-//! a request, and reads no more than it has asked for.
+//! A QEMU whose request was lost with its connection, simulated by a client that acts as QEMU does: it never repeats a
+//! request, and reads no more than it has requested.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -11,8 +11,8 @@ use htb::Rate;
 use crate::clock::Stopwatch;
 use crate::rig::{Rig, UNBOUND, class, connect, exchange, pool, silent, vm};
 
-/// So long that a second push would have come.
-const A_FEW_LOOKS: Duration = Duration::from_millis(300);
+/// Long enough for a second push.
+const A_FEW_PUSHES: Duration = Duration::from_millis(300);
 
 /// A pool whose VMs have a burst and then next to nothing.
 fn meagre() -> Rig {
@@ -20,10 +20,10 @@ fn meagre() -> Rig {
 }
 
 fn attach(rig: &Rig, client: Client) -> UnixStream {
-    connect(&rig.server.attach(AttachRequest { client, ..vm("vm") }).unwrap())
+    connect(&rig.data_plane.attach(AttachRequest { client, ..vm("vm") }).unwrap())
 }
 
-/// Asks for 64 bytes until a server does not serve them, then has that server die.
+/// Requests 64 bytes until they are not served, then stops the data plane.
 fn lose_a_request() {
     let rig = meagre();
     let mut qemu = attach(&rig, Client::Qemu);
@@ -39,26 +39,26 @@ fn lose_a_request() {
 }
 
 #[test]
-fn a_request_that_died_with_its_connection_is_served_on_the_next() {
+fn a_request_lost_with_its_connection_is_served_on_the_next() {
     lose_a_request();
     let rig = meagre();
-    let path = rig.server.attach(AttachRequest { client: Client::Qemu, ..vm("vm") }).unwrap();
+    let path = rig.data_plane.attach(AttachRequest { client: Client::Qemu, ..vm("vm") }).unwrap();
     let clock = Stopwatch::start();
     let mut qemu = connect(&path);
     qemu.read_exact(&mut [0; 64]).unwrap();
     assert!(clock.elapsed() < Duration::from_millis(100), "it took {:?}", clock.elapsed());
-    // It goes on as if nothing had been.
+    // It continues as before.
     for _ in 0..4 {
         exchange(&mut qemu, &[2, 64], 64);
     }
 }
 
 #[test]
-fn on_a_connection_of_another_client_it_would_wait_for_ever() {
+fn on_a_connection_of_another_client_it_waits_for_ever() {
     lose_a_request();
     let rig = meagre();
     let other = attach(&rig, Client::Egd);
-    assert!(silent(&other, A_FEW_LOOKS));
+    assert!(silent(&other, A_FEW_PUSHES));
     assert_eq!((rig.vm("vm").unsolicited, rig.snapshot().counters.unsolicited), (0, 0));
 }
 
@@ -71,51 +71,51 @@ fn a_large_request_is_served_in_pushes_and_every_byte_is_charged() {
     assert!(clock.elapsed() >= Duration::from_millis(3 * 50), "it took {:?}", clock.elapsed());
     let vm = rig.vm("vm");
     assert_eq!((vm.unsolicited, rig.snapshot().counters.unsolicited, vm.node.stats.bytes), (256, 256, 256));
-    // What it left is the first of its next answer.
-    assert!(silent(&rig.client("other"), A_FEW_LOOKS));
+    // The bytes it left unread are the first of its next answer.
+    assert!(silent(&rig.client("other"), A_FEW_PUSHES));
     assert_eq!(exchange(&mut qemu, &[2, 64], 56 + 64).len(), 120);
     assert_eq!(rig.vm("vm").unsolicited, 256);
 }
 
 #[test]
-fn a_peer_that_waits_for_nothing_is_pushed_64_bytes_and_then_left_asleep() {
+fn a_peer_that_waits_for_nothing_is_pushed_64_bytes_and_no_more() {
     let rig = Rig::unbound();
     let other = rig.client("other");
     let mut qemu = attach(&rig, Client::Qemu);
-    assert!(silent(&other, A_FEW_LOOKS));
+    assert!(silent(&other, A_FEW_PUSHES));
     let before = rig.snapshot().counters;
     assert_eq!(before.unsolicited, 64);
     assert!(silent(&other, Duration::from_secs(2)));
-    // The one that takes the snapshot.
+    // One for the snapshot.
     assert_eq!(rig.snapshot().counters.wake_ups - before.wake_ups, 1);
     qemu.read_exact(&mut [0; 64]).unwrap();
-    assert!(silent(&qemu, A_FEW_LOOKS), "once it is known to wait for nothing, reading tells nothing");
+    assert!(silent(&qemu, A_FEW_PUSHES), "the push phase is over, even once it has read");
 }
 
 #[test]
-fn a_peer_that_asks_anything_is_pushed_no_more() {
+fn a_peer_that_sends_a_request_is_pushed_no_more() {
     for request in [&[2, 0][..], &[4], &[2]] {
         let rig = Rig::unbound();
         let mut peer = attach(&rig, Client::Qemu);
         let answer = if request == [4] { 1 + std::process::id().to_string().len() } else { 0 };
         exchange(&mut peer, request, 64 + answer);
-        assert!(silent(&peer, A_FEW_LOOKS), "after {request:?}");
+        assert!(silent(&peer, A_FEW_PUSHES), "after {request:?}");
         assert_eq!(rig.vm("vm").unsolicited, 64);
     }
 }
 
 #[test]
-fn a_vm_that_connects_all_the_time_gets_its_tokens_and_one_credit() {
+fn a_vm_that_reconnects_all_the_time_gets_its_tokens_and_one_credit() {
     let rig = meagre();
     let clock = Stopwatch::start();
     let mut connection = attach(&rig, Client::Qemu);
     for count in 1..200 {
-        // Accepted is pushed to, in the same batch.
-        rig.until("its reception", |snapshot| snapshot.counters.accepted == count);
+        // It is accepted and pushed to in the same batch.
+        rig.until("its accept", |snapshot| snapshot.counters.accepted == count);
         drop(std::mem::replace(&mut connection, rig.connect("vm")));
     }
     let vm = rig.vm("vm");
-    // A last push may go beyond the burst, as a grant may.
+    // The last push may exceed the burst, as a grant may.
     let credits = 255 * (1 + clock.elapsed().as_secs());
     let due = vm.node.params.cburst + 64 + credits;
     assert!((vm.node.params.cburst..=due).contains(&vm.unsolicited), "{} of {due}", vm.unsolicited);
@@ -123,7 +123,7 @@ fn a_vm_that_connects_all_the_time_gets_its_tokens_and_one_credit() {
 }
 
 #[test]
-fn a_vm_without_tokens_is_healed_on_credit_and_the_rest_waits() {
+fn a_vm_without_tokens_is_pushed_its_credit_and_the_rest_waits() {
     let rig = meagre();
     let mut qemu = attach(&rig, Client::Qemu);
     let cburst = rig.vm("vm").node.params.cburst;
@@ -131,12 +131,12 @@ fn a_vm_without_tokens_is_healed_on_credit_and_the_rest_waits() {
     qemu.write_all(&[2, 255].repeat(100)).unwrap();
     rig.until("an empty bucket", |snapshot| snapshot.pools[0].vms[0].waiting.is_some());
     drop(qemu);
-    let spent = rig.until("its end", |snapshot| snapshot.pools[0].vms[0].connections == 0);
+    let spent = rig.until("its close", |snapshot| snapshot.pools[0].vms[0].connections == 0);
     assert!(spent.pools[0].vms[0].node.stats.bytes >= cburst);
-    // More than a second after its first connection it has credit again.
+    // It has credit again a second after its first connection.
     assert!(silent(&rig.client("other"), Duration::from_millis(1100)));
     let mut again = rig.connect("vm");
     again.read_exact(&mut [0; 255]).unwrap();
-    assert!(silent(&again, A_FEW_LOOKS));
+    assert!(silent(&again, A_FEW_PUSHES));
     assert_eq!(rig.vm("vm").unsolicited, 64 + 255);
 }

@@ -1,4 +1,4 @@
-//! VMs, connections and pools that come and go.
+//! Attaching, detaching, configuring, draining.
 
 use std::io::{Read, Write};
 use std::time::Duration;
@@ -24,13 +24,13 @@ fn a_fifth_connection_closes_the_oldest() {
 }
 
 #[test]
-fn a_connection_that_goes_takes_its_demand_along() {
+fn closing_a_connection_withdraws_its_demand() {
     let rig = Rig::new(pool("default", UNBOUND, vec![class("slow", Rate(1))]));
     let mut socket = rig.client("vm");
     socket.write_all(&[2, 255].repeat(100)).unwrap();
     rig.until("its demand", |snapshot| snapshot.pools[0].vms[0].owed > 0);
     drop(socket);
-    let after = rig.until("its end", |snapshot| snapshot.pools[0].vms[0].connections == 0);
+    let after = rig.until("its close", |snapshot| snapshot.pools[0].vms[0].connections == 0);
     assert_eq!((after.pools[0].vms[0].owed, after.pools[0].vms[0].node.stats.backlog), (0, 0));
     assert_eq!(after.counters.closed.ended, 1);
 }
@@ -40,29 +40,29 @@ fn detach_closes_the_connections_and_removes_the_socket() {
     let rig = Rig::unbound();
     let mut socket = rig.client("vm");
     let mut other = rig.client("other");
-    let path = rig.server.socket_path("vm").unwrap();
+    let path = rig.data_plane.socket_path("vm").unwrap();
     exchange(&mut socket, &[2, 1], 1);
-    rig.server.detach("vm").unwrap();
+    rig.data_plane.detach("vm").unwrap();
     assert!(is_closed(&mut socket));
     assert!(!path.exists() && !path.parent().unwrap().exists());
     exchange(&mut other, &[2, 64], 64);
-    assert_eq!(rig.server.detach("vm").unwrap_err().to_string(), "there is no VM vm on this node");
+    assert_eq!(rig.data_plane.detach("vm").unwrap_err().to_string(), "there is no VM vm on this node");
     exchange(&mut rig.client("vm"), &[2, 64], 64);
 }
 
 #[test]
-fn a_vm_that_is_detached_while_it_waits_is_forgotten() {
+fn detaching_a_waiting_vm_withdraws_its_demand() {
     let rig = Rig::new(pool("default", UNBOUND, vec![class("slow", Rate(1))]));
     let mut socket = rig.client("vm");
     socket.write_all(&[2, 255].repeat(100)).unwrap();
     rig.until("its demand", |snapshot| snapshot.pools[0].vms[0].waiting.is_some());
-    rig.server.detach("vm").unwrap();
+    rig.data_plane.detach("vm").unwrap();
     let after = rig.snapshot();
     assert_eq!((after.pools[0].vms.len(), after.pools[0].node.stats.backlog), (0, 0));
 }
 
 #[test]
-fn attach_refuses_with_a_sentence() {
+fn attach_errors_name_cause_and_alternatives() {
     let mut gold = class("gold", UNBOUND);
     gold.max_vms = Some(1);
     let mut setup = pool("default", UNBOUND, vec![class("shared", UNBOUND), gold]);
@@ -73,13 +73,13 @@ fn attach_refuses_with_a_sentence() {
         let mut attach = vm(id);
         (attach.namespace, attach.pool) = (namespace.into(), pool.into());
         attach.class = class.map(str::to_owned);
-        let error = rig.server.attach(attach).unwrap_err();
+        let error = rig.data_plane.attach(attach).unwrap_err();
         (error.reason(), error.to_string())
     };
     rig.attach("a");
     let mut first = vm("gold-1");
     first.class = Some("gold".into());
-    rig.server.attach(first).unwrap();
+    rig.data_plane.attach(first).unwrap();
     let (reason, text) = refused("a", "default", "default", None);
     assert_eq!((reason, text.contains("VM a is attached already")), ("AlreadyAttached", true));
     let (reason, text) = refused("b", "default", "none", None);
@@ -114,7 +114,7 @@ fn a_move_is_authorised_as_an_attach_is() {
     setup.class_namespaces.insert("gold".into(), Namespaces::Only(["rich".to_owned()].into()));
     let rig = Rig::new(setup);
     rig.attach("vm");
-    let reason = |id, class| rig.server.move_vm(id, class).unwrap_err().reason();
+    let reason = |id, class| rig.data_plane.move_vm(id, class).unwrap_err().reason();
     assert_eq!(reason("vm", "gold"), "NamespaceNotAllowed");
     assert_eq!(reason("vm", "silver"), "UnknownClass");
     assert_eq!(reason("none", "shared"), "UnknownVm");
@@ -122,31 +122,31 @@ fn a_move_is_authorised_as_an_attach_is() {
 }
 
 #[test]
-fn a_pool_that_goes_keeps_its_vms_and_takes_no_new_one() {
+fn a_deleted_pool_keeps_its_vms_and_accepts_no_new_one() {
     let rig = Rig::unbound();
     let mut socket = rig.client("vm");
-    rig.server.apply(vec![pool("second", UNBOUND, vec![class("shared", UNBOUND)])]).unwrap();
+    rig.data_plane.apply(vec![pool("second", UNBOUND, vec![class("shared", UNBOUND)])]).unwrap();
     exchange(&mut socket, &[2, 64], 64);
     let names = |closed| {
         let pools = rig.snapshot().pools.into_iter();
         pools.filter(|pool| pool.closed == closed).map(|pool| pool.name).collect::<Vec<_>>()
     };
     assert_eq!((names(true), names(false)), (vec!["default".to_owned()], vec!["second".to_owned()]));
-    assert!(matches!(rig.server.attach(vm("new")), Err(AttachError::ClosedPool { .. })));
-    rig.server.detach("vm").unwrap();
+    assert!(matches!(rig.data_plane.attach(vm("new")), Err(AttachError::ClosedPool { .. })));
+    rig.data_plane.detach("vm").unwrap();
     assert_eq!(names(true), [""; 0]);
 }
 
 #[test]
-fn a_configuration_is_taken_whole_or_not_at_all() {
+fn a_configuration_is_applied_as_a_whole_or_not_at_all() {
     let rig = Rig::unbound();
     let mut broken = pool("broken", UNBOUND, vec![class("a", UNBOUND)]);
     broken.params.default_class = "b".into();
     let changed = pool("default", Rate(1), vec![class("other", UNBOUND)]);
     let before = rig.snapshot().pools;
-    let error = rig.server.apply(vec![changed.clone(), broken]).unwrap_err();
+    let error = rig.data_plane.apply(vec![changed.clone(), broken]).unwrap_err();
     assert!(matches!(&error, ApplyError::Configure { pool, .. } if pool == "broken"), "{error}");
-    let error = rig.server.apply(vec![changed.clone(), changed]).unwrap_err();
+    let error = rig.data_plane.apply(vec![changed.clone(), changed]).unwrap_err();
     assert_eq!(error.to_string(), "there are two pools default");
     let after = rig.snapshot().pools;
     assert_eq!((after[0].node.params, after.len()), (before[0].node.params, before.len()));
@@ -161,15 +161,15 @@ fn draining_serves_what_is_owed_and_then_closes() {
     exchange(&mut idle, &[4], 2);
     socket.write_all(&[2, 255].repeat(6)).unwrap();
     socket.read_exact(&mut [0; 5 * 255]).unwrap();
-    rig.server.drain(Duration::from_secs(10));
+    rig.data_plane.drain(Duration::from_secs(10));
     let mut rest = Vec::new();
     socket.read_to_end(&mut rest).unwrap();
     assert_eq!(rest.len(), 255);
     assert!(is_closed(&mut idle));
-    rig.server.join();
+    rig.data_plane.join();
     assert!(!path.exists() && !path.parent().unwrap().exists());
-    assert!(rig.server.snapshot().is_err());
-    assert!(matches!(rig.server.attach(vm("late")), Err(AttachError::Stopping)));
+    assert!(rig.data_plane.snapshot().is_err());
+    assert!(matches!(rig.data_plane.attach(vm("late")), Err(AttachError::Stopping)));
 }
 
 #[test]
@@ -177,39 +177,39 @@ fn draining_ends_at_its_deadline_though_more_is_owed() {
     let rig = Rig::new(pool("default", UNBOUND, vec![class("slow", Rate(1))]));
     let mut socket = rig.client("vm");
     socket.write_all(&[2, 255].repeat(100)).unwrap();
-    rig.server.drain(Duration::from_millis(50));
-    rig.server.join();
+    rig.data_plane.drain(Duration::from_millis(50));
+    rig.data_plane.join();
     assert!(is_closed(&mut socket));
 }
 
 #[test]
-fn the_last_handle_takes_the_server_along() {
-    let Rig { server, dir } = Rig::unbound();
-    let path = server.attach(vm("vm")).unwrap();
+fn dropping_the_last_handle_stops_the_data_plane() {
+    let Rig { data_plane, dir } = Rig::unbound();
+    let path = data_plane.attach(vm("vm")).unwrap();
     let mut socket = connect(&path);
     exchange(&mut socket, &[2, 1], 1);
-    drop(server);
+    drop(data_plane);
     assert!(!path.exists());
     assert!(is_closed(&mut socket));
     drop(dir);
 }
 
 #[test]
-fn a_peer_that_does_not_read_hurts_nobody() {
+fn a_peer_that_does_not_read_affects_no_other() {
     let rig = Rig::unbound();
-    let mut deaf = rig.client("deaf");
+    let mut blocked = rig.client("blocked");
     let mut other = rig.client("other");
-    deaf.write_all(&[2, 255].repeat(1000)).unwrap();
-    let full = rig.until("its full buffer", |snapshot| snapshot.pools[0].vms[0].blocked == 1);
+    blocked.write_all(&[2, 255].repeat(1000)).unwrap();
+    let full = rig.until("a full buffer", |snapshot| snapshot.pools[0].vms[0].blocked == 1);
     let granted = full.pools[0].vms[0].node.stats.bytes;
     assert!(granted < 16 << 10, "{granted} bytes were granted to a peer that reads none");
     for _ in 0..100 {
         exchange(&mut other, &[2, 255, 2, 255], 510);
     }
-    // Its requests are still read, and once it reads it gets all.
-    deaf.write_all(&[2, 255].repeat(1000)).unwrap();
+    // Its requests are still read, and once it reads it gets everything.
+    blocked.write_all(&[2, 255].repeat(1000)).unwrap();
     let mut reply = vec![0; 2000 * 255];
-    deaf.read_exact(&mut reply).unwrap();
-    assert!(silent(&deaf, Duration::from_millis(20)));
-    assert_eq!(rig.vm("deaf").node.stats.bytes, 2000 * 255);
+    blocked.read_exact(&mut reply).unwrap();
+    assert!(silent(&blocked, Duration::from_millis(20)));
+    assert_eq!(rig.vm("blocked").node.stats.bytes, 2000 * 255);
 }

@@ -1,4 +1,4 @@
-//! What one server leaves to the next in the state file.
+//! What a data plane restores from the state file of its predecessor.
 
 use std::io::Write;
 use std::time::Duration;
@@ -19,7 +19,7 @@ fn qemu() -> AttachRequest {
 }
 
 #[test]
-fn a_bucket_that_was_emptied_is_empty_after_a_crash_and_another_s_is_full() {
+fn an_empty_bucket_is_empty_after_a_crash_and_that_of_a_new_vm_is_full() {
     let rig = Rig::new(meagre());
     let mut client = rig.client("vm");
     client.write_all(&[2, 255].repeat(100)).unwrap();
@@ -29,17 +29,17 @@ fn a_bucket_that_was_emptied_is_empty_after_a_crash_and_another_s_is_full() {
 
     let rig = rig.after(meagre());
     let client = rig.client("vm");
-    rig.attach("newcomer");
-    rig.server.discard_unclaimed();
+    rig.attach("new");
+    rig.data_plane.discard_unclaimed();
     assert_eq!(rig.vm("vm").node.stats.ctokens, left);
-    let full = rig.vm("newcomer").node;
+    let full = rig.vm("new").node;
     assert_eq!(full.stats.ctokens, i64::try_from(full.params.cburst).unwrap());
     (&client).write_all(&[2, 1]).unwrap();
-    assert!(silent(&client, Duration::from_millis(200)), "there is no burst to be had by a crash");
+    assert!(silent(&client, Duration::from_millis(200)), "a crash grants no burst");
 }
 
 #[test]
-fn a_class_and_a_pool_go_on_from_where_they_were() {
+fn a_class_and_a_pool_are_restored() {
     let slow = || pool("default", Rate(1), vec![class("shared", Rate(1))]);
     let rig = Rig::new(slow());
     let mut client = rig.client("vm");
@@ -58,65 +58,65 @@ fn a_class_and_a_pool_go_on_from_where_they_were() {
 }
 
 #[test]
-fn a_vm_that_was_detached_is_another_vm_when_it_comes_again() {
+fn a_vm_that_was_detached_is_not_restored() {
     let rig = Rig::new(meagre());
     let mut client = rig.client("vm");
     client.write_all(&[2, 255].repeat(100)).unwrap();
     rig.until("an empty bucket", |snapshot| snapshot.pools[0].vms[0].waiting.is_some());
-    rig.server.detach("vm").unwrap();
+    rig.data_plane.detach("vm").unwrap();
     let rig = rig.after(meagre());
     rig.attach("vm");
     assert!(rig.vm("vm").node.stats.ctokens > 0);
 }
 
 #[test]
-fn who_spoke_otherwise_than_qemu_is_pushed_nothing_after_a_crash_and_nothing_before() {
+fn a_peer_that_did_not_act_as_qemu_is_pushed_nothing_before_or_after_a_crash() {
     let rig = Rig::new(meagre());
-    let mut peer = connect(&rig.server.attach(qemu()).unwrap());
+    let mut peer = connect(&rig.data_plane.attach(qemu()).unwrap());
     exchange(&mut peer, &[0], 64 + 4);
     drop(peer);
     assert!(silent(&rig.connect("vm"), Duration::from_millis(200)));
     let rig = rig.after(meagre());
-    rig.server.attach(qemu()).unwrap();
+    rig.data_plane.attach(qemu()).unwrap();
     assert!(silent(&rig.connect("vm"), Duration::from_millis(200)));
 }
 
 #[test]
-fn a_tool_at_the_socket_of_a_qemu_does_not_keep_that_from_being_healed() {
+fn a_tool_at_the_socket_of_a_qemu_does_not_stop_pushes_to_it() {
     let rig = Rig::new(meagre());
-    let mut peer = connect(&rig.server.attach(qemu()).unwrap());
+    let mut peer = connect(&rig.data_plane.attach(qemu()).unwrap());
     exchange(&mut peer, &[2, 1], 64 + 1);
     let mut tool = rig.connect("vm");
     exchange(&mut tool, &[0], 4);
     drop(tool);
     drop(peer);
     let rig = rig.after(meagre());
-    rig.server.attach(qemu()).unwrap();
+    rig.data_plane.attach(qemu()).unwrap();
     assert!(!silent(&rig.connect("vm"), Duration::from_secs(10)));
 }
 
 #[test]
-fn a_tool_beside_a_qemu_that_has_said_nothing_yet_does_not_keep_that_from_being_healed() {
+fn a_tool_beside_a_qemu_without_a_request_yet_does_not_stop_pushes_to_it() {
     let rig = Rig::new(meagre());
-    let silent_yet = connect(&rig.server.attach(qemu()).unwrap());
+    let silent_yet = connect(&rig.data_plane.attach(qemu()).unwrap());
     let mut tool = rig.connect("vm");
     exchange(&mut tool, &[0], 4);
     let rig = rig.after(meagre());
     drop((silent_yet, tool));
-    rig.server.attach(qemu()).unwrap();
+    rig.data_plane.attach(qemu()).unwrap();
     assert!(!silent(&rig.connect("vm"), Duration::from_secs(10)));
 }
 
 #[test]
-fn a_namespace_whose_last_vm_left_and_came_again_has_one_record() {
+fn a_namespace_that_was_removed_and_added_again_has_one_record() {
     let per_namespace = NamespaceBound { ceil: Some(Rate(1)), ..NamespaceBound::default() };
     let slow = || pool("default", UNBOUND, vec![ClassParams { per_namespace, ..class("shared", UNBOUND) }]);
     let rig = Rig::new(slow());
-    // What goes last is given out again first: the namespace that comes back gets the place of the other.
+    // The index freed last is used first: the namespace that is added again gets that of the other.
     rig.attach("vm");
-    rig.server.attach(AttachRequest { namespace: "other".to_owned(), ..vm("last") }).unwrap();
+    rig.data_plane.attach(AttachRequest { namespace: "other".to_owned(), ..vm("last") }).unwrap();
     for id in ["vm", "last"] {
-        rig.server.detach(id).unwrap();
+        rig.data_plane.detach(id).unwrap();
     }
     let mut client = rig.client("vm");
     client.write_all(&[2, 255].repeat(100)).unwrap();
