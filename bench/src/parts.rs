@@ -41,7 +41,7 @@ impl Part {
         // One nanosecond to some seconds, as waits are when there is something to wait for.
         let noted = rounds_per_second(|| {
             for wait in 0..WAITS {
-                black_box(&mut waits).note(black_box(wait.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 31));
+                black_box(&mut waits).observe(black_box(wait.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 31));
             }
         });
         let megabytes = SAMPLES as f64 / 1e6;
