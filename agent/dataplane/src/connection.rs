@@ -151,7 +151,7 @@ impl Connection {
 
     /// Nothing is owed, asked or left to write.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.session.demand() == Demand::None && self.session.next_output().is_none()
+        self.session.demand() == Demand::None && self.session.next_reply().is_none()
     }
 
     /// Reads once; end of file is noted in `ended`.
