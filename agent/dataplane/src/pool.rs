@@ -80,7 +80,7 @@ impl Pool {
             return Err(AttachError::NamespaceNotAllowed { namespace, what });
         }
         let admitted = if back {
-            self.shaper.attach_again(&attach.namespace, class, now)
+            self.shaper.attach_restored(&attach.namespace, class, now)
         } else {
             self.shaper.attach(&attach.namespace, class, now)
         };
@@ -94,7 +94,7 @@ impl Pool {
 
     /// The classes that take VMs, with commas between them.
     pub(crate) fn class_names(&self) -> String {
-        names(self.shaper.classes().filter(|class| !class.closed).map(|class| class.name))
+        names(self.shaper.classes().filter(|class| !class.deleted).map(|class| class.name))
     }
 
     /// The namespace, and the pool or class that it may not use; `""` is the default class.
