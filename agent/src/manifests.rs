@@ -84,7 +84,7 @@ impl ManifestSet {
         }
         let pools = manifest.objects.iter().any(|located| matches!(located.object, Object::Pool(_)));
         if problems.is_empty() && !pools {
-            problems.push(Problem::of_file(
+            problems.push(Problem::in_file(
                 "the manifests",
                 "no EntropyPool is in them: `kind: EntropyPool` with `spec: {}` is one that serves",
             ));
@@ -185,7 +185,7 @@ fn differ(old: &Object, new: &Object) -> bool {
 
 /// Where each object stands, by kind and name.
 fn places(objects: &[Located]) -> BTreeMap<String, Location> {
-    objects.iter().map(|located| (located.object.title(), located.place.clone())).collect()
+    objects.iter().map(|located| (located.object.title(), located.location.clone())).collect()
 }
 
 /// What the plan says of an object, with the place where it was read.

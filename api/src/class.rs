@@ -1,4 +1,4 @@
-//! `EntropyClass`: VMs that share a rate, and what each of them is assured.
+//! The kind `EntropyClass`: spec and status.
 #![expect(clippy::duplicated_attributes, reason = "printer columns repeat their keys")]
 
 use kube::CustomResource;
@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::schema::{object_name, rule, rule_at};
-use crate::{ClassNamespaces, ClassStatus, PerNamespace, PerVm, Rate, Size};
+use crate::status::accepted_schema;
+use crate::{Accepted, Assured, ClassNamespaces, Condition, NodeCount, Rate, Size};
 
-/// What the class shall be: what its VMs are assured together and each, how much they may borrow of what others
-/// leave, and how many there may be. All figures are per node.
+/// The desired state of the class: what its VMs are assured, how much they may borrow, and how many a node
+/// accepts. All figures are per node.
 #[derive(Clone, Debug, PartialEq, CustomResource, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "entropool.io",
@@ -21,13 +22,8 @@ use crate::{ClassNamespaces, ClassStatus, PerNamespace, PerVm, Rate, Size};
     category = "entropool",
     status = "ClassStatus",
     derive = "PartialEq",
-    doc = "An EntropyClass is a place in a pool's tree: what its VMs are assured, and what they may borrow.",
-    printcolumn(
-        name = "Pool",
-        type_ = "string",
-        json_path = ".spec.pool",
-        description = "The pool it is part of"
-    ),
+    doc = "An EntropyClass is a class of VMs in a pool: what they are assured, and how much they may borrow.",
+    printcolumn(name = "Pool", type_ = "string", json_path = ".spec.pool", description = "The pool"),
     printcolumn(
         name = "Ready",
         type_ = "string",
@@ -38,7 +34,7 @@ use crate::{ClassNamespaces, ClassStatus, PerNamespace, PerVm, Rate, Size};
         name = "Reason",
         type_ = "string",
         json_path = r#".status.conditions[?(@.type=="Ready")].reason"#,
-        description = "In one word, what is wrong or that nothing is"
+        description = "What is wrong, in one word, or that nothing is"
     ),
     printcolumn(
         name = "Nodes",
@@ -46,14 +42,9 @@ use crate::{ClassNamespaces, ClassStatus, PerNamespace, PerVm, Rate, Size};
         json_path = ".status.nodes.programmed",
         description = "Nodes that run the class"
     ),
+    printcolumn(name = "VMs", type_ = "integer", json_path = ".status.vms", description = "Attached VMs"),
     printcolumn(
-        name = "VMs",
-        type_ = "integer",
-        json_path = ".status.vms",
-        description = "VMs that draw now"
-    ),
-    printcolumn(
-        name = "Assured",
+        name = "Rate",
         type_ = "string",
         json_path = ".status.effective.rate",
         description = "What the class is assured, per node"
@@ -62,21 +53,21 @@ use crate::{ClassNamespaces, ClassStatus, PerNamespace, PerVm, Rate, Size};
         name = "Ceil",
         type_ = "string",
         json_path = ".status.effective.ceil",
-        description = "The most the class is served, per node",
+        description = "The maximum rate of the class, borrowed bytes included, per node",
         priority = 1
     ),
     printcolumn(
-        name = "Places",
+        name = "Slots",
         type_ = "integer",
         json_path = ".status.effective.maxVMs",
-        description = "VMs the class takes, per node",
+        description = "The maximum number of VMs, per node",
         priority = 1
     ),
     printcolumn(
         name = "Parent",
         type_ = "string",
         json_path = ".spec.parent",
-        description = "The class it borrows from",
+        description = "The class that the class borrows from",
         priority = 1
     ),
     printcolumn(
@@ -91,105 +82,220 @@ use crate::{ClassNamespaces, ClassStatus, PerNamespace, PerVm, Rate, Size};
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = class_rules()))]
 pub struct EntropyClassSpec {
-    /// The pool the class is part of. It cannot be changed: make a new class instead. Example: `default`.
+    /// The pool that the class belongs to. Immutable: to use another pool, create another class. Example:
+    /// `default`.
     #[schemars(schema_with = "immutable_pool")]
     pub pool: String,
 
-    /// Another class of the pool, inside which this one lives: it is assured out of that one's `rate` and
-    /// borrows from it. Absent: the pool's root. Example: `paid`.
+    /// The parent class, in the same pool. The class is assured out of the parent's `rate` and borrows from the
+    /// parent. Defaults to the root of the pool. Example: `paid`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "object_name")]
     pub parent: Option<String>,
 
-    /// What the class is assured, per node. The rates of all classes under a parent may not pass the parent's.
-    /// Absent: nothing is assured, and the class lives on what others leave. Example: `64Ki/s`.
+    /// The rate that the class is assured, per node. The rates of all classes under one parent must not exceed
+    /// the rate of the parent. Defaults to no assured rate: the class only borrows. Example: `64Ki/s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<Rate>,
 
-    /// The most the class is served, borrowing included. Absent: the parent's ceil (not `rate`, as in `tc`:
-    /// write that if nothing shall be borrowed). Example: `128Ki/s`.
+    /// The maximum rate of the class, borrowed bytes included, per node. Defaults to the ceil of the parent; in
+    /// `tc`, it defaults to `rate`. To prevent borrowing, set it to the value of `rate`. Example: `128Ki/s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ceil: Option<Rate>,
 
-    /// How many bytes may come at once beyond `rate` after a pause. Absent: the larger of 1Ki and what 10 ms
-    /// at `rate` bring. Example: `4Ki`.
+    /// The number of bytes that can be served at once in excess of `rate`, after a time of lower use. Defaults
+    /// to 10 ms at `rate`, and to at least 1Ki. Example: `4Ki`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burst: Option<Size>,
 
-    /// How many bytes may come at once beyond `ceil` after a pause. Absent: the larger of 1Ki and what 10 ms
-    /// at `ceil` bring. Example: `4Ki`.
+    /// The number of bytes that can be served at once in excess of `ceil`, after a time of lower use. Defaults
+    /// to 10 ms at `ceil`, and to at least 1Ki. Example: `4Ki`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cburst: Option<Size>,
 
-    /// Who borrows first: 0 to 7, lower before higher, default 4. It never delays what is assured.
+    /// The priority in borrowing, from 0 to 7: classes with a lower number borrow first. It does not affect
+    /// assured bytes. Defaults to 4.
     #[serde(default = "default_prio")]
     #[schemars(range(max = 7))]
     pub prio: u8,
 
-    /// The share among classes of equal `prio` of what is borrowed: 1 to 10000, default 100. A class of 300
-    /// gets three times what one of 100 gets. The quantum in status is derived from it.
+    /// The share in borrowed bytes among classes of the same `prio`, from 1 to 10000: a class of weight 300
+    /// receives three times as much as a class of weight 100. The quantum in `status.effective` is derived from
+    /// it. Defaults to 100.
     #[serde(default = "default_weight")]
     #[schemars(range(min = 1, max = 10000))]
     pub weight: u16,
 
-    /// What each VM of the class has for itself.
+    /// The rates and bursts of each VM in the class.
     #[serde(default, rename = "perVM", skip_serializing_if = "PerVm::is_empty")]
     pub per_vm: PerVm,
 
-    /// What the VMs of one namespace may hold of the class together, on a node. Absent: no bound.
+    /// Limits on the VMs of one namespace together, per node. Defaults to no limits.
     #[serde(default, skip_serializing_if = "PerNamespace::is_empty")]
     pub per_namespace: PerNamespace,
 
-    /// How many VMs of the class a node takes. Absent: `rate` divided by `perVM.rate`, rounded down; no bound
-    /// where `perVM.rate` is absent. Example: `40`.
+    /// The maximum number of VMs of the class per node. Defaults to `rate` divided by `perVM.rate`, rounded
+    /// down, or to no limit if `perVM.rate` is not set. Example: `40`.
     #[serde(default, rename = "maxVMs", skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100_000))]
     pub max_vms: Option<u32>,
 
-    /// What happens when more VMs come than `rate` has room for. `Strict` (default): they are not let in, and
-    /// the scheduler looks for another node. `Proportional`: they are, and all assured rates shrink together.
+    /// What happens when more VMs are scheduled to a node than `rate` allows. `Strict`: further VMs are not
+    /// admitted, and the scheduler selects another node. `Proportional`: they are admitted, and the assured
+    /// rates of all VMs in the class shrink in proportion. Defaults to `Strict`.
     #[serde(default)]
     pub admission: Admission,
 
-    /// Who shares equally what is borrowed. `Namespace` (default): first the namespaces, then the VMs of each.
-    /// `VM`: all VMs of the class alike.
+    /// How borrowed bytes are shared within the class. `Namespace`: equally among namespaces, then equally
+    /// among the VMs of each. `VM`: equally among all VMs. Defaults to `Namespace`.
     #[serde(default)]
     pub fairness: Fairness,
 
-    /// Whether VMs of the class take stretched bytes while the pool cannot keep its promise and its
-    /// `onSourceFailure` is `Degrade`. Default false: they wait.
+    /// Whether VMs of the class accept stretched bytes while the pool cannot serve what its `output` promises
+    /// and its `onSourceFailure` is `Degrade`. If false, they wait. Defaults to false.
     #[serde(default)]
     pub allow_degraded: bool,
 
-    /// Which namespaces' VMs may draw from the class, always within the pool's. Default `{from: Inherit}`.
+    /// The namespaces whose VMs may use the class, within those that the pool allows. Defaults to `{from:
+    /// Inherit}`.
     #[serde(default)]
     pub allowed_namespaces: ClassNamespaces,
 }
 
-/// What happens when more VMs come than a class has room for.
+/// What happens when more VMs are scheduled to a node than a class has room for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Admission {
-    /// They are not let in.
+    /// Further VMs are not admitted.
     #[default]
     Strict,
-    /// All assured rates shrink together.
+    /// They are admitted, and all assured rates shrink in proportion.
     Proportional,
 }
 
-/// Who shares equally what is borrowed.
+/// How borrowed bytes are shared within a class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Fairness {
-    /// First the namespaces, then the VMs of each.
+    /// Equally among namespaces, then equally among the VMs of each.
     #[default]
     Namespace,
-    /// All VMs of the class alike.
+    /// Equally among all VMs.
     #[serde(rename = "VM")]
     Vm,
 }
 
+/// The rates and bursts of each VM in a class.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PerVm {
+    /// The rate that each VM is assured. Requires `rate` of the class. Defaults to no assured rate. Example:
+    /// `1Ki/s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
+
+    /// The maximum rate of each VM. Defaults to the ceil of the class. Example: `64Ki/s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ceil: Option<Rate>,
+
+    /// The number of bytes that a VM can receive at once in excess of `rate`, after a time of lower use.
+    /// Defaults to 10 ms at `rate`, and to at least 1Ki. Example: `1Ki`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burst: Option<Size>,
+
+    /// The number of bytes that a VM can receive at once in excess of `ceil`, after a time of lower use.
+    /// Defaults to 10 ms at `ceil`, and to at least 1Ki. Example: `1Ki`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cburst: Option<Size>,
+}
+
+/// Limits on the VMs of one namespace in a class together, per node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PerNamespace {
+    /// The maximum rate that can be assured to one namespace. Requires `rate` of the class. Defaults to the sum
+    /// of the assured rates of its VMs. Example: `16Ki/s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
+
+    /// The maximum rate of one namespace. Defaults to the ceil of the class. Example: `64Ki/s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ceil: Option<Rate>,
+
+    /// The maximum number of VMs of one namespace in the class, per node. Defaults to no limit other than that
+    /// of the class. Example: `10`.
+    #[serde(default, rename = "maxVMs", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100_000))]
+    pub max_vms: Option<u32>,
+}
+
+/// The observed state of the class. It never names VMs or namespaces.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClassStatus {
+    /// The `metadata.generation` that the status reflects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+
+    /// The conditions `Accepted`, `Programmed` and `Ready`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 16),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"])
+    )]
+    pub conditions: Vec<Condition>,
+
+    /// The most recent spec that broke no rule. It is in effect even if a newer one is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "accepted_schema")]
+    pub accepted: Option<Accepted<EntropyClassSpec>>,
+
+    /// The values in effect, including the defaults that were computed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective: Option<ClassEffective>,
+
+    /// The number of nodes that should run the class, and of those that do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<NodeCount>,
+
+    /// The number of VMs in the class, on all nodes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vms: Option<u32>,
+
+    /// How much of the rate of the class is promised to its child classes, per node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assured: Option<Assured>,
+}
+
+/// The values of a class that are in effect, per node.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClassEffective {
+    /// The assured rate. Absent if nothing is assured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
+    /// The maximum rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ceil: Option<Rate>,
+    /// The number of bytes that can be served at once in excess of `rate`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burst: Option<Size>,
+    /// The number of bytes that can be served at once in excess of `ceil`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cburst: Option<Size>,
+    /// The number of bytes per round of the round robin, derived from `weight`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantum: Option<u32>,
+    /// The maximum number of VMs. Absent if there is no limit.
+    #[serde(default, rename = "maxVMs", skip_serializing_if = "Option::is_none")]
+    pub max_vms: Option<u32>,
+    /// The values of each VM.
+    #[serde(default, rename = "perVM", skip_serializing_if = "Option::is_none")]
+    pub per_vm: Option<PerVm>,
+    /// The limits of each namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_namespace: Option<PerNamespace>,
+}
+
 impl EntropyClassSpec {
-    /// A class of a pool with every default.
-    pub fn of(pool: impl Into<String>) -> Self {
+    /// A class of `pool` with default values.
+    pub fn new(pool: impl Into<String>) -> Self {
         Self {
             pool: pool.into(),
             parent: None,
@@ -210,6 +316,18 @@ impl EntropyClassSpec {
     }
 }
 
+impl PerVm {
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl PerNamespace {
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 const fn default_prio() -> u8 {
     4
 }
@@ -220,8 +338,10 @@ const fn default_weight() -> u16 {
 
 fn immutable_pool(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
     let mut schema = object_name(generator);
-    let fixed =
-        rule("self == oldSelf", "a class stays in its pool: make a new class in the other pool instead");
+    let fixed = rule(
+        "self == oldSelf",
+        "the pool of a class cannot be changed: create a class in the other pool instead",
+    );
     schema.insert("x-kubernetes-validations".to_owned(), json!([fixed]));
     schema
 }
@@ -231,12 +351,12 @@ fn class_rules() -> Value {
         rule_at(
             ".perVM.rate",
             "!has(self.perVM) || !has(self.perVM.rate) || has(self.rate)",
-            "it is assured out of the class's own rate: write that too",
+            "it is part of the rate of the class: set spec.rate too",
         ),
         rule_at(
             ".perNamespace.rate",
             "!has(self.perNamespace) || !has(self.perNamespace.rate) || has(self.rate)",
-            "it is a part of the class's own rate: write that too",
+            "it is part of the rate of the class: set spec.rate too",
         ),
     ])
 }

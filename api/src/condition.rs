@@ -1,81 +1,80 @@
-//! Conditions of both kinds: which there are, and the one word that says why.
+//! The conditions of both kinds, and their reasons.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// One condition, in Kubernetes' own shape.
+/// A condition, in the form that Kubernetes defines.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Condition {
-    /// What is told.
+    /// The type of the condition.
     #[serde(rename = "type")]
     #[schemars(schema_with = "word")]
     pub kind: ConditionType,
 
-    /// `True`, `False` or `Unknown`.
+    /// The status of the condition: `True`, `False` or `Unknown`.
     pub status: ConditionStatus,
 
-    /// Why, in one word: the same in logs, metrics and Events.
+    /// The reason for the status, in one word. The same word appears in logs, metrics and Events.
     #[schemars(schema_with = "word")]
     pub reason: Reason,
 
-    /// Why, in a sentence.
+    /// The reason for the status, in a sentence.
     #[serde(default)]
     #[schemars(length(max = 32768))]
     pub message: String,
 
-    /// The `metadata.generation` this was found for.
+    /// The `metadata.generation` that the condition was determined for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 
-    /// When `status` last changed. Absent until it is written to a cluster.
+    /// When `status` last changed. Absent until the condition is written to a cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_transition_time: Option<Time>,
 }
 
-/// The conditions there are. One that a newer version wrote is read as `Other` and left alone.
+/// The types of conditions. A type that a newer version wrote is read as `Other` and preserved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ConditionType {
-    /// The newest spec breaks no rule and is what runs.
+    /// The newest spec breaks no rule and is in effect.
     Accepted,
-    /// As many sources are healthy as the pool needs, on every node.
+    /// On every node, as many sources are healthy as the pool needs.
     SourcesHealthy,
-    /// Some node serves less than the pool's output promises.
+    /// Some node serves less than the output of the pool promises.
     Degraded,
     /// Every selected node runs the accepted spec.
     Programmed,
     /// VMs are served as promised.
     Ready,
-    /// A condition of a newer version.
+    /// A type that a newer version wrote.
     #[serde(other)]
     Other,
 }
 
-/// Whether a condition holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ConditionStatus {
-    /// It does.
+    /// The condition holds.
     True,
-    /// It does not.
+    /// The condition does not hold.
     False,
-    /// It cannot be told now.
+    /// It is not known at present whether the condition holds.
     Unknown,
 }
 
 macro_rules! reasons {
     ($($(#[doc = $doc:literal])+ $name:ident),+ $(,)?) => {
-        /// Why a condition is as it is. One that a newer version wrote is read as `Other`.
+        /// The reason of a condition. A reason that a newer version wrote is read as `Other`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum Reason {
             $($(#[doc = $doc])+ $name,)+
-            /// A reason of a newer version.
+            /// A reason that a newer version wrote.
             #[serde(other)]
             Other,
         }
 
         impl Reason {
-            /// The word itself.
+            /// The word, as in the API.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$name => stringify!($name),)+
@@ -87,13 +86,13 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// All is as it should be.
+    /// Everything is as it should be.
     AsPromised,
-    /// Not yet looked at.
+    /// Not processed yet.
     Pending,
     /// `Accepted`: the spec breaks no rule.
     Accepted,
-    /// `Accepted`: the spec breaks a rule that needs no other object.
+    /// `Accepted`: the spec breaks a rule that involves no other object.
     InvalidSpec,
     /// `Accepted`: the class names a pool that does not exist.
     UnknownPool,
@@ -105,25 +104,25 @@ reasons! {
     ParentCycle,
     /// `Accepted`: the pool's default class does not exist.
     UnknownClass,
-    /// `Accepted`: the pool's default class is part of another pool.
+    /// `Accepted`: the pool's default class belongs to another pool.
     ClassInOtherPool,
     /// `Accepted`: the tree would be deeper than a node can hold.
     TooDeep,
     /// `Accepted`: there would be more classes than a node can hold.
     TooMany,
-    /// `Accepted`: the rates under a parent would pass the parent's.
+    /// `Accepted`: the rates under a parent would exceed the parent's.
     RateOverParent,
-    /// `Accepted`: the pool's rate would pass what its sources give.
+    /// `Accepted`: the pool's rate would exceed what its sources provide.
     RateOverSources,
-    /// `Accepted`: a rate is more than the ceil beside it.
+    /// `Accepted`: a rate exceeds the ceil beside it.
     RateOverCeil,
-    /// `Accepted`: `perVM` or `perNamespace` is more than the class's rate.
+    /// `Accepted`: `perVM` or `perNamespace` exceeds the class's rate.
     RateOverClass,
-    /// `Accepted`: `maxVMs` times `perVM.rate` is more than the class's rate.
+    /// `Accepted`: `maxVMs` times `perVM.rate` exceeds the class's rate.
     VmsOverRate,
-    /// `Accepted`: the output needs a noise source and the pool has none.
+    /// `Accepted`: the output requires a noise source and the pool has none.
     NoNoiseSource,
-    /// `Accepted`: more healthy sources are asked for than there are.
+    /// `Accepted`: more healthy sources are required than the pool has.
     TooFewSources,
     /// `SourcesHealthy`: every source passes its tests.
     Healthy,
@@ -137,28 +136,28 @@ reasons! {
     SourceNotPermitted,
     /// `SourcesHealthy`: fewer sources are healthy than the pool needs.
     TooFewHealthySources,
-    /// `Degraded`: stretched bytes are served in place of what was promised.
+    /// `Degraded`: stretched bytes are served instead of what is promised.
     ServingStretched,
-    /// `Degraded`: nothing is served rather than less than was promised.
+    /// `Degraded`: nothing is served, because less than promised could be.
     Holding,
     /// `Programmed`: every selected node runs it.
     Programmed,
     /// `Programmed`: no node is selected.
     NoNodes,
-    /// `Programmed`: some node has not taken it yet.
+    /// `Programmed`: some node has not applied it yet.
     NodesPending,
     /// `Programmed`: some node refused it.
     NodesRefused,
     /// `Programmed`: some node cannot be reached.
     NodesUnreachable,
-    /// `Ready`: the spec is refused and nothing runs, or the last accepted one does.
+    /// `Ready`: the spec is refused, and the last accepted one is in effect, if any.
     NotAccepted,
     /// `Ready`: the pool of the class is not ready.
     PoolNotReady,
 }
 
 impl ConditionType {
-    /// The word itself.
+    /// The word, as in the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Accepted => "Accepted",
@@ -183,7 +182,7 @@ impl std::fmt::Display for ConditionType {
     }
 }
 
-// Not an enum in the schema: a version that knows fewer words must still be able to read and write status.
+// Not an enum in the schema: a version that knows fewer words must be able to read and write the status.
 fn word(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({ "type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[A-Za-z]+$" })
 }

@@ -1,4 +1,4 @@
-//! The two kinds as `CustomResourceDefinition`s, generated from the types and their doc comments.
+//! The `CustomResourceDefinition`s, generated from the types and their doc comments.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool, ValidationRule,
@@ -8,16 +8,16 @@ use kube::CustomResourceExt;
 use crate::schema::DNS_LABEL;
 use crate::{EntropyClass, EntropyPool};
 
-/// Both kinds, as a cluster takes them.
+/// The definitions of both kinds, as installed in a cluster.
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    vec![settled(EntropyPool::crd(), &[]), settled(EntropyClass::crd(), &[not_its_own_parent()])]
+    vec![normalized(EntropyPool::crd(), &[]), normalized(EntropyClass::crd(), &[not_its_own_parent()])]
 }
 
-/// The file name and the text of each generated manifest.
+/// The file names and texts of the generated manifests.
 ///
 /// # Panics
 ///
-/// Never: the definitions are our own, and all their parts have a YAML form.
+/// Never: all parts of the definitions have a YAML form.
 pub fn crd_files() -> Vec<(String, String)> {
     crds().iter().map(|crd| (format!("{}.yaml", crd.spec.names.plural), crd_yaml(crd))).collect()
 }
@@ -32,22 +32,22 @@ pub(crate) fn schema(crd: CustomResourceDefinition) -> Option<JSONSchemaProps> {
     crd.spec.versions.into_iter().next()?.schema?.open_api_v3_schema
 }
 
-fn settled(mut crd: CustomResourceDefinition, rules: &[ValidationRule]) -> CustomResourceDefinition {
+fn normalized(mut crd: CustomResourceDefinition, rules: &[ValidationRule]) -> CustomResourceDefinition {
     for version in &mut crd.spec.versions {
         let Some(root) = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut()) else {
             continue;
         };
-        settle(root);
-        root.properties.iter_mut().filter_map(|parts| parts.get_mut("status")).for_each(unruled);
+        normalize(root);
+        root.properties.iter_mut().filter_map(|parts| parts.get_mut("status")).for_each(remove_rules);
         let own = [dns_label_name()].into_iter().chain(rules.iter().cloned());
         root.x_kubernetes_validations.get_or_insert_default().extend(own);
     }
     crd
 }
 
-/// Takes out what the API server would warn of or read otherwise than serde does: a field that is left out and
-/// one that is null mean the same, and the only formats of integers are int32 and int64.
-fn settle(schema: &mut JSONSchemaProps) {
+/// Removes what the API server would warn about or interpret differently from serde: null means absent, and
+/// integers have the format int32 or int64.
+fn normalize(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
     schema.title = None;
     if schema.type_.as_deref() == Some("integer") {
@@ -55,25 +55,25 @@ fn settle(schema: &mut JSONSchemaProps) {
         schema.format = Some(if wide { "int64" } else { "int32" }.to_owned());
     }
     if let Some(description) = &mut schema.description {
-        *description = flowing(description);
+        *description = unwrap_paragraphs(description);
     }
-    schema.properties.iter_mut().flat_map(|properties| properties.values_mut()).for_each(settle);
+    schema.properties.iter_mut().flat_map(|properties| properties.values_mut()).for_each(normalize);
     if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
-        settle(items);
+        normalize(items);
     }
     if let Some(JSONSchemaPropsOrBool::Schema(values)) = &mut schema.additional_properties {
-        settle(values);
+        normalize(values);
     }
 }
 
-/// Takes all rules out: they are for what people write, and status is the controller's.
-fn unruled(schema: &mut JSONSchemaProps) {
+/// Removes all rules: they are for what people write, and the controller writes the status.
+fn remove_rules(schema: &mut JSONSchemaProps) {
     schema.x_kubernetes_validations = None;
-    schema.properties.iter_mut().flat_map(|properties| properties.values_mut()).for_each(unruled);
+    schema.properties.iter_mut().flat_map(|properties| properties.values_mut()).for_each(remove_rules);
 }
 
-/// A doc comment's lines joined, its paragraphs kept.
-fn flowing(text: &str) -> String {
+/// Joins the lines of each paragraph of a doc comment.
+fn unwrap_paragraphs(text: &str) -> String {
     let paragraphs: Vec<String> = text.split("\n\n").map(|paragraph| paragraph.replace('\n', " ")).collect();
     paragraphs.join("\n\n")
 }
@@ -82,7 +82,7 @@ fn dns_label_name() -> ValidationRule {
     ValidationRule {
         rule: format!("size(self.metadata.name) <= 63 && self.metadata.name.matches('{DNS_LABEL}')"),
         message: Some(
-            "the name must have at most 63 lower-case letters, digits and \"-\", and start and end with a letter \
+            "the name must have at most 63 lowercase letters, digits and \"-\", and start and end with a letter \
              or digit"
                 .to_owned(),
         ),
@@ -94,7 +94,8 @@ fn not_its_own_parent() -> ValidationRule {
     ValidationRule {
         rule: "!has(self.spec.parent) || self.spec.parent != self.metadata.name".to_owned(),
         message: Some(
-            "a class cannot be its own parent: leave parent out to put it at the pool's root".to_owned(),
+            "a class cannot be its own parent: omit parent to put the class at the root of the pool"
+                .to_owned(),
         ),
         field_path: Some(".spec.parent".to_owned()),
         ..ValidationRule::default()

@@ -1,4 +1,4 @@
-//! Which namespaces' VMs may draw.
+//! The namespaces whose VMs may use a pool or a class.
 
 use std::collections::BTreeMap;
 
@@ -7,119 +7,121 @@ use serde::{Deserialize, Serialize};
 
 use crate::schema::{labels, rule};
 
-/// Which namespaces' VMs may draw from a pool.
+/// The namespaces whose VMs may use a pool.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("x-kubernetes-validations" = selector_rules()))]
 pub struct PoolNamespaces {
-    /// `All` (default): every namespace. `Selector`: those that `selector` matches. `None`: none.
+    /// How the namespaces are selected. `All`: all namespaces. `Selector`: those that match `selector`. `None`:
+    /// no namespace. Defaults to `All`.
     #[serde(default)]
     pub from: PoolNamespacesFrom,
 
-    /// Which labels a namespace must have. Needed with `from: Selector`, and refused without.
+    /// A selector for the labels of namespaces. Required if `from` is `Selector`, and not allowed otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selector: Option<LabelSelector>,
 }
 
-/// Which namespaces' VMs may draw from a class, always within the pool's.
+/// The namespaces whose VMs may use a class, within those that the pool allows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("x-kubernetes-validations" = selector_rules()))]
 pub struct ClassNamespaces {
-    /// `Inherit` (default) and `All`: every namespace the pool allows. `Selector`: those of them that
-    /// `selector` matches. `None`: none.
+    /// How the namespaces are selected. `Inherit` and `All`: all namespaces that the pool allows. `Selector`:
+    /// those of them that match `selector`. `None`: no namespace. Defaults to `Inherit`.
     #[serde(default)]
     pub from: ClassNamespacesFrom,
 
-    /// Which labels a namespace must have. Needed with `from: Selector`, and refused without.
+    /// A selector for the labels of namespaces. Required if `from` is `Selector`, and not allowed otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selector: Option<LabelSelector>,
 }
 
-/// How a pool's namespaces are told.
+/// How the namespaces of a pool are selected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum PoolNamespacesFrom {
-    /// Every namespace.
+    /// All namespaces.
     #[default]
     All,
-    /// Those that the selector matches.
+    /// The namespaces that match the selector.
     Selector,
-    /// None.
+    /// No namespace.
     None,
 }
 
-/// How a class's namespaces are told.
+/// How the namespaces of a class are selected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ClassNamespacesFrom {
-    /// The pool's.
+    /// The namespaces of the pool.
     #[default]
     Inherit,
-    /// Every namespace the pool allows.
+    /// All namespaces that the pool allows.
     All,
-    /// Those of the pool's that the selector matches.
+    /// The namespaces of the pool that match the selector.
     Selector,
-    /// None.
+    /// No namespace.
     None,
 }
 
-/// A selector of labels, as Kubernetes writes them: all labels and all expressions must hold. An empty one
-/// matches everything.
+/// A label selector, as in Kubernetes: all labels and all expressions must match. An empty selector matches
+/// everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LabelSelector {
-    /// Labels that must all be there with these values.
+    /// Labels that must be present with these values.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "labels")]
     pub match_labels: BTreeMap<String, String>,
 
-    /// Expressions that must all hold.
+    /// Expressions that must all match.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "atomic"))]
     pub match_expressions: Vec<LabelExpression>,
 }
 
-/// One expression over labels.
+/// A requirement on one label.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("x-kubernetes-validations" = [
     rule(
         "(self.operator in ['In', 'NotIn']) == (has(self.values) && size(self.values) > 0)",
-        "In and NotIn need values, Exists and DoesNotExist take none",
+        "In and NotIn require values, Exists and DoesNotExist allow none",
     ),
 ]))]
 pub struct LabelExpression {
-    /// The label's key.
+    /// The key of the label.
     #[schemars(length(min = 1, max = 316))]
     pub key: String,
 
-    /// `In`, `NotIn`, `Exists` or `DoesNotExist`.
+    /// The operator: `In`, `NotIn`, `Exists` or `DoesNotExist`.
     pub operator: LabelOperator,
 
-    /// The values that `In` and `NotIn` compare with.
+    /// The values for `In` and `NotIn`. Not allowed for `Exists` and `DoesNotExist`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "label_values")]
     pub values: Vec<String>,
 }
 
-/// What a [`LabelExpression`] asks.
+/// The operator of a [`LabelExpression`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum LabelOperator {
-    /// The label is there, with one of the values.
+    /// The label is present, with one of the values.
     In,
-    /// The label is not there, or with none of the values.
+    /// The label is absent, or has none of the values.
     NotIn,
-    /// The label is there.
+    /// The label is present.
     Exists,
-    /// The label is not there.
+    /// The label is absent.
     DoesNotExist,
 }
 
 impl LabelSelector {
-    /// Whether an object with these labels is meant.
+    /// Whether the selector matches an object with these labels.
     pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
-        selects(&self.match_labels, labels) && self.match_expressions.iter().all(|one| one.holds(labels))
+        selects(&self.match_labels, labels)
+            && self.match_expressions.iter().all(|expression| expression.matches(labels))
     }
 }
 
 impl LabelExpression {
-    fn holds(&self, labels: &BTreeMap<String, String>) -> bool {
+    fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
         let value = labels.get(&self.key);
         let listed = value.is_some_and(|value| self.values.contains(value));
         match self.operator {
@@ -131,15 +133,15 @@ impl LabelExpression {
     }
 }
 
-/// Whether all `wanted` labels are among `labels`: the meaning of every `nodeSelector`.
-pub fn selects(wanted: &BTreeMap<String, String>, labels: &BTreeMap<String, String>) -> bool {
-    wanted.iter().all(|(key, value)| labels.get(key) == Some(value))
+/// Whether `labels` contain all of `selector`, as for a `nodeSelector`.
+pub fn selects(selector: &BTreeMap<String, String>, labels: &BTreeMap<String, String>) -> bool {
+    selector.iter().all(|(key, value)| labels.get(key) == Some(value))
 }
 
 fn selector_rules() -> serde_json::Value {
     serde_json::json!([rule(
         "(self.from == 'Selector') == has(self.selector)",
-        "from: Selector needs a selector, and a selector needs from: Selector",
+        "from: Selector requires a selector, and a selector requires from: Selector",
     )])
 }
 

@@ -1,18 +1,20 @@
-//! `EntropyPool`: the sources that serve together, and how much of them is promised.
+//! The kind `EntropyPool`: spec and status.
 #![expect(clippy::duplicated_attributes, reason = "printer columns repeat their keys")]
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::schema::{labels, object_name, rule_at};
-use crate::{PoolNamespaces, PoolStatus, Rate, Size, Source};
+use crate::status::accepted_schema;
+use crate::{Accepted, Assured, Condition, NodeCount, PoolNamespaces, Rate, Size, Source};
 
-/// What the pool shall be. `spec: {}` is valid: every node, the kernel's generator, no promise but the shares of
-/// its classes. All figures are per node.
+/// The desired state of the pool. `spec: {}` is valid: such a pool runs on every node, is seeded by the
+/// kernel's generator and assures no rates. All figures are per node.
 #[derive(Clone, Debug, PartialEq, CustomResource, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "entropool.io",
@@ -23,7 +25,7 @@ use crate::{PoolNamespaces, PoolStatus, Rate, Size, Source};
     category = "entropool",
     status = "PoolStatus",
     derive = "PartialEq",
-    doc = "An EntropyPool is a set of sources that serve VMs together, on each node it selects.",
+    doc = "An EntropyPool is a set of sources that serve VMs together on each node that the pool selects.",
     printcolumn(
         name = "Ready",
         type_ = "string",
@@ -34,7 +36,7 @@ use crate::{PoolNamespaces, PoolStatus, Rate, Size, Source};
         name = "Reason",
         type_ = "string",
         json_path = r#".status.conditions[?(@.type=="Ready")].reason"#,
-        description = "In one word, what is wrong or that nothing is"
+        description = "What is wrong, in one word, or that nothing is"
     ),
     printcolumn(
         name = "Nodes",
@@ -42,23 +44,18 @@ use crate::{PoolNamespaces, PoolStatus, Rate, Size, Source};
         json_path = ".status.nodes.programmed",
         description = "Nodes that run the pool"
     ),
+    printcolumn(name = "VMs", type_ = "integer", json_path = ".status.vms", description = "Attached VMs"),
     printcolumn(
-        name = "VMs",
-        type_ = "integer",
-        json_path = ".status.vms",
-        description = "VMs that draw now"
-    ),
-    printcolumn(
-        name = "Assured",
+        name = "Promised",
         type_ = "string",
         json_path = ".status.assured.promised",
-        description = "What is promised to classes, per node"
+        description = "The part of the rate that is promised to classes, per node"
     ),
     printcolumn(
         name = "Output",
         type_ = "string",
         json_path = ".status.output.served",
-        description = "What every byte is served as",
+        description = "What the pool serves",
         priority = 1
     ),
     printcolumn(
@@ -87,13 +84,13 @@ use crate::{PoolNamespaces, PoolStatus, Rate, Size, Source};
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = pool_rules()))]
 pub struct EntropyPoolSpec {
-    /// Run the pool on the nodes that carry all these labels. Absent: on every node.
+    /// Labels that a node must have for the pool to run on it. Defaults to no labels, which selects all nodes.
     /// Example: `{node.example/trng: "true"}`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "labels")]
     pub node_selector: BTreeMap<String, String>,
 
-    /// Where the bytes come from: 1 to 16 sources, each with its own name. Default: the kernel's generator.
+    /// The sources of the pool, from 1 to 16, with unique names. Defaults to the kernel's generator.
     #[serde(default = "default_sources")]
     #[schemars(
         length(min = 1, max = 16),
@@ -101,61 +98,62 @@ pub struct EntropyPoolSpec {
     )]
     pub sources: Vec<Source>,
 
-    /// What every byte of the pool is promised to be. `Stretched` (default): from a generator seeded by the
-    /// sources, without a bound. `FullEntropy`: 32 bytes out for every 320 assessed bits in, so no more than
-    /// the sources give. `Raw`: the noise source's bytes, health-tested and not conditioned. The last two need
-    /// a source with `minEntropyPerByte`.
+    /// What the pool promises about its bytes. `Stretched`: bytes of a generator that is seeded from the
+    /// sources, at any rate. `FullEntropy`: 32 bytes for every 320 bits of assessed entropy, so at most what
+    /// the sources provide. `Raw`: the bytes of the noise source, health-tested and not conditioned.
+    /// `FullEntropy` and `Raw` require a source with `minEntropyPerByte`. Defaults to `Stretched`.
     #[serde(default)]
     pub output: Output,
 
-    /// How many sources must be healthy for the pool to serve as promised. 1 to 16, default 1.
+    /// The number of sources that must be healthy for the pool to serve what `output` promises, from 1 to 16.
+    /// Defaults to 1.
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 16))]
     pub min_healthy_sources: u8,
 
-    /// What happens when too few sources are healthy. `Hold` (default): silence rather than weak bytes, VMs
-    /// wait. `Degrade`: classes with `allowDegraded` are served `Stretched` bytes, and status, an Event and a
-    /// metric say so. A source that is slow has not failed: VMs wait for it.
+    /// What happens when too few sources are healthy. `Hold`: nothing is served, and VMs wait. `Degrade`:
+    /// classes with `allowDegraded` are served `Stretched` bytes, which status, an Event and a metric report. A
+    /// slow source is not a failed one: VMs wait for it. Defaults to `Hold`.
     #[serde(default)]
     pub on_source_failure: OnSourceFailure,
 
-    /// What may be promised to the pool's classes, per node. Absent: what the sources give after conditioning,
-    /// or 64Mi/s where that is unknown. Example: `512Ki/s`.
+    /// The rate that can be promised to the classes of the pool, per node. Defaults to what the sources provide
+    /// after conditioning, or to 64Mi/s if that is not known. Example: `512Ki/s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<Rate>,
 
-    /// What may be served, per node. Absent: `rate`. Example: `512Ki/s`.
+    /// The maximum rate of the pool, per node. Defaults to `rate`. Example: `512Ki/s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ceil: Option<Rate>,
 
-    /// How many bytes may come at once beyond `rate` after a pause. Absent: the larger of 1Ki and what 10 ms
-    /// at `rate` bring. Example: `4Ki`.
+    /// The number of bytes that can be served at once in excess of `rate`, after a time of lower use. Defaults
+    /// to 10 ms at `rate`, and to at least 1Ki. Example: `4Ki`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burst: Option<Size>,
 
-    /// How many bytes may come at once beyond `ceil` after a pause. Absent: the larger of 1Ki and what 10 ms
-    /// at `ceil` bring. Example: `4Ki`.
+    /// The number of bytes that can be served at once in excess of `ceil`, after a time of lower use. Defaults
+    /// to 10 ms at `ceil`, and to at least 1Ki. Example: `4Ki`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cburst: Option<Size>,
 
-    /// The class of a VM that names only the pool; it stays in it whatever becomes the default later. Absent: a class
-    /// of its own with every default, which lives on what others leave. Example: `shared`.
+    /// The class of VMs that name only the pool. A VM stays in the class it got when the default changes.
+    /// Defaults to an implicit class with default values, which only borrows. Example: `shared`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "object_name")]
     pub default_class: Option<String>,
 
-    /// Which namespaces' VMs may draw from the pool. Default `{from: All}`.
+    /// The namespaces whose VMs may use the pool. Defaults to `{from: All}`.
     #[serde(default)]
     pub allowed_namespaces: PoolNamespaces,
 }
 
-/// What every byte of a pool is promised to be.
+/// What a pool promises about its bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Output {
-    /// From a generator that the sources seed.
+    /// Bytes of a generator that is seeded from the sources.
     #[default]
     Stretched,
-    /// Full-entropy bytes: 320 assessed bits in for 256 out.
+    /// Full-entropy bytes: 256 bits for every 320 bits of assessed entropy.
     FullEntropy,
     /// Health-tested bytes of the noise source itself.
     Raw,
@@ -164,11 +162,120 @@ pub enum Output {
 /// What a pool does when too few of its sources are healthy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum OnSourceFailure {
-    /// Serve nothing.
+    /// It serves nothing.
     #[default]
     Hold,
-    /// Serve stretched bytes to classes that allow it.
+    /// It serves stretched bytes to the classes that allow it.
     Degrade,
+}
+
+/// The observed state of the pool. It never names VMs or namespaces.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PoolStatus {
+    /// The `metadata.generation` that the status reflects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+
+    /// The conditions `Accepted`, `SourcesHealthy`, `Degraded`, `Programmed` and `Ready`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 16),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"])
+    )]
+    pub conditions: Vec<Condition>,
+
+    /// The most recent spec that broke no rule. It is in effect even if a newer one is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "accepted_schema")]
+    pub accepted: Option<Accepted<EntropyPoolSpec>>,
+
+    /// The values in effect, including the defaults that were computed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective: Option<PoolEffective>,
+
+    /// The number of nodes that should run the pool, and of those that do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<NodeCount>,
+
+    /// The number of VMs that use the pool, on all nodes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vms: Option<u32>,
+
+    /// How much of the rate of the pool is promised to its classes, per node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assured: Option<Assured>,
+
+    /// The source in the worst state, of all sources on all nodes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worst_source: Option<WorstSource>,
+
+    /// The assessments of the sources, for auditors.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 16),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
+    pub sources: Vec<SourceAssessment>,
+
+    /// What the pool promises about its bytes, and what it serves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<OutputStatus>,
+}
+
+/// The values of a pool that are in effect, per node.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PoolEffective {
+    /// The rate that can be promised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
+    /// The maximum rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ceil: Option<Rate>,
+    /// The number of bytes that can be served at once in excess of `rate`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burst: Option<Size>,
+    /// The number of bytes that can be served at once in excess of `ceil`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cburst: Option<Size>,
+}
+
+/// The source in the worst state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WorstSource {
+    /// The name of the source in the pool.
+    #[schemars(length(max = 63))]
+    pub name: String,
+    /// The state of the source, in one word.
+    #[schemars(length(max = 64))]
+    pub state: String,
+    /// The number of nodes on which the source is in this state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<u32>,
+}
+
+/// The assessment of a source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SourceAssessment {
+    /// The name of the source in the pool.
+    #[schemars(length(max = 63))]
+    pub name: String,
+    /// The assessment, as written in the spec.
+    #[schemars(length(max = 512))]
+    pub assessment: String,
+}
+
+/// What a pool promises about its bytes, and what it serves.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OutputStatus {
+    /// What the spec promises.
+    pub promised: Output,
+    /// What is served. Differs from `promised` only while the pool is degraded.
+    pub served: Output,
+    /// When `served` last changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
 }
 
 impl Default for EntropyPoolSpec {
@@ -202,18 +309,18 @@ fn pool_rules() -> Value {
         rule_at(
             ".output",
             "self.output == 'Stretched' || self.sources.exists(s, has(s.minEntropyPerByte))",
-            "FullEntropy and Raw need a noise source with minEntropyPerByte, and the kernel's generator is none: write \
-             Stretched, or add a source",
+            "FullEntropy and Raw require a noise source with minEntropyPerByte, which the kernel's generator is not: write \
+             Stretched or add a source",
         ),
         rule_at(
             ".output",
             "self.output == 'Stretched' || self.sources.all(s, has(s.kernel) || has(s.file) || has(s.minEntropyPerByte))",
-            "FullEntropy and Raw need minEntropyPerByte at every cpu, device and egd source",
+            "FullEntropy and Raw require minEntropyPerByte for every cpu, device and egd source",
         ),
         rule_at(
             ".minHealthySources",
             "self.minHealthySources <= size(self.sources)",
-            "more than the pool has sources: write at most their number",
+            "more than the number of sources: write at most that number",
         ),
     ])
 }

@@ -1,13 +1,12 @@
-//! Pieces of schema that several fields share. Every string, list and map is bounded: the API server
-//! refuses a rule whose cost it cannot bound.
+//! Parts of the schema that several fields share. Every string, list and map is bounded, because the API server
+//! rejects rules whose cost it cannot estimate.
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
-/// A DNS label, as in the names of pools and classes.
+/// A DNS label, for the names of pools and classes.
 pub(crate) const DNS_LABEL: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
 
-/// An absolute path.
 pub(crate) const ABSOLUTE: &str = "^/";
 
 /// A host name or an address, and a port.
@@ -19,19 +18,19 @@ pub(crate) fn object_name(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "minLength": 1, "maxLength": 63, "pattern": DNS_LABEL })
 }
 
-/// An absolute path that says where it leads.
+/// An absolute path without `..`.
 pub(crate) fn absolute_path(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string",
         "maxLength": 255,
         "pattern": ABSOLUTE,
         "x-kubernetes-validations": [
-            rule("!self.matches('(^|/)[.][.](/|$)')", "a path must not go up with \"..\": write where it leads"),
+            rule("!self.matches('(^|/)[.][.](/|$)')", "a path must not contain \"..\": write the path that it resolves to"),
         ],
     })
 }
 
-/// Labels that must all be there.
+/// A set of labels, as in a `nodeSelector`.
 pub(crate) fn labels(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
@@ -40,24 +39,24 @@ pub(crate) fn labels(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// One CEL rule with its sentence.
+/// A CEL rule and its message.
 pub(crate) fn rule(rule: &str, message: &str) -> Value {
     json!({ "rule": rule, "message": message })
 }
 
-/// One CEL rule with its sentence, about one field of the object it stands at.
+/// A CEL rule and its message, about one field of the object that the rule belongs to.
 pub(crate) fn rule_at(field: &str, rule: &str, message: &str) -> Value {
     json!({ "rule": rule, "message": message, "fieldPath": field })
 }
 
-/// What a pattern asks, for a person; nothing for patterns that only quantities have.
-pub(crate) fn pattern_sentence(pattern: &str) -> Option<&'static str> {
+/// A description of a pattern for people; `None` for the patterns of quantities.
+pub(crate) fn describe_pattern(pattern: &str) -> Option<&'static str> {
     match pattern {
         DNS_LABEL => Some(
-            "write lower-case letters, digits and \"-\", at most 63, with a letter or digit at both ends",
+            "use at most 63 lowercase letters, digits and \"-\", and start and end with a letter or digit",
         ),
         ABSOLUTE => Some("write an absolute path, which starts with \"/\""),
-        TCP_ADDRESS => Some("write an address and a port, as rack7.example:708 or [fd00::7]:708"),
+        TCP_ADDRESS => Some("write an address and a port, such as rack7.example:708 or [fd00::7]:708"),
         _ => None,
     }
 }

@@ -1,4 +1,4 @@
-//! One source of a pool: what it is, how much it gives and what its bytes are worth.
+//! A source of a pool: its kind, its capacity and its assessed min-entropy.
 
 use std::collections::BTreeMap;
 
@@ -9,18 +9,18 @@ use serde_json::{Value, json};
 use crate::schema::{TCP_ADDRESS, absolute_path, labels, rule, rule_at};
 use crate::{MinEntropy, Rate};
 
-/// One source of randomness. Exactly one of `kernel`, `cpu`, `device`, `egd` and `file` says which.
+/// A source of random bytes. Exactly one of `kernel`, `cpu`, `device`, `egd` and `file` must be set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = source_rules()))]
 pub struct Source {
-    /// The source's name, unique in the pool, as status, metrics and `entropool sources` show it.
-    /// Example: `trng`.
+    /// The name of the source, unique in the pool. It appears in status, in metrics and in the output of
+    /// `entropool sources`. Example: `trng`.
     #[schemars(schema_with = "crate::schema::object_name")]
     pub name: String,
 
-    /// The kernel's own generator, `getrandom(2)`. It is a DRBG, not a noise source: always healthy, without
-    /// a bound, and it earns no entropy credit. Written `kernel: {}`.
+    /// The kernel's generator, read with `getrandom(2)`. It is a DRBG and not a noise source: it is always
+    /// healthy, has no rate limit and is not credited with entropy. Example: `{}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernel: Option<Kernel>,
 
@@ -28,73 +28,73 @@ pub struct Source {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu: Option<Cpu>,
 
-    /// A character device with a hardware generator behind it. The node's agent must allow it
-    /// (`--allow-device`, by default `/dev/hwrng` alone), else the source is `SourceNotPermitted`.
+    /// A character device of a hardware generator. The agent of the node must allow the device with
+    /// `--allow-device`, which defaults to `/dev/hwrng`; otherwise the reason is `SourceNotPermitted`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<Device>,
 
-    /// Another daemon that speaks EGD: an appliance of the rack, or another pool. The node's agent must allow
-    /// it (`--allow-upstream`, by default none).
+    /// Another daemon that speaks EGD, such as an appliance in the rack or another pool. The agent of the node
+    /// must allow it with `--allow-upstream`, which defaults to none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub egd: Option<Egd>,
 
-    /// A file read from its start, over and over. For tests alone: the same bytes come again. The node's
-    /// agent must allow it (`--allow-test-sources`, off by default).
+    /// A file that is read repeatedly from its start. For tests only, because the same bytes recur. The agent
+    /// of the node must allow it with `--allow-test-sources`, which defaults to off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<File>,
 
-    /// Use the source only on those of the pool's nodes that carry all these labels: each rack its appliance.
-    /// Absent: on every node of the pool.
+    /// Labels that a node of the pool must have to use the source, for example if each rack has its own
+    /// appliance. Defaults to no labels, which selects all nodes of the pool.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "labels")]
     pub node_selector: BTreeMap<String, String>,
 
-    /// Lower tiers serve first: a source serves only while no source of a lower tier is healthy. 0 to 15,
-    /// default 0. Sources of the same tier are used together.
+    /// The order in which sources are used, from 0 to 15: a source serves only while no source of a lower tier
+    /// is healthy. Sources of the same tier are used together. Defaults to 0.
     #[serde(default)]
     #[schemars(range(max = 15))]
     pub tier: u8,
 
-    /// How much the source gives, before conditioning. Absent: unknown, and then nothing it gives can be
-    /// weighed against the pool's `rate`.
+    /// The rate that the source provides, before conditioning. Defaults to unknown, and then the rate of the
+    /// pool cannot be compared with what the source provides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity: Option<Capacity>,
 
-    /// Bits of min-entropy in one byte of the source, as assessed: a decimal string from "0.1" to "8" with at
-    /// most one decimal. Needed for `device`, `cpu` and `egd` unless the pool's output is `Stretched` (the
-    /// health tests then take "1"). A `kernel` source has none. Example: `"6"`.
+    /// The assessed min-entropy in bits per byte of the source: a decimal string from "0.1" to "8" with at most
+    /// one decimal place. Required for `device`, `cpu` and `egd` unless the output of the pool is `Stretched`,
+    /// in which case the health tests assume "1". Not allowed for `kernel`. Example: `"6"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_entropy_per_byte: Option<MinEntropy>,
 
-    /// Where the assessment can be found, in free words for an auditor; echoed in status and reports, at most
-    /// 512 characters. Example: `"ESV E123, sha256:…"`.
+    /// A reference to the assessment, in free text for auditors. It appears in status and reports. At most 512
+    /// characters. Example: `"ESV E123, sha256:…"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub assessment: Option<String>,
 
-    /// The health tests that every sample of a noise source passes through. Default `[SP80090B]`: repetition
-    /// count and adaptive proportion of NIST SP 800-90B, 4.4. `FIPS1402` adds the four tests of FIPS 140-2.
-    /// A `kernel` source needs none and gets none.
+    /// The health tests for every sample of a noise source. `SP80090B`: the repetition count test and the
+    /// adaptive proportion test of NIST SP 800-90B, 4.4. `FIPS1402`: in addition, the four tests of FIPS 140-2.
+    /// They do not apply to `kernel`. Defaults to `[SP80090B]`.
     #[serde(default = "default_health_tests")]
     #[schemars(length(min = 1, max = 2), extend("x-kubernetes-list-type" = "set"))]
     pub health_tests: Vec<HealthTest>,
 }
 
-/// The kernel's own generator has nothing to set.
+/// The kernel's generator. It has no settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Kernel {}
 
 /// An instruction of the processor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Cpu {
-    /// Which instruction. Example: `RDSEED`.
+    /// The instruction. Example: `RDSEED`.
     pub instruction: Instruction,
 }
 
-/// Instructions that give random bytes.
+/// Instructions that provide random bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Instruction {
-    /// The x86 processor's conditioned noise source.
+    /// The conditioned noise source of x86 processors.
     #[serde(rename = "RDSEED")]
     Rdseed,
 }
@@ -102,18 +102,18 @@ pub enum Instruction {
 /// A character device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Device {
-    /// Its absolute path, without "..". Example: `/dev/hwrng`.
+    /// The absolute path of the device, without "..". Example: `/dev/hwrng`.
     #[schemars(schema_with = "absolute_path")]
     pub path: String,
 }
 
-/// Another daemon that speaks EGD. Exactly one of `unix` and `tcp`.
+/// Another daemon that speaks EGD. Exactly one of `unix` and `tcp` must be set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("x-kubernetes-validations" = [
-    rule("has(self.unix) != has(self.tcp)", "write exactly one of unix and tcp"),
+    rule("has(self.unix) != has(self.tcp)", "set exactly one of unix and tcp"),
 ]))]
 pub struct Egd {
-    /// The absolute path of its unix socket, at most 107 characters. Example: `/run/egd-pool`.
+    /// The absolute path of its Unix socket, at most 107 characters. Example: `/run/egd-pool`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "socket_path")]
     pub unix: Option<String>,
@@ -127,23 +127,23 @@ pub struct Egd {
 /// A file for tests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct File {
-    /// Its absolute path, without "..".
+    /// The absolute path of the file, without "..".
     #[schemars(schema_with = "absolute_path")]
     pub path: String,
 }
 
-/// How much a source gives. Exactly one of `perNode` and `shared`.
+/// The rate that a source provides. Exactly one of `perNode` and `shared` must be set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
-    rule("has(self.perNode) != has(self.shared)", "write exactly one of perNode and shared"),
+    rule("has(self.perNode) != has(self.shared)", "set exactly one of perNode and shared"),
 ]))]
 pub struct Capacity {
-    /// What every node has for itself. Example: `1M/s`.
+    /// The rate on each node. Example: `1M/s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_node: Option<Rate>,
 
-    /// What all nodes that use the source have together; divided among them evenly. Example: `125k/s`.
+    /// The rate of all nodes that use the source together. It is divided evenly among them. Example: `125k/s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared: Option<Rate>,
 }
@@ -151,33 +151,31 @@ pub struct Capacity {
 /// Health tests of a noise source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum HealthTest {
-    /// Repetition count and adaptive proportion of NIST SP 800-90B, 4.4.
+    /// The repetition count test and the adaptive proportion test of NIST SP 800-90B, 4.4.
     #[serde(rename = "SP80090B")]
     Sp80090b,
-    /// Monobit, poker, runs and long run of FIPS 140-2.
+    /// The monobit, poker, runs and long run tests of FIPS 140-2.
     #[serde(rename = "FIPS1402")]
     Fips1402,
 }
 
-/// What a source is, as an enum to match on.
+/// The kind of a source, as an enum to match on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SourceKind<'a> {
-    /// The kernel's generator.
     Kernel,
-    /// An instruction of the processor.
     Cpu(Instruction),
-    /// A character device.
+    /// The path of a character device.
     Device(&'a str),
-    /// An EGD daemon on a unix socket.
+    /// The path of an EGD daemon's Unix socket.
     EgdUnix(&'a str),
-    /// An EGD daemon at address and port.
+    /// The address and port of an EGD daemon.
     EgdTcp(&'a str),
-    /// A test file.
+    /// The path of a test file.
     File(&'a str),
 }
 
 impl Source {
-    /// The source a pool has when it names none.
+    /// The source of a pool that names none.
     pub fn kernel() -> Self {
         Self {
             name: "kernel".to_owned(),
@@ -195,7 +193,7 @@ impl Source {
         }
     }
 
-    /// What the source is; nothing if it names none, which the schema's rules refuse.
+    /// The kind of the source; `None` if it has none, which the schema does not allow.
     pub fn kind(&self) -> Option<SourceKind<'_>> {
         let egd = self.egd.as_ref();
         (self.kernel.as_ref().map(|_| SourceKind::Kernel))
@@ -216,19 +214,19 @@ fn source_rules() -> Value {
         rule(
             "[has(self.kernel), has(self.cpu), has(self.device), has(self.egd), has(self.file)]\
              .filter(kind, kind).size() == 1",
-            "a source is exactly one of kernel, cpu, device, egd and file",
+            "set exactly one of kernel, cpu, device, egd and file",
         ),
         rule_at(
             ".minEntropyPerByte",
             "!has(self.kernel) || !has(self.minEntropyPerByte)",
-            "the kernel's generator is no noise source and earns no credit: leave minEntropyPerByte out",
+            "the kernel's generator is not a noise source and is not credited with entropy: omit minEntropyPerByte",
         ),
     ])
 }
 
 fn socket_path(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
     let mut schema = absolute_path(generator);
-    // What fits into sockaddr_un with its closing zero.
+    // The size of sun_path in sockaddr_un, without the terminating NUL.
     schema.insert("maxLength".to_owned(), json!(107));
     schema
 }

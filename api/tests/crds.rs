@@ -1,4 +1,4 @@
-//! The generated definitions: never stale, and such that an API server takes them.
+//! The generated definitions: up to date, and acceptable to an API server.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::path::Path;
@@ -22,7 +22,7 @@ fn committed_definitions_are_the_generated_ones() {
 }
 
 #[test]
-fn definitions_name_the_kinds_as_the_names_say() {
+fn definitions_use_the_fixed_names() {
     for crd in api::crds() {
         assert_eq!(crd.spec.group, api::names::GROUP);
         assert_eq!(crd.spec.scope, "Cluster");
@@ -71,7 +71,7 @@ fn every_string_list_and_map_is_bounded() {
 }
 
 #[test]
-fn every_field_is_explained() {
+fn every_field_has_a_description() {
     for_each_schema(|path, schema| {
         let item = path.ends_with("[]") || path.ends_with("{}");
         assert!(item || schema.description.is_some(), "{path} has no description");
@@ -79,7 +79,7 @@ fn every_field_is_explained() {
 }
 
 #[test]
-fn every_rule_has_a_sentence() {
+fn every_rule_has_a_message() {
     for_each_schema(|path, schema| {
         for rule in schema.x_kubernetes_validations.iter().flatten() {
             let message = rule.message.as_deref().unwrap_or_default();

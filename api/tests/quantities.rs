@@ -1,4 +1,4 @@
-//! Sizes, rates and bits: what is taken, what is shown, and what every refusal says.
+//! Quantities: what is accepted, how it is displayed, and the message for each mistake.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use api::{MinEntropy, Rate, Size};
@@ -21,7 +21,7 @@ fn sizes_are_whole_bytes() {
 }
 
 #[test]
-fn rates_are_whole_bytes_a_day() {
+fn rates_are_whole_bytes_per_day() {
     for (text, per_day) in [
         ("10G/s", Rate::MAX),
         ("10000000/ms", Rate::MAX),
@@ -39,7 +39,7 @@ fn rates_are_whole_bytes_a_day() {
 }
 
 #[test]
-fn what_was_written_is_shown_and_only_values_are_compared() {
+fn quantities_are_displayed_as_written_and_compared_by_value() {
     let (one, two): (Rate, Rate) = ("64Ki/s".parse().unwrap(), "65536/s".parse().unwrap());
     assert_eq!(one, two);
     assert_eq!((one.to_string(), two.to_string()), ("64Ki/s".to_owned(), "65536/s".to_owned()));
@@ -48,7 +48,7 @@ fn what_was_written_is_shown_and_only_values_are_compared() {
 }
 
 #[test]
-fn numbers_are_shown_in_their_nicest_spelling() {
+fn numbers_are_displayed_in_their_most_readable_form() {
     for (per_day, text) in [
         (65_536 * 86_400, "64Ki/s"),
         (64 * 1_440, "64/min"),
@@ -67,8 +67,8 @@ fn numbers_are_shown_in_their_nicest_spelling() {
 }
 
 #[test]
-fn refused_rates_say_what_to_write_instead() {
-    let refused = [
+fn rejected_rates_say_what_to_write_instead() {
+    let rejected = [
         "",
         "64Ki",
         "64K/s",
@@ -112,17 +112,18 @@ fn refused_rates_say_what_to_write_instead() {
         "６４/s",
         "64\u{a0}/s",
     ];
-    insta::assert_snapshot!(table(&refused, |text| text.parse::<Rate>().unwrap_err().to_string()));
+    insta::assert_snapshot!(table(&rejected, |text| text.parse::<Rate>().unwrap_err().to_string()));
 }
 
 #[test]
-fn refused_sizes_say_what_to_write_instead() {
-    let refused = ["", "4K", "4m", "4kbit", "4KiB", "0", "4Ki/s", "5Gi", "4.5Ki", "four", "9999999999999999"];
-    insta::assert_snapshot!(table(&refused, |text| text.parse::<Size>().unwrap_err().to_string()));
+fn rejected_sizes_say_what_to_write_instead() {
+    let rejected =
+        ["", "4K", "4m", "4kbit", "4KiB", "0", "4Ki/s", "5Gi", "4.5Ki", "four", "9999999999999999"];
+    insta::assert_snapshot!(table(&rejected, |text| text.parse::<Size>().unwrap_err().to_string()));
 }
 
 #[test]
-fn bits_of_min_entropy_are_tenths() {
+fn min_entropies_are_tenths_of_a_bit() {
     for (text, tenths) in [("0.1", 1), ("6", 60), ("6.0", 60), ("7.9", 79), ("8", 80), ("8.0", 80)] {
         assert_eq!(text.parse::<MinEntropy>().unwrap().tenths(), tenths, "{text}");
     }
@@ -131,13 +132,13 @@ fn bits_of_min_entropy_are_tenths() {
     }
 }
 
-fn table(refused: &[&str], why: impl Fn(&str) -> String) -> String {
-    refused.iter().map(|text| why(text)).collect::<Vec<_>>().join("\n")
+fn table(rejected: &[&str], message: impl Fn(&str) -> String) -> String {
+    rejected.iter().map(|text| message(text)).collect::<Vec<_>>().join("\n")
 }
 
 proptest! {
     #[test]
-    fn what_is_shown_is_read_back(per_day in 1..=Rate::MAX, bytes in 1..=Size::MAX, tenths in 1..=80u8) {
+    fn what_is_displayed_can_be_parsed(per_day in 1..=Rate::MAX, bytes in 1..=Size::MAX, tenths in 1..=80u8) {
         let rate = Rate::from_bytes_per_day(per_day);
         prop_assert_eq!(rate.to_string().parse::<Rate>().unwrap().bytes_per_day(), per_day);
         let size = Size::from_bytes(bytes);

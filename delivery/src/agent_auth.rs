@@ -1,125 +1,110 @@
-//! Who an agent is: what must be true of a review of its token before a byte of a node's configuration is sent.
+//! Authentication of agents: what a token review must say before anything of a node's configuration is sent.
 //!
-//! Everything is checked, also what the API server should have checked already: the audience, the service account,
-//! the pod, its uid and its node. What is missing is refused like what is wrong.
+//! Everything is checked, including what the API server should have checked: the audience, the service account, the
+//! pod, its uid and its node. A missing claim is refused like a wrong one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display, Formatter};
 
 use crate::message::Nack;
 
-/// What tokens of agents are made for.
+/// The audience of agents' tokens.
 pub const AUDIENCE: &str = "controller.entropool.io";
-/// The longest token worth a review. The API server's own are below 2 KiB.
-pub const LONGEST_TOKEN: usize = 16 * 1_024;
+/// The longest token that is reviewed. Those of the API server have less than 2 KiB.
+pub const MAX_TOKEN_BYTES: usize = 16 * 1_024;
 
 const POD_NAME: &str = "authentication.kubernetes.io/pod-name";
 const POD_UID: &str = "authentication.kubernetes.io/pod-uid";
 const NODE_NAME: &str = "authentication.kubernetes.io/node-name";
 
-/// What the API server says of a token.
+/// The result of a `TokenReview`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReviewedToken {
-    /// It is good for somebody.
     pub authenticated: bool,
-    /// Why it is not.
+    /// Why the token is not authenticated.
     pub error: String,
-    /// Those of the audiences asked for that it was made for.
+    /// The requested audiences that the token is for.
     pub audiences: BTreeSet<String>,
-    /// Whose it is.
     pub username: String,
-    /// What else is in it.
+    /// Further claims of the token.
     pub extra: BTreeMap<String, Vec<String>>,
 }
 
-/// Whose tokens are agents'.
+/// The service account of agents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AgentAccount {
     /// The namespace of the agents' pods.
     pub namespace: String,
-    /// Their service account.
     pub service_account: String,
 }
 
-/// An agent, by its token.
+/// The identity of an agent, from its token.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AgentIdentity {
-    /// The node its pod is on: the one whose configuration it gets.
+    /// The node of its pod, whose configuration it receives.
     pub node: String,
-    /// The pod.
     pub pod: String,
-    /// The pod's uid.
+    /// The uid of the pod.
     pub uid: String,
 }
 
-/// What is known of the pod of that name in the agents' namespace.
+/// The pod of that name in the namespace of the agents.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AgentPod {
-    /// Its uid.
     pub uid: String,
     /// The node it is bound to.
     pub node: String,
-    /// The service account it runs as.
     pub service_account: String,
 }
 
-/// Why somebody is not believed to be an agent.
+/// Why a client is not accepted as an agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AuthError {
-    /// No token worth a review was shown.
+    /// There is no token, or one that is not worth a review.
     NoToken,
-    /// The API server does not know it.
+    /// The API server does not authenticate the token.
     NotAuthenticated {
-        /// What it says.
         error: String,
     },
-    /// It was made for somebody else.
-    Audience,
-    /// It is of another service account.
-    ServiceAccount {
-        /// Of this one.
+    WrongAudience,
+    WrongServiceAccount {
         username: String,
     },
-    /// It does not say something that an agent's says, or says it twice.
-    Claim {
-        /// What.
+    /// A claim of agents' tokens is missing or duplicate.
+    MissingClaim {
         claim: &'static str,
-        /// How often it is said.
         count: usize,
     },
-    /// There is no such pod.
-    NoPod {
-        /// The pod.
+    UnknownPod {
         pod: String,
     },
-    /// The pod is another one than the token was made for.
+    /// The pod is not the one that the token was issued for.
     OtherPod {
-        /// The pod.
         pod: String,
         /// What differs.
         what: &'static str,
     },
-    /// Shown again in a stream, it is another agent's.
+    /// A token for reauthentication belongs to another agent.
     OtherAgent,
 }
 
 impl AuthError {
-    /// One word for logs and metrics.
+    /// The reason in logs and metrics.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::NoToken => "NoToken",
             Self::NotAuthenticated { .. } => "NotAuthenticated",
-            Self::Audience => "WrongAudience",
-            Self::ServiceAccount { .. } => "WrongServiceAccount",
-            Self::Claim { .. } => "ClaimMissing",
-            Self::NoPod { .. } => "UnknownPod",
+            Self::WrongAudience => "WrongAudience",
+            Self::WrongServiceAccount { .. } => "WrongServiceAccount",
+            Self::MissingClaim { .. } => "ClaimMissing",
+            Self::UnknownPod { .. } => "UnknownPod",
             Self::OtherPod { .. } => "OtherPod",
             Self::OtherAgent => "OtherAgent",
         }
     }
 
-    /// As it is told to the one who is denied.
-    pub fn refusal(&self) -> Nack {
+    /// The refusal that is sent to the client.
+    pub fn to_nack(&self) -> Nack {
         Nack::new(self.reason(), self.to_string())
     }
 }
@@ -128,29 +113,26 @@ impl Display for AuthError {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoToken => {
-                let most = LONGEST_TOKEN;
-                write!(
-                    f,
-                    "no token was shown: `authorization: Bearer TOKEN`, of at most {most} bytes, is needed"
-                )
+                let max = MAX_TOKEN_BYTES;
+                write!(f, "no token: `authorization: Bearer TOKEN`, of at most {max} bytes, is required")
             }
             Self::NotAuthenticated { error } => {
-                write!(f, "the API server does not accept the token: {error}")
+                write!(f, "the API server does not authenticate the token: {error}")
             }
-            Self::Audience => write!(f, "the token was not made for the audience {AUDIENCE}"),
-            Self::ServiceAccount { username } => {
-                write!(f, "the token is of {username}, which is not the agents' service account")
+            Self::WrongAudience => write!(f, "the token is not for the audience {AUDIENCE}"),
+            Self::WrongServiceAccount { username } => {
+                write!(f, "the token belongs to {username}, which is not the service account of the agents")
             }
-            Self::Claim { claim, count } => write!(
+            Self::MissingClaim { claim, count } => write!(
                 f,
-                "the token says {claim} {count} times, and must once: it must be bound to a pod, by Kubernetes \
-                 1.32 or newer, or with the feature gate ServiceAccountTokenPodNodeInfo"
+                "the token has the claim {claim} {count} times instead of once: it must be bound to a pod, by Kubernetes 1.32 \
+                 or newer, or with the feature gate ServiceAccountTokenPodNodeInfo"
             ),
-            Self::NoPod { pod } => write!(f, "there is no pod {pod} in the agents' namespace"),
+            Self::UnknownPod { pod } => write!(f, "there is no pod {pod} in the namespace of the agents"),
             Self::OtherPod { pod, what } => {
-                write!(f, "pod {pod} is not the one that the token was made for: its {what} is another")
+                write!(f, "pod {pod} is not the one that the token was issued for: its {what} differs")
             }
-            Self::OtherAgent => f.write_str("the token is not of the agent that opened the stream"),
+            Self::OtherAgent => f.write_str("the token does not belong to the agent that opened the stream"),
         }
     }
 }
@@ -160,27 +142,27 @@ impl std::error::Error for AuthError {}
 /// The token of an `authorization` header, if it is worth a review.
 pub fn bearer(authorization: Option<&str>) -> Result<&str, AuthError> {
     let (scheme, token) = authorization.and_then(|value| value.split_once(' ')).ok_or(AuthError::NoToken)?;
-    let plain = |token: &str| token.bytes().all(|byte| byte.is_ascii_graphic());
-    let worth = scheme.eq_ignore_ascii_case("bearer") && is_plausible_token(token) && plain(token);
-    if worth { Ok(token) } else { Err(AuthError::NoToken) }
+    let is_printable = |token: &str| token.bytes().all(|byte| byte.is_ascii_graphic());
+    let is_valid = scheme.eq_ignore_ascii_case("bearer") && is_plausible_token(token) && is_printable(token);
+    if is_valid { Ok(token) } else { Err(AuthError::NoToken) }
 }
 
-/// Whether a token's length is one that a token may have.
+/// Whether the length of a token is plausible.
 pub fn is_plausible_token(token: &str) -> bool {
-    !token.is_empty() && token.len() <= LONGEST_TOKEN
+    !token.is_empty() && token.len() <= MAX_TOKEN_BYTES
 }
 
-/// Which agent a review speaks of.
+/// The agent that a review identifies.
 pub fn identify(review: &ReviewedToken, agents: &AgentAccount) -> Result<AgentIdentity, AuthError> {
     if !review.authenticated {
         return Err(AuthError::NotAuthenticated { error: review.error.clone() });
     }
-    // A reviewer that does not know audiences answers for all of them.
+    // A reviewer that does not support audiences authenticates tokens for any of them.
     if !review.audiences.contains(AUDIENCE) {
-        return Err(AuthError::Audience);
+        return Err(AuthError::WrongAudience);
     }
     if review.username != agents.username() {
-        return Err(AuthError::ServiceAccount { username: review.username.clone() });
+        return Err(AuthError::WrongServiceAccount { username: review.username.clone() });
     }
     Ok(AgentIdentity {
         node: review.claim(NODE_NAME)?,
@@ -189,13 +171,13 @@ pub fn identify(review: &ReviewedToken, agents: &AgentAccount) -> Result<AgentId
     })
 }
 
-/// Whether the pod of that name is the one that the token was made for.
+/// Checks that the pod of that name is the one that the token was issued for.
 pub fn confirm(
     identity: &AgentIdentity,
     pod: Option<&AgentPod>,
     agents: &AgentAccount,
 ) -> Result<(), AuthError> {
-    let pod = pod.ok_or_else(|| AuthError::NoPod { pod: identity.pod.clone() })?;
+    let pod = pod.ok_or_else(|| AuthError::UnknownPod { pod: identity.pod.clone() })?;
     let checks = [
         ("uid", pod.uid == identity.uid),
         ("node", pod.node == identity.node),
@@ -214,12 +196,12 @@ impl AgentAccount {
 }
 
 impl ReviewedToken {
-    /// What the token says of that, exactly once.
+    /// The value of a claim that must occur exactly once.
     fn claim(&self, claim: &'static str) -> Result<String, AuthError> {
         match self.extra.get(claim).map(Vec::as_slice) {
             Some([value]) if !value.is_empty() => Ok(value.clone()),
-            Some([_]) | None => Err(AuthError::Claim { claim, count: 0 }),
-            Some(values) => Err(AuthError::Claim { claim, count: values.len() }),
+            Some([_]) | None => Err(AuthError::MissingClaim { claim, count: 0 }),
+            Some(values) => Err(AuthError::MissingClaim { claim, count: values.len() }),
         }
     }
 }
@@ -244,11 +226,11 @@ mod tests {
     }
 
     fn pod() -> AgentPod {
-        let own = |text: &str| text.to_owned();
-        AgentPod { uid: own("u-1"), node: own("node-1"), service_account: own("entropool-agent") }
+        let owned = |text: &str| text.to_owned();
+        AgentPod { uid: owned("u-1"), node: owned("node-1"), service_account: owned("entropool-agent") }
     }
 
-    fn verdict(review: &ReviewedToken, pod: Option<&AgentPod>) -> Result<String, &'static str> {
+    fn authenticate(review: &ReviewedToken, pod: Option<&AgentPod>) -> Result<String, &'static str> {
         let identity = identify(review, &agents()).map_err(|denied| denied.reason())?;
         confirm(&identity, pod, &agents()).map_err(|denied| denied.reason())?;
         Ok(identity.node)
@@ -257,16 +239,16 @@ mod tests {
     fn changed(change: impl FnOnce(&mut ReviewedToken)) -> Result<String, &'static str> {
         let mut review = good();
         change(&mut review);
-        verdict(&review, Some(&pod()))
+        authenticate(&review, Some(&pod()))
     }
 
     #[test]
-    fn an_agent_of_a_living_pod_is_its_node_s() {
-        assert_eq!(verdict(&good(), Some(&pod())), Ok("node-1".to_owned()));
+    fn the_token_of_an_existing_pod_identifies_its_node() {
+        assert_eq!(authenticate(&good(), Some(&pod())), Ok("node-1".to_owned()));
     }
 
     #[test]
-    fn whatever_differs_from_an_agent_s_token_is_denied() {
+    fn a_token_that_is_not_an_agents_is_denied() {
         assert_eq!(changed(|it| it.authenticated = false), Err("NotAuthenticated"));
         assert_eq!(changed(|it| it.audiences.clear()), Err("WrongAudience"));
         let others = || BTreeSet::from(["https://kubernetes.default.svc".to_owned()]);
@@ -286,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_is_said_exactly_once() {
+    fn a_claim_occurs_exactly_once() {
         for claim in [POD_NAME, POD_UID, NODE_NAME] {
             let with = |values: &[&str]| {
                 let values = values.iter().map(|value| (*value).to_owned()).collect();
@@ -300,8 +282,8 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_that_is_gone_or_another_is_denied() {
-        assert_eq!(verdict(&good(), None), Err("UnknownPod"));
+    fn a_missing_or_different_pod_is_denied() {
+        assert_eq!(authenticate(&good(), None), Err("UnknownPod"));
         let other = || "other".to_owned();
         for pod in [
             AgentPod { uid: other(), ..pod() },
@@ -309,15 +291,15 @@ mod tests {
             AgentPod { node: String::new(), ..pod() },
             AgentPod { service_account: other(), ..pod() },
         ] {
-            assert_eq!(verdict(&good(), Some(&pod)), Err("OtherPod"), "{pod:?}");
+            assert_eq!(authenticate(&good(), Some(&pod)), Err("OtherPod"), "{pod:?}");
         }
     }
 
     #[test]
-    fn only_a_bearer_token_of_a_token_s_size_is_worth_a_review() {
+    fn only_a_plausible_bearer_token_is_reviewed() {
         assert_eq!(bearer(Some("Bearer a.b.c")), Ok("a.b.c"));
         assert_eq!(bearer(Some("bearer a.b.c")), Ok("a.b.c"));
-        let long = format!("Bearer {}", "x".repeat(LONGEST_TOKEN + 1));
+        let long = format!("Bearer {}", "x".repeat(MAX_TOKEN_BYTES + 1));
         for header in ["", "Bearer", "Bearer ", "Basic a.b.c", "a.b.c", "Bearer a b", "Bearer a\u{7}", &long]
         {
             assert_eq!(bearer(Some(header)), Err(AuthError::NoToken), "{header:.20}");

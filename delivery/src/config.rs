@@ -1,109 +1,102 @@
-//! The configuration of one node.
+//! The configuration of a node.
 
 use std::collections::BTreeSet;
 
-/// A rate as whole bytes per day, so that sums and comparisons are exact in 64 bits.
+/// A rate in whole bytes per day, so that sums and comparisons are exact in 64 bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BytesPerDay(pub u64);
 
-/// Everything one node serves. Equal contents compare equal: the lists are in a fixed order.
+/// The configuration of a node. Equal configurations compare equal, because the lists are in a fixed order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeConfig {
-    /// By name, ascending.
+    /// In ascending order of names.
     pub pools: Vec<PoolConfig>,
-    /// Whether the kubelet's word on a volume's pod is the kubelet's: the `CSIDriver` has `podInfoOnMount`. `None` where
-    /// nobody has looked.
+    /// Whether the `CSIDriver` has `podInfoOnMount`, so that the kubelet and not a pod's author provides the
+    /// pod information of a volume. `None` if it is not known.
     pub pod_info_on_mount: Option<bool>,
 }
 
-/// One pool on one node: its sources and its class tree.
+/// The configuration of a pool on a node: its sources and its class tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolConfig {
-    /// Name of the `EntropyPool`.
+    /// The name of the `EntropyPool`.
     pub name: String,
-    /// The sources this node uses for the pool, lowest tier first, then by name.
+    /// The sources of the pool on this node, in ascending order of tiers, then of names.
     pub sources: Vec<SourceConfig>,
-    /// What is promised for every byte.
+    /// What the pool promises about its bytes.
     pub output: Output,
-    /// Fewer healthy sources than this and `on_source_failure` decides.
+    /// With fewer healthy sources, `on_source_failure` applies.
     pub min_healthy_sources: u32,
-    /// What happens when too few sources are healthy.
     pub on_source_failure: OnSourceFailure,
-    /// The root of the class tree: what may be promised, and served, on this node.
+    /// The root of the class tree: the rate that can be promised, and the ceil.
     pub shape: Shape,
-    /// The class of a VM that names none; always one of `classes`.
+    /// The class of VMs that name none; always one of `classes`.
     pub default_class: String,
     /// Parents before children, siblings by name.
     pub classes: Vec<ClassConfig>,
-    /// Namespaces that may use the pool at all.
+    /// The namespaces that may use the pool.
     pub namespaces: Namespaces,
 }
 
-/// One class of a pool, every default filled in.
+/// A class of a pool, with every default filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClassConfig {
-    /// Name of the `EntropyClass`; the implicit class of a pool without `defaultClass` is named
-    /// [`ClassConfig::IMPLICIT`].
+    /// The name of the `EntropyClass`, or [`ClassConfig::IMPLICIT`] for the implicit class of a pool without
+    /// `defaultClass`.
     pub name: String,
-    /// Another class of the pool, or the root.
+    /// Another class of the pool; `None` for the root.
     pub parent: Option<String>,
-    /// The class as a whole.
     pub shape: Shape,
-    /// 0 to 7, lower borrows first.
+    /// 0 to 7; lower numbers borrow first.
     pub prio: u8,
-    /// 1 to 10000: share among equals.
+    /// 1 to 10000: the share among siblings of the same prio.
     pub weight: u32,
-    /// Each member's leaf.
+    /// The leaf of each VM.
     pub per_vm: Shape,
-    /// What one namespace may hold of the class on a node.
     pub per_namespace: NamespaceBound,
-    /// How many VMs the class takes on a node.
+    /// The maximum number of VMs on a node; `None` if there is no limit.
     pub max_vms: Option<u32>,
-    /// What happens when the assured rates of the members pass the class's.
     pub admission: Admission,
-    /// Between whom borrowed bytes are shared first.
     pub fairness: Fairness,
-    /// Whether members may be served degraded output.
+    /// Whether VMs may be served degraded output.
     pub allow_degraded: bool,
-    /// Namespaces that may use the class; always within the pool's.
+    /// The namespaces that may use the class, within those of the pool.
     pub namespaces: Namespaces,
 }
 
 impl ClassConfig {
-    /// The class of a pool that names no `defaultClass`. No `EntropyClass` can have this name.
+    /// The class of a pool without `defaultClass`. No `EntropyClass` can have this name.
     pub const IMPLICIT: &'static str = "(default)";
 }
 
-/// The four numbers of a `tc-htb` class.
+/// The four numbers of a class in `tc-htb`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
-    /// Assured; zero is nothing assured.
+    /// The assured rate; zero if nothing is assured.
     pub rate: BytesPerDay,
-    /// Upper bound, borrowing included.
+    /// The maximum rate, borrowed bytes included.
     pub ceil: BytesPerDay,
-    /// Bytes that may go at once on the assured rate.
+    /// The size of the token bucket of `rate`, in bytes.
     pub burst: u64,
-    /// Bytes that may go at once under the ceiling.
+    /// The size of the token bucket of `ceil`, in bytes.
     pub cburst: u64,
 }
 
-/// Bounds on one namespace within a class; what is `None` is not bounded.
+/// Limits on one namespace in a class; `None` is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NamespaceBound {
-    /// Assured for the namespace instead of the sum over its VMs.
+    /// What the namespace is assured, instead of the sum over its VMs.
     pub rate: Option<BytesPerDay>,
-    /// Upper bound for the namespace.
     pub ceil: Option<BytesPerDay>,
-    /// How many VMs of the namespace the class takes on a node.
+    /// The maximum number of VMs of the namespace in the class on a node.
     pub max_vms: Option<u32>,
 }
 
-/// A set of namespaces, already resolved to names.
+/// A set of namespaces, resolved to names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Namespaces {
-    /// Every namespace, also those that come later.
+    /// All namespaces, including future ones.
     All,
-    /// Exactly these.
     Only(BTreeSet<String>),
 }
 
@@ -117,72 +110,56 @@ impl Namespaces {
     }
 }
 
-/// One source of one pool on one node.
+/// A source of a pool on a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceConfig {
-    /// Name within the pool.
+    /// Unique in the pool.
     pub name: String,
-    /// Where the bytes come from.
     pub kind: SourceKind,
-    /// Lower first.
+    /// Lower tiers are used first.
     pub tier: u32,
-    /// What the source gives on this node, where that is known.
+    /// The rate that the source provides on this node, if it is known.
     pub capacity: Option<BytesPerDay>,
-    /// Assessed min-entropy in tenths of a bit per byte, 1 to 80; `None` earns no credit.
+    /// The assessed min-entropy in tenths of a bit per byte, 1 to 80. `None` earns no credit.
     pub min_entropy_tenths: Option<u8>,
-    /// Tests on every sample.
+    /// The tests of every sample.
     pub health_tests: BTreeSet<HealthTest>,
 }
 
-/// Where the bytes of a source come from.
+/// The kind of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceKind {
     /// The kernel's generator.
     Kernel,
-    /// A processor instruction.
-    Cpu {
-        /// `RDSEED`.
-        instruction: String,
-    },
+    /// An instruction of the processor, such as `RDSEED`.
+    Cpu { instruction: String },
     /// A character device.
-    Device {
-        /// Its path on the node.
-        path: String,
-    },
-    /// An upstream EGD server on a unix socket.
-    EgdUnix {
-        /// Its path on the node.
-        path: String,
-    },
-    /// An upstream EGD server over TCP.
-    EgdTcp {
-        /// `host:port`.
-        address: String,
-    },
-    /// A regular file, for tests; it is never rewound.
-    File {
-        /// Its path on the node.
-        path: String,
-    },
+    Device { path: String },
+    /// An EGD server on a Unix socket.
+    EgdUnix { path: String },
+    /// An EGD server at `host:port`.
+    EgdTcp { address: String },
+    /// A regular file, for tests.
+    File { path: String },
 }
 
-/// What is promised for every byte of a pool.
+/// What a pool promises about its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// A generator's output, seeded from the sources.
+    /// The output of a generator that is seeded from the sources.
     Stretched,
     /// Full-entropy blocks (SP 800-90C).
     FullEntropy,
-    /// Health-tested samples as they come.
+    /// Health-tested samples.
     Raw,
 }
 
 /// What happens when too few sources are healthy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnSourceFailure {
-    /// Silence over weak bytes.
+    /// Nothing is served.
     Hold,
-    /// Stretched output, for classes that allow it.
+    /// Classes that allow it are served stretched bytes.
     Degrade,
 }
 
@@ -195,20 +172,20 @@ pub enum HealthTest {
     Fips1402,
 }
 
-/// What happens when the assured rates of a class's members pass the class's own.
+/// What happens when the VMs of a class would be assured more than the class is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
     /// The VM is refused.
     Strict,
-    /// The assured rates shrink together.
+    /// The assured rates shrink in proportion.
     Proportional,
 }
 
-/// Between whom the borrowed bytes of a class are shared first.
+/// How borrowed bytes are shared within a class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fairness {
-    /// Namespaces, then the VMs of each.
+    /// Among namespaces, then among the VMs of each.
     Namespace,
-    /// VMs, whoever owns them.
+    /// Among all VMs.
     Vm,
 }

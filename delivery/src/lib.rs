@@ -1,12 +1,11 @@
-//! What a node is told, and how: [`NodeConfig`] as plain types, and both halves of the conversation that brings it.
+//! The configuration of a node, [`NodeConfig`], as plain types, and both halves of the protocol that delivers it.
 //!
-//! The planner writes a configuration, the agent applies it; both sides agree on nothing else. This crate refuses to
-//! know Kubernetes, protobuf, sockets or clocks: time is an argument, and what is to be done comes back as a value.
-//! Start with [`NodeConfig`]; for the conversation with [`Publisher`], the controller's half of one stream, and
-//! [`Subscriber`], the agent's.
+//! The planner writes a configuration and the agent applies it. This crate does not know Kubernetes, protobuf, sockets
+//! or clocks: time is an argument, and actions are returned as values. Start with [`NodeConfig`]; for the protocol, with
+//! [`Publisher`], the controller's half of a stream, and [`Subscriber`], the agent's half.
 //!
-//! A node's configuration holds pools, classes and the namespaces that may use each. It never holds virtual
-//! machines: the agent learns those on the node (from the kubelet, a libvirt hook or the local API).
+//! A configuration has pools, classes and the namespaces that may use each. It never has virtual machines: the agent
+//! learns of those on the node, from the kubelet, a libvirt hook or the local API.
 #![forbid(unsafe_code)]
 
 pub mod agent_auth;
@@ -15,7 +14,7 @@ pub mod limits;
 mod message;
 pub mod publisher;
 mod report;
-pub mod reporter;
+pub mod report_debouncer;
 mod resource;
 mod resource_set;
 pub mod subscriber;
@@ -32,7 +31,7 @@ pub use report::{
     AgentCondition, AgentState, ClassUse, Report, Serving, SourceHealth, SourceReport, SupplyReport,
     SupplyReports, Usage, VmReport, Vms, VmsReport,
 };
-pub use reporter::{NodeState, ReportDebouncer};
+pub use report_debouncer::{NodeState, ReportDebouncer};
 pub use resource::{AssembleError, Resource, assemble, split};
 pub use resource_set::{Delta, EncodedResource, Hash, Inventory, ResourceName, ResourceSet, digest};
 pub use subscriber::Subscriber;

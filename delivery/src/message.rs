@@ -1,4 +1,4 @@
-//! What the two sides say, as plain types.
+//! The messages of both sides, as plain types.
 
 use std::fmt::{self, Debug, Formatter};
 
@@ -7,125 +7,107 @@ use crate::resource_set::{EncodedResource, Hash, Inventory, ResourceName};
 use crate::version::Version;
 use clock::Span;
 
-/// What an agent says.
+/// A message from an agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FromAgent {
-    /// Who it is and what it holds; again whenever it has lost step.
+    /// Its node and what it holds. Sent first, and again whenever an update does not match what it holds.
     Subscribe(Subscription),
-    /// The update of this nonce is in force.
-    Ack {
-        /// The update's.
-        nonce: u64,
-    },
-    /// The update of this nonce is not in force.
-    Nack {
-        /// The update's.
-        nonce: u64,
-        /// Why.
-        refusal: Nack,
-    },
-    /// How the node stands.
+    /// The update is in effect.
+    Ack { nonce: u64 },
+    /// The update is not in effect.
+    Nack { nonce: u64, refusal: Nack },
+    /// The state of the node.
     Report(Report),
-    /// Who it still is.
+    /// Its token, for reauthentication.
     Token(Token),
-    /// What became of a move.
-    Moved {
-        /// The move's.
-        ticket: u64,
-        /// Whether the VM is in its new class.
-        result: Result<(), Nack>,
-    },
+    /// The result of a move.
+    Moved { ticket: u64, result: Result<(), Nack> },
 }
 
-/// What a controller says. `B` is the encoded body of a resource.
+/// A message from a controller. `B` is the encoded body of a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FromController<B> {
-    /// What differs.
+    /// Resources that have changed.
     Update(Update<B>),
-    /// A VM's pod names another class now.
+    /// The pod of a VM names another class.
     Move(Move),
-    /// The token is to be shown again.
+    /// The agent must send its token again.
     Authenticate,
-    /// The stream is about to end; agents come back spread over this time.
+    /// The stream is about to end.
     Goodbye {
-        /// At most so much later.
+        /// Agents reconnect after a random part of this time.
         spread: Span,
     },
 }
 
-/// An agent that wants to be told.
+/// The subscription of an agent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subscription {
-    /// The node it runs on.
+    /// The node of the agent.
     pub node: String,
-    /// Its own version.
     pub agent_version: String,
-    /// What it can do beside the least.
+    /// What it can do beyond what every agent can.
     pub capabilities: Vec<String>,
-    /// What the configuration in force was made from.
+    /// The version of the configuration in effect.
     pub version: Version,
-    /// What is in force.
+    /// The resources in effect.
     pub held: Inventory,
 }
 
-/// What differs between what an agent holds and what it should.
+/// The difference between the resources that an agent holds and those that it should hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Update<B> {
-    /// Grows within a stream.
+    /// Increases within a stream.
     pub nonce: u64,
-    /// What the configuration was made from.
+    /// The version of the configuration.
     pub version: Version,
-    /// The digest of what the agent holds.
+    /// The digest of what the agent must hold for the update to apply.
     pub base: Hash,
     /// New and changed resources.
     pub changed: Vec<(ResourceName, EncodedResource<B>)>,
-    /// Resources that are gone.
     pub removed: Vec<ResourceName>,
-    /// The controller has listed anew what the agent had seen newer.
+    /// The controller has listed the objects again whose versions the agent had seen newer.
     pub listed: bool,
 }
 
-/// Why something was not done: a word for logs, metrics and conditions, and a sentence.
+/// Why something was refused: a reason for logs, metrics and conditions, and a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Nack {
-    /// One word.
     pub reason: String,
     /// What was wrong, where, and what would be right.
     pub message: String,
 }
 
 impl Nack {
-    /// The agent runs something newer than the update.
+    /// The agent runs a newer version than that of the update.
     pub const OLDER: &'static str = "Older";
 
-    /// Of a word and a sentence.
     pub fn new(reason: impl Into<String>, message: impl Into<String>) -> Self {
         Self { reason: reason.into(), message: message.into() }
     }
 }
 
-/// A VM to be moved to another class of its pool.
+/// An instruction to move a VM to another class of its pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Move {
-    /// To be repeated in the answer.
+    /// Repeated in the answer.
     pub ticket: u64,
-    /// As the agent reported it.
+    /// As reported by the agent.
     pub uid: String,
-    /// The class; empty is the pool's default class.
+    /// Empty for the default class of the pool.
     pub class: String,
 }
 
-/// A bearer token. It is a secret: it cannot be printed.
+/// A bearer token. It is a secret and cannot be printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
 
 impl Token {
-    /// Takes what a file or a peer says.
     pub fn new(token: impl Into<String>) -> Self {
         Self(token.into())
     }
 
-    /// For those who check it, or send it.
+    /// The token, to review or send it.
     pub fn reveal(&self) -> &str {
         &self.0
     }

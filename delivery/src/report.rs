@@ -1,65 +1,56 @@
-//! How a node stands, as its agent tells it.
+//! The state of a node, as its agent reports it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::BytesPerDay;
 
-/// What changed since the last report on the same stream.
+/// What has changed since the last report on the same stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// The agent itself.
     pub agent: Option<AgentState>,
-    /// VMs that came, changed or went.
     pub vms: Option<VmsReport>,
-    /// By pool and class.
     pub usage: Option<Usage>,
-    /// By pool.
     pub supplies: Option<SupplyReports>,
 }
 
 impl Report {
-    /// Whether it says nothing.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// The agent itself.
+/// The state of the agent itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AgentState {
-    /// It serves, and takes new VMs.
+    /// It serves, and accepts new VMs.
     pub ready: bool,
     /// By type.
     pub conditions: BTreeMap<String, AgentCondition>,
 }
 
-/// Something that holds, or should and does not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AgentCondition {
-    /// Whether it holds.
     pub status: bool,
-    /// One word.
     pub reason: String,
-    /// A sentence.
     pub message: String,
 }
 
 /// VMs by uid.
 pub type Vms = BTreeMap<String, VmReport>;
 
-/// VMs that came, changed or went.
+/// VMs that were added, changed or removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VmsReport {
-    /// These are all there are.
+    /// The report is complete: other VMs do not exist.
     pub whole: bool,
-    /// Those that came or changed.
+    /// Those that were added or changed.
     pub vms: Vms,
-    /// Those that went.
+    /// Those that were removed.
     pub gone: BTreeSet<String>,
 }
 
 impl VmsReport {
-    /// What turns `old` into `new`.
+    /// The difference from `old` to `new`.
     pub fn between(old: &Vms, new: &Vms) -> Self {
         let changed = new.iter().filter(|(uid, vm)| old.get(*uid) != Some(vm));
         let gone = old.keys().filter(|uid| !new.contains_key(*uid));
@@ -70,8 +61,8 @@ impl VmsReport {
         }
     }
 
-    /// Brings what is known up to date.
-    pub fn amend(self, known: &mut Vms) {
+    /// Updates the known VMs.
+    pub fn apply_to(self, known: &mut Vms) {
         if self.whole {
             known.clear();
         }
@@ -80,42 +71,38 @@ impl VmsReport {
     }
 }
 
-/// A VM that has its socket.
+/// An attached VM.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VmReport {
-    /// Its pool.
     pub pool: String,
-    /// The class it is in.
     pub class: String,
-    /// The class of which its pod asked the scheduler for a place.
+    /// The class of the slot that its pod has requested from the scheduler.
     pub slot: Option<String>,
-    /// It stays only because it was there before.
+    /// Its pool or class is deleted, or its namespace has lost its right, and it stays with what it had.
     pub orphaned: bool,
 }
 
-/// What is used, by pool and class.
+/// The usage by pool and class.
 pub type Usage = BTreeMap<(String, String), ClassUse>;
 
-/// What is used of one class.
+/// The usage of a class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClassUse {
-    /// Members.
     pub vms: u32,
-    /// Sum of their assured rates.
+    /// The sum of the VMs' assured rates.
     pub assured: BytesPerDay,
-    /// Members that wait for bytes.
+    /// VMs that wait for bytes.
     pub waiting: u32,
 }
 
-/// How pools and their sources stand, by pool.
+/// The state of pools and their sources, by pool.
 pub type SupplyReports = BTreeMap<String, SupplyReport>;
 
-/// How a pool stands.
+/// The state of a pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SupplyReport {
-    /// What it serves.
     pub serving: Serving,
-    /// Why not what was promised.
+    /// Why it does not serve what is promised.
     pub message: String,
     /// In the order of the pool.
     pub sources: Vec<SourceReport>,
@@ -124,9 +111,9 @@ pub struct SupplyReport {
 /// What a pool serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Serving {
-    /// Its sources are in their start-up test.
+    /// Nothing yet: its sources are in their start-up test.
     Starting,
-    /// What was promised.
+    /// What is promised.
     Promised,
     /// Stretched bytes, to classes that allow it.
     Degraded,
@@ -134,31 +121,28 @@ pub enum Serving {
     Held,
 }
 
-/// How a source stands.
+/// The state of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceReport {
-    /// Its name within the pool.
     pub name: String,
-    /// What the tests say.
     pub health: SourceHealth,
-    /// One word; empty while it is healthy.
+    /// Empty while it is healthy.
     pub reason: String,
-    /// A sentence.
     pub message: String,
 }
 
-/// What health tests say of a source.
+/// The health of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SourceHealth {
-    /// Passes.
+    /// It passes its tests.
     Healthy,
-    /// In its start-up test.
+    /// It is in its start-up test.
     Starting,
-    /// Alarmed, and in its start-up test again.
+    /// A test failed, and it is in its start-up test again.
     Suspect,
-    /// Cannot be read.
+    /// It cannot be read.
     Unavailable,
-    /// Off until somebody asks for a new test.
+    /// It is not used until a retest is requested.
     Failed,
 }
 
@@ -173,18 +157,18 @@ mod tests {
     }
 
     #[test]
-    fn a_report_of_changes_brings_the_other_side_up_to_date() {
+    fn a_report_of_changes_updates_the_known_vms() {
         let (old, mut new) = (vms(&["a", "b"]), vms(&["b", "c"]));
         "gold".clone_into(&mut new.get_mut("b").expect("it was put in").class);
         let mut known = old.clone();
-        VmsReport::between(&old, &new).amend(&mut known);
+        VmsReport::between(&old, &new).apply_to(&mut known);
         assert_eq!(known, new);
     }
 
     #[test]
-    fn a_whole_report_forgets_what_was_known() {
+    fn a_complete_report_replaces_the_known_vms() {
         let mut known = vms(&["a"]);
-        VmsReport { whole: true, vms: vms(&["b"]), ..VmsReport::default() }.amend(&mut known);
+        VmsReport { whole: true, vms: vms(&["b"]), ..VmsReport::default() }.apply_to(&mut known);
         assert_eq!(known, vms(&["b"]));
     }
 }

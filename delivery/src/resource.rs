@@ -1,4 +1,4 @@
-//! A configuration taken apart into what travels by itself, and put together again.
+//! Splits a configuration into resources, and assembles it from them.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
@@ -6,21 +6,19 @@ use std::fmt::{self, Display, Formatter};
 use crate::config::{ClassConfig, NodeConfig, PoolConfig};
 use crate::resource_set::ResourceName;
 
-/// What travels by itself: an edit of one class moves one class.
+/// A part of the configuration that is delivered separately: an edit of a class delivers one class.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resource {
     /// A pool, without its classes.
     Pool(PoolConfig),
-    /// A class.
     Class {
-        /// Its pool.
         pool: String,
-        /// Itself. Where it inherits, its namespaces do not count.
+        /// Its namespaces are ignored if it inherits those of the pool.
         class: ClassConfig,
-        /// Its namespaces are the pool's. Said so, a namespace that comes is news of the pool alone.
+        /// Its namespaces are those of the pool, so that a new namespace changes only the pool.
         inherits: bool,
     },
-    /// What holds for the node as a whole.
+    /// What applies to the node as a whole.
     Node {
         /// See [`NodeConfig::pod_info_on_mount`].
         pod_info_on_mount: bool,
@@ -28,7 +26,7 @@ pub enum Resource {
 }
 
 impl Resource {
-    /// What it is called on its way.
+    /// The name under which it is delivered.
     pub fn name(&self) -> ResourceName {
         match self {
             Self::Pool(pool) => format!("pool/{}", pool.name).into(),
@@ -38,28 +36,21 @@ impl Resource {
     }
 }
 
-/// Why parts are no configuration.
+/// Why resources do not form a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AssembleError {
-    /// A class of a pool that is not there.
-    NoPool {
-        /// The class.
+    /// A class belongs to a pool that does not exist.
+    UnknownPool {
         class: String,
-        /// The pool.
         pool: String,
     },
-    /// A class that no way leads to from its pool: a parent is not there, or is below it.
-    NoInjectionMethod {
-        /// The class.
+    /// A class is not below the root of its pool: an ancestor is missing or is the class itself.
+    UnreachableClass {
         class: String,
-        /// The pool.
         pool: String,
     },
-    /// The class of those who name none is not there.
-    NoDefault {
-        /// The class.
+    UnknownDefaultClass {
         class: String,
-        /// The pool.
         pool: String,
     },
 }
@@ -67,17 +58,17 @@ pub enum AssembleError {
 impl Display for AssembleError {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoPool { class, pool } => {
-                write!(f, "class {class} is of pool {pool}, which is not in the configuration")
+            Self::UnknownPool { class, pool } => {
+                write!(f, "class {class} belongs to pool {pool}, which is not in the configuration")
             }
-            Self::NoInjectionMethod { class, pool } => {
+            Self::UnreachableClass { class, pool } => {
                 write!(
                     f,
-                    "class {class} of pool {pool} is not below the pool: a parent is missing, or is below it"
+                    "class {class} of pool {pool} is not below the root of the pool: a parent is missing or forms a cycle"
                 )
             }
-            Self::NoDefault { class, pool } => {
-                write!(f, "pool {pool} has no class {class}, which is its default class")
+            Self::UnknownDefaultClass { class, pool } => {
+                write!(f, "pool {pool} has no class {class}, which it names as its default class")
             }
         }
     }
@@ -85,7 +76,7 @@ impl Display for AssembleError {
 
 impl std::error::Error for AssembleError {}
 
-/// Takes a configuration apart.
+/// Splits a configuration into resources.
 pub fn split(config: &NodeConfig) -> impl Iterator<Item = Resource> + '_ {
     let node = config.pod_info_on_mount.map(|pod_info_on_mount| Resource::Node { pod_info_on_mount });
     let pools = config.pools.iter().flat_map(|pool| {
@@ -101,17 +92,17 @@ pub fn split(config: &NodeConfig) -> impl Iterator<Item = Resource> + '_ {
 }
 
 /// Classes by their parent, each with its siblings by name.
-type Below = BTreeMap<Option<String>, BTreeMap<String, ClassConfig>>;
+type ClassesByParent = BTreeMap<Option<String>, BTreeMap<String, ClassConfig>>;
 
-/// Puts parts together, in whatever order they come.
+/// Assembles a configuration from resources in any order.
 pub fn assemble(parts: impl IntoIterator<Item = Resource>) -> Result<NodeConfig, AssembleError> {
     let mut pools = BTreeMap::new();
     let mut classes: BTreeMap<String, Vec<(ClassConfig, bool)>> = BTreeMap::new();
-    let mut known = None;
+    let mut pod_info = None;
     for part in parts {
         match part {
             Resource::Pool(pool) => drop(pools.insert(pool.name.clone(), pool)),
-            Resource::Node { pod_info_on_mount } => known = Some(pod_info_on_mount),
+            Resource::Node { pod_info_on_mount } => pod_info = Some(pod_info_on_mount),
             Resource::Class { pool, class, inherits } => {
                 classes.entry(pool).or_default().push((class, inherits));
             }
@@ -123,15 +114,15 @@ pub fn assemble(parts: impl IntoIterator<Item = Resource>) -> Result<NodeConfig,
     match classes.into_iter().next() {
         Some((pool, classes)) => {
             let class = classes.into_iter().next().map(|(class, _)| class.name).unwrap_or_default();
-            Err(AssembleError::NoPool { class, pool })
+            Err(AssembleError::UnknownPool { class, pool })
         }
-        None => Ok(NodeConfig { pools: pools.into_values().collect(), pod_info_on_mount: known }),
+        None => Ok(NodeConfig { pools: pools.into_values().collect(), pod_info_on_mount: pod_info }),
     }
 }
 
-/// Gives a pool its classes: parents before children, siblings by name.
+/// Adds the classes to a pool: parents before children, siblings by name.
 fn fill(pool: &mut PoolConfig, classes: Vec<(ClassConfig, bool)>) -> Result<(), AssembleError> {
-    let mut below = Below::new();
+    let mut below = ClassesByParent::new();
     for (mut class, inherits) in classes {
         if inherits {
             class.namespaces.clone_from(&pool.namespaces);
@@ -146,16 +137,16 @@ fn fill(pool: &mut PoolConfig, classes: Vec<(ClassConfig, bool)>) -> Result<(), 
     let of = |class: &str| (class.to_owned(), pool.name.clone());
     if let Some(lost) = below.into_values().flatten().next() {
         let (class, pool) = of(&lost.0);
-        return Err(AssembleError::NoInjectionMethod { class, pool });
+        return Err(AssembleError::UnreachableClass { class, pool });
     }
     if pool.classes.iter().all(|class| class.name != pool.default_class) {
         let (class, pool) = of(&pool.default_class);
-        return Err(AssembleError::NoDefault { class, pool });
+        return Err(AssembleError::UnknownDefaultClass { class, pool });
     }
     Ok(())
 }
 
-/// The last by name first, as they are taken from the end.
-fn children(below: &mut Below, parent: Option<&str>) -> Vec<ClassConfig> {
-    below.remove(&parent.map(str::to_owned)).unwrap_or_default().into_values().rev().collect()
+/// In reverse order of names, because they are taken from the end.
+fn children(classes: &mut ClassesByParent, parent: Option<&str>) -> Vec<ClassConfig> {
+    classes.remove(&parent.map(str::to_owned)).unwrap_or_default().into_values().rev().collect()
 }

@@ -1,37 +1,35 @@
-//! A configuration as named resources, of which only those travel that changed.
+//! A configuration as named resources, of which only the changed ones are delivered.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// 16 bytes that differ where a resource's name or body differ. Whoever encodes a body makes it; the conversation
-/// only compares.
+/// 16 bytes that differ if the names or the bodies of two resources differ. Whoever encodes a body computes it;
+/// this crate only compares.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Hash(pub [u8; 16]);
 
 impl Hash {
-    /// Of two sets without a common element, the hash of both together. Taking out is the same as putting in.
+    /// The hash of two disjoint sets together. Removing a set is the same operation as adding it.
     #[must_use]
     pub fn xor(self, other: Self) -> Self {
         Self(std::array::from_fn(|at| self.0[at] ^ other.0[at]))
     }
 }
 
-/// Name of a resource: `pool/default`, `class/default/gold`.
+/// The name of a resource, such as `pool/default` or `class/default/gold`.
 pub type ResourceName = Arc<str>;
 
-/// One resource: its body as it travels, and what tells it from another.
+/// A resource as it is delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncodedResource<B> {
-    /// See [`Hash`].
     pub hash: Hash,
-    /// Encoded; the conversation does not look into it.
     pub body: B,
 }
 
-/// Names and hashes: all that one side says of what it holds.
+/// The names and hashes of the resources that one side holds.
 pub type Inventory = BTreeMap<ResourceName, Hash>;
 
-/// All resources of a node. Nodes that serve the same share one.
+/// All resources of a node. Nodes with equal configurations share one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResourceSet<B> {
     resources: BTreeMap<ResourceName, EncodedResource<B>>,
@@ -44,24 +42,22 @@ impl<B> Default for ResourceSet<B> {
     }
 }
 
-/// What turns one content into another.
+/// The difference between two resource sets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delta<B> {
-    /// New ones and others, whole.
+    /// New and changed resources.
     pub changed: Vec<(ResourceName, EncodedResource<B>)>,
-    /// Those that go.
     pub removed: Vec<ResourceName>,
 }
 
 impl<B> Delta<B> {
-    /// Whether both contents are the same.
     pub fn is_empty(&self) -> bool {
         self.changed.is_empty() && self.removed.is_empty()
     }
 }
 
 impl<B> ResourceSet<B> {
-    /// All hashes combined: equal contents have the same.
+    /// All hashes combined. Equal sets have equal digests.
     pub fn digest(&self) -> Hash {
         self.digest
     }
@@ -71,17 +67,14 @@ impl<B> ResourceSet<B> {
         self.resources.iter()
     }
 
-    /// How many resources there are.
     pub fn len(&self) -> usize {
         self.resources.len()
     }
 
-    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.resources.is_empty()
     }
 
-    /// Names and hashes.
     pub fn inventory(&self) -> Inventory {
         self.resources.iter().map(|(name, item)| (Arc::clone(name), item.hash)).collect()
     }
@@ -101,7 +94,7 @@ impl<B> ResourceSet<B> {
 }
 
 impl<B: Clone> ResourceSet<B> {
-    /// What somebody who holds `inventory` lacks.
+    /// The difference to this set from what `inventory` lists.
     pub fn missing_from(&self, inventory: &Inventory) -> Delta<B> {
         let differs =
             |(name, item): &(&ResourceName, &EncodedResource<B>)| inventory.get(*name) != Some(&item.hash);
@@ -110,8 +103,8 @@ impl<B: Clone> ResourceSet<B> {
         Delta { changed: changed.collect(), removed: removed.collect() }
     }
 
-    /// What turns `old` into this.
-    pub fn since(&self, old: &Self) -> Delta<B> {
+    /// The difference to this set from `old`.
+    pub fn delta_from(&self, old: &Self) -> Delta<B> {
         let hash = |name: &ResourceName| old.resources.get(name).map(|item| item.hash);
         let differs = |(name, item): &(&ResourceName, &EncodedResource<B>)| hash(name) != Some(item.hash);
         let changed = self.items().filter(differs).map(|(name, item)| (Arc::clone(name), item.clone()));
@@ -119,9 +112,9 @@ impl<B: Clone> ResourceSet<B> {
         Delta { changed: changed.collect(), removed: removed.collect() }
     }
 
-    /// This with a delta.
+    /// This set with a delta applied.
     #[must_use]
-    pub fn with(&self, delta: Delta<B>) -> Self {
+    pub fn apply(&self, delta: Delta<B>) -> Self {
         let mut next = self.clone();
         delta.changed.into_iter().for_each(|(name, item)| next.insert(name, item));
         delta.removed.iter().for_each(|name| next.remove(name));
@@ -137,7 +130,7 @@ impl<B> FromIterator<(ResourceName, EncodedResource<B>)> for ResourceSet<B> {
     }
 }
 
-/// All hashes of an inventory combined, as [`Content::digest`].
+/// All hashes of an inventory combined, as in [`ResourceSet::digest`].
 pub fn digest(inventory: &Inventory) -> Hash {
     inventory.values().fold(Hash::default(), |sum, hash| sum.xor(*hash))
 }
@@ -159,29 +152,29 @@ mod tests {
     }
 
     #[test]
-    fn a_delta_turns_what_is_held_into_what_should_be() {
+    fn a_delta_turns_one_set_into_the_other() {
         let old = content(&[("a", 1), ("b", 2), ("c", 3)]);
         let new = content(&[("a", 1), ("b", 7), ("d", 4)]);
-        let delta = new.since(&old);
+        let delta = new.delta_from(&old);
         assert_eq!(delta.changed.len(), 2);
         assert_eq!(delta.removed, [ResourceName::from("c")]);
         assert_eq!(new.missing_from(&old.inventory()), delta);
-        assert_eq!(old.with(delta), new);
+        assert_eq!(old.apply(delta), new);
     }
 
     #[test]
-    fn the_digest_tells_contents_apart_however_they_came_about() {
+    fn the_digest_depends_only_on_the_contents() {
         let new = content(&[("a", 1), ("b", 7)]);
-        let way = content(&[("c", 3), ("b", 2)]);
-        let there = way.with(new.since(&way));
-        assert_eq!(there.digest(), new.digest());
-        assert_eq!(digest(&there.inventory()), new.digest());
-        assert_ne!(way.digest(), new.digest());
+        let start = content(&[("c", 3), ("b", 2)]);
+        let reached = start.apply(new.delta_from(&start));
+        assert_eq!(reached.digest(), new.digest());
+        assert_eq!(digest(&reached.inventory()), new.digest());
+        assert_ne!(start.digest(), new.digest());
     }
 
     #[test]
-    fn nothing_travels_between_equals() {
+    fn equal_sets_have_an_empty_delta() {
         let one = content(&[("a", 1)]);
-        assert!(one.since(&one.clone()).is_empty());
+        assert!(one.delta_from(&one.clone()).is_empty());
     }
 }

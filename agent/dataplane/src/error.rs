@@ -69,7 +69,7 @@ impl AttachError {
 fn admission_reason(error: &htb::pool::AttachError) -> &'static str {
     match error {
         htb::pool::AttachError::UnknownClass { .. } => "UnknownClass",
-        htb::pool::AttachError::ClosedClass { .. } => "ClosedClass",
+        htb::pool::AttachError::DeletedClass { .. } => "DeletedClass",
         _ => "ClassFull",
     }
 }

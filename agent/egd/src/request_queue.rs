@@ -1,25 +1,24 @@
-//! What a client has asked for and not been answered: runs of equal requests, so that a million of them
-//! take no more room than one.
+//! The unanswered requests of a client, as runs of equal ones, so that a million of them need no more memory than one.
 
-use crate::command::Command;
-use crate::protocol_error::ProtocolError;
+use core::fmt;
+
+use crate::codec::Command;
 use crate::ring::Ring;
-use crate::snapshot::InvalidSnapshot;
 
-/// How many runs a session keeps; one more closes the connection.
+/// The number of runs that a session stores. One more closes the connection.
 pub const MAX_RUNS: usize = 16;
 
-/// Where the debt of one run of 0x02 stops growing: 4 GiB, what QEMU can ask for at most in one kick, and a byte.
+/// The most that a run of 0x02 can be owed: 4 GiB, which is one byte more than QEMU can request in one kick.
 pub const MAX_OWED: u64 = 1 << 32;
 
-/// What the oldest unanswered request asks for.
+/// What the oldest unanswered request demands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Demand {
-    /// Nothing is asked.
+    /// There is no request.
     None,
-    /// Bytes owed to adjacent 0x02 requests and not granted yet; never zero.
+    /// The bytes owed to adjacent 0x02 requests and not granted yet; never zero.
     Blocking(u64),
-    /// A 0x01 for up to this many bytes, to be answered at once.
+    /// A 0x01 for up to this many bytes, to be answered without waiting.
     NonBlocking(u8),
     /// A 0x00.
     Level,
@@ -38,8 +37,8 @@ pub(crate) enum RequestKind {
 }
 
 impl RequestKind {
-    /// 0x02 counts bytes, the others count requests.
-    fn bound(self) -> u64 {
+    /// The maximum of a run: bytes of 0x02, requests of the others.
+    fn max(self) -> u64 {
         match self {
             Self::Blocking => MAX_OWED,
             Self::NonBlocking(_) | Self::Level | Self::Pid => u64::from(u32::MAX),
@@ -53,12 +52,46 @@ struct Run {
     amount: u64,
 }
 
-/// Did a request fit into its run?
+/// Whether a request fitted into its run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Enqueued {
     Whole,
     Saturated,
 }
+
+/// Why a connection must be closed. Nothing after the error is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProtocolError {
+    /// A byte is not the code of a command. Lengths are unknown from here on, so nothing that follows has a meaning.
+    UnknownCommand(u8),
+    /// There are more unanswered runs of equal requests than a session stores.
+    TooManyRuns,
+}
+
+impl ProtocolError {
+    /// The reason in logs and metrics.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::UnknownCommand(_) => "UnknownCommand",
+            Self::TooManyRuns => "TooManyRuns",
+        }
+    }
+}
+
+impl fmt::Display for ProtocolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownCommand(code) => write!(f, "unknown command {code:#04x}, EGD has 0x00 to 0x04"),
+            Self::TooManyRuns => write!(
+                f,
+                "too many alternating requests: more than {} unanswered runs of different requests",
+                MAX_RUNS
+            ),
+        }
+    }
+}
+
+impl core::error::Error for ProtocolError {}
 
 /// The unanswered requests, oldest first.
 #[derive(Clone, Debug)]
@@ -71,7 +104,7 @@ impl RequestQueue {
         Self { runs: Ring::new() }
     }
 
-    /// Queues what has an answer. A read of nothing by 0x02 and every 0x03 have none, so they part no run.
+    /// Queues a command that has a reply. A 0x02 of zero bytes and a 0x03 have none, so they do not end a run.
     pub(crate) fn push(&mut self, command: Command) -> Result<Enqueued, ProtocolError> {
         match command {
             Command::Level => self.add(RequestKind::Level, 1),
@@ -85,10 +118,10 @@ impl RequestQueue {
     fn add(&mut self, kind: RequestKind, amount: u64) -> Result<Enqueued, ProtocolError> {
         match self.runs.back_mut() {
             Some(run) if run.kind == kind => {
-                let fit =
-                    if amount > kind.bound() - run.amount { Enqueued::Saturated } else { Enqueued::Whole };
-                run.amount = (run.amount + amount).min(kind.bound());
-                Ok(fit)
+                let enqueued =
+                    if amount > kind.max() - run.amount { Enqueued::Saturated } else { Enqueued::Whole };
+                run.amount = (run.amount + amount).min(kind.max());
+                Ok(enqueued)
             }
             _ => self
                 .runs
@@ -98,7 +131,7 @@ impl RequestQueue {
         }
     }
 
-    /// All runs, oldest first: what a request asks, and how many there are.
+    /// All runs, oldest first: the demand of a request, and the number of requests.
     pub(crate) fn runs(&self) -> impl Iterator<Item = (Demand, u64)> {
         self.runs.iter().map(|run| match run.kind {
             RequestKind::Blocking => (Demand::Blocking(run.amount), 1),
@@ -108,19 +141,19 @@ impl RequestQueue {
         })
     }
 
-    /// Puts back a run that another process had.
-    pub(crate) fn restore(&mut self, demand: Demand, count: u64) -> Result<(), InvalidSnapshot> {
+    /// Appends a run from a snapshot; `None` if it is invalid.
+    pub(crate) fn restore(&mut self, demand: Demand, count: u64) -> Option<()> {
         let (kind, amount) = match demand {
-            Demand::None => return Err(InvalidSnapshot),
+            Demand::None => return None,
             Demand::Blocking(owed) => (RequestKind::Blocking, owed),
             Demand::NonBlocking(length) => (RequestKind::NonBlocking(length), count),
             Demand::Level => (RequestKind::Level, count),
             Demand::Pid => (RequestKind::Pid, count),
         };
-        if amount == 0 || amount > kind.bound() {
-            return Err(InvalidSnapshot);
+        if amount == 0 || amount > kind.max() {
+            return None;
         }
-        self.runs.push(Run { kind, amount }).map_err(|_| InvalidSnapshot)
+        self.runs.push(Run { kind, amount }).ok()
     }
 
     pub(crate) fn head(&self) -> Demand {
@@ -133,8 +166,8 @@ impl RequestQueue {
         }
     }
 
-    /// Takes `amount` (bytes of 0x02, requests of the others) off the oldest run.
-    pub(crate) fn settle(&mut self, amount: u64) {
+    /// Removes `amount` from the oldest run: bytes of 0x02, requests of the others.
+    pub(crate) fn remove(&mut self, amount: u64) {
         let Some(run) = self.runs.front_mut() else { return };
         run.amount = run.amount.saturating_sub(amount);
         if run.amount == 0 {
@@ -152,25 +185,25 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    /// A run that is `room` below its bound.
+    /// A run that is `room` below its maximum.
     fn almost_full(command: Command, room: u64) -> RequestQueue {
         let mut requests = RequestQueue::new();
         requests.push(command).unwrap();
         let run = requests.runs.front_mut().unwrap();
-        run.amount = run.kind.bound() - room;
+        run.amount = run.kind.max() - room;
         requests
     }
 
     #[test]
     fn a_run_saturates_with_the_first_request_that_does_not_fit() {
-        for (room, fit) in [
+        for (room, enqueued) in [
             (256, Enqueued::Whole),
             (255, Enqueued::Whole),
             (254, Enqueued::Saturated),
             (0, Enqueued::Saturated),
         ] {
             let mut requests = almost_full(Command::ReadBlocking(1), room);
-            assert_eq!(requests.push(Command::ReadBlocking(255)), Ok(fit), "{room} bytes of room");
+            assert_eq!(requests.push(Command::ReadBlocking(255)), Ok(enqueued), "{room} bytes of room");
             assert_eq!(requests.owed(), MAX_OWED - room.saturating_sub(255));
         }
     }
@@ -181,9 +214,9 @@ mod tests {
             let mut requests = almost_full(command, 1);
             assert_eq!(requests.push(command), Ok(Enqueued::Whole));
             assert_eq!(requests.push(command), Ok(Enqueued::Saturated));
-            requests.settle(u64::from(u32::MAX) - 1);
+            requests.remove(u64::from(u32::MAX) - 1);
             assert_ne!(requests.head(), Demand::None);
-            requests.settle(1);
+            requests.remove(1);
             assert_eq!(requests.head(), Demand::None);
         }
     }

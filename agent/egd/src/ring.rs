@@ -1,6 +1,6 @@
-//! A queue of at most `N` small items, inline: its size is its bound.
+//! A queue of at most `N` small items, stored inline.
 
-/// First in, first out, never on the heap.
+/// First in, first out, without a heap allocation.
 #[derive(Clone, Debug)]
 pub(crate) struct Ring<T, const N: usize> {
     items: [T; N],
@@ -28,7 +28,7 @@ impl<T: Copy + Default, const N: usize> Ring<T, N> {
         (usize::from(self.head) + position) % N
     }
 
-    /// Gives the item back when the queue is full.
+    /// Returns the item if the queue is full.
     pub(crate) fn push(&mut self, item: T) -> Result<(), T> {
         if self.is_full() {
             return Err(item);
@@ -39,7 +39,7 @@ impl<T: Copy + Default, const N: usize> Ring<T, N> {
         Ok(())
     }
 
-    /// The item `position` places behind the oldest.
+    /// The item at `position` behind the oldest.
     pub(crate) fn get(&self, position: usize) -> Option<&T> {
         (position < self.len()).then(|| &self.items[self.slot(position)])
     }
@@ -58,10 +58,10 @@ impl<T: Copy + Default, const N: usize> Ring<T, N> {
         Some(&mut self.items[slot])
     }
 
-    /// Drops the oldest item. An emptied queue starts over in its first slot, so that the usual queue of
-    /// one item stays in one cache line.
+    /// Removes the oldest item. An empty queue restarts at its first slot, so that the usual queue of one item stays in
+    /// one cache line.
     pub(crate) fn pop(&mut self) {
-        debug_assert!(self.len > 0, "nothing to drop");
+        debug_assert!(self.len > 0, "the queue is not empty");
         let next = self.slot(1);
         self.len = self.len.saturating_sub(1);
         self.head = if self.len == 0 { 0 } else { u8::try_from(next).expect("a slot is below N") };
@@ -79,7 +79,7 @@ mod tests {
     use alloc::vec::Vec;
 
     #[test]
-    fn items_leave_in_the_order_they_came_also_around_the_end() {
+    fn items_keep_their_order_also_around_the_end() {
         let mut ring = Ring::<u32, 3>::new();
         for first in 0..10 {
             ring.push(first).unwrap();

@@ -1,30 +1,61 @@
-//! The server's side of one connection.
+//! The server's side of a connection.
 
-use crate::command::Command;
-use crate::counters::Counters;
-use crate::decoder::Decoder;
-use crate::protocol_error::ProtocolError;
-use crate::reply_queue::{Output, Outputs, ReplyQueue};
-use crate::request_queue::{Demand, Enqueued, RequestQueue};
+use crate::codec::{Command, Decoder};
+use crate::reply_queue::{Replies, Reply, ReplyQueue};
+use crate::request_queue::{Demand, Enqueued, ProtocolError, RequestQueue};
 
-/// The state of one connection: a half-read command, the requests not yet answered, the answers not yet
-/// written. All of it is inline, so a client cannot make it grow.
+/// The complete commands of a connection by kind, and what was discarded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// 0x00 commands.
+    pub level: u64,
+    /// 0x01 commands.
+    pub non_blocking: u64,
+    /// 0x02 commands.
+    pub blocking: u64,
+    /// 0x03 commands.
+    pub write: u64,
+    /// 0x04 commands.
+    pub pid: u64,
+    /// Payload bytes of complete 0x03 commands, which are discarded.
+    pub discarded: u64,
+    /// Commands that did not fit completely into their run, because it had reached its maximum.
+    pub saturations: u64,
+}
+
+impl Counters {
+    fn count(&mut self, command: Command) {
+        match command {
+            Command::Level => self.level += 1,
+            Command::ReadNonBlocking(_) => self.non_blocking += 1,
+            Command::ReadBlocking(_) => self.blocking += 1,
+            Command::Write { length, .. } => {
+                self.write += 1;
+                self.discarded += u64::from(length);
+            }
+            Command::Pid => self.pid += 1,
+        }
+    }
+}
+
+/// The state of a connection: a partial command, the unanswered requests and the unwritten replies. All of it is
+/// inline, so that a client cannot make it grow.
 ///
-/// The life of a request: [`receive`](Self::receive) queues it, [`demand`](Self::demand) shows the oldest,
-/// [`grant`](Self::grant) or one of the `answer_*` decides it, [`outputs`](Self::outputs) says what to write,
-/// [`written`](Self::written) forgets it.
+/// A request is queued by [`receive`](Self::receive), shown by [`demand`](Self::demand), answered by
+/// [`grant`](Self::grant) or one of the `answer_*` methods, listed for writing by [`replies`](Self::replies), and
+/// removed by [`written`](Self::written).
 #[derive(Debug)]
 pub struct Session {
     pub(crate) decoder: Decoder,
     pub(crate) requests: RequestQueue,
-    pub(crate) pending: ReplyQueue,
+    pub(crate) replies: ReplyQueue,
     pub(crate) counters: Counters,
-    violation: Option<ProtocolError>,
-    /// A command other than 0x02 has at least begun.
+    protocol_error: Option<ProtocolError>,
+    /// Whether a command other than 0x02 was received, at least in part.
     pub(crate) other_commands: bool,
 }
 
-// The bound that a client cannot move, one for every connection: what needs no drop owns nothing elsewhere.
+// The memory of a connection is bounded: a type that needs no drop owns no memory elsewhere.
 const _: () = assert!(size_of::<Session>() <= 512 && !core::mem::needs_drop::<Session>());
 
 impl Default for Session {
@@ -34,32 +65,32 @@ impl Default for Session {
 }
 
 impl Session {
-    /// A connection that has not said anything.
     pub fn new() -> Self {
         Self {
             decoder: Decoder::default(),
             requests: RequestQueue::new(),
-            pending: ReplyQueue::new(),
+            replies: ReplyQueue::new(),
             counters: Counters::default(),
-            violation: None,
+            protocol_error: None,
             other_commands: false,
         }
     }
 
-    /// Takes what was read, cut anywhere. After a violation it gives that same violation for ever.
+    /// Processes input, split anywhere. After a protocol error it returns the same error forever.
     pub fn receive(&mut self, input: &[u8]) -> Result<(), ProtocolError> {
-        if let Some(violation) = self.violation {
-            return Err(violation);
+        if let Some(error) = self.protocol_error {
+            return Err(error);
         }
         input
             .iter()
-            .try_for_each(|byte| self.take(*byte))
-            .inspect_err(|violation| self.violation = Some(*violation))
+            .try_for_each(|byte| self.receive_byte(*byte))
+            .inspect_err(|error| self.protocol_error = Some(*error))
     }
 
-    fn take(&mut self, byte: u8) -> Result<(), ProtocolError> {
+    fn receive_byte(&mut self, byte: u8) -> Result<(), ProtocolError> {
         self.other_commands |= self.decoder == Decoder::Idle && byte != Command::READ_BLOCKING;
-        let command = self.decoder.take(byte).map_err(|unknown| ProtocolError::UnknownCommand(unknown.0))?;
+        let command =
+            self.decoder.decode(byte).map_err(|unknown| ProtocolError::UnknownCommand(unknown.0))?;
         let Some(command) = command else { return Ok(()) };
         self.counters.count(command);
         if self.requests.push(command)? == Enqueued::Saturated {
@@ -68,18 +99,18 @@ impl Session {
         Ok(())
     }
 
-    /// What the oldest unanswered request asks for now.
+    /// What the oldest unanswered request demands.
     pub fn demand(&self) -> Demand {
         self.requests.head()
     }
 
-    /// Bytes owed to all 0x02 requests and not granted yet, also to those behind other requests.
+    /// The bytes owed to all 0x02 requests and not granted yet, including those behind other requests.
     pub fn owed(&self) -> u64 {
         self.requests.owed()
     }
 
-    /// Pays `bytes` of the run of 0x02 at the head: they may now be written. At most what
-    /// [`Demand::Blocking`] says; possible also while [`backlog_full`](Self::backlog_full).
+    /// Grants `bytes` to the run of 0x02 at the head: they can be written now. At most as many as
+    /// [`Demand::Blocking`] says; also allowed while [`backlog_full`](Self::backlog_full).
     pub fn grant(&mut self, bytes: u64) {
         let Demand::Blocking(owed) = self.demand() else {
             debug_assert!(bytes == 0, "a grant without a demand");
@@ -87,24 +118,24 @@ impl Session {
         };
         debug_assert!(bytes <= owed, "a grant beyond what is owed");
         let bytes = bytes.min(owed);
-        self.requests.settle(bytes);
-        self.pending.random(bytes);
+        self.requests.remove(bytes);
+        self.replies.push_random(bytes);
     }
 
-    /// Answers the 0x01 at the head with `bytes`, at most what it asked for; zero is legal.
+    /// Answers the 0x01 at the head with `bytes`, at most as many as it requests; zero is legal.
     pub fn answer_non_blocking(&mut self, bytes: u8) {
-        let Demand::NonBlocking(asked) = self.demand() else {
+        let Demand::NonBlocking(requested) = self.demand() else {
             debug_assert!(false, "an answer to a 0x01 that is not at the head");
             return;
         };
-        debug_assert!(bytes <= asked, "an answer longer than was asked");
-        let bytes = bytes.min(asked);
+        debug_assert!(bytes <= requested, "an answer longer than requested");
+        let bytes = bytes.min(requested);
         self.answer(&[bytes]);
-        self.pending.random(u64::from(bytes));
+        self.replies.push_random(u64::from(bytes));
     }
 
-    /// Answers the 0x00 at the head: `bytes` could be had now. It goes out in bits, as whole bytes, and at
-    /// most what a `u32` holds.
+    /// Answers the 0x00 at the head: `bytes` can be read at once. The reply is in bits, of whole bytes, and at most what
+    /// a `u32` can hold.
     pub fn answer_level(&mut self, bytes: u64) {
         debug_assert!(self.demand() == Demand::Level, "an answer to a 0x00 that is not at the head");
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).min(u32::MAX / 8);
@@ -120,55 +151,54 @@ impl Session {
 
     fn answer(&mut self, literal: &[u8]) {
         debug_assert!(!self.backlog_full(), "an answer while the backlog is full");
-        self.requests.settle(1);
-        self.pending.literal(literal);
+        self.requests.remove(1);
+        self.replies.push_literal(literal);
     }
 
-    /// Has the peer left so many answers unread that no further one may be made? Reading goes on; what is
-    /// asked stays queued until [`written`](Self::written) makes room.
+    /// Whether the peer has left so many replies unread that no further one may be added. Reading continues, and
+    /// requests stay queued until [`written`](Self::written) makes room.
     pub fn backlog_full(&self) -> bool {
-        !self.pending.has_room()
+        !self.replies.has_room()
     }
 
     /// What to write next.
-    pub fn next_output(&self) -> Option<Output<'_>> {
-        self.outputs().next()
+    pub fn next_reply(&self) -> Option<Reply<'_>> {
+        self.replies().next()
     }
 
-    /// All that may be written now, in order; neighbours of one kind are mostly merged. A reply written in
-    /// one piece suits clients that read it in one.
-    pub fn outputs(&self) -> Outputs<'_> {
-        self.pending.iter()
+    /// All that can be written now, in order; adjacent parts of one kind are mostly merged. Some clients expect to read
+    /// a reply in one piece, so it should be written in one.
+    pub fn replies(&self) -> Replies<'_> {
+        self.replies.iter()
     }
 
-    /// How many random bytes may be written now.
+    /// The number of random bytes that can be written now.
     pub fn random_pending(&self) -> u64 {
-        let random = |output| if let Output::Random(count) = output { count } else { 0 };
-        self.outputs().map(random).fold(0, u64::saturating_add)
+        let random = |reply| if let Reply::Random(count) = reply { count } else { 0 };
+        self.replies().map(random).fold(0, u64::saturating_add)
     }
 
-    /// The kernel took `bytes` of [`outputs`](Self::outputs), from the front.
+    /// Removes `bytes`, which the kernel has accepted, from the front of [`replies`](Self::replies).
     pub fn written(&mut self, bytes: usize) {
-        self.pending.written(bytes);
+        self.replies.written(bytes);
     }
 
-    /// Has a command begun and not ended? How long it may stay so is the caller's to decide.
+    /// Whether a command is incomplete. The caller decides how long it may stay so.
     pub fn partial_command(&self) -> bool {
         self.decoder != Decoder::Idle
     }
 
-    /// Has the peer asked by 0x02, and never so much as begun any other command? Only such a peer, which
-    /// counts bytes and nothing else, may be sent bytes unsolicited.
+    /// Whether the peer has sent 0x02 and not even a part of any other command. Only such a peer, which counts bytes and
+    /// nothing else, may be sent unsolicited bytes.
     pub fn only_blocking_reads(&self) -> bool {
         !self.other_commands && self.counters.blocking > 0
     }
 
-    /// Has the peer begun any command but 0x02?
+    /// Whether a command other than 0x02 was received, at least in part.
     pub fn other_commands(&self) -> bool {
         self.other_commands
     }
 
-    /// What was asked so far.
     pub fn counters(&self) -> Counters {
         self.counters
     }

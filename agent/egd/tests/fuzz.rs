@@ -1,5 +1,5 @@
-//! The fuzz target's entry on a stable compiler: the committed corpus, and a million scripts (fifty million in
-//! `make soak`) from a generator that knows which bytes are interesting.
+//! The fuzz target on a stable compiler: the committed corpus, and a million scripts (fifty million in `make soak`)
+//! from a generator that prefers interesting bytes.
 
 mod support;
 
@@ -9,16 +9,16 @@ use std::path::Path;
 use soak::{Rng, Run};
 use support::script::fuzz_one;
 
-/// A script of up to 24 steps. One byte of the peer's in 64 is anything at all.
+/// A script of up to 24 steps. One in 64 bytes from the peer is arbitrary.
 fn generate(dice: &mut Rng, script: &mut Vec<u8>) {
     script.clear();
     for _ in 0..dice.below(24) {
         let size = *dice.pick(&[0_u8, 1, 2, 3, 5, 8, 16, 62, 63]);
-        let act = *dice.pick(&[0_u8, 0, 0, 2, 2, 3]);
-        script.push(size << 2 | act);
-        for _ in 0..if act == 0 { size + 1 } else { 0 } {
-            let anything = u8::try_from(dice.below(256)).expect("a byte");
-            script.push(if dice.once_in(64) { anything } else { *dice.pick(&[0, 1, 2, 2, 2, 3, 4]) });
+        let action = *dice.pick(&[0_u8, 0, 0, 2, 2, 3]);
+        script.push(size << 2 | action);
+        for _ in 0..if action == 0 { size + 1 } else { 0 } {
+            let arbitrary = u8::try_from(dice.below(256)).expect("a byte");
+            script.push(if dice.once_in(64) { arbitrary } else { *dice.pick(&[0, 1, 2, 2, 2, 3, 4]) });
         }
     }
 }

@@ -1,23 +1,22 @@
 //! What goes over the wire, command by command.
 #![allow(clippy::unwrap_used)]
 
-use egd::{Command, Counters, Demand, MAX_OWED, MAX_RUNS, Output, ProtocolError, Session};
+use egd::{Command, Counters, Demand, MAX_OWED, MAX_RUNS, ProtocolError, Reply, Session};
 
-/// What random bytes look like here.
 const RANDOM: u8 = b'?';
 
-fn heard(input: &[u8]) -> Session {
+fn session_after(input: &[u8]) -> Session {
     let mut session = Session::new();
     session.receive(input).unwrap();
     session
 }
 
-/// Answers the oldest request as a server with plenty would.
+/// Answers the oldest request as a server with enough bytes does.
 fn answer(session: &mut Session) {
     match session.demand() {
         Demand::None => {}
         Demand::Blocking(owed) => session.grant(owed),
-        Demand::NonBlocking(asked) => session.answer_non_blocking(asked),
+        Demand::NonBlocking(requested) => session.answer_non_blocking(requested),
         Demand::Level => session.answer_level(1024),
         Demand::Pid => session.answer_pid(4711),
     }
@@ -25,24 +24,24 @@ fn answer(session: &mut Session) {
 
 fn pending(session: &Session) -> Vec<u8> {
     let mut wire = vec![];
-    for output in session.outputs() {
-        match output {
-            Output::Literal(bytes) => wire.extend(bytes),
-            Output::Random(count) => wire.resize(wire.len() + usize::try_from(count).unwrap(), RANDOM),
+    for reply in session.replies() {
+        match reply {
+            Reply::Literal(bytes) => wire.extend(bytes),
+            Reply::Random(count) => wire.resize(wire.len() + usize::try_from(count).unwrap(), RANDOM),
         }
     }
     wire
 }
 
 fn reply(input: &[u8]) -> Vec<u8> {
-    let mut session = heard(input);
+    let mut session = session_after(input);
     let mut wire = vec![];
     while session.demand() != Demand::None {
         answer(&mut session);
         wire.extend(pending(&session));
         session.written(pending(&session).len());
     }
-    assert_eq!(session.next_output(), None);
+    assert_eq!(session.next_reply(), None);
     wire
 }
 
@@ -56,7 +55,7 @@ fn each_command_gets_its_exact_bytes() {
 }
 
 #[test]
-fn reads_of_nothing_are_answered_as_the_protocol_says() {
+fn reads_of_zero_bytes_follow_the_protocol() {
     assert_eq!(reply(&[1, 0]), [0]);
     assert_eq!(reply(&[2, 0]), []);
     assert_eq!(reply(&[3, 0, 0, 0]), []);
@@ -68,8 +67,8 @@ fn replies_keep_the_order_of_the_requests() {
 }
 
 #[test]
-fn a_debt_holds_back_what_was_asked_after_it() {
-    let mut session = heard(&[2, 4, 4]);
+fn a_blocking_read_holds_back_later_requests() {
+    let mut session = session_after(&[2, 4, 4]);
     session.grant(3);
     assert_eq!(session.demand(), Demand::Blocking(1));
     assert_eq!(pending(&session), [RANDOM; 3]);
@@ -78,11 +77,15 @@ fn a_debt_holds_back_what_was_asked_after_it() {
 }
 
 #[test]
-fn adjacent_blocking_reads_are_one_debt() {
-    let mut session = heard(&[2, 0xff, 2, 1]);
+fn adjacent_blocking_reads_are_one_run() {
+    let mut session = session_after(&[2, 0xff, 2, 1]);
     assert_eq!(session.demand(), Demand::Blocking(256));
     session.receive(&[3, 0, 8, 1, 0xaa, 2, 0, 2, 64]).unwrap();
-    assert_eq!(session.demand(), Demand::Blocking(320), "neither a write nor a read of nothing parts a run");
+    assert_eq!(
+        session.demand(),
+        Demand::Blocking(320),
+        "neither a write nor a read of zero bytes ends a run"
+    );
 }
 
 #[test]
@@ -90,7 +93,7 @@ fn a_level_is_in_bits_and_stops_at_what_four_bytes_hold() {
     for (bytes, bits) in
         [(0, 0), (1, 8), (0x1fff_ffff, 0xffff_fff8), (0x2000_0000, 0xffff_fff8), (u64::MAX, 0xffff_fff8)]
     {
-        let mut session = heard(&[0]);
+        let mut session = session_after(&[0]);
         session.answer_level(bytes);
         assert_eq!(pending(&session), u32::to_be_bytes(bits), "{bytes} bytes");
     }
@@ -99,7 +102,7 @@ fn a_level_is_in_bits_and_stops_at_what_four_bytes_hold() {
 #[test]
 fn a_pid_has_as_many_digits_as_it_needs() {
     for pid in [0, 7, 10, 99_999, 4_194_304, u32::MAX] {
-        let mut session = heard(&[4]);
+        let mut session = session_after(&[4]);
         session.answer_pid(pid);
         let wire = pending(&session);
         assert_eq!(usize::from(wire[0]), wire.len() - 1);
@@ -108,31 +111,31 @@ fn a_pid_has_as_many_digits_as_it_needs() {
 }
 
 #[test]
-fn a_small_reply_is_two_stretches_at_most() {
-    let mut session = heard(&[1, 255]);
+fn a_small_reply_has_two_parts_at_most() {
+    let mut session = session_after(&[1, 255]);
     session.answer_non_blocking(255);
-    assert_eq!(session.outputs().collect::<Vec<_>>(), [Output::Literal(&[255]), Output::Random(255)]);
+    assert_eq!(session.replies().collect::<Vec<_>>(), [Reply::Literal(&[255]), Reply::Random(255)]);
     assert_eq!(session.random_pending(), 255);
 }
 
 #[test]
-fn neighbouring_grants_are_one_stretch() {
-    let mut session = heard(&[2, 200, 2, 200]);
+fn adjacent_grants_are_one_part() {
+    let mut session = session_after(&[2, 200, 2, 200]);
     session.grant(100);
     session.grant(300);
-    assert_eq!(session.outputs().collect::<Vec<_>>(), [Output::Random(400)]);
+    assert_eq!(session.replies().collect::<Vec<_>>(), [Reply::Random(400)]);
 }
 
 #[test]
 fn writes_may_end_anywhere() {
     let whole = reply(&[2, 3, 4, 1, 2]);
     for first in 0..=whole.len() {
-        let mut session = heard(&[2, 3, 4, 1, 2]);
+        let mut session = session_after(&[2, 3, 4, 1, 2]);
         (0..3).for_each(|_| answer(&mut session));
         session.written(first);
         assert_eq!(pending(&session), whole[first..], "after {first} bytes");
         session.written(whole.len() - first);
-        assert_eq!(session.next_output(), None);
+        assert_eq!(session.next_reply(), None);
     }
 }
 
@@ -149,7 +152,7 @@ fn an_unknown_command_ends_the_session_whatever_follows() {
 #[test]
 fn a_seventeenth_run_ends_the_session() {
     let alternating = [0, 4].repeat(MAX_RUNS / 2);
-    let mut session = heard(&alternating);
+    let mut session = session_after(&alternating);
     session.receive(&[4, 4, 4]).unwrap();
     assert_eq!(session.receive(&[1, 1]), Err(ProtocolError::TooManyRuns));
     assert_eq!(
@@ -161,24 +164,25 @@ fn a_seventeenth_run_ends_the_session() {
 
 #[test]
 fn reads_of_another_length_are_another_run() {
-    let mut session = heard(&[1, 8, 1, 8, 1, 9]);
-    for asked in [8, 8, 9] {
-        assert_eq!(session.demand(), Demand::NonBlocking(asked));
+    let mut session = session_after(&[1, 8, 1, 8, 1, 9]);
+    for length in [8, 8, 9] {
+        assert_eq!(session.demand(), Demand::NonBlocking(length));
         session.answer_non_blocking(0);
     }
     assert_eq!(session.demand(), Demand::None);
 }
 
 #[test]
-fn a_debt_stops_growing_at_4_gib_and_goes_on_being_paid() {
+fn a_run_stops_growing_at_4_gib_and_is_still_served() {
     let flood = [2, 0xff].repeat(32 * 1024);
     let mut session = Session::new();
     for _ in 0..515 {
         session.receive(&flood).unwrap();
     }
-    let asked: u64 = 515 * 32 * 1024;
+    let requested: u64 = 515 * 32 * 1024;
     // The 16,843,010th request is the first that does not fit: 255 times as many bytes are 4 GiB and 254 bytes.
-    let counters = Counters { blocking: asked, saturations: asked - 16_843_009, ..Counters::default() };
+    let counters =
+        Counters { blocking: requested, saturations: requested - 16_843_009, ..Counters::default() };
     assert_eq!(session.counters(), counters);
     assert_eq!(session.demand(), Demand::Blocking(MAX_OWED));
     session.grant(1000);
@@ -188,7 +192,7 @@ fn a_debt_stops_growing_at_4_gib_and_goes_on_being_paid() {
 }
 
 #[test]
-fn a_million_unread_answers_take_no_room() {
+fn a_million_unread_replies_need_no_memory() {
     let mut session = Session::new();
     let flood = [1, 9].repeat(1_000_000);
     session.receive(&flood).unwrap();
@@ -197,15 +201,15 @@ fn a_million_unread_answers_take_no_room() {
         answer(&mut session);
         answered += 1;
     }
-    assert!(answered >= 3, "QEMU's neighbours pipeline a little");
-    assert_eq!(session.demand(), Demand::NonBlocking(9), "the rest stays asked");
+    assert!(answered >= 3, "clients may pipeline a little");
+    assert_eq!(session.demand(), Demand::NonBlocking(9), "the rest stays queued");
     session.written(10);
-    assert!(!session.backlog_full(), "one answer read makes room for one");
+    assert!(!session.backlog_full(), "reading one answer makes room for one");
 }
 
 #[test]
-fn a_grant_has_room_even_when_answers_have_none() {
-    let mut session = heard(&[1, 1, 4, 1, 1, 4, 1, 1, 4, 1, 1, 2, 1, 0]);
+fn there_is_always_room_for_a_grant() {
+    let mut session = session_after(&[1, 1, 4, 1, 1, 4, 1, 1, 4, 1, 1, 2, 1, 0]);
     while !session.backlog_full() {
         answer(&mut session);
     }
@@ -233,19 +237,19 @@ fn a_command_is_partial_until_its_last_byte() {
 }
 
 #[test]
-fn only_a_peer_that_never_began_another_command_counts_bytes_alone() {
+fn only_a_peer_that_sends_nothing_but_0x02_counts_bytes() {
     let mut session = Session::new();
-    assert!(!session.only_blocking_reads(), "it has not spoken");
+    assert!(!session.only_blocking_reads(), "it has sent nothing");
     session.receive(&[2]).unwrap();
-    assert!(!session.only_blocking_reads(), "it has not finished");
+    assert!(!session.only_blocking_reads(), "its command is incomplete");
     session.receive(&[64]).unwrap();
     assert!(session.only_blocking_reads());
     session.receive(&[1]).unwrap();
-    assert!(!session.only_blocking_reads(), "its next bytes from us would be a count");
+    assert!(!session.only_blocking_reads(), "it expects a count byte next");
 }
 
 #[test]
-fn what_was_asked_is_counted() {
+fn complete_commands_are_counted() {
     let mut wire = vec![];
     for command in
         [Command::Level, Command::ReadNonBlocking(1), Command::ReadBlocking(0), Command::Pid, Command::Pid]
@@ -254,10 +258,10 @@ fn what_was_asked_is_counted() {
     }
     Command::Write { bits: 65_535, length: 3 }.encode(&mut wire);
     wire.extend([2, 2]);
-    let before = heard(&wire).counters();
+    let before = session_after(&wire).counters();
     assert_eq!((before.write, before.discarded), (0, 0), "its payload is not complete");
     wire.push(2);
     let counters =
         Counters { level: 1, non_blocking: 1, blocking: 1, write: 1, pid: 2, discarded: 3, saturations: 0 };
-    assert_eq!(heard(&wire).counters(), counters);
+    assert_eq!(session_after(&wire).counters(), counters);
 }

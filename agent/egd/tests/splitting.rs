@@ -1,13 +1,13 @@
-//! The same bytes mean the same, however the network cuts them.
+//! The same bytes have the same effect, however the network splits them.
 #![allow(clippy::unwrap_used)]
 
 mod support;
 
-use egd::{Demand, Output, Session};
+use egd::{Demand, Reply, Session};
 use proptest::prelude::*;
 use support::script::fuzz_one;
 
-/// Streams that are mostly commands, with short payloads, and now and then a byte of anything.
+/// Streams of mostly valid commands with short payloads.
 fn stream() -> impl Strategy<Value = Vec<u8>> {
     let command = prop_oneof![
         8 => any::<u8>().prop_map(|length| vec![2, length]),
@@ -23,7 +23,7 @@ fn stream() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(command, 0..60).prop_map(|commands| commands.concat())
 }
 
-/// The stream in pieces that end at the given places.
+/// The stream, split at the given positions.
 fn pieces<'a>(stream: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> {
     let mut ends: Vec<_> = cuts.iter().map(|cut| cut.index(stream.len() + 1)).collect();
     ends.push(stream.len());
@@ -32,44 +32,44 @@ fn pieces<'a>(stream: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> {
     starts.zip(ends).map(|(start, end)| &stream[start..end]).collect()
 }
 
-/// Everything a server can see of a session, and then all that it would say.
-fn life(mut session: Session) -> (Vec<String>, Vec<Vec<u8>>) {
+/// Everything that a server can see of a session, and then all replies.
+fn observe(mut session: Session) -> (Vec<String>, Vec<Vec<u8>>) {
     let seen = vec![
         format!("{:?} {:?}", session.counters(), session.receive(&[])),
         format!("{} {} {}", session.owed(), session.partial_command(), session.only_blocking_reads()),
     ];
-    let mut said = vec![];
+    let mut written = vec![];
     while session.demand() != Demand::None {
         match session.demand() {
             Demand::Blocking(owed) => session.grant(owed),
-            Demand::NonBlocking(asked) => session.answer_non_blocking(asked / 2),
+            Demand::NonBlocking(requested) => session.answer_non_blocking(requested / 2),
             Demand::Level => session.answer_level(77),
             Demand::Pid => session.answer_pid(1234),
             Demand::None => unreachable!("the loop has ended"),
         }
-        while let Some(output) = session.next_output() {
-            let bytes = match output {
-                Output::Literal(bytes) => bytes.to_vec(),
-                Output::Random(count) => vec![0; usize::try_from(count).unwrap()],
+        while let Some(reply) = session.next_reply() {
+            let bytes = match reply {
+                Reply::Literal(bytes) => bytes.to_vec(),
+                Reply::Random(count) => vec![0; usize::try_from(count).unwrap()],
             };
             session.written(bytes.len());
-            said.push(bytes);
+            written.push(bytes);
         }
     }
-    (seen, said)
+    (seen, written)
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn any_splitting_means_the_same(stream in stream(), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..12)) {
+    fn splitting_has_no_effect(stream in stream(), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..12)) {
         let mut whole = Session::new();
         let outcome = whole.receive(&stream);
         let mut cut = Session::new();
         let outcomes = pieces(&stream, &cuts).into_iter().map(|piece| cut.receive(piece)).collect::<Vec<_>>();
         prop_assert_eq!(outcomes.last(), Some(&outcome));
-        prop_assert_eq!(life(whole), life(cut));
+        prop_assert_eq!(observe(whole), observe(cut));
     }
 
     #[test]

@@ -1,15 +1,15 @@
-//! The order in which equals are served: queues of virtual time tags (docs/adr/0002).
+//! Fair queues, ordered by virtual time (docs/adr/0002).
 
 use crate::heap::{Heap, HeapIndex};
 use crate::units::MAX_GRANT;
 
-/// Virtual time per byte of a member: 2⁶⁴ divided by its share. Rounding it down favours a share s by at most
+/// Virtual time per byte of a member: 2⁶⁴ divided by its share. Rounding down favours a share s by at most
 /// s·2⁻⁶⁴, which is 5·10⁻⁵ at 10 GB/s. Virtual time lasts for 2⁶⁴ bytes at the smallest share.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct InverseShare(u128);
 
 impl InverseShare {
-    /// The pace of a share; 0 counts as 1.
+    /// A share of 0 counts as 1.
     pub(crate) fn of(share: u64) -> Self {
         Self((1_u128 << 64).checked_div(u128::from(share)).unwrap_or(1 << 64))
     }
@@ -19,57 +19,58 @@ impl InverseShare {
     }
 }
 
-/// What of a member's next request counts for its place.
+/// What determines the position of a member in its queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Order {
-    /// Its end, were it as long as the last: whoever has a large share is not held up by a crowd with small ones,
-    /// which its rate needs.
+    /// The virtual end of its next request, if that is as long as the last one. A member with a large share is
+    /// not delayed by many members with small shares, which its rate requires.
     Finish,
-    /// Its beginning: whoever comes anew is next. A guest asks, gets and asks again, and so always comes anew;
-    /// going by the end, one of little weight would be overtaken each time.
+    /// The virtual start of its next request, so that a member that enters the queue is next. A guest that
+    /// sends its next request after the reply to the last one enters the queue each time; if the end counted,
+    /// one with a small weight would be overtaken each time.
     Start,
 }
 
-/// Where a node stands in one kind of queue of its parent.
+/// The position of a node in one kind of queue of its parent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tag {
     order: Order,
-    pace: InverseShare,
-    /// When, in virtual time, its next request starts.
+    inverse_share: InverseShare,
+    /// The virtual start of the next request.
     start: u128,
-    /// When its last one ended; `start` never falls behind it.
+    /// The virtual end of the last request. `start` never precedes it.
     finish: u128,
-    /// Bytes of its last request; a whole one before the first.
+    /// The length of the last request; the maximum before the first one.
     last: u64,
 }
 
 impl Tag {
-    /// For the queue of those who are assured bytes.
+    /// For the queue of children with assured bytes.
     pub(crate) fn assured(rate: u64) -> Self {
         Self::new(Order::Finish, rate)
     }
 
-    /// For a queue of those who borrow.
+    /// For a queue of children that borrow.
     pub(crate) fn borrowed(weight: u64) -> Self {
         Self::new(Order::Start, weight)
     }
 
     fn new(order: Order, share: u64) -> Self {
-        Self { order, pace: InverseShare::of(share), start: 0, finish: 0, last: MAX_GRANT }
+        Self { order, inverse_share: InverseShare::of(share), start: 0, finish: 0, last: MAX_GRANT }
     }
 
     pub(crate) fn set_share(&mut self, share: u64) {
-        self.pace = InverseShare::of(share);
+        self.inverse_share = InverseShare::of(share);
     }
 
-    /// Forgets the past, for another queue.
+    /// Resets the history, for another queue.
     pub(crate) fn reset(&mut self) {
         *self = Self { start: 0, finish: 0, last: MAX_GRANT, ..*self };
     }
 
     fn key(&self) -> u128 {
         match self.order {
-            Order::Finish => self.start.saturating_add(self.pace.time(self.last)),
+            Order::Finish => self.start.saturating_add(self.inverse_share.time(self.last)),
             Order::Start => self.start,
         }
     }
@@ -79,7 +80,7 @@ impl Tag {
 #[derive(Debug, Default)]
 pub(crate) struct FairQueue {
     heap: Heap<u128>,
-    /// Virtual time: the latest start among those served.
+    /// Virtual time: the latest start among the members served.
     time: u128,
 }
 
@@ -92,26 +93,26 @@ impl FairQueue {
         self.heap.peek().map(|(_, slot)| slot)
     }
 
-    /// Lets a member in. A newcomer starts now, not in the past: what it did not use is gone.
-    pub(crate) fn enter(&mut self, places: &mut HeapIndex, slot: usize, tag: &mut Tag) {
+    /// Inserts a member. It starts now and not in the past: unused shares are lost.
+    pub(crate) fn insert(&mut self, index: &mut HeapIndex, slot: usize, tag: &mut Tag) {
         tag.start = tag.finish.max(self.time);
-        self.heap.set(places, slot, tag.key());
+        self.heap.set(index, slot, tag.key());
     }
 
-    /// Sorts a member anew that was served or has another share.
-    pub(crate) fn update(&mut self, places: &mut HeapIndex, slot: usize, tag: &Tag) {
-        self.heap.set(places, slot, tag.key());
+    /// Updates the position of a member that was served or whose share has changed.
+    pub(crate) fn update(&mut self, index: &mut HeapIndex, slot: usize, tag: &Tag) {
+        self.heap.set(index, slot, tag.key());
     }
 
-    pub(crate) fn leave(&mut self, places: &mut HeapIndex, slot: usize) {
-        self.heap.remove(places, slot);
+    pub(crate) fn remove(&mut self, index: &mut HeapIndex, slot: usize) {
+        self.heap.remove(index, slot);
     }
 
-    /// Accounts for a grant; the caller sorts the member anew or takes it out.
+    /// Accounts for a grant. The caller then updates or removes the member.
     pub(crate) fn serve(&mut self, tag: &mut Tag, bytes: u64) {
         self.time = self.time.max(tag.start);
         tag.last = bytes;
-        tag.finish = tag.start.saturating_add(tag.pace.time(bytes));
+        tag.finish = tag.start.saturating_add(tag.inverse_share.time(bytes));
         tag.start = tag.finish;
     }
 }

@@ -1,23 +1,23 @@
-//! A binary min-heap whose members know their place in it, so that any of them can be moved or taken out.
+//! A binary min-heap with an index of its members, so that any of them can be moved or removed.
 
 use alloc::vec::Vec;
 
-/// Where a slot stands in the one heap that a table of places belongs to (or in one of several, if a slot is
-/// never in two of them).
+/// The index of a slot that is in no heap.
 const ABSENT: usize = usize::MAX;
 
-/// The places of all slots. Kept outside the heap, so that many heaps share one table.
+/// The positions of all slots in their heap. It is separate from the heap so that many heaps can share it, if
+/// no slot is in two of them.
 #[derive(Debug, Default)]
 pub(crate) struct HeapIndex(Vec<usize>);
 
 impl HeapIndex {
-    /// Makes room for the slots below `len`; called when a node is made, never per request.
+    /// Makes room for the slots below `len`. Called when a node is created, never per request.
     pub(crate) fn grow(&mut self, len: usize) {
         self.0.resize(len.max(self.0.len()), ABSENT);
     }
 }
 
-/// The heap. Equal keys go by slot, so that an order never depends on history.
+/// A binary min-heap. Equal keys are ordered by slot, so that the order never depends on history.
 #[derive(Debug)]
 pub(crate) struct Heap<K> {
     items: Vec<(K, usize)>,
@@ -42,56 +42,56 @@ impl<K: Ord + Copy> Heap<K> {
         self.items.iter().map(|&(_, slot)| slot)
     }
 
-    /// Puts `slot` in, or gives it a new key.
-    pub(crate) fn set(&mut self, places: &mut HeapIndex, slot: usize, key: K) {
-        let at = places.0[slot];
+    /// Inserts `slot`, or changes its key.
+    pub(crate) fn set(&mut self, index: &mut HeapIndex, slot: usize, key: K) {
+        let at = index.0[slot];
         if at == ABSENT {
             self.items.push((key, slot));
-            self.rise(places, self.items.len().saturating_sub(1));
+            self.sift_up(index, self.items.len().saturating_sub(1));
         } else if self.items[at].0 != key {
             self.items[at].0 = key;
-            let at = self.rise(places, at);
-            self.sink(places, at);
+            let at = self.sift_up(index, at);
+            self.sift_down(index, at);
         }
     }
 
-    /// Takes `slot` out, if it is in.
-    pub(crate) fn remove(&mut self, places: &mut HeapIndex, slot: usize) {
-        let at = places.0[slot];
+    /// Removes `slot` if it is present.
+    pub(crate) fn remove(&mut self, index: &mut HeapIndex, slot: usize) {
+        let at = index.0[slot];
         if at == ABSENT {
             return;
         }
-        places.0[slot] = ABSENT;
+        index.0[slot] = ABSENT;
         self.items.swap_remove(at);
         if at < self.items.len() {
-            let at = self.rise(places, at);
-            self.sink(places, at);
+            let at = self.sift_up(index, at);
+            self.sift_down(index, at);
         }
     }
 
-    /// Moves the item at `at` up to where it belongs, and says where that is.
-    fn rise(&mut self, places: &mut HeapIndex, mut at: usize) -> usize {
+    /// Moves the item at `at` up to its position, and returns that.
+    fn sift_up(&mut self, index: &mut HeapIndex, mut at: usize) -> usize {
         let item = self.items[at];
         while at > 0 {
             let above = at.saturating_sub(1) / 2;
             if self.items[above] <= item {
                 break;
             }
-            self.put(places, at, self.items[above]);
+            self.set_at(index, at, self.items[above]);
             at = above;
         }
-        self.put(places, at, item);
+        self.set_at(index, at, item);
         at
     }
 
-    /// Moves the item at `at` down to where it belongs.
-    fn sink(&mut self, places: &mut HeapIndex, mut at: usize) {
+    /// Moves the item at `at` down to its position.
+    fn sift_down(&mut self, index: &mut HeapIndex, mut at: usize) {
         let item = self.items[at];
         while let Some(below) = self.lesser_child(at).filter(|&below| self.items[below] < item) {
-            self.put(places, at, self.items[below]);
+            self.set_at(index, at, self.items[below]);
             at = below;
         }
-        self.put(places, at, item);
+        self.set_at(index, at, item);
     }
 
     fn lesser_child(&self, at: usize) -> Option<usize> {
@@ -101,8 +101,8 @@ impl<K: Ord + Copy> Heap<K> {
         Some(if self.items.get(right).is_some_and(|second| second < first) { right } else { left })
     }
 
-    fn put(&mut self, places: &mut HeapIndex, at: usize, item: (K, usize)) {
+    fn set_at(&mut self, index: &mut HeapIndex, at: usize, item: (K, usize)) {
         self.items[at] = item;
-        places.0[item.1] = at;
+        index.0[item.1] = at;
     }
 }

@@ -1,17 +1,16 @@
-//! A hierarchical token bucket that shares bytes among the leaves of a tree, in the words of Linux' `tc`.
+//! A hierarchical token bucket that shares bytes among the leaves of a tree, in the words of `tc` in Linux.
 //!
-//! Each node has an assured `rate` and a `ceil`. A leaf that is past its rate borrows from the nearest
-//! ancestor that is not, in the end from the root, which always lends; every ceil on the way holds at all times.
-//! Assured bytes go first, in proportion to `rate`; then borrowed ones by `prio` and, among equals, by `weight`.
+//! Each node has an assured `rate` and a `ceil`. A leaf above its rate borrows from the nearest ancestor that is not,
+//! ultimately from the root, which always lends. No ceil on the path is ever exceeded. Assured bytes are served first,
+//! in proportion to `rate`, then borrowed ones by `prio` and, among equals, by `weight`.
 //!
-//! Two laws hold in every window of length T. Through any node go at most ceil·T + `cburst` + 255 bytes. A leaf with
-//! backlog gets at least rate·T − 255 where no ceil above it binds, and little less where some do: how little, and why
-//! queues are ordered as they are, is in docs/adr/0002.
+//! Two laws hold in every window of length T. At most ceil·T + `cburst` + 255 bytes are granted through any node. A
+//! backlogged leaf is granted at least rate·T − 255 bytes if no ceil above it binds, and little less otherwise;
+//! docs/adr/0002 says how little, and why the queues are ordered as they are.
 //!
-//! It is a pure state machine over integers: it reads no clock, owns no bytes, and answers
-//! [`dequeue`](Tree::dequeue) with *grant*, *wait until*, *wait for supply* or *idle*. It allocates when a node is
-//! made or first has much to do, never per request, and does not know names: those are
-//! [`pool`]'s.
+//! The crate is a pure state machine over integers: it reads no clock and owns no bytes, and the answer of
+//! [`dequeue`](Tree::dequeue) is *grant*, *wait until*, *wait for supply* or *idle*. It allocates when a node is added
+//! or a queue grows, never per request. It knows no names, except in [`pool`].
 //!
 //! Start with [`Tree`]; for the classes, namespaces and members of a pool with [`pool::Pool`].
 
@@ -30,14 +29,13 @@ mod bucket;
 mod fair;
 mod heap;
 mod node;
-mod params;
 pub mod pool;
 mod slab;
 mod stats;
 mod tree;
 mod units;
 
-pub use params::{DEFAULT_PRIO, DEFAULT_WEIGHT, MAX_PRIO, Params, quantum};
+pub use node::{DEFAULT_PRIO, DEFAULT_WEIGHT, MAX_PRIO, Params, quantum};
 pub use slab::NodeId;
 pub use stats::{Binding, BindingLimit, BucketLevels, Mode, Stats};
 pub use tree::{Decision, ParentError, RemoveError, Tree};

@@ -1,56 +1,46 @@
-//! What can be seen of a node.
+//! Counters, levels, modes and binding limits of nodes.
 
 use crate::slab::NodeId;
 use crate::units::Tick;
 
-/// What has gone through a node since it was made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct NodeCounters {
-    pub(crate) bytes: u64,
-    pub(crate) grants: u64,
-    pub(crate) borrowed: u64,
-    pub(crate) lent: u64,
-    pub(crate) overlimits: u64,
-}
-
-/// A node's mode, in `tc`'s words.
+/// The mode of a node, in the words of `tc`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Within its rate: it pays for itself.
+    /// Within its rate.
     CanSend,
-    /// Past its rate, within its ceil: somebody above pays.
+    /// Above its rate and within its ceil: an ancestor lends.
     MayBorrow,
-    /// Past its ceil.
+    /// Above its ceil.
     CantSend,
 }
 
-/// A node's counters and levels.
+/// The counters and levels of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stats {
-    /// Bytes that went through it.
+    /// Bytes granted through it.
     pub bytes: u64,
-    /// Grants that went through it.
+    /// Grants through it.
     pub grants: u64,
-    /// Of the bytes, those that a node above it paid for.
+    /// The part of `bytes` that a node above it has paid for.
     pub borrowed: u64,
-    /// Of the bytes, those that it paid for in place of something below it.
+    /// The part of `bytes` that it has paid for a node below it.
     pub lent: u64,
-    /// How often something was wanted of it that its ceil did not let through.
+    /// How often its ceil did not let a backlog through.
     pub overlimits: u64,
-    /// Bytes asked and not granted yet; 0 for an inner node.
+    /// Bytes requested and not granted yet; 0 for an inner node.
     pub backlog: u64,
-    /// A waiting leaf: since its last grant or, if that is later, since it began to wait.
+    /// When a leaf with backlog started to wait, or its last grant if that is later.
     pub waiting_since: Option<Tick>,
-    /// Credit of its rate in whole bytes, rounded down; negative in debt.
+    /// The credit of its rate in whole bytes, rounded down; negative in debt.
     pub tokens: i64,
-    /// Credit of its ceil in whole bytes, rounded down; negative in debt.
+    /// The credit of its ceil in whole bytes, rounded down; negative in debt.
     pub ctokens: i64,
     /// Its mode now.
     pub mode: Mode,
 }
 
-/// What a node's two buckets hold at an instant, in whole bytes, rounded down; negative in debt. It is enough to go on
-/// from in another process: less than a byte is lost.
+/// The levels of the two buckets of a node, in whole bytes, rounded down; negative in debt. Another process can
+/// continue from them, with a loss of less than a byte.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BucketLevels {
     /// Of its rate.
@@ -59,22 +49,21 @@ pub struct BucketLevels {
     pub ctokens: i64,
 }
 
-/// What keeps a waiting leaf waiting.
+/// The limit that makes a leaf wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Binding {
-    /// The limit that binds.
     pub limit: BindingLimit,
-    /// Since when it has been binding; it outlasts the grants that come through meanwhile.
+    /// Since when it has been binding, including grants in the meantime.
     pub since: Tick,
 }
 
 /// A limit that can bind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BindingLimit {
-    /// It is past its own rate, nobody on its path lends, and others are served first.
+    /// The leaf is above its own rate, no node on its path lends, and others are served first.
     Rate,
-    /// The ceil of this node, itself or one above it, is used up.
+    /// The ceil of this node, which is the leaf or one of its ancestors, is exhausted.
     Ceil(NodeId),
-    /// The sources give less than is wanted.
+    /// The sources provide less than is requested.
     Supply,
 }

@@ -1,23 +1,23 @@
-//! Rates and sizes, and the one unit in which credit is kept.
+//! Rates, sizes, and the unit of credit.
 
 use core::fmt;
 
 pub use clock::Tick;
 
-/// The largest grant, in bytes: EGD's largest request.
+/// The largest grant, in bytes: the largest request of EGD.
 pub const MAX_GRANT: u64 = 255;
 
-/// The most bytes a leaf may be owed; what is asked beyond that is not added.
+/// The largest backlog of a leaf, in bytes. Requests beyond it are not added.
 pub const MAX_OWED: u64 = 1 << 32;
 
 /// Nanoseconds in a day.
 const DAY: u64 = 86_400 * 1_000_000_000;
 
-/// Units of credit in a byte: a rate of R bytes a day earns exactly R units each nanosecond, so no refill
-/// rounds, whatever the rate and however often it is looked at.
+/// Units of credit in a byte. A rate of R bytes per day earns exactly R units per nanosecond, so that no refill
+/// is rounded, whatever the rate is and however often it is evaluated.
 pub(crate) const UNITS_PER_BYTE: i128 = DAY as i128;
 
-/// Whole bytes per day, from 1 to far beyond 8.64·10¹⁴ (10 GB/s).
+/// Whole bytes per day, from 1 to far more than 8.64·10¹⁴ (10 GB/s).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Rate(pub u64);
 
@@ -25,12 +25,12 @@ impl Rate {
     /// Nothing assured, or nothing allowed.
     pub const ZERO: Self = Self(0);
 
-    /// The rate of that many bytes a second.
+    /// The rate of this many bytes per second.
     pub const fn per_second(bytes: u64) -> Self {
         Self(bytes.saturating_mul(86_400))
     }
 
-    /// The sum, or `None` where it leaves 64 bits.
+    /// The sum; `None` on overflow.
     pub const fn checked_add(self, other: Self) -> Option<Self> {
         match self.0.checked_add(other.0) {
             Some(sum) => Some(Self(sum)),
@@ -39,7 +39,7 @@ impl Rate {
     }
 }
 
-/// As people write it: the shortest period in which the bytes are whole, and binary multiples.
+/// In the shortest period with a whole number of bytes, and with binary multiples.
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let periods = [(86_400, "s"), (1_440, "min"), (24, "h"), (1, "d")];
@@ -53,17 +53,17 @@ impl fmt::Display for Rate {
     }
 }
 
-/// Credit worth that many bytes. Any `u64` fits: 2⁶⁴ · 8.64·10¹³ is below 2¹²⁷.
+/// The credit of this many bytes. Any `u64` fits: 2⁶⁴ · 8.64·10¹³ is less than 2¹²⁷.
 pub(crate) fn units(bytes: u64) -> i128 {
     i128::from(bytes).saturating_mul(UNITS_PER_BYTE)
 }
 
-/// Credit worth that many bytes, or debt.
+/// The credit of this many bytes, or a debt.
 pub(crate) fn signed_units(bytes: i64) -> i128 {
     i128::from(bytes).saturating_mul(UNITS_PER_BYTE)
 }
 
-/// Whole bytes in that credit, rounded down, for showing and for promises: never more than there is.
+/// The whole bytes in a credit, rounded down, so that no more is displayed or promised than there is.
 pub(crate) fn whole_bytes(credit: i128) -> i64 {
     let bytes = credit.div_euclid(UNITS_PER_BYTE);
     i64::try_from(bytes).unwrap_or(if bytes < 0 { i64::MIN } else { i64::MAX })

@@ -1,5 +1,4 @@
-//! Names over the tree: who is admitted, what namespaces and members are assured, and what a new configuration
-//! does to those that are there.
+//! Pools: who is admitted, what namespaces and members are assured, and what a new configuration changes.
 #![allow(clippy::unwrap_used)]
 
 use htb::pool::{
@@ -59,14 +58,14 @@ fn namespace_node(pool: &Pool, class: &str, namespace: &str) -> NodeId {
 }
 
 #[test]
-fn a_full_class_says_how_full_it_is() {
+fn a_full_class_reports_its_limit() {
     let mut pool = pool([ClassParams { max_vms: Some(40), ..class("gold") }]);
     members(&mut pool, 40, "a", "gold");
     assert_eq!(refusal(&mut pool, "a", "gold"), "class gold has 40 of 40 VMs on this node");
 }
 
 #[test]
-fn a_full_namespace_says_how_full_it_is_and_does_not_fill_others() {
+fn a_full_namespace_reports_its_limit_and_leaves_room_for_others() {
     let bound = NamespaceBound { max_vms: Some(2), ..NamespaceBound::default() };
     let mut pool = pool([ClassParams { per_namespace: bound, ..class("gold") }]);
     members(&mut pool, 2, "a", "");
@@ -81,12 +80,12 @@ fn nothing_is_promised_twice_under_strict_admission() {
     members(&mut pool, 3, "a", "gold");
     assert_eq!(
         refusal(&mut pool, "a", "gold"),
-        "namespace a may hold 3Ki/s of class gold on this node, and its 3 VMs and one more would need 1Ki/s each"
+        "namespace a can be assured 3Ki/s of class gold on this node, and its 3 VMs and one more would need 1Ki/s each"
     );
     members(&mut pool, 2, "b", "gold");
     assert_eq!(
         refusal(&mut pool, "b", "gold"),
-        "class gold assures 5Ki/s on this node, and its 5 VMs and one more would need 1Ki/s each"
+        "class gold is assured 5Ki/s on this node, and its 5 VMs and one more would need 1Ki/s each"
     );
     let error = pool.attach("b", "gold", NOW).unwrap_err();
     let (class, per_vm, rate) = ("gold".to_owned(), ki(1), ki(5));
@@ -94,7 +93,7 @@ fn nothing_is_promised_twice_under_strict_admission() {
 }
 
 #[test]
-fn a_refused_member_leaves_nothing_behind() {
+fn a_refused_member_leaves_no_trace() {
     let mut pool = pool([ClassParams { max_vms: Some(0), ..class("gold") }]);
     refusal(&mut pool, "a", "gold");
     assert_eq!(pool.namespaces("gold").count(), 0);
@@ -102,7 +101,7 @@ fn a_refused_member_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_namespace_has_a_node_while_it_has_members_and_its_rate_is_theirs() {
+fn a_namespace_has_a_node_while_it_has_members_with_the_sum_of_their_rates() {
     let mut pool = pool([class("gold")]);
     let leaves = members(&mut pool, 3, "a", "gold");
     let node = namespace_node(&pool, "gold", "a");
@@ -114,11 +113,11 @@ fn a_namespace_has_a_node_while_it_has_members_and_its_rate_is_theirs() {
     pool.detach(leaves[2], NOW);
     assert!(!pool.tree().contains(node));
     let view = pool.classes().next().unwrap();
-    assert_eq!((view.name, view.members, view.assured, view.closed), ("gold", 0, Rate::ZERO, false));
+    assert_eq!((view.name, view.members, view.assured, view.deleted), ("gold", 0, Rate::ZERO, false));
 }
 
 #[test]
-fn a_namespace_is_assured_what_it_may_hold_as_far_as_the_class_has_it() {
+fn a_namespace_is_assured_its_rate_as_far_as_the_class_has_it() {
     let bound = NamespaceBound { rate: Some(ki(16)), ceil: Some(ki(32)), max_vms: None };
     let mut pool = pool([ClassParams { shape: shape(40, 128), per_namespace: bound, ..class("gold") }]);
     members(&mut pool, 4, "a", "gold");
@@ -152,7 +151,7 @@ fn proportional_members_shrink_and_grow_together() {
 }
 
 #[test]
-fn fairness_among_vms_needs_no_namespace_nodes_and_weighs_them_by_members_where_they_have_a_ceil() {
+fn fairness_among_vms_weighs_namespace_nodes_by_members() {
     let plain = ClassParams { fairness: Fairness::Vm, ..class("gold") };
     let mut pool = pool([plain.clone()]);
     let leaves = members(&mut pool, 3, "a", "gold");
@@ -188,14 +187,14 @@ fn a_member_moves_with_its_debt_and_backlog() {
 }
 
 #[test]
-fn a_class_that_vanished_stays_for_its_members_and_takes_no_more() {
+fn a_deleted_class_stays_for_its_members_and_accepts_no_more() {
     let mut pool = pool([class("gold"), class("tin")]);
     let leaf = members(&mut pool, 1, "a", "tin")[0];
     pool.configure(&params([class("gold")]), NOW).unwrap();
     let tin = pool.classes().find(|view| view.name == "tin").unwrap();
-    assert!(tin.closed && tin.members == 1);
+    assert!(tin.deleted && tin.members == 1);
     let refused = refusal(&mut pool, "a", "tin");
-    assert_eq!(refused, "class tin has been deleted and stays only for the VMs it has");
+    assert_eq!(refused, "class tin is deleted and stays only for the VMs that it has");
     pool.tree_mut().enqueue(leaf, 10, NOW);
     assert_eq!(pool.tree_mut().dequeue(NOW, 255), Decision::Grant { leaf, bytes: 10 });
     pool.configure(&params([class("gold"), class("tin")]), NOW).unwrap();
@@ -206,7 +205,7 @@ fn a_class_that_vanished_stays_for_its_members_and_takes_no_more() {
 }
 
 #[test]
-fn a_class_that_vanished_goes_with_its_last_member_and_so_does_its_parent() {
+fn a_deleted_class_is_removed_with_its_last_member_and_so_is_its_parent() {
     let child = ClassParams { parent: Some("paid".to_owned()), ..class("tin") };
     let mut pool = pool([class("gold"), class("paid"), child]);
     let leaf = members(&mut pool, 1, "a", "tin")[0];
@@ -217,7 +216,7 @@ fn a_class_that_vanished_goes_with_its_last_member_and_so_does_its_parent() {
 }
 
 #[test]
-fn parent_and_child_can_change_places_while_they_serve() {
+fn parent_and_child_can_be_swapped_while_they_serve() {
     let under = |name: &str, parent: &str| ClassParams { parent: Some(parent.to_owned()), ..class(name) };
     let mut pool = pool([class("a"), under("b", "a"), under("c", "b")]);
     let leaf = members(&mut pool, 1, "n", "c")[0];
@@ -230,17 +229,14 @@ fn parent_and_child_can_change_places_while_they_serve() {
 }
 
 #[test]
-fn a_bad_configuration_changes_nothing() {
+fn an_invalid_configuration_changes_nothing() {
     let mut pool = pool([class("gold")]);
     let unknown = ClassParams { parent: Some("tin".to_owned()), ..class("iron") };
     let fault = |classes, default: &str| PoolParams { default_class: default.to_owned(), ..params(classes) };
     let cases = [
-        (
-            fault(vec![class("a"), unknown], "a"),
-            "class iron names the parent tin, which does not stand before it",
-        ),
-        (fault(vec![class("a"), class("a")], "a"), "there are two classes a"),
-        (fault(vec![class("a")], "b"), "the default class b is none of the pool's classes"),
+        (fault(vec![class("a"), unknown], "a"), "class iron names parent tin, which does not precede it"),
+        (fault(vec![class("a"), class("a")], "a"), "there are two classes named a"),
+        (fault(vec![class("a")], "b"), "the default class b is not among the classes of the pool"),
         (fault(vec![class("")], ""), "a class has no name"),
     ];
     for (params, sentence) in cases {
@@ -251,7 +247,7 @@ fn a_bad_configuration_changes_nothing() {
 }
 
 #[test]
-fn a_new_configuration_reaches_those_that_are_there() {
+fn a_new_configuration_applies_to_existing_members() {
     let mut pool = pool([class("gold")]);
     let leaf = members(&mut pool, 1, "a", "gold")[0];
     pool.tree_mut().charge(leaf, 2000, NOW);

@@ -67,7 +67,7 @@ pub(super) fn retest(name: &str, config: &NodeConfig) -> Status {
 fn admission(error: &Admission) -> Code {
     match error {
         Admission::UnknownClass { .. } => Code::NotFound,
-        Admission::ClosedClass { .. } => Code::FailedPrecondition,
+        Admission::DeletedClass { .. } => Code::FailedPrecondition,
         // All others are about room; the enum may grow.
         _ => Code::ResourceExhausted,
     }

@@ -129,7 +129,7 @@ pub(super) struct Stream {
 impl Stream {
     /// Says something; says whether anybody listens.
     pub(super) fn send(&self, message: FromAgent) -> bool {
-        self.outgoing.try_send(codec::agent::to_wire(message)).is_ok()
+        self.outgoing.try_send(codec::agent::to_proto(message)).is_ok()
     }
 }
 

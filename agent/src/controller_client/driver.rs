@@ -137,7 +137,7 @@ impl Driver {
     fn opened(&mut self, stream: Stream) {
         (self.connecting, self.stream) = (None, Some(stream));
         self.status.change(|status| status.unconnected = None);
-        self.reporter.begin();
+        self.reporter.reset();
         self.look_at = Some(now());
         self.subscriber.connected(now());
     }
@@ -165,7 +165,7 @@ impl Driver {
     }
 
     fn heard(&mut self, message: wire::FromController) {
-        match codec::controller::from_wire(message) {
+        match codec::controller::from_proto(message) {
             Ok(message @ FromController::Update(_)) => {
                 self.in_touch();
                 self.subscriber.handle(now(), message);
@@ -204,7 +204,7 @@ impl Driver {
     /// Something changed. What changes together is told together.
     pub(super) fn look_soon(&mut self) {
         if self.stream.is_some() {
-            self.look_at = Some(self.reporter.next().unwrap_or_default().max(now()));
+            self.look_at = Some(self.reporter.wake_at().unwrap_or_default().max(now()));
         }
     }
 

@@ -21,7 +21,7 @@ pub(super) fn chain(error: &dyn Error) -> String {
 
 /// As `pools 12, classes 15`.
 pub(super) fn spelled(version: &Version) -> String {
-    let kind = |(kind, newest): (WatchedKind, u64)| format!("{} {newest}", kind.word());
+    let kind = |(kind, newest): (WatchedKind, u64)| format!("{} {newest}", kind.as_str());
     version.seen().map(kind).collect::<Vec<_>>().join(", ")
 }
 

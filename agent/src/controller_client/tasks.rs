@@ -20,7 +20,7 @@ impl Driver {
             }
             SubscriberTask::Send(message) => self.send(message),
             SubscriberTask::Apply(content) => self.apply(&content),
-            SubscriberTask::Keep => self.keep(),
+            SubscriberTask::Persist => self.keep(),
             SubscriberTask::Move(order) => self.move_vm(&order),
             SubscriberTask::Authenticate => self.authenticate(),
             SubscriberTask::ConfigRolledBack { from, to } => self.rolled_back(&from, &to),

@@ -129,7 +129,7 @@ impl Volumes {
         for record in records {
             match self.pods.knows(&record.target()) {
                 Ok(false) => self.forget(&mut book, &record),
-                Ok(true) | Err(_) => self.attach_again(&record),
+                Ok(true) | Err(_) => self.attach_restored(&record),
             }
         }
     }
@@ -304,7 +304,7 @@ impl Volumes {
         })
     }
 
-    fn attach_again(&self, record: &VolumeRecord) {
+    fn attach_restored(&self, record: &VolumeRecord) {
         if let Err(error) = self.serve(record) {
             let reason = error.reason();
             tracing::warn!(vm = record.uid, reason, %error, "a volume has no socket for now");

@@ -62,7 +62,7 @@ pub(super) fn samples(sight: &ScrapeInput<'_>) -> Samples {
         [WatchedKind::POOLS, WatchedKind::CLASSES, WatchedKind::NAMESPACES, WatchedKind::NODES].contains(kind)
     };
     for (kind, newest) in sight.in_force.version.seen().filter(|(kind, _)| named(kind)) {
-        samples.gauge(&families::CONFIG_VERSION, &[kind.word()], wide(newest));
+        samples.gauge(&families::CONFIG_VERSION, &[kind.as_str()], wide(newest));
     }
     samples
 }

@@ -135,15 +135,15 @@ async fn converse(
         while let Some(task) = publisher.poll(now()) {
             match task {
                 PublisherTask::Send(message) => {
-                    drop(outbox.try_send(Ok(codec::controller::to_wire(message))))
+                    drop(outbox.try_send(Ok(codec::controller::to_proto(message))))
                 }
                 // What is published is all there is.
-                PublisherTask::List(_) => publisher.listed(),
-                PublisherTask::Review(token) => {
+                PublisherTask::Relist(_) => publisher.listed(),
+                PublisherTask::ReviewToken(token) => {
                     let _ = heard.send(Heard::Shown(token.reveal().to_owned()));
-                    publisher.reviewed(now(), ReviewOutcome::Good);
+                    publisher.reviewed(now(), ReviewOutcome::Accepted);
                 }
-                PublisherTask::Note(report) => drop(heard.send(Heard::Reports(report))),
+                PublisherTask::Report(report) => drop(heard.send(Heard::Reports(report))),
                 PublisherTask::Moved { result, .. } => drop(heard.send(Heard::Moved(result))),
                 PublisherTask::End(_) => return,
             }
@@ -156,7 +156,7 @@ async fn converse(
         let wait = publisher.wake_at().map_or(PATIENCE, |at| Duration::from_nanos(at.since(now())));
         tokio::select! {
             message = inbox.message() => match message {
-                Ok(Some(message)) => publisher.handle(now(), codec::agent::from_wire(message).unwrap()),
+                Ok(Some(message)) => publisher.handle(now(), codec::agent::from_proto(message).unwrap()),
                 Ok(None) | Err(_) => return drop(heard.send(Heard::Closed)),
             },
             changed = orders.changed() => {

@@ -1,4 +1,4 @@
-//! The schema's own rules, evaluated as an API server would.
+//! Evaluates the CEL rules of the schema, as an API server does.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -9,24 +9,24 @@ use cel::{Context, Env, Program, Value as CelValue};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::ValidationRule;
 use serde_json::Value;
 
-/// Compiles each rule once.
-pub(super) struct Rules {
+/// Evaluates rules, and compiles each of them once.
+pub(super) struct RuleEvaluator {
     env: Arc<Env>,
     programs: RefCell<HashMap<String, Option<Arc<Program>>>>,
 }
 
-impl Rules {
-    /// With CEL's standard functions and those on strings that Kubernetes adds.
+impl RuleEvaluator {
+    /// An evaluator with the standard functions of CEL and the functions on strings that Kubernetes adds.
     pub(super) fn new() -> Self {
         let mut env = Env::stdlib();
-        env.add_extension(cel::extensions::strings).expect("a fresh environment has no functions on strings");
+        env.add_extension(cel::extensions::strings).expect("a new environment has no functions on strings");
         Self { env: Arc::new(env), programs: RefCell::default() }
     }
 
-    /// Whether `value` keeps the rule. Rules that compare with an older value hold where there is none. A rule
-    /// that cannot be evaluated is broken, as in an API server.
+    /// Whether the rule holds for `value`. Rules that compare with an old value hold if there is none. A rule that
+    /// cannot be evaluated does not hold, as in an API server.
     pub(super) fn holds(&self, rule: &ValidationRule, value: &Value, old: Option<&Value>) -> bool {
-        if old.is_none() && compares(rule) {
+        if old.is_none() && compares_with_old(rule) {
             return true;
         }
         let Some(program) = self.program(&rule.rule) else {
@@ -40,7 +40,7 @@ impl Rules {
         program.execute(&context) == Ok(CelValue::Bool(true))
     }
 
-    /// Whether a text fits a pattern, by the same regular expressions that rules use.
+    /// Whether a text matches a pattern, in the dialect of regular expressions that rules use.
     pub(super) fn matches(&self, pattern: &str, text: &str) -> bool {
         let Some(program) = self.program("text.matches(pattern)") else {
             return false;
@@ -62,8 +62,7 @@ impl Rules {
     }
 }
 
-/// Whether the rule compares with an older value.
-pub(super) fn compares(rule: &ValidationRule) -> bool {
+pub(super) fn compares_with_old(rule: &ValidationRule) -> bool {
     rule.rule.contains("oldSelf")
 }
 
@@ -95,26 +94,26 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::schema::pattern_sentence;
+    use crate::schema::describe_pattern;
     use crate::{MinEntropy, Rate, Size, quantity};
 
     fn schemas() -> Vec<JSONSchemaProps> {
         crate::crds().into_iter().map(|crd| crate::crd::schema(crd).unwrap()).collect()
     }
 
-    fn each(schema: &JSONSchemaProps, check: &mut impl FnMut(&JSONSchemaProps)) {
+    fn for_each_schema(schema: &JSONSchemaProps, check: &mut impl FnMut(&JSONSchemaProps)) {
         check(schema);
-        schema.properties.iter().flatten().for_each(|(_, property)| each(property, check));
+        schema.properties.iter().flatten().for_each(|(_, property)| for_each_schema(property, check));
         if let Some(JSONSchemaPropsOrArray::Schema(items)) = &schema.items {
-            each(items, check);
+            for_each_schema(items, check);
         }
     }
 
     #[test]
-    fn every_rule_is_cel() {
-        let rules = Rules::new();
+    fn every_rule_compiles() {
+        let rules = RuleEvaluator::new();
         for schema in schemas() {
-            each(&schema, &mut |schema| {
+            for_each_schema(&schema, &mut |schema| {
                 for rule in schema.x_kubernetes_validations.iter().flatten() {
                     assert!(rules.program(&rule.rule).is_some(), "{}", rule.rule);
                 }
@@ -123,12 +122,12 @@ mod tests {
     }
 
     #[test]
-    fn every_pattern_of_a_spec_is_told_in_words() {
+    fn every_pattern_in_a_spec_has_a_description() {
         for schema in schemas() {
-            each(&schema.properties.unwrap()["spec"], &mut |schema| {
+            for_each_schema(&schema.properties.unwrap()["spec"], &mut |schema| {
                 if let Some(pattern) = &schema.pattern {
                     assert!(
-                        pattern_sentence(pattern).is_some() || quantity::judge(pattern, "").is_some(),
+                        describe_pattern(pattern).is_some() || quantity::check(pattern, "").is_some(),
                         "{pattern}"
                     );
                 }
@@ -136,8 +135,8 @@ mod tests {
         }
     }
 
-    /// Whether an API server takes the text, by the pattern, the length and the rules of its schema.
-    fn admitted(rules: &Rules, schema: &schemars::Schema, text: &str) -> bool {
+    /// Whether an API server accepts the text, by the pattern, the length and the rules of its schema.
+    fn is_accepted(rules: &RuleEvaluator, schema: &schemars::Schema, text: &str) -> bool {
         let schema: JSONSchemaProps = serde_json::from_value(schema.clone().to_value()).unwrap();
         let length = i64::try_from(text.len()).unwrap() <= schema.max_length.unwrap();
         length
@@ -154,37 +153,45 @@ mod tests {
     }
 
     proptest! {
-        // What the API server admits and what the types read must be the same texts: one stored object that
-        // cannot be read would blind a controller to all others of its kind.
+        // The API server and the types must accept the same texts: a single stored object that cannot be decoded
+        // would prevent a controller from listing all others of its kind.
         #[test]
-        fn the_schema_admits_exactly_the_quantities_that_are_read(
+        fn the_schema_accepts_exactly_the_quantities_that_parse(
             digits in prop_oneof!["[1-9][0-9]{0,3}", "[1-9][0-9]{0,16}", "[0-9]{0,3}"],
             unit in prop_oneof!["", "(k|M|G|Ki|Mi|Gi)", "[kKmMGib]{0,2}"],
             count in prop_oneof!["", "[1-9]0{0,2}", "[0-9]{0,9}", "(12|15|24|86400|1440|86400000)"],
             period in prop_oneof!["(ms|s|min|h|d)", "[a-z]{0,3}"],
         ) {
-            let rules = Rules::new();
+            let rules = RuleEvaluator::new();
             let size = format!("{digits}{unit}");
             let rate = format!("{size}/{count}{period}");
-            prop_assert_eq!(admitted(&rules, &schema_of::<Size>(), &size), size.parse::<Size>().is_ok(), "{}", size);
-            prop_assert_eq!(admitted(&rules, &schema_of::<Rate>(), &rate), rate.parse::<Rate>().is_ok(), "{}", rate);
+            prop_assert_eq!(is_accepted(&rules, &schema_of::<Size>(), &size), size.parse::<Size>().is_ok(), "{}", size);
+            prop_assert_eq!(is_accepted(&rules, &schema_of::<Rate>(), &rate), rate.parse::<Rate>().is_ok(), "{}", rate);
             let bits = format!("{digits}.{count}");
             for bits in [&bits, &digits] {
                 let read = bits.parse::<MinEntropy>().is_ok();
-                prop_assert_eq!(admitted(&rules, &schema_of::<MinEntropy>(), bits), read, "{}", bits);
+                prop_assert_eq!(is_accepted(&rules, &schema_of::<MinEntropy>(), bits), read, "{}", bits);
             }
         }
     }
 
     #[test]
-    fn limits_are_the_same_on_both_sides() {
-        let rules = Rules::new();
+    fn schema_and_types_have_the_same_limits() {
+        let rules = RuleEvaluator::new();
         for text in ["10G/s", "10000000001/s", "864000G/d", "864000000000001/d", "10000000/ms", "10000001/ms"]
         {
-            assert_eq!(admitted(&rules, &schema_of::<Rate>(), text), text.parse::<Rate>().is_ok(), "{text}");
+            assert_eq!(
+                is_accepted(&rules, &schema_of::<Rate>(), text),
+                text.parse::<Rate>().is_ok(),
+                "{text}"
+            );
         }
         for text in ["4Gi", "4294967296", "4294967297", "5G"] {
-            assert_eq!(admitted(&rules, &schema_of::<Size>(), text), text.parse::<Size>().is_ok(), "{text}");
+            assert_eq!(
+                is_accepted(&rules, &schema_of::<Size>(), text),
+                text.parse::<Size>().is_ok(),
+                "{text}"
+            );
         }
     }
 }

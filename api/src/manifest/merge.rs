@@ -1,71 +1,75 @@
-//! Several manifests as one: no object may stand in two places.
+//! Merges manifests, and finds objects that are defined twice.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Located, Location, Manifest, Object, Problem};
+use super::objects::{Located, Location, Manifest, Object, Problem};
 
-/// Joins manifests in the order given. An object that stands in two places is a problem whether the two agree
-/// or not: an edit of one would be taken back by the other.
+/// Merges manifests in the given order. An object that is defined twice is a problem even if both definitions are
+/// equal, because the second one would undo an edit of the first.
 pub fn merge(manifests: impl IntoIterator<Item = Manifest>) -> Manifest {
-    let mut whole = Manifest::default();
+    let mut merged = Manifest::default();
     for manifest in manifests {
-        whole.objects.extend(manifest.objects);
-        whole.problems.extend(manifest.problems);
-        whole.ignored.extend(manifest.ignored);
-        whole.named.extend(manifest.named);
+        merged.objects.extend(manifest.objects);
+        merged.problems.extend(manifest.problems);
+        merged.ignored.extend(manifest.ignored);
+        merged.titles.extend(manifest.titles);
     }
-    let twice = repeated(&whole);
-    whole.problems.extend(twice);
-    whole
+    let duplicates = duplicates(&merged);
+    merged.problems.extend(duplicates);
+    merged
 }
 
-fn repeated(manifest: &Manifest) -> Vec<Problem> {
+fn duplicates(manifest: &Manifest) -> Vec<Problem> {
     let mut first: BTreeMap<&str, &Location> = BTreeMap::new();
     let mut problems = Vec::new();
-    for (title, place) in &manifest.named {
+    for (title, location) in &manifest.titles {
         let Some(other) = first.get(title.as_str()) else {
-            first.insert(title, place);
+            first.insert(title, location);
             continue;
         };
-        let message = match (object_at(manifest, other), object_at(manifest, place)) {
-            (Some(one), Some(two)) => described(other, &differences(one, two)),
-            _ => format!("it is also at {other}: keep one"),
+        let message = match (object_at(manifest, other), object_at(manifest, location)) {
+            (Some(one), Some(two)) => describe(other, &differences(one, two)),
+            _ => format!("also defined at {other}: remove one"),
         };
         let object = Some(title.clone());
-        problems.push(Problem { line: Some(place.line), object, ..Problem::of_file(&place.file, message) });
+        problems.push(Problem {
+            line: Some(location.line),
+            object,
+            ..Problem::in_file(&location.file, message)
+        });
     }
     problems
 }
 
-fn object_at<'a>(manifest: &'a Manifest, place: &Location) -> Option<&'a Located> {
-    manifest.objects.iter().find(|located| located.place == *place)
+fn object_at<'a>(manifest: &'a Manifest, location: &Location) -> Option<&'a Located> {
+    manifest.objects.iter().find(|located| located.location == *location)
 }
 
-fn described(other: &Location, differences: &[String]) -> String {
+fn describe(other: &Location, differences: &[String]) -> String {
     if differences.is_empty() {
-        return format!("it is also at {other}, with the same content: keep one");
+        return format!("also defined at {other} with the same content: remove one");
     }
-    format!("it is also at {other}, and the two disagree in {}: keep one", differences.join(", "))
+    format!("also defined at {other}, and the two differ in {}: remove one", differences.join(", "))
 }
 
-/// The fields of the specs in which two objects of one name differ, at most a few.
+/// The fields in which the specs of two objects differ, at most eight.
 fn differences(one: &Located, two: &Located) -> Vec<String> {
     let spec = |located: &Located| match &located.object {
         Object::Pool(pool) => serde_json::to_value(&pool.spec).unwrap_or_default(),
         Object::Class(class) => serde_json::to_value(&class.spec).unwrap_or_default(),
     };
-    let mut found = Vec::new();
-    differ("spec", &spec(one), &spec(two), &mut found);
-    found.truncate(8);
-    found
+    let mut fields = Vec::new();
+    collect_differences("spec", &spec(one), &spec(two), &mut fields);
+    fields.truncate(8);
+    fields
 }
 
-fn differ(field: &str, one: &Value, two: &Value, found: &mut Vec<String>) {
+fn collect_differences(field: &str, one: &Value, two: &Value, fields: &mut Vec<String>) {
     let (Value::Object(one), Value::Object(two)) = (one, two) else {
         if one != two {
-            found.push(field.to_owned());
+            fields.push(field.to_owned());
         }
         return;
     };
@@ -73,7 +77,7 @@ fn differ(field: &str, one: &Value, two: &Value, found: &mut Vec<String>) {
     names.sort();
     names.dedup();
     for name in names {
-        let at = |fields: &serde_json::Map<String, Value>| fields.get(name).cloned().unwrap_or_default();
-        differ(&format!("{field}.{name}"), &at(one), &at(two), found);
+        let value = |object: &serde_json::Map<String, Value>| object.get(name).cloned().unwrap_or_default();
+        collect_differences(&format!("{field}.{name}"), &value(one), &value(two), fields);
     }
 }

@@ -1,11 +1,11 @@
-//! The part of Kubernetes' `metadata` that a manifest of ours may hold.
+//! The schema of `metadata` in manifests.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps;
 use serde_json::{Value, json};
 
 use crate::schema::{DNS_LABEL, rule_at};
 
-/// What a cluster writes into `metadata`: a manifest made by `kubectl get -o yaml` holds it, and it is dropped.
+/// The fields that a cluster writes. A manifest from `kubectl get -o yaml` has them, and they are dropped.
 const WRITTEN_BY_CLUSTER: [&str; 10] = [
     "creationTimestamp",
     "deletionGracePeriodSeconds",
@@ -19,14 +19,14 @@ const WRITTEN_BY_CLUSTER: [&str; 10] = [
     "uid",
 ];
 
-/// The schema of `metadata`, which a definition leaves to the API server.
+/// The schema of `metadata`, which a `CustomResourceDefinition` leaves to the API server.
 pub(super) fn schema() -> JSONSchemaProps {
     let texts = json!({ "type": "object", "additionalProperties": { "type": "string" } });
     let text = json!({ "type": "string" });
     let mut properties = json!({
         "name": {
             "type": "string",
-            "description": "The name by which VMs and other objects know it",
+            "description": "The name by which VMs and other objects refer to the object",
             "minLength": 1,
             "maxLength": 63,
             "pattern": DNS_LABEL,
@@ -45,15 +45,14 @@ pub(super) fn schema() -> JSONSchemaProps {
         "required": ["name"],
         "properties": properties,
         "x-kubernetes-validations": [
-            rule_at(".namespace", "!has(self.namespace)", "both kinds belong to the whole cluster: leave it out"),
-            rule_at(".generateName", "!has(self.generateName)", "it has a name: leave it out"),
+            rule_at(".namespace", "!has(self.namespace)", "pools and classes are cluster-scoped: omit the namespace"),
+            rule_at(".generateName", "!has(self.generateName)", "not supported: write name instead"),
         ],
     });
-    serde_json::from_value(schema).expect("our own schema is one")
+    serde_json::from_value(schema).expect("the schema is valid")
 }
 
-/// Takes out what a manifest does not decide.
-pub(super) fn keep_own(object: &mut Value) {
+pub(super) fn remove_cluster_fields(object: &mut Value) {
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.retain(|field, _| !WRITTEN_BY_CLUSTER.contains(&field.as_str()));
     }

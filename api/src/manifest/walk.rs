@@ -1,45 +1,42 @@
-//! A document against a schema: every deviation, and the value with all defaults filled in.
+//! Compares a document with a schema: finds every deviation, and returns the value with all defaults.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
 use serde_json::{Map, Value};
 
-use super::cel::Rules;
+use super::cel::RuleEvaluator;
 use super::messages;
 use super::tree::{YamlEntry, YamlNode, YamlValue};
 use crate::quantity;
 
-/// One deviation.
+/// A deviation from the schema.
 pub(super) struct SchemaError {
-    /// The field's path; empty for the document.
+    /// The path of the field; empty for the document.
     pub(super) field: String,
-    /// Its line.
     pub(super) line: u32,
     /// What is wrong and what would be right.
     pub(super) message: String,
 }
 
-/// A walk over one document.
-pub(super) struct Walk<'a> {
-    rules: &'a Rules,
-    /// What was found so far.
-    pub(super) findings: Vec<SchemaError>,
+/// A walk over a document.
+pub(super) struct SchemaWalk<'a> {
+    rules: &'a RuleEvaluator,
+    pub(super) errors: Vec<SchemaError>,
 }
 
-impl<'a> Walk<'a> {
-    /// Nothing found yet.
-    pub(super) const fn new(rules: &'a Rules) -> Self {
-        Self { rules, findings: Vec::new() }
+impl<'a> SchemaWalk<'a> {
+    pub(super) const fn new(rules: &'a RuleEvaluator) -> Self {
+        Self { rules, errors: Vec::new() }
     }
 
-    /// Compares a node with its schema. The value returned has all defaults; it is only whole if nothing was
-    /// found.
+    /// Compares a node with its schema. The returned value has all defaults; it is complete only if there are no
+    /// errors.
     pub(super) fn value(&mut self, schema: &JSONSchemaProps, node: &YamlNode, field: &str) -> Value {
-        let before = self.findings.len();
+        let before = self.errors.len();
         let value = self.shape(schema, node, field);
-        // A rule speaks of a value whose shape is right: of any other it would say the same thing twice.
-        if self.findings.len() == before {
+        // Rules assume a value of the right type: for any other they would report the same error again.
+        if self.errors.len() == before {
             self.rules(schema, node, field, &value);
         }
         value
@@ -53,7 +50,7 @@ impl<'a> Walk<'a> {
             (Some("integer"), YamlValue::Int(number)) => self.integer(schema, node, *number, field),
             (Some("boolean"), YamlValue::Bool(_)) | (None, _) => node.json(),
             _ => {
-                self.found(node.line, field, messages::wrong_type(schema, &node.value));
+                self.error(node.line, field, messages::wrong_type(schema, &node.value));
                 node.json()
             }
         }
@@ -72,24 +69,24 @@ impl<'a> Walk<'a> {
         let mut values = Map::new();
         for (index, entry) in entries.iter().enumerate() {
             if let Some(first) = entries[..index].iter().find(|other| other.key == entry.key) {
-                let message = format!("written twice, first in line {}: keep one", first.line);
-                self.found(entry.line, &child(field, &entry.key), message);
+                let message = format!("duplicate field, first set in line {}: remove one", first.line);
+                self.error(entry.line, &child(field, &entry.key), message);
             } else if let Some(value) = self.entry(schema, entry, field) {
                 values.insert(entry.key.clone(), value);
             }
         }
         if schema
             .max_properties
-            .and_then(|most| usize::try_from(most).ok())
-            .is_some_and(|most| values.len() > most)
+            .and_then(|max| usize::try_from(max).ok())
+            .is_some_and(|max| values.len() > max)
         {
-            self.found(node.line, field, messages::too_many(schema.max_properties, values.len()));
+            self.error(node.line, field, messages::too_many_properties(schema.max_properties, values.len()));
         }
-        self.complete(schema, node, field, &mut values);
+        self.apply_defaults(schema, node, field, &mut values);
         Value::Object(values)
     }
 
-    /// The value of one field; nothing for those that are unknown, and for `null`, which means left out.
+    /// The value of a field; `None` if the field is unknown or `null`, which means absent.
     fn entry(&mut self, schema: &JSONSchemaProps, entry: &YamlEntry, field: &str) -> Option<Value> {
         let path = child(field, &entry.key);
         let known = schema.properties.as_ref().and_then(|properties| properties.get(&entry.key));
@@ -97,7 +94,7 @@ impl<'a> Walk<'a> {
             (Some(known), _) => known,
             (None, Some(JSONSchemaPropsOrBool::Schema(any))) => any,
             (None, _) => {
-                self.found(entry.line, &path, messages::unknown_field(&entry.key, schema));
+                self.error(entry.line, &path, messages::unknown_field(&entry.key, schema));
                 return None;
             }
         };
@@ -107,8 +104,8 @@ impl<'a> Walk<'a> {
         Some(self.value(schema, &entry.node, &path))
     }
 
-    /// What is required and missing, and what has a default.
-    fn complete(
+    /// Adds defaults, and reports required fields that are missing.
+    fn apply_defaults(
         &mut self,
         schema: &JSONSchemaProps,
         node: &YamlNode,
@@ -121,10 +118,9 @@ impl<'a> Walk<'a> {
             }
             if let Some(default) = &property.default {
                 values.insert(name.clone(), default.0.clone());
-            } else if schema.required.iter().flatten().any(|required| required == name)
-                && !node.mentions(name)
+            } else if schema.required.iter().flatten().any(|required| required == name) && !node.is_set(name)
             {
-                self.found(node.line, &child(field, name), messages::missing(property));
+                self.error(node.line, &child(field, name), messages::missing(property));
             }
         }
     }
@@ -134,24 +130,30 @@ impl<'a> Walk<'a> {
             return node.json();
         };
         if let Some(message) = messages::length("item", nodes.len(), schema.min_items, schema.max_items) {
-            self.found(node.line, field, message);
+            self.error(node.line, field, message);
         }
         let values: Vec<Value> = (nodes.iter().enumerate())
             .map(|(index, node)| self.value(items, node, &format!("{field}[{index}]")))
             .collect();
-        self.repeated(schema, nodes, &values, field);
+        self.check_duplicates(schema, nodes, &values, field);
         Value::Array(values)
     }
 
-    /// Items of a set that are there twice, and items of a list map with the same key.
-    fn repeated(&mut self, schema: &JSONSchemaProps, nodes: &[YamlNode], values: &[Value], field: &str) {
+    /// Reports equal items of a set, and items of a list map with the same key.
+    fn check_duplicates(
+        &mut self,
+        schema: &JSONSchemaProps,
+        nodes: &[YamlNode],
+        values: &[Value],
+        field: &str,
+    ) {
         let keys = schema.x_kubernetes_list_map_keys.clone().unwrap_or_default();
-        let set = schema.x_kubernetes_list_type.as_deref() == Some("set");
-        if keys.is_empty() && !set {
+        let is_set = schema.x_kubernetes_list_type.as_deref() == Some("set");
+        if keys.is_empty() && !is_set {
             return;
         }
         let identity = |value: &Value| -> Vec<Value> {
-            if set {
+            if is_set {
                 vec![value.clone()]
             } else {
                 keys.iter().filter_map(|key| value.get(key).cloned()).collect()
@@ -164,30 +166,30 @@ impl<'a> Walk<'a> {
             else {
                 continue;
             };
-            let name: Vec<String> = own.iter().map(messages::shown).collect();
-            let message = format!("{} is already {field}[{first}]: write it once", name.join(", "));
+            let name: Vec<String> = own.iter().map(messages::display).collect();
+            let message = format!("{} duplicates {field}[{first}]: remove one", name.join(", "));
             let path = keys
                 .first()
                 .map_or_else(|| format!("{field}[{index}]"), |key| format!("{field}[{index}].{key}"));
-            self.found(nodes[index].line, &path, message);
+            self.error(nodes[index].line, &path, message);
         }
     }
 
     fn text(&mut self, schema: &JSONSchemaProps, node: &YamlNode, text: &str, field: &str) -> Value {
-        let judged = schema.pattern.as_deref().and_then(|pattern| quantity::judge(pattern, text));
-        let message = match judged {
-            Some(judged) => judged.err().map(|refusal| refusal.to_string()),
-            None => messages::bad_text(schema, text, |pattern, text| self.rules.matches(pattern, text)),
+        let parsed = schema.pattern.as_deref().and_then(|pattern| quantity::check(pattern, text));
+        let message = match parsed {
+            Some(parsed) => parsed.err().map(|error| error.to_string()),
+            None => messages::invalid_string(schema, text, |pattern, text| self.rules.matches(pattern, text)),
         };
         if let Some(message) = message {
-            self.found(node.line, field, message);
+            self.error(node.line, field, message);
         }
         text.into()
     }
 
     fn integer(&mut self, schema: &JSONSchemaProps, node: &YamlNode, number: i64, field: &str) -> Value {
         if let Some(message) = messages::out_of_range(schema, number) {
-            self.found(node.line, field, message);
+            self.error(node.line, field, message);
         }
         number.into()
     }
@@ -201,12 +203,12 @@ impl<'a> Walk<'a> {
             let line = node.at(below).line;
             let field = format!("{field}{below}").trim_start_matches('.').to_owned();
             let message = rule.message.clone().unwrap_or_else(|| rule.rule.clone());
-            self.found(line, &field, message);
+            self.error(line, &field, message);
         }
     }
 
-    fn found(&mut self, line: u32, field: &str, message: String) {
-        self.findings.push(SchemaError { field: field.to_owned(), line, message });
+    fn error(&mut self, line: u32, field: &str, message: String) {
+        self.errors.push(SchemaError { field: field.to_owned(), line, message });
     }
 }
 

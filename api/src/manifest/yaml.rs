@@ -1,4 +1,4 @@
-//! YAML into a tree: the only place that meets the parser.
+//! Splits a manifest into documents and parses each into a tree. No other file uses the YAML parser.
 
 use std::fmt;
 
@@ -6,36 +6,73 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use serde_yaml::Spanned;
 use serde_yaml::options::DuplicateKeyPolicy;
 
-use super::split::RawDocument;
 use super::tree::{YamlEntry, YamlNode, YamlValue};
 
-/// Why a document is no YAML, and in which line of the file.
-pub(super) struct NotYaml {
-    /// From 1.
+/// Why a document is not valid YAML, and in which line of the file.
+pub(super) struct YamlError {
     pub(super) line: Option<u32>,
-    /// What the parser says.
     pub(super) message: String,
 }
 
-/// Reads one document.
-pub(super) fn read(part: &RawDocument<'_>) -> Result<YamlNode, NotYaml> {
+/// The largest manifest that is parsed: more than etcd would store, and small enough to be read at once.
+pub(super) const MAX_BYTES: usize = 8 << 20;
+
+/// The text of a document.
+pub(super) struct RawDocument<'a> {
+    /// Includes the `---` that starts it.
+    text: &'a str,
+    /// The number of lines before it in the file.
+    lines_before: u32,
+}
+
+/// Splits a text into documents, so that an error in one does not hide errors in the next. YAML allows `---` at the
+/// start of a line only between documents, so that no parser is needed to find them.
+pub(super) fn documents(text: &str) -> Vec<RawDocument<'_>> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut parts = Vec::new();
+    let (mut start, mut lines_before) = (0, 0);
+    let mut offset = 0;
+    for (number, line) in (0u32..).zip(text.split_inclusive('\n')) {
+        if offset > start && starts_document(line) {
+            parts.push(RawDocument { text: &text[start..offset], lines_before });
+            (start, lines_before) = (offset, number);
+        }
+        offset += line.len();
+    }
+    parts.push(RawDocument { text: &text[start..], lines_before });
+    parts.retain(|part| part.text.lines().any(has_content));
+    parts
+}
+
+fn starts_document(line: &str) -> bool {
+    line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']))
+}
+
+/// Whether a line is more than white space, a comment, a directive or a marker.
+fn has_content(line: &str) -> bool {
+    let line = if starts_document(line) { &line[3..] } else { line };
+    let line = line.trim();
+    !(line.is_empty() || line.starts_with('#') || line.starts_with('%') || line == "...")
+}
+
+pub(super) fn parse(part: &RawDocument<'_>) -> Result<YamlNode, YamlError> {
     let options = serde_yaml::options! {
         duplicate_keys: DuplicateKeyPolicy::PassThrough,
-        // A manifest is written by hand: far below these, and far above what would tie anything up.
+        // Far more than a manifest written by hand needs, and far less than would keep the parser busy.
         budget: serde_yaml::budget! { max_events: 200_000, max_aliases: 1_000, max_anchors: 1_000, max_depth: 48 },
         alias_limits: serde_yaml::alias_limits! { max_total_replayed_events: 50_000, max_replay_stack_depth: 16 },
     };
     let mut node: YamlNode = serde_yaml::from_str_with_options(part.text, options).map_err(|error| {
         let line = error.location().and_then(|location| u32::try_from(location.line()).ok());
-        let message = plain(&error.without_snippet().to_string());
-        NotYaml { line: line.map(|line| line + part.lines_before), message }
+        let message = without_location(&error.without_snippet().to_string());
+        YamlError { line: line.map(|line| line + part.lines_before), message }
     })?;
     node.shift(part.lines_before);
     Ok(node)
 }
 
-/// The parser's words without the place, which is told apart and counts from the document's start.
-fn plain(message: &str) -> String {
+/// The parser's message without the location, which is reported separately and is relative to the document.
+fn without_location(message: &str) -> String {
     let first = message.lines().next().unwrap_or_default().trim();
     let end = first.rfind(" at line ").unwrap_or(first.len());
     first[..end].to_owned()
@@ -60,7 +97,7 @@ impl<'de> Deserialize<'de> for YamlValue {
 
 struct TreeVisitor;
 
-#[expect(clippy::cast_precision_loss, reason = "only whole numbers beyond every limit lose anything")]
+#[expect(clippy::cast_precision_loss, reason = "only integers above every limit lose precision")]
 impl<'de> Visitor<'de> for TreeVisitor {
     type Value = YamlValue;
 

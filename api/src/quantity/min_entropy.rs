@@ -1,9 +1,9 @@
-//! Bits of min-entropy in a byte of a noise source.
+//! The assessed min-entropy of a noise source.
 
 use super::QuantityError;
 
-/// Bits of min-entropy in one byte of a noise source, as assessed: a decimal string from `"0.1"` to `"8"`
-/// with at most one decimal. A string, because Kubernetes has no exact fractions.
+/// The assessed min-entropy of a noise source in bits per byte: a decimal string from `"0.1"` to `"8"` with at most
+/// one decimal place. It is a string because Kubernetes has no exact fractions.
 #[derive(Clone)]
 pub struct MinEntropy {
     value: u8,
@@ -11,12 +11,12 @@ pub struct MinEntropy {
 }
 
 impl MinEntropy {
-    /// Tenths of a bit in one byte, 1 to 80.
+    /// Tenths of a bit per byte, 1 to 80.
     pub const fn tenths(&self) -> u8 {
         self.value
     }
 
-    /// From tenths of a bit in one byte; nothing outside 1 to 80.
+    /// From tenths of a bit per byte; `None` unless 1 to 80.
     pub fn from_tenths(tenths: u8) -> Option<Self> {
         if !(1..=80).contains(&tenths) {
             return None;
@@ -30,7 +30,7 @@ impl MinEntropy {
     }
 }
 
-super::written!(MinEntropy, u8, parse, schema());
+super::string_quantity!(MinEntropy, u8, parse, schema());
 
 fn parse(text: &str) -> Result<u8, QuantityError> {
     let tenths = match text.as_bytes() {
@@ -48,7 +48,7 @@ fn tenths_of(whole: u8, tenth: u8) -> Option<u8> {
     Some(digit(whole)? * 10 + digit(tenth)?)
 }
 
-/// The regular expression of the schema, by which these bits are known from other strings.
+/// The pattern in the schema, which identifies min-entropies.
 pub(crate) const PATTERN: &str = r"^(0\.[1-9]|[1-7](\.[0-9])?|8(\.0)?)$";
 
 fn schema() -> schemars::Schema {

@@ -1,7 +1,5 @@
-//! Sizes, rates and bits of min-entropy: strings a person writes, exact integers inside.
-//!
-//! Each type keeps what was written, shows it as written, and compares by value: `64Ki/s` equals
-//! `65536/s`, and neither is ever rewritten into the other.
+//! Sizes, rates and min-entropies: strings in a manifest, exact integers inside. Each type displays what was written
+//! and compares by value: `64Ki/s` equals `65536/s`, and neither is ever rewritten into the other.
 
 mod amount;
 mod error;
@@ -15,8 +13,8 @@ pub use min_entropy::MinEntropy;
 pub use rate::Rate;
 pub use size::Size;
 
-/// What all three have in common: a written form beside a value, and a schema that is a bounded string.
-macro_rules! written {
+/// Implements what all quantities have in common: a text beside a value, and a schema of type string.
+macro_rules! string_quantity {
     ($type:ident, $value:ty, $parse:expr, $schema:expr) => {
         impl std::fmt::Display for $type {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -93,11 +91,10 @@ macro_rules! written {
         }
     };
 }
-use written;
+use string_quantity;
 
-/// Reads `text` as the quantity whose schema has this pattern: the sentence of its refusal, or nothing if the
-/// pattern is no quantity's.
-pub(crate) fn judge(pattern: &str, text: &str) -> Option<Result<(), QuantityError>> {
+/// Parses `text` as the quantity whose schema has this pattern; `None` if the pattern is not that of a quantity.
+pub(crate) fn check(pattern: &str, text: &str) -> Option<Result<(), QuantityError>> {
     if pattern == rate::pattern() {
         Some(text.parse::<Rate>().map(drop))
     } else if pattern == size::pattern() {

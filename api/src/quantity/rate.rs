@@ -1,66 +1,68 @@
-//! A number of bytes in a time.
+//! Rates: a number of bytes per period.
 
 use super::QuantityError;
-use super::amount::{self, Reading, spelled};
+use super::amount::{self, Input, shortest_form};
 use super::period;
 use crate::schema::rule;
 
-/// A number of bytes in a time, as `64Ki/s`, `64/min` or `1M/10s`: SIZE/PERIOD, where the period is one of
-/// `ms s min h d` or a whole number of them, and divides a day.
+/// A number of bytes per period, such as `64Ki/s`, `64/min` or `1M/10s`. The period is `ms`, `s`, `min`, `h` or `d`,
+/// or a whole number of them, and divides a day.
 ///
-/// So every rate is a whole number of bytes a day, and sums and comparisons are exact. At least one byte a
-/// day and at most [`Rate::MAX`].
+/// Therefore each rate is a whole number of bytes per day, and sums and comparisons are exact. From one byte per day
+/// to [`Rate::MAX`].
 #[derive(Clone)]
 pub struct Rate {
     value: u64,
     text: Box<str>,
 }
 
-/// The period units that [`Rate::from_bytes_per_day`] shows, with how many of each make a day.
-const SHOWN: [(&str, u64); 4] = [("s", 86_400), ("min", 1_440), ("h", 24), ("d", 1)];
+/// The periods that [`Rate::from_bytes_per_day`] uses, with the number of each in a day.
+const DISPLAY_PERIODS: [(&str, u64); 4] = [("s", 86_400), ("min", 1_440), ("h", 24), ("d", 1)];
 
 impl Rate {
-    /// The highest rate in bytes a day: 10 GB/s.
+    /// The maximum, in bytes per day: 10 GB/s.
     pub const MAX: u64 = 864_000_000_000_000;
 
-    /// The rate in bytes a day, which is always whole.
+    /// The rate in bytes per day.
     pub const fn bytes_per_day(&self) -> u64 {
         self.value
     }
 
-    /// A number of bytes a day in its nicest spelling: `64Ki/s`, `64/min`, `1/h`. Zero and what is over
-    /// [`Rate::MAX`] are shown too, for sums in messages, but are never read back.
+    /// A rate in its most readable form, such as `64Ki/s`, `64/min` or `1/h`. Zero and values above [`Rate::MAX`] are
+    /// allowed, for sums in messages, but cannot be parsed.
     pub fn from_bytes_per_day(bytes: u64) -> Self {
-        let (unit, per_day) =
-            SHOWN.into_iter().find(|(_, per_day)| bytes.is_multiple_of(*per_day)).unwrap_or(("d", 1));
-        Self { value: bytes, text: format!("{}/{unit}", spelled(bytes / per_day)).into() }
+        let (unit, per_day) = DISPLAY_PERIODS
+            .into_iter()
+            .find(|(_, per_day)| bytes.is_multiple_of(*per_day))
+            .unwrap_or(("d", 1));
+        Self { value: bytes, text: format!("{}/{unit}", shortest_form(bytes / per_day)).into() }
     }
 }
 
-super::written!(Rate, u64, parse, schema());
+super::string_quantity!(Rate, u64, parse, schema());
 
 fn parse(text: &str) -> Result<u64, QuantityError> {
-    let most = "10G/s";
-    let reading = Reading { whole: text, rate: true, most, hint: "write a rate as 64Ki/s or 64/min" };
-    reading.check_characters()?;
+    let max = "10G/s";
+    let input = Input { text, is_rate: true, max, hint: "write a rate such as 64Ki/s or 64/min" };
+    input.check_characters()?;
     let (size, period) = text.split_once('/').map_or((text, None), |(size, period)| (size, Some(period)));
-    let bytes = reading.bytes(size)?;
+    let bytes = input.bytes(size)?;
     let period = period.filter(|period| !period.is_empty());
     let period = period.ok_or_else(|| QuantityError::NoPeriod { text: size.to_owned() })?;
     let per_day = period::per_day(text, period)?;
     bytes
         .checked_mul(per_day)
         .filter(|rate| *rate <= Rate::MAX)
-        .ok_or_else(|| QuantityError::TooLarge { text: text.to_owned(), most })
+        .ok_or_else(|| QuantityError::TooLarge { text: text.to_owned(), max })
 }
 
-/// The regular expression of the schema, by which a rate is known from other strings.
+/// The pattern in the schema, which identifies rates.
 pub(crate) fn pattern() -> String {
     format!("^{}/{}$", amount::PATTERN, period::PATTERN)
 }
 
 fn schema() -> schemars::Schema {
-    // Where the pattern already failed, its rules stay silent.
+    // The rules report nothing that the pattern already reports.
     let fits = |condition: String| format!("!self.matches('{}') || {condition}", pattern());
     let even = fits(period::cel_even());
     // 10^7 bytes a millisecond are 10 GB/s.
@@ -71,7 +73,7 @@ fn schema() -> schemars::Schema {
         "maxLength": 32,
         "pattern": pattern(),
         "x-kubernetes-validations": [
-            rule(&even, "the period must divide a day, as 1s, 10s, 15min or 6h do and 7s does not"),
+            rule(&even, "the period must divide a day, such as 1s, 10s, 15min or 6h"),
             rule(&low, "a rate is at most 10G/s"),
         ],
     })

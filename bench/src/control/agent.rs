@@ -108,7 +108,7 @@ impl Agent {
                 self.send(FromAgent::Token(delivery::Token::new(self.number.to_string())));
             }
             SubscriberTask::Disconnect => self.stream = None,
-            SubscriberTask::Keep | SubscriberTask::Move(_) | SubscriberTask::ConfigRolledBack { .. } => {}
+            SubscriberTask::Persist | SubscriberTask::Move(_) | SubscriberTask::ConfigRolledBack { .. } => {}
         }
     }
 
@@ -119,7 +119,7 @@ impl Agent {
         };
         if let Ok(stream) = opened {
             (self.stream, self.update_bytes, self.told) = (Some(stream), 0, None);
-            self.reporter.begin();
+            self.reporter.reset();
             self.subscriber.connected(self.shared.now());
         } else {
             self.shared.failed.fetch_add(1, Ordering::Relaxed);
@@ -128,7 +128,7 @@ impl Agent {
     }
 
     fn send(&mut self, message: FromAgent) {
-        let sent = |stream: &Stream| stream.outgoing.try_send(codec::agent::to_wire(message)).is_ok();
+        let sent = |stream: &Stream| stream.outgoing.try_send(codec::agent::to_proto(message)).is_ok();
         if self.stream.as_ref().is_some_and(|stream| !sent(stream)) {
             self.lost();
         }
@@ -161,7 +161,7 @@ impl Agent {
     async fn wait(&mut self) {
         let now = self.shared.now();
         let untold = self.stream.is_some() && self.told != Some(*self.vms.borrow());
-        let pending = untold.then(|| self.reporter.next()).flatten();
+        let pending = untold.then(|| self.reporter.wake_at()).flatten();
         let next = [self.subscriber.wake_at(), pending].into_iter().flatten().min();
         let due = next.map(|at| Duration::from_nanos(at.since(now)));
         let due = async move {
@@ -191,7 +191,7 @@ impl Agent {
         self.shared.updates.fetch_add(1, Ordering::Relaxed);
         self.shared.update_bytes.fetch_add(length, Ordering::Relaxed);
         self.update_bytes += length;
-        if let Ok(message) = codec::controller::from_wire(message) {
+        if let Ok(message) = codec::controller::from_proto(message) {
             self.subscriber.handle(self.shared.now(), message);
         }
     }

@@ -61,7 +61,7 @@ fn read_file(file: &Path) -> Manifest {
 
 fn wrong(path: &Path, message: String) -> Manifest {
     let mut manifest = Manifest::default();
-    manifest.problems.push(Problem::of_file(path.to_string_lossy(), message));
+    manifest.problems.push(Problem::in_file(path.to_string_lossy(), message));
     manifest
 }
 

@@ -122,7 +122,7 @@ impl<'w, 'a> PoolDraft<'w, 'a> {
     }
 
     fn implicit(&self, root: &Shape, namespaces: Namespaces) -> ClassConfig {
-        let every_default = EntropyClassSpec::of(self.name);
+        let every_default = EntropyClassSpec::new(self.name);
         effective::class(ClassConfig::IMPLICIT, &every_default, root, namespaces)
     }
 

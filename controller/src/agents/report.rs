@@ -34,7 +34,7 @@ impl AgentReport {
             self.agent = agent;
         }
         if let Some(vms) = report.vms {
-            vms.amend(&mut self.vms);
+            vms.apply_to(&mut self.vms);
         }
         if let Some(supplies) = report.supplies {
             self.supplies = supplies;

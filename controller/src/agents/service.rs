@@ -122,7 +122,7 @@ impl DeliveryService {
     }
 
     async fn authenticate(&self, metadata: &MetadataMap) -> Result<AgentIdentity, Status> {
-        let token = bearer(metadata).map_err(|denied| refused(&denied.refusal()))?;
+        let token = bearer(metadata).map_err(|denied| refused(&denied.to_nack()))?;
         match self.reviewer.review(&token).await {
             ReviewResult::Good(agent) => Ok(agent),
             ReviewResult::Denied(refusal) => Err(refused(&refusal)),
@@ -138,7 +138,7 @@ impl DeliveryService {
         let mut pods = self.world.agents.subscribe();
         let there = pods.wait_for(|_| known().is_ok());
         let there = tokio::time::timeout(POD_SEEN_WITHIN, there).await.is_ok();
-        if there { Ok(()) } else { known().map_err(|denied| refused(&denied.refusal())) }
+        if there { Ok(()) } else { known().map_err(|denied| refused(&denied.to_nack())) }
     }
 }
 

@@ -146,7 +146,7 @@ impl AgentStream {
             live.ended = true;
             return;
         }
-        match codec::agent::from_wire(message) {
+        match codec::agent::from_proto(message) {
             Ok(message) => live.publisher.handle(now(), message),
             // What a newer agent says beyond us is no fault of its.
             Err(error) => debug!(node = %self.agent.node, %error, "a message is passed over"),
@@ -172,8 +172,8 @@ impl AgentStream {
     fn perform(&self, live: &mut StreamContext, task: PublisherTask<Bytes>) {
         match task {
             PublisherTask::Send(message) => self.send(live, message),
-            PublisherTask::List(kinds) => self.list(live, &kinds),
-            PublisherTask::Review(token) => {
+            PublisherTask::Relist(kinds) => self.list(live, &kinds),
+            PublisherTask::ReviewToken(token) => {
                 let (reviewer, agent) = (Arc::clone(&self.reviewer), self.agent.clone());
                 let (tell, told) = oneshot::channel();
                 tokio::spawn(async move {
@@ -182,7 +182,7 @@ impl AgentStream {
                 });
                 live.review = Some(told);
             }
-            PublisherTask::Note(report) => {
+            PublisherTask::Report(report) => {
                 live.said.hear(report);
                 self.look_at_pods(live);
             }
@@ -204,7 +204,7 @@ impl AgentStream {
 
     fn send(&self, live: &mut StreamContext, message: FromController<Bytes>) {
         // An agent that reads nothing is as good as gone.
-        if self.outbox.try_send(Box::new(Ok(codec::controller::to_wire(message)))).is_err() {
+        if self.outbox.try_send(Box::new(Ok(codec::controller::to_proto(message)))).is_err() {
             live.ended = true;
         }
     }
@@ -263,7 +263,7 @@ impl AgentStream {
     /// Why another stream has this one's place, or nobody.
     fn ousted(&self, denied: Option<AuthError>) -> Status {
         let (node, pod) = (&*self.agent.node, &*self.agent.pod);
-        let Some(refusal) = denied.map(|denied| denied.refusal()) else {
+        let Some(refusal) = denied.map(|denied| denied.to_nack()) else {
             info!(node, pod, "a newer stream of the node took this one's place");
             return Status::aborted("another stream of this node came later");
         };
@@ -287,7 +287,7 @@ impl AgentStream {
 async fn verdict_of(review: &mut Option<oneshot::Receiver<ReviewOutcome>>) -> ReviewOutcome {
     match review {
         Some(told) => {
-            let verdict = told.await.unwrap_or(ReviewOutcome::NotMade);
+            let verdict = told.await.unwrap_or(ReviewOutcome::Unavailable);
             *review = None;
             verdict
         }
@@ -298,10 +298,10 @@ async fn verdict_of(review: &mut Option<oneshot::Receiver<ReviewOutcome>>) -> Re
 /// A token that is shown again must be of the very same pod.
 fn verdict(reviewed: ReviewResult, agent: &AgentIdentity) -> ReviewOutcome {
     match reviewed {
-        ReviewResult::Good(shown) if shown == *agent => ReviewOutcome::Good,
-        ReviewResult::Good(_) => ReviewOutcome::Denied(AuthError::OtherAgent.refusal()),
+        ReviewResult::Good(shown) if shown == *agent => ReviewOutcome::Accepted,
+        ReviewResult::Good(_) => ReviewOutcome::Denied(AuthError::OtherAgent.to_nack()),
         ReviewResult::Denied(refusal) => ReviewOutcome::Denied(refusal),
-        ReviewResult::NotMade => ReviewOutcome::NotMade,
+        ReviewResult::NotMade => ReviewOutcome::Unavailable,
     }
 }
 
@@ -311,7 +311,7 @@ fn status(end: &StreamEnd) -> Status {
         StreamEnd::NotSubscribed => {
             Status::failed_precondition(format!("{reason}: an agent speaks first, with subscribe"))
         }
-        StreamEnd::ForeignNode { said } => Status::permission_denied(format!(
+        StreamEnd::ForeignNode { node } => Status::permission_denied(format!(
             "{reason}: the token is not of node {said}: set --node to its own"
         )),
         StreamEnd::Silent => Status::deadline_exceeded(format!("{reason}: updates were not answered")),

@@ -82,7 +82,7 @@ impl TokenReviewer {
     /// Who the bearer of the token is.
     pub(crate) async fn review(&self, token: &Token) -> ReviewResult {
         if !is_plausible_token(token.reveal()) {
-            return ReviewResult::Denied(AuthError::NoToken.refusal());
+            return ReviewResult::Denied(AuthError::NoToken.to_nack());
         }
         let key: ReviewKey = Sha256::digest(token.reveal()).into();
         let known = self.kept().get(&key, clock::since_start());
@@ -109,7 +109,7 @@ impl TokenReviewer {
         match self.api.create(&PostParams::default(), &review).await {
             Ok(answer) => match identify(&review_of(answer.status.unwrap_or_default()), &self.agents) {
                 Ok(agent) => ReviewResult::Good(agent),
-                Err(denied) => ReviewResult::Denied(denied.refusal()),
+                Err(denied) => ReviewResult::Denied(denied.to_nack()),
             },
             Err(error) => {
                 warn!(%error, "a token could not be reviewed");

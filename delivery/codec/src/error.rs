@@ -1,50 +1,31 @@
-//! What is wrong with what a peer sent.
+//! Errors in what a peer sends.
 
-/// Why a message or a configuration is not understood.
+/// Why a message or a configuration cannot be decoded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// A message that says nothing, or nothing that this version knows.
-    #[error("a message of the peer says nothing that this version knows")]
+    /// The message is empty, or of a type that this version does not know.
+    #[error("the message of the peer is empty or of an unknown type")]
     Empty,
-    /// Bytes that are no message.
-    #[error("{what} cannot be read: {source}")]
-    Bytes {
-        /// What they should be.
-        what: String,
-        /// Why they are not.
-        source: prost::DecodeError,
-    },
-    /// A field that must be there is not.
-    #[error("{field} is missing")]
-    Missing {
-        /// The field.
-        field: &'static str,
-    },
-    /// A field holds what it may not.
+    #[error("{what} cannot be decoded: {source}")]
+    Bytes { what: String, source: prost::DecodeError },
+    #[error("{field} is required")]
+    Missing { field: &'static str },
     #[error("{field} is {value}: {right}")]
     Value {
-        /// The field.
         field: &'static str,
-        /// What it holds.
         value: String,
         /// What would be right.
         right: &'static str,
     },
-    /// A resource is not understood.
     #[error("{name}: {source}")]
-    Resource {
-        /// Its name.
-        name: String,
-        /// Why.
-        source: Box<DecodeError>,
-    },
-    /// The resources are no configuration together.
+    Resource { name: String, source: Box<DecodeError> },
+    /// The resources do not form a configuration.
     #[error("{0}")]
     Assemble(delivery::AssembleError),
 }
 
 impl DecodeError {
-    /// One word for logs, metrics and conditions.
+    /// The reason in logs, metrics and conditions.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Assemble(_) => "ConfigIncomplete",
@@ -58,7 +39,6 @@ impl DecodeError {
     }
 }
 
-/// A field that must be there.
 pub(crate) fn needed<T>(field: &'static str, value: Option<T>) -> Result<T, DecodeError> {
     value.ok_or(DecodeError::Missing { field })
 }

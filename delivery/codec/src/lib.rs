@@ -1,24 +1,22 @@
-//! The conversation between agent and controller as protobuf, both ways.
+//! The protocol between agent and controller as protobuf, in both directions.
 //!
-//! The only place where the types of `delivery` and the generated ones meet: both programs use it, so that neither
-//! has a translation of its own. It refuses to open a connection and to decide anything beyond what a message means.
-//! Start with [`encode`] and [`decode`] for a node's configuration, [`agent`] and [`controller`] for what is said.
+//! It is the only place where the types of `delivery` meet the generated ones. It opens no connections and decides
+//! nothing. Start with [`encode`] and [`decode`] for the configuration of a node, [`agent`] and [`controller`] for
+//! messages.
 //!
-//! A value that is not known is refused where it is a promise (an output mode, a health test) and passed over where
-//! it is an addition (a resource of a kind to come).
+//! An unknown value is an error if it is a promise (an output mode, a health test), and is skipped if it is an addition
+//! (a resource of a new kind).
 #![forbid(unsafe_code)]
 
 pub mod agent;
 pub mod controller;
 mod error;
-mod persisted;
 mod pool;
 mod report;
 mod resource;
 mod source;
-mod version;
 
+pub use controller::{ENCODING, decode_persisted, encode_persisted};
 pub use error::DecodeError;
-pub use persisted::{ENCODING, decode_persisted, encode_persisted};
 pub use prost::bytes::Bytes;
 pub use resource::{decode, encode};

@@ -1,27 +1,29 @@
-//! A node's configuration as resources that travel by themselves.
+//! The configuration of a node as encoded resources, with their hashes and their version.
 
 use std::sync::Arc;
 
-use delivery::{EncodedResource, Hash, NodeConfig, Resource, ResourceName, ResourceSet};
+use delivery::{
+    EncodedResource, Hash, NodeConfig, Resource, ResourceName, ResourceSet, Version, WatchedKind,
+};
 use prost::Message;
 use prost::bytes::Bytes;
-use proto::delivery as wire;
+use proto::delivery as pb;
 use sha2::{Digest, Sha256};
 
 use crate::error::DecodeError;
 use crate::pool;
 
-/// Encodes a configuration, once for all nodes that serve the same.
+/// Encodes a configuration, once for all nodes with the same one.
 pub fn encode(config: &NodeConfig) -> ResourceSet<Bytes> {
     let item = |part: Resource| {
         let name = part.name();
-        let body = Bytes::from(wire::Body { body: Some(body(part)) }.encode_to_vec());
+        let body = Bytes::from(pb::Body { body: Some(body(part)) }.encode_to_vec());
         (Arc::clone(&name), EncodedResource { hash: hash(&name, &body), body })
     };
     delivery::split(config).map(item).collect()
 }
 
-/// Reads a configuration. Resources of a kind that this version does not know are passed over.
+/// Decodes a configuration. Resources of kinds that this version does not know are skipped.
 pub fn decode(content: &ResourceSet<Bytes>) -> Result<NodeConfig, DecodeError> {
     let mut parts = Vec::with_capacity(content.len());
     for (name, item) in content.items() {
@@ -31,36 +33,56 @@ pub fn decode(content: &ResourceSet<Bytes>) -> Result<NodeConfig, DecodeError> {
     delivery::assemble(parts).map_err(DecodeError::Assemble)
 }
 
-fn body(part: Resource) -> wire::body::Body {
+fn body(part: Resource) -> pb::body::Body {
     match part {
-        Resource::Pool(pool) => wire::body::Body::Pool(pool::pool_to_wire(pool)),
+        Resource::Pool(pool) => pb::body::Body::Pool(pool::pool_to_proto(pool)),
         Resource::Class { pool, class, inherits } => {
-            wire::body::Body::Class(pool::class_to_wire(pool, class, inherits))
+            pb::body::Body::Class(pool::class_to_proto(pool, class, inherits))
         }
-        Resource::Node { pod_info_on_mount } => wire::body::Body::Node(wire::Node { pod_info_on_mount }),
+        Resource::Node { pod_info_on_mount } => pb::body::Body::Node(pb::Node { pod_info_on_mount }),
     }
 }
 
 fn part(name: &ResourceName, body: &Bytes) -> Result<Option<Resource>, DecodeError> {
     let unreadable = |source| DecodeError::Bytes { what: "its body".to_owned(), source };
-    let part = match wire::Body::decode(body.clone()).map_err(unreadable)?.body {
+    let part = match pb::Body::decode(body.clone()).map_err(unreadable)?.body {
         None => return Ok(None),
-        Some(wire::body::Body::Pool(pool)) => Resource::Pool(pool::pool_of_wire(pool)?),
-        Some(wire::body::Body::Class(class)) => pool::class_of_wire(class)?,
-        Some(wire::body::Body::Node(node)) => Resource::Node { pod_info_on_mount: node.pod_info_on_mount },
+        Some(pb::body::Body::Pool(pool)) => Resource::Pool(pool::pool_from_proto(pool)?),
+        Some(pb::body::Body::Class(class)) => pool::class_from_proto(class)?,
+        Some(pb::body::Body::Node(node)) => Resource::Node { pod_info_on_mount: node.pod_info_on_mount },
     };
-    // One that is called otherwise than it is would stand beside itself.
+    // A resource under a wrong name would exist beside the right one.
     if part.name() == *name {
         Ok(Some(part))
     } else {
-        Err(DecodeError::value("its body's name", &part.name(), "a resource is called as its body is"))
+        Err(DecodeError::value("the name of its body", &part.name(), "it must be the name of the resource"))
     }
 }
 
 fn hash(name: &str, body: &[u8]) -> Hash {
     let sum = Sha256::new().chain_update(name).chain_update([0]).chain_update(body).finalize();
     let mut hash = Hash::default();
-    // Half of it: nobody gains by two that are the same, whoever writes one may write the other.
+    // Half of the digest suffices: whoever could construct a collision may write both resources anyway.
     hash.0.copy_from_slice(&sum[..16]);
     hash
+}
+
+pub(crate) fn version_to_proto(version: &Version) -> pb::Version {
+    // A kind that only newer peers know is passed on as its number.
+    let seen = |(kind, resource_version): (WatchedKind, u64)| pb::Seen {
+        kind: kind.0.cast_signed(),
+        resource_version,
+    };
+    pb::Version { seen: version.seen().map(seen).collect() }
+}
+
+pub(crate) fn version_from_proto(version: Option<pb::Version>) -> Version {
+    let seen = version.unwrap_or_default().seen;
+    seen.into_iter().map(|seen| (WatchedKind(seen.kind.cast_unsigned()), seen.resource_version)).collect()
+}
+
+pub(crate) fn hash_from_proto(field: &'static str, bytes: &[u8]) -> Result<Hash, DecodeError> {
+    let right = "it must have 16 bytes";
+    let sized = |_| DecodeError::value(field, &format!("{} bytes", bytes.len()), right);
+    Ok(Hash(bytes.try_into().map_err(sized)?))
 }

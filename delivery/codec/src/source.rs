@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use delivery::{BytesPerDay, HealthTest, SourceConfig, SourceKind};
-use proto::delivery as wire;
+use proto::delivery as pb;
 use proto::delivery::source::Kind;
 
 use crate::error::{DecodeError, needed};
 
-pub(crate) fn to_wire(source: SourceConfig) -> wire::Source {
+pub(crate) fn to_proto(source: SourceConfig) -> pb::Source {
     let kind = match source.kind {
-        SourceKind::Kernel => Kind::Kernel(wire::Kernel {}),
+        SourceKind::Kernel => Kind::Kernel(pb::Kernel {}),
         SourceKind::Cpu { instruction } => Kind::CpuInstruction(instruction),
         SourceKind::Device { path } => Kind::DevicePath(path),
         SourceKind::EgdUnix { path } => Kind::EgdUnix(path),
@@ -18,10 +18,10 @@ pub(crate) fn to_wire(source: SourceConfig) -> wire::Source {
         SourceKind::File { path } => Kind::FilePath(path),
     };
     let test = |test| match test {
-        HealthTest::Sp80090b => wire::HealthTest::Sp80090b.into(),
-        HealthTest::Fips1402 => wire::HealthTest::Fips1402.into(),
+        HealthTest::Sp80090b => pb::HealthTest::Sp80090b.into(),
+        HealthTest::Fips1402 => pb::HealthTest::Fips1402.into(),
     };
-    wire::Source {
+    pb::Source {
         name: source.name,
         kind: Some(kind),
         tier: source.tier,
@@ -31,9 +31,9 @@ pub(crate) fn to_wire(source: SourceConfig) -> wire::Source {
     }
 }
 
-pub(crate) fn of_wire(source: wire::Source) -> Result<SourceConfig, DecodeError> {
+pub(crate) fn from_proto(source: pb::Source) -> Result<SourceConfig, DecodeError> {
     let kind = match needed("the kind of a source", source.kind)? {
-        Kind::Kernel(wire::Kernel {}) => SourceKind::Kernel,
+        Kind::Kernel(pb::Kernel {}) => SourceKind::Kernel,
         Kind::CpuInstruction(instruction) => SourceKind::Cpu { instruction },
         Kind::DevicePath(path) => SourceKind::Device { path },
         Kind::EgdUnix(path) => SourceKind::EgdUnix { path },
@@ -51,10 +51,10 @@ pub(crate) fn of_wire(source: wire::Source) -> Result<SourceConfig, DecodeError>
 }
 
 fn test(test: i32) -> Result<HealthTest, DecodeError> {
-    match wire::HealthTest::try_from(test) {
-        Ok(wire::HealthTest::Sp80090b) => Ok(HealthTest::Sp80090b),
-        Ok(wire::HealthTest::Fips1402) => Ok(HealthTest::Fips1402),
-        Ok(wire::HealthTest::Unspecified) | Err(_) => {
+    match pb::HealthTest::try_from(test) {
+        Ok(pb::HealthTest::Sp80090b) => Ok(HealthTest::Sp80090b),
+        Ok(pb::HealthTest::Fips1402) => Ok(HealthTest::Fips1402),
+        Ok(pb::HealthTest::Unspecified) | Err(_) => {
             let right = "this version knows SP80090B and FIPS1402 (1, 2)";
             Err(DecodeError::value("health_tests", &test, right))
         }
@@ -63,5 +63,5 @@ fn test(test: i32) -> Result<HealthTest, DecodeError> {
 
 fn tenths(tenths: u32) -> Result<u8, DecodeError> {
     let known = u8::try_from(tenths).ok().filter(|tenths| (1..=80).contains(tenths));
-    known.ok_or_else(|| DecodeError::value("min_entropy_tenths", &tenths, "it is 1 to 80"))
+    known.ok_or_else(|| DecodeError::value("min_entropy_tenths", &tenths, "it must be 1 to 80"))
 }

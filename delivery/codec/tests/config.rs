@@ -106,7 +106,7 @@ fn an_edit_of_a_class_changes_one_resource_and_few_bytes() {
     let old = config();
     let mut new = old.clone();
     new.pools[0].classes[1].weight = 300;
-    let delta = encode(&new).since(&encode(&old));
+    let delta = encode(&new).delta_from(&encode(&old));
     assert_eq!(delta.changed.len(), 1);
     assert_eq!(&*delta.changed[0].0, "class/first/b");
     assert!(delta.changed[0].1.body.len() <= 120, "{} bytes", delta.changed[0].1.body.len());
@@ -122,7 +122,7 @@ fn a_namespace_of_the_pool_is_no_news_of_the_classes_that_inherit() {
         config.pools[1].namespaces = namespaces.clone();
         config.pools[1].classes[0].namespaces = namespaces;
     }
-    let delta = encode(&new).since(&encode(&old));
+    let delta = encode(&new).delta_from(&encode(&old));
     let changed: Vec<_> = delta.changed.iter().map(|(name, _)| &**name).collect();
     assert_eq!(changed, ["pool/second"]);
 }
@@ -131,11 +131,11 @@ fn a_namespace_of_the_pool_is_no_news_of_the_classes_that_inherit() {
 fn what_is_missing_is_named() {
     let whole = encode(&config());
     let said = |name| decode(&without(&whole, name)).unwrap_err().to_string();
-    assert_eq!(said("pool/second"), "class gold is of pool second, which is not in the configuration");
-    assert_eq!(said("class/second/gold"), "pool second has no class gold, which is its default class");
+    assert_eq!(said("pool/second"), "class gold belongs to pool second, which is not in the configuration");
+    assert_eq!(said("class/second/gold"), "pool second has no class gold, which it names as its default class");
     assert_eq!(
         said("class/first/b"),
-        "class a of pool first is not below the pool: a parent is missing, or is below it"
+        "class a of pool first is not below the root of the pool: a parent is missing or forms a cycle"
     );
 }
 
@@ -151,12 +151,12 @@ fn a_class_below_itself_is_refused() {
 fn a_value_out_of_range_is_named_with_its_resource() {
     let mut wrong = config();
     wrong.pools[0].classes[1].prio = 8;
-    assert_eq!(decode(&encode(&wrong)).unwrap_err().to_string(), "class/first/b: prio is 8: it is 0 to 7");
+    assert_eq!(decode(&encode(&wrong)).unwrap_err().to_string(), "class/first/b: prio is 8: it must be 0 to 7");
     let mut wrong = config();
     wrong.pools[1].classes[0].weight = 0;
     assert_eq!(
         decode(&encode(&wrong)).unwrap_err().to_string(),
-        "class/second/gold: weight is 0: it is 1 to 10000"
+        "class/second/gold: weight is 0: it must be 1 to 10000"
     );
 }
 

@@ -79,8 +79,8 @@ fn what_an_agent_says_comes_back() {
         FromAgent::Moved { ticket: 4, result: Err(refusal()) },
     ];
     for message in said {
-        let bytes = agent::to_wire(message.clone()).encode_to_vec();
-        assert_eq!(agent::from_wire(wire::FromAgent::decode(&*bytes).unwrap()), Ok(message));
+        let bytes = agent::to_proto(message.clone()).encode_to_vec();
+        assert_eq!(agent::from_proto(wire::FromAgent::decode(&*bytes).unwrap()), Ok(message));
     }
 }
 
@@ -101,8 +101,8 @@ fn what_a_controller_says_comes_back() {
         FromController::Goodbye { spread: Span::millis(1_500) },
     ];
     for message in said {
-        let bytes = controller::to_wire(message.clone()).encode_to_vec();
-        let back = controller::from_wire(wire::FromController::decode(Bytes::from(bytes)).unwrap());
+        let bytes = controller::to_proto(message.clone()).encode_to_vec();
+        let back = controller::from_proto(wire::FromController::decode(Bytes::from(bytes)).unwrap());
         assert_eq!(back, Ok(message));
     }
 }
@@ -123,18 +123,18 @@ fn an_agent_in_step_is_told_so_in_few_bytes() {
         removed: Vec::new(),
         listed: false,
     };
-    let length = controller::to_wire(FromController::Update(update)).encoded_len();
+    let length = controller::to_proto(FromController::Update(update)).encoded_len();
     assert!(length <= 80, "{length} bytes");
 }
 
 #[test]
 fn a_message_that_says_nothing_known_is_refused_and_so_is_a_hash_of_another_length() {
-    let empty = agent::from_wire(wire::FromAgent { message: None }).unwrap_err();
+    let empty = agent::from_proto(wire::FromAgent { message: None }).unwrap_err();
     assert_eq!(empty.reason(), "MessageNotUnderstood");
     let update = wire::Update { base: vec![0; 15], ..wire::Update::default() };
     let message = wire::from_controller::Message::Update(update);
-    let refused = controller::from_wire(wire::FromController { message: Some(message) }).unwrap_err();
-    assert_eq!(refused.to_string(), "base is 15 bytes long: a hash is 16 bytes");
+    let refused = controller::from_proto(wire::FromController { message: Some(message) }).unwrap_err();
+    assert_eq!(refused.to_string(), "base is 15 bytes: it must have 16 bytes");
 }
 
 #[test]

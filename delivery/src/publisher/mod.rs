@@ -1,14 +1,12 @@
-//! The controller's half of one stream.
+//! The controller's half of a stream.
 //!
-//! Told what it hears ([`Publisher::hear`]), what the node should run ([`Publisher::publish`]) and the time, it says
-//! what to do next ([`Publisher::poll`]) until there is nothing left to do before [`Publisher::wake_at`].
+//! From the agent's messages ([`Publisher::handle`]), what the node should run ([`Publisher::publish`]) and the time, it
+//! derives what to do next ([`Publisher::poll`]), until there is nothing to do before [`Publisher::wake_at`].
 //!
-//! One update is under way at a time; what changes meanwhile goes in the next one. An update holds what differs from
-//! what the agent said it holds, so an agent that missed something cannot be misled: the digest it must start from
-//! is in the update.
+//! There is one update at a time; later changes go into the next one. An update is the difference from what the agent
+//! holds, and contains the digest of that, so that an agent that holds something else does not apply it.
 
 mod reauth;
-mod relist;
 mod update_state;
 
 use std::collections::VecDeque;
@@ -24,40 +22,36 @@ use clock::{Span, Tick};
 
 pub use self::reauth::ReviewOutcome;
 
-/// An agent speaks first; one that does not is hung up on.
-pub const SUBSCRIBE_WITHIN: Span = Span::seconds(10);
-/// An update that is not answered is sent again.
-pub const ANSWER_WITHIN: Span = Span::seconds(5);
-/// An update that was sent so often without an answer is the last.
-pub const TRIES: u32 = 3;
-/// A token is good for so long; then it is to be shown again.
-pub const AUTHENTICATE_EVERY: Span = Span::seconds(300);
-/// An agent that was asked for its token has so long.
-pub const TOKEN_WITHIN: Span = Span::seconds(30);
-/// A token that could not be reviewed is asked for again after so long.
-pub const REVIEW_AGAIN: Span = Span::seconds(15);
+/// The time within which an agent must subscribe.
+pub const SUBSCRIBE_TIMEOUT: Span = Span::seconds(10);
+/// The time after which an unanswered update is sent again.
+pub const ACK_TIMEOUT: Span = Span::seconds(5);
+/// The number of times that an update is sent before the stream ends.
+pub const MAX_ATTEMPTS: u32 = 3;
+/// The time after which an agent must send its token again.
+pub const REAUTH_INTERVAL: Span = Span::seconds(300);
+/// The time within which an agent must send a requested token.
+pub const TOKEN_TIMEOUT: Span = Span::seconds(30);
+/// The time after which a token is requested again if it could not be reviewed.
+pub const REVIEW_RETRY_INTERVAL: Span = Span::seconds(15);
 
-/// What a publisher wants done.
+/// What the caller has to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PublisherTask<B> {
-    /// Send this.
     Send(FromController<B>),
-    /// The agent has seen something newer of these kinds: list them consistently, [`publish`](Publisher::publish)
-    /// what comes of it, and then say [`listed`](Publisher::listed). Said once a subscription: try until it is done, at
-    /// most once a second for all agents together.
-    List(Vec<WatchedKind>),
-    /// Have this token reviewed, and say what came of it by [`reviewed`](Publisher::reviewed).
-    Review(Token),
-    /// The node stands so.
-    Note(Report),
-    /// A move is done, or not.
+    /// The agent has seen newer versions of these kinds: list them consistently,
+    /// [`publish`](Publisher::publish) the result and call [`listed`](Publisher::listed). Requested once per
+    /// subscription: repeat until it succeeds, at most once a second for all agents together.
+    Relist(Vec<WatchedKind>),
+    /// Review this token and call [`reviewed`](Publisher::reviewed).
+    ReviewToken(Token),
+    Report(Report),
+    /// The result of a move.
     Moved {
-        /// The move's.
         ticket: u64,
-        /// What became of it.
         result: Result<(), Nack>,
     },
-    /// End the stream. Nothing comes after it.
+    /// End the stream. It is the last task.
     End(StreamEnd),
 }
 
@@ -66,23 +60,20 @@ pub enum PublisherTask<B> {
 pub enum StreamEnd {
     /// The agent did not subscribe.
     NotSubscribed,
-    /// It subscribed for another node than its token names.
-    ForeignNode {
-        /// What it said.
-        said: String,
-    },
-    /// It does not answer updates.
+    /// The agent subscribed for another node than that of its token.
+    ForeignNode { node: String },
+    /// The agent does not answer updates.
     Silent,
-    /// It did not show its token again.
+    /// The agent did not send its token again.
     NoToken,
-    /// Its token is no longer good.
+    /// The token is no longer valid.
     Denied(Nack),
-    /// This replica goes.
+    /// This replica is stopping or no longer leads.
     Leaving,
 }
 
 impl StreamEnd {
-    /// One word for logs and metrics.
+    /// The reason in logs and metrics.
     pub fn reason(&self) -> &str {
         match self {
             Self::NotSubscribed => "NotSubscribed",
@@ -95,100 +86,99 @@ impl StreamEnd {
     }
 }
 
-/// How far an agent is.
+/// Whether an agent runs what it should.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AckState {
-    /// It has not said what it holds, or there is nothing to hold yet.
+    /// It has not subscribed, or nothing is published yet.
     Unknown,
-    /// It runs what it should.
+    /// It runs what is published.
     Programmed,
-    /// It does not run what it should, yet.
+    /// It does not run what is published yet.
     Behind,
-    /// It refuses what it should run.
+    /// It refuses what is published.
     Refused(Nack),
 }
 
-/// The controller's half of one stream. `B` is the encoded body of a resource, cheap to clone.
+/// The controller's half of a stream. `B` is the encoded body of a resource, which must be cheap to clone.
 #[derive(Debug)]
 pub struct Publisher<B> {
     node: String,
     opened: Tick,
-    identity: Reauth,
-    offering: UpdateState<B>,
+    reauth: Reauth,
+    update_state: UpdateState<B>,
     tasks: VecDeque<PublisherTask<B>>,
     ended: bool,
 }
 
 impl<B: Clone> Publisher<B> {
-    /// Of a stream whose first token was found good at `now`, and named `node`.
+    /// The publisher of a stream whose token was accepted at `now` and names `node`.
     pub fn new(now: Tick, node: impl Into<String>) -> Self {
         Self {
             node: node.into(),
             opened: now,
-            identity: Reauth::new(now),
-            offering: UpdateState::default(),
+            reauth: Reauth::new(now),
+            update_state: UpdateState::default(),
             tasks: VecDeque::new(),
             ended: false,
         }
     }
 
-    /// The node that the token named.
+    /// The node that the token names.
     pub fn node(&self) -> &str {
         &self.node
     }
 
-    /// The agent's own version, as soon as it has said so.
+    /// The version of the agent, once it has subscribed.
     pub fn agent_version(&self) -> Option<&str> {
-        self.offering.agent().map(|agent| agent.agent_version.as_str())
+        self.update_state.agent().map(|agent| agent.agent_version.as_str())
     }
 
-    /// How far the agent is.
     pub fn ack_state(&self) -> AckState {
-        self.offering.standing()
+        self.update_state.ack_state()
     }
 
-    /// What the node should run, and what that was made from. A version that is new alone sends nothing.
+    /// Sets what the node should run, and its version. A new version alone sends nothing.
     pub fn publish(&mut self, version: Version, content: Arc<ResourceSet<B>>) {
-        self.offering.publish(Desired { version, content });
+        self.update_state.publish(Desired { version, content });
     }
 
-    /// The lists that were asked for are done, and what came of them is published.
+    /// Reports that the requested kinds are listed and the result is published.
     pub fn listed(&mut self) {
-        self.offering.listed();
+        self.update_state.listed();
     }
 
-    /// Has a VM of the node moved.
+    /// Instructs the agent to move a VM.
     pub fn move_vm(&mut self, order: Move) {
         self.tasks.push_back(PublisherTask::Send(FromController::Move(order)));
     }
 
-    /// This replica goes: the agent is told to come back within `spread`, and the stream ends.
+    /// Ends the stream, after telling the agent to reconnect within `spread`.
     pub fn leave(&mut self, spread: Span) {
         self.tasks.push_back(PublisherTask::Send(FromController::Goodbye { spread }));
         self.end(StreamEnd::Leaving);
     }
 
-    /// What came of a [`Task::Review`].
-    pub fn reviewed(&mut self, now: Tick, verdict: ReviewOutcome) {
-        if let Some(refusal) = self.identity.reviewed(now, verdict) {
+    /// Reports the result of a [`PublisherTask::ReviewToken`].
+    pub fn reviewed(&mut self, now: Tick, outcome: ReviewOutcome) {
+        if let Some(refusal) = self.reauth.reviewed(now, outcome) {
             self.end(StreamEnd::Denied(refusal));
         }
     }
 
-    /// The agent said this.
+    /// Handles a message from the agent.
     pub fn handle(&mut self, now: Tick, message: FromAgent) {
         match message {
             FromAgent::Subscribe(agent) if agent.node != self.node => {
-                self.end(StreamEnd::ForeignNode { said: agent.node });
+                self.end(StreamEnd::ForeignNode { node: agent.node });
             }
-            FromAgent::Subscribe(agent) => self.offering.subscribe(agent),
-            FromAgent::Ack { nonce } => self.offering.ack(nonce),
-            FromAgent::Nack { nonce, refusal } => self.offering.nack(nonce, refusal),
-            FromAgent::Report(report) => self.tasks.push_back(PublisherTask::Note(report)),
-            FromAgent::Token(token) if self.identity.shown(now) => {
-                self.tasks.push_back(PublisherTask::Review(token));
+            FromAgent::Subscribe(agent) => self.update_state.subscribe(agent),
+            FromAgent::Ack { nonce } => self.update_state.ack(nonce),
+            FromAgent::Nack { nonce, refusal } => self.update_state.nack(nonce, refusal),
+            FromAgent::Report(report) => self.tasks.push_back(PublisherTask::Report(report)),
+            FromAgent::Token(token) if self.reauth.token_received(now) => {
+                self.tasks.push_back(PublisherTask::ReviewToken(token));
             }
-            // Nobody asked for it: every review costs a call.
+            // It was not requested, and a review costs a call to the API server.
             FromAgent::Token(_) => {}
             FromAgent::Moved { ticket, result } => {
                 self.tasks.push_back(PublisherTask::Moved { ticket, result })
@@ -196,7 +186,7 @@ impl<B: Clone> Publisher<B> {
         }
     }
 
-    /// What to do next; nothing until something is heard, published or said, or it is [`wake_at`](Self::wake_at).
+    /// The next task; `None` until another method is called or [`wake_at`](Self::wake_at) is reached.
     pub fn poll(&mut self, now: Tick) -> Option<PublisherTask<B>> {
         if self.tasks.is_empty() && !self.ended {
             self.due(now);
@@ -204,38 +194,40 @@ impl<B: Clone> Publisher<B> {
         self.tasks.pop_front()
     }
 
-    /// When to poll again, should nothing happen before.
+    /// When to poll again if nothing happens before.
     pub fn wake_at(&self) -> Option<Tick> {
         if self.ended {
             return None;
         }
-        let subscribe = self.offering.agent().is_none().then(|| self.opened + SUBSCRIBE_WITHIN);
-        [subscribe, self.identity.wake_at(), self.offering.wake_at()].into_iter().flatten().min()
+        let subscribe = self.update_state.agent().is_none().then(|| self.opened + SUBSCRIBE_TIMEOUT);
+        [subscribe, self.reauth.wake_at(), self.update_state.wake_at()].into_iter().flatten().min()
     }
 
     fn due(&mut self, now: Tick) {
-        if self.offering.agent().is_none() && now >= self.opened + SUBSCRIBE_WITHIN {
+        if self.update_state.agent().is_none() && now >= self.opened + SUBSCRIBE_TIMEOUT {
             return self.end(StreamEnd::NotSubscribed);
         }
-        match self.identity.due(now) {
+        match self.reauth.due(now) {
             reauth::ReauthDue::Nothing => {}
-            reauth::ReauthDue::Ask => self.tasks.push_back(PublisherTask::Send(FromController::Authenticate)),
+            reauth::ReauthDue::RequestToken => {
+                self.tasks.push_back(PublisherTask::Send(FromController::Authenticate))
+            }
             reauth::ReauthDue::End => return self.end(StreamEnd::NoToken),
         }
-        match self.offering.due(now) {
+        match self.update_state.due(now) {
             update_state::UpdateDue::Nothing => {}
             update_state::UpdateDue::Send(update) => {
                 self.tasks.push_back(PublisherTask::Send(FromController::Update(update)));
             }
-            update_state::UpdateDue::List(kinds) => self.tasks.push_back(PublisherTask::List(kinds)),
+            update_state::UpdateDue::List(kinds) => self.tasks.push_back(PublisherTask::Relist(kinds)),
             update_state::UpdateDue::End => self.end(StreamEnd::Silent),
         }
     }
 
-    fn end(&mut self, end: StreamEnd) {
+    fn end(&mut self, reason: StreamEnd) {
         if !self.ended {
             self.ended = true;
-            self.tasks.push_back(PublisherTask::End(end));
+            self.tasks.push_back(PublisherTask::End(reason));
         }
     }
 }

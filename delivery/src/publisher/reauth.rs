@@ -1,18 +1,17 @@
-//! Whether the agent is still who it was.
+//! Reauthentication: when an agent must send its token again.
 
-use super::{AUTHENTICATE_EVERY, REVIEW_AGAIN, TOKEN_WITHIN};
+use super::{REAUTH_INTERVAL, REVIEW_RETRY_INTERVAL, TOKEN_TIMEOUT};
 use crate::message::Nack;
 use clock::Tick;
 
-/// What came of a review.
+/// The result of a token review.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReviewOutcome {
-    /// The token is good, and of the same pod on the same node.
-    Good,
-    /// It is not.
+    /// The token is valid, and belongs to the same pod on the same node.
+    Accepted,
     Denied(Nack),
-    /// Nobody could say. That is no refusal: the stream stays.
-    NotMade,
+    /// The review could not be made. The stream continues.
+    Unavailable,
 }
 
 #[derive(Debug)]
@@ -20,61 +19,60 @@ pub(super) struct Reauth(ReauthState);
 
 #[derive(Clone, Copy, Debug)]
 enum ReauthState {
-    /// Good until then.
-    Good(Tick),
-    /// Asked for; to be shown until then.
-    Asked(Tick),
-    /// Shown, and under review.
+    /// Until then.
+    Valid(Tick),
+    /// The token must be received until then.
+    Requested(Tick),
     Reviewing,
 }
 
 pub(super) enum ReauthDue {
     Nothing,
-    Ask,
+    RequestToken,
     End,
 }
 
 impl Reauth {
     pub(super) fn new(now: Tick) -> Self {
-        Self(ReauthState::Good(now + AUTHENTICATE_EVERY))
+        Self(ReauthState::Valid(now + REAUTH_INTERVAL))
     }
 
     pub(super) fn due(&mut self, now: Tick) -> ReauthDue {
         match self.0 {
-            ReauthState::Good(until) if now >= until => {
-                self.0 = ReauthState::Asked(now + TOKEN_WITHIN);
-                ReauthDue::Ask
+            ReauthState::Valid(until) if now >= until => {
+                self.0 = ReauthState::Requested(now + TOKEN_TIMEOUT);
+                ReauthDue::RequestToken
             }
-            ReauthState::Asked(until) if now >= until => ReauthDue::End,
+            ReauthState::Requested(until) if now >= until => ReauthDue::End,
             _ => ReauthDue::Nothing,
         }
     }
 
-    /// A token was shown; says whether it was asked for.
-    pub(super) fn shown(&mut self, now: Tick) -> bool {
-        let asked = matches!(self.0, ReauthState::Asked(until) if now < until);
-        if asked {
+    /// Handles a token. Returns whether it was requested.
+    pub(super) fn token_received(&mut self, now: Tick) -> bool {
+        let requested = matches!(self.0, ReauthState::Requested(until) if now < until);
+        if requested {
             self.0 = ReauthState::Reviewing;
         }
-        asked
+        requested
     }
 
-    /// Says why the stream is to end, if it is.
-    pub(super) fn reviewed(&mut self, now: Tick, verdict: ReviewOutcome) -> Option<Nack> {
-        let wait = match verdict {
-            ReviewOutcome::Good => AUTHENTICATE_EVERY,
-            ReviewOutcome::NotMade => REVIEW_AGAIN,
+    /// Handles the result of a review. Returns why the stream must end, if it must.
+    pub(super) fn reviewed(&mut self, now: Tick, outcome: ReviewOutcome) -> Option<Nack> {
+        let wait = match outcome {
+            ReviewOutcome::Accepted => REAUTH_INTERVAL,
+            ReviewOutcome::Unavailable => REVIEW_RETRY_INTERVAL,
             ReviewOutcome::Denied(refusal) => return Some(refusal),
         };
         if matches!(self.0, ReauthState::Reviewing) {
-            self.0 = ReauthState::Good(now + wait);
+            self.0 = ReauthState::Valid(now + wait);
         }
         None
     }
 
     pub(super) fn wake_at(&self) -> Option<Tick> {
         match self.0 {
-            ReauthState::Good(at) | ReauthState::Asked(at) => Some(at),
+            ReauthState::Valid(at) | ReauthState::Requested(at) => Some(at),
             ReauthState::Reviewing => None,
         }
     }

@@ -1,9 +1,8 @@
-//! What an agent is sent, and when.
+//! What to send to an agent, and when.
 
 use std::sync::Arc;
 
-use super::relist::Relist;
-use super::{ANSWER_WITHIN, AckState, TRIES};
+use super::{ACK_TIMEOUT, AckState, MAX_ATTEMPTS};
 use crate::message::{Nack, Subscription, Update};
 use crate::resource_set::{self, Delta, Hash, Inventory, ResourceSet};
 use crate::version::{Version, WatchedKind};
@@ -16,45 +15,79 @@ pub(super) struct Desired<B> {
     pub(super) content: Arc<ResourceSet<B>>,
 }
 
-/// What the agent holds. Once it has acked a content it is known by that, which all agents share.
+/// What the agent holds. Once it has acknowledged a set, that one represents it, since all agents share it.
 #[derive(Debug)]
 enum AgentHas<B> {
-    Said(Inventory, Hash),
+    Reported(Inventory, Hash),
     Acked(Arc<ResourceSet<B>>),
 }
 
-/// An update without an answer yet.
+/// An update without an answer.
 #[derive(Debug)]
 struct PendingUpdate<B> {
     nonce: u64,
     sent: Tick,
-    tries: u32,
-    wish: Desired<B>,
+    attempts: u32,
+    desired: Desired<B>,
 }
 
-/// A content the agent does not want.
+/// A set that the agent refuses.
 #[derive(Debug)]
 struct NackedUpdate {
     digest: Hash,
-    /// It is fine, but older than what the agent runs.
+    /// It is valid, but older than what the agent runs.
     older: bool,
     refusal: Nack,
 }
 
+/// Whether the watched objects were listed again since the agent subscribed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) enum Relist {
+    /// Not since the agent subscribed.
+    #[default]
+    Needed,
+    /// The caller retries until it succeeds; another request would only restart it.
+    Requested,
+    /// What is published is current.
+    Done,
+}
+
+impl Relist {
+    /// Requests a list, unless that was done. Returns whether it did.
+    pub(super) fn request(&mut self) -> bool {
+        let needed = matches!(self, Self::Needed);
+        if needed {
+            *self = Self::Requested;
+        }
+        needed
+    }
+
+    pub(super) fn done(&mut self) {
+        // A list that was not requested may be older than what the agent has seen.
+        if matches!(self, Self::Requested) {
+            *self = Self::Done;
+        }
+    }
+
+    pub(super) fn is_done(self) -> bool {
+        matches!(self, Self::Done)
+    }
+}
+
 #[derive(Debug)]
 struct AgentConfig<B> {
-    said: Subscription,
+    subscription: Subscription,
     held: AgentHas<B>,
     version: Version,
-    /// It knows that what it holds is what it should.
+    /// The agent knows that what it holds is what it should hold.
     confirmed: bool,
-    refused: Option<NackedUpdate>,
-    listing: Relist,
+    nacked: Option<NackedUpdate>,
+    relist: Relist,
 }
 
 #[derive(Debug)]
 pub(super) struct UpdateState<B> {
-    wish: Option<Desired<B>>,
+    desired: Option<Desired<B>>,
     agent: Option<AgentConfig<B>>,
     pending: Option<PendingUpdate<B>>,
     nonce: u64,
@@ -69,14 +102,14 @@ pub(super) enum UpdateDue<B> {
 
 impl<B> Default for UpdateState<B> {
     fn default() -> Self {
-        Self { wish: None, agent: None, pending: None, nonce: 0 }
+        Self { desired: None, agent: None, pending: None, nonce: 0 }
     }
 }
 
 impl<B> AgentHas<B> {
     fn digest(&self) -> Hash {
         match self {
-            Self::Said(_, digest) => *digest,
+            Self::Reported(_, digest) => *digest,
             Self::Acked(content) => content.digest(),
         }
     }
@@ -84,40 +117,40 @@ impl<B> AgentHas<B> {
 
 impl<B: Clone> UpdateState<B> {
     pub(super) fn agent(&self) -> Option<&Subscription> {
-        self.agent.as_ref().map(|agent| &agent.said)
+        self.agent.as_ref().map(|agent| &agent.subscription)
     }
 
-    pub(super) fn publish(&mut self, wish: Desired<B>) {
-        self.wish = Some(wish);
+    pub(super) fn publish(&mut self, desired: Desired<B>) {
+        self.desired = Some(desired);
     }
 
     pub(super) fn listed(&mut self) {
         if let Some(agent) = &mut self.agent {
-            agent.listing.done();
+            agent.relist.done();
         }
     }
 
-    pub(super) fn subscribe(&mut self, mut said: Subscription) {
-        let held = std::mem::take(&mut said.held);
+    pub(super) fn subscribe(&mut self, mut subscription: Subscription) {
+        let held = std::mem::take(&mut subscription.held);
         let digest = resource_set::digest(&held);
         self.pending = None;
         self.agent = Some(AgentConfig {
-            version: std::mem::take(&mut said.version),
-            said,
-            held: AgentHas::Said(held, digest),
+            version: std::mem::take(&mut subscription.version),
+            subscription,
+            held: AgentHas::Reported(held, digest),
             confirmed: false,
-            refused: None,
-            listing: Relist::default(),
+            nacked: None,
+            relist: Relist::default(),
         });
     }
 
     pub(super) fn ack(&mut self, nonce: u64) {
         if let (Some(pending), Some(agent)) = (self.pending.take_if(|it| it.nonce == nonce), &mut self.agent)
         {
-            agent.held = AgentHas::Acked(pending.wish.content);
-            agent.version = pending.wish.version;
+            agent.held = AgentHas::Acked(pending.desired.content);
+            agent.version = pending.desired.version;
             agent.confirmed = true;
-            agent.refused = None;
+            agent.nacked = None;
         }
     }
 
@@ -125,79 +158,81 @@ impl<B: Clone> UpdateState<B> {
         if let (Some(pending), Some(agent)) = (self.pending.take_if(|it| it.nonce == nonce), &mut self.agent)
         {
             let older = refusal.reason == Nack::OLDER;
-            agent.refused = Some(NackedUpdate { digest: pending.wish.content.digest(), older, refusal });
+            agent.nacked = Some(NackedUpdate { digest: pending.desired.content.digest(), older, refusal });
         }
     }
 
-    pub(super) fn standing(&self) -> AckState {
-        let (Some(wish), Some(agent)) = (&self.wish, &self.agent) else { return AckState::Unknown };
-        match &agent.refused {
-            Some(refused) if refused.holds(wish, agent) => AckState::Refused(refused.refusal.clone()),
-            _ if agent.runs(wish) && self.pending.is_none() => AckState::Programmed,
+    pub(super) fn ack_state(&self) -> AckState {
+        let (Some(desired), Some(agent)) = (&self.desired, &self.agent) else { return AckState::Unknown };
+        match &agent.nacked {
+            Some(nacked) if nacked.still_applies(desired, agent) => AckState::Refused(nacked.refusal.clone()),
+            _ if agent.runs(desired) && self.pending.is_none() => AckState::Programmed,
             _ => AckState::Behind,
         }
     }
 
     pub(super) fn due(&mut self, now: Tick) -> UpdateDue<B> {
         if let Some(pending) = &self.pending {
-            if now < pending.sent + ANSWER_WITHIN {
+            if now < pending.sent + ACK_TIMEOUT {
                 return UpdateDue::Nothing;
             }
-            if pending.tries >= TRIES {
+            if pending.attempts >= MAX_ATTEMPTS {
                 return UpdateDue::End;
             }
         }
-        let (Some(wish), Some(agent)) = (&self.wish, &mut self.agent) else { return UpdateDue::Nothing };
-        // While an answer is missing nobody knows what the agent runs, whatever is wished for by now.
-        if self.pending.is_none() && agent.settled(wish) {
+        let (Some(desired), Some(agent)) = (&self.desired, &mut self.agent) else {
+            return UpdateDue::Nothing;
+        };
+        // Without an answer it is not known what the agent runs, whatever is desired now.
+        if self.pending.is_none() && agent.is_up_to_date(desired) {
             return UpdateDue::Nothing;
         }
-        let behind = wish.version.behind(&agent.version);
-        if !behind.is_empty() && !agent.listing.is_done() {
-            return if agent.listing.ask() { UpdateDue::List(behind) } else { UpdateDue::Nothing };
+        let behind = desired.version.behind(&agent.version);
+        if !behind.is_empty() && !agent.relist.is_done() {
+            return if agent.relist.request() { UpdateDue::List(behind) } else { UpdateDue::Nothing };
         }
         UpdateDue::Send(self.send(now, !behind.is_empty()))
     }
 
     pub(super) fn wake_at(&self) -> Option<Tick> {
-        // All else waits for somebody to say something.
-        self.pending.as_ref().map(|pending| pending.sent + ANSWER_WITHIN)
+        // Everything else waits for a call.
+        self.pending.as_ref().map(|pending| pending.sent + ACK_TIMEOUT)
     }
 
     fn send(&mut self, now: Tick, listed: bool) -> Update<B> {
-        let (wish, agent) = (self.wish.clone(), self.agent.as_ref());
-        let (wish, agent) = wish.zip(agent).expect("both were looked at before");
-        let tries = self.pending.as_ref().map_or(0, |pending| pending.tries) + 1;
+        let (desired, agent) = (self.desired.clone(), self.agent.as_ref());
+        let (desired, agent) = desired.zip(agent).expect("both were checked before");
+        let attempts = self.pending.as_ref().map_or(0, |pending| pending.attempts) + 1;
         self.nonce += 1;
-        let Delta { changed, removed } = agent.lacks(&wish.content);
-        let (version, base) = (wish.version.clone(), agent.held.digest());
-        self.pending = Some(PendingUpdate { nonce: self.nonce, sent: now, tries, wish });
+        let Delta { changed, removed } = agent.delta_to(&desired.content);
+        let (version, base) = (desired.version.clone(), agent.held.digest());
+        self.pending = Some(PendingUpdate { nonce: self.nonce, sent: now, attempts, desired });
         Update { nonce: self.nonce, version, base, changed, removed, listed }
     }
 }
 
 impl<B: Clone> AgentConfig<B> {
-    fn runs(&self, wish: &Desired<B>) -> bool {
-        self.confirmed && self.held.digest() == wish.content.digest()
+    fn runs(&self, desired: &Desired<B>) -> bool {
+        self.confirmed && self.held.digest() == desired.content.digest()
     }
 
-    /// Whether there is nothing to tell it.
-    fn settled(&self, wish: &Desired<B>) -> bool {
-        self.runs(wish) || self.refused.as_ref().is_some_and(|refused| refused.holds(wish, self))
+    /// Whether there is nothing to send.
+    fn is_up_to_date(&self, desired: &Desired<B>) -> bool {
+        self.runs(desired) || self.nacked.as_ref().is_some_and(|nacked| nacked.still_applies(desired, self))
     }
 
-    fn lacks(&self, content: &ResourceSet<B>) -> Delta<B> {
+    fn delta_to(&self, content: &ResourceSet<B>) -> Delta<B> {
         match &self.held {
-            AgentHas::Said(inventory, _) => content.missing_from(inventory),
-            AgentHas::Acked(held) => content.since(held),
+            AgentHas::Reported(inventory, _) => content.missing_from(inventory),
+            AgentHas::Acked(held) => content.delta_from(held),
         }
     }
 }
 
 impl NackedUpdate {
-    /// Whether it would be refused again.
-    fn holds<B>(&self, wish: &Desired<B>, agent: &AgentConfig<B>) -> bool {
-        let same = self.digest == wish.content.digest();
-        if self.older { wish.version.is_older_than(&agent.version) } else { same }
+    /// Whether the agent would refuse the desired set again.
+    fn still_applies<B>(&self, desired: &Desired<B>, agent: &AgentConfig<B>) -> bool {
+        let same = self.digest == desired.content.digest();
+        if self.older { desired.version.is_older_than(&agent.version) } else { same }
     }
 }

@@ -1,14 +1,14 @@
-//! The stream under the conversation: when to connect, and when to give one up.
+//! The stream: when to connect, and when to give up.
 
-use super::{ANSWER_WITHIN, FIRST_RETRY, RETRY_AT_MOST};
+use super::{FIRST_RETRY_DELAY, MAX_RETRY_DELAY, SUBSCRIBE_TIMEOUT};
 use clock::{Backoff, Exponential, Jitter, Span, Tick};
 
-const RETRIES: Exponential = Exponential { first: FIRST_RETRY, longest: RETRY_AT_MOST };
+const RETRIES: Exponential = Exponential { first: FIRST_RETRY_DELAY, longest: MAX_RETRY_DELAY };
 
 #[derive(Debug)]
 pub(super) struct Connection {
     state: ConnectionState,
-    /// Of attempts that brought nothing, one after the other.
+    /// Of consecutive attempts that failed.
     backoff: Backoff,
 }
 
@@ -16,10 +16,10 @@ pub(super) struct Connection {
 enum ConnectionState {
     /// To be opened at that time.
     Down(Tick),
-    /// Being opened; whoever does that gives up by himself.
+    /// The caller limits the time.
     Opening,
-    /// Open; asked at a time, if there was no answer yet, and the newest nonce.
-    Up { asked: Option<Tick>, nonce: u64 },
+    /// When the agent subscribed, if there is no answer yet, and the newest nonce.
+    Up { subscribed: Option<Tick>, nonce: u64 },
 }
 
 pub(super) enum ConnectionDue {
@@ -38,33 +38,33 @@ impl Connection {
     }
 
     pub(super) fn connected(&mut self, now: Tick) {
-        self.state = ConnectionState::Up { asked: Some(now), nonce: 0 };
+        self.state = ConnectionState::Up { subscribed: Some(now), nonce: 0 };
     }
 
-    pub(super) fn asked(&mut self, now: Tick) {
-        if let ConnectionState::Up { asked, .. } = &mut self.state {
-            *asked = Some(now);
+    pub(super) fn subscribed(&mut self, now: Tick) {
+        if let ConnectionState::Up { subscribed, .. } = &mut self.state {
+            *subscribed = Some(now);
         }
     }
 
-    /// An update of this nonce was understood: the controller is of use.
-    pub(super) fn heard(&mut self, newest: u64) {
-        if let ConnectionState::Up { asked, nonce } = &mut self.state {
-            (*asked, *nonce) = (None, newest);
+    /// An update was understood, so the controller is working.
+    pub(super) fn update_received(&mut self, newest: u64) {
+        if let ConnectionState::Up { subscribed, nonce } = &mut self.state {
+            (*subscribed, *nonce) = (None, newest);
             self.backoff.reset();
         }
     }
 
-    /// Whether an update is newer than all others of the stream.
-    pub(super) fn is_news(&self, update: u64) -> bool {
+    /// Whether an update is newer than all others on the stream.
+    pub(super) fn is_newest(&self, update: u64) -> bool {
         matches!(self.state, ConnectionState::Up { nonce, .. } if update > nonce)
     }
 
-    pub(super) fn lost(&mut self, now: Tick) {
+    pub(super) fn disconnected(&mut self, now: Tick) {
         self.state = ConnectionState::Down(now + self.backoff.delay());
     }
 
-    /// The controller asks to come back within `spread`.
+    /// The controller asks the agent to reconnect within `spread`.
     pub(super) fn leave(&mut self, now: Tick, spread: Span) {
         self.state = ConnectionState::Down(now + self.backoff.below(spread));
     }
@@ -75,8 +75,8 @@ impl Connection {
                 self.state = ConnectionState::Opening;
                 ConnectionDue::Connect
             }
-            ConnectionState::Up { asked: Some(at), .. } if now >= at + ANSWER_WITHIN => {
-                self.lost(now);
+            ConnectionState::Up { subscribed: Some(at), .. } if now >= at + SUBSCRIBE_TIMEOUT => {
+                self.disconnected(now);
                 ConnectionDue::GiveUp
             }
             _ => ConnectionDue::Nothing,
@@ -86,7 +86,7 @@ impl Connection {
     pub(super) fn wake_at(&self) -> Option<Tick> {
         match self.state {
             ConnectionState::Down(at) => Some(at),
-            ConnectionState::Up { asked, .. } => asked.map(|at| at + ANSWER_WITHIN),
+            ConnectionState::Up { subscribed, .. } => subscribed.map(|at| at + SUBSCRIBE_TIMEOUT),
             ConnectionState::Opening => None,
         }
     }
@@ -97,29 +97,29 @@ mod tests {
     use super::*;
 
     fn waits(seed: u64) -> Vec<u64> {
-        let mut link = Connection::new(Tick(0), seed);
+        let mut connection = Connection::new(Tick(0), seed);
         let wait = |_| {
-            link.lost(Tick(0));
-            link.wake_at().expect("it is down").0
+            connection.disconnected(Tick(0));
+            connection.wake_at().expect("it is down").0
         };
         (0..20).map(wait).collect()
     }
 
     #[test]
-    fn waits_grow_to_a_bound_and_are_spread() {
+    fn retry_delays_grow_to_a_maximum_and_are_random() {
         let waits = waits(7);
-        assert!(waits[0] < FIRST_RETRY.0);
-        assert!(waits[4..].iter().all(|wait| (RETRY_AT_MOST.0 / 2..RETRY_AT_MOST.0).contains(wait)));
+        assert!(waits[0] < FIRST_RETRY_DELAY.0);
+        assert!(waits[4..].iter().all(|wait| (MAX_RETRY_DELAY.0 / 2..MAX_RETRY_DELAY.0).contains(wait)));
         assert!(waits[4..].windows(2).any(|pair| pair[0] != pair[1]));
     }
 
     #[test]
-    fn those_who_lost_their_stream_together_do_not_come_back_together() {
-        // Of 5,000, none of ten slices of the first second holds more than a fifth.
+    fn agents_that_disconnect_together_do_not_reconnect_together() {
+        // Of 5,000 agents, at most a fifth reconnects in each tenth of the first second.
         let mut slices = [0; 10];
         for seed in 0..5_000_u64 {
             let first = waits(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15))[0];
-            slices[usize::try_from(first * 10 / FIRST_RETRY.0).expect("below ten")] += 1;
+            slices[usize::try_from(first * 10 / FIRST_RETRY_DELAY.0).expect("below ten")] += 1;
         }
         assert!(slices.iter().all(|&count| count < 1_000), "{slices:?}");
     }

@@ -1,12 +1,12 @@
-//! The agent's half of the conversation, over all its streams.
+//! The agent's half of the protocol, over all its streams.
 //!
-//! It is told what happens to its stream and what it hears, and says what to do next ([`Subscriber::poll`]). What is
-//! in force changes only when the caller says that it did ([`Subscriber::applied`]): a configuration that cannot be
-//! applied leaves the last good one.
+//! From what happens to the stream, the controller's messages and the time, it derives what to do next
+//! ([`Subscriber::poll`]). What is in effect changes only with [`Subscriber::applied`]: if a configuration cannot be
+//! applied, the last good one stays.
 //!
-//! Nothing goes backwards: what is older in any kind than what runs is refused. The one way back is loud: when
-//! nothing else was on offer for [`BACK_AFTER`], from controllers that have just listed, the storage itself must have
-//! gone back.
+//! A configuration that is older in any kind than the one in effect is refused, with one exception, which is reported:
+//! if for [`ROLLBACK_AFTER`] nothing else was offered, by controllers that have just listed, then the storage was
+//! restored from a backup.
 
 mod connection;
 mod rollback_guard;
@@ -21,117 +21,114 @@ use crate::resource_set::{Delta, ResourceSet};
 use crate::version::Version;
 use clock::{Span, Tick};
 
-/// A controller that does not answer a subscription for so long is given up.
-pub const ANSWER_WITHIN: Span = Span::seconds(10);
-/// So long nothing but older versions must have been on offer before one is taken.
-pub const BACK_AFTER: Span = Span::seconds(60);
-/// Meanwhile it is asked again so often.
-pub const ASK_AGAIN: Span = Span::seconds(10);
-/// The longest wait between two attempts to connect.
-pub const RETRY_AT_MOST: Span = Span::millis(3_000);
-/// The first wait after a stream broke is below this: all agents of a cluster lose theirs at once.
-pub const FIRST_RETRY: Span = Span::millis(1_000);
+/// The time within which a controller must answer a subscription.
+pub const SUBSCRIBE_TIMEOUT: Span = Span::seconds(10);
+/// The time for which only older versions must have been offered before one is applied.
+pub const ROLLBACK_AFTER: Span = Span::seconds(60);
+/// How often the agent subscribes again in the meantime.
+pub const RESUBSCRIBE_INTERVAL: Span = Span::seconds(10);
+/// The maximum delay between two attempts to connect.
+pub const MAX_RETRY_DELAY: Span = Span::millis(3_000);
+/// The maximum delay after a stream has ended. It is random, because all agents of a cluster lose their streams
+/// at once.
+pub const FIRST_RETRY_DELAY: Span = Span::millis(1_000);
 
-/// What a subscriber wants done.
+/// What the caller has to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SubscriberTask<B> {
-    /// Connect, with a token and a CA bundle read anew, and say [`connected`](Subscriber::connected) or
+    /// Read the token and the CA bundle, connect, and call [`connected`](Subscriber::connected) or
     /// [`disconnected`](Subscriber::disconnected).
     Connect,
-    /// Send this.
     Send(FromAgent),
-    /// Put this in force, and say [`applied`](Subscriber::applied).
+    /// Apply these resources, and call [`applied`](Subscriber::applied).
     Apply(Arc<ResourceSet<B>>),
-    /// What is held, or what it was made from, is new: keep it.
-    Keep,
-    /// Move a VM, and send what became of it.
+    /// What is held, or its version, has changed: write it to disk.
+    Persist,
+    /// Move a VM, and send the result.
     Move(Move),
-    /// Read the token anew and send it.
+    /// Read the token and send it.
     Authenticate,
-    /// Say it loudly: an older configuration is in force than before.
+    /// Report prominently that an older configuration is in effect.
     ConfigRolledBack {
-        /// What ran.
         from: Version,
-        /// What runs.
         to: Version,
     },
-    /// Hang up. [`disconnected`](Subscriber::disconnected) need not be said.
+    /// Close the stream. [`disconnected`](Subscriber::disconnected) need not be called.
     Disconnect,
 }
 
-/// How the agent stands with its controllers.
+/// The state of the agent's subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// No stream.
+    /// There is no stream.
     Disconnected,
-    /// A stream, on which nothing was confirmed yet.
+    /// There is a stream, on which nothing is confirmed yet.
     Subscribing,
-    /// What runs is what a controller says should, as far as is known.
+    /// What is held is what a controller offers, as far as is known.
     Synced,
-    /// Only older versions are on offer.
+    /// Only older versions are offered.
     OnlyOlder,
 }
 
 /// An update that is being applied.
 #[derive(Debug)]
 struct PendingApply<B> {
-    /// None, once the stream is gone on which it came.
+    /// `None` once the stream of the update has ended.
     nonce: Option<u64>,
     content: Arc<ResourceSet<B>>,
     version: Version,
-    back: bool,
+    is_rollback: bool,
 }
 
 /// The agent's half. `B` is the encoded body of a resource.
 #[derive(Debug)]
 pub struct Subscriber<B> {
-    about: Subscription,
+    agent: Subscription,
     held: Arc<ResourceSet<B>>,
     version: Version,
-    link: Connection,
-    older: RollbackGuard,
-    trying: Option<PendingApply<B>>,
-    answered: Option<(u64, FromAgent)>,
+    connection: Connection,
+    rollback_guard: RollbackGuard,
+    applying: Option<PendingApply<B>>,
+    last_answer: Option<(u64, FromAgent)>,
     confirmed: bool,
     tasks: VecDeque<SubscriberTask<B>>,
 }
 
 impl<B: Clone> Subscriber<B> {
-    /// Of an agent that says this of itself and holds this from the time before; it connects at once. `seed` sets it
-    /// apart from others: waits differ by it.
+    /// The subscriber of an agent that holds what it persisted before. It connects at once. `seed` makes its
+    /// delays differ from those of other agents.
     pub fn new(
         now: Tick,
-        about: Subscription,
+        agent: Subscription,
         held: Arc<ResourceSet<B>>,
         version: Version,
         seed: u64,
     ) -> Self {
         Self {
-            about,
+            agent,
             held,
             version,
-            link: Connection::new(now, seed),
-            older: RollbackGuard::default(),
-            trying: None,
-            answered: None,
+            connection: Connection::new(now, seed),
+            rollback_guard: RollbackGuard::default(),
+            applying: None,
+            last_answer: None,
             confirmed: false,
             tasks: VecDeque::new(),
         }
     }
 
-    /// What is in force.
+    /// What is in effect.
     pub fn held(&self) -> &Arc<ResourceSet<B>> {
         &self.held
     }
 
-    /// What that was made from.
+    /// The version of what is in effect.
     pub fn version(&self) -> &Version {
         &self.version
     }
 
-    /// How it stands.
     pub fn phase(&self) -> Phase {
-        match (self.link.is_up(), self.older.is_waiting(), self.confirmed) {
+        match (self.connection.is_up(), self.rollback_guard.is_waiting(), self.confirmed) {
             (false, ..) => Phase::Disconnected,
             (true, true, _) => Phase::OnlyOlder,
             (true, false, false) => Phase::Subscribing,
@@ -141,19 +138,19 @@ impl<B: Clone> Subscriber<B> {
 
     /// The stream is open.
     pub fn connected(&mut self, now: Tick) {
-        self.link.connected(now);
+        self.connection.connected(now);
         self.subscribe(now);
     }
 
-    /// The stream broke, or could not be opened.
+    /// The stream has ended or could not be opened.
     pub fn disconnected(&mut self, now: Tick) {
-        self.link.lost(now);
-        self.forget_stream();
+        self.connection.disconnected(now);
+        self.reset_stream();
     }
 
-    /// The controller said this.
+    /// Handles a message from the controller.
     pub fn handle(&mut self, now: Tick, message: FromController<B>) {
-        if !self.link.is_up() {
+        if !self.connection.is_up() {
             return;
         }
         match message {
@@ -161,26 +158,28 @@ impl<B: Clone> Subscriber<B> {
             FromController::Move(order) => self.tasks.push_back(SubscriberTask::Move(order)),
             FromController::Authenticate => self.tasks.push_back(SubscriberTask::Authenticate),
             FromController::Goodbye { spread } => {
-                self.link.leave(now, spread);
-                self.hang_up();
+                self.connection.leave(now, spread);
+                self.disconnect();
             }
         }
     }
 
-    /// What came of a [`Task::Apply`].
+    /// Reports the result of a [`SubscriberTask::Apply`].
     pub fn applied(&mut self, result: Result<(), Nack>) {
-        let Some(PendingApply { nonce, content, version, back }) = self.trying.take() else { return };
+        let Some(PendingApply { nonce, content, version, is_rollback }) = self.applying.take() else {
+            return;
+        };
         match result {
             Ok(()) => {
                 self.held = content;
-                self.take(version, back);
+                self.commit(version, is_rollback);
                 self.answer(nonce, |nonce| FromAgent::Ack { nonce });
             }
             Err(refusal) => self.answer(nonce, |nonce| FromAgent::Nack { nonce, refusal }),
         }
     }
 
-    /// What to do next; nothing until something happens, or it is [`wake_at`](Self::wake_at).
+    /// The next task; `None` until another method is called or [`wake_at`](Self::wake_at) is reached.
     pub fn poll(&mut self, now: Tick) -> Option<SubscriberTask<B>> {
         if self.tasks.is_empty() {
             self.due(now);
@@ -188,121 +187,125 @@ impl<B: Clone> Subscriber<B> {
         self.tasks.pop_front()
     }
 
-    /// When to poll again, should nothing happen before.
+    /// When to poll again if nothing happens before.
     pub fn wake_at(&self) -> Option<Tick> {
-        [self.link.wake_at(), self.older.wake_at().filter(|_| self.link.is_up())].into_iter().flatten().min()
+        [self.connection.wake_at(), self.rollback_guard.wake_at().filter(|_| self.connection.is_up())]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn due(&mut self, now: Tick) {
-        match self.link.due(now) {
+        match self.connection.due(now) {
             connection::ConnectionDue::Nothing => {}
             connection::ConnectionDue::Connect => return self.tasks.push_back(SubscriberTask::Connect),
-            connection::ConnectionDue::GiveUp => return self.hang_up(),
+            connection::ConnectionDue::GiveUp => return self.disconnect(),
         }
-        if self.link.is_up() && self.older.ask_again(now) {
+        if self.connection.is_up() && self.rollback_guard.should_resubscribe(now) {
             self.subscribe(now);
         }
     }
 
     fn subscribe(&mut self, now: Tick) {
-        self.forget_answers();
-        self.link.asked(now);
+        self.reset_answers();
+        self.connection.subscribed(now);
         let (version, held) = (self.version.clone(), self.held.inventory());
-        let subscription = Subscription { version, held, ..self.about.clone() };
+        let subscription = Subscription { version, held, ..self.agent.clone() };
         self.tasks.push_back(SubscriberTask::Send(FromAgent::Subscribe(subscription)));
     }
 
     fn update(&mut self, now: Tick, update: Update<B>) {
-        if self.trying.is_some() {
-            // One at a time; what is not answered comes again.
+        if self.applying.is_some() {
+            // One at a time; an unanswered update is sent again.
             return;
         }
-        if !self.link.is_news(update.nonce) {
-            return self.repeat(update.nonce);
+        if !self.connection.is_newest(update.nonce) {
+            return self.resend_answer(update.nonce);
         }
-        // A subscription crossed an older update, or something was lost: what differs must be found out anew.
+        // A subscription crossed an older update, or something was lost: the difference must be determined again.
         if update.base != self.held.digest() {
             return self.subscribe(now);
         }
-        self.link.heard(update.nonce);
+        self.connection.update_received(update.nonce);
         self.confirmed = true;
         let older = update.version.is_older_than(&self.version);
-        match self.older.judge(now, older, update.listed) {
-            RollbackDecision::Take => self.attempt(update, false),
-            RollbackDecision::TakeBack => self.attempt(update, true),
-            RollbackDecision::Wait => self.refuse(&update),
-            RollbackDecision::Leave => {
-                self.refuse(&update);
-                self.link.lost(now);
-                self.hang_up();
+        match self.rollback_guard.decide(now, older, update.listed) {
+            RollbackDecision::Apply => self.apply(update, false),
+            RollbackDecision::RollBack => self.apply(update, true),
+            RollbackDecision::Wait => self.nack_older(&update),
+            RollbackDecision::Disconnect => {
+                self.nack_older(&update);
+                self.connection.disconnected(now);
+                self.disconnect();
             }
         }
     }
 
-    fn attempt(&mut self, update: Update<B>, back: bool) {
+    fn apply(&mut self, update: Update<B>, is_rollback: bool) {
         let Update { nonce, version, changed, removed, .. } = update;
         let delta = Delta { changed, removed };
         if delta.is_empty() {
-            self.take(version, back);
+            self.commit(version, is_rollback);
             return self.answer(Some(nonce), |nonce| FromAgent::Ack { nonce });
         }
-        let content = Arc::new(self.held.with(delta));
-        self.trying = Some(PendingApply { nonce: Some(nonce), content: Arc::clone(&content), version, back });
+        let content = Arc::new(self.held.apply(delta));
+        self.applying =
+            Some(PendingApply { nonce: Some(nonce), content: Arc::clone(&content), version, is_rollback });
         self.tasks.push_back(SubscriberTask::Apply(content));
     }
 
-    fn take(&mut self, version: Version, back: bool) {
+    fn commit(&mut self, version: Version, is_rollback: bool) {
         let from = std::mem::replace(&mut self.version, version);
-        self.older.settle();
-        if back {
+        self.rollback_guard.reset();
+        if is_rollback {
             self.tasks.push_back(SubscriberTask::ConfigRolledBack { from, to: self.version.clone() });
         }
-        self.tasks.push_back(SubscriberTask::Keep);
+        self.tasks.push_back(SubscriberTask::Persist);
     }
 
-    fn refuse(&mut self, update: &Update<B>) {
-        let message = "the agent runs a configuration that was made from newer objects";
+    fn nack_older(&mut self, update: &Update<B>) {
+        let message = "the agent runs a configuration of a newer version";
         let refusal = Nack::new(Nack::OLDER, message);
         self.answer(Some(update.nonce), |nonce| FromAgent::Nack { nonce, refusal });
     }
 
     fn answer(&mut self, nonce: Option<u64>, answer: impl FnOnce(u64) -> FromAgent) {
-        // Whoever gave it is gone, and learns from the next subscription what is in force.
+        // The stream has ended, and the next subscription says what is in effect.
         let Some(nonce) = nonce else { return };
         let answer = answer(nonce);
-        self.answered = Some((nonce, answer.clone()));
+        self.last_answer = Some((nonce, answer.clone()));
         self.tasks.push_back(SubscriberTask::Send(answer));
     }
 
-    /// An answer may have been lost.
-    fn repeat(&mut self, nonce: u64) {
-        if let Some((_, answer)) = self.answered.as_ref().filter(|(answered, _)| *answered == nonce) {
+    /// Sends an answer again that may have been lost.
+    fn resend_answer(&mut self, nonce: u64) {
+        if let Some((_, answer)) = self.last_answer.as_ref().filter(|(answered, _)| *answered == nonce) {
             self.tasks.push_back(SubscriberTask::Send(answer.clone()));
         }
     }
 
-    fn hang_up(&mut self) {
-        self.forget_stream();
+    fn disconnect(&mut self) {
+        self.reset_stream();
         self.tasks.push_back(SubscriberTask::Disconnect);
     }
 
-    fn forget_stream(&mut self) {
-        self.forget_answers();
-        // What was to be sent has nowhere to go; what is to be done at home stays.
-        let at_home = |task: &SubscriberTask<B>| {
+    fn reset_stream(&mut self) {
+        self.reset_answers();
+        // Messages cannot be sent anymore; local tasks stay.
+        let is_local = |task: &SubscriberTask<B>| {
             matches!(
                 task,
-                SubscriberTask::Apply(_) | SubscriberTask::Keep | SubscriberTask::ConfigRolledBack { .. }
+                SubscriberTask::Apply(_) | SubscriberTask::Persist | SubscriberTask::ConfigRolledBack { .. }
             )
         };
-        self.tasks.retain(at_home);
+        self.tasks.retain(is_local);
     }
 
-    fn forget_answers(&mut self) {
-        self.answered = None;
+    fn reset_answers(&mut self) {
+        self.last_answer = None;
         self.confirmed = false;
-        if let Some(trying) = &mut self.trying {
-            trying.nonce = None;
+        if let Some(applying) = &mut self.applying {
+            applying.nonce = None;
         }
     }
 }

@@ -1,9 +1,9 @@
-//! What to make of a configuration that is older than the one in force.
+//! Whether to apply a configuration that is older than the one in effect.
 
-use super::{ASK_AGAIN, BACK_AFTER};
+use super::{RESUBSCRIBE_INTERVAL, ROLLBACK_AFTER};
 use clock::Tick;
 
-/// Since when nothing but older versions was on offer, from controllers that had just listed.
+/// Since when only older versions were offered, by controllers that have just listed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct RollbackGuard {
     waiting: Option<RollbackWait>,
@@ -12,36 +12,40 @@ pub(super) struct RollbackGuard {
 #[derive(Clone, Copy, Debug)]
 struct RollbackWait {
     since: Tick,
-    asked: Tick,
+    resubscribed: Tick,
 }
 
-/// What to do with an offer.
+/// What to do with an offered version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RollbackDecision {
-    Take,
-    /// It is older, and nothing else was to be had for long enough.
-    TakeBack,
-    /// It is older, and what there is; something newer may come yet.
+    Apply,
+    /// It is older, and nothing else was offered for long enough.
+    RollBack,
+    /// It is older, and a newer one may follow.
     Wait,
-    /// It is older, and whoever offers it has not looked: another may have.
-    Leave,
+    /// It is older, and the controller has not listed: another one may be ahead.
+    Disconnect,
 }
 
 impl RollbackGuard {
-    pub(super) fn judge(&mut self, now: Tick, older: bool, listed: bool) -> RollbackDecision {
+    pub(super) fn decide(&mut self, now: Tick, older: bool, listed: bool) -> RollbackDecision {
         if !older {
             self.waiting = None;
-            return RollbackDecision::Take;
+            return RollbackDecision::Apply;
         }
         if !listed {
-            return RollbackDecision::Leave;
+            return RollbackDecision::Disconnect;
         }
-        let waiting = self.waiting.get_or_insert(RollbackWait { since: now, asked: now });
-        if now >= waiting.since + BACK_AFTER { RollbackDecision::TakeBack } else { RollbackDecision::Wait }
+        let waiting = self.waiting.get_or_insert(RollbackWait { since: now, resubscribed: now });
+        if now >= waiting.since + ROLLBACK_AFTER {
+            RollbackDecision::RollBack
+        } else {
+            RollbackDecision::Wait
+        }
     }
 
-    /// Something is in force that was on offer.
-    pub(super) fn settle(&mut self) {
+    /// An offered version is in effect.
+    pub(super) fn reset(&mut self) {
         self.waiting = None;
     }
 
@@ -49,20 +53,20 @@ impl RollbackGuard {
         self.waiting.is_some()
     }
 
-    /// Whether it is time to ask for what there is; the next time is counted from now.
-    pub(super) fn ask_again(&mut self, now: Tick) -> bool {
+    /// Whether it is time to subscribe again; if so, the next time counts from now.
+    pub(super) fn should_resubscribe(&mut self, now: Tick) -> bool {
         let due = self.wake_at().is_some_and(|at| now >= at);
         if let Some(waiting) = self.waiting.as_mut().filter(|_| due) {
-            waiting.asked = now;
+            waiting.resubscribed = now;
         }
         due
     }
 
     pub(super) fn wake_at(&self) -> Option<Tick> {
-        let RollbackWait { since, asked } = self.waiting?;
-        let back = since + BACK_AFTER;
-        let next = asked + ASK_AGAIN;
-        Some(if asked < back { next.min(back) } else { next })
+        let RollbackWait { since, resubscribed } = self.waiting?;
+        let rollback_at = since + ROLLBACK_AFTER;
+        let next = resubscribed + RESUBSCRIBE_INTERVAL;
+        Some(if resubscribed < rollback_at { next.min(rollback_at) } else { next })
     }
 }
 
@@ -76,39 +80,39 @@ mod tests {
     }
 
     #[test]
-    fn the_way_back_takes_a_minute_of_nothing_else_from_those_who_have_looked() {
-        let mut older = RollbackGuard::default();
-        assert_eq!(older.judge(at(0), true, true), RollbackDecision::Wait);
-        assert_eq!(older.judge(at(59), true, true), RollbackDecision::Wait);
-        assert_eq!(older.judge(at(60), true, true), RollbackDecision::TakeBack);
+    fn a_rollback_takes_a_minute_of_nothing_newer_from_controllers_that_have_listed() {
+        let mut guard = RollbackGuard::default();
+        assert_eq!(guard.decide(at(0), true, true), RollbackDecision::Wait);
+        assert_eq!(guard.decide(at(59), true, true), RollbackDecision::Wait);
+        assert_eq!(guard.decide(at(60), true, true), RollbackDecision::RollBack);
     }
 
     #[test]
-    fn one_newer_offer_begins_the_minute_anew() {
-        let mut older = RollbackGuard::default();
-        older.judge(at(0), true, true);
-        assert_eq!(older.judge(at(30), false, false), RollbackDecision::Take);
-        assert_eq!(older.judge(at(60), true, true), RollbackDecision::Wait);
+    fn a_newer_offer_restarts_the_minute() {
+        let mut guard = RollbackGuard::default();
+        guard.decide(at(0), true, true);
+        assert_eq!(guard.decide(at(30), false, false), RollbackDecision::Apply);
+        assert_eq!(guard.decide(at(60), true, true), RollbackDecision::Wait);
     }
 
     #[test]
-    fn who_has_not_looked_is_left_whatever_the_clock_says() {
-        let mut older = RollbackGuard::default();
-        older.judge(at(0), true, true);
-        assert_eq!(older.judge(at(100), true, false), RollbackDecision::Leave);
-        assert_eq!(older.judge(at(100), true, true), RollbackDecision::TakeBack);
+    fn a_controller_that_has_not_listed_is_left_at_any_time() {
+        let mut guard = RollbackGuard::default();
+        guard.decide(at(0), true, true);
+        assert_eq!(guard.decide(at(100), true, false), RollbackDecision::Disconnect);
+        assert_eq!(guard.decide(at(100), true, true), RollbackDecision::RollBack);
     }
 
     #[test]
-    fn it_asks_every_ten_seconds_and_when_the_minute_is_over() {
-        let mut older = RollbackGuard::default();
-        older.judge(at(1), true, true);
-        let mut asked = Vec::new();
+    fn it_resubscribes_every_ten_seconds_and_at_the_end_of_the_minute() {
+        let mut guard = RollbackGuard::default();
+        guard.decide(at(1), true, true);
+        let mut resubscribed = Vec::new();
         for second in 0..80 {
-            if older.ask_again(at(second)) {
-                asked.push(second);
+            if guard.should_resubscribe(at(second)) {
+                resubscribed.push(second);
             }
         }
-        assert_eq!(asked, [11, 21, 31, 41, 51, 61, 71]);
+        assert_eq!(resubscribed, [11, 21, 31, 41, 51, 61, 71]);
     }
 }

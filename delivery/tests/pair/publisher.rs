@@ -44,7 +44,7 @@ fn one_that_subscribes_for_another_node_gets_not_a_byte() {
     let mut publisher = Publisher::new(at(0), NODE);
     publisher.publish(version(1, 1), content(&[("pool/p", 1)]));
     publisher.handle(at(0), subscribe("node-2"));
-    let end = PublisherTask::End(StreamEnd::ForeignNode { said: "node-2".to_owned() });
+    let end = PublisherTask::End(StreamEnd::ForeignNode { node: "node-2".to_owned() });
     assert_eq!(tasks(&mut publisher, at(0)), [end]);
 }
 
@@ -79,14 +79,14 @@ fn a_list_is_asked_for_once_and_may_take_its_time() {
     publisher.publish(version(1, 1), content(&[("pool/p", 1)]));
     let newer = Subscription { node: NODE.to_owned(), version: version(1, 2), ..Subscription::default() };
     publisher.handle(at(0), FromAgent::Subscribe(newer.clone()));
-    assert_eq!(tasks(&mut publisher, at(0)), [PublisherTask::List(vec![WatchedKind::CLASSES])]);
+    assert_eq!(tasks(&mut publisher, at(0)), [PublisherTask::Relist(vec![WatchedKind::CLASSES])]);
     assert_eq!(tasks(&mut publisher, at(9)), []);
     publisher.listed();
     let sent = tasks(&mut publisher, at(9));
     let older = |task: &PublisherTask<Body>| matches!(task, PublisherTask::Send(FromController::Update(update)) if update.listed);
     assert!(sent.len() == 1 && older(&sent[0]), "{sent:?}");
     publisher.handle(at(10), FromAgent::Subscribe(newer));
-    assert_eq!(tasks(&mut publisher, at(10)), [PublisherTask::List(vec![WatchedKind::CLASSES])]);
+    assert_eq!(tasks(&mut publisher, at(10)), [PublisherTask::Relist(vec![WatchedKind::CLASSES])]);
 }
 
 #[test]
@@ -119,8 +119,8 @@ fn a_token_is_asked_for_every_five_minutes() {
     assert_eq!(tasks(&mut publisher, at(299)), []);
     assert_eq!(tasks(&mut publisher, at(300)), [PublisherTask::Send(FromController::Authenticate)]);
     publisher.handle(at(301), FromAgent::Token(Token::new("t")));
-    assert_eq!(tasks(&mut publisher, at(301)), [PublisherTask::Review(Token::new("t"))]);
-    publisher.reviewed(at(302), ReviewOutcome::Good);
+    assert_eq!(tasks(&mut publisher, at(301)), [PublisherTask::ReviewToken(Token::new("t"))]);
+    publisher.reviewed(at(302), ReviewOutcome::Accepted);
     assert_eq!(tasks(&mut publisher, at(601)), []);
     assert_eq!(tasks(&mut publisher, at(602)), [PublisherTask::Send(FromController::Authenticate)]);
     assert_eq!(tasks(&mut publisher, at(632)), [PublisherTask::End(StreamEnd::NoToken)]);
@@ -145,7 +145,7 @@ fn a_review_that_cannot_be_made_is_no_refusal() {
         );
         publisher.handle(now, FromAgent::Token(Token::new("t")));
         tasks(&mut publisher, now);
-        publisher.reviewed(now, ReviewOutcome::NotMade);
+        publisher.reviewed(now, ReviewOutcome::Unavailable);
     }
 }
 
@@ -180,7 +180,7 @@ fn moves_and_reports_are_passed_on() {
     publisher.handle(at(1), FromAgent::Moved { ticket: 7, result: Ok(()) });
     let expected = [
         PublisherTask::Send(FromController::Move(order)),
-        PublisherTask::Note(Report::default()),
+        PublisherTask::Report(Report::default()),
         PublisherTask::Moved { ticket: 7, result: Ok(()) },
     ];
     assert_eq!(tasks(&mut publisher, at(1)), expected);

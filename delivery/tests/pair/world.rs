@@ -277,7 +277,7 @@ impl World {
                 }
                 self.send(stream, &Message::ToAgent(message));
             }
-            Do::List(kinds) => {
+            Do::Relist(kinds) => {
                 assert!(!kinds.is_empty());
                 let takes = Span::millis(50 + self.dice.below(400));
                 self.replicas[at].lists += 1;
@@ -288,7 +288,7 @@ impl World {
                 self.replicas[at].publisher = None;
                 self.break_stream();
             }
-            Do::Review(_) | Do::Note(_) | Do::Moved { .. } => {}
+            Do::ReviewToken(_) | Do::Report(_) | Do::Moved { .. } => {}
         }
     }
 
@@ -314,7 +314,7 @@ impl World {
                     }
                 }
                 SubscriberTask::Apply(content) => self.apply(content),
-                SubscriberTask::Keep => {
+                SubscriberTask::Persist => {
                     let (version, content) = (self.agent.version().clone(), Arc::clone(self.agent.held()));
                     self.kept = State { version, content };
                 }

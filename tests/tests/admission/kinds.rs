@@ -122,7 +122,7 @@ fn a_class_stays_in_its_pool() {
     apply(&text).unwrap();
     let complaint = apply(&text.replace("pool: listed", "pool: other")).unwrap_err();
     assert!(
-        complaint.contains("a class stays in its pool: make a new class in the other pool instead"),
+        complaint.contains("the pool of a class cannot be changed: create a class in the other pool instead"),
         "{complaint}"
     );
 }

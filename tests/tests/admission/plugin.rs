@@ -64,7 +64,7 @@ fn an_edit_of_a_clusters_objects_is_planned_without_being_made() {
     let moved =
         plugin(&admin, &["plan", "--file", "edit.yaml"], &class.replace("pool: planned,", "pool: other,"));
     assert!(
-        said(&moved).contains("EntropyClass planned-gold: spec.pool: a class stays in its pool"),
+        said(&moved).contains("EntropyClass planned-gold: spec.pool: the pool of a class cannot be changed"),
         "{}",
         said(&moved)
     );

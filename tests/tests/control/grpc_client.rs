@@ -83,7 +83,7 @@ pub(crate) async fn subscribe(
         request.metadata_mut().append("authorization", header.parse().unwrap());
     }
     let subscription = Subscription { node: node.to_owned(), ..Subscription::default() };
-    outgoing.try_send(codec::agent::to_wire(FromAgent::Subscribe(subscription))).unwrap();
+    outgoing.try_send(codec::agent::to_proto(FromAgent::Subscribe(subscription))).unwrap();
     let answered = async {
         let mut incoming = DeliveryClient::new(channel).subscribe(request).await?.into_inner();
         let first = incoming.message().await?.ok_or_else(|| Status::unknown("the stream ended"))?;

@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice};
 
-use egd::{Output, Session};
+use egd::{Reply, Session};
 use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendFlags, send, sendmsg};
 use source::{DrawError, Supply};
@@ -27,7 +27,7 @@ impl Connection {
     /// Writes everything pending, as far as the peer's buffer has room; with `degraded`, bytes of a degraded supply too.
     pub(crate) fn flush(&mut self, supply: &mut Supply, degraded: bool) -> Result<Flushed, CloseReason> {
         self.reserve(supply);
-        while self.writable && self.session.next_output().is_some() {
+        while self.writable && self.session.next_reply().is_some() {
             match self.write(supply, degraded) {
                 Ok(sent) => {
                     self.session.written(sent);
@@ -48,7 +48,7 @@ impl Connection {
 
     /// Sends unsolicited bytes, before any request, and returns how many were sent.
     pub(crate) fn push(&self, supply: &mut Supply, degraded: bool, bytes: u64) -> Result<u64, CloseReason> {
-        debug_assert!(self.session.next_output().is_none(), "a push after a request");
+        debug_assert!(self.session.next_reply().is_none(), "a push after a request");
         let wanted = usize::try_from(bytes).unwrap_or(0);
         let take = |bytes: &[u8]| Ok(send(&self.socket, bytes, SendFlags::NOSIGNAL)?);
         // Drawing releases, so the bytes are reserved first; those not drawn are released here.
@@ -67,9 +67,9 @@ impl Connection {
 
     /// One system call, with as much as it can take.
     fn write(&self, supply: &mut Supply, degraded: bool) -> Result<usize, DrawError> {
-        let mut outputs = self.session.outputs();
+        let mut outputs = self.session.replies();
         // The fast path: QEMU only ever causes this.
-        if let (Some(Output::Random(count)), None) = (outputs.next(), outputs.next()) {
+        if let (Some(Reply::Random(count)), None) = (outputs.next(), outputs.next()) {
             let wanted = usize::try_from(count.min(WINDOW)).unwrap_or(0);
             let take = |bytes: &[u8]| Ok(send(&self.socket, bytes, SendFlags::NOSIGNAL)?);
             return draw(supply, degraded, wanted, take);
@@ -99,11 +99,11 @@ fn draw(
 fn gather<'a>(session: &'a Session, mut random: &'a [u8]) -> ([IoSlice<'a>; SLICES], usize) {
     let mut slices = [IoSlice::new(&[]); SLICES];
     let mut count = 0;
-    for (slice, output) in slices.iter_mut().zip(session.outputs()) {
+    for (slice, output) in slices.iter_mut().zip(session.replies()) {
         count += 1;
         match output {
-            Output::Literal(bytes) => *slice = IoSlice::new(bytes),
-            Output::Random(wanted) => {
+            Reply::Literal(bytes) => *slice = IoSlice::new(bytes),
+            Reply::Random(wanted) => {
                 let here = usize::try_from(wanted).unwrap_or(usize::MAX).min(random.len());
                 let (bytes, rest) = random.split_at(here);
                 (*slice, random) = (IoSlice::new(bytes), rest);
@@ -119,10 +119,10 @@ fn gather<'a>(session: &'a Session, mut random: &'a [u8]) -> ([IoSlice<'a>; SLIC
 /// How many of the first `sent` pending bytes are random.
 fn random_within(session: &Session, mut sent: usize) -> usize {
     let mut random = 0;
-    for output in session.outputs() {
+    for output in session.replies() {
         let (length, is_random) = match output {
-            Output::Literal(bytes) => (bytes.len(), false),
-            Output::Random(count) => (usize::try_from(count).unwrap_or(usize::MAX), true),
+            Reply::Literal(bytes) => (bytes.len(), false),
+            Reply::Random(count) => (usize::try_from(count).unwrap_or(usize::MAX), true),
         };
         let here = length.min(sent);
         sent -= here;

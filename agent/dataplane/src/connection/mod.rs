@@ -114,7 +114,7 @@ impl Connection {
 
     /// Nothing is owed, requested or left to write.
     pub(crate) fn is_idle(&self) -> bool {
-        self.session.demand() == Demand::None && self.session.next_output().is_none()
+        self.session.demand() == Demand::None && self.session.next_reply().is_none()
     }
 
     /// Reads once; end of file sets `ended`.

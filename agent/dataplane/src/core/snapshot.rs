@@ -74,7 +74,7 @@ impl Pool {
         ClassSnapshot {
             name: class.name.to_owned(),
             parent: class.parent.map(str::to_owned),
-            closed: class.closed,
+            closed: class.deleted,
             vms: class.members,
             assured: class.assured,
             node: self.node_snapshot(class.node, now),

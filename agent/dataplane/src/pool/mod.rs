@@ -87,7 +87,7 @@ impl Pool {
             return Err(AttachError::NamespaceNotAllowed { namespace, what });
         }
         let admitted = if returning {
-            self.shaper.attach_again(&attach.namespace, class, now)
+            self.shaper.attach_restored(&attach.namespace, class, now)
         } else {
             self.shaper.attach(&attach.namespace, class, now)
         };

@@ -1,17 +1,17 @@
-//! A session that anybody can check by reading: every request and every byte is an item of a list.
+//! A session that is easy to check by reading: every request and every byte is an item of a list.
 
 use std::collections::VecDeque;
 
 use egd::{Command, Counters, Demand, MAX_RUNS, ProtocolError};
 
-/// One item of the reply stream. Random ones are counted together, or the lists would be long.
+/// An item of the reply stream. Random bytes are counted, because the lists would be too long otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Piece {
     Byte(u8),
     Random(u64),
 }
 
-/// Appends random bytes the one way in which two lists can be compared.
+/// Appends random bytes in a canonical form, so that lists can be compared.
 pub(crate) fn push_random(pieces: &mut Vec<Piece>, count: u64) {
     match pieces.last_mut() {
         _ if count == 0 => {}
@@ -26,21 +26,21 @@ pub(crate) struct Reference {
     requests: Vec<Demand>,
     pub(crate) pieces: Vec<Piece>,
     pub(crate) counters: Counters,
-    pub(crate) violation: Option<ProtocolError>,
+    pub(crate) protocol_error: Option<ProtocolError>,
 }
 
 impl Reference {
     pub(crate) fn receive(&mut self, input: &[u8]) -> Result<(), ProtocolError> {
         self.unparsed.extend(input);
-        while self.violation.is_none() {
+        while self.protocol_error.is_none() {
             let Some(command) = self.parse() else { break };
             self.count(command);
             self.queue(command);
         }
-        self.violation.map_or(Ok(()), Err)
+        self.protocol_error.map_or(Ok(()), Err)
     }
 
-    /// The next whole command, if it is all there.
+    /// The next command, if it is complete.
     fn parse(&mut self) -> Option<Command> {
         let wire = self.unparsed.make_contiguous();
         let (length, command) = match *wire {
@@ -54,7 +54,7 @@ impl Reference {
             [] | [1 | 2] | [3, ..] => return None,
             [4, ..] => (1, Command::Pid),
             [unknown, ..] => {
-                self.violation = Some(ProtocolError::UnknownCommand(unknown));
+                self.protocol_error = Some(ProtocolError::UnknownCommand(unknown));
                 return None;
             }
         };
@@ -88,16 +88,16 @@ impl Reference {
         };
         if self.requests.chunk_by(same).count() > MAX_RUNS {
             self.requests.pop();
-            self.violation = Some(ProtocolError::TooManyRuns);
+            self.protocol_error = Some(ProtocolError::TooManyRuns);
         }
     }
 
     pub(crate) fn demand(&self) -> Demand {
-        let debts = self.requests.iter().map_while(|request| match request {
+        let owed = self.requests.iter().map_while(|request| match request {
             Demand::Blocking(bytes) => Some(*bytes),
             _ => None,
         });
-        match (self.requests.first(), debts.sum()) {
+        match (self.requests.first(), owed.sum()) {
             (None, _) => Demand::None,
             (Some(_), owed @ 1..) => Demand::Blocking(owed),
             (Some(other), 0) => *other,

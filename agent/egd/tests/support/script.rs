@@ -1,17 +1,17 @@
-//! A script of a few bytes that drives a session and its reference through the same life.
+//! A script of a few bytes that drives a session and its reference.
 
-use egd::{Demand, Output, Session};
+use egd::{Demand, Reply, Session};
 
 use super::reference::{Piece, Reference, push_random};
 
 /// Runs any bytes at all as a script; panics where the session differs from the reference. Each step is one
-/// byte, its low two bits the act and its high six the size:
+/// byte, its low two bits the action and its high six the size:
 ///
 /// - 0, 1: the peer's next `size + 1` bytes arrive; they follow in the script;
-/// - 2: the oldest request is answered, with `size` 63rds of what it asks for;
-/// - 3: the kernel takes `size` 63rds of what is pending.
+/// - 2: the oldest request is answered, with `size` 63rds of what it demands;
+/// - 3: the kernel accepts `size` 63rds of the pending replies.
 ///
-/// In the end all is answered and written, and nothing may be left.
+/// At the end everything is answered and written, and nothing may be left.
 pub(crate) fn fuzz_one(mut script: &[u8]) {
     let mut pair = Pair::default();
     while let Some((step, rest)) = script.split_first() {
@@ -51,8 +51,8 @@ impl Pair {
                 self.reference.grant(share(owed));
             }
             _ if self.session.backlog_full() => {}
-            Demand::NonBlocking(asked) => {
-                let bytes = u8::try_from(share(u64::from(asked))).expect("a share is below the whole");
+            Demand::NonBlocking(requested) => {
+                let bytes = u8::try_from(share(u64::from(requested))).expect("a share is below the whole");
                 self.session.answer_non_blocking(bytes);
                 self.reference.answer(&[bytes], u64::from(bytes));
             }
@@ -73,7 +73,7 @@ impl Pair {
     }
 
     fn write(&mut self, size: u8) {
-        let pending: u64 = self.session.outputs().map(length).sum();
+        let pending: u64 = self.session.replies().map(length).sum();
         let bytes = pending * u64::from(size) / 63;
         self.session.written(usize::try_from(bytes).expect("scripts are short"));
         self.reference.written(bytes);
@@ -84,15 +84,15 @@ impl Pair {
         assert_eq!(session.demand(), reference.demand());
         assert_eq!(session.counters(), reference.counters);
         assert_eq!(session.only_blocking_reads(), reference.only_blocking_reads());
-        if reference.violation.is_none() {
+        if reference.protocol_error.is_none() {
             assert_eq!(session.partial_command(), reference.partial_command());
         }
         let mut pieces = Vec::new();
-        for output in session.outputs() {
-            assert_ne!(length(output), 0, "an empty stretch");
-            match output {
-                Output::Literal(bytes) => pieces.extend(bytes.iter().map(|byte| Piece::Byte(*byte))),
-                Output::Random(count) => push_random(&mut pieces, count),
+        for reply in session.replies() {
+            assert_ne!(length(reply), 0, "an empty reply");
+            match reply {
+                Reply::Literal(bytes) => pieces.extend(bytes.iter().map(|byte| Piece::Byte(*byte))),
+                Reply::Random(count) => push_random(&mut pieces, count),
             }
         }
         assert_eq!(pieces, reference.pieces);
@@ -106,14 +106,14 @@ impl Pair {
             self.compare();
         }
         self.write(63);
-        assert_eq!(self.session.next_output(), None);
+        assert_eq!(self.session.next_reply(), None);
         assert_eq!(self.session.owed(), 0);
     }
 }
 
-fn length(output: Output<'_>) -> u64 {
-    match output {
-        Output::Literal(bytes) => bytes.len() as u64,
-        Output::Random(count) => count,
+fn length(reply: Reply<'_>) -> u64 {
+    match reply {
+        Reply::Literal(bytes) => bytes.len() as u64,
+        Reply::Random(count) => count,
     }
 }

@@ -1,4 +1,4 @@
-//! Whether a class has room for one more.
+//! Whether a class has room for another member.
 
 use alloc::string::{String, ToString};
 use core::fmt;
@@ -6,62 +6,47 @@ use core::fmt;
 use super::{Admission, Class, Pool};
 use crate::units::Rate;
 
-/// Why a class does not take a member.
+/// Why a class does not accept a member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AttachError {
-    /// The pool has no such class.
     UnknownClass {
-        /// The class that was named.
         class: String,
     },
-    /// The class has gone from the configuration and stays only for the members it has.
-    ClosedClass {
-        /// The class.
+    /// The class is not in the configuration anymore, and stays only for its members.
+    DeletedClass {
         class: String,
     },
-    /// The class has as many members as it may.
+    /// The class has its maximum number of members.
     ClassFull {
-        /// The class.
         class: String,
-        /// How many it has.
         members: usize,
-        /// How many it may have.
         max: u32,
     },
-    /// The namespace has as many members in the class as it may.
+    /// The namespace has its maximum number of members in the class.
     NamespaceFull {
-        /// The class.
         class: String,
-        /// The namespace.
         namespace: String,
-        /// How many it has.
         members: usize,
-        /// How many it may have.
         max: u32,
     },
-    /// The members would be promised more than the class has.
+    /// The members would be assured more than the class is.
     ClassRate {
-        /// The class.
         class: String,
-        /// What each member is promised.
+        /// What each member is assured.
         per_vm: Rate,
-        /// How many members there are.
         members: usize,
-        /// What the class has.
+        /// What the class is assured.
         rate: Rate,
     },
-    /// The namespace's members would be promised more than it may hold of the class.
+    /// The members of the namespace would be assured more than the namespace can have.
     NamespaceRate {
-        /// The class.
         class: String,
-        /// The namespace.
         namespace: String,
-        /// What each member is promised.
+        /// What each member is assured.
         per_vm: Rate,
-        /// How many members the namespace has in the class.
         members: usize,
-        /// What it may hold.
+        /// What the namespace can have.
         rate: Rate,
     },
 }
@@ -70,8 +55,8 @@ impl fmt::Display for AttachError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownClass { class } => write!(f, "the pool has no class {class}"),
-            Self::ClosedClass { class } => {
-                write!(f, "class {class} has been deleted and stays only for the VMs it has")
+            Self::DeletedClass { class } => {
+                write!(f, "class {class} is deleted and stays only for the VMs that it has")
             }
             Self::ClassFull { class, members, max } => {
                 write!(f, "class {class} has {members} of {max} VMs on this node")
@@ -81,11 +66,11 @@ impl fmt::Display for AttachError {
             }
             Self::ClassRate { class, per_vm, members, rate } => write!(
                 f,
-                "class {class} assures {rate} on this node, and its {members} VMs and one more would need {per_vm} each"
+                "class {class} is assured {rate} on this node, and its {members} VMs and one more would need {per_vm} each"
             ),
             Self::NamespaceRate { class, namespace, per_vm, members, rate } => write!(
                 f,
-                "namespace {namespace} may hold {rate} of class {class} on this node, and its {members} VMs and one \
+                "namespace {namespace} can be assured {rate} of class {class} on this node, and its {members} VMs and one \
                  more would need {per_vm} each"
             ),
         }
@@ -95,21 +80,21 @@ impl fmt::Display for AttachError {
 impl core::error::Error for AttachError {}
 
 impl Pool {
-    /// The full name of the class that takes one more member from `namespace`; `""` is the default class.
+    /// The name of the class that accepts another member from `namespace`; `""` is the default class.
     pub(super) fn admit(&self, namespace: &str, class: &str) -> Result<String, AttachError> {
-        let name = self.open(class)?;
+        let name = self.find_open(class)?;
         let class = &self.classes[&name];
         class.has_room()?;
-        class.has_room_for(namespace)?;
+        class.has_room_for_namespace(namespace)?;
         Ok(name)
     }
 
-    /// The full name of a class that takes members, be there room or not.
-    pub(super) fn open(&self, class: &str) -> Result<String, AttachError> {
+    /// The name of a class that is not deleted, even if it is full.
+    pub(super) fn find_open(&self, class: &str) -> Result<String, AttachError> {
         let name = if class.is_empty() { self.default_class.as_str() } else { class };
         match self.classes.get(name) {
             None => Err(AttachError::UnknownClass { class: name.to_string() }),
-            Some(class) if class.closed => Err(AttachError::ClosedClass { class: name.to_string() }),
+            Some(class) if class.deleted => Err(AttachError::DeletedClass { class: name.to_string() }),
             Some(_) => Ok(name.to_string()),
         }
     }
@@ -122,28 +107,29 @@ impl Class {
             return Err(AttachError::ClassFull { class: class.clone(), members, max });
         }
         let (per_vm, rate) = (self.params.per_vm.rate, self.params.shape.rate);
-        if self.promises_too_much(members, rate) {
+        if self.would_exceed(members, rate) {
             return Err(AttachError::ClassRate { class: class.clone(), per_vm, members, rate });
         }
         Ok(())
     }
 
-    fn has_room_for(&self, namespace: &str) -> Result<(), AttachError> {
-        let (class, bound, members) =
-            (self.params.name.clone(), self.params.per_namespace, self.members_of(namespace));
+    fn has_room_for_namespace(&self, namespace: &str) -> Result<(), AttachError> {
+        let class = self.params.name.clone();
+        let bound = self.params.per_namespace;
+        let members = self.members_of(namespace);
         if let Some(max) = bound.max_vms.filter(|&max| members >= max as usize) {
             return Err(AttachError::NamespaceFull { class, namespace: namespace.to_string(), members, max });
         }
         let per_vm = self.params.per_vm.rate;
-        if let Some(rate) = bound.rate.filter(|&rate| self.promises_too_much(members, rate)) {
+        if let Some(rate) = bound.rate.filter(|&rate| self.would_exceed(members, rate)) {
             let namespace = namespace.to_string();
             return Err(AttachError::NamespaceRate { class, namespace, per_vm, members, rate });
         }
         Ok(())
     }
 
-    /// Whether so many members and one more are strictly promised more than `rate`.
-    fn promises_too_much(&self, members: usize, rate: Rate) -> bool {
+    /// Whether one more than `members` would be strictly assured more than `rate`.
+    fn would_exceed(&self, members: usize, rate: Rate) -> bool {
         let promised =
             u128::from(self.params.per_vm.rate.0).saturating_mul((members as u128).saturating_add(1));
         self.params.admission == Admission::Strict && promised > u128::from(rate.0)

@@ -1,4 +1,4 @@
-//! A pool's configuration, and the way from one to the next.
+//! Applies a configuration to a pool.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -6,30 +6,24 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::{Class, ClassParams, Pool, PoolParams};
-use crate::params::{DEFAULT_PRIO, DEFAULT_WEIGHT};
+use crate::node::{DEFAULT_PRIO, DEFAULT_WEIGHT};
 use crate::tree::Tree;
 use crate::units::Tick;
 
 /// What is wrong with a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConfigureError {
-    /// Two classes have one name.
     DuplicateClass {
-        /// The name.
         class: String,
     },
-    /// A class has no name.
     UnnamedClass,
-    /// A class names a parent that does not stand before it.
+    /// A class names a parent that does not precede it.
     UnknownParent {
-        /// The class.
         class: String,
-        /// The parent it names.
         parent: String,
     },
-    /// The default class is none of the classes.
+    /// The default class is not among the classes.
     UnknownDefault {
-        /// The default class.
         class: String,
     },
 }
@@ -37,13 +31,13 @@ pub enum ConfigureError {
 impl fmt::Display for ConfigureError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::DuplicateClass { class } => write!(f, "there are two classes {class}"),
+            Self::DuplicateClass { class } => write!(f, "there are two classes named {class}"),
             Self::UnnamedClass => f.write_str("a class has no name"),
             Self::UnknownParent { class, parent } => {
-                write!(f, "class {class} names the parent {parent}, which does not stand before it")
+                write!(f, "class {class} names parent {parent}, which does not precede it")
             }
             Self::UnknownDefault { class } => {
-                write!(f, "the default class {class} is none of the pool's classes")
+                write!(f, "the default class {class} is not among the classes of the pool")
             }
         }
     }
@@ -56,15 +50,15 @@ impl Pool {
     pub fn new(params: &PoolParams, now: Tick) -> Result<Self, ConfigureError> {
         check(params)?;
         let tree = Tree::new(params.root.params(DEFAULT_PRIO, DEFAULT_WEIGHT), now);
-        let (default_class, classes) = (params.default_class.clone(), BTreeMap::new());
-        let mut pool = Self { tree, default_class, classes, members: Vec::new() };
+        let default_class = params.default_class.clone();
+        let mut pool = Self { tree, default_class, classes: BTreeMap::new(), members: Vec::new() };
         pool.apply(params, now);
         Ok(pool)
     }
 
-    /// Goes over to another configuration: classes are the same if they have the same name. On an error nothing
-    /// has changed. A class that is no longer named stays, as it was, while it or a class below has members; it
-    /// takes no new ones.
+    /// Applies another configuration. Classes of the same name are the same class. On an error, nothing
+    /// changes. A class that is not in the configuration stays unchanged while it or a class below it has
+    /// members, and accepts no new ones.
     pub fn configure(&mut self, params: &PoolParams, now: Tick) -> Result<(), ConfigureError> {
         check(params)?;
         self.apply(params, now);
@@ -76,7 +70,7 @@ impl Pool {
         self.tree.set_params(root, params.root.params(DEFAULT_PRIO, DEFAULT_WEIGHT), now);
         self.default_class.clone_from(&params.default_class);
         for class in self.classes.values_mut() {
-            class.closed = true; // until it is found to be named
+            class.deleted = true; // unless it is in the new configuration
         }
         for class in &params.classes {
             self.apply_class(class, now);
@@ -84,7 +78,7 @@ impl Pool {
         self.remove_unused(now);
     }
 
-    /// Makes or changes one class. Its parent already stands where it shall, so moving it makes no cycle.
+    /// Adds or changes a class. Its parent is already in place, so that moving it cannot create a cycle.
     fn apply_class(&mut self, params: &ClassParams, now: Tick) {
         let parent = match &params.parent {
             Some(parent) => self.classes.get(parent).expect("a parent that was checked").node,
@@ -93,23 +87,23 @@ impl Pool {
         let own = params.shape.params(params.prio, params.weight);
         let Some(class) = self.classes.get_mut(&params.name) else {
             let node = self.tree.add_class(parent, own, now);
-            let class = Class { params: params.clone(), node, closed: false, namespaces: BTreeMap::new() };
+            let class = Class { params: params.clone(), node, deleted: false, namespaces: BTreeMap::new() };
             self.classes.insert(params.name.clone(), class);
             return;
         };
         self.tree.set_parent(class.node, parent, now).expect("a parent that is already in place");
         self.tree.set_params(class.node, own, now);
         class.params = params.clone();
-        class.closed = false;
+        class.deleted = false;
         class.regroup(&mut self.tree, now);
     }
 
-    /// Removes the closed classes that nothing stands below any more, from the leaves up.
+    /// Removes the deleted classes without a node below them, from the leaves upwards.
     pub(super) fn remove_unused(&mut self, now: Tick) {
         let tree = &mut self.tree;
         loop {
             let before = self.classes.len();
-            self.classes.retain(|_, class| !class.closed || tree.remove(class.node, now).is_err());
+            self.classes.retain(|_, class| !class.deleted || tree.remove(class.node, now).is_err());
             if self.classes.len() == before {
                 return;
             }

@@ -1,21 +1,21 @@
-//! What a pool is told: its root, its classes, and what each gives its members.
+//! The configuration of a pool, and the arithmetic of promises.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::params::{DEFAULT_PRIO, DEFAULT_WEIGHT, Params};
+use crate::node::{DEFAULT_PRIO, DEFAULT_WEIGHT, Params};
 use crate::units::Rate;
 
-/// Two rates and the bursts that go with them.
+/// Two rates and their bursts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
-    /// Assured; zero: nothing.
+    /// The assured rate; zero if nothing is assured.
     pub rate: Rate,
-    /// The most that may be served.
+    /// The maximum rate.
     pub ceil: Rate,
-    /// Bytes of `rate` that may be saved up.
+    /// The size of the token bucket of `rate`, in bytes.
     pub burst: u64,
-    /// Bytes of `ceil` that may be saved up.
+    /// The size of the token bucket of `ceil`, in bytes.
     pub cburst: u64,
 }
 
@@ -26,75 +26,92 @@ impl Shape {
         Params { rate, ceil, burst, cburst, prio, weight }
     }
 
-    /// The parameters of a node among equals.
+    /// The parameters of a node that is equal to its siblings.
     pub(super) fn among_equals(self) -> Params {
         self.params(DEFAULT_PRIO, DEFAULT_WEIGHT)
     }
 }
 
-/// A whole pool, with every default filled in.
+/// A pool, with every default filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolParams {
-    /// What may be promised (`rate`) and served (`ceil`) in all.
+    /// The rate that can be promised, and the ceil of the pool.
     pub root: Shape,
     /// The class of members that name none.
     pub default_class: String,
-    /// The classes, each after its parent.
+    /// Parents before children.
     pub classes: Vec<ClassParams>,
 }
 
-/// A class.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClassParams {
-    /// Its name, unique in the pool.
+    /// Unique in the pool.
     pub name: String,
-    /// The class above; none: the root is.
+    /// `None` for the root.
     pub parent: Option<String>,
-    /// The class's own rates and bursts.
     pub shape: Shape,
-    /// Among its siblings: 0 to 7, lower borrows first.
+    /// 0 to 7; lower numbers borrow first among siblings.
     pub prio: u8,
-    /// Among its siblings of the same prio: 1 to 10000.
+    /// 1 to 10000: the share among siblings of the same prio.
     pub weight: u16,
-    /// Each member's leaf.
+    /// The shape of each member's leaf.
     pub per_vm: Shape,
-    /// What one namespace may hold of the class.
     pub per_namespace: NamespaceBound,
-    /// The most members; none: no bound but the rates.
+    /// `None` if only the rates limit the number.
     pub max_vms: Option<u32>,
-    /// What happens when members are promised more than the class has.
     pub admission: Admission,
-    /// Between whom the class is shared.
     pub fairness: Fairness,
 }
 
-/// What one namespace may hold of a class; none: no bound.
+/// Limits on one namespace in a class; `None` is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NamespaceBound {
-    /// Assured to the namespace as a whole; none: the sum of its members' rates.
+    /// What the namespace is assured as a whole; `None` for the sum of its members' rates.
     pub rate: Option<Rate>,
-    /// None: the class's ceil.
+    /// `None` for the ceil of the class.
     pub ceil: Option<Rate>,
-    /// The most members.
     pub max_vms: Option<u32>,
 }
 
-/// What happens when members are promised more than the class has.
+/// What happens when members would be assured more than the class is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Admission {
-    /// The member that would pass it is refused.
+    /// The member is refused.
     #[default]
     Strict,
-    /// All members' assured rates shrink together.
+    /// The assured rates of all members shrink in proportion.
     Proportional,
 }
 
-/// Between whom a class is shared.
+/// How borrowed bytes are shared within a class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Fairness {
-    /// Between namespaces first, then among the members of each.
+    /// Among namespaces, then among the members of each.
     #[default]
     Namespace,
     /// Among all members.
     Vm,
+}
+
+/// The default burst of a rate: what it yields in 10 ms, and at least 1Ki.
+pub fn default_burst(rate: Rate) -> u64 {
+    (rate.0 / 8_640_000).max(1024) // a day has 8,640,000 times 10 ms; a fraction of a byte does not matter
+}
+
+/// How many members a rate can assure `per_vm` each; no limit if that is zero.
+pub fn members_that_fit(rate: Rate, per_vm: Rate) -> u32 {
+    let fit = rate.0.checked_div(per_vm.0).unwrap_or(u64::MAX);
+    u32::try_from(fit).unwrap_or(u32::MAX)
+}
+
+/// `part` of `whole`, scaled to `size` and rounded down; zero if `whole` is 0.
+pub(super) fn scale(part: Rate, size: Rate, whole: u128) -> Rate {
+    let scaled = u128::from(part.0).saturating_mul(u128::from(size.0)).checked_div(whole).unwrap_or(0);
+    Rate(u64::try_from(scaled).unwrap_or(u64::MAX))
+}
+
+/// What each of `members` is assured of `rate` if all are promised `each` and shrink in proportion.
+pub(super) fn shrink(each: Rate, members: usize, rate: Rate) -> Rate {
+    let promised = u128::from(each.0).saturating_mul(members as u128);
+    if promised <= u128::from(rate.0) { each } else { scale(each, rate, promised) }
 }

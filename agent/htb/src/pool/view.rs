@@ -1,42 +1,39 @@
-//! A pool's classes and namespaces as others see them.
+//! The classes and namespaces of a pool, for display.
 
 use super::{Class, Namespace, Pool};
 use crate::slab::NodeId;
 use crate::tree::Tree;
 use crate::units::Rate;
 
-/// A class.
+/// The state of a class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClassView<'a> {
-    /// Its name.
     pub name: &'a str,
-    /// The class above; none: the root is.
+    /// `None` for the root.
     pub parent: Option<&'a str>,
-    /// Its node.
     pub node: NodeId,
-    /// How many members it has.
+    /// The number of members.
     pub members: usize,
-    /// What its members are assured together.
+    /// What its members are assured in total.
     pub assured: Rate,
-    /// It has gone from the configuration and stays only for what is below it.
-    pub closed: bool,
+    /// It is not in the configuration anymore, and stays only for what is below it.
+    pub deleted: bool,
 }
 
-/// A namespace in a class.
+/// The state of a namespace in a class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NamespaceView<'a> {
-    /// Its name.
     pub name: &'a str,
-    /// Its node, where namespaces have one.
+    /// `None` if namespaces have no nodes.
     pub node: Option<NodeId>,
-    /// How many members of the class it has.
+    /// The number of members in the class.
     pub members: usize,
-    /// What these are assured together.
+    /// What these are assured in total.
     pub assured: Rate,
 }
 
 impl Pool {
-    /// The classes by name.
+    /// The classes, by name.
     pub fn classes(&self) -> impl Iterator<Item = ClassView<'_>> {
         self.classes.iter().map(|(name, class)| ClassView {
             name,
@@ -47,11 +44,11 @@ impl Pool {
                 .namespaces
                 .values()
                 .fold(Rate::ZERO, |sum, group| add(sum, assured(&self.tree, group))),
-            closed: class.closed,
+            deleted: class.deleted,
         })
     }
 
-    /// The namespaces that have members in a class, by name; none for a class that does not exist.
+    /// The namespaces with members in a class, by name; none for an unknown class.
     pub fn namespaces(&self, class: &str) -> impl Iterator<Item = NamespaceView<'_>> {
         let groups = self.classes.get(class).map(Class::groups);
         groups.into_iter().flatten().map(|(name, group)| NamespaceView {
@@ -73,7 +70,7 @@ fn assured(tree: &Tree, group: &Namespace) -> Rate {
     group.members.iter().fold(Rate::ZERO, |sum, &leaf| add(sum, tree.params(leaf).rate))
 }
 
-/// For showing: a sum beyond 64 bits is shown as the largest rate.
+/// Saturating, since it is only displayed.
 fn add(a: Rate, b: Rate) -> Rate {
     a.checked_add(b).unwrap_or(Rate(u64::MAX))
 }

@@ -1,10 +1,10 @@
-//! Changes to the tree while it serves.
+//! Changes of nodes: parameters, parents, levels and removal.
 
 use core::fmt;
 
 use super::Tree;
+use crate::node::Params;
 use crate::node::{NodeKind, QueueSlot};
-use crate::params::Params;
 use crate::slab::NodeId;
 use crate::stats::BucketLevels;
 use crate::units::{Tick, signed_units};
@@ -12,9 +12,7 @@ use crate::units::{Tick, signed_units};
 /// Why a node cannot be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RemoveError {
-    /// The root stays.
     Root,
-    /// It has children.
     HasChildren,
 }
 
@@ -36,7 +34,7 @@ pub enum ParentError {
     Root,
     /// The new parent is a leaf.
     Leaf,
-    /// The new parent is the node itself or below it.
+    /// The new parent is the node itself or a node below it.
     Cycle,
 }
 
@@ -53,7 +51,7 @@ impl fmt::Display for ParentError {
 impl core::error::Error for ParentError {}
 
 impl Tree {
-    /// Removes a node, and what it is owed and owes.
+    /// Removes a node with its backlog and its debts.
     pub fn remove(&mut self, node: NodeId, now: Tick) -> Result<(), RemoveError> {
         self.advance(now);
         let slot = self.slot(node);
@@ -69,14 +67,14 @@ impl Tree {
         Ok(())
     }
 
-    /// Gives a node other parameters. What it earned so far it earned at the old rate; tokens and debts stay, but
-    /// for what a smaller burst cannot hold.
+    /// Changes the parameters of a node. Credit that was earned so far was earned at the old rate; tokens and
+    /// debts stay, except for what exceeds a smaller burst.
     pub fn set_params(&mut self, node: NodeId, params: Params, now: Tick) {
         self.advance(now);
         let (slot, params) = (self.slot(node), params.clamped());
         if self.nodes[slot].params.prio != params.prio {
-            if self.nodes[slot].place != QueueSlot::Assured {
-                self.put(slot, QueueSlot::Out); // of the queue of the old prio
+            if self.nodes[slot].queue_slot != QueueSlot::Assured {
+                self.put(slot, QueueSlot::Out); // while the old prio still identifies its queue
             }
             self.nodes[slot].borrowed.reset();
         }
@@ -87,14 +85,14 @@ impl Tree {
         node.assured.set_share(params.rate.0);
         node.borrowed.set_share(u64::from(params.weight));
         node.params = params;
-        self.settle_with(slot, self.nodes[slot].parent);
+        self.requeue_with(slot, self.nodes[slot].parent);
         if !was_open {
             self.rearm_below(slot);
         }
     }
 
-    /// Has a node's buckets hold what they held at `at`, perhaps in another process with the same clock. An instant that
-    /// is yet to come counts as now: nobody is made to wait for a clock that was another's.
+    /// Restores the bucket levels that a node had at `at`, possibly in another process with the same clock. An
+    /// instant in the future counts as now: no leaf has to wait for another process's clock.
     pub fn restore(&mut self, node: NodeId, levels: BucketLevels, at: Tick, now: Tick) {
         self.advance(now);
         let (slot, at) = (self.slot(node), at.min(self.now));
@@ -102,13 +100,13 @@ impl Tree {
         let was_open = node.ctokens.is_open(self.now);
         node.tokens.restore(signed_units(levels.tokens), at);
         node.ctokens.restore(signed_units(levels.ctokens), at);
-        self.settle(slot);
+        self.requeue(slot);
         if !was_open {
             self.rearm_below(slot);
         }
     }
 
-    /// Moves a node, and all below it, under another parent. Tokens, debts and backlogs go with it.
+    /// Moves a node and all nodes below it under another parent, with tokens, debts and backlogs.
     pub fn set_parent(&mut self, node: NodeId, parent: NodeId, now: Tick) -> Result<(), ParentError> {
         self.advance(now);
         let (slot, to) = (self.slot(node), self.slot(parent));
@@ -129,17 +127,17 @@ impl Tree {
         node.parent = Some(to);
         node.assured.reset();
         node.borrowed.reset();
-        self.settle_with(slot, Some(from));
+        self.requeue_with(slot, Some(from));
         self.rearm_below(slot);
         Ok(())
     }
 
-    /// Settles a node that was taken out of its parent's queues, and only then that parent: what still is wanted
-    /// all the time must not lose its turn.
-    fn settle_with(&mut self, slot: usize, parent: Option<usize>) {
-        self.settle(slot);
+    /// Requeues a node that was removed from its parent's queues, and only then the parent: a node with a
+    /// constant backlog must not lose its position.
+    fn requeue_with(&mut self, slot: usize, parent: Option<usize>) {
+        self.requeue(slot);
         if let Some(parent) = parent {
-            self.settle(parent);
+            self.requeue(parent);
         }
     }
 }

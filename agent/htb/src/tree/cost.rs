@@ -1,11 +1,11 @@
-//! What a decision costs, counted in looks at nodes.
+//! The cost of a decision, as the number of node accesses.
 
 #![allow(clippy::unwrap_used, clippy::arithmetic_side_effects)]
 
 use alloc::vec::Vec;
 
 use super::{Decision, Tree};
-use crate::params::Params;
+use crate::node::Params;
 use crate::slab::NodeId;
 use crate::units::{Rate, Tick};
 
@@ -30,7 +30,7 @@ fn tree(classes: usize, members: usize) -> (Tree, Vec<NodeId>) {
     (tree, leaves)
 }
 
-/// The looks at nodes that a thousand grants to these leaves cost, waits and new requests included.
+/// The number of node accesses for a thousand grants to these leaves, including waits and new requests.
 fn cost(tree: &mut Tree, busy: &[NodeId]) -> u64 {
     let (mut now, mut grants) = (Tick(0), 0);
     for &leaf in busy {
@@ -72,12 +72,12 @@ fn the_cost_of_a_decision_hardly_grows_with_busy_leaves() {
 #[test]
 fn a_leaf_that_waits_for_a_ceil_above_costs_nothing_meanwhile() {
     let (mut tree, leaves) = tree(2, 100);
-    let held = tree.parent(tree.parent(leaves[0]).unwrap()).unwrap();
-    tree.set_params(held, Params { ceil: Rate(1), ..PARAMS }, Tick(0));
+    let throttled = tree.parent(tree.parent(leaves[0]).unwrap()).unwrap();
+    tree.set_params(throttled, Params { ceil: Rate(1), ..PARAMS }, Tick(0));
     tree.charge(leaves[0], 1_000_000, Tick(0));
     for &leaf in &leaves[1..100] {
         tree.charge(leaf, 1025, Tick(0));
-        tree.enqueue(leaf, 1000, Tick(0)); // its own ceil opens soon, its class's does not
+        tree.enqueue(leaf, 1000, Tick(0)); // its own ceil opens soon, that of its class does not
     }
     let busy = &leaves[100..];
     let with = cost(&mut tree, busy);

@@ -1,4 +1,4 @@
-//! What leaves ask, and what they got by another way.
+//! The backlog of leaves, and bytes that were served without a grant.
 
 use super::Tree;
 use crate::node::Leaf;
@@ -6,7 +6,7 @@ use crate::slab::NodeId;
 use crate::units::{MAX_OWED, Tick, whole_bytes};
 
 impl Tree {
-    /// Adds to what a leaf is owed, up to [`MAX_OWED`]; returns what was really added.
+    /// Adds to the backlog of a leaf, up to [`MAX_OWED`]. Returns how many bytes were added.
     pub fn enqueue(&mut self, leaf: NodeId, bytes: u64, now: Tick) -> u64 {
         self.advance(now);
         let now = self.now;
@@ -20,7 +20,7 @@ impl Tree {
         })
     }
 
-    /// Takes back what was asked and not granted; returns how much that really was.
+    /// Removes bytes that were requested and not granted. Returns how many bytes were removed.
     pub fn cancel(&mut self, leaf: NodeId, bytes: u64, now: Tick) -> u64 {
         self.advance(now);
         self.change_leaf(leaf, |leaf| {
@@ -33,39 +33,39 @@ impl Tree {
         })
     }
 
-    /// Bytes asked and not granted.
+    /// Bytes requested and not granted yet.
     pub fn backlog(&self, leaf: NodeId) -> u64 {
         self.nodes[self.slot(leaf)].leaf().backlog
     }
 
-    /// Bytes that the leaf's own ceil would let through now, at most its `cburst`. The nodes above do not count: what
-    /// is left of theirs tells what others take, and a leaf belongs to a guest that has no business to know.
+    /// The bytes that the leaf's own ceil would let through now, at most its `cburst`. Nodes above do not
+    /// count: their levels reveal what others consume, and a leaf belongs to a guest that must not learn it.
     pub fn available(&mut self, leaf: NodeId, now: Tick) -> u64 {
         self.advance(now);
         let own = self.nodes[self.slot(leaf)].ctokens.level(self.now);
         u64::try_from(whole_bytes(own)).unwrap_or(0)
     }
 
-    /// Charges bytes that were served without being asked, as a grant would have been: to the nearest node that
-    /// pays. They may put any bucket into debt. Nobody's turn is used up.
+    /// Charges bytes that were served without a request, like a grant: to the nearest node that pays. They can
+    /// put any bucket into debt. They do not affect the order of the queues.
     pub fn charge(&mut self, leaf: NodeId, bytes: u64, now: Tick) {
         self.advance(now);
         let leaf = self.slot(leaf);
         let lender = core::iter::successors(Some(leaf), |&slot| self.nodes[slot].parent)
-            .find(|&slot| self.nodes[slot].pays(self.now))
+            .find(|&slot| self.nodes[slot].is_within_rate(self.now))
             .unwrap_or(self.root);
         self.charge_path(leaf, lender, bytes);
     }
 
-    /// Changes a leaf and, if that changes whether it wants bytes, all that depends on it.
+    /// Changes a leaf, and everything that depends on whether it is backlogged.
     fn change_leaf<T>(&mut self, leaf: NodeId, change: impl FnOnce(&mut Leaf) -> T) -> T {
         let slot = self.slot(leaf);
         let leaf = self.nodes[slot].leaf_mut();
-        let wanted = leaf.wants();
+        let wanted = leaf.is_backlogged();
         let result = change(leaf);
-        let wants = leaf.wants();
+        let wants = leaf.is_backlogged();
         if wants != wanted {
-            self.settle(slot);
+            self.requeue(slot);
         }
         result
     }

@@ -1,4 +1,4 @@
-//! What can be seen from outside.
+//! Statistics, bucket levels and binding limits.
 
 use super::Tree;
 use crate::node::{Node, NodeKind};
@@ -7,7 +7,7 @@ use crate::stats::{Binding, BindingLimit, BucketLevels, Mode, Stats};
 use crate::units::{Tick, whole_bytes};
 
 impl Tree {
-    /// A node's counters, and its levels at `now`.
+    /// The counters of a node, and its levels at `now`.
     pub fn stats(&self, node: NodeId, now: Tick) -> Stats {
         let (node, now) = (&self.nodes[self.slot(node)], now.max(self.now));
         let (backlog, waiting_since) = match &node.kind {
@@ -15,11 +15,11 @@ impl Tree {
             NodeKind::Inner(_) => (0, None),
         };
         Stats {
-            bytes: node.counts.bytes,
-            grants: node.counts.grants,
-            borrowed: node.counts.borrowed,
-            lent: node.counts.lent,
-            overlimits: node.counts.overlimits,
+            bytes: node.counters.bytes,
+            grants: node.counters.grants,
+            borrowed: node.counters.borrowed,
+            lent: node.counters.lent,
+            overlimits: node.counters.overlimits,
             backlog,
             waiting_since,
             tokens: whole_bytes(node.tokens.level(now)),
@@ -28,27 +28,28 @@ impl Tree {
         }
     }
 
-    /// What a node's buckets hold at `now`.
+    /// The bucket levels of a node at `now`.
     pub fn levels(&self, node: NodeId, now: Tick) -> BucketLevels {
         let (node, now) = (&self.nodes[self.slot(node)], now.max(self.now));
         let [tokens, ctokens] = [&node.tokens, &node.ctokens].map(|bucket| whole_bytes(bucket.level(now)));
         BucketLevels { tokens, ctokens }
     }
 
-    /// The limit that keeps a leaf waiting, as the last decision left it; `None` if it does not wait.
+    /// The limit that makes a leaf wait, as of the last decision; `None` if it does not wait.
     ///
-    /// Where several ceils hold it back, the one that will do so longest. Since when is told by the bucket: the
-    /// first time it ran dry since it was last full.
+    /// If several ceils are exhausted, it is the one that opens last. It has been binding since its bucket
+    /// first ran empty after it was last full.
     pub fn binding(&self, leaf: NodeId, now: Tick) -> Option<Binding> {
         let slot = self.slot(leaf);
-        let since = self.nodes[slot].leaf().waiting_since.filter(|_| self.nodes[slot].leaf().wants())?;
-        // Between the instant a ceil opens and the decision it is due for, it still is what binds.
+        let since =
+            self.nodes[slot].leaf().waiting_since.filter(|_| self.nodes[slot].leaf().is_backlogged())?;
+        // A ceil binds until the decision that follows its opening.
         let at = now.min(self.now);
         let closed = core::iter::successors(Some(slot), |&slot| self.nodes[slot].parent)
             .filter(|&slot| !self.nodes[slot].ctokens.is_open(at))
             .max_by_key(|&slot| self.nodes[slot].ctokens.opens_at().unwrap_or(Tick(u64::MAX)));
         Some(if let Some(slot) = closed {
-            let since = self.nodes[slot].ctokens.dry_since().unwrap_or(since);
+            let since = self.nodes[slot].ctokens.empty_since().unwrap_or(since);
             Binding { limit: BindingLimit::Ceil(self.nodes.id(slot)), since }
         } else if let Some(since) = self.starved_since {
             Binding { limit: BindingLimit::Supply, since }
@@ -61,7 +62,7 @@ impl Tree {
 fn mode(node: &Node, now: Tick) -> Mode {
     if !node.ctokens.is_open(now) {
         Mode::CantSend
-    } else if node.pays(now) {
+    } else if node.is_within_rate(now) {
         Mode::CanSend
     } else {
         Mode::MayBorrow

@@ -1,4 +1,4 @@
-//! On random trees and schedules the tree does what the model does.
+//! The tree agrees with the model on random trees and schedules.
 
 use htb::{Decision, NodeId, Params, Rate, Tick, Tree};
 use proptest::prelude::*;
@@ -18,9 +18,9 @@ enum Step {
     Charge(Index, u64),
     /// Time passes, or goes backwards.
     Pass(i64),
-    /// So many decisions, time standing still.
+    /// So many decisions at the same instant.
     Serve(u8, u64),
-    /// As many decisions, and time passes as they say.
+    /// So many decisions, with time passing as they demand.
     ServeInTime(u8, u64),
 }
 
@@ -167,7 +167,7 @@ impl Both {
         decision
     }
 
-    /// A wait ends exactly when it says: nothing can be granted an instant earlier, and something then.
+    /// A wait ends exactly when announced: nothing can be granted an instant earlier, and something can then.
     fn decide_in_time(&mut self, supply: u64) {
         if let Decision::WaitUntil(at) = self.decide(supply) {
             assert!(at.0 > self.now);

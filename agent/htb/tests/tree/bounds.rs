@@ -1,4 +1,4 @@
-//! The two laws, in every window of random trees under flood.
+//! The two laws, in every window of random trees with constant backlogs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,8 +50,8 @@ struct Behind {
 }
 
 impl Behind {
-    /// A leaf has got so many bytes in all, the last of them, `bytes`, at `now`: the instant before counts.
-    fn look(&mut self, rate: Rate, now: u64, after: u64, bytes: u64) {
+    /// A leaf was granted `after` bytes in total, the last `bytes` of them at `now`. The instant before counts.
+    fn observe(&mut self, rate: Rate, now: u64, after: u64, bytes: u64) {
         let before = line(rate, now.saturating_sub(1)) - units(after - bytes);
         self.most = self.most.max(before - self.least);
         self.least = self.least.min(line(rate, now) - units(after));
@@ -67,27 +67,27 @@ fn a_burst() -> impl Strategy<Value = u64> {
 }
 
 #[derive(Clone, Debug)]
-struct Wish {
+struct NodeSpec {
     parent: prop::sample::Index,
     leaf: bool,
     params: Params,
 }
 
-fn wish() -> impl Strategy<Value = Wish> {
+fn node_spec() -> impl Strategy<Value = NodeSpec> {
     let standing = (0..8_u8, select(vec![1, 50, 100, 1000, 10_000]));
     let numbers = (a_rate(), a_rate(), a_burst(), a_burst(), standing);
     (any::<prop::sample::Index>(), prop::bool::weighted(0.6), numbers).prop_map(
         |(parent, leaf, (rate, ceil, burst, cburst, (prio, weight)))| {
             let (rate, ceil) = (Rate::per_second(rate), Rate::per_second(ceil));
-            Wish { parent, leaf, params: Params { rate, ceil, burst, cburst, prio, weight } }
+            NodeSpec { parent, leaf, params: Params { rate, ceil, burst, cburst, prio, weight } }
         },
     )
 }
 
 /// Builds what was wished for, and gives back the leaves.
-fn build(flood: &mut Flood, wishes: &[Wish], fit: impl Fn(bool, Params) -> Params) -> Vec<NodeId> {
+fn build(flood: &mut Flood, specs: &[NodeSpec], fit: impl Fn(bool, Params) -> Params) -> Vec<NodeId> {
     let (mut classes, mut leaves) = (vec![flood.tree.root()], Vec::new());
-    for &Wish { parent, leaf, params } in wishes {
+    for &NodeSpec { parent, leaf, params } in specs {
         let (parent, params) = (*parent.get(&classes), fit(leaf, params));
         if leaf {
             leaves.push(flood.leaf(parent, params));
@@ -128,13 +128,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_node_passes_its_ceil_by_more_than_cburst_and_a_request(
+    fn no_node_exceeds_its_ceil_by_more_than_cburst_and_a_request(
         ceil in 1_000..100_000_u64,
-        wishes in prop::collection::vec(wish(), 1..25),
+        specs in prop::collection::vec(node_spec(), 1..25),
         pauses in prop::collection::vec((any::<prop::sample::Index>(), 0..5_000_000_000_u64), 0..10),
     ) {
         let mut flood = Flood::new(Params { ceil: Rate::per_second(ceil), ..PLAIN });
-        let leaves = build(&mut flood, &wishes, |_, params| params);
+        let leaves = build(&mut flood, &specs, |_, params| params);
         let mut envelope = Envelope::default();
         for (leaf, pause) in pauses {
             flood.run(2 * SECOND, |tree, now, leaf, bytes| envelope.grant(tree, now, leaf, bytes));
@@ -150,10 +150,10 @@ proptest! {
 
     #[test]
     fn a_backlogged_leaf_gets_its_rate_less_a_request_where_no_ceil_above_binds(
-        wishes in prop::collection::vec(wish(), 1..25),
+        specs in prop::collection::vec(node_spec(), 1..25),
     ) {
         let mut flood = Flood::new(PLAIN);
-        let leaves = build(&mut flood, &wishes, |leaf, params| {
+        let leaves = build(&mut flood, &specs, |leaf, params| {
             let burst = params.burst.max(1); // the rest of a nanosecond has to have room
             let cburst = params.cburst.max(burst);
             let ceil = if leaf { params.ceil.max(params.rate) } else { PLAIN.ceil };
@@ -164,11 +164,11 @@ proptest! {
 
     #[test]
     fn a_backlogged_leaf_lags_little_where_all_ceils_bind(
-        wishes in prop::collection::vec(wish(), 1..25),
+        specs in prop::collection::vec(node_spec(), 1..25),
         spare in 0..20_u64,
     ) {
         let mut flood = Flood::new(PLAIN);
-        let leaves = build(&mut flood, &wishes, |_, params| params);
+        let leaves = build(&mut flood, &specs, |_, params| params);
         make_feasible(&mut flood, &leaves, spare);
         let mut siblings = BTreeMap::new();
         for node in leaves.iter().flat_map(|&leaf| path(&flood.tree, leaf)).collect::<BTreeSet<_>>() {
@@ -183,10 +183,10 @@ fn check_rates(flood: &mut Flood, leaves: &[NodeId], allowed: impl Fn(&Tree, Nod
     let mut behind: BTreeMap<_, Behind> = leaves.iter().map(|&leaf| (leaf, Behind::default())).collect();
     flood.run(20 * SECOND, |tree, now, leaf, bytes| {
         let after = tree.stats(leaf, Tick(now)).bytes;
-        behind.get_mut(&leaf).unwrap().look(tree.params(leaf).rate, now, after, bytes);
+        behind.get_mut(&leaf).unwrap().observe(tree.params(leaf).rate, now, after, bytes);
     });
     for (leaf, mut behind) in behind {
-        behind.look(flood.tree.params(leaf).rate, flood.now, flood.bytes(leaf), 0);
+        behind.observe(flood.tree.params(leaf).rate, flood.now, flood.bytes(leaf), 0);
         let allowed = allowed(&flood.tree, leaf);
         assert!(behind.most <= units(allowed), "{} behind, {allowed} allowed", behind.most / UNITS);
     }

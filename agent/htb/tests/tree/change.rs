@@ -1,4 +1,4 @@
-//! What a change leaves alone.
+//! What changes of nodes preserve.
 
 use htb::{Decision, Params, ParentError, Rate, RemoveError, Tick, Tree};
 
@@ -10,19 +10,19 @@ fn shaped(per_second: u64, burst: u64) -> Params {
 }
 
 #[test]
-fn tokens_and_debts_outlive_new_parameters() {
+fn tokens_and_debts_survive_new_parameters() {
     let mut tree = Tree::new(PLAIN, Tick(0));
     let leaf = tree.add_leaf(tree.root(), shaped(1000, 500), Tick(0));
     tree.charge(leaf, 700, Tick(0));
     tree.set_params(leaf, shaped(2000, 500), Tick(SECOND / 10));
     let stats = tree.stats(leaf, Tick(SECOND / 10));
-    assert_eq!((stats.tokens, stats.ctokens), (-100, -100), "what was earned was earned at the old rate");
+    assert_eq!((stats.tokens, stats.ctokens), (-100, -100), "credit was earned at the old rate");
     let stats = tree.stats(leaf, Tick(SECOND / 5));
-    assert_eq!((stats.tokens, stats.ctokens), (100, 100), "and goes on at the new one");
+    assert_eq!((stats.tokens, stats.ctokens), (100, 100), "and is earned at the new rate now");
 }
 
 #[test]
-fn a_smaller_burst_keeps_what_it_can_hold_and_a_larger_one_gives_nothing() {
+fn a_smaller_burst_caps_the_tokens_and_a_larger_one_adds_none() {
     let mut tree = Tree::new(PLAIN, Tick(0));
     let leaf = tree.add_leaf(tree.root(), shaped(1000, 500), Tick(0));
     tree.set_params(leaf, shaped(1000, 200), Tick(0));
@@ -52,7 +52,7 @@ fn tokens_debts_and_backlogs_move_with_a_node() {
 }
 
 #[test]
-fn a_raised_ceil_above_wakes_those_below_in_time() {
+fn raising_a_ceil_wakes_the_leaves_below_in_time() {
     let mut tree = Tree::new(PLAIN, Tick(0));
     let class = tree.add_class(tree.root(), shaped(1, 0), Tick(0));
     let leaf = tree.add_leaf(class, shaped(1000, 0), Tick(0));
@@ -68,7 +68,7 @@ fn a_raised_ceil_above_wakes_those_below_in_time() {
 }
 
 #[test]
-fn a_flood_goes_on_through_a_change_of_everything() {
+fn a_flood_continues_through_a_change_of_everything() {
     let mut flood = Flood::new(root(10_000));
     let classes = [(); 2].map(|()| flood.class(flood.tree.root(), PLAIN));
     let leaves = [(); 4].map(|()| flood.leaf(classes[0], PLAIN));
@@ -95,7 +95,7 @@ fn a_removed_node_is_never_mistaken_for_the_next_in_its_slot() {
 }
 
 #[test]
-fn what_would_break_the_tree_is_refused() {
+fn changes_that_would_break_the_tree_are_refused() {
     let mut tree = Tree::new(PLAIN, Tick(0));
     let class = tree.add_class(tree.root(), PLAIN, Tick(0));
     let below = tree.add_class(class, PLAIN, Tick(0));

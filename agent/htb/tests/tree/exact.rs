@@ -1,4 +1,4 @@
-//! Integers from a byte a day to 10 GB/s.
+//! Exact integers, from a byte a day to 10 GB/s.
 
 use htb::{Decision, MAX_OWED, Params, Rate, Tick, Tree, quantum};
 
@@ -20,7 +20,7 @@ fn a_byte_a_day_is_a_byte_a_day_for_thirty_years() {
 }
 
 #[test]
-fn a_byte_a_day_asked_in_whole_requests_is_exact_too() {
+fn a_byte_a_day_in_maximal_requests_is_exact_too() {
     let slow = Params { rate: Rate(1), ceil: Rate(1), burst: 0, cburst: 0, ..PLAIN };
     let mut flood = Flood::new(PLAIN);
     let leaf = flood.top(slow);
@@ -55,7 +55,7 @@ fn a_rate_that_divides_nothing_does_not_drift() {
 }
 
 #[test]
-fn looking_often_changes_nothing() {
+fn frequent_polling_changes_nothing() {
     let rate = Rate(1_000_003);
     let odd = Params { rate, ceil: rate, burst: 0, cburst: 0, ..PLAIN };
     let served = |step: u64| {
@@ -100,7 +100,7 @@ fn a_quantum_is_a_request_for_the_default_weight() {
 }
 
 #[test]
-fn a_rate_reads_as_it_was_written() {
+fn a_rate_is_displayed_in_its_shortest_period() {
     let rates =
         [Rate(1), Rate(24), Rate(1440 * 64), Rate::per_second(1000), Rate::per_second(65_536), Rate(0)];
     assert_eq!(rates.map(|rate| rate.to_string()), ["1/d", "1/h", "64/min", "1000/s", "64Ki/s", "0/s"]);

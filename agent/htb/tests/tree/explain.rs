@@ -1,4 +1,4 @@
-//! What can be seen: modes, levels, and why somebody waits.
+//! Modes, levels, and the limit that makes a leaf wait.
 
 use htb::{Binding, BindingLimit, Decision, Mode, Params, Rate, Tick, Tree};
 
@@ -9,7 +9,7 @@ fn limited(per_second: u64) -> Params {
 }
 
 #[test]
-fn the_ceil_that_binds_is_named_and_since_when() {
+fn the_binding_ceil_is_reported_with_its_start() {
     let mut flood = Flood::new(root(100_000));
     let class = flood.class(flood.tree.root(), limited(3_000));
     let leaves = [(); 3].map(|()| flood.leaf(class, limited(10_000)));
@@ -25,7 +25,7 @@ fn the_ceil_that_binds_is_named_and_since_when() {
 }
 
 #[test]
-fn a_guest_that_asks_again_after_each_grant_is_bound_all_the_time() {
+fn a_guest_with_one_request_at_a_time_is_bound_all_the_time() {
     let mut tree = Tree::new(PLAIN, Tick(0));
     let leaf = tree.add_leaf(tree.root(), Params { cburst: 64, ..limited(640) }, Tick(0));
     let mut now = SECOND;
@@ -48,7 +48,7 @@ fn a_guest_that_asks_again_after_each_grant_is_bound_all_the_time() {
 }
 
 #[test]
-fn a_bucket_that_was_full_in_between_binds_anew() {
+fn a_bucket_that_was_full_in_between_starts_binding_again() {
     let mut flood = Flood::new(PLAIN);
     let leaf = flood.top(limited(1000));
     flood.pass(SECOND);
@@ -57,14 +57,14 @@ fn a_bucket_that_was_full_in_between_binds_anew() {
     flood.pass(100 * SECOND);
     flood.tree.enqueue(leaf, owed, Tick(flood.now));
     flood.pass(SECOND);
-    let since = Tick(101 * SECOND + 276_000_000); // five grants from a full 1Ki, and then it was dry
+    let since = Tick(101 * SECOND + 276_000_000); // after five grants from a full 1Ki
     let binding = flood.tree.binding(leaf, Tick(flood.now)).unwrap();
     assert_eq!(binding.limit, BindingLimit::Ceil(leaf));
     assert!(binding.since >= Tick(101 * SECOND) && binding.since <= since, "{binding:?}");
 }
 
 #[test]
-fn a_short_supply_is_what_binds_until_all_have_enough() {
+fn a_short_supply_binds_until_everything_is_granted() {
     let mut tree = Tree::new(PLAIN, Tick(0));
     let leaf = tree.add_leaf(tree.root(), PLAIN, Tick(0));
     tree.enqueue(leaf, 600, Tick(5));
@@ -97,7 +97,7 @@ fn modes_are_those_of_tc() {
 }
 
 #[test]
-fn what_is_available_tells_nothing_of_others() {
+fn available_bytes_reveal_nothing_about_others() {
     let mut tree = Tree::new(PLAIN, Tick(0));
     let class = tree.add_class(tree.root(), Params { cburst: 500, ..limited(100) }, Tick(0));
     let leaf = tree.add_leaf(class, Params { cburst: 400, ..limited(100) }, Tick(0));
@@ -113,7 +113,7 @@ fn what_is_available_tells_nothing_of_others() {
 }
 
 #[test]
-fn what_is_cancelled_is_not_granted() {
+fn cancelled_bytes_are_not_granted() {
     let mut tree = Tree::new(PLAIN, Tick(0));
     let leaf = tree.add_leaf(tree.root(), PLAIN, Tick(0));
     assert_eq!(tree.enqueue(leaf, 100, Tick(0)), 100);

@@ -1,4 +1,4 @@
-//! Leaves that always want more, and time that passes as the tree says.
+//! Leaves with a constant backlog, and time that passes as the tree demands.
 
 use htb::{Decision, MAX_GRANT, NodeId, Params, Rate, Tick, Tree};
 
@@ -36,19 +36,19 @@ impl Flood {
         self.tree.add_class(parent, params, Tick(self.now))
     }
 
-    /// A leaf that asks for whole grants and never stops.
+    /// A leaf that is always backlogged.
     pub(crate) fn leaf(&mut self, parent: NodeId, params: Params) -> NodeId {
         let leaf = self.tree.add_leaf(parent, params, Tick(self.now));
         self.tree.enqueue(leaf, 4 * MAX_GRANT, Tick(self.now));
         leaf
     }
 
-    /// A leaf right under the root.
+    /// A leaf directly under the root.
     pub(crate) fn top(&mut self, params: Params) -> NodeId {
         self.leaf(self.tree.root(), params)
     }
 
-    /// Serves for so long; what is granted is asked anew. `seen` is told instant, leaf and bytes.
+    /// Serves for `nanoseconds` and replaces what is granted. `seen` receives instant, leaf and bytes.
     pub(crate) fn run(&mut self, nanoseconds: u64, mut seen: impl FnMut(&Tree, u64, NodeId, u64)) {
         let until = self.now + nanoseconds;
         loop {
@@ -72,7 +72,7 @@ impl Flood {
         self.tree.stats(node, Tick(self.now)).bytes
     }
 
-    /// What each of the nodes gets in that time.
+    /// What each of the nodes is granted in that time.
     pub(crate) fn gains(&mut self, nodes: &[NodeId], nanoseconds: u64) -> Vec<u64> {
         let before: Vec<_> = nodes.iter().map(|&node| self.bytes(node)).collect();
         self.pass(nanoseconds);

@@ -1,4 +1,4 @@
-//! The tree as its users see it: against a slow, obvious model, and against its promises.
+//! The tree, tested against a slow and obvious model and against its promises.
 #![allow(clippy::unwrap_used)]
 
 mod agrees;

@@ -1,5 +1,5 @@
-//! The tree again, slow and obvious: every bucket is brought up to date at each step, and every decision is made
-//! from the definitions by looking at every node.
+//! A slow and obvious model of the tree: every bucket is updated at each step, and every decision is derived from the
+//! definitions by visiting every node.
 
 use htb::{Decision, MAX_GRANT, MAX_OWED, NodeId, Params, Tick};
 
@@ -18,7 +18,7 @@ enum Place {
 struct Tag {
     start: u128,
     finish: u128,
-    /// Bytes of the last request; `None` counts as a whole one.
+    /// Bytes of the last request; `None` counts as a maximal one.
     last: Option<u128>,
 }
 
@@ -40,7 +40,7 @@ struct Node {
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Model {
-    /// By order of making; what was removed is `None`.
+    /// In the order of creation; removed nodes are `None`.
     nodes: Vec<Option<Node>>,
     now: u64,
 }
@@ -162,7 +162,7 @@ impl Model {
             return Decision::WaitForSupply { bytes };
         }
         for &node in &path {
-            self.take_turn(node, bytes);
+            self.advance_queue(node, bytes);
         }
         self.at_mut(leaf).backlog -= bytes;
         self.pay(&path, lender.unwrap_or(leaf), bytes);
@@ -170,7 +170,7 @@ impl Model {
         Decision::Grant { leaf: self.at(leaf).id, bytes }
     }
 
-    /// The earliest instant at which some leaf's path is open, all along.
+    /// The earliest instant at which the complete path of some leaf is open.
     fn wait(&self) -> Decision {
         let waiting = self.all().filter(|&node| self.at(node).leaf && self.wants(node));
         let opens = waiting.filter_map(|leaf| {
@@ -190,7 +190,7 @@ impl Model {
         u64::try_from(wait + i128::from(self.now)).ok()
     }
 
-    /// Brings every bucket up to `now`.
+    /// Updates every bucket to `now`.
     pub(crate) fn pass(&mut self, now: Tick) {
         let elapsed = now.0.saturating_sub(self.now);
         self.now += elapsed;
@@ -239,13 +239,13 @@ impl Model {
         self.open(node) && (from_below || (self.pays(node) && self.wants(node)))
     }
 
-    /// The child to serve first: of the assured the earliest finish of a request like the last, of those that borrow
-    /// the lowest prio, then the earliest start; then the slot.
+    /// The child to serve first: with assured bytes the one with the earliest finish of a request as long as the last;
+    /// among borrowers the lowest prio, then the earliest start; then the lowest slot.
     fn first(&self, node: usize, place: Place) -> Option<usize> {
         let children = self.children(node).filter(|&child| self.at(child).place == place);
         children.min_by_key(|&child| {
             let Node { id, params, assured, borrowed, .. } = self.at(child);
-            let like_last = assured.last.unwrap_or(MAX_GRANT.into()) * pace(params.rate.0);
+            let like_last = assured.last.unwrap_or(MAX_GRANT.into()) * inverse_share(params.rate.0);
             match place {
                 Place::Assured => (0, assured.start + like_last, id.index()),
                 _ => (params.prio, borrowed.start, id.index()),
@@ -255,14 +255,14 @@ impl Model {
 
     // The turns.
 
-    fn take_turn(&mut self, node: usize, bytes: u64) {
+    fn advance_queue(&mut self, node: usize, bytes: u64) {
         let Some(parent) = self.at(node).parent else { return };
         let Params { rate, weight, prio, .. } = self.at(node).params;
         let (place, bytes) = (self.at(node).place, u128::from(bytes));
         let own = self.at_mut(node);
         let (tag, per_byte) = match place {
-            Place::Assured => (&mut own.assured, pace(rate.0)),
-            _ => (&mut own.borrowed, pace(u64::from(weight))),
+            Place::Assured => (&mut own.assured, inverse_share(rate.0)),
+            _ => (&mut own.borrowed, inverse_share(u64::from(weight))),
         };
         let started = tag.start;
         tag.last = Some(bytes);
@@ -336,6 +336,6 @@ impl Model {
     }
 }
 
-fn pace(share: u64) -> u128 {
+fn inverse_share(share: u64) -> u128 {
     (1 << 64) / u128::from(share.max(1))
 }

@@ -1,4 +1,4 @@
-//! Who gets how much.
+//! How bytes are shared.
 
 use htb::{Decision, NodeId, Params, Rate, Tick, Tree};
 
@@ -13,7 +13,7 @@ fn assured(per_second: u64) -> Params {
 }
 
 #[test]
-fn what_is_borrowed_is_shared_by_weight() {
+fn borrowed_bytes_are_shared_by_weight() {
     let mut flood = Flood::new(root(64_000));
     let weights = [1, 2, 4, 8];
     let leaves = weights.map(|weight| flood.top(weighing(weight)));
@@ -36,7 +36,7 @@ fn a_thousand_equals_get_equal_shares() {
 }
 
 #[test]
-fn extreme_weights_are_kept_too_and_starve_nobody() {
+fn extreme_weights_are_respected_and_starve_no_leaf() {
     let mut flood = Flood::new(root(1_000_000));
     let leaves = [1, 10_000].map(|weight| flood.top(weighing(weight)));
     let gains = flood.gains(&leaves, 2000 * SECOND);
@@ -45,7 +45,7 @@ fn extreme_weights_are_kept_too_and_starve_nobody() {
 }
 
 #[test]
-fn a_little_weight_with_a_little_rate_still_borrows() {
+fn a_small_weight_with_a_small_rate_still_borrows() {
     let mut flood = Flood::new(root(100_000));
     let light = flood.top(Params { weight: 1, ..assured(1000) });
     let heavy = flood.top(weighing(99));
@@ -55,7 +55,7 @@ fn a_little_weight_with_a_little_rate_still_borrows() {
 }
 
 #[test]
-fn a_lower_prio_borrows_first_and_others_get_what_it_leaves() {
+fn a_lower_prio_borrows_first_and_others_get_the_rest() {
     let mut flood = Flood::new(root(10_000));
     let ceil = Rate::per_second(7_000);
     let first = flood.top(Params { prio: 0, ceil, ..PLAIN });
@@ -81,7 +81,7 @@ fn assured_bytes_are_kept_under_a_flood_of_borrowers_of_prio_0() {
 }
 
 #[test]
-fn what_a_member_leaves_of_its_class_goes_to_its_siblings_before_others() {
+fn unused_bytes_of_a_class_go_to_siblings_before_others() {
     let mut flood = Flood::new(root(10_000));
     let class = flood.class(flood.tree.root(), Params { prio: 7, ..assured(4_000) });
     let idle = flood.tree.add_leaf(class, assured(3_000), Tick(0));
@@ -127,7 +127,7 @@ fn an_overload_in_a_class_does_not_reach_its_neighbours() {
 }
 
 #[test]
-fn tenants_share_first_and_then_their_members() {
+fn namespaces_share_first_and_then_their_members() {
     let mut flood = Flood::new(root(10_000));
     let tenants = [1, 9].map(|members| {
         let tenant = flood.class(flood.tree.root(), PLAIN);
@@ -198,7 +198,7 @@ fn two_guests(root: Params, classes: [Params; 2]) -> (Tree, [NodeId; 2]) {
 }
 
 #[test]
-fn guests_that_ask_get_and_ask_again_share_as_floods_do() {
+fn guests_with_one_request_at_a_time_share_as_floods_do() {
     let gold = Params { weight: 300, ..assured(16_000) };
     let (mut tree, guests) = two_guests(root(32_000), [gold, assured(4000)]);
     for round_trip in [1_000, 200_000, 1_000_000] {

@@ -1,4 +1,4 @@
-//! The tree: what it is made of and how it is asked about itself.
+//! The tree: its nodes, its queues and its timers.
 
 mod change;
 #[cfg(test)]
@@ -14,46 +14,47 @@ pub use change::{ParentError, RemoveError};
 pub use dequeue::Decision;
 
 use crate::heap::{Heap, HeapIndex};
+use crate::node::Params;
 use crate::node::{Leaf, Node, NodeKind, Queues};
-use crate::params::Params;
 use crate::slab::{NodeId, Slab};
 use crate::units::Tick;
 
-/// A tree of classes with leaves that are owed bytes.
+/// A tree of classes whose leaves have backlogs.
 ///
-/// Every call brings the time; one that lies before an earlier one counts as that, so time that goes backwards
-/// earns nothing.
+/// Every call takes the time. A time before that of an earlier call counts as the latter, so that a clock that
+/// goes backwards earns nothing.
 ///
 /// # Panics
-/// A method that takes a node panics if that was removed, or if it takes a leaf and is given an inner node:
-/// going on would charge the wrong guest.
+///
+/// A method that takes a node panics if the node was removed, and one that takes a leaf panics if it is given
+/// an inner node: continuing would charge the wrong guest.
 #[derive(Debug)]
 pub struct Tree {
     nodes: Slab,
     root: usize,
     now: Tick,
-    /// Where each node stands in its parent's queues.
-    places: HeapIndex,
-    /// When time alone will change the place of a node, for nodes that something is wanted of. Never later than
-    /// that, but earlier where a ceil above turned out to hold longer; `wait` puts that right.
+    /// The position of each node in its parent's queues.
+    heap_index: HeapIndex,
+    /// When the queue slot of a backlogged node changes by the passing of time alone. Never too late, but too
+    /// early if a ceil above it turned out to stay closed for longer, which `wait` corrects.
     timers: Heap<Tick>,
-    timer_places: HeapIndex,
+    timer_index: HeapIndex,
     /// Since when the supply has been smaller than what could be granted.
     starved_since: Option<Tick>,
-    /// How long the leaf of the last grant had waited for it.
+    /// How long the leaf of the last grant had waited.
     waited: u64,
 }
 
 impl Tree {
-    /// A tree of a root only. The root always lends, as far as its ceil allows.
+    /// A tree of only a root. The root always lends, within its ceil.
     pub fn new(root: Params, now: Tick) -> Self {
         let mut tree = Self {
             nodes: Slab::default(),
             root: 0,
             now,
-            places: HeapIndex::default(),
+            heap_index: HeapIndex::default(),
             timers: Heap::default(),
-            timer_places: HeapIndex::default(),
+            timer_index: HeapIndex::default(),
             starved_since: None,
             waited: 0,
         };
@@ -61,43 +62,44 @@ impl Tree {
         tree
     }
 
-    /// The root.
     pub fn root(&self) -> NodeId {
         self.nodes.id(self.root)
     }
 
-    /// A new inner node under `parent`, with full buckets.
+    /// Adds an inner node under `parent`, with full buckets.
     ///
     /// # Panics
+    ///
     /// If `parent` is a leaf.
     pub fn add_class(&mut self, parent: NodeId, params: Params, now: Tick) -> NodeId {
         self.add(parent, params, NodeKind::Inner(Box::<Queues>::default()), now)
     }
 
-    /// A new leaf under `parent`, with full buckets.
+    /// Adds a leaf under `parent`, with full buckets.
     ///
     /// # Panics
+    ///
     /// If `parent` is a leaf.
     pub fn add_leaf(&mut self, parent: NodeId, params: Params, now: Tick) -> NodeId {
         self.add(parent, params, NodeKind::Leaf(Leaf::default()), now)
     }
 
-    /// Whether that node is (still) in the tree.
+    /// Whether the node is in the tree.
     pub fn contains(&self, node: NodeId) -> bool {
         self.nodes.find(node).is_some()
     }
 
-    /// The parameters of a node.
     pub fn params(&self, node: NodeId) -> Params {
         self.nodes[self.slot(node)].params
     }
 
-    /// The parent of a node; the root has none.
+    /// The parent of a node; `None` for the root.
     pub fn parent(&self, node: NodeId) -> Option<NodeId> {
         self.nodes[self.slot(node)].parent.map(|slot| self.nodes.id(slot))
     }
 
-    /// How many nanoseconds the leaf of the last grant had waited: since it began to, or since the grant before.
+    /// How many nanoseconds the leaf of the last grant had waited, from the start of its backlog or its
+    /// previous grant.
     pub fn waited(&self) -> u64 {
         self.waited
     }
@@ -113,8 +115,8 @@ impl Tree {
 
     fn insert(&mut self, node: Node) -> usize {
         let slot = self.nodes.insert(node);
-        self.places.grow(self.nodes.len());
-        self.timer_places.grow(self.nodes.len());
+        self.heap_index.grow(self.nodes.len());
+        self.timer_index.grow(self.nodes.len());
         slot
     }
 
@@ -122,8 +124,8 @@ impl Tree {
         self.nodes.find(node).expect("a node that is still in the tree")
     }
 
-    /// Lets time pass. What it changes by itself comes before what is about to be done: otherwise a node would be judged
-    /// by children that are not as they are.
+    /// Advances the time. What changes by the passing of time precedes any other change: otherwise a node would
+    /// be placed by children whose slots are out of date.
     fn advance(&mut self, now: Tick) {
         self.now = self.now.max(now);
         self.expire();

@@ -1,14 +1,11 @@
-//! One pool: classes by name, namespaces within them, members as leaves.
-//!
-//! Between a class and its members stands, as the class's [`Fairness`] and bounds ask, one inner node per
-//! namespace; it comes with the namespace's first member and goes with its last. Who may have what is not decided
-//! here: only whether a class has room ([`Pool::attach`]).
+//! A pool: classes by name, namespaces within them, members as leaves. If the [`Fairness`] or the limits of a class
+//! require it, each namespace with members has an inner node between the class and its members. The pool decides
+//! whether a class has room ([`Pool::attach`]), and not who may use it.
 
 mod admit;
 mod configure;
 mod members;
 mod params;
-mod shares;
 mod view;
 
 use alloc::collections::BTreeMap;
@@ -17,14 +14,15 @@ use alloc::vec::Vec;
 
 pub use admit::AttachError;
 pub use configure::ConfigureError;
-pub use params::{Admission, ClassParams, Fairness, NamespaceBound, PoolParams, Shape};
-pub use shares::{default_burst, members_that_fit};
+pub use params::{
+    Admission, ClassParams, Fairness, NamespaceBound, PoolParams, Shape, default_burst, members_that_fit,
+};
 pub use view::{ClassView, NamespaceView};
 
 use crate::slab::NodeId;
 use crate::tree::Tree;
 
-/// A pool's tree and the names of what is in it.
+/// The tree of a pool, and the names in it.
 #[derive(Debug)]
 pub struct Pool {
     tree: Tree,
@@ -38,14 +36,14 @@ pub struct Pool {
 struct Class {
     params: ClassParams,
     node: NodeId,
-    /// It has gone from the configuration and stays for its members, or for a class below that does.
-    closed: bool,
+    /// It is not in the configuration anymore, and stays for its members or for those of a class below it.
+    deleted: bool,
     namespaces: BTreeMap<String, Namespace>,
 }
 
 #[derive(Debug, Default)]
 struct Namespace {
-    /// Its own node, if the class gives namespaces one.
+    /// Its own node, if the class has nodes for namespaces.
     node: Option<NodeId>,
     members: Vec<NodeId>,
 }
@@ -68,12 +66,11 @@ impl Class {
 }
 
 impl Pool {
-    /// The tree.
     pub fn tree(&self) -> &Tree {
         &self.tree
     }
 
-    /// The tree, to serve from. Its nodes are the pool's to add, move and remove.
+    /// The tree, to serve from. Only the pool adds, moves and removes nodes.
     pub fn tree_mut(&mut self) -> &mut Tree {
         &mut self.tree
     }
