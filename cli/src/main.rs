@@ -1,4 +1,4 @@
-//! `entropool`: serves a host's randomness to its virtual machines, and asks those who do.
+//! `entropool`: serves a host's entropy to its virtual machines, and shows and changes what a daemon serves.
 #![forbid(unsafe_code)]
 
 mod args;
@@ -9,14 +9,9 @@ mod commands;
 mod diff;
 mod egd;
 mod libvirt;
-mod offline;
 mod output;
-mod qemu_args;
-mod render;
 mod run;
-mod stream;
 mod top;
-mod view;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -24,11 +19,11 @@ use std::process::ExitCode;
 use args::{Cli, Verb};
 
 fn main() -> ExitCode {
-    let called = std::env::args_os().next().map(PathBuf::from);
-    if called.is_some_and(|path| path.file_name().is_some_and(|name| name == cluster::NAME)) {
+    let program = std::env::args_os().next().map(PathBuf::from);
+    if program.is_some_and(|path| path.file_name().is_some_and(|name| name == cluster::NAME)) {
         return cluster::main();
     }
-    match act(&Cli::read()) {
+    match execute(&Cli::read()) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("entropool: {error:#}");
@@ -37,9 +32,9 @@ fn main() -> ExitCode {
     }
 }
 
-fn act(cli: &Cli) -> anyhow::Result<ExitCode> {
+fn execute(cli: &Cli) -> anyhow::Result<ExitCode> {
     let global = &cli.global;
-    let done = match &cli.verb {
+    let result = match &cli.verb {
         Verb::Run(args) => return run::run(args),
         Verb::Attach(args) => commands::block_on(commands::attach(global, args)),
         Verb::Detach(args) => commands::block_on(commands::detach(global, &args.vm)),
@@ -56,8 +51,8 @@ fn act(cli: &Cli) -> anyhow::Result<ExitCode> {
         Verb::Egd(args) => egd::egd(args),
         Verb::QemuArgs(args) => commands::block_on(commands::qemu_args(global, args)),
         Verb::Libvirt(args) => libvirt::libvirt(global, args),
-        Verb::Crds(args) => offline::crds(args),
-        Verb::Completion(args) => offline::completion(args),
+        Verb::Crds(args) => commands::crds(args),
+        Verb::Completion(args) => commands::completion(args),
     };
-    done.map(|()| ExitCode::SUCCESS)
+    result.map(|()| ExitCode::SUCCESS)
 }

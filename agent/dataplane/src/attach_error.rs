@@ -10,13 +10,13 @@ pub enum AttachError {
     #[error(transparent)]
     Path(PathError),
     /// A VM of that id is attached.
-    #[error("VM {id} is attached already; detach it first, or choose another id")]
+    #[error("VM {id} is attached already; detach it first, or choose another name")]
     AlreadyAttached {
         /// The id.
         id: String,
     },
-    /// There is no such pool on this node.
-    #[error("there is no pool {pool} on this node; there is {pools}")]
+    /// There is no such pool on this host.
+    #[error("there is no pool {pool} on this host; there is {pools}")]
     UnknownPool {
         /// The pool that was named.
         pool: String,
@@ -88,7 +88,7 @@ impl AttachError {
             Self::AlreadyAttached { .. } => "AlreadyAttached",
             Self::UnknownPool { .. } => "UnknownPool",
             Self::UnknownClass { .. } => "UnknownClass",
-            Self::ClosedPool { .. } => "ClosedPool",
+            Self::ClosedPool { .. } => "DeletedPool",
             Self::NamespaceNotAllowed { .. } => "NamespaceNotAllowed",
             Self::Admission(error) => admission_reason(error),
             Self::TooManyVms { .. } => "TooManyVms",
@@ -103,7 +103,7 @@ impl AttachError {
 fn admission_reason(error: &htb::pool::AttachError) -> &'static str {
     match error {
         htb::pool::AttachError::UnknownClass { .. } => "UnknownClass",
-        htb::pool::AttachError::ClosedClass { .. } => "ClosedClass",
+        htb::pool::AttachError::ClosedClass { .. } => "DeletedClass",
         _ => "ClassFull",
     }
 }
@@ -112,7 +112,7 @@ fn admission_reason(error: &htb::pool::AttachError) -> &'static str {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DetachError {
     /// It is not here.
-    #[error("there is no VM {id} on this node")]
+    #[error("there is no VM {id} on this host")]
     UnknownVm {
         /// The id.
         id: String,
@@ -126,7 +126,7 @@ pub enum DetachError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MoveError {
     /// It is not here.
-    #[error("there is no VM {id} on this node")]
+    #[error("there is no VM {id} on this host")]
     UnknownVm {
         /// The id.
         id: String,

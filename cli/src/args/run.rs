@@ -9,7 +9,7 @@ use agent::metrics::port;
 use clap::Args;
 use source::Permissions;
 
-use super::member::namespace;
+use super::vm::namespace;
 use super::{Member, Port};
 
 /// Serve the pools and classes of manifests on this host

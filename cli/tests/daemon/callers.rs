@@ -85,7 +85,7 @@ fn what_is_not_there_is_said_with_what_is() {
     let daemon = start(&home, &["--vm", "a=default"]);
     for verb in ["vms", "classes", "waiting"] {
         let said = daemon.refuses(&[verb, "--pool", "nope"]);
-        assert_eq!(said, "entropool: there is no pool nope on this node; there is default\n");
+        assert_eq!(said, "entropool: there is no pool nope on this host; there is default\n");
     }
     let said = daemon.refuses(&["vms", "--pool", "default", "--class", "gold"]);
     assert!(said.contains("there is no class gold in pool default; there is"), "{said}");

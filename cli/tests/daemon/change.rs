@@ -72,7 +72,7 @@ fn a_vm_of_a_deleted_class_keeps_its_leaf_until_it_goes() {
     assert_eq!(draw(&home.socket("a"), 500), 500);
     let refused = daemon.refuses(&["attach", "b=default/gold"]);
     assert!(refused.contains("class gold has been deleted"), "{refused}");
-    assert!(daemon.says(&["classes"]).contains("gold (closed)"));
+    assert!(daemon.says(&["classes"]).contains("gold (deleted)"));
     daemon.says(&["detach", "a"]);
     assert!(!daemon.says(&["classes"]).contains("gold"));
 }

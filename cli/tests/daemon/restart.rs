@@ -233,7 +233,7 @@ fn vms_of_what_was_deleted_draw_on_whatever_restarts() {
             assert_eq!(draw(&home.socket(vm), 300), 300, "{vm}, {what}");
         }
         let listed = daemon.says(&["classes"]);
-        assert!(listed.contains("gold (closed)") && listed.contains("bronze (closed)"), "{what}: {listed}");
+        assert!(listed.contains("gold (deleted)") && listed.contains("bronze (deleted)"), "{what}: {listed}");
         for new in ["b=default/gold", "b=old", "b=default/closed"] {
             daemon.refuses(&["attach", new, "--namespace", "shop"]);
         }
@@ -260,5 +260,5 @@ fn vms_of_what_was_deleted_draw_on_whatever_restarts() {
         daemon.says(&["detach", vm]);
     }
     assert_eq!(daemon.terminate().code(), Some(0));
-    assert!(!home.start(&FLAGS).says(&["classes"]).contains("(closed)"), "nobody is left in them");
+    assert!(!home.start(&FLAGS).says(&["classes"]).contains("(deleted)"), "nobody is left in them");
 }

@@ -75,7 +75,7 @@ fn a_tested_source_serves_in_every_output_mode() {
         assert_eq!(draw(&home.socket("a"), 3_000), 3_000, "{output}");
         let pools = daemon.json(&["pools"]);
         assert_eq!(pools["pools"][0]["output"]["promised"], output);
-        assert_eq!(pools["pools"][0]["output"]["served"], output);
+        assert_eq!(pools["pools"][0]["output"]["serving"], "promised");
         assert_eq!(pools["pools"][0]["sourcesHealthy"], 1);
         let source = once(&daemon, "healthy");
         assert!(source["bytesCredited"].as_u64().unwrap() > 0, "{source}");
@@ -96,7 +96,7 @@ fn a_pool_whose_source_is_stuck_holds_until_it_is_tested_anew_and_passes() {
     let mut guest = asked(&home.socket("a"), 64);
     gets_nothing(&mut guest);
     let pools = daemon.json(&["pools"]);
-    assert_eq!(pools["pools"][0]["output"]["served"], Value::Null);
+    assert_eq!(pools["pools"][0]["output"]["serving"], "held");
     assert!(daemon.says(&["pools"]).contains("onSourceFailure: Hold"), "{}", daemon.says(&["pools"]));
     let why = "pool default holds: source noise failed (RepetitionCount); 0 of 1 sources are healthy";
     for verb in [&["pools"][..], &["explain", "a"]] {

@@ -70,10 +70,10 @@ impl Stage {
             let source = daemon.json(&["sources"])["sources"][0].clone();
             agree(source["state"] == story.state && source["reason"] == story.reason, || source.to_string())?;
             let pool = daemon.json(&["pools"])["pools"][0].clone();
-            let sentence = pool["output"]["sentence"].as_str().unwrap_or_default().to_owned();
+            let sentence = pool["output"]["message"].as_str().unwrap_or_default().to_owned();
             let why = format!("source trng {} ({}); 0 of 1 sources are healthy", story.words, story.reason);
             agree(sentence.contains(&why) && pool["sourcesHealthy"] == 0, || pool.to_string())?;
-            agree(pool["output"]["degraded"] == (served == "degraded"), || pool.to_string())?;
+            agree(pool["output"]["serving"] == served, || pool.to_string())?;
             let explained = daemon.says(&["explain", "a"]);
             agree(explained.contains(&format!("pool default {sentence}")), || explained)?;
             let waiting = daemon.says(&["waiting"]);
@@ -174,7 +174,7 @@ fn of_a_pool_that_serves_what_it_promises() {
     let daemon = &stage.daemon;
     eventually("it serves", || {
         let pool = daemon.json(&["pools"])["pools"][0].clone();
-        agree(pool["output"]["sentence"] == Value::Null && pool["sourcesHealthy"] == 1, || pool.to_string())?;
+        agree(pool["output"]["message"] == Value::Null && pool["sourcesHealthy"] == 1, || pool.to_string())?;
         let up = daemon.series("entropool_source_up{pool=\"default\",source=\"trng\"}");
         agree(up == Some(1.0), || format!("{up:?}"))?;
         let waiting = daemon.says(&["waiting"]);
