@@ -16,7 +16,7 @@ mod top;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use args::{Cli, Verb};
+use args::{Cli, Command};
 
 fn main() -> ExitCode {
     let program = std::env::args_os().next().map(PathBuf::from);
@@ -34,25 +34,25 @@ fn main() -> ExitCode {
 
 fn execute(cli: &Cli) -> anyhow::Result<ExitCode> {
     let global = &cli.global;
-    let result = match &cli.verb {
-        Verb::Run(args) => return run::run(args),
-        Verb::Attach(args) => commands::block_on(commands::attach(global, args)),
-        Verb::Detach(args) => commands::block_on(commands::detach(global, &args.vm)),
-        Verb::Move(args) => commands::block_on(commands::move_vm(global, &args.vm, &args.class)),
-        Verb::Pools => commands::block_on(commands::pools(global)),
-        Verb::Classes(args) => commands::block_on(commands::classes(global, args)),
-        Verb::Vms(args) => commands::block_on(commands::vms(global, args)),
-        Verb::Waiting(args) => commands::block_on(commands::waiting(global, args)),
-        Verb::Top(args) => commands::block_on(top::top(global, args)),
-        Verb::Explain(args) => commands::block_on(commands::explain(global, &args.vm)),
-        Verb::Sources(args) => commands::block_on(commands::sources(global, args)),
-        Verb::Plan(args) => run::plan(global, args),
-        Verb::Check(args) => commands::block_on(check::check(global, args)),
-        Verb::Egd(args) => egd::egd(args),
-        Verb::QemuArgs(args) => commands::block_on(commands::qemu_args(global, args)),
-        Verb::Libvirt(args) => libvirt::libvirt(global, args),
-        Verb::Crds(args) => commands::crds(args),
-        Verb::Completion(args) => commands::completion(args),
+    let result = match &cli.command {
+        Command::Run(args) => return run::run(args),
+        Command::Attach(args) => commands::block_on(commands::attach(global, args)),
+        Command::Detach(args) => commands::block_on(commands::detach(global, &args.vm)),
+        Command::Move(args) => commands::block_on(commands::move_vm(global, &args.vm, &args.class)),
+        Command::Pools => commands::block_on(commands::pools(global)),
+        Command::Classes(args) => commands::block_on(commands::classes(global, args)),
+        Command::Vms(args) => commands::block_on(commands::vms(global, args)),
+        Command::Waiting(args) => commands::block_on(commands::waiting(global, args)),
+        Command::Top(args) => commands::block_on(top::top(global, args)),
+        Command::Explain(args) => commands::block_on(commands::explain(global, &args.vm)),
+        Command::Sources(args) => commands::block_on(commands::sources(global, args)),
+        Command::Plan(args) => run::plan(global, args),
+        Command::Check(args) => commands::block_on(check::check(global, args)),
+        Command::Egd(args) => egd::egd(args),
+        Command::QemuArgs(args) => commands::block_on(commands::qemu_args(global, args)),
+        Command::Libvirt(args) => libvirt::libvirt(global, args),
+        Command::Crds(args) => commands::crds(args),
+        Command::Completion(args) => commands::completion(args),
     };
     result.map(|()| ExitCode::SUCCESS)
 }

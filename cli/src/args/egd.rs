@@ -12,11 +12,11 @@ use clap::{Args, Subcommand};
 #[derive(Args, Clone, Debug)]
 pub(crate) struct EgdArgs {
     #[command(subcommand)]
-    pub(crate) verb: EgdVerb,
+    pub(crate) command: EgdCommand,
 }
 
 #[derive(Clone, Debug, Subcommand)]
-pub(crate) enum EgdVerb {
+pub(crate) enum EgdCommand {
     /// Print how many bits could be read now (0x00)
     Level {
         /// The socket: a path, or tcp: and an address

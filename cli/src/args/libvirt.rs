@@ -13,11 +13,11 @@ use super::vm::PoolClass;
 #[derive(Args, Clone, Debug)]
 pub(crate) struct LibvirtArgs {
     #[command(subcommand)]
-    pub(crate) verb: LibvirtVerb,
+    pub(crate) command: LibvirtCommand,
 }
 
 #[derive(Clone, Debug, Subcommand)]
-pub(crate) enum LibvirtVerb {
+pub(crate) enum LibvirtCommand {
     Set(SetArgs),
     Unset(UnsetArgs),
     Translate(TranslateArgs),

@@ -30,11 +30,11 @@ pub(crate) struct VmsArgs {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct SourcesArgs {
     #[command(subcommand)]
-    pub(crate) verb: Option<SourcesVerb>,
+    pub(crate) command: Option<SourcesCommand>,
 }
 
 #[derive(Subcommand, Clone, Debug)]
-pub(crate) enum SourcesVerb {
+pub(crate) enum SourcesCommand {
     /// Restart the start-up test of a source, even if it failed
     Retest {
         /// The source: in every pool that has one of this name, or in one pool

@@ -15,7 +15,7 @@ use clap::Args;
 pub(crate) struct AttachArgs {
     /// The VM, its pool and its class; the default is the pool's default class
     #[arg(value_name = "NAME=POOL[/CLASS][,client=qemu|egd]")]
-    pub(crate) member: Member,
+    pub(crate) vm: VmSpec,
     /// The namespace the VM belongs to
     #[arg(
         long,
@@ -65,37 +65,37 @@ pub(crate) enum Client {
 
 /// A VM on the command line: `NAME=POOL[/CLASS][,client=qemu|egd]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Member {
-    pub(crate) id: String,
+pub(crate) struct VmSpec {
+    pub(crate) name: String,
     pub(crate) pool: String,
     /// `None` is the pool's default class.
     pub(crate) class: Option<String>,
     pub(crate) client: Client,
 }
 
-impl FromStr for Member {
+impl FromStr for VmSpec {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (id, rest) = text
+        let (name, rest) = text
             .split_once('=')
-            .filter(|(id, _)| !id.is_empty())
+            .filter(|(name, _)| !name.is_empty())
             .ok_or("write a VM as NAME=POOL/CLASS, for example web-1=default/gold")?;
         let mut parts = rest.split(',');
         let (pool, class) = pool_class(parts.next().unwrap_or_default())?;
         let client = client(parts)?;
-        Ok(Self { id: id.to_owned(), pool, class, client })
+        Ok(Self { name: name.to_owned(), pool, class, client })
     }
 }
 
 /// A VM on a TCP port, whose name is its address: `ADDR=POOL[/CLASS][,client=qemu|egd]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Port {
+pub(crate) struct TcpVmSpec {
     pub(crate) address: SocketAddr,
-    pub(crate) member: Member,
+    pub(crate) vm: VmSpec,
 }
 
-impl FromStr for Port {
+impl FromStr for TcpVmSpec {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -114,8 +114,8 @@ impl FromStr for Port {
         if address.port() == 0 {
             return Err(format!("{address} has no port; write one from 1 to 65535"));
         }
-        let member: Member = text.parse()?;
-        Ok(Self { address, member: Member { id: address.to_string(), ..member } })
+        let vm: VmSpec = text.parse()?;
+        Ok(Self { address, vm: VmSpec { name: address.to_string(), ..vm } })
     }
 }
 
@@ -193,40 +193,40 @@ mod tests {
 
     #[test]
     fn vm_is_a_name_a_pool_and_a_class() {
-        let member: Member = "web-1=default/gold".parse().unwrap();
-        let expected = Member {
-            id: "web-1".into(),
+        let vm: VmSpec = "web-1=default/gold".parse().unwrap();
+        let expected = VmSpec {
+            name: "web-1".into(),
             pool: "default".into(),
             class: Some("gold".into()),
             client: Client::Qemu,
         };
-        assert_eq!(member, expected);
+        assert_eq!(vm, expected);
     }
 
     #[test]
     fn class_and_client_are_optional() {
-        let member: Member = "a=trng,client=egd".parse().unwrap();
-        assert_eq!((member.class, member.client), (None, Client::Egd));
+        let vm: VmSpec = "a=trng,client=egd".parse().unwrap();
+        assert_eq!((vm.class, vm.client), (None, Client::Egd));
     }
 
     #[test]
     fn invalid_vm_is_rejected_with_the_notation() {
         let errors =
             ["web-1", "=default", "a=", "a=/gold", "a=p/", "a=p/q/r", "a=p,b", "a=p,client=egd,client=qemu"]
-                .map(|text| format!("{text}: {}", text.parse::<Member>().unwrap_err()));
+                .map(|text| format!("{text}: {}", text.parse::<VmSpec>().unwrap_err()));
         insta::assert_snapshot!(errors.join("\n"));
     }
 
     #[test]
     fn port_is_an_address_a_pool_and_a_class() {
-        let port: Port = "[::1]:7000=default/gold,client=egd".parse().unwrap();
-        let member = Member {
-            id: "[::1]:7000".into(),
+        let port: TcpVmSpec = "[::1]:7000=default/gold,client=egd".parse().unwrap();
+        let vm = VmSpec {
+            name: "[::1]:7000".into(),
             pool: "default".into(),
             class: Some("gold".into()),
             client: Client::Egd,
         };
-        assert_eq!(port, Port { address: "[::1]:7000".parse().unwrap(), member });
+        assert_eq!(port, TcpVmSpec { address: "[::1]:7000".parse().unwrap(), vm });
     }
 
     #[test]
@@ -241,7 +241,7 @@ mod tests {
             "127.0.0.1:7000=",
             "127.0.0.1:7000=a,b",
         ]
-        .map(|text| format!("{text}: {}", text.parse::<Port>().unwrap_err()));
+        .map(|text| format!("{text}: {}", text.parse::<TcpVmSpec>().unwrap_err()));
         insta::assert_snapshot!(errors.join("\n"));
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use api::Rate;
 use proto::local::{Class, Pool, Serving, Source, SourceState, Vm};
 
+use super::inputs::{CheckInputs, DaemonState};
 use super::result::{CheckResult, Level, results};
-use super::{CheckInputs, DaemonState};
 
 /// A VM that waits for longer is reported.
 const LONG_WAIT: Duration = Duration::from_secs(10);

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use proto::local::{PoolOutput, Serving, SourceState};
+use proto::local::{Pool, PoolOutput, Serving, SourceState, Vm};
 
+use super::inputs::CheckInputs;
 use super::*;
 use crate::output::samples;
 

@@ -19,7 +19,7 @@ use tonic::Streaming;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tower::service_fn;
 
-use crate::args::{self, Member};
+use crate::args::{self, VmSpec};
 
 pub(crate) use error::ClientError;
 
@@ -56,13 +56,13 @@ impl DaemonClient {
     }
 
     /// Attaches a VM and returns the path of its socket.
-    pub(crate) async fn attach(&mut self, vm: &Member, namespace: &str) -> Result<String, ClientError> {
+    pub(crate) async fn attach(&mut self, vm: &VmSpec, namespace: &str) -> Result<String, ClientError> {
         let client = match vm.client {
             args::Client::Qemu => Client::Qemu,
             args::Client::Egd => Client::Egd,
         };
         let request = AttachRequest {
-            name: vm.id.clone(),
+            name: vm.name.clone(),
             namespace: namespace.to_owned(),
             pool: vm.pool.clone(),
             class: vm.class.clone().unwrap_or_default(),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::args::{Format, SourcesVerb, TopArgs};
+use crate::args::{Format, SourcesCommand, TopArgs};
 
 /// Show what a cluster serves of its nodes' entropy, and what an edit would change
 ///
@@ -22,7 +22,7 @@ pub(super) struct ClusterArgs {
     #[command(flatten)]
     pub(super) global: ClusterGlobal,
     #[command(subcommand)]
-    pub(super) verb: ClusterVerb,
+    pub(super) command: ClusterCommand,
 }
 
 #[derive(Args, Debug)]
@@ -58,7 +58,7 @@ pub(super) struct ClusterGlobal {
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum ClusterVerb {
+pub(super) enum ClusterCommand {
     /// List the pools, and why some are not ready
     Pools,
     /// List the classes, and why some are not ready
@@ -78,7 +78,7 @@ pub(super) enum ClusterVerb {
         #[command(flatten)]
         selection: AgentSelection,
         #[command(subcommand)]
-        verb: Option<SourcesVerb>,
+        command: Option<SourcesCommand>,
     },
     /// Watch the rates on a node
     Top {

@@ -19,8 +19,8 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde_json::json;
 
-use self::args::{ClusterArgs, ClusterGlobal, ClusterVerb};
-use crate::args::{Format, SourcesVerb};
+use self::args::{ClusterArgs, ClusterCommand, ClusterGlobal};
+use crate::args::{Format, SourcesCommand};
 use crate::commands::block_on;
 use crate::output;
 
@@ -41,15 +41,15 @@ async fn execute(args: &ClusterArgs) -> Result<()> {
     let client = &client(&args.global).await?;
     let global = &args.global;
     let namespace = global.namespace.as_deref();
-    match &args.verb {
-        ClusterVerb::Pools => {
+    match &args.command {
+        ClusterCommand::Pools => {
             let pools = objects::pools(client).await?;
             match global.output {
                 Format::Table => output::print(&tables::pools(&pools)),
                 Format::Json => output::print_json(&json!({ "pools": pools })),
             }
         }
-        ClusterVerb::Classes { pool } => {
+        ClusterCommand::Classes { pool } => {
             let mut classes = objects::classes(client).await?;
             classes.retain(|class| pool.as_ref().is_none_or(|pool| *pool == *class.spec.pool));
             match global.output {
@@ -57,21 +57,21 @@ async fn execute(args: &ClusterArgs) -> Result<()> {
                 Format::Json => output::print_json(&json!({ "classes": classes })),
             }
         }
-        ClusterVerb::Nodes => nodes::nodes(client, global.output).await,
-        ClusterVerb::Vms(selection) => agent_commands::vms(client, global, selection, false).await,
-        ClusterVerb::Waiting(selection) => agent_commands::vms(client, global, selection, true).await,
-        ClusterVerb::Sources { selection, verb: None } => {
+        ClusterCommand::Nodes => nodes::nodes(client, global.output).await,
+        ClusterCommand::Vms(selection) => agent_commands::vms(client, global, selection, false).await,
+        ClusterCommand::Waiting(selection) => agent_commands::vms(client, global, selection, true).await,
+        ClusterCommand::Sources { selection, command: None } => {
             agent_commands::sources(client, global, selection).await
         }
-        ClusterVerb::Sources { selection, verb: Some(SourcesVerb::Retest { name }) } => {
+        ClusterCommand::Sources { selection, command: Some(SourcesCommand::Retest { name }) } => {
             agent_commands::retest(client, global, selection, name).await
         }
-        ClusterVerb::Top { node, top } => agent_commands::top(client, global, node, top).await,
-        ClusterVerb::Explain(name) => agent_commands::explain(client, global, name).await,
-        ClusterVerb::Move { vm, class } => pods::move_vm(client, namespace, &vm.vm, class).await,
-        ClusterVerb::Detach(name) => agent_commands::detach(client, global, name).await,
-        ClusterVerb::Plan { files } => plan::plan(client, files, global.output).await,
-        ClusterVerb::Check(selection) => check::check(client, global, selection).await,
+        ClusterCommand::Top { node, top } => agent_commands::top(client, global, node, top).await,
+        ClusterCommand::Explain(name) => agent_commands::explain(client, global, name).await,
+        ClusterCommand::Move { vm, class } => pods::move_vm(client, namespace, &vm.vm, class).await,
+        ClusterCommand::Detach(name) => agent_commands::detach(client, global, name).await,
+        ClusterCommand::Plan { files } => plan::plan(client, files, global.output).await,
+        ClusterCommand::Check(selection) => check::check(client, global, selection).await,
     }
 }
 

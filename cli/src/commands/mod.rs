@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use proto::local::ListVmsRequest;
 use serde_json::json;
 
-use crate::args::{AttachArgs, ClassesArgs, Format, Global, QemuArgs, SourcesArgs, SourcesVerb, VmsArgs};
+use crate::args::{AttachArgs, ClassesArgs, Format, Global, QemuArgs, SourcesArgs, SourcesCommand, VmsArgs};
 use crate::client::DaemonClient;
 use crate::egd::TCP;
 use crate::output;
@@ -29,10 +29,10 @@ pub(crate) fn block_on<T>(command: impl Future<Output = Result<T>>) -> Result<T>
 /// Attaches a VM and prints the path of its socket.
 pub(crate) async fn attach(global: &Global, args: &AttachArgs) -> Result<()> {
     let mut daemon = DaemonClient::connect(&global.api).await?;
-    let socket = daemon.attach(&args.member, &args.namespace).await?;
+    let socket = daemon.attach(&args.vm, &args.namespace).await?;
     match global.output {
         Format::Table => output::print_line(&socket),
-        Format::Json => output::print_json(&json!({ "name": args.member.id, "socket": socket })),
+        Format::Json => output::print_json(&json!({ "name": args.vm.name, "socket": socket })),
     }
 }
 
@@ -84,7 +84,7 @@ fn request(args: &VmsArgs, waiting: bool) -> ListVmsRequest {
 /// Prints the sources, or retests some.
 pub(crate) async fn sources(global: &Global, args: &SourcesArgs) -> Result<()> {
     let mut daemon = DaemonClient::connect(&global.api).await?;
-    if let Some(SourcesVerb::Retest { name }) = &args.verb {
+    if let Some(SourcesCommand::Retest { name }) = &args.command {
         return Ok(daemon.retest(name).await?);
     }
     let response = daemon.sources().await?;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use zeroize::Zeroizing;
 
-use crate::args::{EgdArgs, EgdVerb};
+use crate::args::{EgdArgs, EgdCommand};
 use crate::output;
 
 pub(crate) use stream::TCP;
@@ -27,14 +27,14 @@ const UNSOLICITED_TIMEOUT: Duration = Duration::from_millis(150);
 
 /// Sends one command to a socket and prints the answer.
 pub(crate) fn egd(args: &EgdArgs) -> Result<()> {
-    match &args.verb {
-        EgdVerb::Level { socket } => output::print_line(&level(&mut connect_framed(socket)?)?.to_string()),
-        EgdVerb::Pid { socket } => output::print_line(&pid(&mut connect_framed(socket)?)?),
-        EgdVerb::Write { socket } => {
+    match &args.command {
+        EgdCommand::Level { socket } => output::print_line(&level(&mut connect_framed(socket)?)?.to_string()),
+        EgdCommand::Pid { socket } => output::print_line(&pid(&mut connect_framed(socket)?)?),
+        EgdCommand::Write { socket } => {
             let sent = write(&mut connect(socket)?, io::stdin().lock())?;
             output::print_line(&format!("{sent} bytes sent"))
         }
-        EgdVerb::Read { bytes, socket, hex, non_blocking } => {
+        EgdCommand::Read { bytes, socket, hex, non_blocking } => {
             if !hex && io::stdout().is_terminal() {
                 bail!(
                     "raw bytes would garble the terminal: add --hex, or redirect standard output to a file"

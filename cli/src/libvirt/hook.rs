@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use domain_xml::PoolSelection;
 
-use crate::args::{Client, Global, HookArgs, Member};
+use crate::args::{Client, Global, HookArgs, VmSpec};
 use crate::client::DaemonClient;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,19 +60,19 @@ async fn attach(
     selection: &PoolSelection,
     xml: &str,
 ) -> Result<()> {
-    let member = member(args, selection);
-    let socket = match daemon.attach(&member, &args.namespace).await {
+    let vm = vm_spec(args, selection);
+    let socket = match daemon.attach(&vm, &args.namespace).await {
         Err(error) if error.is_already_exists() => {
             // The hook was not called when it ended last.
-            daemon.detach(&member.id).await?;
-            daemon.attach(&member, &args.namespace).await?
+            daemon.detach(&vm.name).await?;
+            daemon.attach(&vm, &args.namespace).await?
         }
         attached => attached?,
     };
     if domain_xml::socket(xml)?.as_deref() == Some(&*socket) {
         return Ok(());
     }
-    daemon.detach(&member.id).await?;
+    daemon.detach(&vm.name).await?;
     bail!(
         "domain {0} does not use the socket {socket} that the daemon made for it; redefine it with \
          `entropool libvirt set {0} {1}`",
@@ -82,7 +82,7 @@ async fn attach(
 }
 
 async fn reattach(daemon: &mut DaemonClient, args: &HookArgs, selection: &PoolSelection) -> Result<()> {
-    match daemon.attach(&member(args, selection), &args.namespace).await {
+    match daemon.attach(&vm_spec(args, selection), &args.namespace).await {
         Err(error) if error.is_already_exists() => Ok(()),
         attached => Ok(attached.map(drop)?),
     }
@@ -95,9 +95,9 @@ async fn detach(daemon: &mut DaemonClient, args: &HookArgs) -> Result<()> {
     }
 }
 
-fn member(args: &HookArgs, selection: &PoolSelection) -> Member {
+fn vm_spec(args: &HookArgs, selection: &PoolSelection) -> VmSpec {
     let PoolSelection { pool, class } = selection.clone();
-    Member { id: args.domain.clone(), pool, class, client: Client::Qemu }
+    VmSpec { name: args.domain.clone(), pool, class, client: Client::Qemu }
 }
 
 fn pool_class(PoolSelection { pool, class }: &PoolSelection) -> String {

@@ -10,15 +10,15 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use crate::args::{Global, LibvirtArgs, LibvirtVerb, TranslateArgs};
+use crate::args::{Global, LibvirtArgs, LibvirtCommand, TranslateArgs};
 use crate::{commands, output};
 
 pub(crate) fn libvirt(global: &Global, args: &LibvirtArgs) -> Result<()> {
-    match &args.verb {
-        LibvirtVerb::Set(args) => commands::block_on(set::set(global, args)),
-        LibvirtVerb::Unset(args) => set::unset(args),
-        LibvirtVerb::Translate(args) => translate(args),
-        LibvirtVerb::Hook(args) => commands::block_on(hook::hook(global, args, &standard_input()?)),
+    match &args.command {
+        LibvirtCommand::Set(args) => commands::block_on(set::set(global, args)),
+        LibvirtCommand::Unset(args) => set::unset(args),
+        LibvirtCommand::Translate(args) => translate(args),
+        LibvirtCommand::Hook(args) => commands::block_on(hook::hook(global, args, &standard_input()?)),
     }
 }
 

@@ -3,7 +3,7 @@
 use proto::local::{Class, Counters, NodeKind, Pool, Shape, Vm};
 use serde::Serialize;
 
-use super::Interval;
+use super::intervals::Interval;
 use crate::output::{Table, configured_rate, depth, measured_rate, name, seconds};
 
 pub(super) const NO_POOLS: &str = "No pools are served.";

@@ -11,8 +11,8 @@ use ratatui::{DefaultTerminal, Frame};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
+use super::intervals::{Interval, Intervals};
 use super::rows::{TopRow, rows, table};
-use super::{Interval, Intervals};
 use crate::args::TopArgs;
 
 /// Redraws after each interval and each key until `q`.

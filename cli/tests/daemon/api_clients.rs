@@ -21,7 +21,7 @@ fn start(home: &Home, args: &[&str]) -> Daemon {
 }
 
 #[test]
-fn only_the_daemon_s_own_user_may_ask_it_unless_it_was_told_otherwise() {
+fn api_socket_has_the_mode_of_the_flag() {
     for (args, expected) in [(&[][..], 0o600), (&["--api-mode", "0660"], 0o660)] {
         let home = Home::new();
         let _daemon = start(&home, args);
@@ -30,7 +30,7 @@ fn only_the_daemon_s_own_user_may_ask_it_unless_it_was_told_otherwise() {
 }
 
 #[test]
-fn callers_that_say_nothing_lose_their_place() {
+fn silent_connections_are_closed() {
     let home = Home::new();
     let daemon = start(&home, &[]);
     let api = home.path("run/api.sock");
@@ -49,7 +49,7 @@ fn callers_that_say_nothing_lose_their_place() {
 }
 
 #[test]
-fn a_request_that_is_too_long_is_refused() {
+fn too_long_request_is_rejected() {
     let home = Home::new();
     let daemon = start(&home, &[]);
     let member = format!("{}=default", "x".repeat(100 * 1024));
@@ -58,7 +58,7 @@ fn a_request_that_is_too_long_is_refused() {
 }
 
 #[test]
-fn readers_that_do_not_read_hold_up_nobody() {
+fn stalled_readers_do_not_block_others() {
     let home = Home::new();
     let vms: Vec<_> = (0..100).flat_map(|vm| ["--vm".to_owned(), format!("vm-{vm}=default")]).collect();
     let daemon = start(&home, &vms.iter().map(String::as_str).collect::<Vec<_>>());
@@ -80,7 +80,7 @@ fn readers_that_do_not_read_hold_up_nobody() {
 }
 
 #[test]
-fn what_is_not_there_is_said_with_what_is() {
+fn unknown_name_is_rejected_with_the_known_ones() {
     let home = Home::new();
     let daemon = start(&home, &["--vm", "a=default"]);
     for verb in ["vms", "classes", "waiting"] {
@@ -92,7 +92,7 @@ fn what_is_not_there_is_said_with_what_is() {
 }
 
 #[test]
-fn a_reader_that_has_enough_ends_a_read_quietly() {
+fn closed_pipe_ends_a_read_without_an_error() {
     let home = Home::new();
     let _daemon = start(&home, &["--vm", "a=default,client=egd"]);
     for hex in [&[][..], &["--hex"]] {
@@ -106,7 +106,7 @@ fn a_reader_that_has_enough_ends_a_read_quietly() {
 }
 
 #[test]
-fn directories_are_told_so_that_everybody_finds_them() {
+fn relative_directories_are_made_absolute() {
     let home = Home::new();
     home.write("pools.yaml", POOL);
     let mut command = entropool(["run", "-f", "pools.yaml", "--run-dir", "run", "--state-dir", "state"]);
@@ -121,7 +121,7 @@ fn directories_are_told_so_that_everybody_finds_them() {
 }
 
 #[test]
-fn a_first_start_that_is_refused_leaves_nothing_behind() {
+fn rejected_first_start_leaves_nothing_behind() {
     let home = Home::new();
     home.write("pools.yaml", POOL);
     home.refused(&["-f", "absent.yaml"]);

@@ -55,7 +55,7 @@ fn pool(path: &std::path::Path) -> String {
 }
 
 #[test]
-fn after_a_clone_all_bytes_are_void_and_all_sources_are_tested_anew() {
+fn after_a_clone_all_bytes_are_discarded_and_sources_retested() {
     let test = || {
         // SAFETY: only this thread goes into another namespace, and it shares no table of descriptors that changes by it.
         unsafe { unshare_unsafe(UnshareFlags::NEWNET) }.expect("a network namespace of its own: run as root");

@@ -9,7 +9,7 @@ const POOL: &str =
     "{apiVersion: entropool.io/v1alpha1, kind: EntropyPool, metadata: {name: default}, spec: {}}\n";
 
 #[test]
-fn every_mistake_in_the_manifests_comes_at_once() {
+fn all_mistakes_in_the_manifests_are_reported_together() {
     let home = Home::new();
     home.write("a.yaml", &format!("{POOL}---\n{POOL}---\n: - not yaml ["));
     home.write("b.yaml", &POOL.replace("spec: {}", "spec: {rate: 8kbit/s, ciel: 1M/s}"));
@@ -19,7 +19,7 @@ fn every_mistake_in_the_manifests_comes_at_once() {
 }
 
 #[test]
-fn rules_between_objects_hold_at_a_first_start() {
+fn rules_between_objects_hold_at_the_first_start() {
     let home = Home::new();
     let class =
         "{apiVersion: entropool.io/v1alpha1, kind: EntropyClass, metadata: {name: NAME}, spec: {SPEC}}\n";
@@ -35,7 +35,7 @@ fn rules_between_objects_hold_at_a_first_start() {
 }
 
 #[test]
-fn vms_without_a_place_and_directories_without_rights_come_at_once() {
+fn unusable_vms_and_directories_are_reported_together() {
     let home = Home::new();
     fs::write(home.path("state"), "in the way").unwrap();
     let long = format!("{}=default", "x".repeat(100));
@@ -72,7 +72,7 @@ fn without_length(line: &str) -> String {
 }
 
 #[test]
-fn a_socket_of_somebody_else_is_left_alone() {
+fn socket_of_another_process_is_left_alone() {
     let home = Home::new();
     fs::create_dir_all(home.path("run/vm/a")).unwrap();
     let living = UnixListener::bind(home.socket("a")).unwrap();
@@ -84,7 +84,7 @@ fn a_socket_of_somebody_else_is_left_alone() {
 }
 
 #[test]
-fn a_vm_that_cannot_be_attached_is_told_why() {
+fn rejected_command_says_why() {
     let home = Home::new();
     let class = "{apiVersion: entropool.io/v1alpha1, kind: EntropyClass, metadata: {name: gold}, \
                  spec: {pool: default, maxVMs: 1}}";
@@ -106,7 +106,7 @@ fn a_vm_that_cannot_be_attached_is_told_why() {
 }
 
 #[test]
-fn wrong_use_is_no_failure() {
+fn usage_errors_have_exit_code_2() {
     let code = |args: &[&str]| entropool(args).output().unwrap().status.code();
     for args in [
         &["attach", "x"][..],

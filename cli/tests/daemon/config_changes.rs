@@ -23,7 +23,7 @@ fn rate(daemon: &Daemon) -> serde_json::Value {
 }
 
 #[test]
-fn a_good_change_applies_live_and_a_bad_one_does_not() {
+fn valid_change_is_applied_and_invalid_one_is_not() {
     let home = Home::new();
     home.write("pools.yaml", &(pool("64Ki/s") + &class("gold", "rate: 16Ki/s")));
     let mut daemon = home.start(&["-f", "pools.yaml", "--vm", "a=default/gold"]);
@@ -50,7 +50,7 @@ fn a_good_change_applies_live_and_a_bad_one_does_not() {
 }
 
 #[test]
-fn a_class_stays_in_its_pool() {
+fn class_cannot_change_its_pool() {
     let home = Home::new();
     let other = pool("1Mi/s").replace("default", "other");
     home.write("pools.yaml", &(pool("64Ki/s") + "---\n" + &other + &class("gold", "rate: 16Ki/s")));
@@ -62,7 +62,7 @@ fn a_class_stays_in_its_pool() {
 }
 
 #[test]
-fn a_vm_of_a_deleted_class_keeps_its_leaf_until_it_goes() {
+fn vm_of_a_deleted_class_keeps_its_leaf_until_it_is_detached() {
     let home = Home::new();
     home.write("pools/pool.yaml", &pool("64Ki/s"));
     let gold = home.write("pools/gold.yaml", &class("gold", "rate: 16Ki/s"));
@@ -78,7 +78,7 @@ fn a_vm_of_a_deleted_class_keeps_its_leaf_until_it_goes() {
 }
 
 #[test]
-fn a_mounted_config_map_is_followed_through_its_swaps() {
+fn mounted_config_map_is_watched_through_its_swaps() {
     let home = Home::new();
     let mount = |version: &str, rate: &str| {
         home.write(&format!("mount/{version}/pools.yaml"), &pool(rate));
@@ -96,7 +96,7 @@ fn a_mounted_config_map_is_followed_through_its_swaps() {
 }
 
 #[test]
-fn a_selector_takes_a_namespace_that_comes_later() {
+fn selector_matches_a_namespace_that_is_added_later() {
     let home = Home::new();
     let selected =
         "allowedNamespaces: {from: Selector, selector: {matchLabels: {kubernetes.io/metadata.name: lab}}}";

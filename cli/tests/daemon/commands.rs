@@ -26,7 +26,7 @@ spec: {pool: default, ceil: 256Ki/s, burst: 4Ki, cburst: 4Ki}
 ";
 
 #[test]
-fn a_vm_comes_draws_moves_and_goes() {
+fn vm_is_attached_moved_and_detached() {
     let home = Home::new();
     home.write("pools.yaml", POOL);
     let daemon = home.start(&["-f", "pools.yaml", "--vm", "web-1=default/gold,client=egd"]);
@@ -50,7 +50,7 @@ fn a_vm_comes_draws_moves_and_goes() {
 }
 
 #[test]
-fn every_list_is_a_table_and_a_document() {
+fn every_list_is_a_table_and_a_json_document() {
     let home = Home::new();
     home.write("pools.yaml", POOL);
     let daemon = home.start(&["-f", "pools.yaml", "--vm", "web-1=default/gold", "--vm", "batch-1=default"]);
@@ -64,7 +64,7 @@ fn every_list_is_a_table_and_a_document() {
 }
 
 #[test]
-fn top_prints_as_many_tables_as_it_is_told() {
+fn top_prints_the_given_number_of_tables() {
     let home = Home::new();
     home.write("pools.yaml", POOL);
     let daemon = home.start(&["-f", "pools.yaml", "--vm", "web-1=default/gold"]);
@@ -76,7 +76,7 @@ fn top_prints_as_many_tables_as_it_is_told() {
 }
 
 #[test]
-fn a_flooding_vm_is_told_which_limit_binds() {
+fn waiting_names_the_limit_of_a_flooding_vm() {
     let home = Home::new();
     home.write("pools.yaml", POOL);
     let daemon = home.start(&["-f", "pools.yaml", "--vm", "batch-1=default/bronze"]);
@@ -97,7 +97,7 @@ fn a_flooding_vm_is_told_which_limit_binds() {
 }
 
 #[test]
-fn the_egd_verbs_speak_all_five_commands() {
+fn egd_sends_all_five_commands() {
     let home = Home::new();
     home.write("pools.yaml", POOL);
     let daemon = home.start(&["-f", "pools.yaml", "--vm", "a=default/gold,client=egd"]);
@@ -122,7 +122,7 @@ fn the_egd_verbs_speak_all_five_commands() {
 }
 
 #[test]
-fn qemu_is_told_where_a_vm_s_socket_is() {
+fn qemu_args_have_the_socket_of_a_vm() {
     let home = Home::new();
     let daemon = home.start(&["--vm", "a=default"]);
     let arguments = daemon.says(&["qemu-args", "a", "--qemu-version", "9.2"]);
@@ -143,7 +143,7 @@ fn without_manifests_there_is_one_pool() {
 }
 
 #[test]
-fn sigterm_ends_it_and_leaves_no_socket() {
+fn sigterm_ends_the_daemon_and_removes_its_sockets() {
     let home = Home::new();
     let mut daemon = home.start(&["--vm", "a=default"]);
     assert_eq!(daemon.terminate().code(), Some(0));
@@ -152,7 +152,7 @@ fn sigterm_ends_it_and_leaves_no_socket() {
 }
 
 #[test]
-fn what_is_owed_is_served_before_the_end_as_far_as_it_may_go() {
+fn owed_bytes_are_served_during_the_drain_within_the_ceil() {
     let home = Home::new();
     home.write(
         "pools.yaml",
@@ -170,7 +170,7 @@ fn what_is_owed_is_served_before_the_end_as_far_as_it_may_go() {
 }
 
 #[test]
-fn a_daemon_that_nobody_asks_sleeps() {
+fn idle_daemon_sleeps() {
     let home = Home::new();
     home.write("pools.yaml", POOL);
     let mut daemon = home.start(&["-f", "pools.yaml", "--vm", "a=default,client=egd"]);
@@ -188,7 +188,7 @@ fn a_daemon_that_nobody_asks_sleeps() {
 }
 
 #[test]
-fn what_needs_no_daemon_works_without_one() {
+fn offline_commands_need_no_daemon() {
     let home = Home::new();
     let output = entropool(["crds", "--dir"]).arg(home.path("crds")).output().unwrap();
     assert!(output.status.success(), "{output:?}");
@@ -200,7 +200,7 @@ fn what_needs_no_daemon_works_without_one() {
 }
 
 #[test]
-fn the_egd_verbs_are_not_misled_by_what_a_qemu_is_sent_unasked() {
+fn egd_discards_unsolicited_bytes() {
     let home = Home::new();
     home.write("pools.yaml", POOL);
     let daemon = home.start(&["-f", "pools.yaml", "--vm", "a=default/gold"]);

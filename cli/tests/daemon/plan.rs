@@ -31,12 +31,12 @@ fn planned(new: &str, args: &[&str]) -> (Option<i32>, String) {
 }
 
 #[test]
-fn the_same_manifests_would_change_nothing() {
+fn same_manifests_change_nothing() {
     assert_eq!(planned(OLD, &[]), (Some(0), "Nothing would change.\n".to_owned()));
 }
 
 #[test]
-fn who_gains_and_who_loses_is_told_and_by_how_much() {
+fn gains_and_losses_are_shown_with_their_fields() {
     let new = OLD
         .replace("{rate: 64Ki/s}", "{rate: 128Ki/s}")
         .replace("rate: 32Ki/s", "rate: 16Ki/s")
@@ -49,28 +49,28 @@ fn who_gains_and_who_loses_is_told_and_by_how_much() {
 }
 
 #[test]
-fn what_would_be_refused_is_a_failure_and_changes_nothing() {
+fn rejected_edit_fails_and_changes_nothing() {
     let (code, said) = planned(&OLD.replace("rate: 32Ki/s", "rate: 65Ki/s"), &[]);
     assert_eq!(code, Some(1));
     insta::assert_snapshot!(said);
 }
 
 #[test]
-fn a_mistake_is_told_with_its_line() {
+fn invalid_manifest_is_reported_with_its_line() {
     let (code, said) = planned(&OLD.replace("rate: 32Ki/s", "rate: 32K/s"), &[]);
     assert_eq!(code, Some(1));
     assert!(said.contains("new.yaml:9: EntropyClass gold: spec.rate: \"32K/s\""), "{said}");
 }
 
 #[test]
-fn a_program_reads_the_same_as_a_document() {
+fn plan_is_a_json_document() {
     let (code, said) = planned(&OLD.replace("rate: 32Ki/s", "rate: 16Ki/s"), &["-o", "json"]);
     assert_eq!(code, Some(0));
     insta::assert_snapshot!(said);
 }
 
 #[test]
-fn manifests_are_compared_with_what_the_daemon_accepted_and_it_notices_nothing() {
+fn manifests_are_compared_with_the_accepted_ones_without_the_daemon() {
     let home = Home::new();
     home.write("pools.yaml", OLD);
     let mut daemon = home.start(&["--file", "pools.yaml"]);
@@ -94,7 +94,7 @@ fn manifests_are_compared_with_what_the_daemon_accepted_and_it_notices_nothing()
 }
 
 #[test]
-fn a_sound_host_is_checked_and_nothing_is_wrong() {
+fn healthy_host_passes_all_checks() {
     let home = Home::new();
     home.write("pools.yaml", OLD);
     let daemon = home.start(&["--file", "pools.yaml", "--vm", "a=p/gold"]);
@@ -110,7 +110,7 @@ fn a_sound_host_is_checked_and_nothing_is_wrong() {
 }
 
 #[test]
-fn a_broken_checkpoint_is_told_of_and_left_alone() {
+fn broken_checkpoint_is_reported_and_left_alone() {
     let home = Home::new();
     let file = home.write("state/state.a", "this is no checkpoint");
     let output = output(

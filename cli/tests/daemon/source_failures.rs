@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use serde_json::Value;
 
 use crate::support::{Daemon, Home};
-use crate::upstream::{Manner, Upstream, random};
+use crate::upstream::{Behaviour, Upstream, random};
 
 /// What is told of a source.
 struct Story {
@@ -112,50 +112,50 @@ fn file(more: &str, bytes: &[u8]) -> Stage {
 }
 
 #[test]
-fn of_a_source_that_is_missing() {
+fn missing_source() {
     let stage = stage(Home::new(), "", "file: {path: /nowhere/noise}", &["--allow-test-sources"]);
     stage.tells("held", &AWAY);
     assert!(stage.daemon.says(&["sources"]).contains("/nowhere/noise"));
 }
 
 #[test]
-fn of_a_source_that_cannot_be_read() {
+fn unreadable_source() {
     // A regular file that can be opened, and that has nothing at its start.
     let stage = stage(Home::new(), "", "file: {path: /proc/self/mem}", &["--allow-test-sources"]);
     stage.tells("held", &AWAY);
 }
 
 #[test]
-fn of_a_source_that_is_not_permitted() {
+fn source_without_permission() {
     let stage = stage(Home::new(), "", "device: {path: /dev/trng0}", &[]);
     stage.tells("held", &Story { reason: "SourceNotPermitted", ..FAILED });
 }
 
 #[test]
-fn of_a_source_that_is_stuck() {
+fn stuck_source() {
     let story = Story { reason: "RepetitionCount", counter: Some("repetition_count"), ..FAILED };
     file("", &vec![0; 100_000]).tells("held", &story);
 }
 
 #[test]
-fn of_a_source_that_is_biased() {
+fn biased_source() {
     let biased: Vec<u8> = random(400_000).into_iter().map(|byte| byte & 0x07).collect();
     let story = Story { reason: "AdaptiveProportion", counter: Some("adaptive_proportion"), ..FAILED };
     file("", &biased).tells("held", &story);
 }
 
 #[test]
-fn of_a_source_that_comes_to_its_end() {
+fn source_that_ends() {
     // Just what its start-up test takes.
     file("", &random(1024)).tells("held", &Story { reason: "EndOfFile", ..AWAY });
 }
 
 #[test]
-fn of_a_source_that_stalls() {
+fn stalled_source() {
     let home = Home::new();
     let path = home.path("up.sock");
     let upstream = Upstream::start(&path);
-    upstream.is(Manner::Silent);
+    upstream.is(Behaviour::Silent);
     let flags = ["--allow-upstream", path.to_str().unwrap()];
     let stage = stage(home, "", &format!("egd: {{unix: {}}}", path.display()), &flags);
     stage.tells("held", &Story { reason: "Stalled", ..AWAY });
@@ -163,13 +163,13 @@ fn of_a_source_that_stalls() {
 }
 
 #[test]
-fn of_a_pool_that_is_degraded() {
+fn degraded_pool() {
     let story = Story { reason: "RepetitionCount", counter: Some("repetition_count"), ..FAILED };
     file(", onSourceFailure: Degrade", &vec![0; 100_000]).tells("degraded", &story);
 }
 
 #[test]
-fn of_a_pool_that_serves_what_it_promises() {
+fn pool_that_keeps_its_promise() {
     let stage = file("", &random(200_000));
     let daemon = &stage.daemon;
     eventually("it serves", || {
