@@ -1,4 +1,4 @@
-//! `entropool`: serves a host's randomness to its virtual machines, and asks those who do.
+//! `entropool`: serves a host's entropy to its virtual machines, and shows and changes what a daemon serves.
 #![forbid(unsafe_code)]
 
 mod args;
@@ -9,26 +9,21 @@ mod commands;
 mod diff;
 mod egd;
 mod libvirt;
-mod offline;
 mod output;
-mod qemu_args;
-mod render;
 mod run;
-mod stream;
 mod top;
-mod view;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use args::{Cli, Verb};
+use args::{Cli, Command};
 
 fn main() -> ExitCode {
-    let called = std::env::args_os().next().map(PathBuf::from);
-    if called.is_some_and(|path| path.file_name().is_some_and(|name| name == cluster::NAME)) {
+    let program = std::env::args_os().next().map(PathBuf::from);
+    if program.is_some_and(|path| path.file_name().is_some_and(|name| name == cluster::NAME)) {
         return cluster::main();
     }
-    match act(&Cli::read()) {
+    match execute(&Cli::read()) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("entropool: {error:#}");
@@ -37,27 +32,27 @@ fn main() -> ExitCode {
     }
 }
 
-fn act(cli: &Cli) -> anyhow::Result<ExitCode> {
+fn execute(cli: &Cli) -> anyhow::Result<ExitCode> {
     let global = &cli.global;
-    let done = match &cli.verb {
-        Verb::Run(args) => return run::run(args),
-        Verb::Attach(args) => commands::block_on(commands::attach(global, args)),
-        Verb::Detach(args) => commands::block_on(commands::detach(global, &args.vm)),
-        Verb::Move(args) => commands::block_on(commands::move_vm(global, &args.vm, &args.class)),
-        Verb::Pools => commands::block_on(commands::pools(global)),
-        Verb::Classes(args) => commands::block_on(commands::classes(global, args)),
-        Verb::Vms(args) => commands::block_on(commands::vms(global, args)),
-        Verb::Waiting(args) => commands::block_on(commands::waiting(global, args)),
-        Verb::Top(args) => commands::block_on(top::top(global, args)),
-        Verb::Explain(args) => commands::block_on(commands::explain(global, &args.vm)),
-        Verb::Sources(args) => commands::block_on(commands::sources(global, args)),
-        Verb::Plan(args) => run::plan(global, args),
-        Verb::Check(args) => commands::block_on(check::check(global, args)),
-        Verb::Egd(args) => egd::egd(args),
-        Verb::QemuArgs(args) => commands::block_on(commands::qemu_args(global, args)),
-        Verb::Libvirt(args) => libvirt::libvirt(global, args),
-        Verb::Crds(args) => offline::crds(args),
-        Verb::Completion(args) => offline::completion(args),
+    let result = match &cli.command {
+        Command::Run(args) => return run::run(args),
+        Command::Attach(args) => commands::block_on(commands::attach(global, args)),
+        Command::Detach(args) => commands::block_on(commands::detach(global, &args.vm)),
+        Command::Move(args) => commands::block_on(commands::move_vm(global, &args.vm, &args.class)),
+        Command::Pools => commands::block_on(commands::pools(global)),
+        Command::Classes(args) => commands::block_on(commands::classes(global, args)),
+        Command::Vms(args) => commands::block_on(commands::vms(global, args)),
+        Command::Waiting(args) => commands::block_on(commands::waiting(global, args)),
+        Command::Top(args) => commands::block_on(top::top(global, args)),
+        Command::Explain(args) => commands::block_on(commands::explain(global, &args.vm)),
+        Command::Sources(args) => commands::block_on(commands::sources(global, args)),
+        Command::Plan(args) => run::plan(global, args),
+        Command::Check(args) => commands::block_on(check::check(global, args)),
+        Command::Egd(args) => egd::egd(args),
+        Command::QemuArgs(args) => commands::block_on(commands::qemu_args(global, args)),
+        Command::Libvirt(args) => libvirt::libvirt(global, args),
+        Command::Crds(args) => commands::crds(args),
+        Command::Completion(args) => commands::completion(args),
     };
-    done.map(|()| ExitCode::SUCCESS)
+    result.map(|()| ExitCode::SUCCESS)
 }

@@ -1,4 +1,4 @@
-//! Where in a domain's text the things lie that are looked for.
+//! Finds elements in a domain's text.
 
 use std::ops::Range;
 
@@ -6,10 +6,10 @@ use roxmltree::{Document, ExpandedName, Node};
 
 use crate::error::DomainError;
 
-/// What XML takes for white space; a text may hold other kinds, which are no layout.
-pub(crate) const BLANK: [char; 4] = [' ', '\t', '\r', '\n'];
+/// White space as XML defines it.
+pub(crate) const WHITE_SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
 
-/// A domain's text, read.
+/// A parsed domain.
 pub(crate) struct Domain<'x> {
     pub(crate) text: &'x str,
     document: Document<'x>,
@@ -17,7 +17,7 @@ pub(crate) struct Domain<'x> {
 
 impl<'x> Domain<'x> {
     pub(crate) fn read(text: &'x str) -> Result<Self, DomainError> {
-        // Document types stay forbidden: entities could grow without bound.
+        // Document types stay forbidden: entities could expand without bound.
         let document = Document::parse(text).map_err(DomainError::Malformed)?;
         let domain = Self { text, document };
         let root = domain.root();
@@ -35,7 +35,7 @@ impl<'x> Domain<'x> {
         child(self.root(), "devices")
     }
 
-    /// The one random number generator, if there is one.
+    /// The only `<rng>`, if there is one.
     pub(crate) fn rng(&self) -> Result<Option<Node<'_, 'x>>, DomainError> {
         let found: Vec<_> = self.devices().into_iter().flat_map(|devices| children(devices, "rng")).collect();
         match found[..] {
@@ -45,36 +45,36 @@ impl<'x> Domain<'x> {
         }
     }
 
-    /// An element as it begins, for a sentence about it.
-    pub(crate) fn opening(&self, element: Node) -> String {
+    /// The start tag of an element, for error messages.
+    pub(crate) fn start_tag(&self, element: Node) -> String {
         let text = &self.text[element.range()];
         let end =
             element.first_child().map_or(text.len(), |first| first.range().start - element.range().start);
         text[..end].to_owned()
     }
 
-    /// The white space before `at`, from the last line break on; empty where there is none.
+    /// The white space before `at` from the last line break on; empty if there is no line break.
     pub(crate) fn lead(&self, at: usize) -> &'x str {
         let before = &self.text[..at];
-        let blank = &before[before.trim_end_matches(BLANK).len()..];
-        let from = blank.rfind("\r\n").or_else(|| blank.rfind('\n'));
-        from.map_or("", |from| &blank[from..])
+        let space = &before[before.trim_end_matches(WHITE_SPACE).len()..];
+        let from = space.rfind("\r\n").or_else(|| space.rfind('\n'));
+        from.map_or("", |from| &space[from..])
     }
 
-    /// An element with the white space before it: what has to go so that no empty line stays.
+    /// The range of an element and the white space before it, so that its removal leaves no empty line.
     pub(crate) fn with_lead(&self, element: Node) -> Range<usize> {
         let Range { start, end } = element.range();
         start - self.lead(start).len()..end
     }
 }
 
-/// What the domain calls itself.
+/// The domain's name.
 pub fn name(xml: &str) -> Result<Option<String>, DomainError> {
     let domain = Domain::read(xml)?;
     Ok(child(domain.root(), "name").and_then(|name| name.text()).map(|name| name.trim().to_owned()))
 }
 
-/// libvirt's own elements have no namespace.
+/// Whether a node is an element of libvirt's, which have no namespace.
 pub(crate) fn is(node: Node, name: &str) -> bool {
     node.is_element() && node.tag_name() == ExpandedName::from(name)
 }

@@ -1,15 +1,15 @@
-//! Changes to a text by ranges of bytes, so that what is in none of them stays as it is.
+//! Edits of ranges of a text; every other byte stays as it is.
 
 use std::ops::Range;
 
 use roxmltree::Node;
 
-use crate::document::{BLANK, Domain};
+use crate::document::{Domain, WHITE_SPACE};
 
-/// What a level of indentation adds where the text has any.
+/// One level of indentation.
 const STEP: &str = "  ";
 
-/// Changes to a text, none of which overlaps another.
+/// Replacements of ranges that do not overlap.
 #[derive(Debug, Default)]
 pub(crate) struct Edits(Vec<(Range<usize>, String)>);
 
@@ -36,7 +36,7 @@ impl Edits {
     }
 }
 
-/// What stands before an element on its line, line break included; nothing in a text that is all on one line.
+/// The line break and white space before an element; empty in a text of one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Indentation(String);
 
@@ -45,7 +45,7 @@ impl Indentation {
         Self(lead.to_owned())
     }
 
-    /// That of a child.
+    /// The indentation of a child.
     pub(crate) fn deeper(&self) -> Self {
         if self.0.is_empty() { self.clone() } else { Self(format!("{}{STEP}", self.0)) }
     }
@@ -55,7 +55,7 @@ impl Indentation {
     }
 }
 
-/// Puts an element behind all children of `parent`; `render` is told what stands before it.
+/// Adds an element after all children of `parent`; `render` gets its indentation.
 pub(crate) fn append(
     domain: &Domain,
     parent: Node,
@@ -73,14 +73,17 @@ pub(crate) fn append(
     let text = &domain.text[parent.range()];
     let (from, by) = match text.strip_suffix("/>") {
         Some(open) if parent.first_child().is_none() => {
-            let name = open[1..].split(BLANK).next().unwrap_or_default();
-            (open.trim_end_matches(BLANK).len(), format!(">{element}</{name}>"))
+            let name = open[1..].split(WHITE_SPACE).next().unwrap_or_default();
+            (open.trim_end_matches(WHITE_SPACE).len(), format!(">{element}</{name}>"))
         }
         _ => {
             let close = text.rfind("</").expect("an element that is not empty has an end tag");
-            // Where there are lines, those of the layout replace what was blank.
-            let from =
-                if lead.as_str().is_empty() { close } else { text[..close].trim_end_matches(BLANK).len() };
+            // In a text of several lines the indentation replaces the white space.
+            let from = if lead.as_str().is_empty() {
+                close
+            } else {
+                text[..close].trim_end_matches(WHITE_SPACE).len()
+            };
             (from, element + &text[close..])
         }
     };
@@ -88,7 +91,7 @@ pub(crate) fn append(
     edits.replace(start + from..end, by);
 }
 
-/// As the value of an attribute between single quotes, or as text.
+/// Escapes text or the value of an attribute in single quotes.
 pub(crate) fn escape(value: &str) -> String {
     let mut escaped = String::with_capacity(value.len());
     for character in value.chars() {
@@ -97,7 +100,7 @@ pub(crate) fn escape(value: &str) -> String {
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
             '\'' => escaped.push_str("&apos;"),
-            // Else an attribute's reader takes them for spaces, and a text's loses the first.
+            // A parser normalises them in attributes otherwise.
             '\t' => escaped.push_str("&#9;"),
             '\n' => escaped.push_str("&#10;"),
             '\r' => escaped.push_str("&#13;"),

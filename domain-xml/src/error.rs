@@ -1,44 +1,40 @@
-//! What is said about a domain that cannot be rewritten.
+//! Why a domain cannot be rewritten.
 
-/// Why a domain stays as it is.
+/// Why a domain is not rewritten.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DomainError {
-    /// It is not XML.
+    /// It is not well-formed.
     #[error("the domain is not well-formed XML: {0}")]
     Malformed(roxmltree::Error),
-    /// It is XML of something else.
-    #[error("the XML is a <{found}>, and a libvirt domain is a <domain>")]
+    /// It is another XML document.
+    #[error("the XML's root is <{found}>; that of a libvirt domain is <domain>")]
     NotADomain {
-        /// Its outermost element.
+        /// Its root element.
         found: String,
     },
-    /// There is no telling which is meant.
+    /// One of several devices would have to be chosen.
     #[error("the domain has {count} <rng> devices; leave one, since a VM draws from one pool")]
-    SeveralRngs {
-        /// How many.
-        count: usize,
-    },
-    /// A proposed spelling that names no pool.
+    SeveralRngs { count: usize },
+    /// An element in a proposed spelling names no pool.
     #[error("{element} in the domain's <rng> names no pool; write pool='NAME'")]
     NoPool {
-        /// As it was found, without what is in it.
+        /// Its start tag.
         element: String,
     },
-    /// A proposed spelling that says nothing that can be translated.
+    /// An element is in no known proposed spelling.
     #[error(
         "{element} in the domain's <rng> cannot be translated: it {problem}; \
-         known are type='char', type='egd' with a <remote>, and type='pool'"
+         write type='char', type='egd' with a <remote>, or type='pool'"
     )]
     Untranslatable {
-        /// As it was found, without what is in it.
+        /// Its start tag.
         element: String,
-        /// What is wrong.
         problem: &'static str,
     },
-    /// Nowhere to keep the choice under.
-    #[error("the domain's metadata names no pool: {element} needs pool='NAME'")]
-    EmptyChoice {
-        /// As it was found.
+    /// The element in the metadata names no pool.
+    #[error("{element} in the domain's metadata names no pool; write pool='NAME'")]
+    SelectionWithoutPool {
+        /// Its start tag.
         element: String,
     },
 }

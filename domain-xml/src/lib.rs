@@ -1,24 +1,22 @@
-//! Rewrites the one `<rng>` of a libvirt domain, both ways, and leaves every other byte as it was.
+//! Rewrites the `<rng>` device of a libvirt domain and leaves every other byte as it is.
 //!
-//! [`connect`] has the device ask an EGD socket, [`disconnect`] gives it back to the host's generator, [`translate`]
-//! turns the spellings in which pools were proposed to libvirt in 2012 and 2013 into today's, and [`choice`] and
-//! [`choose`] keep in the domain's metadata which pool and class it is to have. All are pure functions of the text,
-//! and saying the same thing twice changes nothing the second time.
+//! [`connect`] connects the device to an EGD socket, and [`disconnect`] returns it to the host's generator. [`translate`]
+//! rewrites the spellings of pools that were proposed to libvirt in 2012 and 2013. [`select`] and [`selection`] write and
+//! read the pool and class in the domain's metadata. All are pure functions of the text and idempotent.
 //!
-//! This crate refuses to know where sockets lie, what pools exist, and anything of a domain but its random number
-//! generator. Start with [`connect`].
+//! This crate does not know where sockets are or which pools exist. Start with [`connect`].
 #![forbid(unsafe_code)]
 
 mod backend;
-mod choice;
 mod document;
 mod edit;
 mod error;
 mod rewrite;
+mod selection;
 mod translate;
 
-pub use choice::{Choice, NAMESPACE, choice, choose, forget};
 pub use document::name;
 pub use error::DomainError;
 pub use rewrite::{connect, disconnect, socket};
+pub use selection::{NAMESPACE, PoolSelection, deselect, select, selection};
 pub use translate::{Translation, translate};

@@ -1,4 +1,4 @@
-//! To a pool's socket, and back.
+//! Connects an `<rng>` to a pool's socket, and back to the host's generator.
 
 use roxmltree::Node;
 
@@ -7,17 +7,17 @@ use crate::document::{Domain, children};
 use crate::edit::{Edits, Indentation, append};
 use crate::error::DomainError;
 
-/// Has the domain's `<rng>` ask the EGD server at `socket`, and adds one where there is none.
+/// Connects the domain's `<rng>` to the EGD server on `socket`, and adds an `<rng>` if there is none.
 ///
-/// Model, driver, alias and address stay as they are. A `<rate>` goes: with a pool, QEMU's own limit makes it ask
-/// for the same bytes over and over, and the pool's class is the limit now.
+/// Model, driver, alias and address stay as they are. A `<rate>` is removed: QEMU's own limit makes it request the same
+/// bytes repeatedly, and the class of the VM is the limit now.
 pub fn connect(xml: &str, socket: &str) -> Result<String, DomainError> {
     let domain = Domain::read(xml)?;
     let mut edits = Edits::default();
     match domain.rng()? {
-        Some(rng) if backend::asks(rng, socket) => {}
+        Some(rng) if backend::is_connected(rng, socket) => {}
         Some(rng) => {
-            replace_origin(&domain, rng, |lead| backend::egd(socket, lead), &mut edits);
+            replace_origin(&domain, rng, |indentation| backend::egd(socket, indentation), &mut edits);
             children(rng, "rate").for_each(|rate| edits.remove(domain.with_lead(rate)));
         }
         None => add(&domain, socket, &mut edits),
@@ -25,7 +25,7 @@ pub fn connect(xml: &str, socket: &str) -> Result<String, DomainError> {
     Ok(edits.apply(xml))
 }
 
-/// Gives an `<rng>` that asks an EGD server at a unix socket back to the host's generator. Any other stays.
+/// Returns an `<rng>` that is connected to a unix socket to the host's generator. Any other stays as it is.
 pub fn disconnect(xml: &str) -> Result<String, DomainError> {
     let domain = Domain::read(xml)?;
     let mut edits = Edits::default();
@@ -35,13 +35,13 @@ pub fn disconnect(xml: &str) -> Result<String, DomainError> {
     Ok(edits.apply(xml))
 }
 
-/// The unix socket that the domain's `<rng>` asks, if it asks one.
+/// The unix socket that the domain's `<rng>` is connected to.
 pub fn socket(xml: &str) -> Result<Option<String>, DomainError> {
     let domain = Domain::read(xml)?;
     Ok(domain.rng()?.and_then(|rng| backend::socket(rng).map(str::to_owned)))
 }
 
-/// Puts what `render` gives where it was said so far where bytes come from.
+/// Replaces the backend of an `<rng>` by what `render` returns.
 pub(crate) fn replace_origin(
     domain: &Domain,
     rng: Node,
@@ -59,17 +59,17 @@ pub(crate) fn replace_origin(
 }
 
 fn add(domain: &Domain, socket: &str, edits: &mut Edits) {
-    let rng = |lead: &Indentation| {
-        let inner = lead.deeper();
+    let rng = |indentation: &Indentation| {
+        let inner = indentation.deeper();
         let backend = backend::egd(socket, &inner);
-        format!("<rng model='virtio'>{}{backend}{}</rng>", inner.as_str(), lead.as_str())
+        format!("<rng model='virtio'>{}{backend}{}</rng>", inner.as_str(), indentation.as_str())
     };
     if let Some(devices) = domain.devices() {
         return append(domain, devices, rng, edits);
     }
-    let devices = |lead: &Indentation| {
-        let inner = lead.deeper();
-        format!("<devices>{}{}{}</devices>", inner.as_str(), rng(&inner), lead.as_str())
+    let devices = |indentation: &Indentation| {
+        let inner = indentation.deeper();
+        format!("<devices>{}{}{}</devices>", inner.as_str(), rng(&inner), indentation.as_str())
     };
     append(domain, domain.root(), devices, edits);
 }

@@ -1,7 +1,9 @@
 //! What holds for every domain: nothing but the one `<rng>` changes, and saying a thing twice changes nothing.
 #![allow(clippy::unwrap_used)]
 
-use entropool_domain_xml::{Choice, choice, choose, connect, disconnect, forget, socket, translate};
+use entropool_domain_xml::{
+    PoolSelection, connect, deselect, disconnect, select, selection, socket, translate,
+};
 use proptest::prelude::*;
 
 const ONE: &str = "/run/entropool/egd.sock";
@@ -148,16 +150,16 @@ proptest! {
     #[test]
     fn a_translation_is_today_s_and_stays(parts in domain()) {
         let translated = translate(&parts.text(), ONE).unwrap();
-        prop_assert_eq!(choice(&translated.xml).unwrap(), translated.choice);
+        prop_assert_eq!(selection(&translated.xml).unwrap(), translated.selection);
         prop_assert_eq!(translate(&translated.xml, OTHER).unwrap().xml, translated.xml);
     }
 
     #[test]
-    fn a_choice_is_kept_and_forgotten(parts in domain(), pool in "[ -~]{1,12}", class in prop::option::of("[ -~]{1,12}")) {
-        let chosen = Choice { pool, class };
-        let text = choose(&parts.text(), &chosen).unwrap();
-        prop_assert_eq!(choice(&text).unwrap(), Some(chosen));
-        prop_assert_eq!(choice(&forget(&text).unwrap()).unwrap(), None);
+    fn selection_is_written_and_removed(parts in domain(), pool in "[ -~]{1,12}", class in prop::option::of("[ -~]{1,12}")) {
+        let wanted = PoolSelection { pool, class };
+        let text = select(&parts.text(), &wanted).unwrap();
+        prop_assert_eq!(selection(&text).unwrap(), Some(wanted));
+        prop_assert_eq!(selection(&deselect(&text).unwrap()).unwrap(), None);
     }
 
     #[test]

@@ -1,13 +1,13 @@
-//! Domains as libvirt, `KubeVirt` and people write them, and what becomes of each.
+//! Domains as libvirt, `KubeVirt` and people write them, and the same domains rewritten.
 #![allow(clippy::unwrap_used)]
 
 use entropool_domain_xml::{
-    Choice, DomainError, choice, choose, connect, disconnect, forget, name, socket, translate,
+    DomainError, PoolSelection, connect, deselect, disconnect, name, select, selection, socket, translate,
 };
 
 const SOCKET: &str = "/run/entropool/egd.sock";
 
-/// As virt-launcher hands it to a hook, but for what is left out.
+/// As virt-launcher passes it to a hook, abridged.
 const LAUNCHER: &str = r#"<domain type="kvm" xmlns:qemu="http://libvirt.org/schemas/domain/qemu/1.0">
 	<name>default_vm</name>
 	<devices>
@@ -36,24 +36,24 @@ const VIRSH: &str = "<domain type='qemu' id='3'>
 ";
 
 #[test]
-fn the_launcher_s_device_keeps_model_driver_and_address() {
+fn device_keeps_model_driver_and_address() {
     insta::assert_snapshot!(connect(LAUNCHER, SOCKET).unwrap());
 }
 
 #[test]
-fn a_rate_goes_since_it_makes_qemu_ask_twice() {
+fn rate_is_removed() {
     insta::assert_snapshot!(connect(VIRSH, "/run/entropool/vm/web-1/egd.sock").unwrap());
 }
 
 #[test]
-fn the_way_back_reads_the_host_s_generator() {
-    let back = disconnect(&connect(LAUNCHER, SOCKET).unwrap()).unwrap();
-    assert_eq!(back, LAUNCHER.replace("\"random\"", "'random'"));
-    assert_eq!(disconnect(VIRSH).unwrap(), VIRSH, "what asks no socket stays");
+fn disconnected_device_reads_the_host_generator() {
+    let disconnected = disconnect(&connect(LAUNCHER, SOCKET).unwrap()).unwrap();
+    assert_eq!(disconnected, LAUNCHER.replace("\"random\"", "'random'"));
+    assert_eq!(disconnect(VIRSH).unwrap(), VIRSH, "a device without a socket stays");
 }
 
 #[test]
-fn a_device_is_added_where_there_is_none() {
+fn device_is_added_if_there_is_none() {
     for (case, domain) in [
         ("beside others", "<domain>\n  <devices>\n    <disk/>\n  </devices>\n</domain>\n"),
         ("into nothing", "<domain>\n  <devices>\n  </devices>\n</domain>\n"),
@@ -75,7 +75,7 @@ fn a_device_is_added_where_there_is_none() {
 }
 
 #[test]
-fn what_says_the_same_in_other_bytes_stays_as_it_is() {
+fn equivalent_device_stays_as_it_is() {
     let same = r#"<domain><devices><rng model="virtio"><backend type="unix" model="egd">
         <source path="/run/entropool/egd.sock" mode="connect"><reconnect timeout="1" enabled="yes"/>
         <seclabel model="dac" relabel="no"/></source><alias name="chr"/></backend></rng></devices></domain>"#;
@@ -89,19 +89,19 @@ fn what_says_the_same_in_other_bytes_stays_as_it_is() {
         ("a rate", ("</backend>", "</backend><rate bytes=\"64\"/>")),
     ] {
         let other = same.replace(by.0, by.1);
-        assert_ne!(connect(&other, SOCKET).unwrap(), other, "{what} is put right");
+        assert_ne!(connect(&other, SOCKET).unwrap(), other, "{what} is replaced");
     }
 }
 
 #[test]
-fn a_path_cannot_leave_its_attribute() {
+fn path_is_escaped() {
     let nasty = "/run/it's <\"&\n/egd.sock";
     let connected = connect(VIRSH, nasty).unwrap();
     assert_eq!(socket(&connected).unwrap().as_deref(), Some(nasty), "{connected}");
 }
 
 #[test]
-fn each_domain_that_cannot_be_rewritten_gets_its_sentence() {
+fn invalid_domain_is_rejected_with_a_reason() {
     let two = "<domain><devices><rng/><rng/></devices></domain>";
     let spelled =
         |origin: &str| format!("<domain><devices><rng model='virtio'>{origin}</rng></devices></domain>");
@@ -129,7 +129,7 @@ fn each_domain_that_cannot_be_rewritten_gets_its_sentence() {
 }
 
 #[test]
-fn every_proposed_spelling_becomes_today_s() {
+fn proposed_spellings_are_translated() {
     let spelled = |origin: &str| {
         format!(
             "<domain>\n  <name>a</name>\n  <devices>\n    <rng model='virtio'>\n      \
@@ -149,7 +149,7 @@ fn every_proposed_spelling_becomes_today_s() {
     .into_iter()
     .map(|origin| {
         let once = translate(&spelled(origin), SOCKET).unwrap();
-        assert_eq!(choice(&once.xml).unwrap(), once.choice, "{origin}");
+        assert_eq!(selection(&once.xml).unwrap(), once.selection, "{origin}");
         assert_eq!(translate(&once.xml, SOCKET).unwrap().xml, once.xml, "{origin}: twice");
         format!("{origin}\n{}", once.xml)
     })
@@ -158,31 +158,32 @@ fn every_proposed_spelling_becomes_today_s() {
 }
 
 #[test]
-fn the_metadata_keep_a_choice_beside_those_of_others() {
-    let gold = Choice { pool: "default".to_owned(), class: Some("gold".to_owned()) };
-    let any = Choice { pool: "o'k".to_owned(), class: None };
+fn selection_is_kept_in_the_metadata_beside_other_elements() {
+    let gold = PoolSelection { pool: "default".to_owned(), class: Some("gold".to_owned()) };
+    let any = PoolSelection { pool: "o'k".to_owned(), class: None };
     let others =
         "<domain>\n  <metadata>\n    <app:x xmlns:app='urn:app' pool='no'/>\n  </metadata>\n</domain>";
     for domain in [VIRSH, others, "<domain><metadata/></domain>"] {
-        assert_eq!(choice(domain).unwrap(), None);
-        let chosen = choose(domain, &gold).unwrap();
-        assert_eq!(choice(&chosen).unwrap().as_ref(), Some(&gold), "{chosen}");
-        assert_eq!(choose(&chosen, &gold).unwrap(), chosen);
-        assert_eq!(choice(&choose(&chosen, &any).unwrap()).unwrap().as_ref(), Some(&any));
-        assert_eq!(choice(&forget(&chosen).unwrap()).unwrap(), None);
+        assert_eq!(selection(domain).unwrap(), None);
+        let selected = select(domain, &gold).unwrap();
+        assert_eq!(selection(&selected).unwrap().as_ref(), Some(&gold), "{selected}");
+        assert_eq!(select(&selected, &gold).unwrap(), selected);
+        assert_eq!(selection(&select(&selected, &any).unwrap()).unwrap().as_ref(), Some(&any));
+        assert_eq!(selection(&deselect(&selected).unwrap()).unwrap(), None);
     }
-    assert_eq!(forget(&choose(others, &gold).unwrap()).unwrap(), others);
-    insta::assert_snapshot!(choose(VIRSH, &gold).unwrap());
+    assert_eq!(deselect(&select(others, &gold).unwrap()).unwrap(), others);
+    insta::assert_snapshot!(select(VIRSH, &gold).unwrap());
 }
 
 #[test]
-fn a_choice_without_a_pool_is_told() {
-    let empty = choose(VIRSH, &Choice { pool: "p".to_owned(), class: None }).unwrap().replace("pool='p'", "");
-    insta::assert_snapshot!(choice(&empty).unwrap_err().to_string());
+fn selection_without_a_pool_is_rejected() {
+    let empty =
+        select(VIRSH, &PoolSelection { pool: "p".to_owned(), class: None }).unwrap().replace("pool='p'", "");
+    insta::assert_snapshot!(selection(&empty).unwrap_err().to_string());
 }
 
 #[test]
-fn a_domain_has_a_name() {
+fn domain_has_a_name() {
     assert_eq!(name(VIRSH).unwrap().as_deref(), Some("web-1"));
     assert_eq!(name("<domain/>").unwrap(), None);
 }

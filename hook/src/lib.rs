@@ -1,8 +1,8 @@
-//! A hook sidecar for `KubeVirt` up to 1.8: it has a VM's random number generator ask the pool's socket.
+//! A hook sidecar for `KubeVirt` up to 1.8. It connects a VM's random number generator to the socket of its pool.
 //!
-//! `virt-launcher` calls it twice for each start and once more on the target of a migration, always with its own XML;
-//! what it answers depends on nothing else. It refuses to know pools and classes: the socket in the pod is the
-//! pool's. Start with [`run`].
+//! `virt-launcher` calls it twice for each start and once more on the target of a migration, each time with the whole XML;
+//! the response depends on nothing else. The sidecar does not know pools and classes: there is one socket in the pod.
+//! Start with [`run`].
 #![forbid(unsafe_code)]
 
 mod args;

@@ -10,7 +10,7 @@ fn main() -> ExitCode {
     match run(&Args::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(error = format!("{error:#}"), "the sidecar ends");
+            tracing::error!(error = format!("{error:#}"), "sidecar failed");
             ExitCode::FAILURE
         }
     }

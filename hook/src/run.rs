@@ -1,4 +1,4 @@
-//! From the command line to the end of the VM.
+//! Serves virt-launcher until the VM ends.
 
 use std::convert::Infallible;
 use std::fs;
@@ -16,31 +16,26 @@ use tokio_stream::wrappers::UnixListenerStream;
 use crate::args::Args;
 use crate::service::{CallbacksService, InfoService};
 
-/// Of all sidecars of a VM, each has to have a file name of its own.
+/// The file name must be unique among the sidecars of a VM.
 const SOCKET: &str = "entropool.sock";
-/// Made under this name and renamed: virt-launcher takes whatever it finds for a sidecar that answers.
+/// The socket is bound under this name and renamed: virt-launcher connects to a socket as soon as it finds it.
 const TEMPORARY: &str = ".entropool.new";
 
 /// Why the sidecar ends before its VM.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The runtime or its signals cannot be set up.
-    #[error("the runtime cannot be set up: {0}")]
+    /// The runtime or its signal handlers cannot be set up.
+    #[error("cannot set up the async runtime: {0}")]
     Setup(#[source] io::Error),
-    /// virt-launcher cannot reach it.
-    #[error("socket {path} cannot be made: {source}", path = path.display())]
-    Bind {
-        /// The socket.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// It can no longer be reached.
-    #[error("the service failed: {0}")]
+    /// The socket cannot be bound.
+    #[error("cannot bind socket {path}: {source}", path = path.display())]
+    Bind { path: PathBuf, source: io::Error },
+    /// Serving failed.
+    #[error("the gRPC server failed: {0}")]
     Serve(#[source] tonic::transport::Error),
 }
 
-/// Answers virt-launcher until it says that the VM ends, or a signal does.
+/// Serves virt-launcher until the VM ends, or a signal ends the sidecar.
 pub fn run(args: &Args) -> Result<(), RunError> {
     tracing_subscriber::fmt().json().with_writer(io::stderr).init();
     let runtime =
@@ -50,7 +45,7 @@ pub fn run(args: &Args) -> Result<(), RunError> {
 
 async fn serve(args: &Args) -> Result<(), RunError> {
     let (shut_down, is_shut_down) = watch::channel(false);
-    let ends = ends(is_shut_down)?;
+    let end = end(is_shut_down)?;
     let path = args.hooks.join(SOCKET);
     let listener =
         bind(&args.hooks, &path).map_err(|source| RunError::Bind { path: path.clone(), source })?;
@@ -59,15 +54,15 @@ async fn serve(args: &Args) -> Result<(), RunError> {
     let served = tonic::transport::Server::builder()
         .add_service(InfoServer::new(InfoService))
         .add_service(CallbacksServer::new(callbacks))
-        // The call that says so is answered first.
-        .serve_with_incoming_shutdown(incoming, ends)
+        // The shutdown call itself is answered first.
+        .serve_with_incoming_shutdown(incoming, end)
         .await;
     let _ = fs::remove_file(&path);
     served.map_err(RunError::Serve)
 }
 
-/// Done when the VM ends or somebody ends the sidecar.
-fn ends(mut shut_down: watch::Receiver<bool>) -> Result<impl Future<Output = ()>, RunError> {
+/// Resolves when the VM ends or the sidecar gets a signal.
+fn end(mut shut_down: watch::Receiver<bool>) -> Result<impl Future<Output = ()>, RunError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Setup)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Setup)?;
     Ok(async move {
@@ -81,7 +76,7 @@ fn ends(mut shut_down: watch::Receiver<bool>) -> Result<impl Future<Output = ()>
 
 fn bind(directory: &Path, path: &Path) -> io::Result<UnixListener> {
     let temporary = directory.join(TEMPORARY);
-    // Left by a container that was restarted.
+    // A container that was restarted may have left it.
     let _ = fs::remove_file(&temporary);
     let listener = UnixListener::bind(&temporary)?;
     fs::rename(&temporary, path)?;

@@ -1,4 +1,4 @@
-//! The calls of `virt-launcher`.
+//! The gRPC services that `virt-launcher` calls.
 
 use proto::hooks::info::info_server::Info;
 use proto::hooks::info::{HookPoint, InfoParams, InfoResult};
@@ -9,14 +9,13 @@ use tonic::{Request, Response, Status};
 
 use crate::define::define;
 
-/// The name under which `virt-launcher` logs the sidecar.
+/// The name of the sidecar in the log of `virt-launcher`.
 const NAME: &str = "entropool";
-/// The one version of the callbacks that knows `Shutdown`.
+/// The only version of the callbacks with `Shutdown`.
 const VERSION: &str = "v1alpha3";
-/// `Shutdown` is advertised because a sidecar that is not told outlives its VM, and then no later migration starts.
+/// Without `Shutdown` a sidecar outlives its VM, and then no later migration starts.
 const POINTS: [&str; 2] = ["OnDefineDomain", "Shutdown"];
 
-/// Which hooks there are.
 pub(crate) struct InfoService;
 
 #[tonic::async_trait]
@@ -31,7 +30,6 @@ impl Info for InfoService {
     }
 }
 
-/// The hooks.
 pub(crate) struct CallbacksService {
     pub(crate) socket: String,
     /// Turns true when the VM ends.
@@ -46,7 +44,7 @@ impl Callbacks for CallbacksService {
     ) -> Result<Response<OnDefineDomainResult>, Status> {
         let OnDefineDomainParams { domain_xml, vmi } = request.into_inner();
         let defined = define(domain_xml, &vmi, &self.socket).map_err(|error| {
-            tracing::error!(%error, "a domain cannot be defined");
+            tracing::error!(%error, "failed to define domain");
             Status::invalid_argument(error.to_string())
         })?;
         tracing::info!(socket = self.socket, "domain defined");
@@ -54,7 +52,7 @@ impl Callbacks for CallbacksService {
     }
 
     async fn shutdown(&self, _: Request<ShutdownParams>) -> Result<Response<ShutdownResult>, Status> {
-        tracing::info!("the VM ends");
+        tracing::info!("shutting down with the VM");
         self.shut_down.send_replace(true);
         Ok(Response::new(ShutdownResult {}))
     }

@@ -1,18 +1,18 @@
-//! Protobuf in gRPC, in buffers that grow with what is in them.
+//! Protobuf in gRPC, with small buffers that grow.
 //!
-//! A call of the usual codec has two of 8 KiB from its beginning. A controller has thousands of streams that are open
-//! for days and carry some hundred bytes at a time.
+//! tonic's codec allocates two buffers of 8 KiB for each call. A controller has thousands of streams that are open for
+//! days and carry some hundred bytes at a time.
 
 use prost::Message;
 use tonic::codec::{BufferSettings, Codec};
 use tonic_prost::{ProstCodec, ProstDecoder, ProstEncoder};
 
-/// What a buffer begins with and grows by: most messages.
+/// The first size of a buffer and the step by which it grows; most messages fit.
 const BUFFER: usize = 512;
-/// Messages that wait together go together, up to so many bytes.
-const TOGETHER: usize = 32 << 10;
+/// Messages that wait together are sent together, up to this many bytes.
+const BATCH: usize = 32 << 10;
 
-/// A codec of messages that are sent, and messages that are received.
+/// A codec that sends `T` and receives `U`.
 #[derive(Clone, Debug)]
 pub struct LeanCodec<T, U>(ProstCodec<T, U>);
 
@@ -33,10 +33,10 @@ where
     type Decoder = ProstDecoder<U>;
 
     fn encoder(&mut self) -> Self::Encoder {
-        ProstEncoder::new(BufferSettings::new(BUFFER, TOGETHER))
+        ProstEncoder::new(BufferSettings::new(BUFFER, BATCH))
     }
 
     fn decoder(&mut self) -> Self::Decoder {
-        ProstDecoder::new(BufferSettings::new(BUFFER, TOGETHER))
+        ProstDecoder::new(BufferSettings::new(BUFFER, BATCH))
     }
 }

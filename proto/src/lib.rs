@@ -1,15 +1,17 @@
 //! The wire messages and services, generated from the .proto files beside this crate.
 //!
-//! This crate refuses to hold a line of logic: who sends or receives a message converts it to types of its own
-//! at once, so that no protobuf type passes an edge module. Start with [`local`] and
-//! [`delivery`].
+//! This crate holds no logic. The sender and the receiver of a message of [`delivery`] or [`handover`] convert it to
+//! types of their own in one module. Those of [`local`] are also what `entropool` shows, as tables and, with the feature
+//! `json`, as JSON.
 #![forbid(unsafe_code)]
 
 mod codec;
+#[cfg(feature = "json")]
+mod json;
 
 pub use codec::LeanCodec;
 
-/// What a daemon's `api.sock` speaks.
+/// The API of a daemon's `api.sock`.
 #[allow(
     missing_docs,
     unused_qualifications,
@@ -20,7 +22,7 @@ pub mod local {
     tonic::include_proto!("entropool.local.v1alpha1");
 }
 
-/// What an agent and its controller say to each other.
+/// The stream between an agent and its controller.
 #[allow(
     missing_docs,
     unused_qualifications,
@@ -31,7 +33,7 @@ pub mod delivery {
     tonic::include_proto!("entropool.delivery.v1alpha1");
 }
 
-/// What a data plane leaves to its successor.
+/// The state that a daemon hands over to its successor.
 #[allow(
     missing_docs,
     unused_qualifications,
@@ -42,7 +44,7 @@ pub mod handover {
     tonic::include_proto!("entropool.handover.v1");
 }
 
-/// What a kubelet asks of a CSI driver on its node.
+/// What a kubelet calls of a CSI driver on its node.
 #[allow(
     missing_docs,
     unused_qualifications,
@@ -53,7 +55,7 @@ pub mod csi {
     tonic::include_proto!("csi.v1");
 }
 
-/// How a driver makes itself known to its kubelet.
+/// The registration of a driver with its kubelet.
 #[allow(
     missing_docs,
     unused_qualifications,
@@ -64,7 +66,7 @@ pub mod registration {
     tonic::include_proto!("pluginregistration");
 }
 
-/// What `virt-launcher` says to a hook sidecar.
+/// What `virt-launcher` calls of a hook sidecar.
 #[allow(
     missing_docs,
     unused_qualifications,
@@ -72,11 +74,11 @@ pub mod registration {
     reason = "generated; its comments are those of info.proto and callbacks.proto"
 )]
 pub mod hooks {
-    /// Which hook points there are.
+    /// The hook points that a sidecar serves.
     pub mod info {
         tonic::include_proto!("kubevirt.hooks.info");
     }
-    /// The hook points.
+    /// The calls at the hook points.
     pub mod v1alpha3 {
         tonic::include_proto!("kubevirt.hooks.v1alpha3");
     }

@@ -10,9 +10,9 @@ use crate::listener::{ListenError, PathError};
 pub enum AttachError {
     #[error(transparent)]
     Path(PathError),
-    #[error("VM {id} is attached already; detach it first, or choose another id")]
+    #[error("VM {id} is attached already; detach it first, or choose another name")]
     AlreadyAttached { id: String },
-    #[error("there is no pool {pool} on this node; there is {pools}")]
+    #[error("there is no pool {pool} on this host; there is {pools}")]
     UnknownPool { pool: String, pools: String },
     #[error("pool {pool} has no class {class}; it has {classes}")]
     UnknownClass { pool: String, class: String, classes: String },
@@ -54,7 +54,7 @@ impl AttachError {
             Self::AlreadyAttached { .. } => "AlreadyAttached",
             Self::UnknownPool { .. } => "UnknownPool",
             Self::UnknownClass { .. } => "UnknownClass",
-            Self::ClosedPool { .. } => "ClosedPool",
+            Self::ClosedPool { .. } => "DeletedPool",
             Self::NamespaceNotAllowed { .. } => "NamespaceNotAllowed",
             Self::Admission(error) => admission_reason(error),
             Self::TooManyVms { .. } => "TooManyVms",
@@ -77,7 +77,7 @@ fn admission_reason(error: &htb::pool::AttachError) -> &'static str {
 /// Why a VM cannot be detached.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DetachError {
-    #[error("there is no VM {id} on this node")]
+    #[error("there is no VM {id} on this host")]
     UnknownVm { id: String },
     #[error("the data plane is stopping")]
     Stopping,
@@ -86,7 +86,7 @@ pub enum DetachError {
 /// Why a VM cannot be moved to another class.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MoveError {
-    #[error("there is no VM {id} on this node")]
+    #[error("there is no VM {id} on this host")]
     UnknownVm { id: String },
     #[error("pool {pool} has no class {class}; it has {classes}")]
     UnknownClass { pool: String, class: String, classes: String },

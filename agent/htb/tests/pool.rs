@@ -61,7 +61,7 @@ fn namespace_node(pool: &Pool, class: &str, namespace: &str) -> NodeId {
 fn a_full_class_reports_its_limit() {
     let mut pool = pool([ClassParams { max_vms: Some(40), ..class("gold") }]);
     members(&mut pool, 40, "a", "gold");
-    assert_eq!(refusal(&mut pool, "a", "gold"), "class gold has 40 of 40 VMs on this node");
+    assert_eq!(refusal(&mut pool, "a", "gold"), "class gold has 40 of 40 VMs on this host");
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn a_full_namespace_reports_its_limit_and_leaves_room_for_others() {
     let bound = NamespaceBound { max_vms: Some(2), ..NamespaceBound::default() };
     let mut pool = pool([ClassParams { per_namespace: bound, ..class("gold") }]);
     members(&mut pool, 2, "a", "");
-    assert_eq!(refusal(&mut pool, "a", ""), "namespace a has 2 of 2 VMs in class gold on this node");
+    assert_eq!(refusal(&mut pool, "a", ""), "namespace a has 2 of 2 VMs in class gold on this host");
     members(&mut pool, 2, "b", "");
 }
 
@@ -80,12 +80,12 @@ fn nothing_is_promised_twice_under_strict_admission() {
     members(&mut pool, 3, "a", "gold");
     assert_eq!(
         refusal(&mut pool, "a", "gold"),
-        "namespace a can be assured 3Ki/s of class gold on this node, and its 3 VMs and one more would need 1Ki/s each"
+        "namespace a can be assured 3Ki/s of class gold on this host, and its 3 VMs and one more would need 1Ki/s each"
     );
     members(&mut pool, 2, "b", "gold");
     assert_eq!(
         refusal(&mut pool, "b", "gold"),
-        "class gold is assured 5Ki/s on this node, and its 5 VMs and one more would need 1Ki/s each"
+        "class gold is assured 5Ki/s on this host, and its 5 VMs and one more would need 1Ki/s each"
     );
     let error = pool.attach("b", "gold", NOW).unwrap_err();
     let (class, per_vm, rate) = ("gold".to_owned(), ki(1), ki(5));
@@ -179,7 +179,7 @@ fn a_member_moves_with_its_debt_and_backlog() {
     assert_eq!((pool.class_of(leaves[0]), pool.namespace_of(leaves[0])), ("tin", "a"));
     assert_eq!(pool.classes().map(|view| view.members).collect::<Vec<_>>(), [1, 1]);
     let refused = pool.move_to(leaves[1], "tin", NOW).unwrap_err().to_string();
-    assert_eq!(refused, "class tin has 1 of 1 VMs on this node");
+    assert_eq!(refused, "class tin has 1 of 1 VMs on this host");
     assert_eq!(pool.class_of(leaves[1]), "gold");
     pool.move_to(leaves[0], "tin", NOW).unwrap(); // where it is already: no room is asked for
     pool.move_to(leaves[0], "", NOW).unwrap();

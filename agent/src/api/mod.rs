@@ -82,7 +82,7 @@ pub enum ApiError {
     Setup(#[source] io::Error),
 }
 
-/// The thread on which everything waits that is not data: callers and signals. It sleeps while nobody calls.
+/// The thread of the local API and of signals. It sleeps while there is nothing to do.
 #[derive(Debug)]
 pub struct LocalApi {
     stop: oneshot::Sender<()>,
@@ -92,7 +92,7 @@ pub struct LocalApi {
 }
 
 impl LocalApi {
-    /// Answers on `socket`, and at `address` if there is one, and takes over SIGTERM and SIGINT. Whoever reaches the
+    /// Serves on `socket`, and on `address` if there is one, and handles SIGTERM and SIGINT. A client that reaches the
     /// address may do all that the socket's owner may.
     pub fn serve(
         socket: ApiSocket,
@@ -102,12 +102,12 @@ impl LocalApi {
     ) -> Result<Self, ApiError> {
         let listener = socket.listener().map_err(ApiError::Setup)?;
         let (stop, stopped) = oneshot::channel();
-        let (up, is_up) = std::sync::mpsc::channel();
+        let (ready, is_ready) = std::sync::mpsc::channel();
         let thread = thread::Builder::new()
             .name("local-api".to_owned())
-            .spawn(move || run(listener, address, agent, host, stopped, &up))
+            .spawn(move || run(listener, address, agent, host, stopped, &ready))
             .map_err(ApiError::Thread)?;
-        is_up
+        is_ready
             .recv()
             .unwrap_or_else(|_| Err(io::Error::other("its thread ended")))
             .map_err(ApiError::Setup)?;
@@ -119,18 +119,18 @@ impl LocalApi {
         self.socket.share()
     }
 
-    /// Hangs up on everybody; the socket is another process's now.
+    /// Closes all connections; the socket belongs to another process now.
     pub fn leave(mut self) {
         self.socket.disown();
         self.stop();
     }
 
-    /// Hangs up on everybody and removes the socket.
+    /// Closes all connections and removes the socket.
     pub fn stop(self) {
-        // It may have ended by itself.
+        // The thread may have ended already.
         let _ = self.stop.send(());
         if self.thread.join().is_err() {
-            tracing::error!("the local API had panicked");
+            tracing::error!("thread of the local API panicked");
         }
     }
 }
@@ -141,19 +141,19 @@ fn run(
     agent: Arc<Agent>,
     host: Arc<dyn Host>,
     stopped: oneshot::Receiver<()>,
-    up: &std::sync::mpsc::Sender<io::Result<()>>,
+    ready: &std::sync::mpsc::Sender<io::Result<()>>,
 ) {
     let runtime = match Builder::new_current_thread().max_blocking_threads(WAITING).enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return drop(up.send(Err(error))),
+        Err(error) => return drop(ready.send(Err(error))),
     };
     runtime.block_on(async {
         let set_up = || Ok((UnixListener::from_std(listener)?, Signals::new()?));
         match set_up() {
-            Err(error) => drop(up.send(Err(error))),
+            Err(error) => drop(ready.send(Err(error))),
             Ok((listener, signals)) => {
-                let _ = up.send(Ok(()));
-                answer_until(listener, address, agent, host, signals, stopped).await;
+                let _ = ready.send(Ok(()));
+                serve_until_stopped(listener, address, agent, host, signals, stopped).await;
             }
         }
     });
@@ -161,7 +161,7 @@ fn run(
     runtime.shutdown_background();
 }
 
-async fn answer_until(
+async fn serve_until_stopped(
     listener: UnixListener,
     address: Option<SocketAddr>,
     agent: Arc<Agent>,
@@ -170,65 +170,65 @@ async fn answer_until(
     mut stopped: oneshot::Receiver<()>,
 ) {
     let service = LocalServer::new(Service::new(agent, Arc::clone(&host))).max_decoding_message_size(REQUEST);
-    let mut far = pin!(answer_at(address, service.clone()));
-    let near = async move || listener.accept().await.map(|(stream, _)| stream);
-    let mut near = pin!(answer(near, service));
+    let mut tcp = pin!(serve_tcp(address, service.clone()));
+    let accept = async move || listener.accept().await.map(|(stream, _)| stream);
+    let mut unix = pin!(serve(accept, service));
     loop {
         tokio::select! {
             signal = signals.next() => host.stop(signal),
             _ = &mut stopped => return,
-            // None of them ends by itself.
-            () = &mut near => return,
-            () = &mut far => return,
+            // Neither ends by itself.
+            () = &mut unix => return,
+            () = &mut tcp => return,
         }
     }
 }
 
-/// Answers those who come by TCP. That they cannot come is no reason not to answer the others.
-async fn answer_at(address: Option<SocketAddr>, service: LocalServer<Service>) {
+/// Serves on a TCP address, if there is one. If that fails, the unix socket is still served.
+async fn serve_tcp(address: Option<SocketAddr>, service: LocalServer<Service>) {
     let Some(address) = address else { return pending().await };
     match net::bind_tcp_when_free(address).await {
         Ok(listener) => {
-            answer(async move || listener.accept().await.map(|(stream, _)| stream), service).await;
+            serve(async move || listener.accept().await.map(|(stream, _)| stream), service).await;
         }
         Err(error) => {
-            tracing::error!(%address, %error, "the local API is not served at its address");
+            tracing::error!(%address, %error, "failed to serve the local API on its address");
             pending::<()>().await;
         }
     }
 }
 
-async fn answer<S>(next: impl AsyncFn() -> io::Result<S>, service: LocalServer<Service>)
+async fn serve<S>(accept: impl AsyncFn() -> io::Result<S>, service: LocalServer<Service>)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let (connections, accepted) = mpsc::channel(1);
-    let answering = tonic::transport::Server::builder()
+    let server = tonic::transport::Server::builder()
         .max_concurrent_streams(CALLS)
         .http2_max_header_list_size(HEADERS)
         .http2_keepalive_interval(Some(ALIVE))
         .http2_keepalive_timeout(Some(ALIVE))
         .serve_with_incoming(service, ReceiverStream::new(accepted).map(Ok::<_, Infallible>));
     tokio::select! {
-        _ = answering => {}
-        () = accept_each(next, connections) => {}
+        _ = server => {}
+        () = accept_connections(accept, connections) => {}
     }
 }
 
-/// Hands on whoever connects, while there is a seat. When descriptors run out it waits for some: the listener stays readable meanwhile,
-/// and a loop without the wait would spin.
+/// Sends on each connection, up to the limit. It pauses after an error such as a lack of descriptors: the listener stays
+/// readable, and a loop without a pause would spin.
 pub(crate) async fn accept(listener: UnixListener, connections: mpsc::Sender<FirstByteTimeout<UnixStream>>) {
-    accept_each(async || listener.accept().await.map(|(stream, _)| stream), connections).await;
+    accept_connections(async || listener.accept().await.map(|(stream, _)| stream), connections).await;
 }
 
-async fn accept_each<S>(
-    next: impl AsyncFn() -> io::Result<S>,
+async fn accept_connections<S>(
+    accept: impl AsyncFn() -> io::Result<S>,
     connections: mpsc::Sender<FirstByteTimeout<S>>,
 ) {
     let limiter = ConnectionLimiter::new(Limits::total(CONNECTIONS));
     loop {
         let slot = limiter.slot().await;
-        match next().await {
+        match accept().await {
             Ok(connection) => {
                 if connections.send(FirstByteTimeout::first_byte(FIRST_BYTE, connection, slot)).await.is_err()
                 {
@@ -236,7 +236,7 @@ async fn accept_each<S>(
                 }
             }
             Err(error) => {
-                tracing::warn!(%error, "a caller could not be accepted");
+                tracing::warn!(%error, "failed to accept a connection of the local API");
                 tokio::time::sleep(PAUSE).await;
             }
         }

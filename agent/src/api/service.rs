@@ -1,4 +1,4 @@
-//! The calls of the local API. Each asks the data plane on a thread that may wait.
+//! The calls of the local API. Each runs on a thread that may block while it waits for the data plane.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,12 +20,11 @@ use super::to_proto::{self, View};
 use super::{Host, sources, status};
 use crate::agent::Agent;
 
-/// Between two trees when the caller does not say.
-const INTERVAL: Duration = Duration::from_secs(1);
-/// A caller may not keep the data plane from its work.
-const SHORTEST: Duration = Duration::from_millis(50);
+/// Between two trees unless the request says otherwise.
+const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
+/// Callers must not keep the data plane busy.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(50);
 
-/// The calls of the local API.
 pub(super) struct Service {
     agent: Arc<Agent>,
     host: Arc<dyn Host>,
@@ -36,15 +35,14 @@ impl Service {
         Self { agent, host }
     }
 
-    /// Runs what blocks where that is allowed.
+    /// Runs a call that blocks.
     async fn call<T: Send + 'static>(
         &self,
         call: impl FnOnce(&Agent, &dyn Host) -> Result<T, Status> + Send + 'static,
     ) -> Result<Response<T>, Status> {
         let (agent, host) = (Arc::clone(&self.agent), Arc::clone(&self.host));
         let done = tokio::task::spawn_blocking(move || call(&agent, &*host)).await;
-        done.map_err(|_| Status::internal("the daemon failed in this call; its log says more"))?
-            .map(Response::new)
+        done.map_err(|_| Status::internal("the daemon failed in this call; see its log"))?.map(Response::new)
     }
 }
 
@@ -55,7 +53,7 @@ impl Local for Service {
         status::namespace(&request.namespace)?;
         self.call(|agent, host| {
             host.expect(&request.namespace);
-            let socket = agent.adopt(wanted(request)).map_err(|error| status::attach(&error))?;
+            let socket = agent.adopt(attach_request(request)).map_err(|error| status::attach(&error))?;
             host.vms_changed();
             Ok(AttachResponse { socket: socket.to_string_lossy().into_owned() })
         })
@@ -63,10 +61,10 @@ impl Local for Service {
     }
 
     async fn detach(&self, request: Request<DetachRequest>) -> Result<Response<DetachResponse>, Status> {
-        let id = request.into_inner().id;
+        let name = request.into_inner().name;
         self.call(move |agent, host| {
-            agent.detach(&id).map_err(|error| status::detach(&error))?;
-            host.detached(&id);
+            agent.detach(&name).map_err(|error| status::detach(&error))?;
+            host.detached(&name);
             host.vms_changed();
             Ok(DetachResponse {})
         })
@@ -74,10 +72,10 @@ impl Local for Service {
     }
 
     async fn r#move(&self, request: Request<MoveRequest>) -> Result<Response<MoveResponse>, Status> {
-        let MoveRequest { id, class } = request.into_inner();
+        let MoveRequest { name, class } = request.into_inner();
         self.call(move |agent, host| {
-            agent.move_vm(&id, &class).map_err(|error| status::move_vm(&error))?;
-            host.moved(&id, &class);
+            agent.move_vm(&name, &class).map_err(|error| status::move_vm(&error))?;
+            host.moved(&name, &class);
             host.vms_changed();
             Ok(MoveResponse {})
         })
@@ -85,7 +83,7 @@ impl Local for Service {
     }
 
     async fn list_pools(&self, _: Request<ListPoolsRequest>) -> Result<Response<ListPoolsResponse>, Status> {
-        self.call(|agent, _| Ok(ListPoolsResponse { pools: look(agent)?.pools() })).await
+        self.call(|agent, _| Ok(ListPoolsResponse { pools: view(agent)?.pools() })).await
     }
 
     async fn list_classes(
@@ -94,9 +92,9 @@ impl Local for Service {
     ) -> Result<Response<ListClassesResponse>, Status> {
         let pool = request.into_inner().pool;
         self.call(move |agent, _| {
-            let look = look(agent)?;
-            present(&look, &pool, "")?;
-            let mut classes = look.classes();
+            let view = view(agent)?;
+            view.check_exists(&pool, "").map_err(Status::not_found)?;
+            let mut classes = view.classes();
             classes.retain(|class| pool.is_empty() || class.pool == pool);
             Ok(ListClassesResponse { classes })
         })
@@ -104,22 +102,22 @@ impl Local for Service {
     }
 
     async fn list_vms(&self, request: Request<ListVmsRequest>) -> Result<Response<ListVmsResponse>, Status> {
-        let wanted = request.into_inner();
+        let request = request.into_inner();
         self.call(move |agent, _| {
-            let look = look(agent)?;
-            present(&look, &wanted.pool, &wanted.class)?;
-            let mut vms = look.vms();
-            vms.retain(|vm| to_proto::passes(vm, &wanted));
-            Ok(ListVmsResponse { vms, now: look.now() })
+            let view = view(agent)?;
+            view.check_exists(&request.pool, &request.class).map_err(Status::not_found)?;
+            let mut vms = view.vms();
+            vms.retain(|vm| to_proto::matches(vm, &request));
+            Ok(ListVmsResponse { vms })
         })
         .await
     }
 
     async fn explain(&self, request: Request<ExplainRequest>) -> Result<Response<ExplainResponse>, Status> {
-        let id = request.into_inner().id;
+        let name = request.into_inner().name;
         self.call(move |agent, _| {
-            let unknown = || Status::not_found(format!("there is no VM {id} on this node"));
-            look(agent)?.explain(&id).ok_or_else(unknown)
+            let unknown = || Status::not_found(format!("there is no VM {name} on this host"));
+            view(agent)?.explain(&name).ok_or_else(unknown)
         })
         .await
     }
@@ -153,19 +151,19 @@ impl Local for Service {
         &self,
         request: Request<WatchTreeRequest>,
     ) -> Result<Response<Self::WatchTreeStream>, Status> {
-        let every = match request.into_inner().interval {
-            0 => INTERVAL,
-            nanoseconds => Duration::from_nanos(nanoseconds).max(SHORTEST),
+        let interval = match request.into_inner().interval {
+            0 => DEFAULT_INTERVAL,
+            nanoseconds => Duration::from_nanos(nanoseconds).max(SHORTEST_INTERVAL),
         };
         let (trees, watched) = mpsc::channel(1);
-        tokio::spawn(watch(Arc::clone(&self.agent), every, trees));
+        tokio::spawn(watch(Arc::clone(&self.agent), interval, trees));
         Ok(Response::new(ReceiverStream::new(watched)))
     }
 }
 
-/// Sends a tree after each interval until nobody reads. A reader that is slow gets fewer.
-async fn watch(agent: Arc<Agent>, every: Duration, trees: mpsc::Sender<Result<Tree, Status>>) {
-    let mut interval = tokio::time::interval(every);
+/// Sends a tree after each interval until the stream is closed. A slow reader gets fewer.
+async fn watch(agent: Arc<Agent>, interval: Duration, trees: mpsc::Sender<Result<Tree, Status>>) {
+    let mut interval = tokio::time::interval(interval);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
@@ -173,7 +171,7 @@ async fn watch(agent: Arc<Agent>, every: Duration, trees: mpsc::Sender<Result<Tr
             () = trees.closed() => return,
         }
         let agent = Arc::clone(&agent);
-        let Ok(tree) = tokio::task::spawn_blocking(move || look(&agent).map(|look| look.tree())).await else {
+        let Ok(tree) = tokio::task::spawn_blocking(move || view(&agent).map(|view| view.tree())).await else {
             return;
         };
         let failed = tree.is_err();
@@ -183,21 +181,16 @@ async fn watch(agent: Arc<Agent>, every: Duration, trees: mpsc::Sender<Result<Tr
     }
 }
 
-/// A name that nothing has is a mistake, and no empty table.
-fn present(look: &View, pool: &str, class: &str) -> Result<(), Status> {
-    look.lacks(pool, class).map_or(Ok(()), |sentence| Err(Status::not_found(sentence)))
-}
-
-fn look(agent: &Agent) -> Result<View, Status> {
+fn view(agent: &Agent) -> Result<View, Status> {
     let snapshot = agent.snapshot().map_err(|stopped| Status::unavailable(stopped.to_string()))?;
     Ok(View::new(snapshot, agent.config(), agent.server().sources()))
 }
 
-fn wanted(request: WireAttachRequest) -> AttachRequest {
+fn attach_request(request: WireAttachRequest) -> AttachRequest {
     let client = match request.client() {
         WireClient::Unspecified | WireClient::Qemu => Client::Qemu,
         WireClient::Egd => Client::Egd,
     };
-    let WireAttachRequest { id, namespace, pool, class, .. } = request;
+    let WireAttachRequest { name: id, namespace, pool, class, .. } = request;
     AttachRequest { id, namespace, pool, class: Some(class).filter(|class| !class.is_empty()), client }
 }

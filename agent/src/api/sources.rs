@@ -1,4 +1,4 @@
-//! How pools and their sources stand, as messages.
+//! The states of pools and their sources, as messages of the local API.
 
 use dataplane::SourcesSnapshot;
 use delivery::{NodeConfig, PoolConfig, SourceConfig};
@@ -8,7 +8,7 @@ use source::{Output, PoolStatus, Serving, SourceKind, SourceStatus};
 
 use crate::sources;
 
-/// By pool, then as the pool names them.
+/// By pool, then in the order of the pool's manifest.
 pub(crate) fn list(config: &NodeConfig, found: &SourcesSnapshot) -> Vec<wire::Source> {
     let of_pool = |pool: &PoolConfig| match status(&pool.name, found) {
         Some(status) => {
@@ -19,22 +19,22 @@ pub(crate) fn list(config: &NodeConfig, found: &SourcesSnapshot) -> Vec<wire::So
     config.pools.iter().flat_map(of_pool).collect()
 }
 
-/// What a pool promises and serves, and how many of how many sources are healthy.
-pub(crate) fn stand(
+/// A pool's output, the number of its healthy sources, and that of all its sources.
+pub(crate) fn output(
     name: &str,
     config: &NodeConfig,
     found: &SourcesSnapshot,
 ) -> (wire::PoolOutput, usize, usize) {
     if let Some(status) = status(name, found) {
         let healthy = status.sources.iter().filter(|source| source.state == HealthState::Healthy).count();
-        return (output(status, found.now.0), healthy, status.sources.len());
+        return (pool_output(status, found.now.0), healthy, status.sources.len());
     }
     let pool = config.pools.iter().find(|pool| pool.name == name);
     let count = pool.map_or(0, |pool| pool.sources.len());
     let promised = pool.map_or(Output::Stretched, |pool| sources::output(pool.output));
     let output = wire::PoolOutput {
         promised: promise(promised).into(),
-        served: wire::Serving::Promised.into(),
+        serving: wire::Serving::Promised.into(),
         ..wire::PoolOutput::default()
     };
     (output, count, count)
@@ -44,8 +44,8 @@ fn status<'a>(pool: &str, found: &'a SourcesSnapshot) -> Option<&'a PoolStatus> 
     found.pools.iter().find(|status| status.name == pool)
 }
 
-fn output(status: &PoolStatus, now: u64) -> wire::PoolOutput {
-    let served = match status.serving {
+fn pool_output(status: &PoolStatus, now: u64) -> wire::PoolOutput {
+    let serving = match status.serving {
         Serving::Starting => wire::Serving::Starting,
         Serving::Promised => wire::Serving::Promised,
         Serving::Degraded => wire::Serving::Degraded,
@@ -53,9 +53,9 @@ fn output(status: &PoolStatus, now: u64) -> wire::PoolOutput {
     };
     wire::PoolOutput {
         promised: promise(status.promised).into(),
-        served: served.into(),
-        lasted: Some(now.saturating_sub(status.since)),
-        message: status.message.clone(),
+        serving: serving.into(),
+        duration: Some(now.saturating_sub(status.since)),
+        message: present(&status.message),
     }
 }
 
@@ -82,9 +82,9 @@ fn source(pool: &str, source: &SourceStatus, now: u64) -> wire::Source {
         tier: source.tier,
         active: source.active,
         state: state.into(),
-        lasted: Some(now.saturating_sub(source.since)),
-        reason: source.reason.unwrap_or_default().to_owned(),
-        message: source.message.clone(),
+        duration: Some(now.saturating_sub(source.since)),
+        reason: source.reason.map(str::to_owned),
+        message: present(&source.message),
         stats: (source.kind != SourceKind::Kernel).then(|| stats(source)),
     }
 }
@@ -94,14 +94,20 @@ fn stats(source: &SourceStatus) -> wire::SourceStats {
     wire::SourceStats {
         bytes_in: stats.bytes_in,
         bytes_credited: stats.bytes_credited,
-        repetition_count: stats.repetition_count,
-        adaptive_proportion: stats.adaptive_proportion,
-        block_tests: stats.block_tests.iter().sum(),
-        lost: stats.lost,
+        failures: Some(wire::SourceFailures {
+            repetition_count: stats.repetition_count,
+            adaptive_proportion: stats.adaptive_proportion,
+            block_tests: stats.block_tests.iter().sum(),
+            lost: stats.lost,
+        }),
     }
 }
 
-/// A source of a pool that draws from the kernel alone, which the server needs no thread and no status for.
+fn present(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// A source of a pool that draws from the kernel alone, for which there is no thread and so no status.
 fn kernel(pool: &str, source: &SourceConfig) -> wire::Source {
     wire::Source {
         pool: pool.to_owned(),

@@ -1,4 +1,4 @@
-//! Refusals as gRPC codes, each with its sentence.
+//! Errors as gRPC statuses.
 
 use api::names::{NAMESPACES, is_namespace};
 use dataplane::{AttachError, DetachError, MoveError};
@@ -6,7 +6,7 @@ use delivery::{NodeConfig, PoolConfig};
 use htb::pool::AttachError as Admission;
 use tonic::{Code, Status};
 
-/// A daemon remembers the namespaces it met, so they are what Kubernetes takes for one.
+/// A daemon stores the namespaces of its VMs, so only names that Kubernetes accepts are allowed.
 pub(super) fn namespace(name: &str) -> Result<(), Status> {
     if is_namespace(name) { Ok(()) } else { Err(Status::invalid_argument(NAMESPACES)) }
 }
@@ -15,7 +15,6 @@ pub(super) fn attach(error: &AttachError) -> Status {
     Status::new(attach_code(error), error.to_string())
 }
 
-/// Why a VM is not attached, as whoever asked by gRPC hears it.
 pub(crate) fn attach_code(error: &AttachError) -> Code {
     match error {
         AttachError::Path(_) => Code::InvalidArgument,
@@ -49,7 +48,7 @@ pub(super) fn move_vm(error: &MoveError) -> Status {
     Status::new(code, error.to_string())
 }
 
-/// Nothing of that name can be tested.
+/// No source of that name can be tested.
 pub(super) fn retest(name: &str, config: &NodeConfig) -> Status {
     let named = |pool: &&PoolConfig| {
         let (of, source) = name.split_once('/').map_or((None, name), |(of, source)| (Some(of), source));
@@ -58,10 +57,10 @@ pub(super) fn retest(name: &str, config: &NodeConfig) -> Status {
     if let Some(pool) = config.pools.iter().find(named) {
         let pool = &pool.name;
         return Status::failed_precondition(format!(
-            "source {name} of pool {pool} is not tested: it is the kernel's generator, or may not be opened here"
+            "source {name} of pool {pool} is not tested: it is the kernel's generator, or the daemon may not open it"
         ));
     }
-    Status::not_found(format!("there is no source {name} on this node; `entropool sources` lists them"))
+    Status::not_found(format!("there is no source {name} on this host; `entropool sources` lists them"))
 }
 
 fn admission(error: &Admission) -> Code {

@@ -81,14 +81,14 @@ fn vm(id: &str, namespace: &str, class: &str) -> AttachRequest {
     AttachRequest { id, namespace, pool, class: Some(class.to_owned()), client: Client::Qemu }
 }
 
-fn look(agent: &Agent) -> View {
+fn view(agent: &Agent) -> View {
     View::new(agent.server().snapshot().unwrap(), agent.config(), agent.server().sources())
 }
 
 #[test]
-fn classes_come_as_in_the_tree_with_what_the_configuration_says() {
+fn classes_are_listed_in_tree_order_with_their_configuration() {
     let (_dir, agent) = agent();
-    let classes = look(&agent).classes();
+    let classes = view(&agent).classes();
     let names: Vec<_> = classes.iter().map(|class| class.name.as_str()).collect();
     assert_eq!(names, ["a", "z", "b", "y", "c"]);
     assert_eq!(classes[2].max_vms, Some(1));
@@ -96,29 +96,29 @@ fn classes_come_as_in_the_tree_with_what_the_configuration_says() {
 }
 
 #[test]
-fn a_vm_s_way_leads_from_its_leaf_to_the_pool() {
+fn path_of_a_vm_leads_from_its_leaf_to_the_pool() {
     let (_dir, agent) = agent();
     agent.attach(vm("web-1", "lab", "y")).unwrap();
-    let explained = look(&agent).explain("web-1").unwrap();
-    let way: Vec<_> = explained.path.iter().map(|step| step.name.as_str()).collect();
-    assert_eq!(way, ["web-1", "lab", "y", "b", "z", "default"]);
+    let explained = view(&agent).explain("web-1").unwrap();
+    let path: Vec<_> = explained.path.iter().map(|step| step.name.as_str()).collect();
+    assert_eq!(path, ["web-1", "lab", "y", "b", "z", "default"]);
     assert!(explained.vm.unwrap().socket.ends_with("web-1/egd.sock"));
-    assert!(look(&agent).explain("web-2").is_none());
+    assert!(view(&agent).explain("web-2").is_none());
 }
 
 #[test]
-fn a_class_tells_of_itself_and_of_all_below_it() {
+fn class_counts_its_vms_and_those_of_classes_below_it() {
     let (_dir, agent) = agent();
     agent.attach(vm("web-1", "lab", "y")).unwrap();
     agent.attach(vm("web-2", "lab", "b")).unwrap();
-    let classes = look(&agent).classes();
+    let classes = view(&agent).classes();
     let of =
         |name: &str| classes.iter().find(|class| class.name == name).map(|class| (class.vms, class.members));
     assert_eq!([of("y"), of("b"), of("z")], [Some((1, 1)), Some((2, 1)), Some((2, 0))]);
 }
 
 #[test]
-fn refusals_have_codes_that_a_program_can_tell_apart() {
+fn each_error_has_its_grpc_code() {
     let (_dir, agent) = agent();
     agent.attach(vm("web-1", "lab", "a")).unwrap();
     let elsewhere = AttachRequest { pool: "absent".to_owned(), ..vm("web-2", "lab", "a") };
@@ -142,7 +142,7 @@ fn refusals_have_codes_that_a_program_can_tell_apart() {
 }
 
 #[test]
-fn what_is_no_namespace_is_not_remembered() {
+fn invalid_namespace_is_rejected() {
     assert!(["default", "kube-system", "0"].iter().all(|name| status::namespace(name).is_ok()));
     for name in ["", "A", "a/b", "-a", "a-", &"a".repeat(64)] {
         assert_eq!(status::namespace(name).unwrap_err().code(), Code::InvalidArgument, "{name:?}");
@@ -150,7 +150,7 @@ fn what_is_no_namespace_is_not_remembered() {
 }
 
 #[test]
-fn after_a_drain_callers_are_told_to_go_elsewhere() {
+fn attach_after_a_drain_is_unavailable() {
     let (_dir, agent) = agent();
     agent.drain(std::time::Duration::ZERO);
     assert_eq!(status::attach(&agent.attach(vm("web-1", "lab", "a")).unwrap_err()).code(), Code::Unavailable);

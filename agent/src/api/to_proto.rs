@@ -1,4 +1,4 @@
-//! A snapshot of the data plane as messages.
+//! A snapshot of the data plane as messages of the local API.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,11 +8,12 @@ use dataplane::{
     Waiting,
 };
 use delivery::{ClassConfig, NodeConfig};
+use htb::Tick;
 use proto::local as wire;
 
 use super::sources;
 
-/// What runs, and the configuration it runs by.
+/// One instant: the data plane, its sources, and the configuration in effect.
 pub(super) struct View {
     snapshot: Snapshot,
     config: Arc<NodeConfig>,
@@ -24,9 +25,13 @@ impl View {
         Self { snapshot, config, sources }
     }
 
-    /// The instant that holds for all of it.
-    pub(super) fn now(&self) -> u64 {
+    fn now(&self) -> u64 {
         self.snapshot.now.0
+    }
+
+    /// Nanoseconds since an earlier instant.
+    fn since(&self, earlier: Tick) -> u64 {
+        self.now().saturating_sub(earlier.0)
     }
 
     /// By name.
@@ -38,7 +43,7 @@ impl View {
     pub(super) fn classes(&self) -> Vec<wire::Class> {
         let of_pool = |pool| {
             let totals = totals(pool);
-            as_in_the_tree(pool).into_iter().map(move |class| self.class(pool, class, &totals))
+            in_tree_order(pool).into_iter().map(move |class| self.class(pool, class, &totals))
         };
         self.snapshot.pools.iter().flat_map(of_pool).collect()
     }
@@ -47,7 +52,7 @@ impl View {
     pub(super) fn vms(&self) -> Vec<wire::Vm> {
         let of_pool = |pool: &PoolSnapshot| pool.vms.iter().map(|vm| self.vm(pool, vm)).collect::<Vec<_>>();
         let mut vms: Vec<_> = self.snapshot.pools.iter().flat_map(of_pool).collect();
-        vms.sort_by(|one, other| one.id.cmp(&other.id));
+        vms.sort_by(|one, other| one.name.cmp(&other.name));
         vms
     }
 
@@ -55,17 +60,17 @@ impl View {
         wire::Tree { now: self.now(), pools: self.pools(), classes: self.classes(), vms: self.vms() }
     }
 
-    /// Nothing if there is no such VM.
-    pub(super) fn explain(&self, id: &str) -> Option<wire::ExplainResponse> {
-        let found = |pool: &'_ PoolSnapshot| pool.vms.iter().position(|vm| vm.id == id);
-        let (pool, at) = self.snapshot.pools.iter().find_map(|pool| Some((pool, found(pool)?)))?;
+    /// `None` if no VM has that name.
+    pub(super) fn explain(&self, name: &str) -> Option<wire::ExplainResponse> {
+        let find = |pool: &'_ PoolSnapshot| pool.vms.iter().position(|vm| vm.id == name);
+        let (pool, at) = self.snapshot.pools.iter().find_map(|pool| Some((pool, find(pool)?)))?;
         let vm = &pool.vms[at];
-        Some(wire::ExplainResponse { vm: Some(self.vm(pool, vm)), path: path(pool, vm), now: self.now() })
+        Some(wire::ExplainResponse { vm: Some(self.vm(pool, vm)), path: path(pool, vm) })
     }
 
     fn pool(&self, pool: &PoolSnapshot) -> wire::Pool {
-        let at_the_root = pool.classes.iter().filter(|class| class.parent.is_none());
-        let (output, healthy, sources) = sources::stand(&pool.name, &self.config, &self.sources);
+        let top_level = pool.classes.iter().filter(|class| class.parent.is_none());
+        let (output, healthy, sources) = sources::output(&pool.name, &self.config, &self.sources);
         wire::Pool {
             name: pool.name.clone(),
             shape: Some(shape(&pool.node)),
@@ -73,29 +78,29 @@ impl View {
             classes: count(pool.classes.len()),
             vms: count(pool.vms.len()),
             waiting: count(pool.vms.iter().filter(|vm| vm.waiting.is_some()).count()),
-            promised: at_the_root.fold(0, |sum, class| class.node.params.rate.0.saturating_add(sum)),
+            promised: top_level.fold(0, |sum, class| class.node.params.rate.0.saturating_add(sum)),
             counters: Some(counters(&pool.node)),
-            closed: pool.closed,
+            deleted: pool.closed,
             output: Some(output),
             sources: count(sources),
             sources_healthy: count(healthy),
         }
     }
 
-    /// What there is instead, if a pool or class is asked for that is not here; `""` asks for all.
-    pub(super) fn lacks(&self, pool: &str, class: &str) -> Option<String> {
+    /// The error for a pool or class that does not exist; `""` is any.
+    pub(super) fn check_exists(&self, pool: &str, class: &str) -> Result<(), String> {
         let pools = &self.snapshot.pools;
         if !pool.is_empty() && pools.iter().all(|known| known.name != pool) {
-            let there_is = list(pools.iter().map(|known| known.name.as_str()));
-            return Some(format!("there is no pool {pool} on this node; there is {there_is}"));
+            let known = list(pools.iter().map(|known| known.name.as_str()));
+            return Err(format!("there is no pool {pool} on this host; there is {known}"));
         }
         let within = || pools.iter().filter(|known| pool.is_empty() || known.name == pool);
         let classes = || within().flat_map(|pool| &pool.classes).map(|class| class.name.as_str());
         if class.is_empty() || classes().any(|known| known == class) {
-            return None;
+            return Ok(());
         }
-        let place = if pool.is_empty() { "on this node".to_owned() } else { format!("in pool {pool}") };
-        Some(format!("there is no class {class} {place}; there is {}", list(classes())))
+        let scope = if pool.is_empty() { "on this host".to_owned() } else { format!("in pool {pool}") };
+        Err(format!("there is no class {class} {scope}; there is {}", list(classes())))
     }
 
     fn class(&self, pool: &PoolSnapshot, class: &ClassSnapshot, totals: &Totals<'_>) -> wire::Class {
@@ -105,7 +110,7 @@ impl View {
         wire::Class {
             pool: pool.name.clone(),
             name: class.name.clone(),
-            parent: class.parent.clone().unwrap_or_default(),
+            parent: class.parent.clone(),
             shape: Some(shape(&class.node)),
             prio: class.node.params.prio.into(),
             weight: class.node.params.weight.into(),
@@ -120,12 +125,12 @@ impl View {
             promised: below.fold(class.assured.0, |sum, below| below.node.params.rate.0.saturating_add(sum)),
             waiting: count(waiting),
             counters: Some(counters(&class.node)),
-            closed: class.closed,
+            deleted: class.closed,
             members: count(class.vms),
         }
     }
 
-    /// A class that was deleted has none.
+    /// `None` for a class that was deleted.
     fn config_of(&self, pool: &str, class: &str) -> Option<&ClassConfig> {
         let pool = self.config.pools.iter().find(|config| config.name == pool)?;
         pool.classes.iter().find(|config| config.name == class)
@@ -137,7 +142,7 @@ impl View {
             Client::Egd => wire::Client::Egd,
         };
         wire::Vm {
-            id: vm.id.clone(),
+            name: vm.id.clone(),
             namespace: vm.namespace.clone(),
             pool: pool.name.clone(),
             class: vm.class.clone(),
@@ -145,7 +150,7 @@ impl View {
             client: client.into(),
             connections: count(vm.connections),
             owed: vm.owed,
-            waiting_since: vm.waiting.as_ref().map(|waiting| waiting.since.0),
+            waiting: vm.waiting.as_ref().map(|waiting| self.since(waiting.since)),
             binding: self.binding(pool, vm),
             shape: Some(shape(&vm.node)),
             level: Some(level(&vm.node)),
@@ -159,15 +164,11 @@ impl View {
         let own = (wire::NodeKind::Vm, vm.id.clone());
         let Some(Waiting { limit, limit_since, .. }) = &vm.waiting else {
             let stuck = vm.blocked > 0 && vm.owed > 0;
-            return stuck.then(|| binding(wire::Limit::Peer, own, self.now()));
+            return stuck.then(|| binding(wire::Limit::Peer, own, 0));
         };
-        let mut supply = wire::PoolOutput::default();
-        let (limit, whose) = match limit {
+        let (limit, node) = match limit {
             LimitAt::Rate => (wire::Limit::Rate, own),
-            LimitAt::Supply => {
-                supply = sources::stand(&pool.name, &self.config, &self.sources).0;
-                (wire::Limit::Supply, (wire::NodeKind::Pool, pool.name.clone()))
-            }
+            LimitAt::Supply => (wire::Limit::Supply, (wire::NodeKind::Pool, pool.name.clone())),
             LimitAt::Ceil(Level::Vm) => (wire::Limit::Ceil, own),
             LimitAt::Ceil(Level::Namespace) => {
                 (wire::Limit::Ceil, (wire::NodeKind::Namespace, vm.namespace.clone()))
@@ -175,12 +176,16 @@ impl View {
             LimitAt::Ceil(Level::Class(name)) => (wire::Limit::Ceil, (wire::NodeKind::Class, name.clone())),
             LimitAt::Ceil(Level::Pool) => (wire::Limit::Ceil, (wire::NodeKind::Pool, pool.name.clone())),
         };
-        let binding = binding(limit, whose, limit_since.0);
-        Some(wire::Binding { serving: supply.served, message: supply.message, ..binding })
+        let mut binding = binding(limit, node, self.since(*limit_since));
+        if limit == wire::Limit::Supply {
+            let (output, ..) = sources::output(&pool.name, &self.config, &self.sources);
+            (binding.serving, binding.message) = (Some(output.serving), output.message);
+        }
+        Some(binding)
     }
 }
 
-/// How many VMs each class has, those of the classes below it included, and how many of these wait.
+/// How many VMs each class and the classes below it have, and how many of these wait.
 type Totals<'a> = HashMap<&'a str, (usize, usize)>;
 
 fn totals(pool: &PoolSnapshot) -> Totals<'_> {
@@ -197,25 +202,23 @@ fn totals(pool: &PoolSnapshot) -> Totals<'_> {
     totals
 }
 
-/// Names with commas between them.
+/// `a, b, c`, or `none`.
 fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let names: Vec<_> = names.collect();
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
-/// Whether a VM is among those that were asked for.
-pub(super) fn passes(vm: &wire::Vm, wanted: &wire::ListVmsRequest) -> bool {
+/// Whether a VM passes the filters of a request.
+pub(super) fn matches(vm: &wire::Vm, request: &wire::ListVmsRequest) -> bool {
     let is = |wanted: &str, found: &str| wanted.is_empty() || wanted == found;
-    is(&wanted.pool, &vm.pool)
-        && is(&wanted.class, &vm.class)
-        && !(wanted.waiting && vm.waiting_since.is_none())
+    is(&request.pool, &vm.pool) && is(&request.class, &vm.class) && (!request.waiting || vm.waiting.is_some())
 }
 
 /// Parents before children, siblings by name.
-fn as_in_the_tree(pool: &PoolSnapshot) -> Vec<&ClassSnapshot> {
+fn in_tree_order(pool: &PoolSnapshot) -> Vec<&ClassSnapshot> {
     let below = |parent: Option<&str>| {
         let children = pool.classes.iter().filter(move |class| class.parent.as_deref() == parent);
-        // The next one to visit is the last of the stack.
+        // The last one of the stack is visited next.
         children.rev().collect::<Vec<_>>()
     };
     let mut stack = below(None);
@@ -252,8 +255,8 @@ fn step(kind: wire::NodeKind, name: &str, node: &NodeSnapshot) -> wire::Step {
     }
 }
 
-fn binding(limit: wire::Limit, (kind, name): (wire::NodeKind, String), since: u64) -> wire::Binding {
-    wire::Binding { limit: limit.into(), kind: kind.into(), name, since, ..wire::Binding::default() }
+fn binding(limit: wire::Limit, (kind, name): (wire::NodeKind, String), duration: u64) -> wire::Binding {
+    wire::Binding { limit: limit.into(), kind: kind.into(), name, duration, ..wire::Binding::default() }
 }
 
 fn shape(node: &NodeSnapshot) -> wire::Shape {
@@ -295,7 +298,7 @@ fn counters(node: &NodeSnapshot) -> wire::Counters {
     }
 }
 
-/// No host has four thousand million of anything we count.
+/// No host has more than four thousand million of anything that is counted.
 pub(super) fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }

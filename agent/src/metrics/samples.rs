@@ -89,14 +89,14 @@ fn add_pool(samples: &mut Samples, pool: &PoolSnapshot) {
 
 fn add_output(samples: &mut Samples, pool: &PoolSnapshot, sight: &ScrapeInput<'_>) {
     let name = pool.name.as_str();
-    let (output, healthy, all) = sources::stand(name, sight.config, sight.sources);
+    let (output, healthy, all) = sources::output(name, sight.config, sight.sources);
     for (state, serving) in [
         ("promised", wire::Serving::Promised),
         ("degraded", wire::Serving::Degraded),
         ("held", wire::Serving::Held),
         ("starting", wire::Serving::Starting),
     ] {
-        samples.gauge(&families::SERVING, &[name, state], truth(output.served() == serving));
+        samples.gauge(&families::SERVING, &[name, state], truth(output.serving() == serving));
     }
     samples.gauge(&families::SOURCES, &[name], number(all));
     samples.gauge(&families::SOURCES_HEALTHY, &[name], number(healthy));
@@ -134,11 +134,12 @@ fn add_source(samples: &mut Samples, source: &wire::Source) {
     let Some(stats) = &source.stats else { return };
     samples.counter(&families::BYTES_IN, &of, stats.bytes_in);
     samples.counter(&families::CREDITED, &of, stats.bytes_credited);
+    let failures = stats.failures.unwrap_or_default();
     for (test, failures) in [
-        ("repetition_count", stats.repetition_count),
-        ("adaptive_proportion", stats.adaptive_proportion),
-        ("block_tests", stats.block_tests),
-        ("lost", stats.lost),
+        ("repetition_count", failures.repetition_count),
+        ("adaptive_proportion", failures.adaptive_proportion),
+        ("block_tests", failures.block_tests),
+        ("lost", failures.lost),
     ] {
         samples.counter(&families::FAILURES, &[of[0], of[1], test], failures);
     }

@@ -82,7 +82,7 @@ fn a_refused_pod_leaves_nothing() {
         (
             Pod { attributes: vec![("entropool.io/pool", "other".to_owned())], ..Pod::new(6) },
             Code::NotFound,
-            "there is no pool other on this node",
+            "there is no pool other on this host",
         ),
     ];
     for (pod, code, sentence) in refusals {

@@ -57,7 +57,7 @@ fn record_says(host: &Host, class: &str) -> bool {
 }
 
 fn move_to(host: &Host, pod: &Pod, class: &str) {
-    let request = MoveRequest { id: pod.uid.clone(), class: class.to_owned() };
+    let request = MoveRequest { name: pod.uid.clone(), class: class.to_owned() };
     let socket = host.path("run/api.sock");
     let answer = async || LocalClient::new(channel(socket).await).r#move(request).await.map(drop);
     Kubelet::of(host).run(async |_| answer().await).unwrap();

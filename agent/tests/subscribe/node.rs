@@ -83,7 +83,7 @@ impl Node<'_> {
     /// Gives a VM its socket.
     pub(crate) fn attach(&self, id: &str, class: &str) -> Result<PathBuf, String> {
         let request = AttachRequest {
-            id: id.to_owned(),
+            name: id.to_owned(),
             namespace: "shop".to_owned(),
             pool: "default".to_owned(),
             class: class.to_owned(),

@@ -1,23 +1,23 @@
-//! Flags of the verbs about libvirt's domains.
+//! Flags of the commands for libvirt's domains.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::member::PoolClass;
+use super::vm::PoolClass;
 
 /// Connect libvirt's domains to pools
 ///
-/// A domain keeps its choice in its metadata. libvirt's hook, deploy/libvirt, gives it its socket when it starts and
-/// takes it away when it has ended.
+/// The pool and class of a domain are kept in its metadata. libvirt's hook, deploy/libvirt, attaches the domain when it
+/// starts and detaches it after it has ended.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct LibvirtArgs {
     #[command(subcommand)]
-    pub(crate) verb: LibvirtVerb,
+    pub(crate) command: LibvirtCommand,
 }
 
 #[derive(Clone, Debug, Subcommand)]
-pub(crate) enum LibvirtVerb {
+pub(crate) enum LibvirtCommand {
     Set(SetArgs),
     Unset(UnsetArgs),
     Translate(TranslateArgs),
@@ -25,54 +25,54 @@ pub(crate) enum LibvirtVerb {
     Hook(HookArgs),
 }
 
-/// Have a domain draw from a pool, from its next start on
+/// Connect a domain to a pool, from its next start on
 #[derive(Args, Clone, Debug)]
 pub(crate) struct SetArgs {
     /// The domain
     pub(crate) domain: String,
-    /// The pool and the class; without a class, the pool's default class
+    /// The pool and the class; the default is the pool's default class
     #[arg(value_name = "POOL[/CLASS]")]
-    pub(crate) place: PoolClass,
+    pub(crate) pool_class: PoolClass,
     #[command(flatten)]
     pub(crate) host: LibvirtHost,
 }
 
-/// Give a domain back to the host's generator, from its next start on
+/// Return a domain to the host's generator, from its next start on
 #[derive(Args, Clone, Debug)]
 pub(crate) struct UnsetArgs {
     /// The domain
     pub(crate) domain: String,
-    /// libvirt's own name of the host
+    /// The URI of libvirt, as virsh takes it
     #[arg(long, value_name = "URI", env = "LIBVIRT_DEFAULT_URI", hide_env_values = true)]
     pub(crate) connect: Option<String>,
 }
 
-/// Rewrite a domain whose <rng> is spelled as pools were once proposed
+/// Rewrite a domain whose <rng> is in a spelling that was proposed for pools
 ///
-/// The text goes to standard output; today's spelling stays as it is.
+/// Prints the rewritten XML; libvirt's own spelling stays as it is.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct TranslateArgs {
-    /// The domain's XML; - is standard input
+    /// The file with the domain's XML; - is standard input
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) sockets: Sockets,
 }
 
-/// Do what libvirt's hook for QEMU is called for; the domain's XML is standard input
+/// Handle a call of libvirt's hook for QEMU; the domain's XML is standard input
 #[derive(Args, Clone, Debug)]
 pub(crate) struct HookArgs {
     pub(crate) domain: String,
     pub(crate) operation: String,
     pub(crate) sub_operation: String,
     pub(crate) extra: Option<String>,
-    /// The namespace that a host's domains belong to
+    /// The namespace of the host's domains
     #[arg(long, env = "ENTROPOOL_NAMESPACE", hide_env_values = true, default_value = "default")]
     pub(crate) namespace: String,
 }
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct LibvirtHost {
-    /// libvirt's own name of the host
+    /// The URI of libvirt, as virsh takes it
     #[arg(long, value_name = "URI", env = "LIBVIRT_DEFAULT_URI", hide_env_values = true)]
     pub(crate) connect: Option<String>,
     #[command(flatten)]
@@ -81,7 +81,7 @@ pub(crate) struct LibvirtHost {
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Sockets {
-    /// Where the daemon makes its VMs' sockets
+    /// The directory of the VMs' sockets
     #[arg(
         long,
         value_name = "DIR",

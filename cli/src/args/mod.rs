@@ -1,18 +1,13 @@
-//! Verbs and flags.
+//! Commands and flags.
 
-mod check;
 mod egd;
 mod host;
 mod libvirt;
 mod list;
-mod member;
-mod plan;
-mod port;
-mod qemu;
 mod run;
-mod sources;
 #[cfg(test)]
 mod tests;
+mod vm;
 
 use std::path::PathBuf;
 
@@ -20,55 +15,48 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-pub(crate) use check::CheckArgs;
-pub(crate) use egd::{EgdArgs, EgdVerb};
-pub(crate) use host::{CompletionArgs, CrdsArgs};
-pub(crate) use libvirt::{HookArgs, LibvirtArgs, LibvirtVerb, SetArgs, TranslateArgs, UnsetArgs};
-pub(crate) use list::{ClassesArgs, TopArgs, VmsArgs, WaitingArgs};
-pub(crate) use member::{AttachArgs, Client, DetachArgs, ExplainArgs, Member, MoveArgs, PoolClass};
-pub(crate) use plan::PlanArgs;
-pub(crate) use port::Port;
-pub(crate) use qemu::{QemuArgs, QemuVersion};
+pub(crate) use egd::{EgdArgs, EgdCommand, QemuArgs, QemuVersion};
+pub(crate) use host::{CheckArgs, CompletionArgs, CrdsArgs, PlanArgs};
+pub(crate) use libvirt::{HookArgs, LibvirtArgs, LibvirtCommand, SetArgs, TranslateArgs, UnsetArgs};
+pub(crate) use list::{ClassesArgs, SourcesArgs, SourcesCommand, TopArgs, VmsArgs};
 pub(crate) use run::RunArgs;
-pub(crate) use sources::{SourcesArgs, SourcesVerb};
+pub(crate) use vm::{AttachArgs, Client, DetachArgs, ExplainArgs, MoveArgs, PoolClass, TcpVmSpec, VmSpec};
 
-/// Where a daemon that was told nothing else listens.
-pub(crate) const DEFAULT_API: &str = "/run/entropool/api.sock";
+/// The socket of a daemon that runs with default flags.
+const DEFAULT_API: &str = "/run/entropool/api.sock";
 
-/// Rations a host's randomness to its virtual machines.
+/// Rations a host's entropy to its virtual machines.
 #[derive(Debug, Parser)]
 #[command(name = "entropool", version, max_term_width = 100, disable_help_subcommand = true)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
     #[command(subcommand)]
-    pub(crate) verb: Verb,
+    pub(crate) command: Command,
 }
 
 impl Cli {
-    /// Reads the command line, and ends the program with help or a complaint where that is what is due.
+    /// Parses the command line; exits with help or an error message.
     pub(crate) fn read() -> Self {
         let matches = Self::command().get_matches();
         let cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-        if matches!(cli.verb, Verb::Run(_)) && says_api(&matches) {
-            let message =
-                "run listens on api.sock in its run directory: choose that with --run-dir, not --api";
+        if matches!(cli.command, Command::Run(_)) && has_api(&matches) {
+            let message = "run listens on api.sock in its run directory; use --run-dir instead of --api";
             Self::command().error(ErrorKind::ArgumentConflict, message).exit();
         }
         cli
     }
 }
 
-/// Whether `--api` was written, before the verb or after it.
-fn says_api(matches: &ArgMatches) -> bool {
-    let written = |matches: &ArgMatches| matches.value_source("api") == Some(ValueSource::CommandLine);
-    written(matches) || matches.subcommand().is_some_and(|(_, matches)| written(matches))
+/// Whether `--api` is on the command line, before the command or after it.
+fn has_api(matches: &ArgMatches) -> bool {
+    let given = |matches: &ArgMatches| matches.value_source("api") == Some(ValueSource::CommandLine);
+    given(matches) || matches.subcommand().is_some_and(|(_, matches)| given(matches))
 }
 
-/// What every verb understands.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Global {
-    /// The daemon to talk to
+    /// The socket of the daemon
     #[arg(
         long,
         global = true,
@@ -79,7 +67,7 @@ pub(crate) struct Global {
         help_heading = "Global options"
     )]
     pub(crate) api: PathBuf,
-    /// How to print: columns for a person, or a document for a program
+    /// The output format: columns for people, or JSON for programs
     #[arg(
         short,
         long,
@@ -91,16 +79,15 @@ pub(crate) struct Global {
     pub(crate) output: Format,
 }
 
-/// How to print what is a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     Table,
     Json,
 }
 
-/// What to do; a verb with flags is described where its flags are.
+/// A command with flags is documented at its flags.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Verb {
+pub(crate) enum Command {
     Run(RunArgs),
     Attach(AttachArgs),
     Detach(DetachArgs),
@@ -108,8 +95,10 @@ pub(crate) enum Verb {
     /// List the pools
     Pools,
     Classes(ClassesArgs),
+    /// List the attached VMs
     Vms(VmsArgs),
-    Waiting(WaitingArgs),
+    /// List the VMs that wait for bytes, and what they wait for
+    Waiting(VmsArgs),
     Top(TopArgs),
     Explain(ExplainArgs),
     Plan(PlanArgs),

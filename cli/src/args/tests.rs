@@ -4,7 +4,7 @@ use clap::{Command, CommandFactory};
 
 use super::Cli;
 
-/// The long help of a verb and of those below it.
+/// The long help of a command and of its subcommands.
 fn help(command: &mut Command, path: &str) -> String {
     let mut text = format!("======== {path} ========\n\n{}", command.render_long_help());
     for below in command.get_subcommands_mut() {
@@ -15,19 +15,19 @@ fn help(command: &mut Command, path: &str) -> String {
     text
 }
 
-/// What is set where the tests run is no part of the help.
+/// The help does not depend on the environment of the tests.
 fn without_environment(command: Command) -> Command {
     command.term_width(100).mut_args(|arg| arg.hide_env_values(true)).mut_subcommands(without_environment)
 }
 
 #[test]
-fn the_help_of_every_verb_is_as_it_was() {
+fn help_of_every_command() {
     let mut command = without_environment(Cli::command());
     command.build();
     insta::assert_snapshot!(help(&mut command, "entropool"));
 }
 
 #[test]
-fn the_definition_of_the_command_line_is_sound() {
+fn definition_of_the_command_line_is_valid() {
     Cli::command().debug_assert();
 }

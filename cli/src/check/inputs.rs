@@ -1,27 +1,61 @@
-//! What was looked at.
+//! What the checks of a host look at.
 
-use crate::view::{Class, Pool, Source, Vm};
+use std::fs;
 
-/// A host as it was found.
+use anyhow::Result;
+use proto::local::{Class, ListVmsRequest, Pool, Source, Vm};
+
+use crate::args::{CheckArgs, Global};
+use crate::client::DaemonClient;
+use crate::run;
+
+/// A host.
 #[derive(Clone, Debug)]
-pub(crate) struct CheckInputs {
-    /// Where the daemon was asked.
-    pub(crate) api: String,
+pub(super) struct CheckInputs {
+    /// The socket of the daemon.
+    pub(super) api: String,
     /// What is odd about the checkpoint.
-    pub(crate) notes: Vec<String>,
-    /// How many objects the manifests have, and what would be refused of them; `None` where none were given.
-    pub(crate) manifests: Option<(usize, Vec<String>)>,
-    /// The daemon's answers, or why there are none.
-    pub(crate) running: Result<RunningDaemon, String>,
-    /// Sockets that the daemon has and the host has not.
-    pub(crate) missing: Vec<String>,
+    pub(super) checkpoint_warnings: Vec<String>,
+    /// The number of objects in the manifests and what would be refused of them; `None` if none were named.
+    pub(super) manifests: Option<(usize, Vec<String>)>,
+    /// The daemon's responses, or why there are none.
+    pub(super) daemon: Result<DaemonState, String>,
+    /// Sockets of VMs that are missing in the file system.
+    pub(super) missing_sockets: Vec<String>,
 }
 
-/// A daemon as it answered.
+/// The responses of a daemon.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct RunningDaemon {
+pub(crate) struct DaemonState {
     pub(crate) pools: Vec<Pool>,
     pub(crate) classes: Vec<Class>,
     pub(crate) sources: Vec<Source>,
     pub(crate) vms: Vec<Vm>,
+}
+
+pub(super) async fn gather(global: &Global, args: &CheckArgs) -> CheckInputs {
+    let (checkpoint_warnings, manifests) = run::looked_at(&args.state_dir, &args.files);
+    let daemon = match DaemonClient::connect(&global.api).await {
+        Ok(daemon) => daemon_state(daemon).await,
+        Err(error) => Err(error.into()),
+    };
+    let daemon = daemon.map_err(|error| format!("{error:#}"));
+    let sockets = daemon.iter().flat_map(|daemon| &daemon.vms).map(|vm| vm.socket.clone());
+    let missing_sockets = sockets.filter(|socket| fs::symlink_metadata(socket).is_err()).collect();
+    CheckInputs {
+        api: global.api.display().to_string(),
+        checkpoint_warnings,
+        manifests,
+        daemon,
+        missing_sockets,
+    }
+}
+
+pub(crate) async fn daemon_state(mut daemon: DaemonClient) -> Result<DaemonState> {
+    Ok(DaemonState {
+        pools: daemon.pools().await?.pools,
+        classes: daemon.classes(None).await?.classes,
+        sources: daemon.sources().await?.sources,
+        vms: daemon.vms(ListVmsRequest::default()).await?.vms,
+    })
 }

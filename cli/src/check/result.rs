@@ -1,31 +1,50 @@
-//! What comes of looking at one thing.
+//! The result of one check, and results as a table.
 
 use serde::Serialize;
 
-/// One thing that was looked at.
+use crate::output::Table;
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct CheckResult {
-    /// The name of the check, as the manual has it.
+    /// The name of the check, as in the manual.
     pub(crate) check: &'static str,
-    pub(crate) verdict: Level,
-    /// What is so; where it is not right, also what to do.
+    pub(crate) level: Level,
+    /// What was found and, unless it is ok, what to do.
     pub(crate) message: String,
 }
 
-/// How it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Level {
-    Right,
-    /// It serves now, and may not for ever.
+    Ok,
+    /// VMs are served, but something may fail later.
     Warning,
-    Wrong,
+    Error,
 }
 
-/// The findings of one check: `bad` ones with their verdict, or `right` if there are none.
-pub(crate) fn all(check: &'static str, right: &str, verdict: Level, bad: Vec<String>) -> Vec<CheckResult> {
-    if bad.is_empty() {
-        return vec![CheckResult { check, verdict: Level::Right, message: right.to_owned() }];
+/// The results of one check: one per problem, or `ok` if there are none.
+pub(crate) fn results(
+    check: &'static str,
+    ok: &str,
+    level: Level,
+    problems: Vec<String>,
+) -> Vec<CheckResult> {
+    if problems.is_empty() {
+        return vec![CheckResult { check, level: Level::Ok, message: ok.to_owned() }];
     }
-    bad.into_iter().map(|message| CheckResult { check, verdict, message }).collect()
+    problems.into_iter().map(|message| CheckResult { check, level, message }).collect()
+}
+
+/// One row per result.
+pub(super) fn table(results: &[CheckResult]) -> String {
+    let mut table = Table::new(&["", "CHECK", "WHAT"]);
+    for result in results {
+        let level = match result.level {
+            Level::Ok => "ok",
+            Level::Warning => "warning",
+            Level::Error => "error",
+        };
+        table.row([level.to_owned(), result.check.to_owned(), result.message.clone()]);
+    }
+    table.or("Nothing was checked.")
 }

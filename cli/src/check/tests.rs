@@ -2,80 +2,86 @@
 
 use std::collections::BTreeSet;
 
-use super::*;
-use crate::render::samples;
-use crate::view::{Output, Pool, PoolOutput, Rate, SourceState, Span};
+use proto::local::{Pool, PoolOutput, Serving, SourceState, Vm};
 
-/// A host with nothing to complain of.
-fn sound() -> CheckInputs {
-    let output = PoolOutput { served: Some(Output::Stretched), ..PoolOutput::default() };
-    let pools = vec![Pool { name: "default".into(), output, ..Pool::default() }];
-    let mut vms = samples::tree().vms;
-    vms.truncate(1);
-    vms[0].waiting = None;
-    let mut sources = samples::sources();
-    sources.truncate(1);
-    sources[0].state = SourceState::Healthy;
-    let running = RunningDaemon { pools, sources, vms, classes: vec![samples::tree().classes.remove(0)] };
+use super::inputs::CheckInputs;
+use super::*;
+use crate::output::samples;
+
+/// A host without problems.
+fn healthy() -> CheckInputs {
+    let tree = samples::tree();
+    let vm = Vm { waiting: None, ..tree.vms[0].clone() };
+    let daemon = DaemonState {
+        pools: vec![Pool { promised: 0, ..samples::pool() }],
+        classes: tree.classes[..1].to_vec(),
+        sources: samples::sources()[..1].to_vec(),
+        vms: vec![vm],
+    };
     CheckInputs {
         api: "/run/entropool/api.sock".into(),
-        notes: Vec::new(),
+        checkpoint_warnings: Vec::new(),
         manifests: Some((2, Vec::new())),
-        running: Ok(running),
-        missing: Vec::new(),
+        daemon: Ok(daemon),
+        missing_sockets: Vec::new(),
     }
 }
 
-/// The one finding that is not right after `spoil`.
-fn spoilt(spoil: impl FnOnce(&mut CheckInputs)) -> CheckResult {
-    let mut facts = sound();
-    spoil(&mut facts);
-    let mut findings = judge(&facts);
-    findings.retain(|finding| finding.verdict != Level::Right);
-    assert_eq!(findings.len(), 1, "{findings:#?}");
-    findings.remove(0)
+/// The one result that is not ok after `damage`.
+fn only_problem(damage: impl FnOnce(&mut CheckInputs)) -> CheckResult {
+    let mut inputs = healthy();
+    damage(&mut inputs);
+    let mut found = rules::host(&inputs);
+    found.retain(|result| result.level != Level::Ok);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    found.remove(0)
 }
 
-fn running(facts: &mut CheckInputs) -> &mut RunningDaemon {
-    facts.running.as_mut().unwrap()
+fn daemon(inputs: &mut CheckInputs) -> &mut DaemonState {
+    inputs.daemon.as_mut().unwrap()
+}
+
+fn output(inputs: &mut CheckInputs) -> &mut PoolOutput {
+    daemon(inputs).pools[0].output.as_mut().unwrap()
 }
 
 #[test]
-fn a_sound_host_has_nothing_wrong() {
-    let findings = judge(&sound());
-    assert!(findings.iter().all(|finding| finding.verdict == Level::Right), "{findings:#?}");
-    insta::assert_snapshot!(render::text(&findings));
+fn healthy_host_passes_all_checks() {
+    let found = rules::host(&healthy());
+    assert!(found.iter().all(|result| result.level == Level::Ok), "{found:#?}");
+    insta::assert_snapshot!(result::table(&found));
 }
 
-/// Each check is seen to fail once, and by no fault but its own.
+/// Each check fails once, and no other one fails with it.
 #[test]
-fn every_check_finds_what_it_is_for() {
-    let gone = "/run/entropool/vm/a/egd.sock";
+fn every_check_finds_its_problem() {
+    let socket = "/run/entropool/vm/a/egd.sock";
     let found = [
-        spoilt(|it| it.notes = vec!["state.a is torn".into()]),
-        spoilt(|it| it.manifests = Some((1, vec!["pools.yaml:3: EntropyPool p: spec.rate: …".into()]))),
-        spoilt(|it| it.running = Err("no daemon listens at /run/entropool/api.sock".into())),
-        spoilt(|it| {
-            running(it).pools[0].output =
-                PoolOutput { message: Some("it holds".into()), ..PoolOutput::default() }
+        only_problem(|it| it.checkpoint_warnings = vec!["state.a is torn".into()]),
+        only_problem(|it| it.manifests = Some((1, vec!["pools.yaml:3: EntropyPool p: spec.rate: …".into()]))),
+        only_problem(|it| it.daemon = Err("cannot connect to a daemon".into())),
+        only_problem(|it| {
+            let held = Serving::Held.into();
+            *output(it) =
+                PoolOutput { serving: held, message: Some("it holds".into()), ..PoolOutput::default() };
         }),
-        spoilt(|it| running(it).pools[0].output.degraded = true),
-        spoilt(|it| {
-            running(it).pools[0].promised = Rate(86_400 * 9);
-            running(it).pools[0].shape.rate = Rate(86_400 * 10);
+        only_problem(|it| output(it).set_serving(Serving::Degraded)),
+        only_problem(|it| {
+            daemon(it).pools[0].promised = 86_400 * 9;
+            daemon(it).pools[0].shape.as_mut().unwrap().rate = 86_400 * 10;
         }),
-        spoilt(|it| running(it).pools[0].closed = true),
-        spoilt(|it| running(it).sources[0].state = SourceState::Failed),
-        spoilt(|it| running(it).sources[0].state = SourceState::Suspect),
-        spoilt(|it| {
-            running(it).classes[0].members = 2;
-            running(it).classes[0].max_vms = Some(2);
+        only_problem(|it| daemon(it).pools[0].deleted = true),
+        only_problem(|it| daemon(it).sources[0].set_state(SourceState::Failed)),
+        only_problem(|it| daemon(it).sources[0].set_state(SourceState::Suspect)),
+        only_problem(|it| {
+            daemon(it).classes[0].members = 2;
+            daemon(it).classes[0].max_vms = Some(2);
         }),
-        spoilt(|it| running(it).classes[0].closed = true),
-        spoilt(|it| running(it).vms[0].waiting = Some(Span(11_000_000_000))),
-        spoilt(|it| it.missing = vec![gone.into()]),
+        only_problem(|it| daemon(it).classes[0].deleted = true),
+        only_problem(|it| daemon(it).vms[0].waiting = Some(11_000_000_000)),
+        only_problem(|it| it.missing_sockets = vec![socket.into()]),
     ];
-    let all: BTreeSet<_> = judge(&sound()).into_iter().map(|finding| finding.check).collect();
-    assert_eq!(found.iter().map(|finding| finding.check).collect::<BTreeSet<_>>(), all);
-    insta::assert_snapshot!(render::text(&found));
+    let all: BTreeSet<_> = rules::host(&healthy()).into_iter().map(|result| result.check).collect();
+    assert_eq!(found.iter().map(|result| result.check).collect::<BTreeSet<_>>(), all);
+    insta::assert_snapshot!(result::table(&found));
 }

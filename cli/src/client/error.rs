@@ -1,4 +1,4 @@
-//! Why the daemon gave no answer.
+//! Why a call of the local API failed.
 
 use std::error::Error;
 use std::fmt::{self, Display, Formatter};
@@ -7,36 +7,31 @@ use std::path::{Path, PathBuf};
 
 use tonic::{Code, Status};
 
-/// Why the daemon gave no answer.
 #[derive(Debug)]
 pub(crate) enum ClientError {
-    /// Nobody listens, or not for us.
+    /// The socket does not exist, nothing listens on it, or this user may not open it.
     Connect { socket: PathBuf, source: io::Error },
-    /// Whoever listens does not speak the local API.
-    Speak { place: String, source: tonic::transport::Error },
-    /// The daemon refused; it says why.
-    Refused(Box<Status>),
-    /// The daemon went away while it was asked.
-    Gone,
-    /// The answer holds nothing.
-    Empty,
+    /// The listener does not speak the local API.
+    NotTheApi { address: String, source: tonic::transport::Error },
+    /// The daemon rejected the call.
+    Rejected(Box<Status>),
+    /// The connection closed before the response came.
+    Closed,
 }
 
 impl ClientError {
-    /// Whether what was to be made is there already.
-    pub(crate) fn is_already_there(&self) -> bool {
+    pub(crate) fn is_already_exists(&self) -> bool {
         self.code() == Some(Code::AlreadyExists)
     }
 
-    /// Whether what was named is not there.
-    pub(crate) fn is_unknown(&self) -> bool {
+    pub(crate) fn is_not_found(&self) -> bool {
         self.code() == Some(Code::NotFound)
     }
 
     fn code(&self) -> Option<Code> {
         match self {
-            Self::Refused(status) => Some(status.code()),
-            Self::Connect { .. } | Self::Speak { .. } | Self::Gone | Self::Empty => None,
+            Self::Rejected(status) => Some(status.code()),
+            Self::Connect { .. } | Self::NotTheApi { .. } | Self::Closed => None,
         }
     }
 }
@@ -45,12 +40,9 @@ impl Display for ClientError {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connect { socket, source } => connect(socket, source, f),
-            Self::Speak { place, .. } => write!(f, "{place} is not the local API of an entropool daemon"),
-            Self::Refused(status) => f.write_str(status.message()),
-            Self::Gone => f.write_str("the daemon ended before it answered"),
-            Self::Empty => {
-                f.write_str("the daemon's answer is empty: is it much older or newer than this program?")
-            }
+            Self::NotTheApi { address, .. } => write!(f, "{address} is not the API of an entropool daemon"),
+            Self::Rejected(status) => f.write_str(status.message()),
+            Self::Closed => f.write_str("the daemon closed the connection before it answered; see its log"),
         }
     }
 }
@@ -58,40 +50,38 @@ impl Display for ClientError {
 impl Error for ClientError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Speak { source, .. } => Some(source),
-            Self::Connect { .. } | Self::Refused(_) | Self::Gone | Self::Empty => None,
+            Self::NotTheApi { source, .. } => Some(source),
+            Self::Connect { .. } | Self::Rejected(_) | Self::Closed => None,
         }
     }
 }
 
 impl From<Status> for ClientError {
     fn from(status: Status) -> Self {
-        // What the transport says of a closed connection is no sentence for a person.
+        // The transport's own message about a closed connection says nothing to a person.
         if matches!(status.code(), Code::Unavailable | Code::Unknown) && status.source().is_some() {
-            Self::Gone
+            Self::Closed
         } else {
-            Self::Refused(Box::new(status))
+            Self::Rejected(Box::new(status))
         }
     }
 }
 
 fn connect(socket: &Path, source: &io::Error, f: &mut Formatter<'_>) -> fmt::Result {
     let socket = socket.display();
+    let start = "start `entropool run`, or name its socket with --api SOCKET";
     match source.kind() {
-        ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
-            let what = if source.kind() == ErrorKind::NotFound {
-                "there is no such socket"
-            } else {
-                "nobody listens"
-            };
-            write!(
-                f,
-                "no daemon at {socket}: {what}; start `entropool run`, or name its socket with --api SOCKET"
-            )
+        ErrorKind::NotFound => {
+            write!(f, "cannot connect to a daemon: there is no socket {socket}; {start}")
         }
-        ErrorKind::PermissionDenied => {
-            write!(f, "{socket} is not open to this user: it is for its owner and its group")
+        ErrorKind::ConnectionRefused => {
+            write!(f, "cannot connect to a daemon: nothing listens on {socket}; {start}")
         }
+        ErrorKind::PermissionDenied => write!(
+            f,
+            "cannot connect to the daemon: this user may not open {socket}; run this as root or as the daemon's \
+             user, or let a group open it with `entropool run --api-mode 0660`"
+        ),
         _ => write!(f, "cannot connect to the daemon at {socket}: {source}"),
     }
 }
@@ -101,12 +91,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_there_says_where_and_what_to_do() {
-        let said =
+    fn connect_error_says_where_and_what_to_do() {
+        let messages =
             [ErrorKind::NotFound, ErrorKind::ConnectionRefused, ErrorKind::PermissionDenied].map(|kind| {
                 ClientError::Connect { socket: "/run/entropool/api.sock".into(), source: kind.into() }
                     .to_string()
             });
-        insta::assert_snapshot!(said.join("\n"));
+        insta::assert_snapshot!(messages.join("\n"));
     }
 }

@@ -1,173 +1,180 @@
-//! The verbs that ask the nodes' agents.
+//! The commands that call the nodes' agents.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
 use kube::Client;
+use proto::local::{ListVmsRequest, Source, Vm};
 use serde::Serialize;
 use serde_json::json;
 
-use super::agents::{AgentAnswers, Agents};
-use super::args::{ClusterGlobal, Locator, ObjectName};
+use super::agents::{AgentResponse, Agents};
+use super::args::{AgentSelection, ClusterGlobal, VmName};
 use super::pods::{self, FoundPod};
 use crate::args::{Format, TopArgs};
-use crate::client::{DaemonClient, VmFilter};
-use crate::render::{self, Table};
-use crate::view::{Source, Vm};
-use crate::{output, top};
+use crate::client::DaemonClient;
+use crate::output::{self, Table};
+use crate::top;
 
-/// What is on a node.
+/// An item of a JSON document, with its node.
 #[derive(Serialize)]
 struct OnNode<T> {
     node: String,
     #[serde(flatten)]
-    what: T,
+    item: T,
 }
 
-/// Prints the VMs that draw, or those that wait.
+/// Prints the attached VMs, or only those that wait.
 pub(super) async fn vms(
     client: &Client,
     global: &ClusterGlobal,
-    place: &Locator,
+    selection: &AgentSelection,
     waiting: bool,
 ) -> Result<()> {
-    let filter = VmFilter { pool: place.pool.clone(), class: None, waiting };
-    let asked =
-        ask(client, global, place, async |mut daemon: DaemonClient| Ok(daemon.vms(filter.clone()).await?))
-            .await?;
-    let names = pods::names(client).await;
-    let (mut found, unreachable) = answered(asked);
-    found.iter_mut().flat_map(|(_, vms)| vms).for_each(|vm| named(vm, &names));
-    match global.output {
-        Format::Json => output::json(&json!({ "vms": flat(found) }))?,
-        Format::Table if waiting => {
-            let tables = found.iter().map(|(node, vms)| (node.clone(), render::waiting_table(vms)));
-            output::text(&Table::joined("NODE", tables).or(render::NOBODY_WAITS))?;
-        }
-        Format::Table => {
-            let tables = found.iter().map(|(node, vms)| (node.clone(), render::vms_table(vms)));
-            output::text(&Table::joined("NODE", tables).or(render::NO_VMS))?;
-        }
-    }
-    complain(&unreachable)
-}
-
-/// Prints what the pools draw from.
-pub(super) async fn sources(client: &Client, global: &ClusterGlobal, place: &Locator) -> Result<()> {
-    let wanted = |source: &Source| place.pool.as_ref().is_none_or(|pool| *pool == source.pool);
-    let asked = ask(client, global, place, async |mut daemon: DaemonClient| {
-        Ok(daemon.sources().await?.into_iter().filter(wanted).collect::<Vec<_>>())
+    let pool = selection.pool.clone().unwrap_or_default();
+    let request = ListVmsRequest { pool, class: String::new(), waiting };
+    let responses = call(client, global, selection, async |mut daemon: DaemonClient| {
+        Ok(daemon.vms(request.clone()).await?.vms)
     })
     .await?;
-    let (found, unreachable) = answered(asked);
+    let names = pods::names(client).await;
+    let (mut found, errors) = split(responses);
+    found.iter_mut().flat_map(|(_, vms)| vms).for_each(|vm| set_pod_name(vm, &names));
     match global.output {
-        Format::Json => output::json(&json!({ "sources": flat(found) }))?,
+        Format::Json => output::print_json(&json!({ "vms": flat(found) }))?,
+        Format::Table if waiting => {
+            let tables = found.iter().map(|(node, vms)| (node.clone(), output::waiting_table(vms)));
+            output::print(&Table::joined("NODE", tables).or(output::NO_VMS_WAIT))?;
+        }
         Format::Table => {
-            let tables = found.iter().map(|(node, sources)| (node.clone(), render::sources_table(sources)));
-            let table = Table::joined("NODE", tables).or(render::NO_SOURCES);
-            output::text(&(table + &found.iter().map(not_healthy).collect::<String>()))?;
+            let tables = found.iter().map(|(node, vms)| (node.clone(), output::vms_table(vms)));
+            output::print(&Table::joined("NODE", tables).or(output::NO_VMS))?;
         }
     }
-    complain(&unreachable)
+    fail(&errors)
 }
 
-/// Has a source tested anew on the nodes that have it.
+/// Prints the sources of the pools.
+pub(super) async fn sources(
+    client: &Client,
+    global: &ClusterGlobal,
+    selection: &AgentSelection,
+) -> Result<()> {
+    let wanted = |source: &Source| selection.pool.as_ref().is_none_or(|pool| *pool == source.pool);
+    let responses = call(client, global, selection, async |mut daemon: DaemonClient| {
+        Ok(daemon.sources().await?.sources.into_iter().filter(wanted).collect::<Vec<_>>())
+    })
+    .await?;
+    let (found, errors) = split(responses);
+    match global.output {
+        Format::Json => output::print_json(&json!({ "sources": flat(found) }))?,
+        Format::Table => {
+            let tables = found.iter().map(|(node, sources)| (node.clone(), output::sources_table(sources)));
+            let table = Table::joined("NODE", tables).or(output::NO_SOURCES);
+            output::print(&(table + &found.iter().map(why_not_healthy).collect::<String>()))?;
+        }
+    }
+    fail(&errors)
+}
+
+/// Retests a source on the nodes that have it.
 pub(super) async fn retest(
     client: &Client,
     global: &ClusterGlobal,
-    place: &Locator,
+    selection: &AgentSelection,
     name: &str,
 ) -> Result<()> {
-    let asked =
-        ask(client, global, place, async |mut daemon: DaemonClient| Ok(daemon.retest(name).await?)).await?;
-    let (done, refused) = answered(asked);
+    let responses =
+        call(client, global, selection, async |mut daemon: DaemonClient| Ok(daemon.retest(name).await?))
+            .await?;
+    let (retested, errors) = split(responses);
     // Not every node has every source.
-    if done.is_empty() { complain(&refused) } else { Ok(()) }
+    if retested.is_empty() { fail(&errors) } else { Ok(()) }
 }
 
-/// Each sentence with the node that it is about.
-fn not_healthy((node, sources): &(String, Vec<Source>)) -> String {
-    let sentences = render::why_not_healthy(sources);
-    let told = sentences.lines().filter(|line| !line.is_empty());
-    told.flat_map(|sentence| ["\n", node, ": ", sentence, "\n"]).collect()
+/// Why sources are not healthy, each sentence with its node.
+fn why_not_healthy((node, sources): &(String, Vec<Source>)) -> String {
+    let sentences = output::why_not_healthy(sources);
+    sentences
+        .lines()
+        .filter(|line| !line.is_empty())
+        .flat_map(|sentence| ["\n", node, ": ", sentence, "\n"])
+        .collect()
 }
 
-/// Watches the tree of one node.
+/// Shows the tree of one node.
 pub(super) async fn top(client: &Client, global: &ClusterGlobal, node: &str, args: &TopArgs) -> Result<()> {
     let agents = Agents::find(client, &global.system_namespace, &[node.to_owned()]).await?;
-    top::watch(agents.of(node).await?, global.output, args).await
+    top::watch(agents.connect_to(node).await?, global.output, args).await
 }
 
-/// Prints why a VM gets what it gets.
-pub(super) async fn explain(client: &Client, global: &ClusterGlobal, name: &ObjectName) -> Result<()> {
-    let (found, mut daemon) = reach(client, global, name).await?;
+pub(super) async fn explain(client: &Client, global: &ClusterGlobal, name: &VmName) -> Result<()> {
+    let (found, mut daemon) = connect(client, global, name).await?;
     let mut explanation = daemon.explain(&found.uid).await?;
-    explanation.vm.name.clone_from(&found.pod);
+    if let Some(vm) = &mut explanation.vm {
+        vm.name.clone_from(&found.pod);
+    }
     if let Some(leaf) = explanation.path.iter_mut().find(|step| step.name == found.uid) {
         leaf.name.clone_from(&found.pod);
     }
     match global.output {
-        Format::Table => output::text(&render::explain(&explanation)),
-        Format::Json => output::json(&OnNode { node: found.node, what: explanation }),
+        Format::Table => output::print(&output::explain(&explanation)),
+        Format::Json => output::print_json(&OnNode { node: found.node, item: explanation }),
     }
 }
 
-/// Cuts a VM off.
-pub(super) async fn detach(client: &Client, global: &ClusterGlobal, name: &ObjectName) -> Result<()> {
-    let (found, mut daemon) = reach(client, global, name).await?;
+pub(super) async fn detach(client: &Client, global: &ClusterGlobal, name: &VmName) -> Result<()> {
+    let (found, mut daemon) = connect(client, global, name).await?;
     Ok(daemon.detach(&found.uid).await?)
 }
 
-/// A VM's pod, and the agent of its node.
-async fn reach(
-    client: &Client,
-    global: &ClusterGlobal,
-    name: &ObjectName,
-) -> Result<(FoundPod, DaemonClient)> {
+/// Finds a VM's pod, and connects to the agent of its node.
+async fn connect(client: &Client, global: &ClusterGlobal, name: &VmName) -> Result<(FoundPod, DaemonClient)> {
     let found = pods::find(client, global.namespace.as_deref(), &name.vm).await?;
     let agents = Agents::find(client, &global.system_namespace, std::slice::from_ref(&found.node)).await?;
-    let daemon = agents.of(&found.node).await?;
+    let daemon = agents.connect_to(&found.node).await?;
     Ok((found, daemon))
 }
 
-async fn ask<T>(
+async fn call<T>(
     client: &Client,
     global: &ClusterGlobal,
-    place: &Locator,
-    question: impl AsyncFn(DaemonClient) -> Result<T>,
-) -> Result<Vec<AgentAnswers<T>>> {
-    let agents = Agents::find(client, &global.system_namespace, &place.nodes).await?;
-    agents.some()?;
-    Ok(agents.ask(question).await)
+    selection: &AgentSelection,
+    request: impl AsyncFn(DaemonClient) -> Result<T>,
+) -> Result<Vec<AgentResponse<T>>> {
+    let agents = Agents::find(client, &global.system_namespace, &selection.nodes).await?;
+    agents.check_not_empty()?;
+    Ok(agents.call(request).await)
 }
 
-/// A pod is known by its name to people, and by its UID to agents.
-fn named(vm: &mut Vm, names: &BTreeMap<String, String>) {
+/// Replaces the UID of a pod, by which an agent knows it, by its name.
+fn set_pod_name(vm: &mut Vm, names: &BTreeMap<String, String>) {
     if let Some(name) = names.get(&vm.name) {
         vm.name.clone_from(name);
     }
 }
 
-/// The answers, and why the other nodes gave none.
-fn answered<T>(asked: Vec<AgentAnswers<T>>) -> (Vec<(String, T)>, Vec<String>) {
-    let (mut found, mut unreachable) = (Vec::new(), Vec::new());
-    for AgentAnswers { node, answer } in asked {
-        match answer {
-            Ok(answer) => found.push((node, answer)),
-            Err(error) => unreachable.push(format!("node {node}: {error:#}")),
+/// The responses, and the errors of the other nodes.
+fn split<T>(responses: Vec<AgentResponse<T>>) -> (Vec<(String, T)>, Vec<String>) {
+    let mut found = Vec::new();
+    let mut errors = Vec::new();
+    for AgentResponse { node, response } in responses {
+        match response {
+            Ok(response) => found.push((node, response)),
+            Err(error) => errors.push(format!("node {node}: {error:#}")),
         }
     }
-    (found, unreachable)
+    (found, errors)
 }
 
 fn flat<T>(found: Vec<(String, Vec<T>)>) -> Vec<OnNode<T>> {
     found
         .into_iter()
-        .flat_map(|(node, all)| all.into_iter().map(move |what| OnNode { node: node.clone(), what }))
+        .flat_map(|(node, all)| all.into_iter().map(move |item| OnNode { node: node.clone(), item }))
         .collect()
 }
 
-/// What is known was printed; that something is not must not be overlooked.
-fn complain(unreachable: &[String]) -> Result<()> {
-    if unreachable.is_empty() { Ok(()) } else { bail!("{}", unreachable.join("\n")) }
+/// Fails if a node did not answer, after what the others answered was printed.
+fn fail(errors: &[String]) -> Result<()> {
+    if errors.is_empty() { Ok(()) } else { bail!("{}", errors.join("\n")) }
 }

@@ -1,28 +1,26 @@
-//! The nodes' agents, asked by port-forward.
+//! Calls of the nodes' agents by port-forward.
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt};
 
+use super::api_error::ApiError;
 use crate::client::DaemonClient;
 
-/// Where an agent answers the local API, on its pod's loopback interface.
+/// The port of the local API on the loopback interface of an agent's pod.
 const PORT: u16 = 9091;
-/// The chart's labels of the agents' pods.
+/// The labels of the agents' pods in the chart.
 const LABELS: &str = "app.kubernetes.io/name=entropool,app.kubernetes.io/component=agent";
-/// Agents that are asked at once.
-const AT_ONCE: usize = 16;
+const CONCURRENT_CALLS: usize = 16;
 
-/// The agents there are.
 pub(super) struct Agents {
     api: Api<Pod>,
     namespace: String,
     pods: Vec<AgentPod>,
 }
 
-/// The pod of a node's agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct AgentPod {
     pub(super) node: String,
@@ -30,30 +28,29 @@ pub(super) struct AgentPod {
     ready: bool,
 }
 
-/// What came of asking one.
-pub(super) struct AgentAnswers<T> {
+/// The result of calling the agent of one node.
+pub(super) struct AgentResponse<T> {
     pub(super) node: String,
-    pub(super) answer: Result<T>,
+    pub(super) response: Result<T>,
 }
 
 impl Agents {
-    /// Looks for them; of the nodes that are named, or of all.
+    /// Finds the agents of some nodes, or of all if none is named.
     pub(super) async fn find(client: &Client, namespace: &str, nodes: &[String]) -> Result<Self> {
         let api = Api::<Pod>::namespaced(client.clone(), namespace);
-        let found = api
-            .list(&ListParams::default().labels(LABELS))
-            .await
-            .with_context(|| format!("cannot list the agents' pods in namespace {namespace}"))?;
-        let mut pods = one_a_node(found.items.iter().filter_map(agent_pod).collect());
+        let found = api.list(&ListParams::default().labels(LABELS)).await.map_err(|error| {
+            ApiError::new(format!("list the agents' pods in namespace {namespace}"), error)
+        })?;
+        let mut pods = one_per_node(found.items.iter().filter_map(agent_pod).collect());
         if let Some(missing) = nodes.iter().find(|node| !pods.iter().any(|pod| pod.node == **node)) {
-            return Err(anyhow!("node {missing} has no agent in namespace {namespace}"));
+            return Err(no_agent(missing, namespace));
         }
         pods.retain(|pod| nodes.is_empty() || nodes.contains(&pod.node));
         Ok(Self { api, namespace: namespace.to_owned(), pods })
     }
 
-    /// Whether there are any, as a sentence if not.
-    pub(super) fn some(&self) -> Result<()> {
+    /// An error if there are none.
+    pub(super) fn check_not_empty(&self) -> Result<()> {
         let namespace = &self.namespace;
         if self.pods.is_empty() {
             return Err(anyhow!(
@@ -64,46 +61,48 @@ impl Agents {
         Ok(())
     }
 
-    /// Connects to the agent of one node.
-    pub(super) async fn of(&self, node: &str) -> Result<DaemonClient> {
+    pub(super) async fn connect_to(&self, node: &str) -> Result<DaemonClient> {
         let pod = self.pods.iter().find(|pod| pod.node == node);
-        self.connect(
-            pod.with_context(|| format!("node {node} has no agent in namespace {}", self.namespace))?,
-        )
-        .await
+        self.connect(pod.ok_or_else(|| no_agent(node, &self.namespace))?).await
     }
 
-    /// Asks all of them the same; answers come in the order of the nodes.
-    pub(super) async fn ask<T>(
+    /// Calls all agents; the responses are in the order of the nodes.
+    pub(super) async fn call<T>(
         &self,
-        question: impl AsyncFn(DaemonClient) -> Result<T>,
-    ) -> Vec<AgentAnswers<T>> {
-        let asked = self.pods.iter().map(async |pod| {
-            let answer = match self.connect(pod).await {
-                Ok(daemon) => question(daemon).await,
+        call: impl AsyncFn(DaemonClient) -> Result<T>,
+    ) -> Vec<AgentResponse<T>> {
+        let calls = self.pods.iter().map(async |pod| {
+            let response = match self.connect(pod).await {
+                Ok(daemon) => call(daemon).await,
                 Err(error) => Err(error),
             };
-            AgentAnswers { node: pod.node.clone(), answer }
+            AgentResponse { node: pod.node.clone(), response }
         });
-        stream::iter(asked).buffered(AT_ONCE).collect().await
+        stream::iter(calls).buffered(CONCURRENT_CALLS).collect().await
     }
 
     async fn connect(&self, pod: &AgentPod) -> Result<DaemonClient> {
         let name = &pod.name;
-        let unreachable =
-            || format!("pod {name} of namespace {} cannot be reached by port-forward", self.namespace);
-        let mut forwarder = self.api.portforward(name, &[PORT]).await.with_context(unreachable)?;
-        let stream = forwarder.take_stream(PORT).context("a port is forwarded once")?;
-        let refused = forwarder.take_error(PORT);
+        let call = format!("forward a port of pod {name} in namespace {}", self.namespace);
+        let mut forwarder =
+            self.api.portforward(name, &[PORT]).await.map_err(|error| ApiError::new(&*call, error))?;
+        let stream = forwarder.take_stream(PORT).expect("the port is forwarded and its stream not taken");
+        let kubelet_error = forwarder.take_error(PORT);
         match DaemonClient::over(stream, &format!("port {PORT} of pod {name}")).await {
             Ok(daemon) => Ok(daemon),
-            // The kubelet's reason says more than that the stream ended.
-            Err(error) => match async { refused?.await }.await {
-                Some(reason) => Err(anyhow!(reason).context(unreachable())),
+            // The kubelet's error says more than that the stream closed.
+            Err(error) => match async { kubelet_error?.await }.await {
+                Some(reason) => Err(anyhow!("cannot {call}: {}", reason.trim())),
                 None => Err(error.into()),
             },
         }
     }
+}
+
+fn no_agent(node: &str, namespace: &str) -> anyhow::Error {
+    anyhow!(
+        "node {node} has no agent in namespace {namespace}: see `kubectl get pods -n {namespace} -o wide`"
+    )
 }
 
 fn agent_pod(pod: &Pod) -> Option<AgentPod> {
@@ -114,8 +113,8 @@ fn agent_pod(pod: &Pod) -> Option<AgentPod> {
     running.then(|| AgentPod { node, name: pod.name_any(), ready })
 }
 
-/// During an upgrade a node has two; the one that is ready serves.
-fn one_a_node(mut pods: Vec<AgentPod>) -> Vec<AgentPod> {
+/// During an upgrade a node has two agents; the ready one serves.
+fn one_per_node(mut pods: Vec<AgentPod>) -> Vec<AgentPod> {
     pods.sort_by(|a, b| (&a.node, b.ready, &a.name).cmp(&(&b.node, a.ready, &b.name)));
     pods.dedup_by(|a, b| a.node == b.node);
     pods
@@ -130,13 +129,13 @@ mod tests {
     }
 
     #[test]
-    fn of_two_agents_of_a_node_the_ready_one_is_asked() {
+    fn ready_agent_of_a_node_is_preferred() {
         let pods = vec![pod("n2", "c", true), pod("n1", "a", false), pod("n1", "b", true)];
-        assert_eq!(one_a_node(pods), [pod("n1", "b", true), pod("n2", "c", true)]);
+        assert_eq!(one_per_node(pods), [pod("n1", "b", true), pod("n2", "c", true)]);
     }
 
     #[test]
-    fn an_agent_that_is_not_ready_is_better_than_none() {
-        assert_eq!(one_a_node(vec![pod("n1", "a", false)]), [pod("n1", "a", false)]);
+    fn unready_agent_is_better_than_none() {
+        assert_eq!(one_per_node(vec![pod("n1", "a", false)]), [pod("n1", "a", false)]);
     }
 }

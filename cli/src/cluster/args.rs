@@ -1,15 +1,15 @@
-//! Verbs and flags of `kubectl entropool`.
+//! Commands and flags of `kubectl entropool`.
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::args::{Format, SourcesVerb, TopArgs};
+use crate::args::{Format, SourcesCommand, TopArgs};
 
-/// Say what a cluster serves of its nodes' randomness, and what an edit would change
+/// Show what a cluster serves of its nodes' entropy, and what an edit would change
 ///
-/// Everything happens with the caller's own rights. Objects come from the API server; live figures come from the nodes'
-/// agents by port-forward, for which one needs to `create` `pods/portforward` in the agents' namespace.
+/// All calls use the caller's own rights. Objects come from the API server; live figures come from the nodes' agents by
+/// port-forward, which needs the right to `create` `pods/portforward` in the agents' namespace.
 #[derive(Debug, Parser)]
 #[command(
     name = "kubectl-entropool",
@@ -22,22 +22,21 @@ pub(super) struct ClusterArgs {
     #[command(flatten)]
     pub(super) global: ClusterGlobal,
     #[command(subcommand)]
-    pub(super) verb: ClusterVerb,
+    pub(super) command: ClusterCommand,
 }
 
-/// What every verb understands.
 #[derive(Args, Debug)]
 pub(super) struct ClusterGlobal {
-    /// The kubeconfig to use [default: as kubectl does]
+    /// The kubeconfig to use [default: that of kubectl]
     #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
     pub(super) kubeconfig: Option<PathBuf>,
-    /// The kubeconfig's context to use
+    /// The context of the kubeconfig to use
     #[arg(long, global = true, value_name = "NAME", help_heading = "Global options")]
     pub(super) context: Option<String>,
-    /// The namespace of the VM [default: as kubectl does]
+    /// The namespace of the VM [default: that of kubectl]
     #[arg(short, long, global = true, value_name = "NAME", help_heading = "Global options")]
     pub(super) namespace: Option<String>,
-    /// The namespace in which entropool itself is installed
+    /// The namespace in which entropool is installed
     #[arg(
         long,
         global = true,
@@ -46,7 +45,7 @@ pub(super) struct ClusterGlobal {
         help_heading = "Global options"
     )]
     pub(super) system_namespace: String,
-    /// How to print: columns for a person, or a document for a program
+    /// The output format: columns for people, or JSON for programs
     #[arg(
         short,
         long,
@@ -58,31 +57,30 @@ pub(super) struct ClusterGlobal {
     pub(super) output: Format,
 }
 
-/// What to do.
 #[derive(Debug, Subcommand)]
-pub(super) enum ClusterVerb {
-    /// List the pools, and what is wrong with them
+pub(super) enum ClusterCommand {
+    /// List the pools, and why some are not ready
     Pools,
-    /// List the classes, and what is wrong with them
+    /// List the classes, and why some are not ready
     Classes {
         /// Only the classes of this pool
         #[arg(long)]
         pool: Option<String>,
     },
-    /// List the nodes that have an agent, and the places that they offer
+    /// List the nodes that have an agent, and their slots per class
     Nodes,
-    /// List the VMs that draw, on all nodes or some
-    Vms(Locator),
-    /// List the VMs that wait for bytes, and what for
-    Waiting(Locator),
-    /// List what the pools draw from, or have a source tested anew
+    /// List the attached VMs, on all nodes or some
+    Vms(AgentSelection),
+    /// List the VMs that wait for bytes, and what they wait for
+    Waiting(AgentSelection),
+    /// List the sources of the pools, or retest a source
     Sources {
         #[command(flatten)]
-        place: Locator,
+        selection: AgentSelection,
         #[command(subcommand)]
-        verb: Option<SourcesVerb>,
+        command: Option<SourcesCommand>,
     },
-    /// Watch a node's tree at work
+    /// Watch the rates on a node
     Top {
         /// The node
         #[arg(long)]
@@ -90,45 +88,44 @@ pub(super) enum ClusterVerb {
         #[command(flatten)]
         top: TopArgs,
     },
-    /// Say why a VM gets what it gets
-    Explain(ObjectName),
-    /// Move a VM to another class of its pool, at once and with what it owes
+    /// Explain what a VM is served, and what it waits for
+    Explain(VmName),
+    /// Move a VM to another class of its pool
     Move {
         #[command(flatten)]
-        vm: ObjectName,
-        /// The class
+        vm: VmName,
+        /// The new class
         class: String,
     },
-    /// Cut a VM off from its pool, until its pod ends
-    Detach(ObjectName),
-    /// Say what applying manifests would change, without changing anything
+    /// Detach a VM from its pool until its pod ends
+    Detach(VmName),
+    /// Show what applying manifests would change, without changing anything
     ///
-    /// Who gains, who loses, on how many nodes, and what would be refused. The exit code is 1 if anything would be.
+    /// Prints which pools and classes would gain or lose, on how many nodes, and what would be refused. The exit code
+    /// is 1 if anything would be refused.
     Plan {
-        /// The manifests that would be applied; what is not in them stays as it is
+        /// The manifests to compare; objects that are not in them stay as they are
         #[arg(short, long = "file", value_name = "FILE|DIR", num_args = 1.., required = true)]
         files: Vec<PathBuf>,
     },
-    /// Look at everything that can be wrong
+    /// Check everything that can be wrong with a cluster
     ///
-    /// The exit code is 1 if anything is.
-    Check(Locator),
+    /// The exit code is 1 if a check finds an error. A warning is something that may fail later.
+    Check(AgentSelection),
 }
 
-/// Which nodes are asked.
 #[derive(Args, Clone, Debug)]
-pub(super) struct Locator {
-    /// Only this node, and perhaps more
+pub(super) struct AgentSelection {
+    /// Only this node; may be repeated
     #[arg(long = "node", value_name = "NAME")]
     pub(super) nodes: Vec<String>,
-    /// Only what is of this pool
+    /// Only this pool
     #[arg(long)]
     pub(super) pool: Option<String>,
 }
 
-/// A VM, or a pod with a socket of its own.
 #[derive(Args, Clone, Debug)]
-pub(super) struct ObjectName {
-    /// The VM, or the pod if there is none
+pub(super) struct VmName {
+    /// The VM, or a pod with a socket of its own
     pub(super) vm: String,
 }

@@ -1,7 +1,8 @@
-//! `kubectl entropool`: the same program by another name, asking a cluster with its caller's own rights.
+//! `kubectl entropool`: commands for a cluster, with the rights of the caller's kubeconfig.
 
 mod agent_commands;
 mod agents;
+mod api_error;
 mod args;
 mod check;
 mod nodes;
@@ -18,17 +19,16 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde_json::json;
 
-use self::args::{ClusterArgs, ClusterGlobal, ClusterVerb};
-use crate::args::{Format, SourcesVerb};
+use self::args::{ClusterArgs, ClusterCommand, ClusterGlobal};
+use crate::args::{Format, SourcesCommand};
 use crate::commands::block_on;
 use crate::output;
 
-/// The name under which `kubectl` finds us.
+/// The name of the program as a plugin of kubectl.
 pub(crate) const NAME: &str = "kubectl-entropool";
 
-/// Does what the command line says.
 pub(crate) fn main() -> ExitCode {
-    match block_on(act(&ClusterArgs::parse())) {
+    match block_on(execute(&ClusterArgs::parse())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("kubectl entropool: {error:#}");
@@ -37,39 +37,41 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-async fn act(args: &ClusterArgs) -> Result<()> {
+async fn execute(args: &ClusterArgs) -> Result<()> {
     let client = &client(&args.global).await?;
     let global = &args.global;
     let namespace = global.namespace.as_deref();
-    match &args.verb {
-        ClusterVerb::Pools => {
+    match &args.command {
+        ClusterCommand::Pools => {
             let pools = objects::pools(client).await?;
             match global.output {
-                Format::Table => output::text(&tables::pools(&pools)),
-                Format::Json => output::json(&json!({ "pools": pools })),
+                Format::Table => output::print(&tables::pools(&pools)),
+                Format::Json => output::print_json(&json!({ "pools": pools })),
             }
         }
-        ClusterVerb::Classes { pool } => {
+        ClusterCommand::Classes { pool } => {
             let mut classes = objects::classes(client).await?;
             classes.retain(|class| pool.as_ref().is_none_or(|pool| *pool == *class.spec.pool));
             match global.output {
-                Format::Table => output::text(&tables::classes(&classes)),
-                Format::Json => output::json(&json!({ "classes": classes })),
+                Format::Table => output::print(&tables::classes(&classes)),
+                Format::Json => output::print_json(&json!({ "classes": classes })),
             }
         }
-        ClusterVerb::Nodes => nodes::nodes(client, global.output).await,
-        ClusterVerb::Vms(place) => agent_commands::vms(client, global, place, false).await,
-        ClusterVerb::Waiting(place) => agent_commands::vms(client, global, place, true).await,
-        ClusterVerb::Sources { place, verb: None } => agent_commands::sources(client, global, place).await,
-        ClusterVerb::Sources { place, verb: Some(SourcesVerb::Retest { name }) } => {
-            agent_commands::retest(client, global, place, name).await
+        ClusterCommand::Nodes => nodes::nodes(client, global.output).await,
+        ClusterCommand::Vms(selection) => agent_commands::vms(client, global, selection, false).await,
+        ClusterCommand::Waiting(selection) => agent_commands::vms(client, global, selection, true).await,
+        ClusterCommand::Sources { selection, command: None } => {
+            agent_commands::sources(client, global, selection).await
         }
-        ClusterVerb::Top { node, top } => agent_commands::top(client, global, node, top).await,
-        ClusterVerb::Explain(name) => agent_commands::explain(client, global, name).await,
-        ClusterVerb::Move { vm, class } => pods::move_to(client, namespace, &vm.vm, class).await,
-        ClusterVerb::Detach(name) => agent_commands::detach(client, global, name).await,
-        ClusterVerb::Plan { files } => plan::plan(client, files, global.output).await,
-        ClusterVerb::Check(place) => check::check(client, global, place).await,
+        ClusterCommand::Sources { selection, command: Some(SourcesCommand::Retest { name }) } => {
+            agent_commands::retest(client, global, selection, name).await
+        }
+        ClusterCommand::Top { node, top } => agent_commands::top(client, global, node, top).await,
+        ClusterCommand::Explain(name) => agent_commands::explain(client, global, name).await,
+        ClusterCommand::Move { vm, class } => pods::move_vm(client, namespace, &vm.vm, class).await,
+        ClusterCommand::Detach(name) => agent_commands::detach(client, global, name).await,
+        ClusterCommand::Plan { files } => plan::plan(client, files, global.output).await,
+        ClusterCommand::Check(selection) => check::check(client, global, selection).await,
     }
 }
 
@@ -78,11 +80,11 @@ async fn client(args: &ClusterGlobal) -> Result<Client> {
     let config = match &args.kubeconfig {
         Some(path) => {
             let file = Kubeconfig::read_from(path)
-                .with_context(|| format!("{} is no kubeconfig", path.display()))?;
+                .with_context(|| format!("cannot read the kubeconfig {}", path.display()))?;
             Config::from_custom_kubeconfig(file, &options).await
         }
         None => Config::from_kubeconfig(&options).await,
     };
-    let config = config.context("no cluster is configured: set KUBECONFIG, or name one with --kubeconfig")?;
-    Client::try_from(config).context("the kubeconfig's credentials cannot be used")
+    let config = config.context("no cluster is configured; set KUBECONFIG, or use --kubeconfig")?;
+    Client::try_from(config).context("cannot use the credentials of the kubeconfig")
 }

@@ -1,8 +1,8 @@
-//! `nodes`: where VMs may draw, and how many more.
+//! `nodes`: the nodes with an agent, and their slots.
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use api::names::AGENT_LABEL;
 use k8s_openapi::api::core::v1::Node;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
@@ -11,49 +11,49 @@ use kube::{Api, Client, ResourceExt};
 use serde::Serialize;
 use serde_json::json;
 
+use super::api_error::ApiError;
 use crate::args::Format;
-use crate::output;
-use crate::render::Table;
+use crate::output::{self, Table};
 
-/// What the places of a class are called among a node's resources.
-const RESOURCE: &str = "entropool.io/";
+/// The prefix of the extended resource of a class.
+const RESOURCE_PREFIX: &str = "entropool.io/";
 
 /// A node with an agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct NodeRow {
     name: String,
     agent: String,
-    /// How many VMs of each class it takes in all.
-    places: BTreeMap<String, String>,
+    /// How many VMs of each class it takes in total.
+    slots: BTreeMap<String, String>,
 }
 
-/// Prints them.
 pub(super) async fn nodes(client: &Client, output: Format) -> Result<()> {
     let api = Api::<Node>::all(client.clone());
-    let found = api.list(&ListParams::default().labels(AGENT_LABEL)).await.context("cannot list nodes")?;
+    let found = api.list(&ListParams::default().labels(AGENT_LABEL)).await;
+    let found = found.map_err(|error| ApiError::new("list nodes", error))?;
     let rows: Vec<_> = found.items.iter().filter_map(row).collect();
     match output {
-        Format::Table => output::text(&table(&rows)),
-        Format::Json => output::json(&json!({ "nodes": rows })),
+        Format::Table => output::print(&table(&rows)),
+        Format::Json => output::print_json(&json!({ "nodes": rows })),
     }
 }
 
 fn row(node: &Node) -> Option<NodeRow> {
     let agent = node.labels().get(AGENT_LABEL)?.clone();
     let resources = node.status.iter().flat_map(|status| &status.allocatable).flatten();
-    let place = |(name, quantity): (&String, &Quantity)| {
-        Some((name.strip_prefix(RESOURCE)?.to_owned(), quantity.0.clone()))
+    let slot = |(name, quantity): (&String, &Quantity)| {
+        Some((name.strip_prefix(RESOURCE_PREFIX)?.to_owned(), quantity.0.clone()))
     };
-    Some(NodeRow { name: node.name_any(), agent, places: resources.filter_map(place).collect() })
+    Some(NodeRow { name: node.name_any(), agent, slots: resources.filter_map(slot).collect() })
 }
 
 fn table(rows: &[NodeRow]) -> String {
     let mut table = Table::new(&["NAME", "AGENT", "SLOTS"]);
     for row in rows {
-        let places: Vec<_> = row.places.iter().map(|(class, count)| format!("{class} {count}")).collect();
-        table.row([row.name.clone(), row.agent.clone(), places.join(", ")]);
+        let slots: Vec<_> = row.slots.iter().map(|(class, count)| format!("{class} {count}")).collect();
+        table.row([row.name.clone(), row.agent.clone(), slots.join(", ")]);
     }
-    table.or("No node has an agent: install the chart, and look at its pods.")
+    table.or("No node has an agent: install the chart, and check the pods of entropool-agent.")
 }
 
 #[cfg(test)]
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_is_told_with_its_agent_and_the_places_of_its_classes() {
+    fn node_has_its_agent_and_the_slots_of_its_classes() {
         let nodes = [
             node(
                 "n1",
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn no_node_is_a_sentence() {
+    fn without_nodes_there_is_a_sentence() {
         assert!(table(&[]).starts_with("No node has an agent"));
     }
 }

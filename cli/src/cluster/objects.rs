@@ -1,10 +1,10 @@
-//! What the API server has.
+//! Lists of objects from the API server.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use ::plan::{Labels, Node, Snapshot};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use api::names::AGENT_LABEL;
 use api::{EntropyClass, EntropyPool};
 use k8s_openapi::api::core::v1::{Namespace, Node as ClusterNode};
@@ -12,20 +12,20 @@ use kube::api::{ListParams, ObjectList, PartialObjectMeta};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
-/// So many objects come at once.
-const PAGE: u32 = 500;
+use super::api_error::ApiError;
 
-/// All pools.
+/// Objects per request.
+const PAGE_SIZE: u32 = 500;
+
 pub(super) async fn pools(client: &Client) -> Result<Vec<EntropyPool>> {
     list(client).await
 }
 
-/// All classes.
 pub(super) async fn classes(client: &Client) -> Result<Vec<EntropyClass>> {
     list(client).await
 }
 
-/// All that a plan is made from, as the controller would make it.
+/// The input of a plan, as the controller would collect it.
 pub(super) async fn snapshot(client: &Client) -> Result<Snapshot> {
     let nodes = labels::<ClusterNode>(client).await?;
     let agents = nodes.into_iter().filter(|(_, labels)| labels.contains_key(AGENT_LABEL));
@@ -34,7 +34,7 @@ pub(super) async fn snapshot(client: &Client) -> Result<Snapshot> {
         classes: classes(client).await?,
         namespaces: labels::<Namespace>(client).await?,
         nodes: agents.map(|(name, labels)| (name, Node { labels })).collect(),
-        // Whose word a kubelet's is changes nothing that is shown.
+        // It changes nothing that is shown.
         pod_info_on_mount: None,
     })
 }
@@ -45,7 +45,7 @@ where
 {
     let api = Api::<K>::all(client.clone());
     let all = paged(async |page| api.list(page).await).await;
-    all.with_context(|| format!("cannot list {}", K::plural(&())))
+    Ok(all.map_err(|error| ApiError::new(format!("list {}", K::plural(&())), error))?)
 }
 
 /// The labels of all objects of a kind.
@@ -57,21 +57,21 @@ where
     Ok(all.into_iter().map(|object| (object.name_any(), object.labels().clone())).collect())
 }
 
-/// The metadata of all objects of a kind, where that is all that is looked at.
+/// The metadata of all objects of a kind.
 pub(super) async fn metadata<K>(client: &Client) -> Result<Vec<PartialObjectMeta<K>>>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
 {
     let api = Api::<K>::all(client.clone());
     let all = paged(async |page| api.list_metadata(page).await).await;
-    all.with_context(|| format!("cannot list {}", K::plural(&())))
+    Ok(all.map_err(|error| ApiError::new(format!("list {}", K::plural(&())), error))?)
 }
 
 /// All objects, page by page.
 async fn paged<T: Clone>(
     list: impl AsyncFn(&ListParams) -> Result<ObjectList<T>, kube::Error>,
 ) -> Result<Vec<T>, kube::Error> {
-    let (mut params, mut all) = (ListParams::default().limit(PAGE), Vec::new());
+    let (mut params, mut all) = (ListParams::default().limit(PAGE_SIZE), Vec::new());
     loop {
         let page = list(&params).await?;
         all.extend(page.items);

@@ -1,4 +1,4 @@
-//! `plan`: what applying manifests would change on a cluster's nodes.
+//! `plan`: what manifests would change on a cluster's nodes.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -13,12 +13,12 @@ use crate::args::Format;
 use crate::diff::{self, ManifestDiff};
 use crate::{output, run};
 
-/// Prints what would change; it is a failure if anything would be refused.
+/// Prints what would change, and fails if something would be refused.
 pub(super) async fn plan(client: &Client, files: &[PathBuf], format: Format) -> Result<()> {
     let manifest = run::read_manifests(files);
     let before = objects::snapshot(client).await?;
     let problems = problems(&before, &manifest.problems, &manifest.objects);
-    let edit = if problems.is_empty() {
+    let diff = if problems.is_empty() {
         planned(&before, &applied(before.clone(), manifest.objects))
     } else {
         ManifestDiff {
@@ -27,17 +27,17 @@ pub(super) async fn plan(client: &Client, files: &[PathBuf], format: Format) -> 
         }
     };
     match format {
-        Format::Table => output::text(&diff::table(&edit))?,
-        Format::Json => output::json(&edit)?,
+        Format::Table => output::print(&diff::table(&diff))?,
+        Format::Json => output::print_json(&diff)?,
     }
-    match edit.refused.len() {
+    match diff.refused.len() {
         0 => Ok(()),
         1 => bail!("one thing would be refused"),
         several => bail!("{several} things would be refused"),
     }
 }
 
-/// What is wrong with the manifests by themselves, and as edits of what there is.
+/// What is wrong with the manifests alone, and as edits of the existing objects.
 fn problems(before: &Snapshot, problems: &[Problem], objects: &[Located]) -> Vec<Problem> {
     let of_edits = objects.iter().filter_map(|located| {
         let class =
@@ -52,7 +52,7 @@ fn is_named(name: Option<&String>, object: &Object) -> bool {
     name.is_some_and(|name| *name == object.name())
 }
 
-/// The snapshot once the objects were applied. What is not among them stays.
+/// The snapshot after the objects were applied. Other objects stay.
 fn applied(mut snapshot: Snapshot, objects: Vec<Located>) -> Snapshot {
     for located in objects {
         match located.object {
@@ -63,7 +63,7 @@ fn applied(mut snapshot: Snapshot, objects: Vec<Located>) -> Snapshot {
     snapshot
 }
 
-/// As the API server does it: a spec that is another one is another generation.
+/// As in the API server, a changed spec increments the generation.
 fn put<K: Resource, S: PartialEq>(all: &mut Vec<K>, mut new: K, spec: fn(&mut K) -> &mut S) {
     let Some(old) = all.iter_mut().find(|it| it.meta().name == new.meta().name) else {
         all.push(new);
@@ -75,21 +75,21 @@ fn put<K: Resource, S: PartialEq>(all: &mut Vec<K>, mut new: K, spec: fn(&mut K)
     }
 }
 
-/// The difference that the controller would make of it. What is wrong already is not the edit's doing.
+/// The change that the controller would distribute. Problems that exist already are left out.
 fn planned(before: &Snapshot, after: &Snapshot) -> ManifestDiff {
     let (old, new) = (::plan::plan(before), ::plan::plan(after));
     let nodes =
         new.nodes.iter().filter_map(|(node, config)| Some((&**node, &**old.nodes.get(node)?, &**config)));
-    let mut edit = ManifestDiff::of(nodes);
-    edit.refused = fresh(old.refusals(), new.refusals());
-    edit.noted = fresh(old.standing(), new.standing());
+    let mut diff = ManifestDiff::of(nodes);
+    diff.refused = new_sentences(old.refusals(), new.refusals());
+    diff.noted = new_sentences(old.standing(), new.standing());
     if new.nodes.is_empty() {
-        edit.noted.push(nobody(&new));
+        diff.noted.push(no_agents(&new));
     }
-    edit
+    diff
 }
 
-fn fresh<'a>(
+fn new_sentences<'a>(
     old: impl Iterator<Item = &'a Rejection>,
     new: impl Iterator<Item = &'a Rejection>,
 ) -> Vec<String> {
@@ -97,9 +97,9 @@ fn fresh<'a>(
     new.map(ToString::to_string).filter(|sentence| !old.contains(sentence)).collect()
 }
 
-fn nobody(plan: &Plan) -> String {
+fn no_agents(plan: &Plan) -> String {
     let (pools, classes) = (plan.pools.len(), plan.classes.len());
     format!(
-        "no node has an agent, so nothing serves these {pools} pools and {classes} classes: see `kubectl get nodes -L entropool.io/agent`"
+        "no node has an agent, so {pools} pools and {classes} classes are served nowhere: see `kubectl get nodes -L entropool.io/agent`"
     )
 }

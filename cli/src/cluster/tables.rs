@@ -1,12 +1,12 @@
-//! Objects as a person reads them.
+//! The tables of objects.
 
 use std::fmt::Display;
 
 use api::{Condition, ConditionStatus, ConditionType, EntropyClass, EntropyPool, NodeCount};
 
-use crate::render::Table;
+use crate::output::Table;
 
-/// One line a pool, and below it what is wrong.
+/// One row per pool, and below the table why some are not ready.
 pub(super) fn pools(pools: &[EntropyPool]) -> String {
     let mut table = Table::new(&[
         "NAME",
@@ -19,28 +19,29 @@ pub(super) fn pools(pools: &[EntropyPool]) -> String {
         "OUTPUT",
         "DEFAULT CLASS",
     ]);
-    let mut wrong = String::new();
+    let mut not_ready = String::new();
     for pool in pools {
         let status = pool.status.clone().unwrap_or_default();
         let name = pool.metadata.name.clone().unwrap_or_default();
         let assured = status.assured.unwrap_or_default();
-        wrong.push_str(&why("pool", &name, &status.conditions));
+        not_ready.push_str(&why_not_ready("pool", &name, &status.conditions));
         table.row([
             name,
             ready(&status.conditions),
             nodes(status.nodes),
-            shown(status.vms),
-            shown(status.effective.and_then(|effective| effective.rate)),
+            or_dash(status.vms),
+            or_dash(status.effective.and_then(|effective| effective.rate)),
             assured.promised,
             assured.available,
             format!("{:?}", pool.spec.output),
             pool.spec.default_class.as_ref().map(ToString::to_string).unwrap_or_default(),
         ]);
     }
-    table.or("There are no pools: `kubectl apply` an EntropyPool; `spec: {}` is one that serves.") + &wrong
+    table.or("There are no pools: apply an EntropyPool; `spec: {}` is enough for one that serves.")
+        + &not_ready
 }
 
-/// One line a class, and below it what is wrong.
+/// One row per class, and below the table why some are not ready.
 pub(super) fn classes(classes: &[EntropyClass]) -> String {
     let mut table = Table::new(&[
         "POOL",
@@ -54,26 +55,26 @@ pub(super) fn classes(classes: &[EntropyClass]) -> String {
         ">CEIL",
         ">PROMISED",
     ]);
-    let mut wrong = String::new();
+    let mut not_ready = String::new();
     for class in classes {
         let status = class.status.clone().unwrap_or_default();
         let name = class.metadata.name.clone().unwrap_or_default();
         let effective = status.effective.unwrap_or_default();
-        wrong.push_str(&why("class", &name, &status.conditions));
+        not_ready.push_str(&why_not_ready("class", &name, &status.conditions));
         table.row([
             class.spec.pool.clone(),
             name,
             class.spec.parent.as_ref().map(ToString::to_string).unwrap_or_default(),
             ready(&status.conditions),
             nodes(status.nodes),
-            shown(status.vms),
-            shown(effective.max_vms),
-            shown(effective.rate),
-            shown(effective.ceil),
+            or_dash(status.vms),
+            or_dash(effective.max_vms),
+            or_dash(effective.rate),
+            or_dash(effective.ceil),
             status.assured.unwrap_or_default().promised,
         ]);
     }
-    table.or("There are no classes; a pool without one serves all its VMs alike.") + &wrong
+    table.or("There are no classes; a pool without classes serves all its VMs alike.") + &not_ready
 }
 
 fn find(conditions: &[Condition]) -> Option<&Condition> {
@@ -84,18 +85,18 @@ fn ready(conditions: &[Condition]) -> String {
     find(conditions).map_or_else(|| "unknown".to_owned(), |condition| format!("{:?}", condition.status))
 }
 
-/// Programmed of selected.
+/// `programmed/selected`.
 fn nodes(count: Option<NodeCount>) -> String {
     count.map_or_else(|| "-".to_owned(), |count| format!("{}/{}", count.programmed, count.selected))
 }
 
-fn shown(value: Option<impl Display>) -> String {
+fn or_dash(value: Option<impl Display>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| value.to_string())
 }
 
-fn why(kind: &str, name: &str, conditions: &[Condition]) -> String {
-    let bad = find(conditions).filter(|condition| condition.status != ConditionStatus::True);
-    bad.map_or_else(String::new, |condition| {
+fn why_not_ready(kind: &str, name: &str, conditions: &[Condition]) -> String {
+    let condition = find(conditions).filter(|condition| condition.status != ConditionStatus::True);
+    condition.map_or_else(String::new, |condition| {
         format!("\n{kind} {name}: {:?}: {}\n", condition.reason, condition.message)
     })
 }

@@ -1,4 +1,4 @@
-//! Who gains by a change, and who loses.
+//! Whether VMs gain or lose by a change.
 
 use std::cmp::Ordering;
 use std::fmt::{self, Display, Formatter};
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::run::{ChangedPart, ConfigChange};
 
-/// What a change is to those whom it concerns.
+/// What a change means for the VMs of a pool or class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum DiffEffect {
@@ -16,9 +16,9 @@ pub(crate) enum DiffEffect {
     Removed,
     Gains,
     Loses,
-    /// More of one thing and less of another.
+    /// More of one field and less of another.
     GainsAndLoses,
-    /// Neither more nor less, but not the same: another source, another parent.
+    /// Neither more nor less, such as another source or another parent.
     Differs,
 }
 
@@ -36,16 +36,16 @@ impl Display for DiffEffect {
 }
 
 impl DiffEffect {
-    /// Of `change`, which leads from `old` to `new`.
+    /// The effect of `change`, which leads from `old` to `new`.
     pub(crate) fn of(old: &NodeConfig, new: &NodeConfig, change: &ConfigChange) -> Self {
         match change.what {
             ChangedPart::Added => Self::Added,
             ChangedPart::Removed => Self::Removed,
-            ChangedPart::Changed(_) => Self::weigh(&compare(old, new, change).unwrap_or_default()),
+            ChangedPart::Changed(_) => Self::sum(&compare(old, new, change).unwrap_or_default()),
         }
     }
 
-    fn weigh(orders: &[Ordering]) -> Self {
+    fn sum(orders: &[Ordering]) -> Self {
         match (orders.contains(&Ordering::Greater), orders.contains(&Ordering::Less)) {
             (true, false) => Self::Gains,
             (false, true) => Self::Loses,
@@ -55,7 +55,7 @@ impl DiffEffect {
     }
 }
 
-/// How the new figures stand to the old ones; `Greater` is in favour of who draws.
+/// The new fields compared with the old ones; `Greater` is in favour of the VMs.
 fn compare(old: &NodeConfig, new: &NodeConfig, change: &ConfigChange) -> Option<Vec<Ordering>> {
     let (old, new) = (pool(old, &change.pool)?, pool(new, &change.pool)?);
     Some(match &change.class {
@@ -104,7 +104,7 @@ fn shapes(old: Shape, new: Shape) -> Vec<Ordering> {
     ]
 }
 
-/// Of two bounds the higher is better, and none is best.
+/// A higher bound is better, and none is best.
 fn bounds<T: Ord>(old: Option<T>, new: Option<T>) -> Ordering {
     match (old, new) {
         (None, None) => Ordering::Equal,
@@ -114,20 +114,20 @@ fn bounds<T: Ord>(old: Option<T>, new: Option<T>) -> Ordering {
     }
 }
 
-/// Where a namespace is assured what its VMs are, its figure is no more and no less than another one.
+/// A namespace without a rate of its own is assured the sum of its VMs' rates, which is neither more nor less.
 fn assured<T: Ord>(old: Option<T>, new: Option<T>) -> Ordering {
     old.zip(new).map_or(Ordering::Equal, |(old, new)| new.cmp(&old))
 }
 
-/// Who may draw now and could not, and who could and may not.
+/// Namespaces that gain the right to draw, and those that lose it.
 fn namespaces(old: &Namespaces, new: &Namespaces) -> Vec<Ordering> {
     match (old, new) {
         (Namespaces::All, Namespaces::All) => Vec::new(),
         (Namespaces::All, Namespaces::Only(_)) => vec![Ordering::Less],
         (Namespaces::Only(_), Namespaces::All) => vec![Ordering::Greater],
         (Namespaces::Only(old), Namespaces::Only(new)) => {
-            let come = new.difference(old).map(|_| Ordering::Greater);
-            come.chain(old.difference(new).map(|_| Ordering::Less)).collect()
+            let added = new.difference(old).map(|_| Ordering::Greater);
+            added.chain(old.difference(new).map(|_| Ordering::Less)).collect()
         }
     }
 }

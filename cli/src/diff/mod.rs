@@ -1,39 +1,39 @@
-//! What an edit would change: the configurations of all nodes before and after it, compared.
+//! What an edit of manifests would change: the configurations of all nodes before and after it, compared.
 
 mod effect;
-mod render;
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use delivery::NodeConfig;
 use serde::Serialize;
 
 use crate::run::changes;
 
-pub(crate) use effect::DiffEffect;
-pub(crate) use render::table;
+use crate::output::Table;
+use effect::DiffEffect;
 
-/// An edit that nobody has made yet.
+/// The changes by an edit that is not applied yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct ManifestDiff {
-    /// What would be otherwise, pools by name, each before its classes.
+    /// Pools by name, each before its classes.
     pub(crate) changes: Vec<DiffLine>,
-    /// A sentence for each rule that would be broken. What is refused changes nothing.
+    /// One sentence per rule that the edit breaks. A refused object changes nothing.
     pub(crate) refused: Vec<String>,
-    /// A sentence for each thing worth knowing.
+    /// One sentence per warning.
     pub(crate) noted: Vec<String>,
 }
 
-/// What would become of one pool or class on some nodes.
+/// The change of one pool or class on some nodes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct DiffLine {
     pub(crate) pool: String,
     /// `null` is the pool itself.
     pub(crate) class: Option<String>,
     pub(crate) effect: DiffEffect,
-    /// As `rate 64Ki/s -> 32Ki/s`; empty for what comes or goes.
+    /// As `rate 64Ki/s -> 32Ki/s`; empty for what is added or removed.
     pub(crate) fields: Vec<String>,
-    /// On which nodes; the same on each.
+    /// The nodes on which this same change happens.
     pub(crate) nodes: Vec<String>,
 }
 
@@ -50,5 +50,47 @@ impl ManifestDiff {
         }
         let line = |((pool, class, effect, fields), nodes)| DiffLine { pool, class, effect, fields, nodes };
         Self { changes: lines.into_iter().map(line).collect(), ..Self::default() }
+    }
+}
+
+/// The changes, then what would be refused, then the warnings.
+pub(crate) fn table(diff: &ManifestDiff) -> String {
+    let several = diff.changes.iter().any(|line| line.nodes.len() > 1)
+        || diff.changes.windows(2).any(|pair| pair[0].nodes != pair[1].nodes);
+    let mut text = if several { with_nodes(&diff.changes) } else { without_nodes(&diff.changes) };
+    section(&mut text, "Would be refused, and change nothing:", &diff.refused);
+    section(&mut text, "Warnings:", &diff.noted);
+    text
+}
+
+const NO_CHANGES: &str = "Nothing would change.";
+
+fn without_nodes(lines: &[DiffLine]) -> String {
+    let mut table = Table::new(&["POOL", "CLASS", "EFFECT", "WHAT"]);
+    lines.iter().for_each(|line| table.row(cells(line)));
+    table.or(NO_CHANGES)
+}
+
+fn with_nodes(lines: &[DiffLine]) -> String {
+    let mut table = Table::new(&["POOL", "CLASS", ">NODES", "EFFECT", "WHAT"]);
+    for line in lines {
+        let [pool, class, effect, fields] = cells(line);
+        table.row([pool, class, line.nodes.len().to_string(), effect, fields]);
+    }
+    table.or(NO_CHANGES)
+}
+
+fn cells(line: &DiffLine) -> [String; 4] {
+    let class = line.class.clone().unwrap_or_default();
+    [line.pool.clone(), class, line.effect.to_string(), line.fields.join(", ")]
+}
+
+fn section(text: &mut String, title: &str, sentences: &[String]) {
+    if sentences.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "\n{title}");
+    for sentence in sentences {
+        let _ = writeln!(text, "  {sentence}");
     }
 }

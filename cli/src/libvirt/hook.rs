@@ -1,104 +1,107 @@
-//! What libvirt's hook for QEMU is called for.
+//! `libvirt hook`: called by libvirt's hook for QEMU when a domain starts and ends.
 
 use anyhow::{Result, bail};
-use domain_xml::Choice;
+use domain_xml::PoolSelection;
 
-use crate::args::{Client, Global, HookArgs, Member};
+use crate::args::{Client, Global, HookArgs, VmSpec};
 use crate::client::DaemonClient;
 
-/// What a call means for a domain that draws from a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum HookAction {
-    /// It starts: without its socket it must not.
-    Begin,
-    /// libvirt is back and found it running.
-    Resume,
-    /// It has ended.
-    End,
-    /// Nothing of ours.
+    /// The domain starts, and must not without its socket.
+    Attach,
+    /// libvirt restarted and found the domain running.
+    Reattach,
+    /// The domain ended.
+    Detach,
     None,
 }
 
 impl HookAction {
     fn of(operation: &str, sub_operation: &str) -> Self {
         match (operation, sub_operation) {
-            ("prepare", "begin") => Self::Begin,
-            ("reconnect", "begin") => Self::Resume,
-            ("release", "end") => Self::End,
+            ("prepare", "begin") => Self::Attach,
+            ("reconnect", "begin") => Self::Reattach,
+            ("release", "end") => Self::Detach,
             _ => Self::None,
         }
     }
 }
 
-/// Does it. An error keeps a domain from starting, and libvirt shows its sentence; a domain that runs or has ended is
-/// not made to suffer by one.
+/// An error keeps a domain from starting, and libvirt shows its message. For a domain that runs or has ended it is only
+/// printed.
 pub(crate) async fn hook(global: &Global, args: &HookArgs, xml: &str) -> Result<()> {
-    let act = HookAction::of(&args.operation, &args.sub_operation);
-    if act == HookAction::None {
+    let action = HookAction::of(&args.operation, &args.sub_operation);
+    if action == HookAction::None {
         return Ok(());
     }
-    let done = async {
-        let Some(choice) = domain_xml::choice(xml)? else { return Ok(()) };
+    let result = async {
+        let Some(selection) = domain_xml::selection(xml)? else { return Ok(()) };
         let mut daemon = DaemonClient::connect(&global.api).await?;
-        match act {
-            HookAction::Begin => begin(&mut daemon, args, &choice, xml).await,
-            HookAction::Resume => resume(&mut daemon, args, &choice).await,
-            HookAction::End => end(&mut daemon, args).await,
+        match action {
+            HookAction::Attach => attach(&mut daemon, args, &selection, xml).await,
+            HookAction::Reattach => reattach(&mut daemon, args, &selection).await,
+            HookAction::Detach => detach(&mut daemon, args).await,
             HookAction::None => Ok(()),
         }
     };
-    match done.await {
-        Err(error) if act != HookAction::Begin => {
+    match result.await {
+        Err(error) if action != HookAction::Attach => {
             eprintln!("entropool: {error:#}");
             Ok(())
         }
-        done => done,
+        result => result,
     }
 }
 
-async fn begin(daemon: &mut DaemonClient, args: &HookArgs, choice: &Choice, xml: &str) -> Result<()> {
-    let member = member(args, choice);
-    let socket = match daemon.attach(&member, &args.namespace).await {
-        Err(error) if error.is_already_there() => {
-            // Its last end was told to nobody.
-            daemon.detach(&member.id).await?;
-            daemon.attach(&member, &args.namespace).await?
+async fn attach(
+    daemon: &mut DaemonClient,
+    args: &HookArgs,
+    selection: &PoolSelection,
+    xml: &str,
+) -> Result<()> {
+    let vm = vm_spec(args, selection);
+    let socket = match daemon.attach(&vm, &args.namespace).await {
+        Err(error) if error.is_already_exists() => {
+            // The hook was not called when it ended last.
+            daemon.detach(&vm.name).await?;
+            daemon.attach(&vm, &args.namespace).await?
         }
         attached => attached?,
     };
     if domain_xml::socket(xml)?.as_deref() == Some(&*socket) {
         return Ok(());
     }
-    daemon.detach(&member.id).await?;
+    daemon.detach(&vm.name).await?;
     bail!(
-        "domain {0} does not ask {socket}, where the daemon serves it; have it defined anew: \
-         entropool libvirt set {0} {1}",
+        "domain {0} does not use the socket {socket} that the daemon made for it; redefine it with \
+         `entropool libvirt set {0} {1}`",
         args.domain,
-        place(choice)
+        pool_class(selection)
     )
 }
 
-async fn resume(daemon: &mut DaemonClient, args: &HookArgs, choice: &Choice) -> Result<()> {
-    match daemon.attach(&member(args, choice), &args.namespace).await {
-        Err(error) if error.is_already_there() => Ok(()),
+async fn reattach(daemon: &mut DaemonClient, args: &HookArgs, selection: &PoolSelection) -> Result<()> {
+    match daemon.attach(&vm_spec(args, selection), &args.namespace).await {
+        Err(error) if error.is_already_exists() => Ok(()),
         attached => Ok(attached.map(drop)?),
     }
 }
 
-async fn end(daemon: &mut DaemonClient, args: &HookArgs) -> Result<()> {
+async fn detach(daemon: &mut DaemonClient, args: &HookArgs) -> Result<()> {
     match daemon.detach(&args.domain).await {
-        Err(error) if error.is_unknown() => Ok(()),
-        ended => Ok(ended?),
+        Err(error) if error.is_not_found() => Ok(()),
+        detached => Ok(detached?),
     }
 }
 
-fn member(args: &HookArgs, choice: &Choice) -> Member {
-    let Choice { pool, class } = choice.clone();
-    Member { id: args.domain.clone(), pool, class, client: Client::Qemu }
+fn vm_spec(args: &HookArgs, selection: &PoolSelection) -> VmSpec {
+    let PoolSelection { pool, class } = selection.clone();
+    VmSpec { name: args.domain.clone(), pool, class, client: Client::Qemu }
 }
 
-fn place(choice: &Choice) -> String {
-    choice.class.as_ref().map_or_else(|| choice.pool.clone(), |class| format!("{}/{class}", choice.pool))
+fn pool_class(PoolSelection { pool, class }: &PoolSelection) -> String {
+    class.as_ref().map_or_else(|| pool.clone(), |class| format!("{pool}/{class}"))
 }
 
 #[cfg(test)]
@@ -106,19 +109,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_domain_has_its_socket_from_before_its_start_until_after_its_end() {
-        let acts = [
-            (("prepare", "begin"), HookAction::Begin),
+    fn domain_has_its_socket_from_before_its_start_until_after_its_end() {
+        let actions = [
+            (("prepare", "begin"), HookAction::Attach),
             (("start", "begin"), HookAction::None),
             (("started", "begin"), HookAction::None),
             (("stopped", "end"), HookAction::None),
-            (("release", "end"), HookAction::End),
-            (("reconnect", "begin"), HookAction::Resume),
+            (("release", "end"), HookAction::Detach),
+            (("reconnect", "begin"), HookAction::Reattach),
             (("migrate", "begin"), HookAction::None),
             (("restore", "begin"), HookAction::None),
         ];
-        for ((operation, sub_operation), act) in acts {
-            assert_eq!(HookAction::of(operation, sub_operation), act, "{operation} {sub_operation}");
+        for ((operation, sub_operation), action) in actions {
+            assert_eq!(HookAction::of(operation, sub_operation), action, "{operation} {sub_operation}");
         }
     }
 }

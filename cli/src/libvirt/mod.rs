@@ -1,4 +1,4 @@
-//! libvirt's domains: which pool each draws from, and its socket while it runs.
+//! `libvirt`: the pool of each of libvirt's domains, and its socket while it runs.
 
 mod hook;
 mod set;
@@ -10,16 +10,15 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use crate::args::{Global, LibvirtArgs, LibvirtVerb, TranslateArgs};
+use crate::args::{Global, LibvirtArgs, LibvirtCommand, TranslateArgs};
 use crate::{commands, output};
 
-/// Does what was asked.
 pub(crate) fn libvirt(global: &Global, args: &LibvirtArgs) -> Result<()> {
-    match &args.verb {
-        LibvirtVerb::Set(args) => commands::block_on(set::set(global, args)),
-        LibvirtVerb::Unset(args) => set::unset(args),
-        LibvirtVerb::Translate(args) => translate(args),
-        LibvirtVerb::Hook(args) => commands::block_on(hook::hook(global, args, &standard_input()?)),
+    match &args.command {
+        LibvirtCommand::Set(args) => commands::block_on(set::set(global, args)),
+        LibvirtCommand::Unset(args) => set::unset(args),
+        LibvirtCommand::Translate(args) => translate(args),
+        LibvirtCommand::Hook(args) => commands::block_on(hook::hook(global, args, &standard_input()?)),
     }
 }
 
@@ -31,16 +30,16 @@ fn translate(args: &TranslateArgs) -> Result<()> {
     };
     let name = domain_xml::name(&xml)?;
     let socket = set::socket(&args.sockets.socket_dir, name.as_deref().unwrap_or_default());
-    // A domain that names no pool needs no socket, and so no name that could be one's.
+    // A domain without a pool needs no socket, so that an invalid name is no error.
     let translation = domain_xml::translate(&xml, socket.as_deref().unwrap_or_default())?;
-    if translation.choice.is_some() {
+    if translation.selection.is_some() {
         socket?;
     }
-    output::text(&translation.xml)
+    output::print(&translation.xml)
 }
 
 fn standard_input() -> Result<String> {
     let mut text = String::new();
-    io::stdin().read_to_string(&mut text).context("standard input cannot be read")?;
+    io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
     Ok(text)
 }

@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Formatter};
 
 use delivery::{ClassConfig, NodeConfig, PoolConfig, Shape};
 
-use crate::view::Rate;
+use api::Rate;
 
 /// One pool or class that is not as it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,8 +144,16 @@ impl Fields {
     }
 
     fn shape(&mut self, of: &str, old: Shape, new: Shape) {
-        self.plain(&format!("{of}rate"), &Rate(old.rate.0), &Rate(new.rate.0));
-        self.plain(&format!("{of}ceil"), &Rate(old.ceil.0), &Rate(new.ceil.0));
+        self.plain(
+            &format!("{of}rate"),
+            &Rate::from_bytes_per_day(old.rate.0),
+            &Rate::from_bytes_per_day(new.rate.0),
+        );
+        self.plain(
+            &format!("{of}ceil"),
+            &Rate::from_bytes_per_day(old.ceil.0),
+            &Rate::from_bytes_per_day(new.ceil.0),
+        );
         let size = |bytes| api::Size::from_bytes(bytes).to_string();
         self.plain(&format!("{of}burst"), &size(old.burst), &size(new.burst));
         self.plain(&format!("{of}cburst"), &size(old.cburst), &size(new.cburst));

@@ -19,8 +19,8 @@ pub(crate) fn plan(global: &Global, args: &PlanArgs) -> Result<()> {
     edit.refused = verdict.refused;
     edit.noted = verdict.noted;
     match global.output {
-        Format::Table => output::text(&diff::table(&edit))?,
-        Format::Json => output::json(&edit)?,
+        Format::Table => output::print(&diff::table(&edit))?,
+        Format::Json => output::print_json(&edit)?,
     }
     match edit.refused.len() {
         0 => Ok(()),

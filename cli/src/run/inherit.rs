@@ -43,14 +43,11 @@ pub(super) fn begin(
 ) -> Result<Begun> {
     let agent = Agent::start(options(args, true))?;
     let book = in_force(&agent, book, &memory)?;
-    let members = args.vms.iter().chain(args.ports.iter().map(|port| &port.member));
+    let members = args.vms.iter().chain(args.ports.iter().map(|port| &port.vm));
     let vms: Vec<_> = members.map(|vm| wanted(vm, &args.namespace)).collect();
     let named: BTreeSet<_> = vms.iter().map(|vm| vm.id.clone()).collect();
-    let places = args
-        .ports
-        .iter()
-        .map(|port| (port.member.id.clone(), ListenerLocation::Port(port.address)))
-        .collect();
+    let places =
+        args.ports.iter().map(|port| (port.vm.name.clone(), ListenerLocation::Port(port.address))).collect();
     let wanted = ExpectedVms { vms, restorable: memory.restorable(), places };
 
     let Received { sockets, lost, relieved, .. } = before.receive(&agent, wanted, |failed| {

@@ -30,7 +30,7 @@ impl Memory {
         }
         let loaded = found.state;
         let mut restore = loaded.clone();
-        restore.vms.retain(|id, _| args.vms.iter().all(|vm| vm.id != *id));
+        restore.vms.retain(|id, _| args.vms.iter().all(|vm| vm.name != *id));
         let namespaces = restore.vms.values().map(|vm| vm.namespace.clone());
         let book =
             ManifestSet::new(namespaces.chain([args.namespace.clone()])).remember(loaded.accepted.clone());

@@ -21,7 +21,7 @@ use super::live::not_served;
 use super::memory::Memory;
 use super::watch::Watch;
 use super::{files, inherit};
-use crate::args::{self, Member, Port, RunArgs};
+use crate::args::{self, RunArgs, TcpVmSpec, VmSpec};
 
 /// How long what is owed may still be served after a signal.
 const DRAIN: Duration = Duration::from_secs(1);
@@ -81,7 +81,7 @@ pub(super) fn start(args: &RunArgs, worker: &mut Worker, events: Events) -> Resu
     }
     // Where one has served with the same arguments before, they were right, and all others are to be served.
     if wrong.is_empty() && before.is_none() && !worker.comes_again() {
-        let ports = args.ports.iter().map(|port| ("--tcp", &port.member));
+        let ports = args.ports.iter().map(|port| ("--tcp", &port.vm));
         let members = args.vms.iter().map(|vm| ("--vm", vm)).chain(ports);
         wrong.extend(members.filter_map(|(flag, vm)| homeless(flag, vm, book.config())));
     }
@@ -150,7 +150,7 @@ fn begin(args: &RunArgs, memory: Memory, book: ManifestSet, again: bool) -> Resu
     let agent = Agent::start(options(args, false))?;
     let book = in_force(&agent, book, &memory)?;
     let attached = args.vms.iter().filter_map(|vm| agent.attach(wanted(vm, &args.namespace)).err());
-    let listen = |port: &Port| agent.attach_tcp(wanted(&port.member, &args.namespace), port.address).err();
+    let listen = |port: &TcpVmSpec| agent.attach_tcp(wanted(&port.vm, &args.namespace), port.address).err();
     let wrong: Vec<_> =
         attached.chain(args.ports.iter().filter_map(listen)).map(|error| error.to_string()).collect();
     if again {
@@ -226,42 +226,42 @@ pub(super) fn refuse(wrong: Vec<String>) -> Result<()> {
 /// VMs that are named more than once.
 fn twice(args: &RunArgs) -> Vec<String> {
     let mut ids = BTreeSet::new();
-    let again = args.vms.iter().filter(|vm| !ids.insert(&vm.id));
-    again.map(|vm| format!("--vm {} is given twice: a VM has one socket, in one class", vm.id)).collect()
+    let again = args.vms.iter().filter(|vm| !ids.insert(&vm.name));
+    again.map(|vm| format!("--vm {} is given twice: a VM has one socket, in one class", vm.name)).collect()
 }
 
 /// VMs that cannot have their socket.
 fn without_socket(args: &RunArgs) -> Vec<String> {
     let mut ids = BTreeSet::new();
     let mut wrong = Vec::new();
-    for vm in args.vms.iter().filter(|vm| ids.insert(&vm.id)) {
-        let socket = socket_path(&args.socket_dir(), &vm.id).map_err(|error| error.to_string());
+    for vm in args.vms.iter().filter(|vm| ids.insert(&vm.name)) {
+        let socket = socket_path(&args.socket_dir(), &vm.name).map_err(|error| error.to_string());
         let vacant = socket.and_then(|socket| vacant(&socket).map_err(|error| error.to_string()));
-        wrong.extend(vacant.err().map(|error| format!("--vm {}: {error}", vm.id)));
+        wrong.extend(vacant.err().map(|error| format!("--vm {}: {error}", vm.name)));
     }
     wrong
 }
 
 /// A pool or class that the manifests do not have.
-fn homeless(flag: &str, vm: &Member, config: &NodeConfig) -> Option<String> {
+fn homeless(flag: &str, vm: &VmSpec, config: &NodeConfig) -> Option<String> {
     let list = |names: Vec<&str>| names.join(", ");
     let Some(pool) = config.pools.iter().find(|pool| pool.name == vm.pool) else {
         let pools = list(config.pools.iter().map(|pool| pool.name.as_str()).collect());
-        return Some(format!("{flag} {}: there is no pool {}; there is {pools}", vm.id, vm.pool));
+        return Some(format!("{flag} {}: there is no pool {}; there is {pools}", vm.name, vm.pool));
     };
     let class = vm.class.as_ref()?;
     if pool.classes.iter().any(|known| known.name == *class) {
         return None;
     }
     let classes = list(pool.classes.iter().map(|class| class.name.as_str()).collect());
-    Some(format!("{flag} {}: pool {} has no class {class}; it has {classes}", vm.id, vm.pool))
+    Some(format!("{flag} {}: pool {} has no class {class}; it has {classes}", vm.name, vm.pool))
 }
 
-pub(super) fn wanted(vm: &Member, namespace: &str) -> AttachRequest {
+pub(super) fn wanted(vm: &VmSpec, namespace: &str) -> AttachRequest {
     let client = match vm.client {
         args::Client::Qemu => Client::Qemu,
         args::Client::Egd => Client::Egd,
     };
-    let Member { id, pool, class, .. } = vm.clone();
+    let VmSpec { name: id, pool, class, .. } = vm.clone();
     AttachRequest { id, namespace: namespace.to_owned(), pool, class, client }
 }

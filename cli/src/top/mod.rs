@@ -1,50 +1,47 @@
-//! `top`: the tree at work.
+//! `top`: the tree with current rates, as a live screen or as one table after the other.
 
-mod plain;
+mod intervals;
+mod rows;
 mod screen;
 
 use std::io::{self, IsTerminal};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
+use serde_json::json;
 
 use crate::args::{Format, Global, TopArgs};
-use crate::client::{DaemonClient, Trees};
-use crate::view::Tree;
+use crate::client::DaemonClient;
+use crate::output;
 
-/// A live screen on a terminal, else one table after the other.
+use intervals::Intervals;
+use rows::{NO_POOLS, rows, table};
+
 pub(crate) async fn top(global: &Global, args: &TopArgs) -> Result<()> {
     watch(DaemonClient::connect(&global.api).await?, global.output, args).await
 }
 
-/// The same of a daemon that was found otherwise.
-pub(crate) async fn watch(mut daemon: DaemonClient, output: Format, args: &TopArgs) -> Result<()> {
-    let mut looks = TopView { trees: daemon.watch(args.interval).await?, last: None };
-    let live = output == Format::Table && args.tables().is_none() && io::stdout().is_terminal();
-    if live { screen::show(&mut looks, args).await } else { plain::print(&mut looks, output, args).await }
+/// Shows the tree of a daemon: on a terminal as a live screen.
+pub(crate) async fn watch(mut daemon: DaemonClient, format: Format, args: &TopArgs) -> Result<()> {
+    let mut intervals = Intervals::new(daemon.watch(args.interval).await?);
+    let live = format == Format::Table && args.tables().is_none() && io::stdout().is_terminal();
+    if live { screen::show(&mut intervals, args).await } else { print(&mut intervals, format, args).await }
 }
 
-/// One look after the other, each with the one before it.
-struct TopView {
-    trees: Trees,
-    last: Option<Tree>,
-}
-
-impl TopView {
-    /// The two latest looks; the first time it waits for two.
-    async fn next(&mut self) -> Result<(Tree, Tree)> {
-        let earlier = match self.last.take() {
-            Some(tree) => tree,
-            None => self.look().await?,
-        };
-        let tree = self.look().await?;
-        self.last = Some(tree.clone());
-        Ok((earlier, tree))
-    }
-
-    async fn look(&mut self) -> Result<Tree> {
-        match self.trees.next().await? {
-            Some(tree) => Ok(tree),
-            None => bail!("the daemon has ended"),
+/// Prints one table, or one line of JSON, per interval.
+async fn print(intervals: &mut Intervals, format: Format, args: &TopArgs) -> Result<()> {
+    let mut printed = 0;
+    while args.tables().is_none_or(|count| printed < count) {
+        let interval = intervals.next().await?;
+        let rows = rows(&interval, args.vms);
+        match format {
+            Format::Json => {
+                let seconds = output::seconds(interval.nanoseconds() / 1_000 * 1_000);
+                output::print_json_line(&json!({ "seconds": seconds, "rows": rows }))?;
+            }
+            Format::Table if printed == 0 => output::print(&table(&rows).or(NO_POOLS))?,
+            Format::Table => output::print(&format!("\n{}", table(&rows).or(NO_POOLS)))?,
         }
+        printed += 1;
     }
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! `top` on a terminal.
+//! `top` as a live screen on a terminal.
 
 use std::thread;
 
@@ -11,27 +11,26 @@ use ratatui::{DefaultTerminal, Frame};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::TopView;
+use super::intervals::{Interval, Intervals};
+use super::rows::{TopRow, rows, table};
 use crate::args::TopArgs;
-use crate::render::{self, TopRow};
-use crate::view::Tree;
 
-/// Redraws at each look and each key until `q`.
-pub(super) async fn show(looks: &mut TopView, args: &TopArgs) -> Result<()> {
+/// Redraws after each interval and each key until `q`.
+pub(super) async fn show(intervals: &mut Intervals, args: &TopArgs) -> Result<()> {
     let mut terminal = ratatui::try_init().context("cannot use the terminal")?;
-    let end = watch(&mut terminal, looks, args).await;
+    let result = watch(&mut terminal, intervals, args).await;
     ratatui::restore();
-    end
+    result
 }
 
-async fn watch(terminal: &mut DefaultTerminal, looks: &mut TopView, args: &TopArgs) -> Result<()> {
+async fn watch(terminal: &mut DefaultTerminal, intervals: &mut Intervals, args: &TopArgs) -> Result<()> {
     let mut keys = keys();
     let mut terminated = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
-    let mut screen = Screen { vms: args.vms, offset: 0, looks: None };
+    let mut screen = Screen { vms: args.vms, offset: 0, interval: None };
     loop {
         terminal.draw(|frame| screen.draw(frame)).context("cannot draw on the terminal")?;
         tokio::select! {
-            next = looks.next() => screen.looks = Some(next?),
+            next = intervals.next() => screen.interval = Some(next?),
             _ = terminated.recv() => return Ok(()),
             key = keys.recv() => match key {
                 Some(key) if !quits(key) => screen.press(key.code),
@@ -41,14 +40,14 @@ async fn watch(terminal: &mut DefaultTerminal, looks: &mut TopView, args: &TopAr
     }
 }
 
-/// Keys, from a thread of their own: the terminal can only be waited for.
+/// Keys, from a thread: reading the terminal blocks.
 fn keys() -> mpsc::Receiver<KeyEvent> {
     let (send, receive) = mpsc::channel(16);
     thread::spawn(move || {
         while let Ok(event) = event::read() {
             let key = match event {
                 Event::Key(key) if key.kind == KeyEventKind::Press => key,
-                // Any key that does nothing will do: the screen is drawn anew.
+                // Any key redraws the screen; this one does nothing else.
                 Event::Resize(..) => KeyEvent::new(KeyCode::Null, KeyModifiers::NONE),
                 _ => continue,
             };
@@ -65,11 +64,10 @@ fn quits(key: KeyEvent) -> bool {
     interrupt || matches!(key.code, KeyCode::Char('q') | KeyCode::Esc)
 }
 
-/// What is shown.
 struct Screen {
     vms: bool,
     offset: usize,
-    looks: Option<(Tree, Tree)>,
+    interval: Option<Interval>,
 }
 
 impl Screen {
@@ -89,13 +87,10 @@ impl Screen {
         let [header, body, footer] =
             Layout::vertical([Constraint::Length(1), Constraint::Min(0), Constraint::Length(1)])
                 .areas(frame.area());
-        let rows = match &self.looks {
-            Some((earlier, tree)) => render::top(earlier, tree, self.vms),
-            None => Vec::new(),
-        };
-        let table = render::top_table(&rows);
+        let rows = self.interval.as_ref().map(|interval| rows(interval, self.vms)).unwrap_or_default();
+        let table = table(&rows);
         let mut lines = table.lines();
-        if self.looks.is_some() {
+        if self.interval.is_some() {
             frame.render_widget(Line::raw(lines.next().unwrap_or_default()).bold(), header);
         }
         self.offset = self.offset.min(rows.len().saturating_sub(usize::from(body.height)));
@@ -103,11 +98,10 @@ impl Screen {
         for ((line, row), area) in shown {
             frame.render_widget(Line::styled(line, style(row)), area);
         }
-        frame.render_widget(Line::raw("q quits   v shows VMs   arrows scroll").dim(), footer);
+        frame.render_widget(Line::raw("q: quit   v: show VMs   arrows: scroll").dim(), footer);
     }
 }
 
-/// Idle is dim, waiting stands out.
 fn style(row: &TopRow) -> Style {
     match row {
         TopRow { waiting: 1.., .. } => Style::new().yellow(),
@@ -123,6 +117,7 @@ mod tests {
     use ratatui::backend::TestBackend;
 
     use super::*;
+    use crate::output::samples;
 
     fn drawn(screen: &mut Screen) -> String {
         let mut terminal = Terminal::new(TestBackend::new(78, 7)).unwrap();
@@ -131,17 +126,17 @@ mod tests {
     }
 
     fn screen() -> Screen {
-        let tree = render::samples::tree();
-        Screen { vms: false, offset: 0, looks: Some((tree.clone(), tree)) }
+        let interval = Interval { earlier: samples::tree(), later: samples::tree() };
+        Screen { vms: false, offset: 0, interval: Some(interval) }
     }
 
     #[test]
-    fn the_screen_is_the_table_with_a_line_of_help() {
+    fn screen_is_the_table_with_a_line_of_help() {
         insta::assert_snapshot!(drawn(&mut screen()));
     }
 
     #[test]
-    fn scrolling_ends_with_the_last_row() {
+    fn scrolling_stops_at_the_last_row() {
         let mut screen = screen();
         screen.press(KeyCode::Char('v'));
         screen.press(KeyCode::PageDown);

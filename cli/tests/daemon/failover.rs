@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::support::{Daemon, Home, draw};
-use crate::upstream::{Manner, Upstream, random};
+use crate::upstream::{Behaviour, Upstream, random};
 
 /// A pool of an EGD server, and of a file in reserve; a VM that draws from it.
 struct Stage {
@@ -52,24 +52,24 @@ impl Stage {
 }
 
 #[test]
-fn a_reserve_serves_while_the_first_has_failed_and_until_it_is_tested_anew() {
+fn second_tier_serves_until_a_failed_source_is_retested() {
     let stage = stage();
     stage.comes_to_draw_from("first");
-    stage.upstream.is(Manner::Stuck);
+    stage.upstream.is(Behaviour::Stuck);
     stage.comes_to_draw_from("reserve");
     assert_eq!(stage.state(0), "failed");
-    stage.upstream.is(Manner::Good);
+    stage.upstream.is(Behaviour::Good);
     stage.daemon.says(&["sources", "retest", "first"]);
     stage.comes_to_draw_from("first");
 }
 
 #[test]
-fn a_reserve_serves_while_the_first_stalls_and_no_longer() {
+fn second_tier_serves_while_the_first_stalls() {
     let stage = stage();
     stage.comes_to_draw_from("first");
-    stage.upstream.is(Manner::Silent);
+    stage.upstream.is(Behaviour::Silent);
     stage.comes_to_draw_from("reserve");
     assert_eq!(stage.state(0), "unavailable");
-    stage.upstream.is(Manner::Good);
+    stage.upstream.is(Behaviour::Good);
     stage.comes_to_draw_from("first");
 }

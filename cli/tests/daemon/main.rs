@@ -1,16 +1,16 @@
-//! The real program: a daemon in a directory of its own, asked by every verb.
+//! Tests of the real program: a daemon in a directory of its own, and all commands.
 #![allow(clippy::unwrap_used, unreachable_pub)]
 
-mod callers;
-mod change;
-mod clone;
+mod api_clients;
+mod commands;
+mod config_changes;
 mod failover;
-mod planned;
-mod refusals;
+mod host_clone;
+mod plan;
+mod rejections;
 mod restart;
 mod secrets;
+mod source_failures;
 mod sources;
-mod story;
 mod support;
 mod upstream;
-mod verbs;

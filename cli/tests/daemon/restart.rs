@@ -42,7 +42,7 @@ fn classes(daemon: &Daemon) -> Vec<String> {
 }
 
 #[test]
-fn a_vm_that_was_attached_is_served_again_after_a_power_cut() {
+fn attached_vm_is_served_again_after_a_power_cut() {
     let (home, daemon) = attached();
     daemon.kill();
     let daemon = home.start(&FLAGS);
@@ -52,7 +52,7 @@ fn a_vm_that_was_attached_is_served_again_after_a_power_cut() {
 }
 
 #[test]
-fn a_move_and_a_detach_outlive_the_daemon() {
+fn move_and_detach_survive_a_restart() {
     let (home, mut daemon) = attached();
     daemon.says(&["attach", "web-2=default"]);
     daemon.says(&["move", "web-1", "gold"]);
@@ -65,7 +65,7 @@ fn a_move_and_a_detach_outlive_the_daemon() {
 }
 
 #[test]
-fn the_end_is_kept_at_once_with_what_was_served() {
+fn last_state_is_saved_at_the_end_with_the_counters() {
     let (home, mut daemon) = attached();
     assert_eq!(draw(&home.socket("web-1"), 300), 300);
     daemon.says(&["move", "web-1", "gold"]);
@@ -80,7 +80,7 @@ fn the_end_is_kept_at_once_with_what_was_served() {
 }
 
 #[test]
-fn a_manifest_that_has_become_wrong_leaves_the_last_good_in_force() {
+fn invalid_manifest_leaves_the_last_good_configuration_in_effect() {
     let wrong = [
         (POOL.replace("rate: 512Ki/s", "rate: 2Mi/s"), "EntropyClass gold: spec.rate: 2Mi/s is more than"),
         (POOL.replace("rate: 1Mi/s", "raet: 1Mi/s"), "raet"),
@@ -100,7 +100,7 @@ fn a_manifest_that_has_become_wrong_leaves_the_last_good_in_force() {
 }
 
 #[test]
-fn a_vm_whose_class_went_while_nobody_served_is_served_there_until_it_goes() {
+fn vm_whose_class_was_deleted_during_downtime_is_served_until_it_is_detached() {
     let (home, mut daemon) = attached();
     daemon.says(&["move", "web-1", "gold"]);
     daemon.wait_until_kept(&home, |state| state["vms"]["web-1"]["class"] == "gold");
@@ -121,7 +121,7 @@ fn a_vm_whose_class_went_while_nobody_served_is_served_there_until_it_goes() {
 }
 
 #[test]
-fn the_command_line_says_how_its_vms_are() {
+fn command_line_overrides_the_saved_vms() {
     let (home, daemon) = attached();
     daemon.kill();
     let mut daemon = home.start(&[FLAGS[0], FLAGS[1], "--vm", "web-1=default/gold"]);
@@ -130,7 +130,7 @@ fn the_command_line_says_how_its_vms_are() {
 }
 
 #[test]
-fn a_damaged_checkpoint_is_kept_aside_and_told_of() {
+fn damaged_checkpoint_is_set_aside_and_reported() {
     let (home, daemon) = attached();
     daemon.kill();
     for slot in ["state.a", "state.b"] {
@@ -149,7 +149,7 @@ fn a_damaged_checkpoint_is_kept_aside_and_told_of() {
 }
 
 #[test]
-fn a_disk_that_fails_later_is_told_of_once_and_serving_goes_on() {
+fn failing_disk_is_reported_once_while_serving_continues() {
     let (home, mut daemon) = attached();
     // A directory cannot be written over by a file, whoever tries.
     fs::create_dir(home.path("state/state.tmp")).unwrap();
@@ -164,7 +164,7 @@ fn a_disk_that_fails_later_is_told_of_once_and_serving_goes_on() {
 }
 
 #[test]
-fn nothing_that_was_served_is_in_the_state_directory() {
+fn state_directory_has_no_served_bytes() {
     let (home, mut daemon) = attached();
     let output = entropool(["egd", "read", "4096"]).arg(home.socket("web-1")).stdin(Stdio::null()).output();
     let served = output.unwrap().stdout;
@@ -199,7 +199,7 @@ spec: {pool: default, rate: 64Ki/s, allowedNamespaces: {from: None}}
 ";
 
 #[test]
-fn vms_of_what_was_deleted_draw_on_whatever_restarts() {
+fn vms_of_deleted_objects_are_served_across_all_restarts() {
     let home = Home::new();
     let other =
         "---\napiVersion: entropool.io/v1alpha1\nkind: EntropyPool\nmetadata: {name: old}\nspec: {}\n";
@@ -233,7 +233,7 @@ fn vms_of_what_was_deleted_draw_on_whatever_restarts() {
             assert_eq!(draw(&home.socket(vm), 300), 300, "{vm}, {what}");
         }
         let listed = daemon.says(&["classes"]);
-        assert!(listed.contains("gold (closed)") && listed.contains("bronze (closed)"), "{what}: {listed}");
+        assert!(listed.contains("gold (deleted)") && listed.contains("bronze (deleted)"), "{what}: {listed}");
         for new in ["b=default/gold", "b=old", "b=default/closed"] {
             daemon.refuses(&["attach", new, "--namespace", "shop"]);
         }
@@ -260,5 +260,5 @@ fn vms_of_what_was_deleted_draw_on_whatever_restarts() {
         daemon.says(&["detach", vm]);
     }
     assert_eq!(daemon.terminate().code(), Some(0));
-    assert!(!home.start(&FLAGS).says(&["classes"]).contains("(closed)"), "nobody is left in them");
+    assert!(!home.start(&FLAGS).says(&["classes"]).contains("(deleted)"), "nobody is left in them");
 }

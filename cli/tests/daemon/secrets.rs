@@ -52,7 +52,7 @@ fn holds(memory: &[Vec<u8>], bytes: &[u8]) -> bool {
 }
 
 #[test]
-fn bytes_to_be_served_and_bytes_that_were_are_nowhere_that_a_core_dump_holds() {
+fn core_dump_has_no_random_bytes() {
     for output in ["Raw", "FullEntropy", "Stretched"] {
         let home = Home::new();
         let path = home.path("noise");
@@ -86,7 +86,7 @@ fn bytes_to_be_served_and_bytes_that_were_are_nowhere_that_a_core_dump_holds() {
 }
 
 #[test]
-fn a_search_finds_what_is_there() {
+fn search_finds_bytes_that_are_there() {
     let bytes: Vec<u8> = (1..=64).collect();
     let hidden = [&random(1_000)[..], &bytes[32..48], &random(1_000)].concat();
     assert!(holds(&[vec![], hidden], &bytes));
@@ -94,7 +94,7 @@ fn a_search_finds_what_is_there() {
 }
 
 #[test]
-fn a_daemon_that_is_aborted_leaves_no_core() {
+fn aborted_daemon_leaves_no_core() {
     let home = Home::new();
     let mut daemon = home.start(&["--vm", "a=default"]);
     let unlimited = || Rlimit { current: None, maximum: None };

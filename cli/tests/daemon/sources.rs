@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::support::{Daemon, Home, draw};
-use crate::upstream::{Manner, Upstream, random};
+use crate::upstream::{Behaviour, Upstream, random};
 
 /// Long enough for anything that is to happen on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -66,7 +66,7 @@ fn gets_nothing(guest: &mut UnixStream) {
 }
 
 #[test]
-fn a_tested_source_serves_in_every_output_mode() {
+fn tested_source_serves_in_every_output_mode() {
     for output in ["Stretched", "FullEntropy", "Raw"] {
         let home = Home::new();
         let path = noise(&home, &random(200_000));
@@ -75,7 +75,7 @@ fn a_tested_source_serves_in_every_output_mode() {
         assert_eq!(draw(&home.socket("a"), 3_000), 3_000, "{output}");
         let pools = daemon.json(&["pools"]);
         assert_eq!(pools["pools"][0]["output"]["promised"], output);
-        assert_eq!(pools["pools"][0]["output"]["served"], output);
+        assert_eq!(pools["pools"][0]["output"]["serving"], "promised");
         assert_eq!(pools["pools"][0]["sourcesHealthy"], 1);
         let source = once(&daemon, "healthy");
         assert!(source["bytesCredited"].as_u64().unwrap() > 0, "{source}");
@@ -84,7 +84,7 @@ fn a_tested_source_serves_in_every_output_mode() {
 }
 
 #[test]
-fn a_pool_whose_source_is_stuck_holds_until_it_is_tested_anew_and_passes() {
+fn pool_with_a_stuck_source_holds_until_a_retest_passes() {
     let home = Home::new();
     let path = noise(&home, &vec![0; 200_000]);
     home.write("pools.yaml", &pool("output: FullEntropy", &file(&path)));
@@ -96,7 +96,7 @@ fn a_pool_whose_source_is_stuck_holds_until_it_is_tested_anew_and_passes() {
     let mut guest = asked(&home.socket("a"), 64);
     gets_nothing(&mut guest);
     let pools = daemon.json(&["pools"]);
-    assert_eq!(pools["pools"][0]["output"]["served"], Value::Null);
+    assert_eq!(pools["pools"][0]["output"]["serving"], "held");
     assert!(daemon.says(&["pools"]).contains("onSourceFailure: Hold"), "{}", daemon.says(&["pools"]));
     let why = "pool default holds: source noise failed (RepetitionCount); 0 of 1 sources are healthy";
     for verb in [&["pools"][..], &["explain", "a"]] {
@@ -115,7 +115,7 @@ fn a_pool_whose_source_is_stuck_holds_until_it_is_tested_anew_and_passes() {
 }
 
 #[test]
-fn degraded_bytes_go_to_classes_that_allow_them_and_to_no_other() {
+fn degraded_bytes_are_served_only_to_classes_that_allow_them() {
     let home = Home::new();
     let path = noise(&home, &vec![0; 200_000]);
     let class = |name: &str, more: &str| {
@@ -157,7 +157,7 @@ fn degraded_bytes_go_to_classes_that_allow_them_and_to_no_other() {
 }
 
 #[test]
-fn what_the_host_does_not_allow_is_not_opened_and_the_flag_is_named() {
+fn source_without_permission_is_not_opened_and_the_flag_is_named() {
     let home = Home::new();
     for (source, flag) in [
         ("file: {path: /tmp/noise}", "--allow-test-sources"),
@@ -193,7 +193,7 @@ fn full_entropy_comes_from_an_upstream_server() {
 }
 
 #[test]
-fn a_successor_takes_over_when_its_sources_have_passed_their_start_up_tests() {
+fn successor_takes_over_after_its_sources_passed_their_start_up_tests() {
     let home = Home::new();
     let path = home.path("up.sock");
     let upstream = Upstream::start(&path);
@@ -203,7 +203,7 @@ fn a_successor_takes_over_when_its_sources_have_passed_their_start_up_tests() {
     let mut daemon = home.start(&[&["-f", "pools.yaml", "--vm", "a=default"], &allowed[..]].concat());
     assert_eq!(draw(&home.socket("a"), 1_000), 1_000);
     // Of 1,024 samples the test takes: five answers.
-    upstream.is(Manner::Slow);
+    upstream.is(Behaviour::Slow);
     daemon.succeed();
     daemon.wait_for("took over");
     daemon.wait_for("ready");
@@ -212,7 +212,7 @@ fn a_successor_takes_over_when_its_sources_have_passed_their_start_up_tests() {
 }
 
 #[test]
-fn a_pool_goes_over_to_another_source_and_its_vms_stay_connected() {
+fn pool_switches_its_source_and_vms_stay_connected() {
     let home = Home::new();
     let path = noise(&home, &vec![0; 200_000]);
     home.write("pools.yaml", &pool("output: FullEntropy", &file(&path)));

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// What it answers.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Manner {
+pub enum Behaviour {
     Good,
     /// As good, and half a second late with each answer.
     Slow,
@@ -23,26 +23,26 @@ pub enum Manner {
 
 /// A server that lives as long as the test's process.
 pub struct Upstream {
-    manner: Arc<RwLock<Manner>>,
+    behaviour: Arc<RwLock<Behaviour>>,
     answered: Arc<AtomicBool>,
 }
 
 impl Upstream {
     pub fn start(path: &Path) -> Self {
         let listener = UnixListener::bind(path).unwrap();
-        let (manner, answered) = (Arc::new(RwLock::new(Manner::Good)), Arc::<AtomicBool>::default());
-        let (manners, flag) = (Arc::clone(&manner), Arc::clone(&answered));
+        let (behaviour, answered) = (Arc::new(RwLock::new(Behaviour::Good)), Arc::<AtomicBool>::default());
+        let (manners, flag) = (Arc::clone(&behaviour), Arc::clone(&answered));
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let (manner, answered) = (Arc::clone(&manners), Arc::clone(&flag));
-                thread::spawn(move || answer(stream, &manner, &answered));
+                let (behaviour, answered) = (Arc::clone(&manners), Arc::clone(&flag));
+                thread::spawn(move || answer(stream, &behaviour, &answered));
             }
         });
-        Self { manner, answered }
+        Self { behaviour, answered }
     }
 
-    pub fn is(&self, manner: Manner) {
-        *self.manner.write().unwrap_or_else(PoisonError::into_inner) = manner;
+    pub fn is(&self, behaviour: Behaviour) {
+        *self.behaviour.write().unwrap_or_else(PoisonError::into_inner) = behaviour;
     }
 
     pub fn has_answered(&self) -> bool {
@@ -51,17 +51,17 @@ impl Upstream {
 }
 
 /// Gives to each 0x02 what it asks for, and to 0x01 that with its count.
-fn answer(mut stream: UnixStream, manner: &RwLock<Manner>, answered: &AtomicBool) {
+fn answer(mut stream: UnixStream, behaviour: &RwLock<Behaviour>, answered: &AtomicBool) {
     let mut command = [0; 2];
     while stream.read_exact(&mut command).is_ok() {
-        let mut reply = match *manner.read().unwrap_or_else(PoisonError::into_inner) {
-            Manner::Good => random(command[1].into()),
-            Manner::Slow => {
+        let mut reply = match *behaviour.read().unwrap_or_else(PoisonError::into_inner) {
+            Behaviour::Good => random(command[1].into()),
+            Behaviour::Slow => {
                 thread::park_timeout(Duration::from_millis(500));
                 random(command[1].into())
             }
-            Manner::Stuck => vec![7; command[1].into()],
-            Manner::Silent => continue,
+            Behaviour::Stuck => vec![7; command[1].into()],
+            Behaviour::Silent => continue,
         };
         if command[0] == 1 {
             reply.insert(0, command[1]);

@@ -51,7 +51,6 @@ const ALLOWED: &[&[&str]] = &[
         "api/src/quantity/size.rs",
     ],
     &["cli/src/run/inherit.rs", "cli/src/run/live.rs", "cli/src/run/start.rs"],
-    &["cli/src/top/mod.rs", "cli/src/top/plain.rs", "cli/src/top/screen.rs"],
     &[
         "controller/plan/src/conditions.rs",
         "controller/plan/src/fleet.rs",

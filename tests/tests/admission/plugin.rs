@@ -144,10 +144,10 @@ fn nodes_with_an_agent_are_listed_and_a_cluster_without_a_controller_is_told_so(
     for line in [
         "ok        kinds",
         "ok        nodes",
-        "WRONG     controller   no controller has ever led here",
-        "WRONG     csi-driver   there is no CSIDriver csi.entropool.io",
+        "error     controller   no controller has ever led here",
+        "error     csi-driver   there is no CSIDriver csi.entropool.io",
         "ok        kubevirt",
-        "pool planned was not looked at yet",
+        "pool planned has no status yet",
     ] {
         assert!(text.contains(line), "{line:?} is missing in\n{text}");
     }
@@ -199,5 +199,5 @@ fn whether_a_controller_leads_is_told_by_no_clock() {
         assert!(told.contains("ok        controller   far-off leads"), "{told}");
     }
     let told = check();
-    assert!(told.contains("WRONG     controller   controller far-off said nothing for 3 s"), "{told}");
+    assert!(told.contains("error     controller   controller far-off did not renew its Lease for 3 s"), "{told}");
 }

@@ -67,10 +67,10 @@ fn a_domain_starts_with_its_pool_or_not_at_all_and_one_without_never_notices() {
     let libvirt = Libvirt::start(&host);
     libvirt.define("web");
     let done = set(&host, &libvirt, "web", "default/gold");
-    assert!(sentence(&done).contains("nobody has looked whether there is a pool default"));
+    assert!(sentence(&done).contains("pool default is not checked"));
     let refused = libvirt.virsh(&["start", "web"]);
     assert!(!refused.status.success());
-    assert!(sentence(&refused).contains("no daemon at"), "{}", sentence(&refused));
+    assert!(sentence(&refused).contains("cannot connect to a daemon"), "{}", sentence(&refused));
 
     libvirt.define("plain");
     libvirt.said(&["start", "plain"]);

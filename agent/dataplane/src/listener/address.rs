@@ -44,11 +44,11 @@ pub enum ListenerLocation {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
     /// The id is not a file name.
-    #[error("VM id {id:?} {problem}; an id is 1 to 128 bytes, has no '/' and does not begin with '.'")]
+    #[error("VM name {id:?} {problem}; a name is 1 to 128 bytes, has no '/' and does not begin with '.'")]
     Id { id: String, problem: &'static str },
     #[error(
         "socket path {path} has {length} bytes, and the kernel takes at most 107; \
-         choose a shorter socket directory or VM id", path = path.display()
+         choose a shorter socket directory or VM name", path = path.display()
     )]
     TooLong { path: PathBuf, length: usize },
 }
@@ -57,7 +57,7 @@ impl PathError {
     /// One word for logs, metrics and conditions.
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::Id { .. } => "InvalidVmId",
+            Self::Id { .. } => "InvalidVmName",
             Self::TooLong { .. } => "SocketPathTooLong",
         }
     }
@@ -94,7 +94,7 @@ mod tests {
         let dir = Path::new("/run/entropool/vm");
         assert_eq!(socket_path(dir, "web-1").unwrap(), Path::new("/run/entropool/vm/web-1/egd.sock"));
         for id in ["", ".", "..", "a/b", "/a", ".hidden", "a\0b", "a\nb", &"x".repeat(129)] {
-            assert_eq!(socket_path(dir, id).unwrap_err().reason(), "InvalidVmId", "{id:?}");
+            assert_eq!(socket_path(dir, id).unwrap_err().reason(), "InvalidVmName", "{id:?}");
         }
     }
 

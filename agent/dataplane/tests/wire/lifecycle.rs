@@ -46,7 +46,7 @@ fn detach_closes_the_connections_and_removes_the_socket() {
     assert!(is_closed(&mut socket));
     assert!(!path.exists() && !path.parent().unwrap().exists());
     exchange(&mut other, &[2, 64], 64);
-    assert_eq!(rig.data_plane.detach("vm").unwrap_err().to_string(), "there is no VM vm on this node");
+    assert_eq!(rig.data_plane.detach("vm").unwrap_err().to_string(), "there is no VM vm on this host");
     exchange(&mut rig.client("vm"), &[2, 64], 64);
 }
 
@@ -85,7 +85,7 @@ fn attach_errors_name_cause_and_alternatives() {
     let (reason, text) = refused("b", "default", "none", None);
     assert_eq!(
         (reason, text.as_str()),
-        ("UnknownPool", "there is no pool none on this node; there is default")
+        ("UnknownPool", "there is no pool none on this host; there is default")
     );
     let (reason, text) = refused("b", "default", "default", Some("silver"));
     assert_eq!(
@@ -93,7 +93,7 @@ fn attach_errors_name_cause_and_alternatives() {
         ("UnknownClass", "pool default has no class silver; it has gold, shared")
     );
     let (reason, text) = refused("b", "default", "default", Some("gold"));
-    assert_eq!((reason, text.as_str()), ("ClassFull", "class gold has 1 of 1 VMs on this node"));
+    assert_eq!((reason, text.as_str()), ("ClassFull", "class gold has 1 of 1 VMs on this host"));
     let (reason, text) = refused("b", "poor", "default", Some("gold"));
     assert_eq!(
         (reason, text.contains("namespace poor may not use class gold")),
@@ -104,7 +104,7 @@ fn attach_errors_name_cause_and_alternatives() {
         (reason, text.contains("namespace foreign may not use pool default")),
         ("NamespaceNotAllowed", true)
     );
-    assert_eq!(refused("../b", "default", "default", None).0, "InvalidVmId");
+    assert_eq!(refused("../b", "default", "default", None).0, "InvalidVmName");
     assert_eq!(rig.snapshot().pools[0].vms.len(), 2);
 }
 

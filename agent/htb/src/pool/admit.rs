@@ -59,18 +59,18 @@ impl fmt::Display for AttachError {
                 write!(f, "class {class} is deleted and stays only for the VMs that it has")
             }
             Self::ClassFull { class, members, max } => {
-                write!(f, "class {class} has {members} of {max} VMs on this node")
+                write!(f, "class {class} has {members} of {max} VMs on this host")
             }
             Self::NamespaceFull { class, namespace, members, max } => {
-                write!(f, "namespace {namespace} has {members} of {max} VMs in class {class} on this node")
+                write!(f, "namespace {namespace} has {members} of {max} VMs in class {class} on this host")
             }
             Self::ClassRate { class, per_vm, members, rate } => write!(
                 f,
-                "class {class} is assured {rate} on this node, and its {members} VMs and one more would need {per_vm} each"
+                "class {class} is assured {rate} on this host, and its {members} VMs and one more would need {per_vm} each"
             ),
             Self::NamespaceRate { class, namespace, per_vm, members, rate } => write!(
                 f,
-                "namespace {namespace} can be assured {rate} of class {class} on this node, and its {members} VMs and one \
+                "namespace {namespace} can be assured {rate} of class {class} on this host, and its {members} VMs and one \
                  more would need {per_vm} each"
             ),
         }

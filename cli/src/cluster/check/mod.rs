@@ -1,7 +1,7 @@
-//! `check`: everything that can be wrong with a cluster, looked at once.
+//! `check`: everything that can be wrong with a cluster, checked at once.
 
 mod inputs;
-mod lease;
+mod leader;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -9,11 +9,11 @@ mod tests;
 use anyhow::Result;
 use kube::Client;
 
-use super::args::{ClusterGlobal, Locator};
-use crate::check::tell;
+use super::args::{AgentSelection, ClusterGlobal};
+use crate::check::report;
 
-/// Prints what was found; it is a failure if anything is wrong.
-pub(super) async fn check(client: &Client, global: &ClusterGlobal, place: &Locator) -> Result<()> {
-    let facts = inputs::gather(client, &global.system_namespace, &place.nodes).await;
-    tell(&rules::judge(&facts), global.output)
+/// Prints the results, and fails if one of them is an error.
+pub(super) async fn check(client: &Client, global: &ClusterGlobal, selection: &AgentSelection) -> Result<()> {
+    let inputs = inputs::gather(client, &global.system_namespace, &selection.nodes).await;
+    report(&rules::cluster(&inputs), global.output)
 }

@@ -167,7 +167,7 @@ impl Stage {
     fn curb(&self, vm: &str, limit: &str) -> u64 {
         let output = self.daemon.host().ask(["explain", vm, "-o", "json"]).unwrap();
         let document: Value = serde_json::from_slice(&output.stdout).unwrap();
-        document["vm"]["limit_hits"][limit].as_u64().unwrap()
+        document["vm"]["limitHits"][limit].as_u64().unwrap()
     }
 }
 

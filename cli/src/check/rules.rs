@@ -1,0 +1,143 @@
+//! The checks of a host.
+
+use std::time::Duration;
+
+use api::Rate;
+use proto::local::{Class, Pool, Serving, Source, SourceState, Vm};
+
+use super::inputs::{CheckInputs, DaemonState};
+use super::result::{CheckResult, Level, results};
+
+/// A VM that waits for longer is reported.
+const LONG_WAIT: Duration = Duration::from_secs(10);
+
+/// All checks of a host, in the order in which a person would go.
+pub(super) fn host(inputs: &CheckInputs) -> Vec<CheckResult> {
+    let mut found = disk(inputs);
+    let state = match &inputs.daemon {
+        Ok(state) => state,
+        Err(error) => {
+            found.push(CheckResult { check: "daemon", level: Level::Error, message: error.clone() });
+            return found;
+        }
+    };
+    found.extend(results("daemon", &format!("it answers on {}", inputs.api), Level::Error, Vec::new()));
+    found.extend(daemon(state));
+    let missing = |socket| format!("{socket} was removed: detach its VM and attach it again");
+    let missing = inputs.missing_sockets.iter().map(missing).collect();
+    found.extend(results("sockets", "every VM has its socket", Level::Error, missing));
+    found
+}
+
+/// The checkpoint, and the manifests if some were named.
+fn disk(inputs: &CheckInputs) -> Vec<CheckResult> {
+    let ok = "the configuration accepted last can be read";
+    let mut found = results("checkpoint", ok, Level::Warning, inputs.checkpoint_warnings.clone());
+    if let Some((objects, refused)) = &inputs.manifests {
+        let ok = format!("all {objects} objects can be served");
+        found.extend(results("manifests", &ok, Level::Error, refused.clone()));
+    }
+    found
+}
+
+/// The checks of what a daemon answers.
+pub(crate) fn daemon(state: &DaemonState) -> Vec<CheckResult> {
+    [pools(state), sources(state), classes(state), waiting(state)].concat()
+}
+
+fn pools(state: &DaemonState) -> Vec<CheckResult> {
+    let problems = |rule: fn(&Pool) -> Option<String>| state.pools.iter().filter_map(rule).collect();
+    [
+        results("pools-serve", "every pool serves", Level::Error, problems(serves_nothing)),
+        results("output", "every byte is what its pool promises", Level::Error, problems(degraded)),
+        results(
+            "promises",
+            "no pool has promised 90 % of its rate",
+            Level::Warning,
+            problems(nearly_promised),
+        ),
+        results("deleted-pools", "no deleted pool still has VMs", Level::Warning, problems(deleted_pool)),
+    ]
+    .concat()
+}
+
+fn sources(state: &DaemonState) -> Vec<CheckResult> {
+    let problems = |states: &[SourceState]| {
+        state.sources.iter().filter(|source| states.contains(&source.state())).map(unhealthy).collect()
+    };
+    let out = problems(&[SourceState::Failed, SourceState::Unavailable]);
+    [
+        results("sources", "no source is failed or unavailable", Level::Error, out),
+        results("health-tests", "no source is suspect", Level::Warning, problems(&[SourceState::Suspect])),
+    ]
+    .concat()
+}
+
+fn classes(state: &DaemonState) -> Vec<CheckResult> {
+    let problems = |rule: fn(&Class) -> Option<String>| state.classes.iter().filter_map(rule).collect();
+    [
+        results("slots", "every class takes one more VM", Level::Warning, problems(full)),
+        results("deleted-classes", "no deleted class still has VMs", Level::Warning, problems(deleted_class)),
+    ]
+    .concat()
+}
+
+fn waiting(state: &DaemonState) -> Vec<CheckResult> {
+    let waits = state.vms.iter().filter_map(waits_long).collect();
+    results("waiting", "no VM has waited for more than 10 s", Level::Warning, waits)
+}
+
+fn serves_nothing(pool: &Pool) -> Option<String> {
+    let output = pool.output.clone().unwrap_or_default();
+    let why = output.message.as_deref().unwrap_or("its sources are in their start-up test; check again");
+    let nothing = matches!(output.serving(), Serving::Starting | Serving::Held);
+    nothing.then(|| format!("pool {} serves nothing: {why}", pool.name))
+}
+
+fn degraded(pool: &Pool) -> Option<String> {
+    let output = pool.output.clone().unwrap_or_default();
+    let why = output.message.as_deref().unwrap_or("too few sources are healthy");
+    let degraded = output.serving() == Serving::Degraded;
+    degraded.then(|| format!("pool {} serves less than it promises: {why}", pool.name))
+}
+
+fn nearly_promised(pool: &Pool) -> Option<String> {
+    let rate = pool.shape.unwrap_or_default().rate;
+    let nearly = rate > 0 && pool.promised / 9 >= rate / 10;
+    let [promised, rate] = [pool.promised, rate].map(Rate::from_bytes_per_day);
+    nearly.then(|| {
+        format!("pool {} has promised {promised} of {rate}: raise its rate or lower a class's", pool.name)
+    })
+}
+
+fn deleted_pool(pool: &Pool) -> Option<String> {
+    let (name, vms) = (&pool.name, pool.vms);
+    pool.deleted.then(|| {
+        format!("pool {name} was deleted and still serves {vms} VMs: detach them, or create the pool again")
+    })
+}
+
+fn unhealthy(source: &Source) -> String {
+    let Source { pool, name, .. } = source;
+    let why = source.message.as_deref().or(source.reason.as_deref()).unwrap_or("no reason is known yet");
+    format!("source {name} of pool {pool}: {why}; once it is repaired, run `entropool sources retest {name}`")
+}
+
+fn full(class: &Class) -> Option<String> {
+    let max = class.max_vms.filter(|max| class.members >= *max && !class.deleted)?;
+    let name = &class.name;
+    Some(format!("class {name} has {max} of {max} VMs: raise its rate or its maxVMs"))
+}
+
+fn deleted_class(class: &Class) -> Option<String> {
+    let (name, vms) = (&class.name, class.vms);
+    class.deleted.then(|| {
+        format!("class {name} was deleted and still has {vms} VMs: move them, or create the class again")
+    })
+}
+
+fn waits_long(vm: &Vm) -> Option<String> {
+    let waited = vm.waiting.map(Duration::from_nanos).filter(|waited| *waited > LONG_WAIT)?;
+    let (name, seconds) = (&vm.name, waited.as_secs_f64());
+    Some(format!("VM {name} has waited for {seconds:.0} s: `entropool explain {name}` says what for"))
+}

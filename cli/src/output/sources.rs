@@ -1,0 +1,82 @@
+//! The table of `sources`.
+
+use proto::local::{Source, SourceFailures, SourceState};
+
+use super::amount::{duration, total};
+use super::table::Table;
+
+pub(crate) const NO_SOURCES: &str = "No pool has a source.";
+
+/// One row per source, and below the table why some are not healthy.
+pub(crate) fn sources(sources: &[Source]) -> String {
+    sources_table(sources).or(NO_SOURCES) + &why_not_healthy(sources)
+}
+
+pub(crate) fn why_not_healthy(sources: &[Source]) -> String {
+    sources.iter().filter_map(why).collect()
+}
+
+pub(crate) fn sources_table(sources: &[Source]) -> Table {
+    let headers =
+        ["POOL", "NAME", "KIND", ">TIER", "ACTIVE", "STATE", ">SINCE", ">IN", ">CREDITED", ">FAILURES"];
+    let mut table = Table::new(&headers);
+    for source in sources {
+        let stats = source.stats.as_ref();
+        let failures = stats.map(|stats| failures(&stats.failures.unwrap_or_default()));
+        table.row([
+            source.pool.clone(),
+            source.name.clone(),
+            source.kind.clone(),
+            source.tier.to_string(),
+            if source.active { "yes" } else { "no" }.to_owned(),
+            state(source.state()).to_owned(),
+            or_dash(source.duration.map(duration)),
+            or_dash(stats.map(|stats| total(stats.bytes_in))),
+            or_dash(stats.map(|stats| total(stats.bytes_credited))),
+            or_dash(failures.map(|failures| failures.to_string())),
+        ]);
+    }
+    table
+}
+
+fn or_dash(cell: Option<String>) -> String {
+    cell.unwrap_or_else(|| "-".to_owned())
+}
+
+fn failures(failures: &SourceFailures) -> u64 {
+    let SourceFailures { repetition_count, adaptive_proportion, block_tests, lost } = failures;
+    repetition_count + adaptive_proportion + block_tests + lost
+}
+
+fn state(state: SourceState) -> &'static str {
+    match state {
+        SourceState::Unspecified => "-",
+        SourceState::Starting => "starting",
+        SourceState::Healthy => "healthy",
+        SourceState::Suspect => "suspect",
+        SourceState::Failed => "failed",
+        SourceState::Unavailable => "unavailable",
+    }
+}
+
+/// `pool/name: Reason: message`.
+fn why(source: &Source) -> Option<String> {
+    let (reason, message) = (source.reason.as_ref()?, source.message.as_deref().unwrap_or_default());
+    Some(format!("\n{}/{}: {reason}: {message}\n", source.pool, source.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples;
+    use super::*;
+
+    #[test]
+    fn sources_are_a_table_with_the_reasons_below() {
+        insta::assert_snapshot!(sources(&samples::sources()));
+    }
+
+    #[test]
+    fn without_sources_there_is_a_sentence() {
+        assert_eq!(sources(&[]), "No pool has a source.\n");
+    }
+}
