@@ -17,7 +17,7 @@ pub enum AttachError {
     #[error("pool {pool} has no class {class}; it has {classes}")]
     UnknownClass { pool: String, class: String, classes: String },
     #[error("pool {pool} has been deleted, and is kept only for the VMs that it still has")]
-    ClosedPool { pool: String },
+    DeletedPool { pool: String },
     #[error("namespace {namespace} may not use {what}: its allowedNamespaces do not name it")]
     NamespaceNotAllowed {
         namespace: String,
@@ -54,7 +54,7 @@ impl AttachError {
             Self::AlreadyAttached { .. } => "AlreadyAttached",
             Self::UnknownPool { .. } => "UnknownPool",
             Self::UnknownClass { .. } => "UnknownClass",
-            Self::ClosedPool { .. } => "DeletedPool",
+            Self::DeletedPool { .. } => "DeletedPool",
             Self::NamespaceNotAllowed { .. } => "NamespaceNotAllowed",
             Self::Admission(error) => admission_reason(error),
             Self::TooManyVms { .. } => "TooManyVms",

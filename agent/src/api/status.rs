@@ -20,7 +20,7 @@ pub(crate) fn attach_code(error: &AttachError) -> Code {
         AttachError::Path(_) => Code::InvalidArgument,
         AttachError::AlreadyAttached { .. } => Code::AlreadyExists,
         AttachError::UnknownPool { .. } | AttachError::UnknownClass { .. } => Code::NotFound,
-        AttachError::ClosedPool { .. } | AttachError::Listen(_) => Code::FailedPrecondition,
+        AttachError::DeletedPool { .. } | AttachError::Listen(_) => Code::FailedPrecondition,
         AttachError::NamespaceNotAllowed { .. } => Code::PermissionDenied,
         AttachError::Admission(error) => admission(error),
         AttachError::TooManyVms { .. } => Code::ResourceExhausted,

@@ -312,7 +312,7 @@ fn status(end: &StreamEnd) -> Status {
             Status::failed_precondition(format!("{reason}: an agent speaks first, with subscribe"))
         }
         StreamEnd::ForeignNode { node } => Status::permission_denied(format!(
-            "{reason}: the token is not of node {said}: set --node to its own"
+            "{reason}: the token belongs to another node, not to {node}: set --node to the name of its own node"
         )),
         StreamEnd::Silent => Status::deadline_exceeded(format!("{reason}: updates were not answered")),
         StreamEnd::NoToken => Status::unauthenticated(format!("{reason}: the token was not shown again")),

@@ -80,7 +80,7 @@ impl Pool {
         now: Tick,
     ) -> Result<NodeId, AttachError> {
         if self.closed {
-            return Err(AttachError::ClosedPool { pool: attach.pool.clone() });
+            return Err(AttachError::DeletedPool { pool: attach.pool.clone() });
         }
         let class = attach.class.as_deref().unwrap_or_default();
         if let Some((namespace, what)) = self.refusal(&attach.namespace, class).filter(|_| !returning) {
@@ -101,7 +101,7 @@ impl Pool {
 
     /// The classes that take VMs, separated by commas.
     pub(crate) fn class_names(&self) -> String {
-        list(self.shaper.classes().filter(|class| !class.closed).map(|class| class.name))
+        list(self.shaper.classes().filter(|class| !class.deleted).map(|class| class.name))
     }
 
     /// If the namespace may not use the class (`""`: the default class): the namespace, and the pool or class that excludes

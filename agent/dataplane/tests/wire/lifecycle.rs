@@ -132,7 +132,7 @@ fn a_deleted_pool_keeps_its_vms_and_accepts_no_new_one() {
         pools.filter(|pool| pool.closed == closed).map(|pool| pool.name).collect::<Vec<_>>()
     };
     assert_eq!((names(true), names(false)), (vec!["default".to_owned()], vec!["second".to_owned()]));
-    assert!(matches!(rig.data_plane.attach(vm("new")), Err(AttachError::ClosedPool { .. })));
+    assert!(matches!(rig.data_plane.attach(vm("new")), Err(AttachError::DeletedPool { .. })));
     rig.data_plane.detach("vm").unwrap();
     assert_eq!(names(true), [""; 0]);
 }
