@@ -81,8 +81,8 @@ fn planned(before: &Snapshot, after: &Snapshot) -> ManifestDiff {
     let nodes =
         new.nodes.iter().filter_map(|(node, config)| Some((&**node, &**old.nodes.get(node)?, &**config)));
     let mut edit = ManifestDiff::of(nodes);
-    edit.refused = fresh(old.refusals(), new.refusals());
-    edit.noted = fresh(old.standing(), new.standing());
+    edit.refused = fresh(old.rejections(), new.rejections());
+    edit.noted = fresh(old.standing_problems(), new.standing_problems());
     if new.nodes.is_empty() {
         edit.noted.push(nobody(&new));
     }

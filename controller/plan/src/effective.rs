@@ -1,17 +1,17 @@
-//! The figures in force: what was written, and what is computed where nothing was.
+//! The figures in effect: those of the spec, and computed ones where the spec has none.
 
 use api::{Admission, EntropyClassSpec, EntropyPoolSpec, PerNamespace, PerVm, Rate, Size};
 use delivery::{BytesPerDay, ClassConfig, NamespaceBound, Namespaces, Shape};
 
-use crate::resolved_pools::{assured, per_day};
+use crate::resolved_tree::{assured, per_day};
 
-/// What a pool may promise when nobody knows what its sources give: 64Mi/s.
+/// What a pool may promise if the yield of its sources is unknown: 64Mi/s.
 const UNKNOWN_SUPPLY: u64 = (64 << 20) * 86_400;
 
-/// The root of a pool on a node where its sources give that much.
-pub(crate) fn root(spec: &EntropyPoolSpec, gives: Option<u64>) -> Shape {
+/// The root of a pool on a node where its sources yield `supply` bytes a day.
+pub(crate) fn root(spec: &EntropyPoolSpec, supply: Option<u64>) -> Shape {
     let written_ceil = spec.ceil.as_ref().map_or(u64::MAX, Rate::bytes_per_day);
-    let default = gives.unwrap_or(UNKNOWN_SUPPLY).min(written_ceil).min(Rate::MAX);
+    let default = supply.unwrap_or(UNKNOWN_SUPPLY).min(written_ceil).min(Rate::MAX);
     let rate = spec.rate.as_ref().map_or(default, Rate::bytes_per_day);
     let ceil = spec.ceil.as_ref().map_or(rate, Rate::bytes_per_day);
     shape(rate, ceil, spec.burst.as_ref(), spec.cburst.as_ref())
@@ -60,8 +60,8 @@ fn per_namespace(spec: &PerNamespace, class_ceil: u64) -> NamespaceBound {
     }
 }
 
-/// How many VMs a class takes. Without a number of its own, a class of `Proportional` has no bound: it exists
-/// to let more in than its rate has room for.
+/// How many VMs a class admits. Without `maxVMs`, a `Proportional` class has no bound: it exists to admit more
+/// than its rate has room for.
 fn max_vms(spec: &EntropyClassSpec) -> Option<u32> {
     let each = spec.per_vm.rate.as_ref().filter(|_| spec.admission == Admission::Strict);
     let fit = each
@@ -69,7 +69,7 @@ fn max_vms(spec: &EntropyClassSpec) -> Option<u32> {
     spec.max_vms.or(fit)
 }
 
-/// A ceil above the one it stands under lets nothing more through.
+/// A ceil above the parent's has no effect.
 fn within(ceil: Option<&Rate>, above: u64) -> u64 {
     ceil.map_or(above, |ceil| ceil.bytes_per_day().min(above))
 }

@@ -1,11 +1,11 @@
-//! What VMs and namespaces are assured, beside what their class is.
+//! The rates of VMs and namespaces fit into the rate of their class.
 
 use api::{Admission, EntropyClassSpec, Rate, Reason};
 
-use super::Finding;
-use crate::budget::shown;
+use super::Violation;
+use crate::budget::rounded;
 
-/// A bound on the assured rates of several VMs: the class's, or one namespace's share of it.
+/// A rate that the rates of several VMs are part of: the class's, or one namespace's share of it.
 struct Bound<'a> {
     rate: &'a Rate,
     rate_field: &'static str,
@@ -13,8 +13,7 @@ struct Bound<'a> {
     max_vms_field: &'static str,
 }
 
-/// All of a class's members.
-pub(super) fn of_class(spec: &EntropyClassSpec) -> Vec<Finding> {
+pub(super) fn of_class(spec: &EntropyClassSpec) -> Vec<Violation> {
     let (vm, namespace) = (spec.per_vm.rate.as_ref(), spec.per_namespace.rate.as_ref());
     let mut found = Vec::new();
     found.extend(part_of("spec.perVM.rate", vm, "spec.rate", spec.rate.as_ref()));
@@ -44,37 +43,37 @@ fn bounds(spec: &EntropyClassSpec) -> impl Iterator<Item = Bound<'_>> {
     class.into_iter().chain(namespace)
 }
 
-/// What is assured to one is a part of what is assured to all.
-fn part_of(field: &str, part: Option<&Rate>, whole_field: &str, whole: Option<&Rate>) -> Option<Finding> {
+/// The rate of a part does not exceed the rate of the whole.
+fn part_of(field: &str, part: Option<&Rate>, whole_field: &str, whole: Option<&Rate>) -> Option<Violation> {
     let part = part?;
     let Some(whole) = whole else {
-        let message = format!("{part} is assured out of {whole_field}, which is absent: write that too");
+        let message = format!("{part} is part of {whole_field}, which is absent: write {whole_field} too");
         return Some(
-            Finding::new(Reason::RateOverClass, field, message).by(part.bytes_per_day(), whole_field),
+            Violation::new(Reason::RateOverClass, field, message).by(part.bytes_per_day(), whole_field),
         );
     };
     let excess = part.bytes_per_day().checked_sub(whole.bytes_per_day()).filter(|excess| *excess > 0)?;
     let message =
-        format!("{part} is more than {whole_field}, {whole}, of which it is a part: write at most {whole}");
-    Some(Finding::new(Reason::RateOverClass, field, message).by(excess, whole_field))
+        format!("{part} is more than {whole_field}, {whole}, which it is part of: write at most {whole}");
+    Some(Violation::new(Reason::RateOverClass, field, message).by(excess, whole_field))
 }
 
-/// As many VMs as may come must find what each is assured.
-fn fits(vm: &Rate, bound: &Bound<'_>) -> Option<Finding> {
+/// As many VMs as are admitted can each be assured their rate.
+fn fits(vm: &Rate, bound: &Bound<'_>) -> Option<Violation> {
     let max_vms = bound.max_vms?;
     let needed = vm.bytes_per_day().saturating_mul(max_vms.into());
     let excess = needed.checked_sub(bound.rate.bytes_per_day()).filter(|excess| *excess > 0)?;
     let fit =
         htb::pool::members_that_fit(htb::Rate(bound.rate.bytes_per_day()), htb::Rate(vm.bytes_per_day()));
-    // Not even one: that is told of the rate itself.
+    // Not even one: that is reported on the rate itself.
     if fit == 0 {
         return None;
     }
     let message = format!(
         "{max_vms} VMs at {vm} are {}, more than {}, {}: write at most {fit}, or admission: Proportional",
-        shown(needed),
+        rounded(needed),
         bound.rate_field,
         bound.rate
     );
-    Some(Finding::new(Reason::VmsOverRate, bound.max_vms_field, message).by(excess, bound.rate_field))
+    Some(Violation::new(Reason::VmsOverRate, bound.max_vms_field, message).by(excess, bound.rate_field))
 }

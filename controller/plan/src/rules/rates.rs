@@ -1,17 +1,15 @@
-//! A rate beside its own ceil.
+//! A rate does not exceed its own ceil.
 
 use api::{EntropyClassSpec, EntropyPoolSpec, Rate, Reason};
 
-use super::Finding;
+use super::Violation;
 
-/// The rates of a pool.
-pub(super) fn of_pool(spec: &EntropyPoolSpec) -> Option<Finding> {
+pub(super) fn of_pool(spec: &EntropyPoolSpec) -> Option<Violation> {
     within("spec.rate", spec.rate.as_ref(), "spec.ceil", spec.ceil.as_ref())
 }
 
-/// The rates of a class, of its VMs and of its namespaces. A ceil above the one it stands under is harmless,
-/// and status shows which one holds.
-pub(super) fn of_class(spec: &EntropyClassSpec) -> Vec<Finding> {
+/// A ceil above the parent's is harmless: status shows which one applies.
+pub(super) fn of_class(spec: &EntropyClassSpec) -> Vec<Violation> {
     let (vm, namespace) = (&spec.per_vm, &spec.per_namespace);
     let rates = [
         ("spec.rate", &spec.rate, "spec.ceil", &spec.ceil),
@@ -25,12 +23,11 @@ pub(super) fn of_class(spec: &EntropyClassSpec) -> Vec<Finding> {
     rates.into_iter().filter_map(broken).collect()
 }
 
-fn within(field: &str, rate: Option<&Rate>, ceil_field: &str, ceil: Option<&Rate>) -> Option<Finding> {
+fn within(field: &str, rate: Option<&Rate>, ceil_field: &str, ceil: Option<&Rate>) -> Option<Violation> {
     let (rate, ceil) = (rate?, ceil?);
     let excess = rate.bytes_per_day().checked_sub(ceil.bytes_per_day()).filter(|excess| *excess > 0)?;
     let message = format!(
-        "{rate} is more than {ceil_field}, {ceil}: what is assured must also be served, so raise the ceil or lower \
-         the rate"
+        "{rate} is more than {ceil_field}, {ceil}, so it could not be served: raise the ceil, or lower the rate"
     );
-    Some(Finding::new(Reason::RateOverCeil, field, message).by(excess, ceil_field))
+    Some(Violation::new(Reason::RateOverCeil, field, message).by(excess, ceil_field))
 }
