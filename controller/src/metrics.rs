@@ -41,7 +41,7 @@ pub(crate) fn render(world: &SharedState, leading: bool) -> String {
 }
 
 fn watches(registry: &mut Registry, world: &SharedState) {
-    let index = world.index();
+    let index = world.store();
     let live = WatchKind::ALL
         .map(|kind| (vec![("kind", kind.as_str().to_owned())], index.progress(kind).live.into()));
     let lists = Family::<Labels, Counter>::default();
@@ -69,7 +69,7 @@ fn reviews(registry: &mut Registry, world: &SharedState) {
 /// A node counts as the worst of its pools stands.
 fn nodes(registry: &mut Registry, world: &SharedState, plan: &Plan) {
     let mut states = BTreeMap::from([("away", 0), ("behind", 0), ("programmed", 0), ("refused", 0)]);
-    let (fleet, mut unready) = (world.fleet(), 0);
+    let (fleet, mut unready) = (world.node_reports(), 0);
     for node in plan.nodes.keys() {
         let report = fleet.get(node);
         unready += i64::from(report.is_some_and(|report| report.connected && !report.ready));
@@ -99,14 +99,14 @@ fn objects(registry: &mut Registry, plan: &Plan) {
     let count = |all: &mut BTreeMap<_, i64>, refusal: &Rejection| {
         *all.entry((refusal.kind.to_string(), refusal.reason.as_str())).or_default() += 1;
     };
-    plan.refusals().for_each(|refusal| count(&mut refused, refusal));
+    plan.rejections().for_each(|refusal| count(&mut refused, refusal));
     let labelled = |((kind, reason), count): ((String, &str), i64)| {
         (vec![("kind", kind), ("reason", reason.to_owned())], count)
     };
     let refused = refused.into_iter().map(labelled);
     family(registry, &is::REFUSALS, refused);
     let mut standing = BTreeMap::new();
-    plan.standing().for_each(|refusal| count(&mut standing, refusal));
+    plan.standing_problems().for_each(|refusal| count(&mut standing, refusal));
     let standing = standing.into_iter().map(labelled);
     family(registry, &is::STANDING, standing);
 }

@@ -50,7 +50,7 @@ pub(crate) async fn bind(
     mut leaving: watch::Receiver<bool>,
 ) -> Result<impl Future<Output = ()> + Send> {
     let listener = listen_at(listen).await?;
-    info!(address = %listener.local_addr().unwrap_or(listen), "the API server is awaited");
+    info!(address = %listener.local_addr().unwrap_or(listen), "listening for the API server");
     let config = Arc::new(certificate.server_config(b"http/1.1").context("TLS cannot be set up")?);
     let desk = Arc::new(AdmissionContext { judge, reader: BodyReader::default() });
     let (accepted, mut incoming) = mpsc::channel(BACKLOG);

@@ -1,4 +1,4 @@
-//! Connections, each with its handshake done: a slow one delays no other.
+//! Accepts TLS connections. Handshakes run concurrently, so that a slow one delays no other.
 
 use std::io;
 use std::sync::Arc;
@@ -13,76 +13,74 @@ use tracing::{debug, warn};
 
 use crate::connection_limiter::{ConnectionCounts, ConnectionLimiter};
 
-/// A handshake that takes longer is given up.
-const HANDSHAKE: Duration = Duration::from_secs(10);
-/// Handshakes under way at a time. All agents of a large cluster come back at once after a restart, and each
-/// costs less than a millisecond.
-const AT_ONCE: usize = 1_024;
-/// After an error of the socket, such as too many open files.
-const PAUSE: Duration = Duration::from_millis(100);
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// All agents of a large cluster reconnect at once after a restart, and a handshake takes less than a millisecond.
+const CONCURRENT_HANDSHAKES: usize = 1_024;
+/// The pause after an error of the socket, such as too many open files.
+const ERROR_PAUSE: Duration = Duration::from_millis(100);
 
-/// A connection and its place.
+/// A connection and its permit.
 pub(crate) type Accepted = (TlsStream<TcpStream>, ConnectionCounts);
 
-/// Accepts those who find a place, until the receiver goes.
+/// Accepts connections within the limits, until the receiver is dropped.
 pub(crate) async fn accept(
     listener: TcpListener,
     config: Arc<ServerConfig>,
-    crowd: ConnectionLimiter,
+    limiter: ConnectionLimiter,
     accepted: mpsc::Sender<Accepted>,
 ) {
     let acceptor = TlsAcceptor::from(config);
-    let turns = Arc::new(Semaphore::new(AT_ONCE));
+    let handshakes = Arc::new(Semaphore::new(CONCURRENT_HANDSHAKES));
     loop {
-        let Ok(turn) = Arc::clone(&turns).acquire_owned().await else { return };
-        let arrived = tokio::select! {
-            arrived = arrive(&listener, &crowd) => arrived,
+        let Ok(handshake) = Arc::clone(&handshakes).acquire_owned().await else { return };
+        let connection = tokio::select! {
+            connection = arrive(&listener, &limiter) => connection,
             () = accepted.closed() => return,
         };
-        let (stream, taken) = match arrived {
-            Ok(Some(arrived)) => arrived,
+        let (stream, permit) = match connection {
+            Ok(Some(connection)) => connection,
             Ok(None) => continue,
             Err(error) => {
-                warn!(%error, "a connection cannot be accepted");
-                tokio::time::sleep(PAUSE).await;
+                warn!(%error, "failed to accept a connection");
+                tokio::time::sleep(ERROR_PAUSE).await;
                 continue;
             }
         };
         let (acceptor, accepted) = (acceptor.clone(), accepted.clone());
         tokio::spawn(async move {
-            if let Some(stream) = shake_hands(&acceptor, stream).await {
-                drop(accepted.send((stream, taken)).await);
+            if let Some(stream) = tls_handshake(&acceptor, stream).await {
+                drop(accepted.send((stream, permit)).await);
             }
-            drop(turn);
+            drop(handshake);
         });
     }
 }
 
-/// The next who comes; nothing if it has too many already.
+/// The next connection; `None` if its peer has too many already.
 pub(crate) async fn arrive(
     listener: &TcpListener,
-    crowd: &ConnectionLimiter,
+    limiter: &ConnectionLimiter,
 ) -> io::Result<Option<(TcpStream, ConnectionCounts)>> {
-    let place = crowd.place().await;
+    let place = limiter.place().await;
     let (stream, peer) = listener.accept().await?;
-    let taken = crowd.take(place, peer.ip());
-    if taken.is_none() {
-        debug!(%peer, "hung up on: it has too many connections");
+    let permit = limiter.take(place, peer.ip());
+    if permit.is_none() {
+        debug!(%peer, "connection closed: the peer has too many");
     }
-    Ok(taken.map(|taken| (stream, taken)))
+    Ok(permit.map(|permit| (stream, permit)))
 }
 
-async fn shake_hands(acceptor: &TlsAcceptor, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
-    // Small messages that somebody waits for.
+async fn tls_handshake(acceptor: &TlsAcceptor, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
+    // Messages are small, and the peer waits for each.
     let _ = stream.set_nodelay(true);
-    match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
+    match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => Some(stream),
         Ok(Err(error)) => {
-            debug!(%error, "a handshake failed");
+            debug!(%error, "TLS handshake failed");
             None
         }
         Err(_) => {
-            debug!("a handshake took too long");
+            debug!("TLS handshake timed out");
             None
         }
     }

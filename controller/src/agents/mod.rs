@@ -1,4 +1,4 @@
-//! Agents are served here: TLS, tokens, one stream a node.
+//! The agents' gRPC server: TLS, authentication, and one stream for each node.
 
 mod class_moves;
 mod first_byte_timeout;
@@ -32,62 +32,59 @@ use crate::listen::listen_at;
 use crate::state::SharedState;
 use crate::status::EventRecorder;
 
-/// A peer that does not answer a ping for so long is gone.
-const PING_EACH: Duration = Duration::from_secs(20);
-const PONG_WITHIN: Duration = Duration::from_secs(10);
-const HEADERS: u32 = 16 << 10;
-/// Connections whose handshake is done and that wait for their turn.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+const MAX_HEADER_LIST: u32 = 16 << 10;
+/// Connections that have completed their handshake and wait to be served.
 const BACKLOG: usize = 64;
+/// Connections that have not been authenticated yet: enough for five thousand agents that reconnect at once.
+const UNAUTHENTICATED: ConnectionLimits = ConnectionLimits { all: 6_144, free: 512, each: 64 };
 
-/// Strangers at a time: connections of which nobody has proved yet to be an agent. Five thousand agents that come back at
-/// once all have a place.
-const STRANGERS: ConnectionLimits = ConnectionLimits { all: 6_144, free: 512, each: 64 };
-
-/// What serving needs.
 pub(crate) struct AgentServer {
     pub(crate) listen: SocketAddr,
-    pub(crate) world: Arc<SharedState>,
+    pub(crate) state: Arc<SharedState>,
     pub(crate) reviewer: Arc<TokenReviewer>,
-    pub(crate) herald: Arc<EventRecorder>,
+    pub(crate) recorder: Arc<EventRecorder>,
     pub(crate) certificate: Arc<Certificate>,
     pub(crate) role: watch::Receiver<Leadership>,
-    pub(crate) leaving: watch::Receiver<bool>,
+    pub(crate) stopping: watch::Receiver<bool>,
 }
 
-/// Listens. The future that comes back serves until `leaving`, and then until the last stream has ended.
-pub(crate) async fn bind(serving: AgentServer) -> Result<impl Future<Output = Result<()>> + Send> {
-    let AgentServer { listen, world, reviewer, herald, certificate, role, leaving } = serving;
+/// Listens. The returned future serves until `stopping` is set, and then until the last stream has ended.
+pub(crate) async fn bind(server: AgentServer) -> Result<impl Future<Output = Result<()>> + Send> {
+    let AgentServer { listen, state, reviewer, recorder, certificate, role, stopping } = server;
     let listener = listen_at(listen).await?;
-    info!(address = %listener.local_addr().unwrap_or(listen), "agents are awaited");
-    let config = Arc::new(certificate.server_config(b"h2").context("TLS cannot be set up")?);
+    info!(address = %listener.local_addr().unwrap_or(listen), "listening for agents");
+    let config = Arc::new(certificate.server_config(b"h2").context("failed to set up TLS")?);
     let (accepted, incoming) = mpsc::channel(BACKLOG);
-    let mut plans = world.plan.subscribe();
-    let service = DeliveryService::new(world, reviewer, herald, role, leaving.clone());
-    let warden = service.warden();
+    let mut plans = state.plan.subscribe();
+    let service = DeliveryService::new(state, reviewer, recorder, role, stopping.clone());
+    let evict_stale_streams = service.evict_stale_streams();
     let service = DeliveryServer::new(service).max_decoding_message_size(LONGEST_FROM_AGENT);
-    let guest = |(stream, place): Accepted| Ok::<_, Infallible>(FirstByteTimeout::new(stream, place));
-    let incoming = ReceiverStream::new(incoming).map(guest);
+    let with_timeout =
+        |(stream, permit): Accepted| Ok::<_, Infallible>(FirstByteTimeout::new(stream, permit));
+    let incoming = ReceiverStream::new(incoming).map(with_timeout);
     Ok(async move {
-        tokio::spawn(warden);
+        tokio::spawn(evict_stale_streams);
         tokio::spawn(async move {
             certificate.wait().await;
-            // Who comes sooner waits in the kernel's queue for a moment: a refusal would cost a handshake first.
+            // Until there is a plan, connections wait in the kernel's queue: a refusal would cost a handshake first.
             let _ = plans.wait_for(Option::is_some).await;
-            accept(listener, config, ConnectionLimiter::new(STRANGERS), accepted).await;
+            accept(listener, config, ConnectionLimiter::new(UNAUTHENTICATED), accepted).await;
         });
         Server::builder()
-            .http2_keepalive_interval(Some(PING_EACH))
-            .http2_keepalive_timeout(Some(PONG_WITHIN))
+            .http2_keepalive_interval(Some(PING_INTERVAL))
+            .http2_keepalive_timeout(Some(PING_TIMEOUT))
             .max_concurrent_streams(Some(STREAMS_PER_CONNECTION))
-            .http2_max_header_list_size(Some(HEADERS))
+            .http2_max_header_list_size(Some(MAX_HEADER_LIST))
             .add_service(service)
-            .serve_with_incoming_shutdown(incoming, left(leaving))
+            .serve_with_incoming_shutdown(incoming, wait_until_stopping(stopping))
             .await
-            .context("agents are served no more")
+            .context("the agents' gRPC server failed")
     })
 }
 
-async fn left(mut leaving: watch::Receiver<bool>) {
-    // An error means that the program is ending, too.
-    let _ = leaving.wait_for(|leaving| *leaving).await;
+async fn wait_until_stopping(mut stopping: watch::Receiver<bool>) {
+    // An error means that the program is ending too.
+    let _ = stopping.wait_for(|stopping| *stopping).await;
 }
