@@ -129,7 +129,7 @@ fn start_certificate(
     bundle
 }
 
-/// Starts the tasks that determine KubeVirt's injection method, and returns it.
+/// Starts the tasks that determine `KubeVirt`'s injection method, and returns it.
 fn start_injection(
     args: &Args,
     client: &Client,
@@ -163,18 +163,15 @@ fn identity(args: &Args) -> String {
 }
 
 async fn client(args: &Args) -> Result<Client> {
-    let config = match &args.kubeconfig {
-        Some(file) => {
-            let read = Kubeconfig::read_from(file)
-                .with_context(|| format!("{} is not a valid kubeconfig", file.display()))?;
-            Config::from_custom_kubeconfig(read, &KubeConfigOptions::default())
-                .await
-                .with_context(|| format!("the current context of {} cannot be used", file.display()))?
-        }
-        None => {
-            let hint = "there is neither a kubeconfig nor a pod's service account: set --kubeconfig";
-            Config::infer().await.context(hint)?
-        }
+    let config = if let Some(file) = &args.kubeconfig {
+        let read = Kubeconfig::read_from(file)
+            .with_context(|| format!("{} is not a valid kubeconfig", file.display()))?;
+        Config::from_custom_kubeconfig(read, &KubeConfigOptions::default())
+            .await
+            .with_context(|| format!("the current context of {} cannot be used", file.display()))?
+    } else {
+        let hint = "there is neither a kubeconfig nor a pod's service account: set --kubeconfig";
+        Config::infer().await.context(hint)?
     };
     Client::try_from(config).context("failed to create a client of the API server")
 }

@@ -9,11 +9,11 @@ use delivery::{NodeConfig, PoolConfig};
 use crate::admit::{Rejections, Resolved};
 use crate::budget::{Commitment, Parent};
 use crate::desired::{DesiredSpec, DesiredSpecs};
+use crate::effective;
 use crate::node::{PoolDraft, configs};
 use crate::rejection::Rejection;
 use crate::rules::{self, SpecRules};
 use crate::snapshot::Snapshot;
-use crate::status;
 
 /// What every node serves, and the decision on every object, by name.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -97,7 +97,7 @@ impl<'a> PlanBuilder<'_, 'a> {
         let running = self.resolved.tree.pools.get(candidate.name).map(|pool| pool.layout.spec);
         if let (Some(spec), Some((config, nodes))) = (running, self.smallest.get(candidate.name)) {
             object.nodes = *nodes;
-            object.effective = Some(status::pool_effective(spec, &config.shape));
+            object.effective = Some(effective::pool_status(spec, &config.shape));
             object.assured = Some(self.assured(Parent::Pool(candidate.name), config.shape.rate.0));
         }
         object
@@ -110,7 +110,7 @@ impl<'a> PlanBuilder<'_, 'a> {
         if let Some((spec, (config, nodes))) = pool {
             let config = config.classes.iter().find(|class| class.name == candidate.name);
             object.nodes = *nodes;
-            object.effective = config.map(|config| status::class_effective(spec, config));
+            object.effective = config.map(|config| effective::class_status(spec, config));
             object.assured = config.map(|it| self.assured(Parent::Class(candidate.name), it.shape.rate.0));
         }
         object

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use api::{EntropyClassSpec, EntropyPoolSpec, Rate};
+use api::{EntropyClassSpec, EntropyPoolSpec};
 
 use crate::budget::{Budget, Commitment, Parent};
-use crate::effective;
+use crate::effective::{self, assured};
 use crate::snapshot::Node;
 use crate::supply::PoolLayout;
 
@@ -86,14 +86,4 @@ impl<'a> ResolvedTree<'a> {
 /// The node of the tree whose rate a class's rate is part of.
 pub(crate) fn parent_of(spec: &EntropyClassSpec) -> Parent<'_> {
     spec.parent.as_deref().map_or(Parent::Pool(&spec.pool), Parent::Class)
-}
-
-/// What a class is assured, in bytes a day.
-pub(crate) fn assured(spec: &EntropyClassSpec) -> u64 {
-    per_day(spec.rate.as_ref())
-}
-
-/// An optional rate in bytes a day; 0 if it is absent.
-pub(crate) fn per_day(rate: Option<&Rate>) -> u64 {
-    rate.map_or(0, Rate::bytes_per_day)
 }

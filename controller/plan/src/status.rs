@@ -1,11 +1,9 @@
 //! The status of pools and classes.
 
 use api::{
-    Accepted, ClassEffective, ClassStatus, Condition, ConditionStatus, ConditionType, EntropyClassSpec,
-    EntropyPoolSpec, NodeCount, Output, OutputStatus, PerNamespace, PerVm, PoolEffective, PoolStatus, Rate,
-    Reason, Size, SourceAssessment, WorstSource,
+    Accepted, ClassStatus, Condition, ConditionStatus, ConditionType, EntropyPoolSpec, NodeCount, Output,
+    OutputStatus, PoolStatus, Reason, SourceAssessment, WorstSource,
 };
-use delivery::{ClassConfig, NamespaceBound, Shape};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::conditions;
@@ -98,55 +96,6 @@ impl<S, E> ObjectPlan<S, E> {
             None => ". No earlier generation was accepted, so nothing runs".to_owned(),
         }
     }
-}
-
-/// The figures of a pool, in the spec's own spelling where the spec has them.
-pub(crate) fn pool_effective(spec: &EntropyPoolSpec, shape: &Shape) -> PoolEffective {
-    PoolEffective {
-        rate: rate(spec.rate.as_ref(), shape.rate.0),
-        ceil: rate(spec.ceil.as_ref(), shape.ceil.0),
-        burst: Some(size(spec.burst.as_ref(), shape.burst)),
-        cburst: Some(size(spec.cburst.as_ref(), shape.cburst)),
-    }
-}
-
-/// The figures of a class, in the spec's own spelling where the spec has them.
-pub(crate) fn class_effective(spec: &EntropyClassSpec, config: &ClassConfig) -> ClassEffective {
-    let shape = &config.shape;
-    ClassEffective {
-        rate: rate(spec.rate.as_ref(), shape.rate.0),
-        ceil: rate(spec.ceil.as_ref(), shape.ceil.0),
-        burst: (shape.rate.0 > 0).then(|| size(spec.burst.as_ref(), shape.burst)),
-        cburst: Some(size(spec.cburst.as_ref(), shape.cburst)),
-        quantum: u32::try_from(htb::quantum(spec.weight)).ok(),
-        max_vms: config.max_vms,
-        per_vm: Some(per_vm(&spec.per_vm, &config.per_vm)),
-        per_namespace: Some(per_namespace(&spec.per_namespace, &config.per_namespace, shape.ceil.0)),
-    }
-}
-
-fn per_vm(spec: &PerVm, shape: &Shape) -> PerVm {
-    PerVm {
-        rate: rate(spec.rate.as_ref(), shape.rate.0),
-        ceil: rate(spec.ceil.as_ref(), shape.ceil.0),
-        burst: (shape.rate.0 > 0).then(|| size(spec.burst.as_ref(), shape.burst)),
-        cburst: Some(size(spec.cburst.as_ref(), shape.cburst)),
-    }
-}
-
-fn per_namespace(spec: &PerNamespace, bound: &NamespaceBound, class_ceil: u64) -> PerNamespace {
-    let ceil = bound.ceil.map_or(class_ceil, |ceil| ceil.0);
-    PerNamespace { rate: spec.rate.clone(), ceil: rate(spec.ceil.as_ref(), ceil), max_vms: spec.max_vms }
-}
-
-/// In the spec's spelling if the value is the spec's; `None` for zero.
-fn rate(written: Option<&Rate>, value: u64) -> Option<Rate> {
-    let same = written.filter(|rate| rate.bytes_per_day() == value).cloned();
-    same.or_else(|| (value > 0).then(|| Rate::from_bytes_per_day(value)))
-}
-
-fn size(written: Option<&Size>, value: u64) -> Size {
-    written.cloned().unwrap_or_else(|| Size::from_bytes(value))
 }
 
 fn assessments(accepted: &Accepted<EntropyPoolSpec>) -> impl Iterator<Item = SourceAssessment> {

@@ -71,7 +71,7 @@ impl AdmissionHandler {
         let injection = injection.ok_or(HandlerError::NotYet)?;
         let pool_index = self.pool_index(&planned);
         let full = |slot: &ClassSlot, node: Option<&str>| self.is_full(&planned, slot, node);
-        answer(hook, body, &Cluster { pools: &pool_index, injection: injection, full: &full })
+        answer(hook, body, &Cluster { pools: &pool_index, injection, full: &full })
             .map_err(HandlerError::Review)
     }
 

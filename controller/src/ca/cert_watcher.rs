@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
-use super::{Certificate, TrustState};
+use super::certificate::{Certificate, TrustState};
 
 /// A certificate is renewed days before it expires, so polling is enough.
 const POLL_INTERVAL: Duration = Duration::from_secs(10);

@@ -77,3 +77,23 @@ impl ResolvesServerCert for Certificate {
         self.current.borrow().clone()
     }
 }
+
+/// The CA bundle in PEM that verifies the serving certificate; `None` if it is unknown.
+#[derive(Clone, Default)]
+pub(crate) struct TrustState(Arc<watch::Sender<Option<String>>>);
+
+impl TrustState {
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Option<String>> {
+        self.0.subscribe()
+    }
+
+    pub(super) fn publish(&self, bundle: &str) {
+        self.0.send_if_modified(|current| {
+            let changed = current.as_deref() != Some(bundle);
+            if changed {
+                *current = Some(bundle.to_owned());
+            }
+            changed
+        });
+    }
+}

@@ -14,10 +14,8 @@ use thiserror::Error;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use super::Certificate;
-use super::TrustState;
 use super::authority::{AuthorityError, CertificateAuthority, LeafCertificate};
-use super::certificate::CertificateError;
+use super::certificate::{Certificate, CertificateError, TrustState};
 use crate::api_error::api_error;
 use crate::clock;
 use crate::leader_election::Leadership;

@@ -2,15 +2,15 @@
 
 mod kind;
 mod kubevirt;
+mod list_watch;
 mod object;
 mod partial;
-mod reflector;
 
 pub use kind::WatchKind;
 pub use kubevirt::{KubeVirt, Plugin};
+pub use list_watch::{Reflector, Relist};
 pub use object::{Object, ReflectorEvent};
 pub use partial::{
     PartialAgentPod, PartialAgentPodSpec, PartialCsiDriver, PartialCsiDriverSpec, PartialNamespace,
     PartialNode, PartialNodeStatus, PartialPod,
 };
-pub use reflector::{Reflector, Relist};

@@ -36,8 +36,8 @@ pub(super) fn node_events(node_reports: &NodeReports, store: &Store) -> NodeEven
     };
     let orphaned = plan::orphaned(node_reports, object_of).into_iter().map(|(object, orphaned)| {
         let note = format!(
-            "{orphaned} are still attached, although it was deleted or no longer allows their namespaces: they keep what \
-             they had until they stop, or until `kubectl entropool detach` detaches them"
+            "{orphaned} still attached, although the object was deleted or no longer allows the namespace: each VM keeps what \
+             it had until it stops, or until `kubectl entropool detach` detaches it"
         );
         let event = ConditionEvent::warning("Orphaned", &note);
         ((object, event.reason.clone()), event)
@@ -105,6 +105,6 @@ mod tests {
         let events = events_of(report, &Store::default());
         let [(EventObject::Pool(pool), reason, note)] = events.as_slice() else { panic!("{events:?}") };
         assert_eq!((&**pool, &**reason), ("gone", "Orphaned"));
-        assert!(note.starts_with("3 VMs on 1 node (n1) are still attached, although"), "{note}");
+        assert!(note.starts_with("3 VMs on 1 node (n1) still attached, although"), "{note}");
     }
 }

@@ -143,7 +143,7 @@ impl StatusWriter {
             .await;
         let api = Api::all(self.client.clone());
         write_all(&api, &self.recorder, classes, |class: EntropyClass| {
-            state.store().set_written_class(class)
+            state.store().set_written_class(class);
         })
         .await;
     }

@@ -68,19 +68,19 @@ fn add_volume(pod: &Value, slot: &ClassSlot, patch: &mut Patch) -> Result<(), De
 fn add_mount_and_slot(pod: &Value, slot: &ClassSlot, patch: &mut Patch) -> Result<(), Denial> {
     let containers = pod["spec"]["containers"].as_array();
     let index = containers.and_then(|all| all.iter().position(|container| container["name"] == COMPUTE));
-    let path = format!("/spec/containers/{}", index.ok_or(Denial::NoCompute)?);
-    let container = pod.pointer(&path).unwrap_or(&Value::Null);
+    let pointer = format!("/spec/containers/{}", index.ok_or(Denial::NoCompute)?);
+    let container = pod.pointer(&pointer).unwrap_or(&Value::Null);
     let mount = json!({"name": VOLUME, "mountPath": POD_DIRECTORY, "readOnly": true});
     let mounts = container["volumeMounts"].as_array();
     match mounts.and_then(|all| all.iter().find(|mount| mount["mountPath"] == POD_DIRECTORY)) {
-        None => patch.append(pod, &format!("{path}/volumeMounts"), &mount),
+        None => patch.append(pod, &format!("{pointer}/volumeMounts"), &mount),
         Some(found) if *found == mount => {}
         Some(_) => return Err(Denial::NameTaken { object: "a mount at /run/entropool" }),
     }
     if let Some(resource) = &slot.resource {
         let resources = with_resource(&container["resources"], resource);
         if resources != container["resources"] {
-            patch.set(&format!("{path}/resources"), &resources);
+            patch.set(&format!("{pointer}/resources"), &resources);
         }
     }
     Ok(())

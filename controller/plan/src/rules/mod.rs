@@ -3,40 +3,21 @@
 //! A rule checks one spec against the running tree and reports a violation with the field, the figures and what
 //! would be right. All rules are checked, so that all errors of an edit are reported at once.
 
-mod members;
 mod rates;
 mod references;
 mod sources;
 mod sums;
 mod tree;
+mod violation;
 
-use api::{EntropyClassSpec, EntropyPoolSpec, Reason};
+use api::{EntropyClassSpec, EntropyPoolSpec};
 
 pub(crate) use references::default_class;
+use violation::{Case, Violation};
 
 use crate::desired::DesiredSpecs;
 use crate::rejection::{ObjectKind, Rejection};
 use crate::resolved_tree::{ResolvedPool, ResolvedTree};
-
-/// The spec that a rule checks, and what it is checked against.
-pub(crate) struct Case<'w, 'a, S> {
-    tree: &'w ResolvedTree<'a>,
-    desired: &'w DesiredSpecs<'a>,
-    name: &'a str,
-    spec: &'a S,
-}
-
-/// One broken rule, whether or not an edit broke it.
-#[derive(Debug)]
-pub(crate) struct Violation {
-    reason: Reason,
-    field: String,
-    message: String,
-    /// The other object that the field is compared with, if any.
-    against: String,
-    /// By how much the limit is exceeded, where that is a number.
-    excess: u64,
-}
 
 /// What the admission of a spec needs to know of its kind.
 pub(crate) trait SpecRules: PartialEq + Clone {
@@ -115,7 +96,7 @@ impl SpecRules for EntropyClassSpec {
             None => found.extend(tree::bounds(case).into_iter().chain(sums::within_parent(case))),
         }
         found.extend(rates::of_class(case.spec));
-        found.extend(members::of_class(case.spec));
+        found.extend(rates::of_members(case.spec));
         found.extend(sums::under_class(case));
         found
     }
@@ -150,25 +131,4 @@ pub(crate) fn check_running<'a, S: SpecRules>(
 ) -> Vec<Rejection> {
     let found = S::standing_violations(&Case { tree, desired, name, spec });
     found.into_iter().map(|violation| violation.rejection(S::KIND, name)).collect()
-}
-
-impl Violation {
-    fn new(reason: Reason, field: impl Into<String>, message: String) -> Self {
-        Self { reason, field: field.into(), message, against: String::new(), excess: 0 }
-    }
-
-    fn by(self, excess: u64, against: impl Into<String>) -> Self {
-        Self { excess, against: against.into(), ..self }
-    }
-
-    /// Whether `later` is the same violation and no worse.
-    fn covers(&self, later: &Self) -> bool {
-        let same = self.reason == later.reason && self.field == later.field && self.against == later.against;
-        same && later.excess <= self.excess
-    }
-
-    fn rejection(self, kind: ObjectKind, name: &str) -> Rejection {
-        let Self { reason, field, message, .. } = self;
-        Rejection { kind, name: name.to_owned(), field, reason, message }
-    }
 }

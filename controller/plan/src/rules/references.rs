@@ -2,7 +2,8 @@
 
 use api::{EntropyClassSpec, EntropyPoolSpec, Reason};
 
-use super::{Case, Violation, tree};
+use super::tree;
+use super::violation::{Case, Violation};
 use crate::desired::DesiredSpecs;
 use crate::rejection::{ObjectKind, Rejection};
 use crate::resolved_tree::ResolvedTree;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use api::{EntropyPoolSpec, Output, Reason};
 
-use super::Violation;
+use super::violation::Violation;
 use crate::budget::rounded;
 use crate::resolved_tree::ResolvedPool;
 use crate::supply::is_credited;

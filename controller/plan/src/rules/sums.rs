@@ -2,9 +2,10 @@
 
 use api::{EntropyClassSpec, EntropyPoolSpec, Reason};
 
-use super::{Case, Violation};
+use super::violation::{Case, Violation};
 use crate::budget::{Commitment, Parent, rounded};
-use crate::resolved_tree::{assured, parent_of};
+use crate::effective::assured;
+use crate::resolved_tree::parent_of;
 
 /// The rate of a class fits into what its parent has left.
 pub(super) fn within_parent(case: &Case<'_, '_, EntropyClassSpec>) -> Option<Violation> {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use api::{EntropyClassSpec, Reason};
 
-use super::{Case, Violation};
+use super::violation::{Case, Violation};
 
 /// Every byte is charged at each level of its path, so a deeper tree slows down all VMs in it.
 const MAX_DEPTH: usize = 32;

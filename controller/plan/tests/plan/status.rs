@@ -71,7 +71,7 @@ fn ready(reports: &NodeReports) -> (ConditionStatus, Reason) {
 fn every_state_of_nodes_has_its_message() {
     let away = NodeReport { connected: false, ..good() };
     let refused = with_pool(|pool| {
-        pool.apply_state = ApplyState::Refused("ConfigNotUnderstood: class gold".to_owned())
+        pool.apply_state = ApplyState::Refused("ConfigNotUnderstood: class gold".to_owned());
     });
     let pending = with_pool(|pool| pool.apply_state = ApplyState::Pending);
     let failed = with_pool(|pool| pool.supply = Some(supply(Reason::HealthTestFailed, None)));
