@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run cluster-lite cluster cluster-down images test soak ci bench bench-control fmt lint deny crds setup metrics
+.PHONY: help run cluster-lite cluster cluster-down images test soak ci bench bench-control dataplane fmt lint deny crds setup metrics structure
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,21 +35,27 @@ bench: ## measure the data path against the raw floor, at 1, 64 and 1,000 socket
 bench-control: ## measure the controller with 5,000 agents: an edit, a restart, one more VM
 	@.ci/bench-control
 
+dataplane: ## time a change in agent/dataplane: its build and its tests
+	@.ci/dataplane
+
 fmt: ## format the code
 	@cargo fmt --all
 
 lint: ## run clippy, with every warning an error
-	@. .ci/lib.sh && cargo clippy --workspace --all-targets --all-features -- -D warnings
+	@. .ci/lib.sh && clippy --workspace --all-targets --all-features
 
 deny: ## check licences, bans and sources of the dependencies
 	@.ci/deny
 
 crds: ## regenerate the CRDs
-	@. .ci/lib.sh && cargo run --quiet --package entropool-cli --bin entropool -- crds --dir deploy/crds
+	@. .ci/lib.sh && compile run --package entropool-cli --bin entropool -- crds --dir deploy/crds
 
 metrics: ## regenerate docs/metrics.md and docs/controller-metrics.md
-	@. .ci/lib.sh && cargo run --quiet --package entropool-agent --example metrics-page > docs/metrics.md
-	@. .ci/lib.sh && cargo run --quiet --package entropool-controller --example controller-metrics-page > docs/controller-metrics.md
+	@. .ci/lib.sh && compile run --package entropool-agent --example metrics-page > docs/metrics.md
+	@. .ci/lib.sh && compile run --package entropool-controller --example controller-metrics-page > docs/controller-metrics.md
+
+structure: ## print figures of the code: lines, functions, module circles, names, journeys (TREE=DIR measures another checkout, JSON=1)
+	@. .ci/lib.sh && compile run --package entropool-structure -- $(if $(JSON),--json) $(TREE)
 
 setup: ## install in advance what the other commands would install when they run
 	@. .ci/lib.sh && .ci/packages $$BUILD_PACKAGES $$GUEST_PACKAGES $$TEST_PACKAGES $$CLUSTER_PACKAGES $$NODE_PACKAGES && .ci/kernel && .ci/kubernetes && .ci/csi-sanity && .ci/kubevirt-code && .ci/helm && .ci/kubevirt

@@ -18,7 +18,6 @@ mod directories;
 mod handover;
 mod health;
 mod kubelet;
-mod log;
 mod manifests;
 pub mod metrics;
 pub mod node;
@@ -44,7 +43,6 @@ pub use handover::{
     PodGeneration, Predecessor, PredecessorGuard, ReceiveError, Received, Recipient, Sockets, StoredHandover,
     Successor, SuccessorWait, SystemdFdStore, send,
 };
-pub use log::{LogError, log_to_stderr};
 pub use manifests::{HOST, ManifestSet, ReadOutcome};
 pub use process_hardening::disable_core_dumps;
 pub use roll::lament;

@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use delivery::Tick;
+use ::clock::Tick;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// The monotonic time since the first call.

@@ -6,18 +6,15 @@
 //! uid and class. Start with [`run`].
 #![forbid(unsafe_code)]
 
+mod admin;
 mod admission;
 mod agents;
 mod api_error;
 mod args;
 mod ca;
 mod clock;
-mod connection_limiter;
-mod http;
 mod kubevirt;
 mod leader_election;
-mod listen;
-mod log;
 mod metrics;
 mod nodes;
 mod queue_depth;

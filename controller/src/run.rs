@@ -17,14 +17,11 @@ use crate::admission::AdmissionHandler;
 use crate::agents::AgentServer;
 use crate::args::OneOff;
 use crate::ca::{self, Certificate, TokenReviewer, TrustState};
-use crate::http::HttpHandler;
 use crate::kubevirt::PluginReconciler;
 use crate::leader_election::Leadership;
 use crate::state::SharedState;
 use crate::status::EventRecorder;
-use crate::{
-    Args, admission, agents, http, kubevirt, leader_election, log, nodes, reconciler, status, watches,
-};
+use crate::{Args, admin, admission, agents, kubevirt, leader_election, nodes, reconciler, status, watches};
 
 /// The Service of the controller.
 const SERVICE: &str = "entropool-controller";
@@ -33,7 +30,7 @@ const GRACE_PERIOD: Duration = Duration::from_secs(5);
 
 /// Runs until SIGTERM or SIGINT.
 pub fn run(args: Args) -> Result<()> {
-    log::init()?;
+    telemetry::init_logging()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.context("failed to start the threads of the runtime")?.block_on(run_tasks(args))
 }
@@ -66,13 +63,13 @@ async fn run_tasks(args: Args) -> Result<()> {
     tasks.spawn(admission::register(client.clone(), bundle, role.subscribe()));
     let (stop, stopping) = watch::channel(false);
     let reviewer = Arc::new(TokenReviewer::new(client.clone(), agents));
-    let answers = HttpHandler {
-        world: Arc::clone(&state),
+    let health = admin::ReplicaHealth {
+        state: Arc::clone(&state),
         certificate: Arc::clone(&certificate),
         role: role.subscribe(),
-        leaving: stopping.clone(),
+        stopping: stopping.clone(),
     };
-    tasks.spawn(http::bind(args.http, answers).await?);
+    tasks.spawn(admin::bind(args.http, health).await?);
     let injection = start_injection(&args, &client, role.subscribe(), &mut tasks);
     let handler = AdmissionHandler::new(Arc::clone(&state), injection);
     let webhooks =

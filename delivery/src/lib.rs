@@ -19,9 +19,9 @@ pub mod reporter;
 mod resource;
 mod resource_set;
 pub mod subscriber;
-mod tick;
 mod version;
 
+pub use clock::{Span, Tick};
 pub use config::{
     Admission, BytesPerDay, ClassConfig, Fairness, HealthTest, NamespaceBound, Namespaces, NodeConfig,
     OnSourceFailure, Output, PoolConfig, Shape, SourceConfig, SourceKind,
@@ -36,5 +36,4 @@ pub use reporter::{NodeState, ReportDebouncer};
 pub use resource::{AssembleError, Resource, assemble, split};
 pub use resource_set::{Delta, EncodedResource, Hash, Inventory, ResourceName, ResourceSet, digest};
 pub use subscriber::Subscriber;
-pub use tick::{Span, Tick};
 pub use version::{Version, WatchedKind};

@@ -4,8 +4,8 @@ use std::fmt::{self, Debug, Formatter};
 
 use crate::report::Report;
 use crate::resource_set::{EncodedResource, Hash, Inventory, ResourceName};
-use crate::tick::Span;
 use crate::version::Version;
+use clock::Span;
 
 /// What an agent says.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! What an agent says of its node, and how often: changes at once, but not each by itself; what is used, seldom.
 
 use crate::report::{AgentState, Report, SupplyReports, Usage, Vms, VmsReport};
-use crate::tick::{Span, Tick};
+use clock::{Span, Tick};
 
 /// Between two reports of what changed. A boot of many VMs is a few reports.
 pub const CHANGES_EVERY: Span = Span::seconds(1);
@@ -47,14 +47,14 @@ impl ReportDebouncer {
             return Some(whole(node));
         };
         let mut report = Report::default();
-        if now >= told.changes_at.plus(CHANGES_EVERY) {
+        if now >= told.changes_at + CHANGES_EVERY {
             report = changes(&told.node, node);
             if !report.is_empty() {
                 told.changes_at = now;
                 told.node = NodeState { usage: std::mem::take(&mut told.node.usage), ..node.clone() };
             }
         }
-        if now >= told.usage_at.plus(USAGE_EVERY) && told.node.usage != node.usage {
+        if now >= told.usage_at + USAGE_EVERY && told.node.usage != node.usage {
             report.usage = Some(node.usage.clone());
             told.usage_at = now;
             told.node.usage = node.usage.clone();
@@ -64,7 +64,7 @@ impl ReportDebouncer {
 
     /// When something that came just after a report may be said.
     pub fn next(&self) -> Option<Tick> {
-        self.told.as_ref().map(|told| told.changes_at.plus(CHANGES_EVERY))
+        self.told.as_ref().map(|told| told.changes_at + CHANGES_EVERY)
     }
 }
 
@@ -94,7 +94,7 @@ mod tests {
     use crate::report::{ClassUse, VmReport};
 
     fn at(millis: u64) -> Tick {
-        Tick(0).plus(Span::millis(millis))
+        Tick(0) + Span::millis(millis)
     }
 
     fn node(vms: &[&str]) -> NodeState {

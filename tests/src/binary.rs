@@ -1,7 +1,7 @@
 //! The programs under test.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -34,6 +34,9 @@ pub fn hook() -> Result<PathBuf> {
 
 type Built = OnceLock<Result<PathBuf, String>>;
 
+/// A directory of programs that are built already, as new as their source.
+const PROGRAMS: &str = "ENTROPOOL_PROGRAMS";
+
 fn once(built: &'static Built, program: &str) -> Result<PathBuf> {
     // A failure is kept as well: it would take as long to fail again for each test.
     let built = built.get_or_init(|| build(program).map_err(|error| format!("{error:#}")));
@@ -57,8 +60,17 @@ fn profile_dir() -> Result<PathBuf> {
 /// The features are those of the whole workspace, as in `make test`: of a package by itself cargo would compile most
 /// of what it depends on once more, for other features.
 fn build(program: &str) -> Result<PathBuf> {
+    if let Some(programs) = env::var_os(PROGRAMS) {
+        let path = Path::new(&programs).join(program);
+        ensure!(path.exists(), "{PROGRAMS} is set, and {} is not there", path.display());
+        return Ok(path);
+    }
     let profile = profile_dir()?;
     let target = profile.parent().context("a target directory has a name")?;
+    // Where builds are shared, programs are not beside the tests.
+    let named = env::var_os("CARGO_TARGET_DIR").map(PathBuf::from).filter(|dir| dir.is_absolute());
+    let target = named.unwrap_or_else(|| target.to_owned());
+    let profile = profile.file_name().context("a profile has a name")?;
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     // What cargo says of this package to its tests is nothing to those of the inner build: ring's build script looks at
@@ -68,11 +80,11 @@ fn build(program: &str) -> Result<PathBuf> {
     }
     let output = command
         .args(["build", "--quiet", "--workspace", "--all-features", "--bin", program, "--target-dir"])
-        .arg(target)
+        .arg(&target)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()?;
     ensure!(output.status.success(), "{program} does not build: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(profile.join(program))
+    Ok(target.join(profile).join(program))
 }
 
 fn of_a_package(variable: &str) -> bool {

@@ -17,7 +17,7 @@ use crate::image::Image;
 
 /// What a guest is to do once it has booted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Errand {
+pub enum GuestTask {
     /// Load no driver and ask for nothing, ever.
     Idle,
     /// Read as many bytes and say them, then sleep.
@@ -31,7 +31,7 @@ pub enum Errand {
     Watch,
 }
 
-impl Errand {
+impl GuestTask {
     fn command_line(self) -> String {
         match self {
             Self::Idle => "entropool.idle".to_owned(),
@@ -58,16 +58,16 @@ const KEPT_LINES: usize = 12;
 impl Guest {
     /// Starts QEMU; the guest reports when it has booted. The socket need not be there yet: QEMU
     /// tries again each second.
-    pub fn boot(image: &Image, socket: &Path, errand: Errand) -> Result<Self> {
+    pub fn boot(image: &Image, socket: &Path, errand: GuestTask) -> Result<Self> {
         Self::boot_on(image, &format!("path={}", socket.display()), errand)
     }
 
     /// The same with a port of this host instead of a socket.
-    pub fn boot_on_port(image: &Image, port: SocketAddr, errand: Errand) -> Result<Self> {
+    pub fn boot_on_port(image: &Image, port: SocketAddr, errand: GuestTask) -> Result<Self> {
         Self::boot_on(image, &format!("host={},port={},nodelay=on", port.ip(), port.port()), errand)
     }
 
-    fn boot_on(image: &Image, place: &str, errand: Errand) -> Result<Self> {
+    fn boot_on(image: &Image, place: &str, errand: GuestTask) -> Result<Self> {
         let mut qemu = qemu(image, place, errand)
             .spawn()
             .context("a guest needs qemu-system-x86_64: run `make setup`")?;
@@ -172,7 +172,7 @@ fn listen(console: impl BufRead, reports: &Sender<Report>, tail: &Mutex<VecDeque
     }
 }
 
-fn qemu(image: &Image, place: &str, errand: Errand) -> Command {
+fn qemu(image: &Image, place: &str, errand: GuestTask) -> Command {
     let chardev = format!("socket,id=pool,{place},reconnect=1");
     // On a busy machine an emulated processor is too slow for the kernel's check of its timer, and it never boots.
     let append = format!(

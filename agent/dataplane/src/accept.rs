@@ -48,7 +48,7 @@ impl DataPlane {
             let due = entry.accepts_at(now);
             if due > now {
                 if entry.late.wait() {
-                    self.work.accept_late.list(due, vm);
+                    self.work.accept_late.insert(due, vm);
                 }
                 return;
             }

@@ -1,13 +1,12 @@
 //! Commands that cost the daemon work and their sender no bytes: 0x00, 0x01, 0x03 and 0x04.
 
-use htb::Tick;
+use ::clock::{RateLimit, RateLimiter, Tick};
 
 use crate::clock::SECOND;
-use crate::rate_limiter::{RateLimit, RateLimiter};
 
 /// Answers of one VM that take a look at the class tree: 2,000 a second, 4,000 at once. A guest that runs an EGD
 /// client in a loop stays far below.
-const ANSWERS: RateLimit = RateLimit { every: SECOND / 2_000, burst: 4_000 };
+const ANSWERS: RateLimit = RateLimit::per_second(2_000, 4_000);
 
 /// So many commands in a second are ten times what is answered.
 const HOT: u64 = 20_000;
@@ -31,7 +30,7 @@ impl CommandLimiter {
     /// Whether one more command gets a true answer. If not, it gets the answer of a VM that has nothing, which
     /// costs nothing to find: the client keeps its framing, and is not waited for.
     pub(crate) fn answer(&mut self, now: Tick) -> bool {
-        self.answers.take(ANSWERS, now)
+        self.answers.admit(ANSWERS, now)
     }
 
     /// So many commands came. True when there have been far too many for far too long.

@@ -40,7 +40,7 @@ impl DataPlane {
         // would be no bound.
         if let Some(due) = connection.command_timeout.due().filter(|_| !connection.listed.stalled) {
             connection.listed.stalled = true;
-            self.work.stalled.list(due, key);
+            self.work.stalled.insert(due, key);
         }
     }
 

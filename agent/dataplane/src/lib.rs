@@ -25,7 +25,6 @@ mod config;
 mod connection;
 mod counters;
 mod crash_state;
-mod deadline_queue;
 mod drain;
 mod event_loop;
 mod handle;
@@ -42,7 +41,6 @@ mod persist;
 mod poll;
 mod pool;
 mod push;
-mod rate_limiter;
 mod read_budget;
 mod send_queue;
 #[cfg(feature = "stage")]
@@ -56,11 +54,11 @@ mod unsolicited;
 mod vm;
 mod wait_histogram;
 
+pub use crate::clock::now;
 pub use address::{Address, ListenerLocation, PathError, socket_path};
 pub use apply::ApplyError;
 pub use attach_error::{AttachError, DetachError, MoveError};
 pub use bind::{Inode, bind_and_rename, inode};
-pub use clock::now;
 pub use config::{AttachRequest, Client, Namespaces, PoolConfig, SupplySpec};
 pub use counters::{Closed, Counters};
 pub use handle::{DataPlaneHandle, start};

@@ -1,5 +1,6 @@
 //! The data plane's state, and the few steps that touch more than one part of it.
 
+use ::clock::DeadlineQueue;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::io;
@@ -9,7 +10,6 @@ use htb::Tick;
 use crate::connection::{CloseReason, Connection, Flushed};
 use crate::counters::Counters;
 use crate::crash_state::CrashState;
-use crate::deadline_queue::DeadlineQueue;
 use crate::heartbeat::Heartbeat;
 use crate::limits::Descriptors;
 use crate::listener::Listener;
@@ -48,7 +48,7 @@ pub(crate) struct Work {
     /// VMs to whom somebody connects.
     pub(crate) accept: Vec<Key>,
     /// VMs that made many connections in a short time, by when the next may be accepted.
-    pub(crate) accept_late: DeadlineQueue,
+    pub(crate) accept_late: DeadlineQueue<Key>,
     /// VMs whose next connection waits for a descriptor.
     pub(crate) starved: Vec<Key>,
     /// When to try again for these.
@@ -60,7 +60,7 @@ pub(crate) struct Work {
     /// How many batches there were.
     pub(crate) batch: u64,
     /// Connections in the middle of a command, by when it has to have ended.
-    pub(crate) stalled: DeadlineQueue,
+    pub(crate) stalled: DeadlineQueue<Key>,
     /// Connections that have something to be written.
     pub(crate) write: Vec<Key>,
     /// Connections whose 0x01 is being decided; empty between two decisions.

@@ -31,7 +31,7 @@ impl DataPlane {
             if let Some(key) = self.pools.key(slot)
                 && let Some(pool) = self.pools.get_mut(key)
             {
-                pool.supply.forget();
+                pool.supply.clear();
                 pool.next = NextGrant::Now;
             }
         }

@@ -1,5 +1,6 @@
 //! A virtual machine: one leaf, one socket, a few connections.
 
+use ::clock::{RateLimit, RateLimiter};
 use htb::{NodeId, Tick};
 
 use crate::clock::SECOND;
@@ -7,7 +8,6 @@ use crate::command_limiter::CommandLimiter;
 use crate::config::Client;
 use crate::limit_hits::LimitHits;
 use crate::listener::Listener;
-use crate::rate_limiter::{RateLimit, RateLimiter};
 use crate::read_budget::ReadBudget;
 use crate::slab::Key;
 use crate::unsolicited::{Credit, Unsolicited};
@@ -17,7 +17,7 @@ pub(crate) const MAX_CONNECTIONS: usize = 4;
 
 /// Connections of one VM that are accepted: ten a second, 32 at once. A QEMU makes one a second while it has none; a
 /// script that asks by `entropool egd` makes a few in a row.
-const ACCEPTS: RateLimit = RateLimit { every: SECOND / 10, burst: 32 };
+const ACCEPTS: RateLimit = RateLimit::per_second(10, 32);
 
 /// How long a VM that asked far too much gets no new connection: as long as a QEMU takes to try again.
 const PENALTY: u64 = SECOND;
@@ -78,18 +78,18 @@ impl Vm {
 
     /// When its next connection may be accepted: `now` or later.
     pub(crate) fn accepts_at(&self, now: Tick) -> Tick {
-        self.accepts.next(ACCEPTS, now)
+        self.accepts.ready_at(ACCEPTS, now)
     }
 
     /// A connection was accepted.
     pub(crate) fn accepted(&mut self, now: Tick) {
-        self.accepts.spend(ACCEPTS, now);
+        self.accepts.charge(ACCEPTS, now);
         self.limit_hits.delayed += u64::from(self.late.come());
     }
 
     /// It is to make no connection for a while.
     pub(crate) fn bar(&mut self, now: Tick) {
-        self.accepts.bar(ACCEPTS, now.after(PENALTY));
+        self.accepts.block_until(ACCEPTS, now.after(PENALTY));
     }
 
     /// What a connection that it makes now may be pushed.

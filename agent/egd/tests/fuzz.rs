@@ -6,11 +6,11 @@ mod support;
 use std::fs;
 use std::path::Path;
 
-use soak::{Dice, Run};
+use soak::{Rng, Run};
 use support::script::fuzz_one;
 
 /// A script of up to 24 steps. One byte of the peer's in 64 is anything at all.
-fn generate(dice: &mut Dice, script: &mut Vec<u8>) {
+fn generate(dice: &mut Rng, script: &mut Vec<u8>) {
     script.clear();
     for _ in 0..dice.below(24) {
         let size = *dice.pick(&[0_u8, 1, 2, 3, 5, 8, 16, 62, 63]);

@@ -1,6 +1,8 @@
-//! Rates, instants and sizes, and the one unit in which credit is kept.
+//! Rates and sizes, and the one unit in which credit is kept.
 
 use core::fmt;
+
+pub use clock::Tick;
 
 /// The largest grant, in bytes: EGD's largest request.
 pub const MAX_GRANT: u64 = 255;
@@ -48,23 +50,6 @@ impl fmt::Display for Rate {
         let fits = |&(unit, _): &(u64, &str)| bytes > 0 && bytes.is_multiple_of(unit);
         let (unit, prefix) = multiples.into_iter().find(fits).unwrap_or((1, ""));
         write!(f, "{}{prefix}/{period}", bytes.checked_div(unit).unwrap_or(0))
-    }
-}
-
-/// An instant: nanoseconds since an origin the caller chooses.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Tick(pub u64);
-
-impl Tick {
-    /// The instant that many nanoseconds later.
-    #[must_use]
-    pub const fn after(self, nanoseconds: u64) -> Self {
-        Self(self.0.saturating_add(nanoseconds))
-    }
-
-    /// Nanoseconds since `earlier`; 0 if that is later.
-    pub const fn since(self, earlier: Self) -> u64 {
-        self.0.saturating_sub(earlier.0)
     }
 }
 

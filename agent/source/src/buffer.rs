@@ -4,14 +4,14 @@ use std::{fmt, io};
 
 use zeroize::Zeroize;
 
-use crate::memory::{MapMemory, Memory};
+use crate::memory::{MapError, Memory};
 
-/// What a buffer holds unless told otherwise. A refill of 4 KiB stalls the event loop for 7 µs, one of
+/// The default capacity of a buffer. A refill of 4 KiB stalls the event loop for 7 µs, one of
 /// 32 KiB for 55 µs, and costs 3 ns more for each request of 64 bytes (docs/adr/0003).
 pub const CAPACITY: usize = 4096;
 
 /// A fixed piece of protected memory, filled at the back and consumed at the front. What is consumed is
-/// zero at once; so is everything when the buffer goes. It cannot be copied, and does not print its bytes.
+/// zero at once; so is everything when the buffer is dropped. It cannot be copied, and does not print its bytes.
 pub struct Buffer {
     memory: Memory,
     /// Bytes not served yet: `start..end`. All outside is zero.
@@ -21,27 +21,25 @@ pub struct Buffer {
 
 impl Buffer {
     /// An empty buffer of [`CAPACITY`] bytes.
-    pub fn new() -> Result<Self, MapMemory> {
+    pub fn new() -> Result<Self, MapError> {
         Self::with_capacity(CAPACITY)
     }
 
     /// An empty buffer of `capacity` bytes, at least one.
-    pub fn with_capacity(capacity: usize) -> Result<Self, MapMemory> {
+    pub fn with_capacity(capacity: usize) -> Result<Self, MapError> {
         Ok(Self { memory: Memory::map(capacity)?, start: 0, end: 0 })
     }
 
-    /// Is the memory locked and left out of core dumps? If not (`RLIMIT_MEMLOCK`), the buffer works, and its
-    /// owner says so once.
+    /// Whether the memory is locked and left out of core dumps. If not (`RLIMIT_MEMLOCK`), the buffer works, and its
+    /// owner reports it once.
     pub fn locked(&self) -> bool {
         self.memory.locked()
     }
 
-    /// How many bytes it can hold.
     pub fn capacity(&self) -> usize {
         self.memory.bytes().len()
     }
 
-    /// How many bytes wait.
     pub fn level(&self) -> usize {
         self.end - self.start
     }
@@ -51,7 +49,7 @@ impl Buffer {
         &self.memory.bytes()[self.start..self.end]
     }
 
-    /// Wipes the oldest `count` bytes, at most what waits: they were served, or never shall be.
+    /// Wipes the oldest `count` bytes, at most what waits: they were served, or never will be.
     pub fn consume(&mut self, count: usize) {
         debug_assert!(count <= self.level(), "more consumed than there was");
         let served = self.start..self.start + count.min(self.level());
@@ -62,22 +60,22 @@ impl Buffer {
         }
     }
 
-    /// Offers all free space to `fill`, which says how many bytes at its front are now random. Gives that
-    /// number. What waits may be moved to the front first. After an error nothing was added.
+    /// Offers all free space to `fill`, which returns how many bytes at its front are now random; returns that
+    /// number. What waits may be moved to the front first. An error adds nothing.
     pub fn fill_with(&mut self, fill: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<usize> {
         self.compact();
         let end = self.end;
         let space = &mut self.memory.bytes_mut()[end..];
         let filled = fill(space);
         let added = filled.as_ref().map_or(0, |count| (*count).min(space.len()));
-        // Whatever a source left behind what it vouches for.
+        // A source may have written more than it returned.
         space[added..].zeroize();
         self.end += added;
         filled.map(|_| added)
     }
 
     /// Moves what waits in `other` here, as far as there is room; there it is wiped.
-    pub(crate) fn take_over(&mut self, other: &mut Self) {
+    pub(crate) fn append(&mut self, other: &mut Self) {
         self.compact();
         let (from, room) = (other.chunk(), &mut self.memory.bytes_mut()[self.end..]);
         let count = from.len().min(room.len());
@@ -154,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_source_does_not_vouch_for_is_wiped() {
+    fn bytes_beyond_the_returned_count_are_wiped() {
         let mut buffer = holding(b"ab", 8);
         let short = |space: &mut [u8]| put(space, b"cdef").map(|_| 1);
         assert_eq!(buffer.fill_with(short).unwrap(), 1);
@@ -173,13 +171,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_over_is_gone_where_it_was() {
+    fn appended_bytes_are_wiped_where_they_were() {
         let (mut buffer, mut other) = (holding(b"abc", 5), holding(b"defg", 8));
         buffer.consume(1);
-        buffer.take_over(&mut other);
+        buffer.append(&mut other);
         assert_eq!(buffer.memory.bytes(), b"bcdef");
         assert_eq!(other.memory.bytes(), b"\0\0\0g\0\0\0\0");
-        buffer.take_over(&mut other);
+        buffer.append(&mut other);
         assert_eq!((buffer.chunk(), other.chunk()), (&b"bcdef"[..], &b"g"[..]));
     }
 

@@ -13,34 +13,37 @@ use crate::buffer::Buffer;
 pub struct Kernel;
 
 impl Kernel {
-    /// Has the kernel's generator been seeded? Costs a system call.
+    /// Whether the kernel's generator is seeded. Costs a system call.
     pub fn ready(self) -> bool {
-        // The byte is drawn for the question only, and wiped by being overwritten before the stack is left.
+        // The byte is not used; it is wiped before the stack frame is left.
         let mut probe = zeroize::Zeroizing::new([0; 1]);
-        ask(probe.as_mut_slice()).is_ok()
+        read(probe.as_mut_slice()).is_ok()
     }
 
-    /// Fills all free space of `buffer`; gives how many bytes that were. Never blocks: before the generator
+    /// Fills all free space of `buffer`; returns how many bytes that were. Never blocks: before the generator
     /// is seeded the error is `WouldBlock`.
     pub fn fill(self, buffer: &mut Buffer) -> io::Result<usize> {
-        buffer.fill_with(|space| fill_whole(space, ask))
+        buffer.fill_with(|space| fill_whole(space, read))
     }
 
     /// Fills all of `space`. Never blocks: before the generator is seeded the error is `WouldBlock`.
     pub(crate) fn bytes(space: &mut [u8]) -> io::Result<()> {
-        fill_whole(space, ask).map(|_| ())
+        fill_whole(space, read).map(|_| ())
     }
 }
 
-fn ask(space: &mut [u8]) -> Result<usize, Errno> {
+fn read(space: &mut [u8]) -> Result<usize, Errno> {
     getrandom(space, GetRandomFlags::NONBLOCK)
 }
 
-/// Asks until `space` is full: beyond 256 bytes a signal may cut an answer short, or forestall it.
-fn fill_whole(space: &mut [u8], mut ask: impl FnMut(&mut [u8]) -> Result<usize, Errno>) -> io::Result<usize> {
+/// Calls `read` until `space` is full: beyond 256 bytes a signal may shorten or interrupt a call.
+fn fill_whole(
+    space: &mut [u8],
+    mut read: impl FnMut(&mut [u8]) -> Result<usize, Errno>,
+) -> io::Result<usize> {
     let mut filled = 0;
     while filled < space.len() {
-        match ask(&mut space[filled..]) {
+        match read(&mut space[filled..]) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(count) => filled += count,
             Err(Errno::INTR) => {}
@@ -56,11 +59,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn short_and_interrupted_answers_are_completed() {
-        let mut answers = [Ok(3), Err(Errno::INTR), Ok(2), Ok(5)].into_iter();
+    fn short_and_interrupted_reads_are_completed() {
+        let mut results = [Ok(3), Err(Errno::INTR), Ok(2), Ok(5)].into_iter();
         let mut space = [0; 10];
         let filled = fill_whole(&mut space, |rest| {
-            let count = answers.next().unwrap()?;
+            let count = results.next().unwrap()?;
             rest[..count].fill(7);
             Ok(count)
         });
@@ -69,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unseeded_kernel_is_not_waited_for() {
+    fn an_unseeded_kernel_would_block() {
         let error = fill_whole(&mut [0; 4], |_| Err(Errno::AGAIN)).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
     }

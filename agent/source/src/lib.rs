@@ -1,12 +1,11 @@
-//! Where random bytes come from, and the memory in which they wait to be served.
+//! The node's noise sources, and the memory in which random bytes wait to be served.
 //!
-//! Start with [`Supply`]: what a pool draws from. For a pool of the kernel's bytes it is filled in place by
-//! [`Kernel`]; for any other, [`Sources`] opens the noise sources that the node [allows](Allowed), tests every sample
-//! ([`health`], [`fips`]), conditions what passed ([`condition`]) and hands it over, on threads of its own. Random
-//! bytes wait in a [`Buffer`], locked memory that wipes what was taken.
+//! Start with [`Supply`], the bytes of one pool. For a pool of the kernel's bytes it is filled in place by
+//! [`Kernel`]; for any other, [`Sources`] opens the noise sources that the node's [`Permissions`] allow, tests every
+//! sample ([`health`], [`fips`]), conditions those that pass ([`condition`]) and hands the bytes over, on threads of its
+//! own. Random bytes wait in a [`Buffer`]: locked memory that wipes what was taken.
 //!
-//! What it refuses to do: to hand out a byte twice, to print one, to keep one after it was served, to write
-//! one anywhere, and to block.
+//! It refuses to serve a byte twice, to print one, to keep one after it was served, to write one to disk, and to block.
 #![deny(unsafe_code)]
 
 mod block_queue;
@@ -31,7 +30,7 @@ mod waker;
 pub use buffer::{Buffer, CAPACITY};
 pub use engine::Serving;
 pub use kernel::Kernel;
-pub use memory::MapMemory;
+pub use memory::MapError;
 pub use permissions::{Permissions, SourceNotPermitted};
 pub use sampler::SourceStats;
 pub use sources::{Sources, SupplyError};
@@ -39,5 +38,5 @@ pub use spec::{OnFailure, Output, PoolSpec, SourceKind, SourceSpec};
 pub use status::{PoolStatus, SourceStatus};
 pub use supply::{CONTIGUOUS, DrawError, Supply};
 
-/// Gives the time in nanoseconds; it never goes back. Only the owner of the agent's clock reads one.
+/// Returns nanoseconds of a clock that never goes back. Only the owner of the agent's clock reads one.
 pub type Clock = fn() -> u64;

@@ -1,5 +1,5 @@
-//! Memory for secrets: private pages that are not swapped, not dumped, not inherited, and zero when they go.
-//! The only file of the crate that speaks to the kernel about addresses.
+//! Memory for secrets: private pages that are not swapped, not dumped, not inherited, and wiped when they are freed.
+//! The only file of the crate that maps memory.
 
 use std::ptr::NonNull;
 use std::{io, slice};
@@ -7,18 +7,18 @@ use std::{io, slice};
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mlock, mmap_anonymous, munmap};
 use zeroize::Zeroize;
 
-/// The kernel gave no memory.
+/// The kernel refused to map memory.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot map {len} bytes for random data")]
-pub struct MapMemory {
+pub struct MapError {
     len: usize,
     source: io::Error,
 }
 
-impl MapMemory {
-    /// One word for logs and metrics.
+impl MapError {
+    /// The one word for logs and metrics.
     pub fn reason(&self) -> &'static str {
-        "MapMemory"
+        "MapError"
     }
 }
 
@@ -37,13 +37,13 @@ unsafe impl Send for Memory {}
 impl Memory {
     /// Maps `len` bytes, at least one.
     #[expect(unsafe_code, reason = "mapping memory")]
-    pub(crate) fn map(len: usize) -> Result<Self, MapMemory> {
+    pub(crate) fn map(len: usize) -> Result<Self, MapError> {
         let len = len.max(1);
         // SAFETY: a null hint lets the kernel choose a free range, so no existing object is replaced.
         let start = unsafe {
             mmap_anonymous(std::ptr::null_mut(), len, ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE)
         }
-        .map_err(|errno| MapMemory { len, source: errno.into() })?;
+        .map_err(|errno| MapError { len, source: errno.into() })?;
         let start =
             NonNull::new(start.cast()).expect("the kernel maps nothing at address zero unless asked to");
         let mut memory = Self { start, len, locked: false };
@@ -51,8 +51,8 @@ impl Memory {
         Ok(memory)
     }
 
-    /// Core dumps leave it out, a fork finds zeros, swap never sees it. The last needs `RLIMIT_MEMLOCK`; each
-    /// is tried whatever became of the others.
+    /// Core dumps leave it out, a fork finds zeros, it is never swapped. The last needs `RLIMIT_MEMLOCK`; each
+    /// is tried even if another fails.
     #[expect(unsafe_code, reason = "advice about the mapping")]
     fn protect(&mut self) -> rustix::io::Result<()> {
         let address = self.start.as_ptr().cast();
@@ -65,7 +65,7 @@ impl Memory {
         dump.and(fork).and(swap)
     }
 
-    /// Were all protections granted?
+    /// Whether all protections were granted.
     pub(crate) fn locked(&self) -> bool {
         self.locked
     }
@@ -73,7 +73,7 @@ impl Memory {
     #[expect(unsafe_code, reason = "a view of the mapping")]
     pub(crate) fn bytes(&self) -> &[u8] {
         // SAFETY: `start` is valid for `len` bytes, aligned for u8, initialised (anonymous pages are zero),
-        // and borrowed no longer than `self`, which nobody can write through meanwhile.
+        // and borrowed no longer than `self`, through which nothing can write meanwhile.
         unsafe { slice::from_raw_parts(self.start.as_ptr(), self.len) }
     }
 
@@ -85,12 +85,12 @@ impl Memory {
 }
 
 impl Drop for Memory {
-    #[expect(unsafe_code, reason = "giving the mapping back")]
+    #[expect(unsafe_code, reason = "unmapping memory")]
     fn drop(&mut self) {
         self.bytes_mut().zeroize();
         // SAFETY: the range is our own mapping, no view of it outlives `self`, and it is not used again.
         let unmapped = unsafe { munmap(self.start.as_ptr().cast(), self.len) };
-        debug_assert!(unmapped.is_ok(), "a mapping of ours can be given back");
+        debug_assert!(unmapped.is_ok(), "our own mapping can be unmapped");
     }
 }
 

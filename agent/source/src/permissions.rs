@@ -1,15 +1,15 @@
-//! What this node lets a pool open. A pool is data: whoever writes one is not the node's owner.
+//! Which sources this node permits. A pool is configuration, and its author need not own the node.
 
 use std::path::PathBuf;
 
 use crate::spec::SourceKind;
 
-/// What may be opened beside the kernel's generator and the processor, as given when the daemon starts.
+/// Sources permitted beside the kernel's generator and the processor, as given when the daemon starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permissions {
-    /// Character devices, spelled exactly as a pool spells them.
+    /// Character devices, spelled exactly as in the pool.
     pub devices: Vec<PathBuf>,
-    /// Upstream EGD servers: paths of unix sockets, or `host:port`, likewise.
+    /// Upstream EGD servers: paths of unix sockets or `host:port`, likewise.
     pub upstreams: Vec<String>,
     /// Regular files.
     pub test_sources: bool,
@@ -22,9 +22,9 @@ impl Default for Permissions {
 }
 
 impl Permissions {
-    /// May a pool of this node draw from it?
+    /// Whether a pool of this node may draw from it.
     pub fn permits(&self, kind: &SourceKind) -> Result<(), SourceNotPermitted> {
-        let (allowed, flag) = match kind {
+        let (permitted, flag) = match kind {
             SourceKind::Kernel | SourceKind::Rdseed => return Ok(()),
             SourceKind::Device(path) => {
                 (self.devices.contains(path), format!("--allow-device {}", path.display()))
@@ -38,7 +38,7 @@ impl Permissions {
             }
             SourceKind::File(_) => (self.test_sources, "--allow-test-sources".to_owned()),
         };
-        if allowed { Ok(()) } else { Err(SourceNotPermitted { kind: kind.clone(), flag }) }
+        if permitted { Ok(()) } else { Err(SourceNotPermitted { kind: kind.clone(), flag }) }
     }
 
     fn has_upstream(&self, name: &str) -> bool {
@@ -46,16 +46,16 @@ impl Permissions {
     }
 }
 
-/// A pool names a source that this node does not let it open.
+/// A pool names a source that this node does not permit.
 #[derive(Debug, thiserror::Error)]
-#[error("{kind} may not be opened on this node: whoever runs the agent allows it with {flag}")]
+#[error("{kind} is not permitted on this node: start the agent with {flag} to permit it")]
 pub struct SourceNotPermitted {
     kind: SourceKind,
     flag: String,
 }
 
 impl SourceNotPermitted {
-    /// One word for logs, metrics and conditions.
+    /// The one word for logs, metrics and conditions.
     pub fn reason(&self) -> &'static str {
         "SourceNotPermitted"
     }
@@ -71,10 +71,10 @@ mod tests {
     }
 
     #[test]
-    fn by_default_only_the_hardware_generator_may_be_opened() {
-        let allowed = Permissions::default();
+    fn by_default_only_the_hardware_generator_is_permitted() {
+        let permissions = Permissions::default();
         for kind in [SourceKind::Kernel, SourceKind::Rdseed, device("/dev/hwrng")] {
-            assert!(allowed.permits(&kind).is_ok(), "{kind}");
+            assert!(permissions.permits(&kind).is_ok(), "{kind}");
         }
         for kind in [
             device("/dev/sda"),
@@ -83,25 +83,24 @@ mod tests {
             SourceKind::EgdTcp("10.0.0.1:708".into()),
             SourceKind::File("/dev/hwrng".into()),
         ] {
-            assert!(allowed.permits(&kind).is_err(), "{kind}");
+            assert!(permissions.permits(&kind).is_err(), "{kind}");
         }
     }
 
     #[test]
     fn a_refusal_names_the_flag_that_would_allow_it() {
-        let sentence = |kind| Permissions::default().permits(&kind).unwrap_err().to_string();
+        let message = |kind| Permissions::default().permits(&kind).unwrap_err().to_string();
         assert_eq!(
-            sentence(device("/dev/trng0")),
-            "device /dev/trng0 may not be opened on this node: whoever runs the agent allows it with \
-             --allow-device /dev/trng0"
+            message(device("/dev/trng0")),
+            "device /dev/trng0 is not permitted on this node: start the agent with --allow-device /dev/trng0 to permit it"
         );
-        assert!(sentence(SourceKind::EgdTcp("up:708".into())).ends_with("with --allow-upstream up:708"));
-        assert!(sentence(SourceKind::File("/tmp/x".into())).ends_with("with --allow-test-sources"));
+        assert!(message(SourceKind::EgdTcp("up:708".into())).contains(" with --allow-upstream up:708 "));
+        assert!(message(SourceKind::File("/tmp/x".into())).contains(" with --allow-test-sources "));
     }
 
     #[test]
-    fn what_a_flag_names_may_be_opened() {
-        let allowed = Permissions {
+    fn what_a_flag_names_is_permitted() {
+        let permissions = Permissions {
             devices: vec!["/dev/trng0".into()],
             upstreams: vec!["/run/egd.sock".into(), "up:708".into()],
             test_sources: true,
@@ -112,8 +111,8 @@ mod tests {
             SourceKind::EgdTcp("up:708".into()),
             SourceKind::File("/tmp/x".into()),
         ] {
-            assert!(allowed.permits(&kind).is_ok(), "{kind}");
+            assert!(permissions.permits(&kind).is_ok(), "{kind}");
         }
-        assert!(allowed.permits(&device("/dev/hwrng")).is_err(), "the flag replaces the default");
+        assert!(permissions.permits(&device("/dev/hwrng")).is_err(), "the flag replaces the default");
     }
 }

@@ -1,4 +1,4 @@
-//! What a pool is told about its bytes: its sources, and what it promises.
+//! A pool's configuration: its sources, and what it promises.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,20 +8,17 @@ use crate::health::MinEntropy;
 /// The bytes of one pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolSpec {
-    /// The pool's name.
     pub name: String,
-    /// Where its bytes come from.
     pub sources: Vec<SourceSpec>,
     /// What is promised for every byte.
     pub output: Output,
-    /// Fewer healthy sources than this, and `on_failure` decides. Only those count that the output may rest on.
+    /// With fewer healthy sources than this, `on_failure` decides. Only sources that the output may rest on count.
     pub min_healthy: usize,
-    /// What happens then.
     pub on_failure: OnFailure,
 }
 
 impl PoolSpec {
-    /// A pool that serves the kernel's own bytes, and needs neither thread nor buffer for it.
+    /// Whether the pool serves the kernel's own bytes, which needs neither thread nor queue.
     pub fn is_kernel_only(&self) -> bool {
         let kernel = |source: &SourceSpec| source.kind == SourceKind::Kernel;
         self.output == Output::Stretched && self.sources.iter().all(kernel)
@@ -31,39 +28,36 @@ impl PoolSpec {
 /// One source of one pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceSpec {
-    /// Its name within the pool.
     pub name: String,
-    /// Where the bytes come from.
     pub kind: SourceKind,
-    /// A higher tier serves only while no source of a lower one is healthy.
+    /// A higher tier is active only while no source of a lower one is healthy.
     pub tier: u32,
-    /// What a byte was assessed to be worth; `None` earns no credit.
+    /// Assessed min-entropy of a byte; `None` earns no credit.
     pub min_entropy: Option<MinEntropy>,
-    /// The most bytes it gives in a second, if known: health tests of a slow source can be more sensitive.
+    /// The source's maximum rate, if known: health tests of a slow source can be more sensitive.
     pub bytes_per_second: Option<u64>,
-    /// Run the FIPS 140-2 block tests too.
+    /// Whether the FIPS 140-2 block tests run too.
     pub block_tests: bool,
 }
 
 impl SourceSpec {
-    /// What a byte earns; nothing from the kernel, which is no noise source.
-    pub(crate) fn credited(&self) -> Option<MinEntropy> {
+    /// Assessed min-entropy that earns credit; `None` for the kernel, which is no noise source.
+    pub(crate) fn credited_min_entropy(&self) -> Option<MinEntropy> {
         self.min_entropy.filter(|_| self.kind != SourceKind::Kernel)
     }
 
     /// What its health tests assume: the assessment, or one bit where there is none.
-    pub(crate) fn tested_as(&self) -> MinEntropy {
+    pub(crate) fn tested_min_entropy(&self) -> MinEntropy {
         const ONE_BIT: MinEntropy = MinEntropy::from_tenths(10).expect("within 1 to 80");
         self.min_entropy.unwrap_or(ONE_BIT)
     }
 }
 
-/// Where the bytes of a source come from. Two sources of one kind are one, opened once.
+/// Where the bytes of a source come from. Sources of equal kind are one source, opened once.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SourceKind {
-    /// The kernel's generator: no noise source.
+    /// The kernel's generator, which is no noise source.
     Kernel,
-    /// The processor's instruction RDSEED.
     Rdseed,
     /// A character device.
     Device(PathBuf),
@@ -91,19 +85,19 @@ impl fmt::Display for SourceKind {
 /// What is promised for every byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// A generator's output, seeded from the sources.
+    /// Output of a DRBG that is seeded from the sources.
     Stretched,
-    /// Conditioned blocks with as much entropy as bits.
+    /// Conditioned blocks with as many bits of entropy as bits.
     FullEntropy,
-    /// Tested samples as they come.
+    /// Tested samples, unconditioned.
     Raw,
 }
 
 /// What happens when too few sources are healthy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnFailure {
-    /// Silence over weak bytes.
+    /// Serves nothing.
     Hold,
-    /// A generator's output, marked as less than was promised.
+    /// Serves a DRBG's output, marked as degraded.
     Degrade,
 }

@@ -1,4 +1,4 @@
-//! What `FullEntropy` gives is what its definition says.
+//! The output of `FullEntropy` follows its definition.
 #![allow(clippy::unwrap_used)]
 
 use source::condition::{Conditioner, FullEntropy, HmacDrbg, OUTPUT, SEED};
@@ -12,7 +12,7 @@ fn block_of(conditioner: &mut Conditioner, fill: u8) -> [u8; OUTPUT] {
 }
 
 #[test]
-fn each_block_is_a_conditioned_one_and_the_next_of_the_drbg() {
+fn each_block_is_the_xor_of_a_conditioned_block_and_the_drbg() {
     let (mut pool, mut drbg) = (FullEntropy::new(&[5; SEED], b"pool"), HmacDrbg::new(&[5; SEED], b"pool"));
     let mut pad = [0; 4096];
     for round in 0..3u8 {
@@ -28,7 +28,7 @@ fn each_block_is_a_conditioned_one_and_the_next_of_the_drbg() {
 }
 
 #[test]
-fn nothing_comes_out_before_enough_went_in() {
+fn no_block_is_emitted_before_enough_samples() {
     let mut pool = FullEntropy::new(&[5; SEED], b"pool");
     let mut block = [0; OUTPUT];
     pool.conditioner().absorb(&[1; 39], MinEntropy::FULL_BYTE);
@@ -37,7 +37,7 @@ fn nothing_comes_out_before_enough_went_in() {
 }
 
 #[test]
-fn a_new_seed_replaces_what_was_made_ahead() {
+fn a_reseed_replaces_bytes_generated_ahead() {
     let mut pools = [(); 2].map(|()| FullEntropy::new(&[5; SEED], b"pool"));
     let blocks = [0, 1].map(|index| {
         let pool = &mut pools[index];

@@ -1,5 +1,5 @@
-//! How fast samples are tested and conditioned on one core. The floors are low: they find a mistake, not a
-//! slow machine. The figures are for people.
+//! How fast samples are tested and conditioned on one core. The floors are low: they detect a mistake, not a slow
+//! machine. The figures are printed for information.
 #![allow(clippy::unwrap_used)]
 
 use std::hint::black_box;
@@ -14,7 +14,7 @@ const SIZE: u32 = 1 << 18;
 /// MB/s that even a slow machine reaches.
 const FLOOR: f64 = 10.0;
 
-/// Seconds this thread has had a core for: other tests on the same cores do not count.
+/// CPU seconds of this thread, so that other tests on the same cores do not count.
 fn core_seconds() -> f64 {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap().as_secs_f64()
 }
@@ -61,7 +61,7 @@ fn emit(mut samples: &[u8], pool: &mut FullEntropy) {
 }
 
 #[test]
-fn samples_are_tested_and_conditioned_faster_than_any_source_gives_them() {
+fn samples_are_tested_and_conditioned_faster_than_any_source_makes_them() {
     let samples = samples();
 
     let mut health = tests();
@@ -88,6 +88,6 @@ fn samples_are_tested_and_conditioned_faster_than_any_source_gives_them() {
 
     let (mut blocks, block) = (BlockTests::new([0; 4]), samples.first_chunk::<BLOCK>().unwrap());
     measure("FIPS 140-2 block tests", 2500, || {
-        let _ = black_box(blocks.judge(black_box(block)));
+        let _ = black_box(blocks.test(black_box(block)));
     });
 }

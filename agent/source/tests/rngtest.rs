@@ -1,4 +1,4 @@
-//! The block tests of FIPS 140-2 say of every block what Debian's `rngtest` says of it, test by test.
+//! The block tests of FIPS 140-2 agree with Debian's `rngtest` on every block, test by test.
 #![allow(clippy::unwrap_used)]
 
 use std::io::{Read, Write};
@@ -12,10 +12,9 @@ use source::fips::{BLOCK, BlockTest, BlockTests};
 const BLOCKS: usize = 10_000;
 const REFERENCE: [u8; 4] = *b"seed";
 
-/// What the blocks follow from.
-struct Dice(soak::Dice);
+struct Rng(soak::Rng);
 
-impl Dice {
+impl Rng {
     fn roll(&mut self) -> u64 {
         self.0.roll()
     }
@@ -32,33 +31,33 @@ impl Dice {
         block
     }
 
-    /// Whether something of `thousandths` happened.
+    /// True with a probability of `thousandths`.
     fn happens(&mut self, thousandths: u64) -> bool {
         self.roll() % 1000 < thousandths
     }
 }
 
 /// Bits of which about so many thousandths are ones: 514 is where the monobit test begins to fail.
-fn biased(dice: &mut Dice, thousandths: u64) -> [u8; BLOCK] {
-    std::array::from_fn(|_| (0..8).fold(0, |byte, _| byte << 1 | u8::from(dice.happens(thousandths))))
+fn biased(rng: &mut Rng, thousandths: u64) -> [u8; BLOCK] {
+    std::array::from_fn(|_| (0..8).fold(0, |byte, _| byte << 1 | u8::from(rng.happens(thousandths))))
 }
 
 /// Bits that differ from the one before in about so many thousandths: runs too short or too long.
-fn sticky(dice: &mut Dice, thousandths: u64) -> [u8; BLOCK] {
+fn sticky(rng: &mut Rng, thousandths: u64) -> [u8; BLOCK] {
     let mut bit = 0;
     std::array::from_fn(|_| {
         (0..8).fold(0, |byte, _| {
-            bit ^= u8::from(dice.happens(thousandths));
+            bit ^= u8::from(rng.happens(thousandths));
             byte << 1 | bit
         })
     })
 }
 
 /// One nibble in `among` is replaced by a favourite that has as many ones as zeros.
-fn favourite(dice: &mut Dice, among: usize) -> [u8; BLOCK] {
-    let mut block = dice.even();
+fn favourite(rng: &mut Rng, among: usize) -> [u8; BLOCK] {
+    let mut block = rng.even();
     for byte in &mut block {
-        if dice.below(among) == 0 {
+        if rng.below(among) == 0 {
             *byte = *byte & 0xf0 | 0x05;
         }
     }
@@ -66,10 +65,10 @@ fn favourite(dice: &mut Dice, among: usize) -> [u8; BLOCK] {
 }
 
 /// A run of 24 to 27 bits somewhere, often at an end of the block.
-fn with_run(dice: &mut Dice) -> [u8; BLOCK] {
-    let (mut block, length, ones) = (dice.even(), 24 + dice.below(4), dice.below(2) == 1);
+fn with_run(rng: &mut Rng) -> [u8; BLOCK] {
+    let (mut block, length, ones) = (rng.even(), 24 + rng.below(4), rng.below(2) == 1);
     let last = BLOCK * 8 - length;
-    let from = [0, last, dice.below(last)][dice.below(3)];
+    let from = [0, last, rng.below(last)][rng.below(3)];
     let around = from.saturating_sub(1)..(from + length + 1).min(BLOCK * 8);
     for bit in around {
         let inside = (from..from + length).contains(&bit);
@@ -80,42 +79,42 @@ fn with_run(dice: &mut Dice) -> [u8; BLOCK] {
 }
 
 /// Four bytes that come twice, on a word's border or beside it, or that differ in one bit after all.
-fn with_repeat(dice: &mut Dice, last: [u8; 4]) -> [u8; BLOCK] {
-    let mut block = dice.even();
-    if dice.below(3) == 0 {
+fn with_repeat(rng: &mut Rng, last: [u8; 4]) -> [u8; BLOCK] {
+    let mut block = rng.even();
+    if rng.below(3) == 0 {
         block[..4].copy_from_slice(&last);
     } else {
-        let at = dice.below(BLOCK - 8);
+        let at = rng.below(BLOCK - 8);
         block.copy_within(at..at + 4, at + 4);
-        block[at + 4] ^= u8::from(dice.below(4) == 0);
+        block[at + 4] ^= u8::from(rng.below(4) == 0);
     }
     block
 }
 
-fn block(dice: &mut Dice, last: [u8; 4]) -> [u8; BLOCK] {
-    match dice.below(8) {
-        0 => with_run(dice),
-        1 => with_repeat(dice, last),
+fn block(rng: &mut Rng, last: [u8; 4]) -> [u8; BLOCK] {
+    match rng.below(8) {
+        0 => with_run(rng),
+        1 => with_repeat(rng, last),
         2 => {
-            let thousandths = [484, 486, 488, 512, 514, 516][dice.below(6)];
-            biased(dice, thousandths)
+            let thousandths = [484, 486, 488, 512, 514, 516][rng.below(6)];
+            biased(rng, thousandths)
         }
         3 => {
-            let thousandths = [470, 480, 485, 515, 520, 530][dice.below(6)];
-            sticky(dice, thousandths)
+            let thousandths = [470, 480, 485, 515, 520, 530][rng.below(6)];
+            sticky(rng, thousandths)
         }
         4 => {
-            let among = 40 + dice.below(40);
-            favourite(dice, among)
+            let among = 40 + rng.below(40);
+            favourite(rng, among)
         }
-        _ => dice.even(),
+        _ => rng.even(),
     }
 }
 
-fn blocks(dice: &mut Dice, count: usize) -> Vec<[u8; BLOCK]> {
+fn blocks(rng: &mut Rng, count: usize) -> Vec<[u8; BLOCK]> {
     let mut last = REFERENCE;
     let next = |_| {
-        let block = block(dice, last);
+        let block = block(rng, last);
         last = *block.last_chunk().unwrap();
         block
     };
@@ -134,7 +133,7 @@ fn rngtest() -> Child {
         })
 }
 
-/// What rngtest has printed after all blocks, with the failures of each test so far after each block.
+/// The output of rngtest, with the failures of each test so far after each block.
 fn output_of(mut rngtest: Child, blocks: Vec<[u8; BLOCK]>) -> String {
     let mut stdin = rngtest.stdin.take().unwrap();
     let writer = thread::spawn(move || {
@@ -160,16 +159,16 @@ fn sums_in(output: &str) -> Vec<[u64; 5]> {
     figures.as_chunks().0.to_vec()
 }
 
-/// How many of the blocks passed, and how many failed each test, when both agree about all of them.
-fn judge(dice: &mut Dice, count: usize) -> (usize, [u64; 5]) {
-    let blocks = blocks(dice, count);
+/// Compares both on so many blocks; returns how many passed, and how many failed each test.
+fn compare(rng: &mut Rng, count: usize) -> (usize, [u64; 5]) {
+    let blocks = blocks(rng, count);
     let output = output_of(rngtest(), blocks.clone());
     let sums = sums_in(&output);
-    assert!(sums.len() >= count, "rngtest judged {} blocks of {count}: {output:.400}", sums.len());
+    assert!(sums.len() >= count, "rngtest tested {} blocks of {count}: {output:.400}", sums.len());
 
     let (mut tests, mut before, mut good) = (BlockTests::new(REFERENCE), [0; 5], 0);
     for (index, (block, sum)) in blocks.iter().zip(&sums).enumerate() {
-        let findings = tests.judge(block);
+        let findings = tests.test(block);
         let ours = BlockTest::ALL.map(|test| findings.failed(test));
         let theirs = std::array::from_fn(|test| sum[test] > before[test]);
         assert_eq!(ours, theirs, "block {index}");
@@ -180,12 +179,12 @@ fn judge(dice: &mut Dice, count: usize) -> (usize, [u64; 5]) {
 }
 
 #[test]
-fn verdicts_are_those_of_rngtest_block_by_block_and_test_by_test() {
+fn results_are_those_of_rngtest_block_by_block_and_test_by_test() {
     let mut run = Run::begin("rngtest", 10_000, 1_000_000);
-    let (mut dice, mut good, mut failed) = (Dice(run.dice()), 0, [0; 5]);
+    let (mut rng, mut good, mut failed) = (Rng(run.dice()), 0, [0; 5]);
     let mut left = usize::try_from(run.count()).unwrap();
     while left > 0 {
-        let (passed, failures) = judge(&mut dice, left.min(BLOCKS));
+        let (passed, failures) = compare(&mut rng, left.min(BLOCKS));
         good += passed;
         failed.iter_mut().zip(failures).for_each(|(sum, more)| *sum += more);
         left -= left.min(BLOCKS);

@@ -1,4 +1,4 @@
-//! What a supply promises to those who draw from it.
+//! Guarantees of a supply.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::HashSet;
@@ -6,10 +6,10 @@ use std::io;
 
 use source::{CONTIGUOUS, DrawError, Supply};
 
-/// Sizes and refusals for a test, the same in every run.
-struct Dice(u64);
+/// Sizes and errors for a test, the same in every run.
+struct Rng(u64);
 
-impl Dice {
+impl Rng {
     fn below(&mut self, bound: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -18,8 +18,8 @@ impl Dice {
     }
 }
 
-/// Collects some of the windows of 16 bytes in a stream, chosen by what is in them: wherever the same bytes
-/// come again, at any offset, they are chosen again.
+/// Collects some of the windows of 16 bytes in a stream, chosen by their content: the same bytes are chosen again at any
+/// offset.
 #[derive(Default)]
 struct Windows {
     tail: Vec<u8>,
@@ -28,7 +28,7 @@ struct Windows {
 }
 
 impl Windows {
-    fn see(&mut self, bytes: &[u8]) {
+    fn add(&mut self, bytes: &[u8]) {
         self.tail.extend(bytes);
         for window in self.tail.windows(16) {
             if window[0].is_multiple_of(32) {
@@ -44,28 +44,28 @@ impl Windows {
 fn no_byte_is_served_twice_in_64_mib_of_short_and_refused_writes() {
     const TOTAL: usize = 64 << 20;
     let mut supply = Supply::kernel().unwrap();
-    let (mut windows, mut dice, mut served) = (Windows::default(), Dice(0x5eed), 0);
+    let (mut windows, mut rng, mut served) = (Windows::default(), Rng(0x5eed), 0);
     while served < TOTAL {
-        let max = 1 + dice.below(3000);
-        let fate = dice.below(8);
-        let share = dice.below(100);
+        let max = 1 + rng.below(3000);
+        let outcome_kind = rng.below(8);
+        let share = rng.below(100);
         let outcome = supply.with_bytes(max, |bytes| {
-            let taken = if fate < 6 { bytes.len() } else { bytes.len() * share / 100 };
-            if fate == 7 {
+            let taken = if outcome_kind < 6 { bytes.len() } else { bytes.len() * share / 100 };
+            if outcome_kind == 7 {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
-            windows.see(&bytes[..taken]);
+            windows.add(&bytes[..taken]);
             Ok(taken)
         });
         served += outcome.unwrap_or(0);
     }
-    println!("{} windows looked at in {served} bytes", windows.chosen.len());
+    println!("{} windows compared in {served} bytes", windows.chosen.len());
     assert!(windows.chosen.len() > TOTAL / 40);
     assert_eq!(windows.repeated, 0);
 }
 
 #[test]
-fn what_was_not_taken_is_shown_again() {
+fn bytes_not_taken_are_offered_again() {
     let mut supply = Supply::kernel().unwrap();
     let mut first = vec![];
     let taken = supply.with_bytes(64, |bytes| {
@@ -95,18 +95,18 @@ fn a_reply_gets_its_bytes_in_one_piece() {
 }
 
 #[test]
-fn nobody_gets_more_than_asked_and_a_large_wish_gets_something() {
+fn no_draw_gets_more_than_requested_and_a_large_one_gets_something() {
     let mut supply = Supply::kernel().unwrap();
     assert_eq!(supply.with_bytes(0, |bytes| Ok(bytes.len())).unwrap(), 0);
     for _ in 0..10 {
         let taken = supply.with_bytes(1 << 20, |bytes| Ok(bytes.len())).unwrap();
         assert!(taken >= CONTIGUOUS);
     }
-    let boasting = supply.with_bytes(10, |bytes| Ok(bytes.len() + 1));
-    assert_eq!(boasting.unwrap(), 10);
+    let too_many = supply.with_bytes(10, |bytes| Ok(bytes.len() + 1));
+    assert_eq!(too_many.unwrap(), 10);
 }
 
 #[test]
-fn a_running_kernel_gives_as_much_as_anybody_wants() {
+fn a_seeded_kernel_is_unlimited() {
     assert_eq!(Supply::kernel().unwrap().level(), u64::MAX);
 }

@@ -48,18 +48,18 @@ fn pool(output: Output, kinds: &[SourceKind]) -> PoolSpec {
     PoolSpec { name: "default".into(), sources, output, min_healthy: 1, on_failure: OnFailure::Hold }
 }
 
-/// A supply and what wakes whoever waits for it.
+/// A supply and its waker's channel.
 fn supply(sources: &Sources, spec: &PoolSpec) -> (Supply, Receiver<()>) {
-    let (ring, bell) = channel();
-    (sources.supply(spec, move || ring.send(()).unwrap_or(())).unwrap(), bell)
+    let (waker, woken) = channel();
+    (sources.supply(spec, move || waker.send(()).unwrap_or(())).unwrap(), woken)
 }
 
-/// Draws as the event loop does: asks for the level, and waits to be woken when it is too low.
-fn draw((supply, bell): &mut (Supply, Receiver<()>), count: usize) -> Vec<u8> {
+/// Draws as the event loop does: checks the level, and waits to be woken when it is too low.
+fn draw((supply, woken): &mut (Supply, Receiver<()>), count: usize) -> Vec<u8> {
     let mut drawn = vec![];
     while drawn.len() < count {
         if supply.level() == 0 {
-            bell.recv_timeout(Duration::from_secs(20)).expect("bytes within twenty seconds");
+            woken.recv_timeout(Duration::from_secs(20)).expect("bytes within twenty seconds");
             continue;
         }
         let most = count - drawn.len();
@@ -78,7 +78,7 @@ fn assert_all_different(bytes: &[u8]) {
     assert_eq!(windows.len() + 15, bytes.len(), "some 16 bytes came twice");
 }
 
-/// Waits until the node says so.
+/// Waits until the status of a pool satisfies `what`.
 fn until(sources: &Sources, mut what: impl FnMut(&PoolStatus) -> bool) {
     let end = clock() + 20_000_000_000;
     while !sources.status().iter().any(&mut what) {
@@ -151,7 +151,7 @@ fn upstreams_on_unix_and_tcp_are_drawn_from_together() {
 }
 
 #[test]
-fn an_upstream_that_goes_away_is_held_for_and_used_again_when_it_returns() {
+fn a_pool_holds_while_its_upstream_is_away_and_recovers() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("egd.sock");
     let listener = UnixListener::bind(&path).unwrap();
@@ -173,7 +173,7 @@ fn an_upstream_that_goes_away_is_held_for_and_used_again_when_it_returns() {
     }
 }
 
-/// What is there at once, and no more.
+/// Draws what is available at once.
 fn draw_some(supply: &mut Supply) -> usize {
     supply.with_bytes(1024, |bytes| Ok(bytes.len())).unwrap_or(0)
 }
@@ -201,9 +201,9 @@ fn a_file_is_served_once_and_never_from_its_start_again() {
 }
 
 #[test]
-fn what_the_node_does_not_permit_is_not_opened_and_says_why() {
+fn a_source_that_is_not_permitted_is_not_opened_and_says_why() {
     let sources = Sources::new(Permissions::default(), clock);
-    let (supply, _bell) = supply(&sources, &pool(Output::FullEntropy, &[device("/dev/urandom")]));
+    let (supply, _woken) = supply(&sources, &pool(Output::FullEntropy, &[device("/dev/urandom")]));
     until(&sources, |status| status.serving == Serving::Held);
     let status = &sources.status()[0].sources[0];
     assert_eq!((status.state, status.reason), (HealthState::Failed, Some("SourceNotPermitted")));
@@ -214,26 +214,26 @@ fn what_the_node_does_not_permit_is_not_opened_and_says_why() {
 #[test]
 fn a_pool_of_the_kernel_alone_needs_no_thread() {
     let sources = Sources::new(Permissions::default(), clock);
-    let (supply, _bell) = supply(&sources, &pool(Output::Stretched, &[SourceKind::Kernel]));
+    let (supply, _woken) = supply(&sources, &pool(Output::Stretched, &[SourceKind::Kernel]));
     assert_eq!(supply.level(), u64::MAX);
     assert!(sources.status().is_empty());
 }
 
 #[test]
-fn what_could_never_serve_is_refused() {
+fn a_pool_that_could_never_serve_is_refused() {
     let sources = Sources::new(Permissions::default(), clock);
-    let refusal = |spec: &PoolSpec| sources.supply(spec, || ()).unwrap_err().to_string();
+    let error = |spec: &PoolSpec| sources.supply(spec, || ()).unwrap_err().to_string();
     assert_eq!(
-        refusal(&pool(Output::FullEntropy, &[SourceKind::Kernel])),
+        error(&pool(Output::FullEntropy, &[SourceKind::Kernel])),
         "pool default promises more than Stretched and has no noise source with minEntropyPerByte"
     );
     let mut spec = pool(Output::Raw, &[device("/dev/hwrng")]);
     spec.sources[0].min_entropy = MinEntropy::from_tenths(60);
-    assert!(refusal(&spec).starts_with("pool default: 6.0 bits a byte are too few for output Raw"));
+    assert!(error(&spec).starts_with("pool default: 6.0 bits a byte are too few for output Raw"));
 }
 
 #[test]
-fn the_processor_is_a_source_or_says_that_it_is_none() {
+fn the_processor_is_a_source_or_has_no_rdseed() {
     let sources = Sources::new(Permissions::default(), clock);
     let mut supply = supply(&sources, &pool(Output::FullEntropy, &[SourceKind::Rdseed]));
     until(&sources, |status| status.sources[0].state != HealthState::Starting);
@@ -249,7 +249,7 @@ fn the_processor_is_a_source_or_says_that_it_is_none() {
 #[test]
 fn a_retest_by_name_reaches_the_source() {
     let sources = Sources::new(allowing(&["/dev/zero"], &[]), clock);
-    let (_supply, _bell) = supply(&sources, &pool(Output::FullEntropy, &[device("/dev/zero")]));
+    let (_supply, _woken) = supply(&sources, &pool(Output::FullEntropy, &[device("/dev/zero")]));
     let failures = |status: &PoolStatus| status.sources[0].stats.repetition_count;
     until(&sources, |status| status.sources[0].state == HealthState::Failed);
     for (name, reached) in [("noise", 1), ("default/noise", 1), ("other/noise", 0), ("other", 0)] {
@@ -270,7 +270,7 @@ fn a_pool_ends_with_its_supply_and_all_of_them_with_the_node() {
     assert_eq!(sources.status().len(), 1);
     draw(&mut first, 100_000);
     drop(sources);
-    // What had been made is still there, and then nothing.
+    // Bytes already made are still served, and then none.
     let left: usize = std::iter::repeat_with(|| draw_some(&mut first.0)).take_while(|count| *count > 0).sum();
     assert!(left < 16_384);
 }

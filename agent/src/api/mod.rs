@@ -1,6 +1,5 @@
 //! The local API: what a person, a hook or a script on this host may ask.
 
-mod connection_limit;
 mod service;
 mod socket;
 pub(crate) mod sources;
@@ -18,15 +17,15 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use net::{ConnectionLimiter, FirstByteTimeout, Limits};
 use proto::local::local_server::LocalServer;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::net::{UnixListener, UnixStream};
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 
-use self::connection_limit::{Caller, ConnectionLimit};
 use self::service::Service;
 use crate::agent::Agent;
 use crate::handover::Bound;
@@ -35,6 +34,10 @@ use crate::signals::Signals;
 pub(crate) use socket::SocketFile;
 pub use socket::{ApiSocket, OWNER_ONLY, SocketError, outlive, vacant};
 
+/// Connections at once. The next one waits to be accepted: the kernel keeps it, and it costs us nothing.
+const CONNECTIONS: usize = 16;
+/// How long a caller may take for its first byte.
+const FIRST_BYTE: Duration = Duration::from_secs(5);
 /// Calls of one caller that are answered at once.
 const CALLS: u32 = 8;
 /// The longest request: names, and little else.
@@ -49,9 +52,6 @@ const WAITING: usize = 16;
 
 /// Before the next caller is accepted after one could not be.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How often, and how far apart, an address that another process leaves is asked for.
-const TRIES: u32 = 100;
-const BETWEEN: Duration = Duration::from_millis(50);
 
 /// Whoever runs the daemon.
 pub trait Host: Send + Sync + 'static {
@@ -187,7 +187,7 @@ async fn answer_until(
 /// Answers those who come by TCP. That they cannot come is no reason not to answer the others.
 async fn answer_at(address: Option<SocketAddr>, service: LocalServer<Service>) {
     let Some(address) = address else { return pending().await };
-    match freed(address).await {
+    match net::bind_tcp_when_free(address).await {
         Ok(listener) => {
             answer(async move || listener.accept().await.map(|(stream, _)| stream), service).await;
         }
@@ -196,17 +196,6 @@ async fn answer_at(address: Option<SocketAddr>, service: LocalServer<Service>) {
             pending::<()>().await;
         }
     }
-}
-
-/// The address, once the process before this one has left it.
-async fn freed(address: SocketAddr) -> io::Result<TcpListener> {
-    for _ in 0..TRIES {
-        match TcpListener::bind(address).await {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => tokio::time::sleep(BETWEEN).await,
-            bound => return bound,
-        }
-    }
-    TcpListener::bind(address).await
 }
 
 async fn answer<S>(next: impl AsyncFn() -> io::Result<S>, service: LocalServer<Service>)
@@ -228,17 +217,21 @@ where
 
 /// Hands on whoever connects, while there is a seat. When descriptors run out it waits for some: the listener stays readable meanwhile,
 /// and a loop without the wait would spin.
-pub(crate) async fn accept(listener: UnixListener, connections: mpsc::Sender<Caller<UnixStream>>) {
+pub(crate) async fn accept(listener: UnixListener, connections: mpsc::Sender<FirstByteTimeout<UnixStream>>) {
     accept_each(async || listener.accept().await.map(|(stream, _)| stream), connections).await;
 }
 
-async fn accept_each<S>(next: impl AsyncFn() -> io::Result<S>, connections: mpsc::Sender<Caller<S>>) {
-    let seats = ConnectionLimit::new();
+async fn accept_each<S>(
+    next: impl AsyncFn() -> io::Result<S>,
+    connections: mpsc::Sender<FirstByteTimeout<S>>,
+) {
+    let limiter = ConnectionLimiter::new(Limits::total(CONNECTIONS));
     loop {
-        let seat = seats.take().await;
+        let slot = limiter.slot().await;
         match next().await {
             Ok(connection) => {
-                if connections.send(Caller::new(connection, seat)).await.is_err() {
+                if connections.send(FirstByteTimeout::first_byte(FIRST_BYTE, connection, slot)).await.is_err()
+                {
                     return;
                 }
             }

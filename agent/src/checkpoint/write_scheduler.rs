@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use htb::Tick;
+use clock::{Exponential, Span, Tick};
 
 use super::state::CheckpointState;
 
@@ -18,8 +18,8 @@ const PAUSE: u64 = SECOND;
 const SOON: u64 = SECOND / 50;
 /// Between two writes that differ in nothing but what was served.
 const COUNTERS: u64 = 60 * SECOND;
-/// The longest wait after a failure.
-const LONGEST: u64 = 60 * SECOND;
+/// The waits after a failure.
+const RETRIES: Exponential = Exponential { first: Span(PAUSE), longest: Span::seconds(60) };
 
 /// What to do now.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,9 +87,8 @@ impl WriteScheduler {
     /// A write failed.
     pub fn failed(&mut self, now: Tick) {
         self.saved = None;
-        let wait = PAUSE.saturating_mul(1 << self.failures.min(6)).min(LONGEST);
+        self.earliest = now + RETRIES.delay(self.failures);
         self.failures = self.failures.saturating_add(1);
-        self.earliest = now.after(wait);
     }
 
     fn due(&self) -> Option<Tick> {

@@ -107,7 +107,7 @@ impl Driver {
 
     async fn next(&mut self) -> DriverEvent {
         let next = [self.subscriber.wake_at(), self.look_at].into_iter().flatten().min();
-        let wait = next.map(|at| Duration::from_nanos(at.since(now()).0));
+        let wait = next.map(|at| Duration::from_nanos(at.since(now())));
         let due = async {
             match wait {
                 Some(wait) => tokio::time::sleep(wait).await,
@@ -157,7 +157,7 @@ impl Driver {
     /// It is tried every few seconds: the same reason is worth a line a minute.
     fn worth_saying(&mut self, reason: &'static str) -> bool {
         let now = now();
-        let worth = self.said.is_none_or(|(said, at)| said != reason || now >= at.plus(SAY_AGAIN));
+        let worth = self.said.is_none_or(|(said, at)| said != reason || now >= at + SAY_AGAIN);
         if worth {
             self.said = Some((reason, now));
         }
@@ -212,7 +212,7 @@ impl Driver {
         if self.look_at.is_none_or(|at| now() < at) {
             return;
         }
-        self.look_at = Some(now().plus(LOOK_EVERY));
+        self.look_at = Some(now() + LOOK_EVERY);
         let Ok(snapshot) = self.agent.server().snapshot() else { return };
         let (sources, config) = (self.agent.server().sources(), self.agent.config());
         let readiness = Readiness {
@@ -243,7 +243,7 @@ impl Driver {
 }
 
 pub(super) fn now() -> Tick {
-    Tick(dataplane::now().0)
+    dataplane::now()
 }
 
 /// Sets nodes apart, and two starts of one node.

@@ -14,8 +14,10 @@ use dataplane::{
 use delivery::{NodeConfig, Version, WatchedKind as Kinds};
 use htb::{Params, Rate, Stats, Tick};
 
-use super::sample::{ScrapeInput, samples};
-use super::{Endpoint, FAMILIES, Family, MetricKind, Metrics, text};
+use telemetry::{Family, MetricKind};
+
+use super::samples::{ScrapeInput, samples};
+use super::{Endpoint, FAMILIES, Metrics};
 use crate::agent::{Agent, AppliedConfig};
 use crate::checkpoint::WriteFailure;
 use crate::health::HealthCondition;
@@ -102,7 +104,7 @@ fn scraped(snapshot: &Snapshot) -> String {
         in_force: &in_force,
         disorder: &disorder,
     };
-    text::encode(samples(&sight)).unwrap()
+    telemetry::encode(FAMILIES, samples(&sight)).unwrap()
 }
 
 /// The value of a series.
@@ -163,11 +165,7 @@ fn vms_have_series_of_their_own_only_while_they_wait_long_and_fifty_at_most() {
 /// Every line of the text belongs to a family, with its labels and no others, and every family is there.
 fn compare(text: &str) {
     for family in FAMILIES {
-        let kind = match family.kind {
-            MetricKind::Counter => "counter",
-            MetricKind::Gauge => "gauge",
-            MetricKind::Histogram => "histogram",
-        };
+        let kind = family.kind.as_str();
         assert!(text.contains(&format!("# TYPE {} {kind}\n", family.name)), "{} in\n{text}", family.name);
     }
     for line in text.lines().filter(|line| !line.starts_with('#')) {
@@ -243,18 +241,7 @@ fn a_running_agent_answers_over_http() {
 fn an_address_that_is_taken_is_named() {
     let taken = Endpoint::bind(([127, 0, 0, 1], 0).into()).unwrap();
     let error = Endpoint::bind(taken.address().unwrap()).unwrap_err();
-    assert!(
-        error.to_string().starts_with(&format!("metrics cannot be served at {}", taken.address().unwrap()))
-    );
-}
-
-#[test]
-fn everywhere_is_everywhere_without_ipv6_and_an_address_is_that_address() {
-    let instead = |text: &str| super::without_ipv6(text.parse().unwrap()).map(|it| it.to_string());
-    assert_eq!(instead("[::]:9090").as_deref(), Some("0.0.0.0:9090"));
-    assert_eq!((instead("[::1]:9090"), instead("0.0.0.0:9090")), (None, None));
-    // What Linux says where IPv6 is switched off at the boot.
-    assert!(super::has_no_such_family(&std::io::Error::from_raw_os_error(97)));
+    assert!(error.to_string().starts_with(&format!("cannot serve metrics at {}", taken.address().unwrap())));
 }
 
 #[test]

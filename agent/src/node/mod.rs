@@ -14,7 +14,6 @@ use anyhow::{Context, Result, ensure};
 
 use self::live::End;
 use crate::handover::{ReceiveError, SuccessorWait};
-use crate::log::log_to_stderr;
 use crate::process_hardening::disable_core_dumps;
 use crate::supervisor::{TRY_AGAIN, Worker, supervise};
 
@@ -23,7 +22,7 @@ pub use args::Args;
 /// Serves until a signal says otherwise. The process that a person or a kubelet starts only sees to it that another one
 /// does.
 pub fn run(args: &Args) -> Result<ExitCode> {
-    log_to_stderr()?;
+    telemetry::init_logging()?;
     let Some(worker) = Worker::here().context("the supervisor cannot be followed")? else {
         return Ok(ExitCode::from(supervise(args.afterwards()).context("no worker can be started")?));
     };

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use clock::{Exponential, Span};
+
 use super::worker::WorkerRole;
 
-/// The pause before the first repeated attempt of a worker that has never served; it doubles with each.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// The longest pause.
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// The pauses before a worker that has never served is started again.
+const PAUSES: Exponential = Exponential { first: Span::millis(100), longest: Span::seconds(10) };
 /// The exit code of wrong use: no repetition makes that right.
 const WRONG_USE: u8 = 2;
 /// The exit code of a worker that could not take over from one that serves: `EX_TEMPFAIL`.
@@ -154,9 +154,9 @@ impl RestartPolicy {
     }
 
     fn pause(&mut self) -> Duration {
-        let pause = FIRST_PAUSE.saturating_mul(1 << self.failures.min(16)).min(LONGEST_PAUSE);
-        self.failures += 1;
-        pause
+        let pause = PAUSES.delay(self.failures);
+        self.failures = self.failures.saturating_add(1);
+        pause.into()
     }
 }
 
@@ -221,7 +221,11 @@ mod tests {
         life.served(20);
         life.died(20, KILLED);
         life.started(21, false);
-        assert_eq!(life.died(21, KILLED), PolicyStep::Start(FIRST_PAUSE), "serving makes up for all before");
+        assert_eq!(
+            life.died(21, KILLED),
+            PolicyStep::Start(PAUSES.first.into()),
+            "serving makes up for all before"
+        );
     }
 
     #[test]
@@ -245,7 +249,7 @@ mod tests {
         life.started(10, false);
         assert_eq!(
             life.died(10, WorkerExit::Exited(TRY_AGAIN)),
-            PolicyStep::Start(FIRST_PAUSE),
+            PolicyStep::Start(PAUSES.first.into()),
             "who serves may yet go"
         );
         life.started(11, false);

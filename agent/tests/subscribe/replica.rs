@@ -153,7 +153,7 @@ async fn converse(
             standing = stands;
             let _ = heard.send(Heard::Stands(standing.clone()));
         }
-        let wait = publisher.wake_at().map_or(PATIENCE, |at| Duration::from_nanos(at.since(now()).0));
+        let wait = publisher.wake_at().map_or(PATIENCE, |at| Duration::from_nanos(at.since(now())));
         tokio::select! {
             message = inbox.message() => match message {
                 Ok(Some(message)) => publisher.handle(now(), codec::agent::from_wire(message).unwrap()),

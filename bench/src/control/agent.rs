@@ -163,7 +163,7 @@ impl Agent {
         let untold = self.stream.is_some() && self.told != Some(*self.vms.borrow());
         let pending = untold.then(|| self.reporter.next()).flatten();
         let next = [self.subscriber.wake_at(), pending].into_iter().flatten().min();
-        let due = next.map(|at| Duration::from_nanos(at.since(now).0));
+        let due = next.map(|at| Duration::from_nanos(at.since(now)));
         let due = async move {
             match due {
                 Some(due) => tokio::time::sleep(due).await,

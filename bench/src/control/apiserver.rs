@@ -18,7 +18,7 @@ use tokio::sync::{broadcast, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::objects;
-use super::store::{News, Store};
+use super::store::{Store, StoreEvent};
 
 type Body = BoxBody<Bytes, Infallible>;
 
@@ -127,7 +127,7 @@ async fn send(
     lines: mpsc::Sender<Line>,
     version: u64,
     objects: Vec<String>,
-    mut news: broadcast::Receiver<News>,
+    mut news: broadcast::Receiver<StoreEvent>,
     kind: &'static str,
 ) {
     let frame = |line: String| Ok(Frame::data(Bytes::from(line)));

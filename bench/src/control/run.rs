@@ -23,7 +23,7 @@ const PAUSE: Duration = Duration::from_millis(300);
 const QUIET: Duration = Duration::from_secs(4);
 
 /// Everything that is there.
-struct Scene {
+struct Scenario {
     store: Arc<Store>,
     start: Start,
     program: Program,
@@ -48,7 +48,7 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-async fn set(args: &Args) -> Result<Scene> {
+async fn set(args: &Args) -> Result<Scenario> {
     let store = Arc::new(Store::default());
     objects::fill(&store, args.agents, args.classes);
     let api = apiserver::serve(Arc::clone(&store), Duration::from_millis(args.review)).await?;
@@ -61,7 +61,7 @@ async fn set(args: &Args) -> Result<Scene> {
     let program = start.start()?;
     let authority = authority(&store).await?;
     let (shared, acks) = Shared::new(agents, &authority, args.vms)?;
-    Ok(Scene { store, start, program, shared, acks, agents: args.agents, _dir: dir })
+    Ok(Scenario { store, start, program, shared, acks, agents: args.agents, _dir: dir })
 }
 
 async fn authority(store: &Store) -> Result<String> {
@@ -76,7 +76,7 @@ async fn authority(store: &Store) -> Result<String> {
 }
 
 /// All connect for the first time, and hold nothing yet.
-async fn first_time(scene: &mut Scene) -> Result<()> {
+async fn first_time(scene: &mut Scenario) -> Result<()> {
     let (from, cpu) = (Instant::now(), Cpu::now(&scene.program)?);
     scene.shared.start(scene.agents);
     all_in_step(scene).await?;
@@ -93,7 +93,7 @@ async fn first_time(scene: &mut Scene) -> Result<()> {
 }
 
 /// One class edited, over and over: until each agent has said that it runs it.
-async fn edits(scene: &mut Scene, edits: usize) -> Result<()> {
+async fn edits(scene: &mut Scenario, edits: usize) -> Result<()> {
     let mut each = Histogram::<u64>::new_with_bounds(1, 600_000_000, 3)?;
     let mut last = Histogram::<u64>::new_with_bounds(1, 600_000_000, 3)?;
     let mut bytes = 0;
@@ -123,7 +123,11 @@ async fn edits(scene: &mut Scene, edits: usize) -> Result<()> {
 }
 
 /// The time until the last ack, in microseconds.
-async fn acked(scene: &mut Scene, (told, version): (Instant, u64), each: &mut Histogram<u64>) -> Result<u64> {
+async fn acked(
+    scene: &mut Scenario,
+    (told, version): (Instant, u64),
+    each: &mut Histogram<u64>,
+) -> Result<u64> {
     let mut waiting = vec![true; scene.agents];
     let (mut left, mut slowest) = (scene.agents, 0);
     while left > 0 {
@@ -139,7 +143,7 @@ async fn acked(scene: &mut Scene, (told, version): (Instant, u64), each: &mut Hi
 }
 
 /// Every node has a VM more, and then a VM less.
-async fn a_vm_more(scene: &Scene, vms: usize) -> Result<()> {
+async fn a_vm_more(scene: &Scenario, vms: usize) -> Result<()> {
     let before = scene.shared.updates.load(Relaxed);
     for vms in [vms + 1, vms] {
         scene.shared.vms.send_replace(vms);
@@ -152,7 +156,7 @@ async fn a_vm_more(scene: &Scene, vms: usize) -> Result<()> {
 }
 
 /// The controller is killed and started again: until all agents know that they run what they should.
-async fn restart(scene: &mut Scene) -> Result<()> {
+async fn restart(scene: &mut Scenario) -> Result<()> {
     drain(&mut scene.acks);
     let failed = scene.shared.failed.load(Relaxed);
     scene.program.kill()?;
@@ -179,7 +183,7 @@ async fn restart(scene: &mut Scene) -> Result<()> {
     Ok(())
 }
 
-async fn all_in_step(scene: &Scene) -> Result<()> {
+async fn all_in_step(scene: &Scenario) -> Result<()> {
     let mut in_step = scene.shared.in_step.subscribe();
     let all = in_step.wait_for(|count| *count == scene.agents);
     tokio::time::timeout(PATIENCE, all).await.context("not all agents are in step")??;

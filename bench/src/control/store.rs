@@ -12,7 +12,7 @@ const NEWS: usize = 65_536;
 
 /// An event, as a line of a watch.
 #[derive(Clone, Debug)]
-pub(crate) struct News {
+pub(crate) struct StoreEvent {
     pub(crate) kind: &'static str,
     pub(crate) line: String,
 }
@@ -20,7 +20,7 @@ pub(crate) struct News {
 /// All objects.
 pub(crate) struct Store {
     state: Mutex<State>,
-    news: broadcast::Sender<News>,
+    news: broadcast::Sender<StoreEvent>,
 }
 
 #[derive(Default)]
@@ -46,7 +46,7 @@ impl Store {
         let known = state.kinds.entry(kind).or_default().insert(name.to_owned(), object.clone()).is_some();
         let event = if known { "MODIFIED" } else { "ADDED" };
         // Nobody watches yet, or nobody any more.
-        let _ = self.news.send(News { kind, line: line(event, &object) });
+        let _ = self.news.send(StoreEvent { kind, line: line(event, &object) });
         object
     }
 
@@ -73,7 +73,7 @@ impl Store {
     }
 
     /// The newest version, the lines of all objects of a kind as of it, and what comes after.
-    pub(crate) fn watch(&self, kind: &'static str) -> (u64, Vec<String>, broadcast::Receiver<News>) {
+    pub(crate) fn watch(&self, kind: &'static str) -> (u64, Vec<String>, broadcast::Receiver<StoreEvent>) {
         let state = self.state();
         let objects = state.kinds.get(kind).into_iter().flat_map(BTreeMap::values);
         (state.version, objects.map(|object| line("ADDED", object)).collect(), self.news.subscribe())

@@ -26,7 +26,7 @@ pub(crate) use files::read as read_manifests;
 /// Serves until a signal says otherwise. The process that a person or a service manager starts only sees to it that
 /// another one does.
 pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
-    agent::log_to_stderr()?;
+    telemetry::init_logging()?;
     if let Some(worker) = Worker::here().context("the supervisor cannot be followed")? {
         return serve(args, worker).map(|()| ExitCode::SUCCESS);
     }

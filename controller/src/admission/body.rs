@@ -8,7 +8,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes};
 use thiserror::Error;
 
-use crate::connection_limiter::{ConnectionCounts, ConnectionLimiter, ConnectionLimits};
+use net::{ConnectionLimiter, Limits, Permit};
 
 /// The API server does not wait longer either.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -17,7 +17,7 @@ const MAX_BODY: usize = 8 << 20;
 /// Launcher pods and VMs are smaller. Every connection may hold a body of this size.
 const SHORT_BODY: usize = 64 << 10;
 /// The number of longer bodies at a time; a peer may have one of them if there are several.
-const LONG_BODIES: ConnectionLimits = ConnectionLimits { all: 3, free: 1, each: 1 };
+const LONG_BODIES: Limits = Limits { total: 3, unshared: 1, per_peer: 1 };
 /// The wait between two attempts to get a permit for a long body.
 const RETRY_INTERVAL: Duration = Duration::from_millis(20);
 
@@ -36,7 +36,7 @@ pub(super) enum BodyError {
 pub(super) struct RequestBody {
     pub(super) bytes: Vec<u8>,
     /// Held by a long body until it is answered.
-    permit: Option<ConnectionCounts>,
+    permit: Option<Permit>,
 }
 
 #[derive(Debug)]
@@ -78,9 +78,9 @@ impl BodyReader {
         Ok(request)
     }
 
-    async fn permit(&self, peer: IpAddr) -> ConnectionCounts {
+    async fn permit(&self, peer: IpAddr) -> Permit {
         loop {
-            if let Some(permit) = self.0.take(self.0.place().await, peer) {
+            if let Some(permit) = self.0.admit(self.0.slot().await, peer) {
                 return permit;
             }
             tokio::time::sleep(RETRY_INTERVAL).await;

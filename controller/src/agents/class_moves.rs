@@ -50,7 +50,7 @@ impl ClassMoves {
     /// Marks a move as refused, and returns its VM's uid and its class.
     pub(super) fn refused(&mut self, now: Tick, ticket: u64) -> Option<(&str, &str)> {
         let (uid, sent) = self.sent.iter_mut().find(|(_, sent)| sent.ticket == ticket)?;
-        sent.retry_at = Some(now.plus(RETRY_AFTER));
+        sent.retry_at = Some(now + RETRY_AFTER);
         Some((uid, &sent.class))
     }
 
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     fn at(seconds: u64) -> Tick {
-        Tick(0).plus(Span::seconds(seconds))
+        Tick(0) + Span::seconds(seconds)
     }
 
     fn due(moves: &mut ClassMoves, now: Tick, current: &str, desired: &str) -> Vec<(u64, String)> {

@@ -1,8 +1,6 @@
 //! The agents' gRPC server: TLS, authentication, and one stream for each node.
 
 mod class_moves;
-mod first_byte_timeout;
-mod listener;
 mod report;
 mod service;
 mod stream;
@@ -16,19 +14,16 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use delivery::limits::{LONGEST_FROM_AGENT, STREAMS_PER_CONNECTION};
 use futures::StreamExt;
+use net::{Accepted, AuthenticationTimeout, ConnectionLimiter, Limits, accept_tls};
 use proto::delivery::delivery_server::DeliveryServer;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
 use tracing::info;
 
-use self::first_byte_timeout::FirstByteTimeout;
-pub(crate) use self::listener::{Accepted, accept, arrive};
 use self::service::DeliveryService;
 use crate::ca::{Certificate, TokenReviewer};
-use crate::connection_limiter::{ConnectionLimiter, ConnectionLimits};
 use crate::leader_election::Leadership;
-use crate::listen::listen_at;
 use crate::state::SharedState;
 use crate::status::EventRecorder;
 
@@ -38,7 +33,10 @@ const MAX_HEADER_LIST: u32 = 16 << 10;
 /// Connections that have completed their handshake and wait to be served.
 const BACKLOG: usize = 64;
 /// Connections that have not been authenticated yet: enough for five thousand agents that reconnect at once.
-const UNAUTHENTICATED: ConnectionLimits = ConnectionLimits { all: 6_144, free: 512, each: 64 };
+const UNAUTHENTICATED: Limits = Limits { total: 6_144, unshared: 512, per_peer: 64 };
+/// A connection is closed if it is not authenticated within this time; an agent gives up an attempt sooner. A later loss
+/// of the connection is detected by HTTP/2 pings.
+const AUTHENTICATION_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(crate) struct AgentServer {
     pub(crate) listen: SocketAddr,
@@ -53,7 +51,7 @@ pub(crate) struct AgentServer {
 /// Listens. The returned future serves until `stopping` is set, and then until the last stream has ended.
 pub(crate) async fn bind(server: AgentServer) -> Result<impl Future<Output = Result<()>> + Send> {
     let AgentServer { listen, state, reviewer, recorder, certificate, role, stopping } = server;
-    let listener = listen_at(listen).await?;
+    let listener = net::bind_tcp(listen).await.with_context(|| format!("cannot listen at {listen}"))?;
     info!(address = %listener.local_addr().unwrap_or(listen), "listening for agents");
     let config = Arc::new(certificate.server_config(b"h2").context("failed to set up TLS")?);
     let (accepted, incoming) = mpsc::channel(BACKLOG);
@@ -61,8 +59,9 @@ pub(crate) async fn bind(server: AgentServer) -> Result<impl Future<Output = Res
     let service = DeliveryService::new(state, reviewer, recorder, role, stopping.clone());
     let evict_stale_streams = service.evict_stale_streams();
     let service = DeliveryServer::new(service).max_decoding_message_size(LONGEST_FROM_AGENT);
-    let with_timeout =
-        |(stream, permit): Accepted| Ok::<_, Infallible>(FirstByteTimeout::new(stream, permit));
+    let with_timeout = |(stream, permit): Accepted| {
+        Ok::<_, Infallible>(AuthenticationTimeout::authentication(AUTHENTICATION_TIMEOUT, stream, permit))
+    };
     let incoming = ReceiverStream::new(incoming).map(with_timeout);
     Ok(async move {
         tokio::spawn(evict_stale_streams);
@@ -70,7 +69,7 @@ pub(crate) async fn bind(server: AgentServer) -> Result<impl Future<Output = Res
             certificate.wait().await;
             // Until there is a plan, connections wait in the kernel's queue: a refusal would cost a handshake first.
             let _ = plans.wait_for(Option::is_some).await;
-            accept(listener, config, ConnectionLimiter::new(UNAUTHENTICATED), accepted).await;
+            accept_tls(listener, config, ConnectionLimiter::new(UNAUTHENTICATED), accepted).await;
         });
         Server::builder()
             .http2_keepalive_interval(Some(PING_INTERVAL))

@@ -3,11 +3,13 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ::clock::RateLimiter;
 use delivery::agent_auth::{self, AgentIdentity, AuthError};
-use delivery::limits::{QueueingLimiter, STREAM_WAITS, STREAMS_AT_ONCE, STREAMS_PER_SECOND};
+use delivery::limits::{STREAM_WAITS, STREAMS};
 use delivery::{Nack, Token};
 use futures::StreamExt;
 use futures::stream::Map;
+use net::UnauthenticatedPermit;
 use proto::delivery as wire;
 use proto::delivery::delivery_server::Delivery;
 use tokio::sync::{mpsc, watch};
@@ -16,7 +18,6 @@ use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::info;
 
-use super::first_byte_timeout::UnauthenticatedPermit;
 use super::stream::{AgentStream, OutgoingMessage, run_stream};
 use super::stream_registry::StreamRegistry;
 use crate::ca::{ReviewResult, TokenReviewer};
@@ -40,7 +41,7 @@ pub(crate) struct DeliveryService {
     role: watch::Receiver<Leadership>,
     stopping: watch::Receiver<bool>,
     /// Limits new streams, since each costs a token review.
-    limiter: Mutex<QueueingLimiter>,
+    limiter: Mutex<RateLimiter>,
 }
 
 #[tonic::async_trait]
@@ -56,18 +57,18 @@ impl Delivery for DeliveryService {
                 "this replica is starting or stopping, or has lost the API server: try again, or another replica",
             ));
         }
-        let turn = self.limiter().take(clock::tick());
-        let Some(wait) = turn else {
+        let wait = self.limiter().admit_within(STREAMS, clock::tick(), STREAM_WAITS);
+        let Some(wait) = wait else {
             return Err(Status::resource_exhausted("too many agents are connecting at once: try again"));
         };
         {
             let _waiting = self.state.queues.streams.join();
-            tokio::time::sleep(Duration::from_nanos(wait.0)).await;
+            tokio::time::sleep(wait.into()).await;
         }
         let agent = self.authenticate(request.metadata()).await?;
         self.confirm(&agent).await?;
-        if let Some(stranger) = request.extensions().get::<UnauthenticatedPermit>() {
-            stranger.is_believed();
+        if let Some(permit) = request.extensions().get::<UnauthenticatedPermit>() {
+            permit.release();
         }
         info!(node = %agent.node, pod = %agent.pod, "agent connected");
         let (outbox, receiver) = mpsc::channel(OUTBOX);
@@ -96,9 +97,8 @@ impl DeliveryService {
         role: watch::Receiver<Leadership>,
         stopping: watch::Receiver<bool>,
     ) -> Self {
-        let limiter = QueueingLimiter::new(STREAMS_PER_SECOND, STREAMS_AT_ONCE, STREAM_WAITS);
-        let limiter = Mutex::new(limiter);
-        Self { state, reviewer, registry: Arc::default(), recorder, role, stopping, limiter }
+        let (registry, limiter) = (Arc::default(), Mutex::default());
+        Self { state, reviewer, registry, recorder, role, stopping, limiter }
     }
 
     /// Evicts the streams of agents whose pods have been deleted; never returns.
@@ -113,7 +113,7 @@ impl DeliveryService {
         }
     }
 
-    fn limiter(&self) -> MutexGuard<'_, QueueingLimiter> {
+    fn limiter(&self) -> MutexGuard<'_, RateLimiter> {
         self.limiter.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use ::clock::RateLimiter;
 use api::EntropyClass;
 use codec::Bytes;
 use delivery::agent_auth::{AgentIdentity, AuthError};
-use delivery::limits::{MESSAGES_AT_ONCE, MESSAGES_PER_SECOND, RateLimiter};
+use delivery::limits::MESSAGES;
 use delivery::publisher::{AckState, PublisherTask, ReviewOutcome, StreamEnd};
 use delivery::{FromController, Nack, NodeConfig, Publisher, Span, Tick};
 use proto::delivery as wire;
@@ -78,7 +79,7 @@ pub(super) async fn run_stream(mut own: AgentStream, mut inbox: Streaming<wire::
     let mut live = StreamContext {
         publisher: Publisher::new(now(), own.agent.node.clone()),
         report: AgentReport::default(),
-        limiter: RateLimiter::new(now(), MESSAGES_PER_SECOND, MESSAGES_AT_ONCE),
+        limiter: RateLimiter::default(),
         awaited_lists: BTreeMap::new(),
         moves: ClassMoves::default(),
         planned: Weak::new(),
@@ -140,7 +141,7 @@ pub(super) async fn run_stream(mut own: AgentStream, mut inbox: Streaming<wire::
 
 impl AgentStream {
     fn handle(&self, live: &mut StreamContext, message: wire::FromAgent) {
-        if !live.limiter.admit(now()) {
+        if !live.limiter.admit(MESSAGES, now()) {
             warn!(node = %self.agent.node, "agent sent too many messages; ending the stream");
             self.end_with(Status::resource_exhausted("TooManyMessages: the agent sent too many messages"));
             live.ended = true;
@@ -326,7 +327,7 @@ fn status(end: &StreamEnd) -> Status {
 
 async fn until(at: Option<Tick>) {
     match at {
-        Some(at) => tokio::time::sleep(Duration::from_nanos(at.since(now()).0)).await,
+        Some(at) => tokio::time::sleep(Duration::from_nanos(at.since(now()))).await,
         None => std::future::pending().await,
     }
 }

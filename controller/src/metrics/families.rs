@@ -1,59 +1,49 @@
-//! What is measured: the one list of which the answer to a scrape and the page in docs/ are made.
+//! The controller's metrics, and their page in docs/.
 
-/// One metric with all its series.
-#[derive(Debug)]
-pub(crate) struct Family {
-    /// Its name, less the `_total` that a counter's gets.
-    pub(crate) name: &'static str,
-    /// What it is.
-    pub(crate) kind: MetricKind,
-    /// What tells its series apart.
-    pub(crate) labels: &'static [&'static str],
-    /// What it counts.
-    pub(crate) help: &'static str,
-}
-
-/// What a metric is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum MetricKind {
-    /// It only grows, until the controller starts again.
-    Counter,
-    /// It is so at the moment of the scrape.
-    Gauge,
-}
-
-impl Family {
-    /// The name as it is scraped.
-    pub(crate) fn full_name(&self) -> String {
-        match self.kind {
-            MetricKind::Counter => format!("{}_total", self.name),
-            MetricKind::Gauge => self.name.to_owned(),
-        }
-    }
-}
-
-macro_rules! families {
-    ($($id:ident $name:literal $kind:ident $labels:expr, $help:literal;)*) => {
-        $(pub(crate) static $id: Family =
-            Family { name: concat!("entropool_", $name), kind: MetricKind::$kind, labels: $labels, help: $help };)*
-        /// All of them, in the order of the page.
-        pub(crate) static FAMILIES: &[&Family] = &[$(&$id),*];
-    };
-}
-
-families! {
-    LEADER "controller_leader" Gauge &[], "1 if this replica holds the Lease: it writes status";
-    SERVING "controller_serving" Gauge &[], "1 if this replica serves agents: it has listed everything, and its watches \
+telemetry::families! { pub(crate) FAMILIES:
+    LEADER "controller_leader" Gauge &[], "1 if this replica holds the Lease and writes status";
+    SERVING "controller_serving" Gauge &[], "1 if this replica serves agents: it has listed all kinds, and its watches are \
         live";
-    WATCH_LIVE "controller_watch_live" Gauge &["kind"], "1 if news of the kind come at once";
-    LISTS "controller_lists" Counter &["kind"], "How often the kind was listed whole";
-    QUEUE "controller_queue" Gauge &["of"], "What waits for its turn: agents that come (streams), objects whose status is to be \
-        written (statuses), nodes whose label or places are (nodes)";
-    REVIEWS "controller_reviews" Counter &["hook", "verdict"], "Questions of the API server, by what was answered";
-    NODES "nodes" Gauge &["state"], "Nodes that pools select, by how far they are: they run what was accepted last \
-        (programmed), have not said so yet (behind), have refused it (refused), have no agent that is connected to this \
-        replica (away)";
-    UNREADY "nodes_unready" Gauge &[], "Of these, nodes whose agent is connected and takes no VM: Events of the nodes say why";
+    WATCH_LIVE "controller_watch_live" Gauge &["kind"], "1 if the watch of the kind is live";
+    LISTS "controller_lists" Counter &["kind"], "How often the kind was listed completely";
+    QUEUE "controller_queue_length" Gauge &["queue"], "Entries that wait in the queue: agents that connect (streams), \
+        objects whose status is to be written (statuses), nodes whose label or extended resources are to be written (nodes)";
+    REVIEWS "controller_reviews" Counter &["hook", "verdict"], "Admission reviews, by hook and verdict";
+    NODES "nodes" Gauge &["state"], "Nodes that pools select, by state: the agent runs the last accepted configuration \
+        (programmed), has not confirmed it yet (behind), has refused it (refused), or is not connected to this replica \
+        (away)";
+    UNREADY "nodes_unready" Gauge &[], "Nodes that pools select whose agent is connected and takes no VMs; Events of the \
+        node say why";
     REFUSALS "refusals" Gauge &["kind", "reason"], "Edits that are refused, by the rule they break";
-    STANDING "standing" Gauge &["kind", "reason"], "What is wrong through no edit of the object it is told of";
+    PROBLEMS "problems" Gauge &["kind", "reason"], "Problems of objects that no edit of the object caused, by the rule that \
+        is broken";
+}
+
+const HEAD: &str = "\
+# Metrics of the controller
+
+*For operators who scrape, graph or alert on `entropool-controller`.*
+
+`entropool-controller` serves them in the OpenMetrics format at `/metrics` of its health port (8080), beside `/healthz`
+and `/readyz`. The metrics of the agents are in [metrics.md](metrics.md), the alerts on both in [runbooks](runbooks).
+
+Names, types and labels are an interface: they change only with a line in the changelog. No label names a VM, a
+namespace or a node, so the number of series depends only on the kinds, hooks and reasons there are.
+
+This page is generated from the code; run `make metrics` after a change.
+
+";
+
+/// The page in docs/.
+pub fn page() -> String {
+    format!("{HEAD}{}", telemetry::table(FAMILIES))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_page_in_docs_is_up_to_date() {
+        let committed = include_str!("../../../docs/controller-metrics.md");
+        assert_eq!(committed, super::page(), "docs/controller-metrics.md is stale: make metrics");
+    }
 }

@@ -7,6 +7,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::clock::{Exponential, Span};
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
 use kube::api::{Api, ListParams, WatchParams};
 use kube::core::WatchEvent;
@@ -28,13 +29,7 @@ const LIST_STALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// Objects in a page, where the API server cannot stream a list.
 const PAGE_SIZE: u32 = 500;
 /// The waits between attempts, the last of which repeats: short enough to be back within seconds of the API server.
-const BACKOFF: [Duration; 5] = [
-    Duration::from_millis(100),
-    Duration::from_millis(250),
-    Duration::from_millis(500),
-    Duration::from_secs(1),
-    Duration::from_secs(2),
-];
+const RETRIES: Exponential = Exponential { first: Span::millis(100), longest: Span::seconds(2) };
 /// The wait between two attempts to list a kind that the cluster does not have.
 const ABSENT_KIND_RETRY: Duration = Duration::from_secs(5);
 /// The least time between two requested lists.
@@ -101,7 +96,7 @@ where
             match ended {
                 WatchEnd::Closed => {
                     failures = 0;
-                    tokio::time::sleep(BACKOFF[0]).await;
+                    tokio::time::sleep(RETRIES.first.into()).await;
                 }
                 WatchEnd::ListAgain => {
                     info!(kind = self.kind.as_str(), "relisting");
@@ -121,8 +116,8 @@ where
                 WatchEnd::Failed(error) => {
                     sink(ReflectorEvent::Lost);
                     resume_at = resume_at.filter(|_| can_resume_after(&error));
-                    let wait = BACKOFF[failures.min(BACKOFF.len() - 1)];
-                    failures += 1;
+                    let wait = Duration::from(RETRIES.delay(failures));
+                    failures = failures.saturating_add(1);
                     let kind = self.kind.as_str();
                     warn!(kind, error = api_error(&error), retry_in = ?wait, "watch failed");
                     tokio::time::sleep(wait).await;

@@ -2,8 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use ::clock::{RateLimit, RateLimiter};
 use api::names::{VM_LABEL, VM_TRUE};
-use delivery::limits::RateLimiter;
 use k8s_openapi::api::core::v1::{ObjectReference, Pod};
 use kube::api::ListParams;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
@@ -17,9 +17,8 @@ use crate::clock;
 const REPORTER: &str = "entropool-controller";
 /// The action of every Event, which the API requires.
 const ACTION: &str = "Reconcile";
-/// Events a second, and in a burst. Those beyond it are only logged: conditions show the same.
-const RATE: u64 = 5;
-const BURST: u64 = 50;
+/// Events beyond this limit are only logged: conditions show the same.
+const EVENTS: RateLimit = RateLimit::per_second(5, 50);
 
 pub(crate) struct EventRecorder {
     client: Client,
@@ -30,8 +29,7 @@ pub(crate) struct EventRecorder {
 impl EventRecorder {
     pub(crate) fn new(client: Client, replica: String) -> Self {
         let reporter = Reporter { controller: REPORTER.to_owned(), instance: Some(replica) };
-        let limiter = Mutex::new(RateLimiter::new(clock::tick(), RATE, BURST));
-        Self { recorder: Recorder::new(client.clone(), reporter), client, limiter }
+        Self { recorder: Recorder::new(client.clone(), reporter), client, limiter: Mutex::default() }
     }
 
     /// Records an Event about the launcher pod of a VM on that node, with `related` as its related object. The pod's name
@@ -94,6 +92,6 @@ impl EventRecorder {
     }
 
     fn admits(&self) -> bool {
-        self.limiter.lock().unwrap_or_else(PoisonError::into_inner).admit(clock::tick())
+        self.limiter.lock().unwrap_or_else(PoisonError::into_inner).admit(EVENTS, clock::tick())
     }
 }

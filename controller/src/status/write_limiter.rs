@@ -4,40 +4,36 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use ::clock::{RateLimit, RateLimiter, Tick};
+
 use super::diff::Priority;
 
 /// The interval of writes of one object with priority `Low`.
 const LOW_INTERVAL: Duration = Duration::from_secs(30);
 /// The interval of writes of one object with priority `High`, for conditions that flap.
 const HIGH_INTERVAL: Duration = Duration::from_secs(1);
-/// The interval of writes of all objects with priority `Low`, after a burst.
-const TOTAL_INTERVAL: Duration = Duration::from_millis(100);
-/// The burst of writes of all objects with priority `Low`, as time at that interval.
-const BURST: Duration = Duration::from_secs(1);
+/// Writes of all objects with priority `Low`: ten a second, ten in a burst.
+const LOW_WRITES: RateLimit = RateLimit::per_second(10, 10);
 
 /// Time is an argument: since the start of the program.
 #[derive(Debug, Default)]
 pub(super) struct WriteLimiter {
     written: BTreeMap<String, Duration>,
-    /// The theoretical time of the last write with priority `Low`, as in the GCRA.
-    last_low: Duration,
+    low: RateLimiter,
 }
 
 impl WriteLimiter {
     /// Whether the object may be written now; if so, it counts as written.
     pub(super) fn allows(&mut self, object: &str, priority: Priority, now: Duration) -> bool {
         let waited = |interval| self.written.get(object).is_none_or(|at| *at + interval <= now);
-        let next_low = self.last_low.max(now) + TOTAL_INTERVAL;
+        let tick = Tick(0) + now.into();
         let allowed = match priority {
             Priority::Immediate => true,
             Priority::High => waited(HIGH_INTERVAL),
-            Priority::Low => waited(LOW_INTERVAL) && next_low <= now + BURST,
+            Priority::Low => waited(LOW_INTERVAL) && self.low.admit(LOW_WRITES, tick),
         };
         if allowed {
             self.written.insert(object.to_owned(), now);
-        }
-        if allowed && priority == Priority::Low {
-            self.last_low = next_low;
         }
         allowed
     }

@@ -19,8 +19,8 @@ use self::update_state::{Desired, UpdateState};
 use crate::message::{FromAgent, FromController, Move, Nack, Token};
 use crate::report::Report;
 use crate::resource_set::ResourceSet;
-use crate::tick::{Span, Tick};
 use crate::version::{Version, WatchedKind};
+use clock::{Span, Tick};
 
 pub use self::reauth::ReviewOutcome;
 
@@ -209,12 +209,12 @@ impl<B: Clone> Publisher<B> {
         if self.ended {
             return None;
         }
-        let subscribe = self.offering.agent().is_none().then(|| self.opened.plus(SUBSCRIBE_WITHIN));
+        let subscribe = self.offering.agent().is_none().then(|| self.opened + SUBSCRIBE_WITHIN);
         [subscribe, self.identity.wake_at(), self.offering.wake_at()].into_iter().flatten().min()
     }
 
     fn due(&mut self, now: Tick) {
-        if self.offering.agent().is_none() && now >= self.opened.plus(SUBSCRIBE_WITHIN) {
+        if self.offering.agent().is_none() && now >= self.opened + SUBSCRIBE_WITHIN {
             return self.end(StreamEnd::NotSubscribed);
         }
         match self.identity.due(now) {

@@ -2,7 +2,7 @@
 
 use super::{AUTHENTICATE_EVERY, REVIEW_AGAIN, TOKEN_WITHIN};
 use crate::message::Nack;
-use crate::tick::Tick;
+use clock::Tick;
 
 /// What came of a review.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,13 +36,13 @@ pub(super) enum ReauthDue {
 
 impl Reauth {
     pub(super) fn new(now: Tick) -> Self {
-        Self(ReauthState::Good(now.plus(AUTHENTICATE_EVERY)))
+        Self(ReauthState::Good(now + AUTHENTICATE_EVERY))
     }
 
     pub(super) fn due(&mut self, now: Tick) -> ReauthDue {
         match self.0 {
             ReauthState::Good(until) if now >= until => {
-                self.0 = ReauthState::Asked(now.plus(TOKEN_WITHIN));
+                self.0 = ReauthState::Asked(now + TOKEN_WITHIN);
                 ReauthDue::Ask
             }
             ReauthState::Asked(until) if now >= until => ReauthDue::End,
@@ -67,7 +67,7 @@ impl Reauth {
             ReviewOutcome::Denied(refusal) => return Some(refusal),
         };
         if matches!(self.0, ReauthState::Reviewing) {
-            self.0 = ReauthState::Good(now.plus(wait));
+            self.0 = ReauthState::Good(now + wait);
         }
         None
     }

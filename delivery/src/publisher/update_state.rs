@@ -6,8 +6,8 @@ use super::relist::Relist;
 use super::{ANSWER_WITHIN, AckState, TRIES};
 use crate::message::{Nack, Subscription, Update};
 use crate::resource_set::{self, Delta, Hash, Inventory, ResourceSet};
-use crate::tick::Tick;
 use crate::version::{Version, WatchedKind};
+use clock::Tick;
 
 /// What the node should run.
 #[derive(Clone, Debug)]
@@ -140,7 +140,7 @@ impl<B: Clone> UpdateState<B> {
 
     pub(super) fn due(&mut self, now: Tick) -> UpdateDue<B> {
         if let Some(pending) = &self.pending {
-            if now < pending.sent.plus(ANSWER_WITHIN) {
+            if now < pending.sent + ANSWER_WITHIN {
                 return UpdateDue::Nothing;
             }
             if pending.tries >= TRIES {
@@ -161,7 +161,7 @@ impl<B: Clone> UpdateState<B> {
 
     pub(super) fn wake_at(&self) -> Option<Tick> {
         // All else waits for somebody to say something.
-        self.pending.as_ref().map(|pending| pending.sent.plus(ANSWER_WITHIN))
+        self.pending.as_ref().map(|pending| pending.sent + ANSWER_WITHIN)
     }
 
     fn send(&mut self, now: Tick, listed: bool) -> Update<B> {

@@ -1,14 +1,15 @@
 //! The stream under the conversation: when to connect, and when to give one up.
 
 use super::{ANSWER_WITHIN, FIRST_RETRY, RETRY_AT_MOST};
-use crate::tick::{Span, Tick};
+use clock::{Backoff, Exponential, Jitter, Span, Tick};
+
+const RETRIES: Exponential = Exponential { first: FIRST_RETRY, longest: RETRY_AT_MOST };
 
 #[derive(Debug)]
 pub(super) struct Connection {
     state: ConnectionState,
-    /// Attempts that brought nothing, one after the other.
-    failed: u32,
-    noise: u64,
+    /// Of attempts that brought nothing, one after the other.
+    backoff: Backoff,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -29,8 +30,7 @@ pub(super) enum ConnectionDue {
 
 impl Connection {
     pub(super) fn new(now: Tick, seed: u64) -> Self {
-        // A generator of this kind stays at zero.
-        Self { state: ConnectionState::Down(now), failed: 0, noise: seed | 1 }
+        Self { state: ConnectionState::Down(now), backoff: Backoff::new(RETRIES, Jitter::Spread, seed) }
     }
 
     pub(super) fn is_up(&self) -> bool {
@@ -51,7 +51,7 @@ impl Connection {
     pub(super) fn heard(&mut self, newest: u64) {
         if let ConnectionState::Up { asked, nonce } = &mut self.state {
             (*asked, *nonce) = (None, newest);
-            self.failed = 0;
+            self.backoff.reset();
         }
     }
 
@@ -61,15 +61,12 @@ impl Connection {
     }
 
     pub(super) fn lost(&mut self, now: Tick) {
-        let wait = self.wait();
-        self.failed = self.failed.saturating_add(1);
-        self.state = ConnectionState::Down(now.plus(wait));
+        self.state = ConnectionState::Down(now + self.backoff.delay());
     }
 
     /// The controller asks to come back within `spread`.
     pub(super) fn leave(&mut self, now: Tick, spread: Span) {
-        let wait = self.below(spread);
-        self.state = ConnectionState::Down(now.plus(wait));
+        self.state = ConnectionState::Down(now + self.backoff.below(spread));
     }
 
     pub(super) fn due(&mut self, now: Tick) -> ConnectionDue {
@@ -78,7 +75,7 @@ impl Connection {
                 self.state = ConnectionState::Opening;
                 ConnectionDue::Connect
             }
-            ConnectionState::Up { asked: Some(at), .. } if now >= at.plus(ANSWER_WITHIN) => {
+            ConnectionState::Up { asked: Some(at), .. } if now >= at + ANSWER_WITHIN => {
                 self.lost(now);
                 ConnectionDue::GiveUp
             }
@@ -89,27 +86,9 @@ impl Connection {
     pub(super) fn wake_at(&self) -> Option<Tick> {
         match self.state {
             ConnectionState::Down(at) => Some(at),
-            ConnectionState::Up { asked, .. } => asked.map(|at| at.plus(ANSWER_WITHIN)),
+            ConnectionState::Up { asked, .. } => asked.map(|at| at + ANSWER_WITHIN),
             ConnectionState::Opening => None,
         }
-    }
-
-    /// Twice as long each time, up to a bound; anywhere in its upper half, so that those who failed together do not
-    /// come again together. The first is anywhere below its own bound.
-    fn wait(&mut self) -> Span {
-        if self.failed == 0 {
-            return self.below(FIRST_RETRY);
-        }
-        let longest = FIRST_RETRY.0.saturating_mul(1 << self.failed.min(8)).min(RETRY_AT_MOST.0);
-        Span(longest / 2 + self.below(Span(longest / 2)).0)
-    }
-
-    /// Xorshift: nobody gains by foreseeing when an agent connects.
-    fn below(&mut self, bound: Span) -> Span {
-        self.noise ^= self.noise << 13;
-        self.noise ^= self.noise >> 7;
-        self.noise ^= self.noise << 17;
-        Span(self.noise % bound.0.max(1))
     }
 }
 

@@ -18,8 +18,8 @@ use self::connection::Connection;
 use self::rollback_guard::{RollbackDecision, RollbackGuard};
 use crate::message::{FromAgent, FromController, Move, Nack, Subscription, Update};
 use crate::resource_set::{Delta, ResourceSet};
-use crate::tick::{Span, Tick};
 use crate::version::Version;
+use clock::{Span, Tick};
 
 /// A controller that does not answer a subscription for so long is given up.
 pub const ANSWER_WITHIN: Span = Span::seconds(10);

@@ -1,7 +1,7 @@
 //! What to make of a configuration that is older than the one in force.
 
 use super::{ASK_AGAIN, BACK_AFTER};
-use crate::tick::Tick;
+use clock::Tick;
 
 /// Since when nothing but older versions was on offer, from controllers that had just listed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,11 +37,7 @@ impl RollbackGuard {
             return RollbackDecision::Leave;
         }
         let waiting = self.waiting.get_or_insert(RollbackWait { since: now, asked: now });
-        if now >= waiting.since.plus(BACK_AFTER) {
-            RollbackDecision::TakeBack
-        } else {
-            RollbackDecision::Wait
-        }
+        if now >= waiting.since + BACK_AFTER { RollbackDecision::TakeBack } else { RollbackDecision::Wait }
     }
 
     /// Something is in force that was on offer.
@@ -64,8 +60,8 @@ impl RollbackGuard {
 
     pub(super) fn wake_at(&self) -> Option<Tick> {
         let RollbackWait { since, asked } = self.waiting?;
-        let back = since.plus(BACK_AFTER);
-        let next = asked.plus(ASK_AGAIN);
+        let back = since + BACK_AFTER;
+        let next = asked + ASK_AGAIN;
         Some(if asked < back { next.min(back) } else { next })
     }
 }
@@ -73,10 +69,10 @@ impl RollbackGuard {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tick::Span;
+    use clock::Span;
 
     fn at(seconds: u64) -> Tick {
-        Tick(0).plus(Span::seconds(seconds))
+        Tick(0) + Span::seconds(seconds)
     }
 
     #[test]

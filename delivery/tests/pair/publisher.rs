@@ -8,7 +8,7 @@ use entropool_delivery::{
 use crate::world::{Body, NODE, content, version};
 
 fn at(seconds: u64) -> Tick {
-    Tick(0).plus(Span::seconds(seconds))
+    Tick(0) + Span::seconds(seconds)
 }
 
 fn subscribe(node: &str) -> FromAgent {

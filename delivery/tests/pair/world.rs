@@ -169,10 +169,10 @@ impl World {
     pub(crate) fn until(&mut self, span: Span, so: impl Fn(&Self) -> bool) -> Span {
         let from = self.now;
         while !so(self) {
-            assert!(self.now.since(from) < span, "not so within {span:?}: {}", self.summary());
+            assert!(self.now - from < span, "not so within {span:?}: {}", self.summary());
             self.step();
         }
-        self.now.since(from)
+        self.now - from
     }
 
     /// How everybody stands, for the one who has to find out why.
@@ -210,7 +210,7 @@ impl World {
     }
 
     pub(crate) fn step(&mut self) {
-        self.now = self.now.plus(STEP);
+        self.now = self.now + STEP;
         if self.dice.below(10_000) < self.faults.broken {
             self.break_stream();
         }
@@ -281,7 +281,7 @@ impl World {
                 assert!(!kinds.is_empty());
                 let takes = Span::millis(50 + self.dice.below(400));
                 self.replicas[at].lists += 1;
-                self.replicas[at].lists_at = Some(self.now.plus(takes));
+                self.replicas[at].lists_at = Some(self.now + takes);
             }
             Do::End(end) => {
                 self.ends.push(end);
@@ -300,7 +300,7 @@ impl World {
                 continue;
             }
             let late = if copy == 0 { late } else { Span(late.0 * 3) };
-            self.flying.push(InFlight { at: self.now.plus(late), stream, message: message.clone() });
+            self.flying.push(InFlight { at: self.now + late, stream, message: message.clone() });
         }
     }
 

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use htb::Tick;
 
-use crate::broken::Breach;
 use crate::ledger::{Account, Ledger};
+use crate::violation::Check;
 use crate::wire::Wire;
 
 mod hostile;
@@ -49,7 +49,7 @@ pub(crate) enum Client {
 
 impl Client {
     /// Does what it can at this instant; whether that was anything.
-    pub(crate) fn act(&mut self, scope: &mut Scope<'_>) -> Result<bool, Breach> {
+    pub(crate) fn act(&mut self, scope: &mut Scope<'_>) -> Result<bool, Check> {
         match self {
             Self::Qemu(qemu) => qemu.act(scope),
             Self::Tool(tool) => tool.act(scope),
@@ -92,7 +92,7 @@ impl Peer {
     }
 
     /// Notes random bytes that it got.
-    fn got(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Result<(), Breach> {
+    fn got(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Result<(), Check> {
         self.received += bytes.len() as u64;
         scope.ledger.note(self.number, &mut self.account, bytes)
     }

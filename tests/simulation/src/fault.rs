@@ -2,13 +2,13 @@
 
 use htb::Tick;
 use rustix::io::Errno;
-use soak::Dice;
+use soak::Rng;
 use source::fake::FakeBehaviour;
 
-use crate::broken::{BEGIN, MILLISECOND, SECOND};
 use crate::disk::{FATES, Fate, Trouble};
+use crate::handover::HandoverFault;
 use crate::ledger::STUCK;
-use crate::relay::Cut;
+use crate::violation::{BEGIN, MILLISECOND, SECOND};
 
 /// Something that goes wrong, or is changed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,7 +28,7 @@ pub(crate) enum Fault {
     /// The disk refuses everything, or does no longer.
     Disk(Option<Errno>),
     /// The process is asked to hand over to another.
-    HandOver(Cut),
+    HandOver(HandoverFault),
     /// One of the VMs is detached or, if it is not there, attached.
     Toggle(u64),
     /// One of them is moved to another class.
@@ -36,7 +36,7 @@ pub(crate) enum Fault {
 }
 
 /// Everything that happens in a life, by time.
-pub(crate) fn schedule(dice: &mut Dice, end: Tick) -> Vec<(Tick, Fault)> {
+pub(crate) fn schedule(dice: &mut Rng, end: Tick) -> Vec<(Tick, Fault)> {
     let mut faults = Vec::new();
     let mut at = BEGIN;
     loop {
@@ -48,7 +48,7 @@ pub(crate) fn schedule(dice: &mut Dice, end: Tick) -> Vec<(Tick, Fault)> {
     }
 }
 
-fn fault(dice: &mut Dice) -> Fault {
+fn fault(dice: &mut Rng) -> Fault {
     let source = usize::from(dice.once_in(3));
     match dice.below(18) {
         0..=2 => Fault::Kill,
@@ -62,14 +62,14 @@ fn fault(dice: &mut Dice) -> Fault {
         8 => Fault::Retest(source),
         9 => Fault::Edit { right: true },
         10 => Fault::Edit { right: false },
-        11..=13 => Fault::HandOver(Cut::of(dice)),
+        11..=13 => Fault::HandOver(HandoverFault::of(dice)),
         14 | 15 => Fault::Toggle(dice.roll()),
         16 => Fault::Move(dice.roll()),
         _ => Fault::Disk(*dice.pick(&[None, Some(Errno::NOSPC), Some(Errno::ROFS), Some(Errno::IO)])),
     }
 }
 
-fn manner(dice: &mut Dice) -> FakeBehaviour {
+fn manner(dice: &mut Rng) -> FakeBehaviour {
     let short = usize::try_from(1 + dice.below(64)).expect("small");
     *dice.pick(&[
         FakeBehaviour::Short(short),
@@ -84,7 +84,7 @@ fn manner(dice: &mut Dice) -> FakeBehaviour {
 }
 
 /// Until the process is started again by its supervisor.
-pub(crate) fn pause(dice: &mut Dice) -> u64 {
+pub(crate) fn pause(dice: &mut Rng) -> u64 {
     (5 + dice.below(95)) * MILLISECOND
 }
 

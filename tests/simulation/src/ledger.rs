@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use crate::broken::Breach;
+use crate::violation::Check;
 
 /// Bytes that are told apart as a whole. Of good sources, 64 bits come twice in no life that anybody simulates.
 ///
@@ -41,7 +41,7 @@ impl Account {
 
 impl Ledger {
     /// A client got these.
-    pub(crate) fn note(&mut self, client: usize, account: &mut Account, bytes: &[u8]) -> Result<(), Breach> {
+    pub(crate) fn note(&mut self, client: usize, account: &mut Account, bytes: &[u8]) -> Result<(), Check> {
         for byte in bytes {
             account.stuck = if *byte == STUCK { account.stuck + 1 } else { 0 };
             if account.stuck == RUN {

@@ -11,26 +11,26 @@
 // So that the model of a disk, which is the agent's own tests', finds the agent.
 extern crate agent as entropool_agent;
 
-mod broken;
+mod checkpoint;
 mod client;
 #[path = "../../../agent/tests/checkpoint/model.rs"]
 #[allow(dead_code, reason = "it can do more than is asked of it here")]
 mod disk;
 mod fault;
-mod keep;
+mod handover;
 mod ledger;
-mod plant;
+mod mutations;
 mod process;
-mod relay;
-mod scene;
+mod scenario;
+mod violation;
 mod wire;
 mod world;
 
-pub use broken::Broken;
-pub use plant::Plant;
+pub use mutations::Mutation;
+pub use violation::Violation;
 pub use world::Report;
 
 /// Plays the life that follows from a seed, with a bug planted or none, and says what it came to.
-pub fn simulate(seed: u64, plant: Option<Plant>) -> Result<Report, Broken> {
+pub fn simulate(seed: u64, plant: Option<Mutation>) -> Result<Report, Violation> {
     world::World::new(seed, plant).live()
 }

@@ -9,23 +9,23 @@ use htb::{Rate, Tick};
 use source::fake::{Fake, FakeNode};
 use source::{OnFailure, PoolSpec, PoolStatus, Serving, SourceKind, Supply, SupplyError};
 
-use crate::plant::Plant;
+use crate::mutations::Mutation;
 
 /// A process that serves.
 pub(crate) struct Process {
     pub(crate) stage: Simulated,
     node: FakeNode,
-    plant: Option<Plant>,
+    plant: Option<Mutation>,
 }
 
 impl Process {
     /// One that goes on from what the one before it noted in its state file.
-    pub(crate) fn start(fakes: &[Fake], plant: Option<Plant>, state: &Path) -> Self {
+    pub(crate) fn start(fakes: &[Fake], plant: Option<Mutation>, state: &Path) -> Self {
         Self { stage: Simulated::with_crash_state(state).unwrap(), node: FakeNode::new(fakes), plant }
     }
 
     /// One that is to take over from another.
-    pub(crate) fn succeed(fakes: &[Fake], plant: Option<Plant>, state: &Path) -> Self {
+    pub(crate) fn succeed(fakes: &[Fake], plant: Option<Mutation>, state: &Path) -> Self {
         Self { stage: Simulated::successor(state).unwrap(), node: FakeNode::new(fakes), plant }
     }
 
@@ -58,7 +58,7 @@ impl Process {
 
     /// Moves a VM to the class that it now names.
     pub(crate) fn move_vm(&mut self, id: &str, vm: &SavedVm, path: &Path, now: Tick) -> Result<(), String> {
-        if self.plant == Some(Plant::MovedWithoutDebt) {
+        if self.plant == Some(Mutation::MovedWithoutDebt) {
             self.detach(id, now)?;
             return self.attach(id, vm, path, now);
         }
@@ -71,7 +71,7 @@ impl Process {
         let mut did = false;
         loop {
             self.node.now = now.0;
-            let node = self.node.settle().map(Tick);
+            let node = self.node.run_until_idle().map(Tick);
             let turn = self.stage.step(now);
             if turn.batches == 0 {
                 return (did, node.into_iter().chain(turn.due).min());
@@ -87,7 +87,7 @@ impl Process {
     /// How the pools stand that have sources of their own.
     pub(crate) fn pools(&self) -> Vec<PoolStatus> {
         let mut pools: Vec<_> = self.node.statuses().collect();
-        if self.plant == Some(Plant::HeldInNameOnly) {
+        if self.plant == Some(Mutation::HeldInNameOnly) {
             let degraded = pools.iter_mut().filter(|pool| pool.serving == Serving::Degraded);
             degraded.for_each(|pool| pool.serving = Serving::Held);
         }
@@ -104,9 +104,9 @@ impl Process {
 }
 
 /// A VM as it is attached.
-pub(crate) fn wanted(id: &str, vm: &SavedVm, plant: Option<Plant>) -> AttachRequest {
+pub(crate) fn wanted(id: &str, vm: &SavedVm, plant: Option<Mutation>) -> AttachRequest {
     let client =
-        |attach: AttachRequest| if plant == Some(Plant::NoPush) { Client::Egd } else { attach.client };
+        |attach: AttachRequest| if plant == Some(Mutation::NoPush) { Client::Egd } else { attach.client };
     AttachRequest { client: client(vm.attach(id)), ..vm.attach(id) }
 }
 
@@ -120,24 +120,24 @@ fn stations(spec: &PoolSpec) -> Vec<usize> {
 }
 
 /// Plants a bug in what the server is told.
-fn spoil(pool: &mut PoolConfig, plant: Option<Plant>) {
+fn spoil(pool: &mut PoolConfig, plant: Option<Mutation>) {
     let half = |rate: &mut Rate| rate.0 /= 2;
     let double = |rate: &mut Rate| rate.0 *= 2;
     match plant {
-        Some(Plant::LooseCeil) => {
+        Some(Mutation::LooseCeil) => {
             double(&mut pool.params.root.ceil);
             pool.params.classes.iter_mut().for_each(|class| {
                 double(&mut class.shape.ceil);
                 double(&mut class.per_vm.ceil);
             });
         }
-        Some(Plant::ShortRate) => {
+        Some(Mutation::ShortRate) => {
             pool.params.classes.iter_mut().for_each(|class| {
                 half(&mut class.per_vm.rate);
-                class.per_vm.ceil = class.per_vm.ceil.min(Rate::per_second(crate::scene::GOLD / 2));
+                class.per_vm.ceil = class.per_vm.ceil.min(Rate::per_second(crate::scenario::GOLD / 2));
             });
         }
-        Some(Plant::DegradedInstead | Plant::HeldInNameOnly) => sources(pool, |spec, allowed| {
+        Some(Mutation::DegradedInstead | Mutation::HeldInNameOnly) => sources(pool, |spec, allowed| {
             spec.on_failure = OnFailure::Degrade;
             allowed.insert("silver".to_owned());
         }),

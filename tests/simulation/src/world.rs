@@ -5,19 +5,19 @@ use std::sync::Arc;
 use agent::ManifestSet;
 use delivery::NodeConfig;
 use htb::Tick;
-use soak::Dice;
+use soak::Rng;
 use source::fake::{Fake, FakeBehaviour};
 use tempfile::TempDir;
 
-use crate::broken::{BEGIN, Breach, Broken, SECOND};
+use crate::checkpoint::SimulatedCheckpoint;
 use crate::client::{Client, Scope};
 use crate::disk::Model;
 use crate::fault::{self, Fault, LIFE, REST};
-use crate::keep::Keep;
 use crate::ledger::Ledger;
-use crate::plant::Plant;
+use crate::mutations::Mutation;
 use crate::process::Process;
-use crate::scene::Scene;
+use crate::scenario::Scenario;
+use crate::violation::{BEGIN, Check, SECOND, Violation};
 use manifests::manifests;
 use watch::Watch;
 
@@ -54,10 +54,10 @@ pub struct Report {
 /// A host.
 pub(crate) struct World {
     seed: u64,
-    dice: Dice,
+    dice: Rng,
     now: Tick,
-    plant: Option<Plant>,
-    scene: Scene,
+    plant: Option<Mutation>,
+    scene: Scenario,
     dir: TempDir,
     fakes: Vec<Fake>,
     process: Option<Process>,
@@ -70,7 +70,7 @@ pub(crate) struct World {
     /// What is in force after each right edit, if it was saved, and which of them is.
     rights: Vec<Arc<NodeConfig>>,
     accepted: usize,
-    keep: Keep,
+    keep: SimulatedCheckpoint,
     clients: Vec<Client>,
     ledger: Ledger,
     faults: Vec<(Tick, Fault)>,
@@ -82,9 +82,9 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, plant: Option<Plant>) -> Self {
-        let mut dice = Dice::new(seed);
-        let scene = Scene::of(&mut dice);
+    pub(crate) fn new(seed: u64, plant: Option<Mutation>) -> Self {
+        let mut dice = Rng::new(seed);
+        let scene = Scenario::of(&mut dice);
         let mut faults = fault::schedule(&mut dice, BEGIN.after(LIFE));
         faults.reverse();
         let fakes = (0..2).map(|source| Fake::new(seed ^ (source << 32))).collect();
@@ -104,7 +104,7 @@ impl World {
             edits: 0,
             rights: Vec::new(),
             accepted: 0,
-            keep: Keep::new(Model::default()),
+            keep: SimulatedCheckpoint::new(Model::default()),
             clients: Vec::new(),
             ledger: Ledger::default(),
             faults,
@@ -118,10 +118,10 @@ impl World {
         world
     }
 
-    pub(crate) fn live(mut self) -> Result<Report, Broken> {
+    pub(crate) fn live(mut self) -> Result<Report, Violation> {
         self.first_start().and_then(|()| self.live_on()).map_err(|(promise, what)| {
             let at = self.now.since(BEGIN);
-            Broken { seed: self.seed, at, promise, what }
+            Violation { seed: self.seed, at, promise, what }
         })?;
         self.report.bytes = self.ledger.bytes;
         for client in &self.clients {
@@ -133,7 +133,7 @@ impl World {
         Ok(self.report)
     }
 
-    fn first_start(&mut self) -> Result<(), Breach> {
+    fn first_start(&mut self) -> Result<(), Check> {
         let verdict = self.book.read(manifests(&self.text));
         if !verdict.refused.is_empty() {
             return Err(("scene", verdict.refused.join("\n")));
@@ -145,7 +145,7 @@ impl World {
         self.serve()
     }
 
-    fn live_on(&mut self) -> Result<(), Breach> {
+    fn live_on(&mut self) -> Result<(), Check> {
         let heal = BEGIN.after(LIFE);
         let end = heal.after(REST);
         while self.now < end {
@@ -176,7 +176,7 @@ impl World {
         self.faults.clear();
         self.keep.disk.world().refuses = None;
         for (at, fake) in self.fakes.iter().enumerate() {
-            fake.is(FakeBehaviour::Good);
+            fake.set_behaviour(FakeBehaviour::Good);
             self.watch.ails(at, false);
         }
         if let Some(process) = &self.process {
@@ -188,7 +188,7 @@ impl World {
     }
 
     /// Everything that is to happen at this instant, besides what clients and agent do by themselves.
-    fn strike(&mut self) -> Result<(), Breach> {
+    fn strike(&mut self) -> Result<(), Check> {
         if self.process.is_none() && self.start <= self.now {
             self.restart()?;
         }
@@ -201,7 +201,7 @@ impl World {
         Ok(())
     }
 
-    fn inject(&mut self, fault: Fault) -> Result<(), Breach> {
+    fn inject(&mut self, fault: Fault) -> Result<(), Check> {
         self.mark(1);
         match fault {
             Fault::Kill => self.die(),
@@ -212,7 +212,7 @@ impl World {
             }
             Fault::PowerCut(kept, fate) => self.cut_power(kept, fate),
             Fault::Source(at, manner) => {
-                self.fakes[at].is(manner);
+                self.fakes[at].set_behaviour(manner);
                 self.watch.ails(at, manner != FakeBehaviour::Good);
                 self.watch.disturb(self.now);
             }
@@ -231,7 +231,7 @@ impl World {
         Ok(())
     }
 
-    fn edit(&mut self, right: bool) -> Result<(), Breach> {
+    fn edit(&mut self, right: bool) -> Result<(), Check> {
         self.text = if right {
             self.edits += 1;
             let text = self.scene.manifests(self.edits);
@@ -247,7 +247,7 @@ impl World {
         if verdict.refused.is_empty() != right {
             return Err(("P5", format!("an edit, right: {right}, was judged so: {:?}", verdict.refused)));
         }
-        if self.plant == Some(Plant::BadEditTaken) && !right {
+        if self.plant == Some(Mutation::BadEditTaken) && !right {
             self.book = ManifestSet::new([]);
             drop(self.book.read(manifests(&self.text)));
         }
@@ -259,7 +259,7 @@ impl World {
     }
 
     /// Lets agent and clients do all they can at this instant.
-    fn settle(&mut self) -> Result<(), Breach> {
+    fn settle(&mut self) -> Result<(), Check> {
         for _ in 0..ROUNDS {
             let mut did = false;
             if let Some(process) = &mut self.process {
@@ -282,7 +282,7 @@ impl World {
     }
 
     /// Looks whether all promises hold.
-    fn look(&mut self) -> Result<(), Breach> {
+    fn look(&mut self) -> Result<(), Check> {
         let Self { now, ledger, watch, clients, closing, scene, process, .. } = self;
         if let Some(process) = process {
             watch.look(*now, process, clients, scene)?;

@@ -80,7 +80,7 @@ impl Host {
     fn live_to(&mut self, second: u64) {
         let end = Tick(second * SECOND);
         loop {
-            let supplied = self.node.settle().map(Tick);
+            let supplied = self.node.run_until_idle().map(Tick);
             let turn = self.stage.step(Tick(self.node.now));
             if turn.batches > 0 {
                 continue;
@@ -102,7 +102,7 @@ impl Host {
 fn a_vm_that_was_kept_from_degraded_bytes_has_waited_all_the_time() {
     let mut host = Host::new();
     host.live_to(3);
-    host.fake.is(FakeBehaviour::Broken);
+    host.fake.set_behaviour(FakeBehaviour::Broken);
     let mut clients = ["strict", "lax"].map(|vm| UnixStream::connect(host.socket(vm)).unwrap());
     // What was made before goes first.
     clients[1].write_all(&[2, 255].repeat(100)).unwrap();
@@ -116,7 +116,7 @@ fn a_vm_that_was_kept_from_degraded_bytes_has_waited_all_the_time() {
     assert_eq!((waiting.since, waiting.limit), (Tick(5 * SECOND), LimitAt::Supply));
     assert_eq!(strict(&pool).count(), 0);
 
-    host.fake.is(FakeBehaviour::Good);
+    host.fake.set_behaviour(FakeBehaviour::Good);
     host.node.retest_all("trng");
     host.live_to(11);
     let waits = strict(&host.pool());

@@ -4,11 +4,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use simulation::{Broken, Plant, Report, simulate};
+use simulation::{Mutation, Report, Violation, simulate};
 use soak::Run;
 
 /// Plays the seeds from `first` on, on all processors; the first that breaks, or what all came to.
-fn play(first: u64, count: u64, plant: Option<Plant>) -> Result<Report, Broken> {
+fn play(first: u64, count: u64, plant: Option<Mutation>) -> Result<Report, Violation> {
     let next = AtomicU64::new(0);
     let player = || {
         let mut sum = Report::default();
@@ -69,7 +69,7 @@ fn a_seed_always_gives_the_same_life() {
 
 #[test]
 fn every_planted_bug_is_found_by_the_promise_that_it_breaks() {
-    for plant in Plant::ALL {
+    for plant in Mutation::ALL {
         let broken = play(1, 200, Some(plant)).expect_err("it was not found in 200 lives");
         println!("{plant:?}: {broken}");
         assert_eq!(broken.promise, plant.breaks(), "{plant:?}: {broken}");

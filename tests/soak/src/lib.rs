@@ -6,24 +6,24 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::disallowed_methods)] // A run says how many real seconds it took.
 
-mod dice;
-mod line;
-mod switch;
+mod result_line;
+mod rng;
+mod selection;
 
 use std::time::Instant;
 
 use serde_json::{Map, Value};
 
-pub use dice::Dice;
-use line::Line;
-use switch::Switch;
+use result_line::ResultLine;
+pub use rng::Rng;
+use selection::Selection;
 
 /// One run of a counted test, from its beginning to its line.
 #[derive(Debug)]
 pub struct Run {
     test: &'static str,
     count: u64,
-    switch: Switch,
+    switch: Selection,
     begun: Instant,
     figures: Map<String, Value>,
 }
@@ -32,7 +32,7 @@ impl Run {
     /// Begins a run of the test of this name, which does its thing `small` times in `make test` and `large` times in
     /// `make soak`.
     pub fn begin(test: &'static str, small: u64, large: u64) -> Self {
-        let switch = Switch::from_environment();
+        let switch = Selection::from_environment();
         let count = switch.count(small, large);
         println!("{test}: seed {}, {count} times", switch.seed);
         Self { test, count, switch, begun: Instant::now(), figures: Map::new() }
@@ -49,8 +49,8 @@ impl Run {
     }
 
     /// Numbers that follow from the seed.
-    pub fn dice(&self) -> Dice {
-        Dice::new(self.seed())
+    pub fn dice(&self) -> Rng {
+        Rng::new(self.seed())
     }
 
     /// Whether this is `make soak`: for a test that has more to vary than its count.
@@ -66,7 +66,7 @@ impl Run {
 
 impl Drop for Run {
     fn drop(&mut self) {
-        let line = Line {
+        let line = ResultLine {
             test: self.test,
             seed: self.seed(),
             count: self.count,

@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::tools::in_repository;
-use super::{ApiServer, Front, programs};
+use super::{ApiProxy, ApiServer, programs};
 use crate::binary;
 
 /// Where the controller, its Lease and the agents' account are.
@@ -64,7 +64,7 @@ impl Controller {
     }
 
     /// Starts a replica that calls the API server through a front of it.
-    pub fn start_behind(front: &Front, name: &str) -> Result<Self> {
+    pub fn start_behind(front: &ApiProxy, name: &str) -> Result<Self> {
         Self::start_at(name, &front.kubeconfig(), None, LOOPBACK)
     }
 

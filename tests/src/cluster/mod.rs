@@ -2,20 +2,20 @@
 //! [`Kubernetes::alone`] where pods have to run.
 
 mod agent;
+mod api_proxy;
 mod apiserver;
 mod audit;
 mod controller;
-mod front;
 mod kubernetes;
 mod service;
 mod tools;
 mod webhooks;
 
 pub use agent::Agent;
+pub use api_proxy::{ApiFault, ApiProxy};
 pub use apiserver::{ApiServer, Part};
 pub use audit::Call;
 pub use controller::{CONTROLLER_USER, Controller, HOOK_IMAGE, NAMESPACE, rights};
-pub use front::{Front, Mood};
 pub use kubernetes::Kubernetes;
 pub use service::Service;
 pub use tools::{programs, rendered};

@@ -4,17 +4,17 @@
 #![allow(clippy::unwrap_used)]
 
 mod agents;
-mod away;
+mod cli;
+mod controller_away;
 mod images;
 mod kinds;
-mod life;
+mod lifecycle;
 mod migration;
 mod nodes;
-mod people;
-mod places;
 mod pods;
-mod refusals;
+mod rejections;
+mod slots;
 mod tenant;
-mod traces;
+mod uninstall;
 mod vm;
 mod vms;

@@ -3,7 +3,7 @@
 use entropool_tests::cluster::Kubernetes;
 
 use crate::tenant::{Tenant, pool};
-use crate::traces::OF_A_LIVING_ONE;
+use crate::uninstall::OF_A_LIVING_ONE;
 
 #[test]
 fn a_pod_draws_at_the_rate_of_its_class_under_each_level_of_pod_security() {

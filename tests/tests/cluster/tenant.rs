@@ -3,7 +3,7 @@
 use anyhow::Result;
 use entropool_tests::cluster::Kubernetes;
 
-use crate::traces::Drawer;
+use crate::uninstall::Drawer;
 
 /// Somebody with a namespace.
 pub(crate) struct Tenant<'a> {

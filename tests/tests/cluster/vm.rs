@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use entropool_tests::cluster::Kubernetes;
 use entropool_tests::console::{Count, Report};
 
-use crate::traces::Drawer;
+use crate::uninstall::Drawer;
 
 /// One that was created, in a namespace that is there.
 pub(crate) struct Vm<'a> {

@@ -6,7 +6,7 @@ use entropool_tests::cluster::Kubernetes;
 use soak::Run;
 
 use crate::tenant::{Tenant, pool};
-use crate::traces::OF_A_LIVING_ONE;
+use crate::uninstall::OF_A_LIVING_ONE;
 use crate::vm::{FLOOD, IDLE, Vm, longest_wait, pace};
 
 #[test]

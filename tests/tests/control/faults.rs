@@ -5,11 +5,11 @@ use std::time::Duration;
 use entropool_tests::cluster::Part;
 use rustix::process::Signal;
 
-use crate::scene::{CONVERGED, Scene, millis};
+use crate::scenario::{CONVERGED, Scenario, millis};
 
 #[test]
 fn without_a_control_plane_vms_come_and_draw_and_an_agent_starts() {
-    let mut scene = Scene::with_a_vm(&["only"], "8Ki/s");
+    let mut scene = Scenario::with_a_vm(&["only"], "8Ki/s");
     scene.api.kill(Part::KubeApiserver).unwrap();
     scene.api.kill(Part::Etcd).unwrap();
     scene.replicas[0].signal(Signal::STOP).unwrap();
@@ -62,7 +62,7 @@ impl Fault {
 fn whatever_is_ended_serving_never_stops_and_the_next_edit_is_run() {
     let mut run = soak::Run::begin("control-faults", 3, 300);
     let mut dice = run.dice();
-    let mut scene = Scene::with_a_vm(&["r0", "r1"], "8Ki/s");
+    let mut scene = Scenario::with_a_vm(&["r0", "r1"], "8Ki/s");
     let mut longest = Duration::ZERO;
     for round in 0..run.count() {
         // The worst is never left out.
@@ -78,7 +78,7 @@ fn whatever_is_ended_serving_never_stops_and_the_next_edit_is_run() {
     assert!(longest < CONVERGED, "{longest:?}");
 }
 
-fn strike(fault: Fault, round: u64, scene: &mut Scene) {
+fn strike(fault: Fault, round: u64, scene: &mut Scenario) {
     let parts = fault.parts();
     for part in parts {
         scene.api.kill(*part).unwrap();

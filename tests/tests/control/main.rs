@@ -1,22 +1,22 @@
 //! The controller at a real API server.
 #![allow(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
 
-mod caller;
+mod documented;
 mod edits;
+mod events;
 mod faults;
+mod grpc_client;
 mod kubectl;
-mod life;
+mod lifecycle;
 mod metrics;
 mod nodes;
 mod replicas;
 mod rights;
 mod rotation;
-mod scene;
-mod stated;
+mod scenario;
 mod storage;
 mod tls;
 mod tokens;
-mod told;
-mod turns;
 mod versions;
 mod webhooks;
+mod work_clock;

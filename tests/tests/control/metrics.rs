@@ -51,6 +51,6 @@ pub(crate) fn are_as_the_page_says(controller: &Controller) {
         assert_eq!(Some(family), page.get(name), "{name} is told otherwise than the page says");
     }
     let untold: Vec<_> = page.keys().filter(|name| !scraped.contains_key(*name)).collect();
-    let of_nothing = ["entropool_controller_reviews_total", "entropool_standing"];
+    let of_nothing = ["entropool_controller_reviews_total", "entropool_problems"];
     assert!(untold.iter().all(|name| of_nothing.contains(&name.as_str())), "{untold:?} in\n{text}");
 }

@@ -3,11 +3,11 @@
 use entropool_tests::cluster::{Controller, NAMESPACE};
 
 use crate::kubectl::{apply, class, pool, until, until_condition};
-use crate::scene::Scene;
+use crate::scenario::Scenario;
 
 #[test]
 fn the_stream_of_a_pod_that_is_deleted_ends_at_once_and_another_pod_of_the_node_is_let_in() {
-    let mut scene = Scene::with_a_vm(&["only"], "8Ki/s");
+    let mut scene = Scenario::with_a_vm(&["only"], "8Ki/s");
     let pod =
         ["delete", "pod", "entropool-agent-n1", "--force", "--grace-period=0", "--namespace", NAMESPACE];
     scene.api.said(pod).unwrap();
@@ -25,7 +25,7 @@ fn the_stream_of_a_pod_that_is_deleted_ends_at_once_and_another_pod_of_the_node_
 
 #[test]
 fn before_an_uninstallation_nodes_are_as_they_were() {
-    let mut scene = Scene::with_a_vm(&["only"], "8Ki/s");
+    let mut scene = Scenario::with_a_vm(&["only"], "8Ki/s");
     apply(&scene.api, &class("gold", "rate: 8Ki/s, perVM: {rate: 1Ki/s}"));
     for node in ["node/n1", "node/n2"] {
         until(&scene.api, node, "ready, with places", |node| {
@@ -49,7 +49,7 @@ fn before_an_uninstallation_nodes_are_as_they_were() {
 
 #[test]
 fn what_is_applied_together_is_not_warned_of() {
-    let scene = Scene::set(&["only"]);
+    let scene = Scenario::set(&["only"]);
     // The class comes first, and names a pool that is not there yet; the pool names the class.
     let pool = pool("32Ki/s").replace("{rate: 32Ki/s}", "{rate: 32Ki/s, defaultClass: gold}");
     apply(&scene.api, &(class("gold", "rate: 8Ki/s, parent: paid") + &class("paid", "rate: 16Ki/s") + &pool));

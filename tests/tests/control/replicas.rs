@@ -5,13 +5,13 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::kubectl::{apply, class, until, until_condition};
-use crate::scene::{CONVERGED, Scene, millis};
-use crate::turns::Turns;
+use crate::scenario::{CONVERGED, Scenario, millis};
+use crate::work_clock::WorkClock;
 
 #[test]
 fn when_the_one_that_writes_crashes_agents_follow_the_next_edit_at_once_and_status_in_seconds() {
     let mut run = soak::Run::begin("control-takeover", 2, 100);
-    let mut scene = Scene::with_a_vm(&["r0", "r1"], "8Ki/s");
+    let mut scene = Scenario::with_a_vm(&["r0", "r1"], "8Ki/s");
     let (mut longest, mut told) = (Duration::ZERO, Duration::ZERO);
     for round in 0..run.count() {
         let leader = scene.leader();
@@ -19,7 +19,7 @@ fn when_the_one_that_writes_crashes_agents_follow_the_next_edit_at_once_and_stat
         let endpoint = crashed.agents;
         crashed.crash().unwrap();
         scene.service.remove(endpoint);
-        let crash = Turns::begin();
+        let crash = WorkClock::begin();
         longest = longest.max(scene.edit_and_follow(&format!("{}/s", 9_001 + round)));
         until_condition(&scene.api, "eclass/gold", "Ready", "True AsPromised");
         told = told.max(crash.passed());
@@ -34,7 +34,7 @@ fn when_the_one_that_writes_crashes_agents_follow_the_next_edit_at_once_and_stat
 
 #[test]
 fn a_frozen_replica_is_done_without_and_takes_nobody_back_when_it_thaws() {
-    let scene = Scene::with_a_vm(&["r0", "r1"], "8Ki/s");
+    let scene = Scenario::with_a_vm(&["r0", "r1"], "8Ki/s");
     let leader = scene.leader();
     let frozen = scene.replicas.iter().find(|replica| replica.name() == leader).unwrap();
     frozen.signal(Signal::STOP).unwrap();
@@ -54,7 +54,7 @@ fn a_frozen_replica_is_done_without_and_takes_nobody_back_when_it_thaws() {
 
 #[test]
 fn a_lease_that_is_deleted_is_made_again_and_a_network_that_was_cut_is_noticed() {
-    let mut scene = Scene::with_a_vm(&["r0", "r1"], "8Ki/s");
+    let mut scene = Scenario::with_a_vm(&["r0", "r1"], "8Ki/s");
     let namespace = ["--namespace", entropool_tests::cluster::NAMESPACE];
     scene.api.said(["delete", "lease", "entropool-controller"].into_iter().chain(namespace)).unwrap();
     scene.edit_and_follow("9Ki/s");
@@ -70,7 +70,7 @@ fn a_lease_that_is_deleted_is_made_again_and_a_network_that_was_cut_is_noticed()
     scene.agents[0].wait_for_log("the controller is gone").unwrap();
     assert_eq!(scene.agents[0].rate_of("gold").unwrap().as_deref(), Some("9Ki/s"));
     scene.service.cut(false);
-    let healed = Turns::begin();
+    let healed = WorkClock::begin();
     scene.all_run("gold", "10Ki/s");
     assert!(healed.passed() <= CONVERGED, "{:?}", healed.passed());
     until(&scene.api, "node/n1", "labelled as before", |node| {

@@ -12,7 +12,7 @@ use kube::core::Request;
 use rustls::ClientConfig;
 use serde_json::{Value, json};
 
-use crate::caller::{self, Call};
+use crate::grpc_client::{self, Call};
 use crate::kubectl::{apply, class, cluster, pool};
 use crate::tls::shown_by_an_authority;
 use crate::tokens::forge::{Forge, Parts};
@@ -30,10 +30,10 @@ async fn certificates_change_under_a_thousand_streams_and_none_is_dropped() {
     mount(dir.path(), renew());
     let controller = Controller::start_with_certificate(&api, "only", dir.path()).unwrap();
     apply(&api, &(pool("32Ki/s") + &class("gold", "rate: 8Ki/s")));
-    let tls = caller::tls(&authority);
+    let tls = grpc_client::tls(&authority);
     let mut streams = open(&api, &controller, &tls).await;
 
-    let mut shown = caller::certificate_shown(controller.agents, &tls).await;
+    let mut shown = grpc_client::certificate_shown(controller.agents, &tls).await;
     for _ in 0..ROTATIONS {
         mount(dir.path(), renew());
         shown = another_than(&shown, &controller, &tls).await;
@@ -57,7 +57,7 @@ fn mount(dir: &Path, (certificate, key): (String, String)) {
 
 async fn another_than(before: &[u8], controller: &Controller, tls: &Arc<ClientConfig>) -> Vec<u8> {
     for _ in 0..300 {
-        let shown = caller::certificate_shown(controller.agents, tls).await;
+        let shown = grpc_client::certificate_shown(controller.agents, tls).await;
         if shown != before {
             return shown;
         }
@@ -79,8 +79,8 @@ async fn open(api: &ApiServer, controller: &Controller, tls: &Arc<ClientConfig>)
             claims["kubernetes.io"]["pod"] = made.clone();
             claims["kubernetes.io"]["node"] = json!({"name": node});
         });
-        let channel = caller::channel(controller.agents, Arc::clone(tls)).await;
-        caller::subscribe(channel, &[&format!("Bearer {token}")], &node).await.unwrap().0
+        let channel = grpc_client::channel(controller.agents, Arc::clone(tls)).await;
+        grpc_client::subscribe(channel, &[&format!("Bearer {token}")], &node).await.unwrap().0
     });
     futures::stream::iter(each).buffer_unordered(AT_ONCE).collect().await
 }

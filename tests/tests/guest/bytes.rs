@@ -1,6 +1,6 @@
 //! What a guest reads is what was served to it.
 
-use entropool_tests::{Errand, Guest, Image, Proxy};
+use entropool_tests::{Guest, GuestTask, Image, Proxy};
 
 use crate::{alone, start};
 
@@ -15,7 +15,7 @@ fn the_bytes_in_the_guest_are_those_served() {
     let near = daemon.host().path().join("proxy.sock");
     let proxy = Proxy::start(&near, &daemon.socket("web-1")).unwrap();
 
-    let guest = Guest::boot(&Image::build().unwrap(), &near, Errand::Show(4096)).unwrap();
+    let guest = Guest::boot(&Image::build().unwrap(), &near, GuestTask::Show(4096)).unwrap();
     let read = guest.bytes().unwrap();
 
     let served = proxy.served();

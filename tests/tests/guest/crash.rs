@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use entropool_tests::console::Count;
 use entropool_tests::host::vacant_port;
-use entropool_tests::{Daemon, Errand, Guest, Host, Image, binary};
+use entropool_tests::{Daemon, Guest, GuestTask, Host, Image, binary};
 use rustix::process::{Signal, kill_process};
 use soak::Run;
 
@@ -25,7 +25,8 @@ fn no_read_in_a_guest_outlasts_a_crash_by_long() {
     let mut run = Run::begin("kills-under-guests", 12, 200);
     let daemon = start(&["web-1=default/gold", "web-2=default/bronze"]);
     let image = Image::build().unwrap();
-    let guests = ["web-1", "web-2"].map(|vm| Guest::boot(&image, &daemon.socket(vm), Errand::Watch).unwrap());
+    let guests =
+        ["web-1", "web-2"].map(|vm| Guest::boot(&image, &daemon.socket(vm), GuestTask::Watch).unwrap());
     let mut counts = guests.each_ref().map(watch);
 
     for _ in 0..run.count() {
@@ -60,7 +61,7 @@ fn guests_of_one_that_hangs(daemon: &Daemon, guests: &[Guest; 2]) -> [Duration; 
 fn no_read_in_a_guest_waits_half_a_second_for_a_planned_restart() {
     let _machine = alone();
     let daemon = start(&["web-1=default/gold"]);
-    let guest = Guest::boot(&Image::build().unwrap(), &daemon.socket("web-1"), Errand::Watch).unwrap();
+    let guest = Guest::boot(&Image::build().unwrap(), &daemon.socket("web-1"), GuestTask::Watch).unwrap();
     let mut counts = watch(&guest);
     for _ in 0..8 {
         daemon.signal(Signal::USR2).unwrap();
@@ -80,7 +81,7 @@ fn a_guest_on_a_port_reads_on_as_well() {
     let port = vacant_port().unwrap();
     let host = Host::new(binary::entropool().unwrap(), TWO_CLASSES).unwrap();
     let daemon = Daemon::start_with(host, &["--tcp", &format!("{port}=default/gold")]).unwrap();
-    let guest = Guest::boot_on_port(&Image::build().unwrap(), port, Errand::Watch).unwrap();
+    let guest = Guest::boot_on_port(&Image::build().unwrap(), port, GuestTask::Watch).unwrap();
     let mut counts = watch(&guest);
     let rate = counts[counts.len() - 1].bytes - counts[0].bytes;
     assert!(rate > 16 * 1024, "its assured 16 KiB/s and some: {rate} bytes in {BETWEEN:?}");
@@ -97,7 +98,7 @@ fn a_guest_on_a_port_reads_on_as_well() {
 fn without_unasked_bytes_a_read_outlasts_a_crash() {
     let _machine = alone();
     let daemon = start(&["web-1=default/gold,client=egd"]);
-    let guest = Guest::boot(&Image::build().unwrap(), &daemon.socket("web-1"), Errand::Watch).unwrap();
+    let guest = Guest::boot(&Image::build().unwrap(), &daemon.socket("web-1"), GuestTask::Watch).unwrap();
     watch(&guest);
 
     daemon.crash().unwrap();

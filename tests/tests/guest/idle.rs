@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use entropool_tests::{Errand, Guest, Image};
+use entropool_tests::{Guest, GuestTask, Image};
 
 use crate::{alone, start};
 
@@ -11,7 +11,7 @@ use crate::{alone, start};
 fn nothing_wakes_the_daemon_when_nothing_is_asked() {
     let _machine = alone();
     let daemon = start(&["web-1=default/gold", "web-2=default/gold", "batch-1=default/bronze"]);
-    let guest = Guest::boot(&Image::build().unwrap(), &daemon.socket("web-1"), Errand::Idle).unwrap();
+    let guest = Guest::boot(&Image::build().unwrap(), &daemon.socket("web-1"), GuestTask::Idle).unwrap();
     guest.done().unwrap();
 
     let before = daemon.process().unwrap().sleeps().unwrap();

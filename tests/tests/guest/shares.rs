@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use entropool_tests::console::Count;
-use entropool_tests::{Errand, Guest, Image};
+use entropool_tests::{Guest, GuestTask, Image};
 
 use crate::{alone, start};
 
@@ -18,7 +18,7 @@ fn guests_get_what_the_tree_says() {
     let image = Image::build().unwrap();
     let names = ["web-1", "web-2", "batch-1"];
     let guests = names
-        .map(|name| (name, Guest::boot(&image, &daemon.socket(name), Errand::Flood { show: 0 }).unwrap()));
+        .map(|name| (name, Guest::boot(&image, &daemon.socket(name), GuestTask::Flood { show: 0 }).unwrap()));
 
     for (_, guest) in &guests {
         // All of them, before any is measured.

@@ -11,7 +11,7 @@ use entropool_tests::process::Process;
 use entropool_tests::{EgdClient, Host, scrape};
 use rustix::process::{Signal, kill_process};
 
-use crate::cuts::{LOOK, LOOKS, Running, ask, draws, vms};
+use crate::broken_handovers::{LOOK, LOOKS, Running, ask, draws, vms};
 use crate::{OPEN, beside_others, host};
 
 /// Room for a checkpoint of some VMs, and soon for no more.

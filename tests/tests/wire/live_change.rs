@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use entropool_tests::Daemon;
-use entropool_tests::flood::flood;
+use entropool_tests::greedy_clients::flood;
 
 use crate::{alone, start};
 

@@ -3,20 +3,20 @@
 
 mod attacks;
 mod bad_manifests;
+mod broken_handovers;
 mod capacity;
-mod cuts;
+mod descriptor_pressure;
 mod disk;
-mod go_between;
-mod hand_over;
-mod life;
+mod handover;
+mod handover_proxy;
+mod lifecycle;
 mod live_change;
 mod orphaned;
-mod places;
-mod pressure;
 mod protocol;
 mod restart;
 mod service_manager;
 mod shaping;
+mod sockets;
 mod supervisor;
 mod tcp;
 

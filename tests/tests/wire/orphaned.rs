@@ -5,7 +5,7 @@ use std::thread::sleep;
 use entropool_tests::{Daemon, EgdClient};
 use rustix::process::Signal;
 
-use crate::cuts::{LOOK, LOOKS};
+use crate::broken_handovers::{LOOK, LOOKS};
 use crate::{beside_others, start};
 
 /// Where a checkpoint keeps what was deleted.

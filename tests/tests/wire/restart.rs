@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use entropool_tests::{Daemon, Herd, Report};
+use entropool_tests::{Daemon, QemuClients, Report};
 use rustix::process::{Signal, kill_process};
 use soak::Run;
 
-use crate::go_between::GoBetween;
+use crate::handover_proxy::HandoverProxy;
 use crate::{OPEN, alone, host};
 
 /// What no read in a guest may pass, whatever happens to the daemon.
@@ -37,7 +37,7 @@ fn no_client_waits_long_for_a_daemon_that_dies_again_and_again() {
     let mut run = Run::begin("kills-under-clients", 50, 1_000);
     let mut dice = run.dice();
     let (daemon, sockets) = serve(250);
-    let herd = Herd::start(sockets, Duration::from_millis(50)).unwrap();
+    let herd = QemuClients::start(sockets, Duration::from_millis(50)).unwrap();
     for _ in 0..run.count() {
         // Long enough for everybody to come back once, and short enough that many have not asked again yet. A client
         // that comes back within its second, but later than that by what a busy machine takes, is met by the next kill
@@ -68,7 +68,7 @@ fn a_daemon_that_dies_while_it_recovers_has_nobody_wait_long_after_the_last_time
     let mut run = Run::begin("kills-within-recoveries", 3, 200);
     let mut dice = run.dice();
     let (daemon, sockets) = serve(100);
-    let herd = Herd::start(sockets, Duration::from_millis(50)).unwrap();
+    let herd = QemuClients::start(sockets, Duration::from_millis(50)).unwrap();
     let mut longest = Duration::ZERO;
     for _ in 0..run.count() {
         let first = Instant::now();
@@ -106,7 +106,7 @@ fn a_planned_restart_drops_nobody() {
     let _machine = alone();
     let mut run = Run::begin("planned-restarts", 20, 500);
     let (daemon, sockets) = serve(1_000);
-    let herd = Herd::start(sockets, Duration::from_millis(100)).unwrap();
+    let herd = QemuClients::start(sockets, Duration::from_millis(100)).unwrap();
     let mut pauses = Vec::new();
     for _ in 0..run.count() {
         std::thread::sleep(Duration::from_millis(200));
@@ -134,9 +134,9 @@ fn a_planned_restart_drops_nobody() {
 fn a_successor_that_is_killed_at_any_step_leaves_a_thousand_connections_as_they_are() {
     let _machine = alone();
     let (daemon, sockets) = serve(1_000);
-    let herd = Herd::start(sockets, Duration::from_millis(200)).unwrap();
+    let herd = QemuClients::start(sockets, Duration::from_millis(200)).unwrap();
     let worker = daemon.process().unwrap().id();
-    let between = GoBetween::stand(&daemon.host().run_dir().join("handover.sock"));
+    let between = HandoverProxy::stand(&daemon.host().run_dir().join("handover.sock"));
     // Hello, offer, ask, the first of the sockets, a part of the estate, its end, ready.
     for step in *b"HOAFPER" {
         let killing = between.kill_at(step, daemon.supervisor());
@@ -155,8 +155,8 @@ fn a_successor_that_is_killed_at_any_step_leaves_a_thousand_connections_as_they_
 fn a_successor_that_is_killed_before_it_serves_is_followed_at_once() {
     let _machine = alone();
     let (daemon, sockets) = serve(250);
-    let herd = Herd::start(sockets, Duration::from_millis(50)).unwrap();
-    let between = GoBetween::stand(&daemon.host().run_dir().join("handover.sock"));
+    let herd = QemuClients::start(sockets, Duration::from_millis(50)).unwrap();
+    let between = HandoverProxy::stand(&daemon.host().run_dir().join("handover.sock"));
     let killing = between.kill_at(b'D', daemon.supervisor());
     daemon.signal(Signal::USR2).unwrap();
     killing.join().unwrap();

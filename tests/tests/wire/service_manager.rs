@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use entropool_tests::{EgdClient, Herd, Systemd, binary};
+use entropool_tests::{EgdClient, QemuClients, Systemd, binary};
 use soak::Run;
 
 use crate::{OPEN, alone};
@@ -43,7 +43,7 @@ fn a_restart_by_systemd_drops_nobody() {
     let vms: Vec<_> = (0..250).map(|vm| format!("vm-{vm}=default/any")).collect();
     let systemd = start(OPEN, &vms);
     let sockets: Vec<PathBuf> = (0..250).map(|vm| systemd.socket(&format!("vm-{vm}"))).collect();
-    let herd = Herd::start(sockets, Duration::from_millis(50)).unwrap();
+    let herd = QemuClients::start(sockets, Duration::from_millis(50)).unwrap();
     for restart in 0..run.count() {
         std::thread::sleep(Duration::from_millis(300));
         // Systemd starts no service more than five times in ten seconds.

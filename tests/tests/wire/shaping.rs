@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use entropool_tests::arrivals::jain;
-use entropool_tests::flood::flood;
+use entropool_tests::greedy_clients::flood;
 use entropool_tests::{Daemon, EgdClient};
 
 use crate::{alone, start};

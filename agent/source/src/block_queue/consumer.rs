@@ -1,123 +1,111 @@
-//! The engine's end.
+//! The event loop's end of the queue.
 
-use std::io;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender};
 
-use super::{BLOCKS, Block, Quality, Shared, Waker};
+use super::{BLOCKS, Block, Quality, QueueControl};
 use crate::buffer::Buffer;
 
-/// Where an engine puts its bytes.
+/// Where the event loop takes its bytes. Never waits.
+#[derive(Debug)]
 pub(crate) struct Consumer {
-    full: SyncSender<Block>,
-    empty: Receiver<Buffer>,
-    shared: Arc<Shared>,
-    waker: Waker,
-    /// The block that is being filled.
-    current: Option<Block>,
-    /// Of the bytes that are made.
-    epoch: u64,
-    /// Buffers that wait to be filled.
-    spare: Vec<Buffer>,
+    filled: Receiver<Block>,
+    empty: SyncSender<Buffer>,
+    control: Arc<QueueControl>,
+    /// Received blocks, oldest first; never more than there are buffers.
+    received: VecDeque<Block>,
 }
 
 impl Consumer {
     pub(super) fn new(
-        full: SyncSender<Block>,
-        empty: Receiver<Buffer>,
-        shared: Arc<Shared>,
-        waker: Waker,
+        filled: Receiver<Block>,
+        empty: SyncSender<Buffer>,
+        control: Arc<QueueControl>,
     ) -> Self {
-        Self { full, empty, shared, waker, current: None, epoch: 0, spare: Vec::with_capacity(BLOCKS) }
+        Self { filled, empty, control, received: VecDeque::with_capacity(BLOCKS) }
     }
 
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.shared
+    /// Blocks of an older epoch are void.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.control.epoch()
     }
 
-    /// What is made from here on is of this moment, and void if somebody voids all after it.
-    pub(crate) fn begin(&mut self) {
-        self.epoch = self.shared.epoch();
-    }
-
-    /// Nothing that was made so far is served any more. The loop is woken for it: all buffers may be on its side.
-    pub(crate) fn void(&mut self) {
-        self.shared.void();
-        self.begin();
-        (self.waker)();
-    }
-
-    /// Whether there is room for bytes.
-    pub(crate) fn has_room(&mut self) -> bool {
-        self.collect();
-        self.current.as_ref().is_some_and(|block| block.bytes.level() < block.bytes.capacity())
-    }
-
-    /// Offers room to `make`, as long as there is some and it gives bytes. How many that were.
-    pub(crate) fn fill(
-        &mut self,
-        grade: Quality,
-        mut make: impl FnMut(&mut [u8]) -> io::Result<usize>,
-    ) -> io::Result<u64> {
-        let mut total = 0;
-        // What is void already need not be made.
-        while self.epoch == self.shared.epoch() && self.has_room() {
-            let epoch = self.epoch;
-            let Some(block) = &mut self.current else { break };
-            if block.bytes.level() == 0 {
-                (block.grade, block.epoch) = (grade, epoch);
-            } else if (block.grade, block.epoch) != (grade, epoch) {
-                self.ship();
-                continue;
-            }
-            let filled = block.bytes.fill_with(&mut make);
-            if self.is_full() {
-                self.ship();
-            }
-            match filled? {
-                0 => break,
-                count => total += count as u64,
-            }
+    /// Takes in the blocks that were sent, and drops void ones.
+    pub(crate) fn receive(&mut self) {
+        while let Ok(block) = self.filled.try_recv() {
+            self.append(block);
         }
-        self.ship_what_is_waited_for();
-        Ok(total)
-    }
-
-    fn is_full(&self) -> bool {
-        // What is left may be too short for a block of the conditioner.
-        let left = |block: &Block| block.bytes.capacity() - block.bytes.level();
-        self.current.as_ref().is_some_and(|block| left(block) < crate::condition::OUTPUT)
-    }
-
-    /// A slow source's bytes go out by the few; nobody waits until there are many.
-    fn ship_what_is_waited_for(&mut self) {
-        let is_nothing_under_way = self.spare.len() + 1 == BLOCKS;
-        if is_nothing_under_way || self.shared.hungry.load(Ordering::SeqCst) {
-            self.ship();
+        let epoch = self.epoch();
+        while let Some(void) = self.received.pop_front_if(|block| block.epoch < epoch) {
+            self.recycle(void);
         }
     }
 
-    fn ship(&mut self) {
-        let Some(mut block) = self.current.take_if(|block| block.bytes.level() > 0) else { return };
-        if block.epoch < self.shared.epoch() {
-            block.bytes.consume(block.bytes.level());
-            self.current = Some(block);
-            return;
+    /// A slow source's bytes come a few at a time, and the event loop may wait for more before it takes any. They are
+    /// merged: if every buffer were here with a few bytes, the engine would have none left to fill.
+    fn append(&mut self, mut block: Block) {
+        let last = self.received.back_mut().filter(|last| last.can_append(&block));
+        let Some(last) = last else { return self.received.push_back(block) };
+        last.bytes.append(&mut block.bytes);
+        self.recycle(block);
+    }
+
+    /// The quality and epoch of the next bytes.
+    pub(crate) fn front(&self) -> Option<(Quality, u64)> {
+        self.received.front().map(|block| (block.quality, block.epoch))
+    }
+
+    /// How many of the next bytes are of this quality.
+    pub(crate) fn level(&self, quality: Quality) -> u64 {
+        self.received
+            .iter()
+            .take_while(|block| block.quality == quality)
+            .map(|block| block.bytes.level() as u64)
+            .sum()
+    }
+
+    /// Moves bytes of the oldest block to the front of `space`.
+    pub(crate) fn read(&mut self, space: &mut [u8]) -> usize {
+        let Some(block) = self.received.front_mut() else { return 0 };
+        let chunk = block.bytes.chunk();
+        let count = chunk.len().min(space.len());
+        space[..count].copy_from_slice(&chunk[..count]);
+        block.bytes.consume(count);
+        if let Some(empty) = self.received.pop_front_if(|block| block.bytes.level() == 0) {
+            self.recycle(empty);
         }
-        // It fails when the loop's end is gone, and then the block goes too, wiped.
-        let _ = self.full.try_send(block);
-        // Only now: the loop first says that it is hungry and then looks once more.
-        if self.shared.hungry.swap(false, Ordering::SeqCst) {
-            (self.waker)();
+        count
+    }
+
+    /// Asks the engine for more. False if that was already pending; true if bytes sent meanwhile should be received.
+    pub(crate) fn request_more(&self) -> bool {
+        let is_pending = self.control.wants_more.swap(true, Ordering::SeqCst);
+        if !is_pending {
+            self.control.engine.wake();
+        }
+        !is_pending
+    }
+
+    /// Wipes all bytes in the queue.
+    pub(crate) fn clear(&mut self) {
+        self.receive();
+        while let Some(block) = self.received.pop_front() {
+            self.recycle(block);
         }
     }
 
-    fn collect(&mut self) {
-        self.spare.extend(self.empty.try_iter());
-        if self.current.is_none() {
-            let block = |bytes| Block { bytes, grade: Quality::Promised, epoch: 0 };
-            self.current = self.spare.pop().map(block);
-        }
+    fn recycle(&self, mut block: Block) {
+        block.bytes.consume(block.bytes.level());
+        // Fails when the engine is gone; then the buffer is dropped and wiped.
+        let _ = self.empty.try_send(block.bytes);
+        self.control.engine.wake();
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        self.control.stop();
     }
 }

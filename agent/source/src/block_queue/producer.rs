@@ -1,107 +1,124 @@
-//! The event loop's end.
+//! The engine's end of the queue.
 
-use std::collections::VecDeque;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender};
 
-use super::{BLOCKS, Block, Quality, Shared};
+use super::{BLOCKS, Block, Quality, QueueControl, Waker};
 use crate::buffer::Buffer;
 
-/// Where the loop takes its bytes. Never waits.
-#[derive(Debug)]
+/// Where an engine puts its bytes.
 pub(crate) struct Producer {
-    full: Receiver<Block>,
-    empty: SyncSender<Buffer>,
-    shared: Arc<Shared>,
-    /// What has come, oldest first; never more than there are blocks.
-    arrived: VecDeque<Block>,
+    filled: SyncSender<Block>,
+    returned: Receiver<Buffer>,
+    control: Arc<QueueControl>,
+    waker: Waker,
+    /// The block that is being filled.
+    current: Option<Block>,
+    /// Epoch of the bytes that are being made.
+    epoch: u64,
+    /// Buffers that wait to be filled.
+    spare: Vec<Buffer>,
 }
 
 impl Producer {
-    pub(super) fn new(full: Receiver<Block>, empty: SyncSender<Buffer>, shared: Arc<Shared>) -> Self {
-        Self { full, empty, shared, arrived: VecDeque::with_capacity(BLOCKS) }
+    pub(super) fn new(
+        filled: SyncSender<Block>,
+        returned: Receiver<Buffer>,
+        control: Arc<QueueControl>,
+        waker: Waker,
+    ) -> Self {
+        let spare = Vec::with_capacity(BLOCKS);
+        Self { filled, returned, control, waker, current: None, epoch: 0, spare }
     }
 
-    /// Blocks of an older epoch are not to be served.
-    pub(crate) fn epoch(&self) -> u64 {
-        self.shared.epoch()
+    pub(crate) fn control(&self) -> &Arc<QueueControl> {
+        &self.control
     }
 
-    /// Takes in what has come, and drops what is void.
-    pub(crate) fn look(&mut self) {
-        while let Ok(block) = self.full.try_recv() {
-            self.arrive(block);
+    /// Bytes made from here on are of the current epoch: a later [`QueueControl::void`] voids them.
+    pub(crate) fn start_epoch(&mut self) {
+        self.epoch = self.control.epoch();
+    }
+
+    /// Voids all bytes made so far. Wakes the event loop for it: all buffers may be on its side.
+    pub(crate) fn void(&mut self) {
+        self.control.void();
+        self.start_epoch();
+        (self.waker)();
+    }
+
+    pub(crate) fn has_room(&mut self) -> bool {
+        self.reclaim();
+        self.current.as_ref().is_some_and(|block| block.bytes.level() < block.bytes.capacity())
+    }
+
+    /// Calls `make` for as long as there is room and it returns bytes; returns how many that were.
+    pub(crate) fn fill(
+        &mut self,
+        quality: Quality,
+        mut make: impl FnMut(&mut [u8]) -> io::Result<usize>,
+    ) -> io::Result<u64> {
+        let mut total = 0;
+        // Bytes of a void epoch need not be made.
+        while self.epoch == self.control.epoch() && self.has_room() {
+            let epoch = self.epoch;
+            let Some(block) = &mut self.current else { break };
+            if block.bytes.level() == 0 {
+                (block.quality, block.epoch) = (quality, epoch);
+            } else if (block.quality, block.epoch) != (quality, epoch) {
+                self.send();
+                continue;
+            }
+            let filled = block.bytes.fill_with(&mut make);
+            if self.is_full() {
+                self.send();
+            }
+            match filled? {
+                0 => break,
+                count => total += count as u64,
+            }
         }
-        let epoch = self.epoch();
-        while let Some(void) = self.arrived.pop_front_if(|block| block.epoch < epoch) {
-            self.give_back(void);
+        self.send_if_awaited();
+        Ok(total)
+    }
+
+    fn is_full(&self) -> bool {
+        // What is left may be too short for a block of the conditioner.
+        let left = |block: &Block| block.bytes.capacity() - block.bytes.level();
+        self.current.as_ref().is_some_and(|block| left(block) < crate::condition::OUTPUT)
+    }
+
+    /// A slow source's bytes are sent a few at a time, rather than when a block is full.
+    fn send_if_awaited(&mut self) {
+        let is_queue_empty = self.spare.len() + 1 == BLOCKS;
+        if is_queue_empty || self.control.wants_more.load(Ordering::SeqCst) {
+            self.send();
         }
     }
 
-    /// A slow source's bytes come by the few, and the loop may wait for more of them before it takes any. So they are
-    /// put together: were every buffer here with a few, the engine would have none to put more in.
-    fn arrive(&mut self, mut block: Block) {
-        let last = self.arrived.back_mut().filter(|last| last.goes_with(&block));
-        let Some(last) = last else { return self.arrived.push_back(block) };
-        last.bytes.take_over(&mut block.bytes);
-        self.give_back(block);
-    }
-
-    /// The grade and epoch of the bytes that come next.
-    pub(crate) fn next(&self) -> Option<(Quality, u64)> {
-        self.arrived.front().map(|block| (block.grade, block.epoch))
-    }
-
-    /// How many bytes of this grade come next.
-    pub(crate) fn level(&self, grade: Quality) -> u64 {
-        self.arrived
-            .iter()
-            .take_while(|block| block.grade == grade)
-            .map(|block| block.bytes.level() as u64)
-            .sum()
-    }
-
-    /// Moves bytes of the oldest block to the front of `space`.
-    pub(crate) fn take(&mut self, space: &mut [u8]) -> usize {
-        let Some(block) = self.arrived.front_mut() else { return 0 };
-        let chunk = block.bytes.chunk();
-        let count = chunk.len().min(space.len());
-        space[..count].copy_from_slice(&chunk[..count]);
-        block.bytes.consume(count);
-        if let Some(empty) = self.arrived.pop_front_if(|block| block.bytes.level() == 0) {
-            self.give_back(empty);
+    fn send(&mut self) {
+        let Some(mut block) = self.current.take_if(|block| block.bytes.level() > 0) else { return };
+        if block.epoch < self.control.epoch() {
+            block.bytes.consume(block.bytes.level());
+            self.current = Some(block);
+            return;
         }
-        count
-    }
-
-    /// Says that more is needed, if that was not said yet. True if it is worth looking once more.
-    pub(crate) fn hunger(&self) -> bool {
-        let said = self.shared.hungry.swap(true, Ordering::SeqCst);
-        if !said {
-            self.shared.engine.wake();
-        }
-        !said
-    }
-
-    /// Wipes all that has come.
-    pub(crate) fn forget(&mut self) {
-        self.look();
-        while let Some(block) = self.arrived.pop_front() {
-            self.give_back(block);
+        // Fails when the consumer is gone; then the block is dropped and wiped.
+        let _ = self.filled.try_send(block);
+        // Only now: the consumer first sets the flag and then looks once more.
+        if self.control.wants_more.swap(false, Ordering::SeqCst) {
+            (self.waker)();
         }
     }
 
-    fn give_back(&self, mut block: Block) {
-        block.bytes.consume(block.bytes.level());
-        // It fails when the engine is gone, and then the buffer goes too, wiped.
-        let _ = self.empty.try_send(block.bytes);
-        self.shared.engine.wake();
-    }
-}
-
-impl Drop for Producer {
-    fn drop(&mut self) {
-        self.shared.stop();
+    /// Takes back the buffers that the consumer returned.
+    fn reclaim(&mut self) {
+        self.spare.extend(self.returned.try_iter());
+        if self.current.is_none() {
+            let block = |bytes| Block { bytes, quality: Quality::Promised, epoch: 0 };
+            self.current = self.spare.pop().map(block);
+        }
     }
 }

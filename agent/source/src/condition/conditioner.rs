@@ -10,7 +10,7 @@ pub const OUTPUT: usize = 32;
 /// 2^-64 of full entropy (SP 800-90C; by the formula of 90B 3.1.5.1.2 it lacks 2^-71.5 bits).
 const NEEDED: u32 = 3200;
 
-/// Hashes tested samples to blocks of full entropy, each from samples of its own.
+/// Hashes tested samples to blocks of full entropy. No sample is used for two blocks.
 #[derive(Default)]
 pub struct Conditioner {
     hash: Sha256,
@@ -19,13 +19,12 @@ pub struct Conditioner {
 }
 
 impl Conditioner {
-    /// Nothing taken in yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes in as many of the tested samples as the next block still needs; how many that was. They are never to
-    /// be used again. When [`ready`](Self::ready), it takes none.
+    /// Takes in as many of the tested samples as the next block still needs; returns how many. They must not be used
+    /// again. When [`ready`](Self::ready), it takes none.
     pub fn absorb(&mut self, samples: &[u8], h: MinEntropy) -> usize {
         let wanted = Self::samples_for(NEEDED.saturating_sub(self.credit), h);
         let taken = u32::try_from(samples.len()).map_or(wanted, |given| given.min(wanted));
@@ -34,17 +33,17 @@ impl Conditioner {
         taken as usize
     }
 
-    /// Takes in bytes that earn no credit: of start-up tests, of sources without an assessment, from clients.
+    /// Takes in bytes that earn no credit: of sources without an assessment, of the kernel.
     pub fn mix(&mut self, bytes: &[u8]) {
         self.hash.update(bytes);
     }
 
-    /// Whether a block can be had.
+    /// Whether the next block is complete.
     pub fn ready(&self) -> bool {
         self.credit >= NEEDED
     }
 
-    /// Writes the block and starts on the next; nothing while not [`ready`](Self::ready).
+    /// Writes the block and starts the next; false, and no block, while not [`ready`](Self::ready).
     pub fn emit(&mut self, block: &mut [u8; OUTPUT]) -> bool {
         if !self.ready() {
             return false;
@@ -54,8 +53,8 @@ impl Conditioner {
         true
     }
 
-    /// Forgets what it took in: the source of some of it raised an alarm.
-    pub fn forget(&mut self) {
+    /// Discards what it took in, when a source of some of it raised an alarm.
+    pub fn reset(&mut self) {
         *self = Self::new();
     }
 
@@ -82,7 +81,7 @@ mod tests {
             assert_eq!(block, [0; OUTPUT]);
             assert_eq!(conditioner.absorb(&[1; 2], h(tenths)), 1);
             assert!(conditioner.emit(&mut block));
-            assert!(!conditioner.emit(&mut block), "a block is given once");
+            assert!(!conditioner.emit(&mut block), "a block is emitted once");
         }
     }
 
@@ -105,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn sources_of_different_worth_add_up() {
+    fn sources_of_different_min_entropy_add_up() {
         let mut conditioner = Conditioner::new();
         assert_eq!(conditioner.absorb(&[1; 20], h(80)), 20);
         assert_eq!(conditioner.absorb(&[1; 500], h(10)), 160);
@@ -113,10 +112,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forgotten_counts_no_more() {
+    fn discarded_samples_earn_no_credit() {
         let (mut conditioner, mut block) = (Conditioner::new(), [0; OUTPUT]);
         conditioner.absorb(&[1; 40], MinEntropy::FULL_BYTE);
-        conditioner.forget();
+        conditioner.reset();
         assert!(!conditioner.ready());
         conditioner.absorb(&[2; 40], MinEntropy::FULL_BYTE);
         assert!(conditioner.emit(&mut block));

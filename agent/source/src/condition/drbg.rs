@@ -10,22 +10,21 @@ pub const SEED: usize = 48;
 /// The most bytes of one request: SP 800-90A's 2^19 bits.
 const MOST_AT_ONCE: usize = 1 << 16;
 
-/// Blocks that are made after those to be served: the hash takes in one of these last.
+/// Blocks that are generated after those to be served, so that the hash takes in one of these last.
 const SPARE: usize = 2;
 
 type Mac = Hmac<Sha256>;
 
-/// A deterministic generator. It forgets how it came to its state after each request, so what it gave cannot be
-/// found again from its memory.
+/// A deterministic generator with backtracking resistance: its output cannot be computed from its later state.
 pub struct HmacDrbg {
-    /// HMAC, keyed with the standard's *Key*.
+    /// Keyed with the standard's *Key*.
     mac: Mac,
     /// The standard's *V*.
     value: [u8; 32],
 }
 
 impl HmacDrbg {
-    /// Instantiates from entropy with nonce, and a string that no other instance has: see [`personalization`].
+    /// Instantiates from entropy with nonce, and a string that is unique to the instance: see [`personalization`].
     pub fn new(seed: &[u8; SEED], personalization: &[u8]) -> Self {
         let mut drbg = Self { mac: keyed(&[0; 32]), value: [1; 32] };
         drbg.update(&[seed, personalization]);
@@ -44,19 +43,19 @@ impl HmacDrbg {
         }
     }
 
-    /// Fills `out`, in requests of 64 bytes more, which nobody gets. What the hash takes in last stays on the stack for a
-    /// while, where a core dump would find it, and it takes in each block once more: so it is none that is served.
+    /// Fills `out`, in requests that are 64 bytes longer than what is served. The hash takes in each block once more, and
+    /// what it takes in last stays on the stack for a while, where a core dump would find it: so that is a spare block.
     pub fn generate_to_serve(&mut self, out: &mut [u8]) {
         for request in out.chunks_mut(MOST_AT_ONCE - SPARE * 32) {
             self.fill(request, SPARE);
         }
     }
 
-    /// One of the standard's requests, of so many blocks more.
+    /// One of the standard's requests, with so many spare blocks.
     fn fill(&mut self, request: &mut [u8], spare: usize) {
-        let nobody = std::iter::repeat_with(|| None).take(spare);
-        // In one loop, so that the spare blocks come to lie where the others lay.
-        for block in request.chunks_mut(32).map(Some).chain(nobody) {
+        let spare_blocks = std::iter::repeat_with(|| None).take(spare);
+        // In one loop, so that the spare blocks use the same stack slots as the others.
+        for block in request.chunks_mut(32).map(Some).chain(spare_blocks) {
             self.advance();
             if let Some(block) = block {
                 block.copy_from_slice(&self.value[..block.len()]);
@@ -106,8 +105,8 @@ fn keyed(key: &[u8; 32]) -> Mac {
     Mac::new_from_slice(key).expect("HMAC takes a key of any length")
 }
 
-/// A string that belongs to one stream alone. Each part goes with its length before it, so that no two lists of
-/// parts give the same string; `counter` is for streams that share all parts.
+/// A string that is unique to one stream. Each part is preceded by its length, so that no two lists of parts make the
+/// same string; `counter` distinguishes streams that share all parts.
 pub fn personalization(parts: &[&[u8]], counter: u64) -> Vec<u8> {
     let with_length = |part: &&[u8]| [&(part.len() as u64).to_be_bytes(), *part].concat();
     let mut text: Vec<u8> = parts.iter().flat_map(with_length).collect();

@@ -13,9 +13,9 @@ fn seed(entropy: &str, nonce: &str) -> [u8; SEED] {
     bytes(&(entropy.to_owned() + nonce)).try_into().unwrap()
 }
 
-/// NIST CAVP, `HMAC_DRBG`, SHA-256, no reseed, no personalization, count 0: the second of two requests is given.
+/// NIST CAVP, `HMAC_DRBG`, SHA-256, no reseed, no personalization, count 0: the output of the second request.
 #[test]
-fn the_answer_is_the_one_nist_knows() {
+fn the_output_is_that_of_nists_vector() {
     let seed = seed(
         "ca851911349384bffe89de1cbdc46e6831e44d34a4fb935ee285dd14b71a7488",
         "659ba96c601dc69fc902940805ec0ca8",
@@ -41,7 +41,7 @@ fn plain_hmac(key: &[u8; 32], message: &[u8]) -> [u8; 32] {
     Sha256::digest([&padded(0x5c)[..], &inner].concat()).into()
 }
 
-/// SP 800-90A 10.1.2.2 to 10.1.2.5 as written, with nothing kept keyed.
+/// SP 800-90A 10.1.2.2 to 10.1.2.5 as written.
 struct Plain {
     key: [u8; 32],
     value: [u8; 32],
@@ -111,7 +111,7 @@ fn more_than_the_standard_allows_at_once_takes_several_requests() {
     assert!(whole == parts);
 }
 
-/// Compiles only if what holds state is wiped when it goes.
+/// Compiles only if the state is wiped on drop.
 #[test]
 fn state_is_wiped() {
     fn wiped<T: ZeroizeOnDrop>() {}
@@ -140,7 +140,7 @@ fn streams_with_the_same_seed_differ_by_their_personalization() {
 }
 
 #[test]
-fn what_is_to_be_served_is_the_front_of_a_longer_request() {
+fn served_bytes_are_the_front_of_a_longer_request() {
     for length in [1, 32, 100, MOST_AT_ONCE - 64] {
         let [mut one, mut other] = [(); 2].map(|()| HmacDrbg::new(&[7; SEED], b""));
         for _ in 0..2 {

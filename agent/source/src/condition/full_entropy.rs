@@ -1,4 +1,4 @@
-//! SP 800-90C's RBG3(XOR): the exclusive or of conditioned blocks and a DRBG.
+//! SP 800-90C's RBG3(XOR): the XOR of conditioned blocks and a DRBG.
 
 use zeroize::{Zeroize, Zeroizing};
 
@@ -6,10 +6,10 @@ use super::HmacDrbg;
 use super::conditioner::{Conditioner, OUTPUT};
 use super::drbg::SEED;
 
-/// Bytes of the DRBG made ahead: an update of its state for every block would cost more than the blocks.
+/// Bytes of the DRBG generated ahead: an update of its state for every block would cost more than the blocks.
 const AHEAD: usize = 4096;
 
-/// Blocks with as much entropy as bits. They come only as fast as the conditioner gets tested samples.
+/// Blocks with as many bits of entropy as bits, as fast as the conditioner gets tested samples.
 pub struct FullEntropy {
     conditioner: Conditioner,
     drbg: HmacDrbg,
@@ -19,24 +19,23 @@ pub struct FullEntropy {
 }
 
 impl FullEntropy {
-    /// The seed is for the DRBG alone, and no other generator may have it too.
+    /// The seed is for the DRBG, and must be unique to it.
     pub fn new(seed: &[u8; SEED], personalization: &[u8]) -> Self {
         let drbg = HmacDrbg::new(seed, personalization);
         Self { conditioner: Conditioner::new(), drbg, pad: Box::new(Zeroizing::new([0; AHEAD])), used: AHEAD }
     }
 
-    /// Where tested samples go in.
     pub fn conditioner(&mut self) -> &mut Conditioner {
         &mut self.conditioner
     }
 
-    /// Fresh entropy for the DRBG, as often as a [`Stretched`](super::Stretched) takes it.
+    /// Reseeds the DRBG, as often as a [`Stretched`](super::Stretched) needs it.
     pub fn reseed(&mut self, seed: &[u8; SEED]) {
         self.drbg.reseed(seed);
         self.wipe_pad(AHEAD);
     }
 
-    /// Writes a block; nothing while the conditioner is not ready.
+    /// Writes a block; false, and no block, while the conditioner is not ready.
     pub fn emit(&mut self, block: &mut [u8; OUTPUT]) -> bool {
         if !self.conditioner.emit(block) {
             return false;
@@ -51,7 +50,7 @@ impl FullEntropy {
         true
     }
 
-    /// Nothing of the pad is used twice, or kept after.
+    /// No byte of the pad is used twice, or kept after use.
     fn wipe_pad(&mut self, upto: usize) {
         self.pad[self.used..upto].zeroize();
         self.used = upto;

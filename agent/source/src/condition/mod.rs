@@ -1,10 +1,10 @@
 //! From tested samples to bytes that may be served: the conditioner of SP 800-90B 3.1.5 and the output modes.
 //!
-//! [`FullEntropy`] is the exclusive or of conditioned blocks and a DRBG (SP 800-90C's RBG3(XOR)): a bit of entropy in each bit
-//! while the health tests pass, and still a DRBG if a source dies unnoticed. [`Stretched`] is a DRBG that is
-//! seeded anew: 256 bits of computational security, never more. [`Raw`] is tested samples as they are.
+//! [`FullEntropy`] is the XOR of conditioned blocks and a DRBG (SP 800-90C's RBG3(XOR)): a bit of entropy in each bit
+//! while the health tests pass, and still a DRBG if a source fails undetected. [`Stretched`] is a DRBG with regular
+//! reseeds: 256 bits of computational security, never more. [`Raw`] is tested samples without conditioning.
 //!
-//! All state is wiped when it goes, and no type here can be printed.
+//! All state is wiped when it is dropped, and no type here can be printed.
 
 mod conditioner;
 mod drbg;

@@ -1,21 +1,21 @@
-//! Tested samples as they are.
+//! Tested samples without conditioning.
 
 use zeroize::Zeroize;
 
 use crate::health::MinEntropy;
 
-/// The least that a byte served without conditioning must be worth.
+/// The least min-entropy of a byte that is served without conditioning.
 const LEAST: MinEntropy = MinEntropy::from_tenths(79).expect("within 1 to 80");
 
-/// A source is worth too little to be served unconditioned.
+/// A source has too little min-entropy to be served without conditioning.
 #[derive(Debug, thiserror::Error)]
-#[error("{}.{} bits a byte are too few for output Raw, which takes 7.9 or more", tenths / 10, tenths % 10)]
+#[error("{}.{} bits a byte are too few for output Raw: it needs 7.9 or more", tenths / 10, tenths % 10)]
 pub struct RawRefused {
     tenths: u8,
 }
 
 impl RawRefused {
-    /// One word for logs, metrics and conditions.
+    /// The one word for logs, metrics and conditions.
     pub fn reason(&self) -> &'static str {
         "RawRefused"
     }
@@ -31,7 +31,7 @@ impl Raw {
         if h < LEAST { Err(RawRefused { tenths: h.tenths() }) } else { Ok(Self(())) }
     }
 
-    /// Moves samples to the front of `out`, leaving zeros; how many.
+    /// Moves samples to the front of `out` and leaves zeros; returns how many.
     pub fn fill(self, samples: &mut [u8], out: &mut [u8]) -> usize {
         let count = samples.len().min(out.len());
         out[..count].copy_from_slice(&samples[..count]);
@@ -46,12 +46,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_source_worth_less_is_refused_with_a_sentence() {
+    fn a_source_with_less_is_refused() {
         let refused = Raw::new(MinEntropy::from_tenths(78).unwrap()).err().unwrap();
-        assert_eq!(
-            refused.to_string(),
-            "7.8 bits a byte are too few for output Raw, which takes 7.9 or more"
-        );
+        assert_eq!(refused.to_string(), "7.8 bits a byte are too few for output Raw: it needs 7.9 or more");
         assert!(Raw::new(LEAST).is_ok());
     }
 

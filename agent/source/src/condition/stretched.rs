@@ -1,14 +1,14 @@
-//! A seed stretched, for a while.
+//! A DRBG whose seed expires.
 
 use super::HmacDrbg;
 use super::drbg::SEED;
 
-/// Bytes that one seed may give.
+/// Bytes after which a seed expires.
 const BYTES: usize = 1 << 20;
-/// Nanoseconds that one seed may serve.
+/// Nanoseconds after which a seed expires.
 const AGE: u64 = 60_000_000_000;
 
-/// A DRBG that gives nothing more once its seed is used up: the pool must seed it anew, or hold.
+/// A DRBG that generates nothing once its seed has expired: the pool must reseed it, or hold.
 pub struct Stretched {
     drbg: HmacDrbg,
     left: usize,
@@ -16,23 +16,22 @@ pub struct Stretched {
 }
 
 impl Stretched {
-    /// From a seed of full entropy; `now` in nanoseconds. Every stream needs a `personalization` of its own.
+    /// From a seed of full entropy. `personalization` must be unique to the stream.
     pub fn new(seed: &[u8; SEED], personalization: &[u8], now: u64) -> Self {
         Self { drbg: HmacDrbg::new(seed, personalization), left: BYTES, expires: now.saturating_add(AGE) }
     }
 
-    /// Whether the seed is used up.
+    /// Whether the seed has expired.
     pub fn is_due(&self, now: u64) -> bool {
         self.left == 0 || now >= self.expires
     }
 
-    /// A fresh seed.
     pub fn reseed(&mut self, seed: &[u8; SEED], now: u64) {
         self.drbg.reseed(seed);
         (self.left, self.expires) = (BYTES, now.saturating_add(AGE));
     }
 
-    /// Fills the front of `out`; how many bytes. Fewer than asked, or none, when the seed is used up.
+    /// Fills the front of `out`, as far as the seed goes; returns how many bytes.
     pub fn fill(&mut self, out: &mut [u8], now: u64) -> usize {
         if self.is_due(now) {
             return 0;
@@ -49,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_gives_a_mebibyte_and_not_a_byte_more() {
+    fn a_seed_expires_after_a_mebibyte() {
         let (mut stretched, mut out) = (Stretched::new(&[1; SEED], &[], 0), vec![0; 300_000]);
         let given: Vec<usize> = (0..5).map(|_| stretched.fill(&mut out, 1)).collect();
         assert_eq!(given, [300_000, 300_000, 300_000, 148_576, 0]);
@@ -58,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_serves_a_minute() {
+    fn a_seed_expires_after_a_minute() {
         let (mut stretched, mut out) = (Stretched::new(&[1; SEED], &[], 5), [0; 16]);
         assert_eq!(stretched.fill(&mut out, AGE + 4), 16);
         assert_eq!(stretched.fill(&mut out, AGE + 5), 0);

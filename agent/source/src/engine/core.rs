@@ -1,17 +1,18 @@
-//! What an engine does next.
+//! Decides and makes what a pool serves; the thread around it only waits.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::{JoinHandle, park, park_timeout};
+use std::time::Duration;
 
 use super::full_entropy::FullEntropyOutput;
-use super::inputs::Inputs;
-use super::kernel_seed::KernelBytes;
+use super::inputs::{Inputs, KernelBytes};
 use super::pool::Pool;
-use super::raw;
-use super::selection::{Candidate, Selection, Serving, choose};
-use super::stretched::{StretchedOutput, from_kernel_alone};
-use crate::block_queue::{Consumer, Quality};
+use super::selection::{Candidate, Selection, Serving, select};
+use super::stretched::StretchedOutput;
+use crate::Clock;
+use crate::block_queue::{Producer, Quality};
 use crate::condition::personalization;
 use crate::spec::Output;
 
@@ -21,20 +22,20 @@ const KERNEL_RETRY: u64 = 100_000_000;
 /// Makes the bytes of one pool.
 pub(crate) struct Engine {
     pool: Arc<Pool>,
-    outlet: Consumer,
+    queue: Producer,
     kernel: KernelBytes,
     kernel_ready: bool,
     mode: OutputMode,
-    /// What is served when the promise cannot be kept.
+    /// Made while the promise cannot be kept.
     degraded: Option<StretchedOutput>,
-    /// Of each member, how often its samples had been dropped when last looked at.
+    /// For each member, how often its samples had been dropped at the last poll.
     drops: Vec<u64>,
 }
 
-/// How what was promised is made.
+/// How the promised bytes are made.
 enum OutputMode {
     Stretched(StretchedOutput),
-    /// Nothing until the kernel has given the first seed.
+    /// `None` until the kernel has given the first seed.
     FullEntropy(Option<FullEntropyOutput>),
     Raw,
 }
@@ -42,133 +43,149 @@ enum OutputMode {
 impl OutputMode {
     fn new(pool: &Pool) -> Self {
         match pool.spec.output {
-            Output::Stretched => Self::Stretched(StretchedOutput::new(personal(pool))),
+            Output::Stretched => Self::Stretched(StretchedOutput::new(stream_personalization(pool))),
             Output::FullEntropy => Self::FullEntropy(None),
             Output::Raw => Self::Raw,
         }
     }
 
-    fn fill(&mut self, space: &mut [u8], from: &Inputs<'_>, pool: &Pool, now: u64) -> io::Result<usize> {
+    fn fill(&mut self, space: &mut [u8], inputs: &Inputs<'_>, pool: &Pool, now: u64) -> io::Result<usize> {
         match self {
-            Self::Stretched(stretch) => stretch.fill(space, from, now),
-            Self::FullEntropy(Some(full)) => full.fill(space, from, now),
+            Self::Stretched(output) => output.fill(space, inputs, now),
+            Self::FullEntropy(Some(output)) => output.fill(space, inputs, now),
             Self::FullEntropy(none) => {
-                none.insert(FullEntropyOutput::new(&personal(pool), from, now)?).fill(space, from, now)
+                let output = FullEntropyOutput::new(&stream_personalization(pool), inputs, now)?;
+                none.insert(output).fill(space, inputs, now)
             }
-            Self::Raw => Ok(raw::fill(space, from)),
+            Self::Raw => Ok(inputs.copy_samples(space)),
         }
     }
 
-    /// Drops what it took in and has not yet made bytes of.
-    fn forget(&mut self) {
+    /// Discards the samples of which no bytes were made yet.
+    fn discard_samples(&mut self) {
         match self {
-            Self::Stretched(stretch) => stretch.forget(),
-            Self::FullEntropy(full) => full.iter_mut().for_each(FullEntropyOutput::forget),
-            Self::Raw => {}
+            Self::Stretched(output) => output.discard_samples(),
+            Self::FullEntropy(Some(output)) => output.discard_samples(),
+            Self::FullEntropy(None) | Self::Raw => {}
         }
     }
 
-    /// Whether samples would be of use though there is no room for bytes.
-    fn is_gathering(&self) -> bool {
-        matches!(self, Self::Stretched(stretch) if stretch.is_gathering())
+    /// Whether samples would be of use though the queue has no room for bytes.
+    fn wants_samples(&self) -> bool {
+        matches!(self, Self::Stretched(output) if output.wants_samples())
     }
 }
 
 impl Engine {
-    pub(crate) fn new(pool: Arc<Pool>, outlet: Consumer, kernel: KernelBytes) -> Self {
+    pub(crate) fn new(pool: Arc<Pool>, queue: Producer, kernel: KernelBytes) -> Self {
         let (mode, drops) = (OutputMode::new(&pool), vec![0; pool.members.len()]);
-        Self { pool, outlet, kernel, kernel_ready: false, mode, degraded: None, drops }
+        Self { pool, queue, kernel, kernel_ready: false, mode, degraded: None, drops }
     }
 
-    /// Makes what can be made now. Gives the instant at which to look again though nothing happens.
-    pub(crate) fn step(&mut self, now: u64) -> Option<u64> {
-        // Before anything secret is looked at that may have to be forgotten.
-        self.outlet.begin();
-        if self.pool.is_renewed() {
+    /// Makes what can be made now. Returns the instant at which to poll again even if nothing happens.
+    pub(crate) fn poll(&mut self, now: u64) -> Option<u64> {
+        // First, so that a reset during this poll voids all that it makes.
+        self.queue.start_epoch();
+        if self.pool.take_reset_request() {
             (self.mode, self.degraded) = (OutputMode::new(&self.pool), None);
-            self.outlet.void();
+            self.queue.void();
         }
         let kernel_ready = self.is_kernel_ready();
-        let (candidates, choice) = self.choose(kernel_ready);
-        let active: Vec<bool> = candidates.iter().map(|candidate| choice.draws_from(*candidate)).collect();
-        let before = self.pool.note(choice.serving, choice.healthy, active.clone(), now);
+        let (candidates, selection) = self.select(kernel_ready);
+        let active: Vec<bool> = candidates.iter().map(|candidate| selection.is_active(*candidate)).collect();
+        let before = self.pool.set_state(selection.serving, selection.healthy, active.clone(), now);
         let is_degraded = |serving| serving == Serving::Degraded;
-        if is_degraded(before) != is_degraded(choice.serving) {
-            // Those who may not have degraded bytes would wait behind what is left of them; and a rest of promised
-            // ones that is less than anybody asks would stand in the way of the others.
-            self.outlet.void();
+        if is_degraded(before) != is_degraded(selection.serving) {
+            // Classes without `allowDegraded` would wait behind degraded bytes, and a rest of promised bytes shorter
+            // than any request would block the degraded ones.
+            self.queue.void();
             self.degraded = None;
         }
-        let made = self.make(choice.serving, &active, now);
-        self.ask_for_samples(&active);
+        let made = self.make(selection.serving, &active, now);
+        self.request_samples(&active);
         (made.is_err() || !kernel_ready).then(|| now.saturating_add(KERNEL_RETRY))
     }
 
-    /// Notes also whose samples were dropped: what was made of them so far is dropped first.
-    fn choose(&mut self, kernel_ready: bool) -> (Vec<Candidate>, Selection) {
+    /// Also discards what was made of samples so far if a member's samples were dropped.
+    fn select(&mut self, kernel_ready: bool) -> (Vec<Candidate>, Selection) {
         let spec = &self.pool.spec;
-        let seen = self.pool.members.iter().map(|member| member.candidate(spec.output, kernel_ready));
-        let (candidates, drops): (Vec<_>, Vec<_>) = seen.unzip();
+        let members = self.pool.members.iter().map(|member| member.candidate(spec.output, kernel_ready));
+        let (candidates, drops): (Vec<_>, Vec<_>) = members.unzip();
         if drops != self.drops {
-            self.mode.forget();
+            self.mode.discard_samples();
             self.drops = drops;
         }
-        let choice = choose(&candidates, spec.min_healthy, spec.on_failure);
-        (candidates, choice)
+        let selection = select(&candidates, spec.min_healthy, spec.on_failure);
+        (candidates, selection)
     }
 
     fn make(&mut self, serving: Serving, active: &[bool], now: u64) -> io::Result<()> {
-        let Self { pool, outlet, kernel, mode, degraded, .. } = self;
+        let Self { pool, queue, kernel, mode, degraded, .. } = self;
         let made = match serving {
             Serving::Starting | Serving::Held => 0,
             Serving::Promised => {
-                let from = ingredients(pool, active, *kernel);
-                outlet.fill(Quality::Promised, |space| mode.fill(space, &from, pool, now))?
+                let inputs = inputs(pool, active, *kernel);
+                queue.fill(Quality::Promised, |space| mode.fill(space, &inputs, pool, now))?
             }
             Serving::Degraded => {
-                let stretch = degraded.get_or_insert_with(|| StretchedOutput::new(personal(pool)));
-                let from = from_kernel_alone(*kernel);
-                outlet.fill(Quality::Degraded, |space| stretch.fill(space, &from, now))?
+                let output =
+                    degraded.get_or_insert_with(|| StretchedOutput::new(stream_personalization(pool)));
+                let inputs = Inputs::kernel_only(*kernel);
+                queue.fill(Quality::Degraded, |space| output.fill(space, &inputs, now))?
             }
         };
-        pool.made(made);
+        pool.add_bytes_out(made);
         Ok(())
     }
 
-    fn ask_for_samples(&mut self, active: &[bool]) {
-        let wanted = self.outlet.has_room() || self.mode.is_gathering();
+    fn request_samples(&mut self, active: &[bool]) {
+        let wanted = self.queue.has_room() || self.mode.wants_samples();
         for (member, active) in self.pool.members.iter().zip(active) {
-            if let Some(tap) = member.tap() {
-                tap.want(*active && wanted);
+            if let Some(subscriber) = member.subscriber() {
+                subscriber.set_wanted(*active && wanted);
             }
         }
     }
 
-    /// Asked until it is: once seeded, it stays so.
+    /// Once seeded, the kernel stays so.
     fn is_kernel_ready(&mut self) -> bool {
         self.kernel_ready = self.kernel_ready || (self.kernel)(&mut [0; 1]).is_ok();
         self.kernel_ready
     }
 }
 
-fn ingredients<'a>(pool: &'a Pool, active: &[bool], kernel: KernelBytes) -> Inputs<'a> {
-    let mut from = Inputs { credited: vec![], uncredited: vec![], has_kernel: false, kernel };
+fn inputs<'a>(pool: &'a Pool, active: &[bool], kernel: KernelBytes) -> Inputs<'a> {
+    let mut inputs = Inputs { credited: vec![], uncredited: vec![], has_kernel: false, kernel };
     for (member, _) in pool.members.iter().zip(active).filter(|(_, active)| **active) {
-        match member.tap() {
-            None => from.has_kernel = true,
-            Some(tap) if member.counts(pool.spec.output) => {
-                from.credited.push((tap, member.spec.tested_as()));
+        match member.subscriber() {
+            None => inputs.has_kernel = true,
+            Some(subscriber) if member.counts(pool.spec.output) => {
+                inputs.credited.push((subscriber, member.spec.tested_min_entropy()));
             }
-            Some(tap) => from.uncredited.push(tap),
+            Some(subscriber) => inputs.uncredited.push(subscriber),
         }
     }
-    from
+    inputs
 }
 
-/// No two streams of this process have the same; the nonce in their seeds tells apart those of two processes.
-fn personal(pool: &Pool) -> Vec<u8> {
+/// Differs for any two streams of this process; the nonce in their seeds tells apart those of two processes.
+fn stream_personalization(pool: &Pool) -> Vec<u8> {
     static STREAMS: AtomicU64 = AtomicU64::new(0);
     personalization(&[b"entropool", pool.spec.name.as_bytes()], STREAMS.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Starts the thread that makes a pool's bytes. It ends when the pool's queue is stopped.
+pub(crate) fn spawn(pool: Arc<Pool>, mut engine: Engine, clock: Clock) -> io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name("pool".into()).spawn(move || {
+        pool.engine.register_current_thread();
+        while !pool.queue.is_stopped() {
+            // A wake since the poll began makes either return at once.
+            match engine.poll(clock()) {
+                None => park(),
+                Some(due) => park_timeout(Duration::from_nanos(due.saturating_sub(clock()))),
+            }
+        }
+    })
 }
 
 #[cfg(test)]

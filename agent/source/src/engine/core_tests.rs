@@ -11,17 +11,17 @@ use crate::spec::{OnFailure, Output, PoolSpec, SourceKind, SourceSpec};
 
 const ALL: [Output; 3] = [Output::Stretched, Output::FullEntropy, Output::Raw];
 
-/// A node with one pool of one source, at rest.
+/// A node with one pool of one source.
 fn single(output: Output) -> FakeNode {
     with(pool(output, &[device("trng", 0)]))
 }
 
-/// A node with as many sources as the pool names, at rest.
+/// A node with as many sources as the pool names.
 fn with(spec: PoolSpec) -> FakeNode {
     let fakes: Vec<_> = (1..=spec.sources.len() as u64).map(Fake::new).collect();
     let mut node = FakeNode::new(&fakes);
     node.add(spec);
-    node.settle();
+    node.run_until_idle();
     node
 }
 
@@ -33,8 +33,8 @@ fn unseeded(_: &mut [u8]) -> io::Result<()> {
     Err(io::ErrorKind::WouldBlock.into())
 }
 
-/// Draws dry what had been made already.
-fn empty(node: &mut FakeNode) -> usize {
+/// Draws all bytes that were already made.
+fn drain(node: &mut FakeNode) -> usize {
     node.draw(0, 1 << 20).len()
 }
 
@@ -47,9 +47,9 @@ fn assert_all_different(bytes: &[u8]) {
 fn no_byte_is_served_twice_whatever_is_promised() {
     for output in ALL {
         let mut node = single(output);
-        let active = node.draw(0, 200_000);
-        assert_eq!(active.len(), 200_000, "{output:?}");
-        assert_all_different(&active);
+        let drawn = node.draw(0, 200_000);
+        assert_eq!(drawn.len(), 200_000, "{output:?}");
+        assert_all_different(&drawn);
         assert_eq!(node.status(0).serving, Serving::Promised);
     }
 }
@@ -57,15 +57,15 @@ fn no_byte_is_served_twice_whatever_is_promised() {
 #[test]
 fn full_entropy_takes_three_hundred_and_twenty_assessed_bits_for_each_block() {
     for tenths in [80, 60, 10] {
-        let worth = MinEntropy::from_tenths(tenths).unwrap();
-        let source = SourceSpec { min_entropy: Some(worth), ..device("trng", 0) };
+        let h = MinEntropy::from_tenths(tenths).unwrap();
+        let source = SourceSpec { min_entropy: Some(h), ..device("trng", 0) };
         let mut node = with(pool(Output::FullEntropy, &[source]));
         node.draw(0, 100_000);
         let (made, credited) = (node.status(0).bytes_out, node.source(0, 0).stats.bytes_credited);
         let blocks = made / OUTPUT as u64;
         let needed = blocks * 3_200_u64.div_ceil(u64::from(tenths));
         assert!(credited >= needed, "{made} bytes of {credited} samples of {tenths} tenths");
-        assert!(credited <= needed + 20_000, "and no more than what waits");
+        assert!(credited <= needed + 20_000, "and no more than waits in the queues");
     }
 }
 
@@ -77,69 +77,69 @@ fn an_unassessed_source_gives_stretched_bytes_and_no_credit() {
     let mut node = with(pool(Output::FullEntropy, &[device("good", 0), source]));
     assert_eq!(node.draw(0, 10_000).len(), 10_000);
     assert!(node.source(0, 1).stats.bytes_credited > 0, "mixed in");
-    node.fake(0).is(FakeBehaviour::Broken);
-    empty(&mut node);
+    node.fake(0).set_behaviour(FakeBehaviour::Broken);
+    drain(&mut node);
     assert_eq!((node.status(0).serving, node.status(0).healthy), (Serving::Held, 0));
 }
 
 #[test]
 fn a_seed_of_a_slow_source_is_waited_for() {
     // A seed takes 3,200 samples, of which 8,192 wait.
-    let worth_little = SourceSpec { min_entropy: MinEntropy::from_tenths(1), ..device("trng", 0) };
-    let mut node = with(pool(Output::Stretched, &[worth_little]));
-    node.fake(0).is(FakeBehaviour::Dry);
-    let active = node.draw(0, 100 << 20).len();
-    assert!((1 << 20..6 << 20).contains(&active), "a mebibyte from each seed: {active}");
-    assert_eq!(node.status(0).serving, Serving::Promised, "slow is no failure");
-    node.fake(0).is(FakeBehaviour::Good);
-    node.pass(SECOND);
+    let low_entropy = SourceSpec { min_entropy: MinEntropy::from_tenths(1), ..device("trng", 0) };
+    let mut node = with(pool(Output::Stretched, &[low_entropy]));
+    node.fake(0).set_behaviour(FakeBehaviour::Dry);
+    let drawn = node.draw(0, 100 << 20).len();
+    assert!((1 << 20..6 << 20).contains(&drawn), "a mebibyte from each seed: {drawn}");
+    assert_eq!(node.status(0).serving, Serving::Promised, "a slow source is no failure");
+    node.fake(0).set_behaviour(FakeBehaviour::Good);
+    node.advance(SECOND);
     assert_eq!(node.draw(0, 1000).len(), 1000);
 }
 
 #[test]
-fn a_higher_tier_serves_while_the_lower_is_out_and_no_longer() {
+fn a_higher_tier_serves_only_while_the_lower_is_unhealthy() {
     for output in ALL {
         let mut node = with(pool(output, &[device("first", 0), device("reserve", 1)]));
         node.draw(0, 10_000);
         let active = |node: &FakeNode| [0, 1].map(|at| node.source(0, at).active);
         assert_eq!(active(&node), [true, false]);
         assert_eq!(node.source(0, 1).stats.bytes_credited, 0, "{output:?}");
-        node.fake(0).is(FakeBehaviour::Broken);
-        node.pass(10 * SECOND);
-        assert_eq!(node.draw(0, 3 << 20).len(), 3 << 20, "failing over is not to be seen");
+        node.fake(0).set_behaviour(FakeBehaviour::Broken);
+        node.advance(10 * SECOND);
+        assert_eq!(node.draw(0, 3 << 20).len(), 3 << 20, "failing over interrupts nothing");
         assert_eq!(active(&node), [false, true]);
-        node.fake(0).is(FakeBehaviour::Good);
-        node.pass(60 * SECOND);
+        node.fake(0).set_behaviour(FakeBehaviour::Good);
+        node.advance(60 * SECOND);
         assert_eq!(active(&node), [true, false], "{output:?}");
     }
 }
 
 #[test]
-fn a_kernel_in_reserve_keeps_a_stretched_pool_serving_and_no_other() {
+fn a_kernel_in_reserve_keeps_only_a_stretched_pool_serving() {
     for (output, serving) in [(Output::Stretched, Serving::Promised), (Output::FullEntropy, Serving::Held)] {
         let mut node = with(pool(output, &[device("trng", 0), kernel(1)]));
-        node.fake(0).is(FakeBehaviour::Broken);
-        node.pass(10 * SECOND);
+        node.fake(0).set_behaviour(FakeBehaviour::Broken);
+        node.advance(10 * SECOND);
         node.draw(0, 4 << 20);
         assert_eq!(node.status(0).serving, serving);
     }
 }
 
 #[test]
-fn hold_is_obeyed_through_five_hundred_failures_and_left_within_a_second() {
+fn hold_is_obeyed_through_five_hundred_failures_and_ends_within_a_second() {
     let mut run = soak::Run::begin("source-failures", 500, 50_000);
     let mut slowest = 0;
     for _ in 0..run.count().div_ceil(500) {
         for output in [Output::FullEntropy, Output::Raw] {
-            slowest = slowest.max(fail_and_return(output, 250));
+            slowest = slowest.max(fail_and_recover(output, 250));
         }
     }
     run.figure("slowest_recovery_ms", slowest / (SECOND / 1000));
 }
 
-/// A source that fails so often, in turns in every way that there is, and returns each time. The longest that its pool
-/// then took.
-fn fail_and_return(output: Output, times: usize) -> u64 {
+/// Fails a source so often, in every way in turn, and repairs it each time; returns the longest time that its pool took
+/// to recover.
+fn fail_and_recover(output: Output, times: usize) -> u64 {
     let mut slowest = 0;
     let faults = [
         FakeBehaviour::Broken,
@@ -151,26 +151,26 @@ fn fail_and_return(output: Output, times: usize) -> u64 {
     let mut node = single(output);
     let mut all = vec![];
     for failure in 0..times {
-        node.fake(0).is(faults[failure % faults.len()]);
+        node.fake(0).set_behaviour(faults[failure % faults.len()]);
         let made = node.status(0).bytes_out;
         all.extend(node.draw(0, 1 << 20));
         assert_eq!(node.status(0).serving, Serving::Held, "failure {failure}");
         let late = node.status(0).bytes_out - made;
-        assert!(late <= 16_384, "only what had passed its tests: {late}");
-        node.pass(SECOND / 4);
+        assert!(late <= 16_384, "only bytes of samples that passed: {late}");
+        node.advance(SECOND / 4);
         assert!(node.draw(0, 1).is_empty(), "failure {failure}");
-        let sentence = node.status(0).message;
-        assert!(sentence.starts_with("holds: source trng "), "{sentence}");
-        assert!(sentence.contains("); 0 of 1 sources are healthy and 1 must be"), "{sentence}");
+        let message = node.status(0).message;
+        assert!(message.starts_with("holds: source trng "), "{message}");
+        assert!(message.contains("); 0 of 1 sources are healthy and 1 must be"), "{message}");
 
-        node.fake(0).is(FakeBehaviour::Good);
+        node.fake(0).set_behaviour(FakeBehaviour::Good);
         if node.state(0, 0) == HealthState::Failed {
             node.retest(0, 0);
         }
         let back = node.now;
         while node.status(0).serving != Serving::Promised {
             assert!(node.now - back < SECOND, "failure {failure}: it still holds after a second");
-            node.pass(SECOND / 1000);
+            node.advance(SECOND / 1000);
         }
         slowest = slowest.max(node.now - back);
         all.extend(node.draw(0, 100));
@@ -180,12 +180,12 @@ fn fail_and_return(output: Output, times: usize) -> u64 {
 }
 
 #[test]
-fn a_stretched_pool_holds_at_once_though_its_seed_would_last() {
+fn a_stretched_pool_holds_at_once_though_its_seed_is_not_used_up() {
     let mut node = single(Output::Stretched);
     node.draw(0, 1000);
     node.retest(0, 0);
-    node.fake(0).is(FakeBehaviour::Stuck(1));
-    let left = empty(&mut node);
+    node.fake(0).set_behaviour(FakeBehaviour::Stuck(1));
+    let left = drain(&mut node);
     assert!(left < 16_384, "{left}");
     assert_eq!(node.status(0).serving, Serving::Held);
 }
@@ -196,45 +196,45 @@ fn too_few_of_several_sources_are_too_few() {
     spec.min_healthy = 2;
     let mut node = with(spec);
     assert_eq!(node.draw(0, 10_000).len(), 10_000);
-    node.fake(1).is(FakeBehaviour::Ended);
-    empty(&mut node);
+    node.fake(1).set_behaviour(FakeBehaviour::Ended);
+    drain(&mut node);
     assert_eq!(node.status(0).serving, Serving::Held);
     assert_eq!(node.state(0, 0), HealthState::Healthy);
-    node.fake(1).is(FakeBehaviour::Good);
-    node.pass(60 * SECOND);
+    node.fake(1).set_behaviour(FakeBehaviour::Good);
+    node.advance(60 * SECOND);
     assert_eq!(node.draw(0, 10_000).len(), 10_000);
 }
 
 #[test]
-fn degraded_bytes_are_marked_and_void_when_the_promise_is_kept_again() {
+fn degraded_bytes_are_marked_and_void_when_the_source_recovers() {
     let spec = PoolSpec { on_failure: OnFailure::Degrade, ..pool(Output::FullEntropy, &[device("trng", 0)]) };
     let mut node = with(spec);
     assert!(!node.supply(0).is_degraded());
-    node.fake(0).is(FakeBehaviour::Missing);
-    let mut grades = HashSet::new();
+    node.fake(0).set_behaviour(FakeBehaviour::Missing);
+    let mut qualities = HashSet::new();
     for _ in 0..100 {
-        grades.insert(node.supply(0).is_degraded());
-        assert_eq!(node.draw(0, 1000).len(), 1000, "nobody waits who may have them");
+        qualities.insert(node.supply(0).is_degraded());
+        assert_eq!(node.draw(0, 1000).len(), 1000, "a class that accepts them does not wait");
     }
-    assert_eq!(grades.len(), 2, "first what was promised");
+    assert_eq!(qualities.len(), 2, "promised bytes first");
     assert!(node.supply(0).is_degraded());
     assert!(node.status(0).message.contains("onSourceFailure: Degrade"));
-    node.fake(0).is(FakeBehaviour::Good);
-    node.pass(60 * SECOND);
+    node.fake(0).set_behaviour(FakeBehaviour::Good);
+    node.advance(60 * SECOND);
     assert_eq!(node.status(0).serving, Serving::Promised);
-    assert!(!node.supply(0).is_degraded(), "nothing of the old is left in front of the new");
+    assert!(!node.supply(0).is_degraded(), "degraded bytes are void");
     assert_eq!(node.draw(0, 1000).len(), 1000);
 }
 
 #[test]
 fn new_sources_are_waited_for_before_anything_is_degraded() {
     let fake = Fake::new(1);
-    fake.is(FakeBehaviour::Dry);
+    fake.set_behaviour(FakeBehaviour::Dry);
     let mut node = FakeNode::new(&[fake]);
     node.add(PoolSpec { on_failure: OnFailure::Degrade, ..pool(Output::FullEntropy, &[device("trng", 0)]) });
-    node.pass(9 * SECOND);
+    node.advance(9 * SECOND);
     assert_eq!((node.status(0).serving, node.draw(0, 1).len()), (Serving::Starting, 0));
-    node.pass(2 * SECOND);
+    node.advance(2 * SECOND);
     assert_eq!(
         (node.status(0).serving, node.draw(0, 1).len()),
         (Serving::Degraded, 1),
@@ -247,66 +247,66 @@ fn without_a_seeded_kernel_no_generator_gives_anything() {
     for output in [Output::Stretched, Output::FullEntropy] {
         let mut node = FakeNode::new(&[Fake::new(1)]);
         node.add_with(pool(output, &[device("trng", 0)]), unseeded);
-        node.pass(10 * SECOND);
+        node.advance(10 * SECOND);
         assert_eq!((node.state(0, 0), node.draw(0, 1).len()), (HealthState::Healthy, 0), "{output:?}");
     }
 }
 
 #[test]
-fn an_alarm_drops_what_was_taken_in_for_the_next_block() {
+fn an_alarm_drops_the_samples_of_the_next_block() {
     let mut node = single(Output::FullEntropy);
-    node.fake(0).is(FakeBehaviour::Dry);
-    empty(&mut node);
+    node.fake(0).set_behaviour(FakeBehaviour::Dry);
+    drain(&mut node);
     for _ in 0..2 {
         // Half a block, an alarm, and a start-up test.
-        give(&mut node, (0..20).map(|at| 100 + at));
-        give(&mut node, std::iter::repeat_n(7, 9));
+        feed(&mut node, (0..20).map(|at| 100 + at));
+        feed(&mut node, std::iter::repeat_n(7, 9));
         assert_eq!(node.state(0, 0), HealthState::Suspect);
-        node.fake(0).is(FakeBehaviour::Burst(1024));
-        node.pass(SECOND);
-        empty(&mut node);
+        node.fake(0).set_behaviour(FakeBehaviour::Burst(1024));
+        node.advance(SECOND);
+        drain(&mut node);
     }
-    give(&mut node, (0..39).map(|at| 100 + at));
+    feed(&mut node, (0..39).map(|at| 100 + at));
     assert_eq!(node.draw(0, 32).len(), 0, "39 samples are one too few");
-    give(&mut node, [200]);
+    feed(&mut node, [200]);
     assert_eq!(node.draw(0, 32).len(), 32);
 }
 
 #[test]
-fn a_renewed_node_voids_all_bytes_and_tests_all_sources() {
+fn a_reset_voids_all_bytes_and_tests_all_sources() {
     for output in ALL {
         let mut node = single(output);
         node.draw(0, 100);
         assert!(node.supply(0).level() > 255);
         let read = node.source(0, 0).stats.bytes_in;
-        node.fake(0).is(FakeBehaviour::Dry);
-        node.renew(0);
+        node.fake(0).set_behaviour(FakeBehaviour::Dry);
+        node.reset(0);
         assert_eq!(node.supply(0).level(), 0, "{output:?}");
         assert!(node.draw(0, 100).is_empty());
         assert_eq!(node.state(0, 0), HealthState::Starting);
-        node.fake(0).is(FakeBehaviour::Good);
-        node.pass(SECOND);
+        node.fake(0).set_behaviour(FakeBehaviour::Good);
+        node.advance(SECOND);
         assert_eq!(node.draw(0, 100).len(), 100);
         assert!(node.source(0, 0).stats.bytes_in >= read + 1024);
     }
 }
 
 #[test]
-fn whoever_waits_is_woken_when_bytes_come_and_nobody_else() {
+fn a_waiting_event_loop_is_woken_when_bytes_come_and_no_other() {
     let mut node = single(Output::Raw);
-    node.fake(0).is(FakeBehaviour::Dry);
-    assert_eq!(node.wakes(0), 0, "a supply that is full wakes nobody");
-    empty(&mut node);
+    node.fake(0).set_behaviour(FakeBehaviour::Dry);
+    assert_eq!(node.wakes(0), 0, "a full supply does not wake");
+    drain(&mut node);
     let wakes = node.wakes(0);
-    node.pass(SECOND);
+    node.advance(SECOND);
     assert_eq!(node.wakes(0), wakes, "nothing came");
-    give(&mut node, [1]);
+    feed(&mut node, [1]);
     assert_eq!(node.wakes(0), wakes + 1);
     assert_eq!(node.supply(0).level(), 1, "a slow source's bytes are not held back until there are many");
 }
 
 #[test]
-fn what_is_reserved_is_not_offered_again() {
+fn reserved_bytes_are_not_granted_again() {
     let mut node = single(Output::Raw);
     let level = node.supply(0).level();
     let supply = node.supply(0);
@@ -318,10 +318,10 @@ fn what_is_reserved_is_not_offered_again() {
     assert_eq!(supply.level(), level - 100);
 }
 
-/// The source gives these bytes, one by one.
-fn give(node: &mut FakeNode, bytes: impl IntoIterator<Item = u8>) {
+/// Has the source return these bytes, one by one.
+fn feed(node: &mut FakeNode, bytes: impl IntoIterator<Item = u8>) {
     for byte in bytes {
-        node.fake(0).is(FakeBehaviour::Once(byte));
-        node.pass(SECOND / 5);
+        node.fake(0).set_behaviour(FakeBehaviour::Once(byte));
+        node.advance(SECOND / 5);
     }
 }

@@ -1,42 +1,42 @@
-//! Output of full entropy.
+//! Output `FullEntropy`: conditioned blocks, combined by XOR with a DRBG.
 
 use std::io;
 
 use zeroize::Zeroizing;
 
 use super::inputs::Inputs;
-use super::kernel_seed::{around, fresh};
 use crate::condition::{FullEntropy, OUTPUT};
 
-/// Bytes of output after which the DRBG behind them gets a block of its own: as many as one seed may give.
-const BYTES: usize = 1 << 20;
-/// Nanoseconds after which it gets the kernel's bytes, which cost the sources nothing.
-const AGE: u64 = 60_000_000_000;
+/// Bytes of output after which the DRBG is reseeded with a conditioned block: as many as one seed may give.
+const RESEED_BYTES: usize = 1 << 20;
+/// Nanoseconds after which it is reseeded with the kernel's bytes, which cost the sources nothing.
+const RESEED_AGE: u64 = 60_000_000_000;
 
-/// Conditioned blocks, mixed by XOR with a DRBG that is seeded by the same conditioner and by the kernel.
+/// The DRBG is seeded by the same conditioner and by the kernel.
 pub(super) struct FullEntropyOutput {
     blocks: FullEntropy,
-    /// Bytes that may still be given before a block goes to the DRBG; at first none.
+    /// Bytes that may be served before the DRBG takes a block; at first none.
     left: usize,
-    stale: u64,
-    turn: usize,
+    reseed_at: u64,
+    /// The source to start with.
+    first: usize,
 }
 
 impl FullEntropyOutput {
-    pub(super) fn new(personalization: &[u8], ingredients: &Inputs<'_>, now: u64) -> io::Result<Self> {
-        let blocks = FullEntropy::new(&*fresh(ingredients.kernel)?, personalization);
-        Ok(Self { blocks, left: 0, stale: now.saturating_add(AGE), turn: 0 })
+    pub(super) fn new(personalization: &[u8], inputs: &Inputs<'_>, now: u64) -> io::Result<Self> {
+        let blocks = FullEntropy::new(&*inputs.kernel_seed()?, personalization);
+        Ok(Self { blocks, left: 0, reseed_at: now.saturating_add(RESEED_AGE), first: 0 })
     }
 
     /// Fills the front of `space` with whole blocks, as far as the samples go.
-    pub(super) fn fill(&mut self, space: &mut [u8], from: &Inputs<'_>, now: u64) -> io::Result<usize> {
+    pub(super) fn fill(&mut self, space: &mut [u8], inputs: &Inputs<'_>, now: u64) -> io::Result<usize> {
         let mut filled = 0;
-        for place in space.chunks_exact_mut(OUTPUT) {
-            if !self.prepare(from, now)? {
+        for block in space.chunks_exact_mut(OUTPUT) {
+            if !self.prepare_block(inputs, now)? {
                 break;
             }
-            let place = place.try_into().expect("chunks of this size");
-            if !self.blocks.emit(place) {
+            let block = block.try_into().expect("chunks of this size");
+            if !self.blocks.emit(block) {
                 break;
             }
             self.left -= OUTPUT;
@@ -45,37 +45,37 @@ impl FullEntropyOutput {
         Ok(filled)
     }
 
-    pub(super) fn forget(&mut self) {
-        self.blocks.conditioner().forget();
+    pub(super) fn discard_samples(&mut self) {
+        self.blocks.conditioner().reset();
     }
 
-    /// Whether a block can be had that may be served.
-    fn prepare(&mut self, from: &Inputs<'_>, now: u64) -> io::Result<bool> {
-        if now >= self.stale {
-            self.blocks.reseed(&*fresh(from.kernel)?);
-            self.stale = now.saturating_add(AGE);
+    /// Whether a block is ready that may be served.
+    fn prepare_block(&mut self, inputs: &Inputs<'_>, now: u64) -> io::Result<bool> {
+        if now >= self.reseed_at {
+            self.blocks.reseed(&*inputs.kernel_seed()?);
+            self.reseed_at = now.saturating_add(RESEED_AGE);
         }
-        while self.condition(from) {
+        while self.condition(inputs) {
             if self.left > 0 {
                 return Ok(true);
             }
             let mut block = Zeroizing::new([0; OUTPUT]);
             self.blocks.conditioner().emit(&mut block);
-            self.blocks.reseed(&*around(&block, from.kernel)?);
-            self.left = BYTES;
+            self.blocks.reseed(&*inputs.seed(&block)?);
+            self.left = RESEED_BYTES;
         }
         Ok(false)
     }
 
-    fn condition(&mut self, from: &Inputs<'_>) -> bool {
+    fn condition(&mut self, inputs: &Inputs<'_>) -> bool {
         let conditioner = self.blocks.conditioner();
         if conditioner.ready() {
             return true;
         }
-        let ready = from.feed(conditioner, self.turn);
+        let ready = inputs.absorb_credited(conditioner, self.first);
         if ready {
-            from.season(conditioner);
-            self.turn = self.turn.wrapping_add(1);
+            inputs.mix_uncredited(conditioner);
+            self.first = self.first.wrapping_add(1);
         }
         ready
     }

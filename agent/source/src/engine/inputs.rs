@@ -1,56 +1,95 @@
-//! What the sources that are active from have to give.
+//! What a pool's active sources and the kernel have to give.
 
-use crate::condition::{Conditioner, OUTPUT};
+use std::io;
+
+use zeroize::Zeroizing;
+
+use crate::condition::{Conditioner, OUTPUT, SEED};
 use crate::health::MinEntropy;
 use crate::sampler::Subscriber;
 
-use super::kernel_seed::KernelBytes;
+/// The most uncredited bytes of one source that go into one block.
+const MAX_UNCREDITED: usize = 64;
 
-/// The most bytes without credit that go into one block from one source.
-const PINCH: usize = 64;
+/// Fills all of the space with the kernel's bytes or fails, without waiting: `WouldBlock` before the kernel is seeded.
+pub(crate) type KernelBytes = fn(&mut [u8]) -> io::Result<()>;
 
-/// The sources that are active from.
+/// A seed that no other generator gets.
+pub(super) type Seed = Zeroizing<[u8; SEED]>;
+
 pub(super) struct Inputs<'a> {
-    /// Those that earn credit, with what a byte of each is worth.
+    /// Sources that earn credit, with the assessed min-entropy of a byte.
     pub(super) credited: Vec<(&'a Subscriber, MinEntropy)>,
-    /// Noise that earns none.
     pub(super) uncredited: Vec<&'a Subscriber>,
-    /// Whether the kernel's generator is one of them.
+    /// Whether the kernel's generator is one of the pool's sources.
     pub(super) has_kernel: bool,
-    /// The kernel's generator; for seeds it is there in any case.
+    /// The kernel's generator; seeds use it in any case.
     pub(super) kernel: KernelBytes,
 }
 
 impl Inputs<'_> {
-    /// Brings the conditioner as near to a block as the samples go; whether it is ready. `first` is the source to
-    /// begin with: in turns, so that none is used only when another runs dry.
-    pub(super) fn feed(&self, conditioner: &mut Conditioner, first: usize) -> bool {
+    /// The inputs of a degraded pool: a generator of the kernel's seeds.
+    pub(super) fn kernel_only(kernel: KernelBytes) -> Inputs<'static> {
+        Inputs { credited: vec![], uncredited: vec![], has_kernel: true, kernel }
+    }
+
+    /// Brings the conditioner as near to a block as the samples go; returns whether it is ready. It starts with source
+    /// `first`; callers rotate it, so that none is used only when another runs dry.
+    pub(super) fn absorb_credited(&self, conditioner: &mut Conditioner, first: usize) -> bool {
         let count = self.credited.len();
         for at in 0..count {
-            let (tap, worth) = self.credited[(first + at) % count];
+            let (subscriber, h) = self.credited[(first + at) % count];
             if conditioner.ready() {
                 break;
             }
-            tap.take(|samples| conditioner.absorb(samples, worth));
+            subscriber.take(|samples| conditioner.absorb(samples, h));
         }
         conditioner.ready()
     }
 
     /// Mixes in what earns no credit.
-    pub(super) fn season(&self, conditioner: &mut Conditioner) {
-        for tap in &self.uncredited {
-            tap.take(|samples| {
-                let pinch = &samples[..samples.len().min(PINCH)];
-                conditioner.mix(pinch);
-                pinch.len()
+    pub(super) fn mix_uncredited(&self, conditioner: &mut Conditioner) {
+        for subscriber in &self.uncredited {
+            subscriber.take(|samples| {
+                let mixed = &samples[..samples.len().min(MAX_UNCREDITED)];
+                conditioner.mix(mixed);
+                mixed.len()
             });
         }
         if self.has_kernel {
-            let mut bytes = zeroize::Zeroizing::new([0; OUTPUT]);
-            // It adds nothing that is counted on.
+            let mut bytes = Zeroizing::new([0; OUTPUT]);
+            // Nothing relies on it, so a failure does not matter.
             if (self.kernel)(&mut bytes[..]).is_ok() {
                 conditioner.mix(&bytes[..]);
             }
         }
+    }
+
+    /// Moves tested samples to the front of `space`, one source after the other: output `Raw`.
+    pub(super) fn copy_samples(&self, space: &mut [u8]) -> usize {
+        let mut filled = 0;
+        for (subscriber, _) in &self.credited {
+            let rest = &mut space[filled..];
+            filled += subscriber.take(|samples| {
+                let count = samples.len().min(rest.len());
+                rest[..count].copy_from_slice(&samples[..count]);
+                count
+            });
+        }
+        filled
+    }
+
+    /// A seed of the kernel's bytes alone.
+    pub(super) fn kernel_seed(&self) -> io::Result<Seed> {
+        let mut seed = Seed::new([0; SEED]);
+        (self.kernel)(&mut seed[..])?;
+        Ok(seed)
+    }
+
+    /// A seed with a conditioned block as the entropy and the kernel's bytes as the nonce.
+    pub(super) fn seed(&self, block: &[u8; OUTPUT]) -> io::Result<Seed> {
+        let mut seed = self.kernel_seed()?;
+        seed[..OUTPUT].copy_from_slice(block);
+        Ok(seed)
     }
 }

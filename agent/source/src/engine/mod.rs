@@ -1,22 +1,16 @@
-//! What makes a pool's bytes from its sources' samples.
+//! Makes a pool's bytes from its sources' samples.
 //!
-//! [`choose`] decides which sources are active from and what is served, a [`Mode`] makes the bytes, and [`Engine`]
-//! brings both together, told the time; [`thread`] waits for it.
+//! `selection` decides which sources are active and what is served, `full_entropy` and `stretched` make the bytes, and
+//! [`Engine`] combines them; it is told the time.
 
 mod core;
 mod full_entropy;
 mod inputs;
-mod kernel_seed;
-mod member;
 mod pool;
-mod raw;
 mod selection;
 mod stretched;
-mod thread;
 
-pub(crate) use self::core::Engine;
-pub(crate) use kernel_seed::KernelBytes;
-pub(crate) use member::{Link, Member, Origin};
-pub(crate) use pool::{Pool, PoolState};
+pub(crate) use self::core::{Engine, spawn};
+pub(crate) use inputs::KernelBytes;
+pub(crate) use pool::{Member, Origin, Pool, PoolState, Subscription};
 pub use selection::Serving;
-pub(crate) use thread::start;

@@ -1,34 +1,33 @@
-//! One pool: its sources, and how it stands.
+//! One pool and its member sources: what its engine works on and other threads may look at.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::member::Member;
-use super::selection::Serving;
-use crate::block_queue::Shared;
-use crate::spec::PoolSpec;
+use super::selection::{Candidate, CandidateHealth, Serving};
+use crate::block_queue::QueueControl;
+use crate::health::HealthState;
+use crate::sampler::{SamplerHandle, SourceHealth, Subscriber};
+use crate::spec::{Output, PoolSpec, SourceSpec};
 use crate::waker::{EngineWaker, lock};
 
-/// What a pool's engine works on and others may look at.
 pub(crate) struct Pool {
     pub(crate) spec: PoolSpec,
     pub(crate) members: Vec<Member>,
-    pub(crate) pipe: Arc<Shared>,
+    pub(crate) queue: Arc<QueueControl>,
     pub(crate) engine: Arc<EngineWaker>,
-    standing: Mutex<PoolState>,
+    state: Mutex<PoolState>,
     bytes_out: AtomicU64,
-    /// Forget all that is secret and test all sources: this host is not the one it was.
-    renew: AtomicBool,
+    /// The engine is to forget all its secrets: this host was cloned.
+    reset_requested: AtomicBool,
 }
 
-/// What is served, and since when.
 #[derive(Clone, Debug)]
 pub(crate) struct PoolState {
     pub(crate) serving: Serving,
     pub(crate) since: u64,
     /// How many of the sources that count are healthy.
     pub(crate) healthy: usize,
-    /// Of each member, whether it is active from.
+    /// For each member, whether the pool draws from it.
     pub(crate) active: Vec<bool>,
 }
 
@@ -36,54 +35,129 @@ impl Pool {
     pub(crate) fn new(
         spec: PoolSpec,
         members: Vec<Member>,
-        pipe: Arc<Shared>,
+        queue: Arc<QueueControl>,
         engine: Arc<EngineWaker>,
         now: u64,
     ) -> Self {
         let active = vec![false; members.len()];
-        let standing = PoolState { serving: Serving::Starting, since: now, healthy: 0, active };
+        let state = PoolState { serving: Serving::Starting, since: now, healthy: 0, active };
         Self {
             spec,
             members,
-            pipe,
+            queue,
             engine,
-            standing: Mutex::new(standing),
+            state: Mutex::new(state),
             bytes_out: AtomicU64::new(0),
-            renew: AtomicBool::new(false),
+            reset_requested: AtomicBool::new(false),
         }
     }
 
-    pub(crate) fn standing(&self) -> PoolState {
-        lock(&self.standing).clone()
+    pub(crate) fn state(&self) -> PoolState {
+        lock(&self.state).clone()
     }
 
-    /// Bytes made for those who draw from the pool.
+    /// Bytes made for the pool's VMs.
     pub(crate) fn bytes_out(&self) -> u64 {
         self.bytes_out.load(Ordering::Relaxed)
     }
 
-    /// Voids all bytes made so far, forgets every secret and starts all sources anew.
-    pub(crate) fn renew(&self, now: u64) {
-        self.renew.store(true, Ordering::SeqCst);
-        self.pipe.void();
-        self.members.iter().filter_map(Member::tap).for_each(|tap| tap.retest(now));
+    /// Voids all bytes made so far, makes the engine forget its secrets, and restarts all sources with their tests.
+    pub(crate) fn reset(&self, now: u64) {
+        self.reset_requested.store(true, Ordering::SeqCst);
+        self.queue.void();
+        self.members.iter().filter_map(Member::subscriber).for_each(|subscriber| subscriber.retest(now));
         self.engine.wake();
     }
 
-    pub(super) fn is_renewed(&self) -> bool {
-        self.renew.swap(false, Ordering::SeqCst)
+    /// Whether a reset was requested since the last call.
+    pub(super) fn take_reset_request(&self) -> bool {
+        self.reset_requested.swap(false, Ordering::SeqCst)
     }
 
-    pub(super) fn made(&self, bytes: u64) {
+    pub(super) fn add_bytes_out(&self, bytes: u64) {
         self.bytes_out.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Notes how it stands; gives what was served before.
-    pub(super) fn note(&self, serving: Serving, healthy: usize, active: Vec<bool>, now: u64) -> Serving {
-        let mut standing = lock(&self.standing);
-        let before = standing.serving;
-        let since = if before == serving { standing.since } else { now };
-        *standing = PoolState { serving, since, healthy, active };
+    /// Returns what was served before.
+    pub(super) fn set_state(&self, serving: Serving, healthy: usize, active: Vec<bool>, now: u64) -> Serving {
+        let mut state = lock(&self.state);
+        let before = state.serving;
+        let since = if before == serving { state.since } else { now };
+        *state = PoolState { serving, since, healthy, active };
         before
+    }
+}
+
+/// A source as a member of one pool.
+pub(crate) struct Member {
+    pub(crate) spec: SourceSpec,
+    pub(crate) origin: Origin,
+}
+
+/// Where a member's bytes come from on this node.
+pub(crate) enum Origin {
+    Kernel,
+    Noise(Subscription),
+    /// This node does not permit the source, for this reason.
+    NotPermitted(String),
+}
+
+/// A subscriber that is registered with its sampler, until it is dropped.
+pub(crate) struct Subscription {
+    subscriber: Arc<Subscriber>,
+    sampler: Arc<SamplerHandle>,
+}
+
+impl Subscription {
+    pub(crate) fn new(subscriber: Subscriber, sampler: Arc<SamplerHandle>) -> Self {
+        let subscriber = Arc::new(subscriber);
+        sampler.subscribe(Arc::clone(&subscriber));
+        Self { subscriber, sampler }
+    }
+
+    pub(crate) fn health(&self) -> SourceHealth {
+        self.subscriber.health()
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.sampler.unsubscribe(&self.subscriber);
+    }
+}
+
+impl Member {
+    pub(crate) fn subscriber(&self) -> Option<&Subscriber> {
+        match &self.origin {
+            Origin::Noise(subscription) => Some(&subscription.subscriber),
+            Origin::Kernel | Origin::NotPermitted(_) => None,
+        }
+    }
+
+    /// Whether this output may rest on it.
+    pub(crate) fn counts(&self, output: Output) -> bool {
+        match output {
+            Output::Stretched => true,
+            Output::FullEntropy | Output::Raw => self.spec.credited_min_entropy().is_some(),
+        }
+    }
+
+    /// The member as a candidate for selection, and how often its samples were dropped.
+    pub(super) fn candidate(&self, output: Output, kernel_ready: bool) -> (Candidate, u64) {
+        let (health, drops) = match &self.origin {
+            Origin::Kernel if kernel_ready => (CandidateHealth::Healthy, 0),
+            Origin::Kernel => (CandidateHealth::New, 0),
+            Origin::NotPermitted(_) => (CandidateHealth::Unhealthy, 0),
+            Origin::Noise(subscription) => {
+                let state = subscription.subscriber.state();
+                let health = match state.health {
+                    HealthState::Healthy => CandidateHealth::Healthy,
+                    HealthState::Starting if state.is_new => CandidateHealth::New,
+                    _ => CandidateHealth::Unhealthy,
+                };
+                (health, state.drops)
+            }
+        };
+        (Candidate { tier: self.spec.tier, counts: self.counts(output), health }, drops)
     }
 }

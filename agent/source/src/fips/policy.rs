@@ -1,23 +1,21 @@
-//! What a failing block means for its source: `rngd`'s rules.
+//! What a failed block means for its source, by `rngd`'s rules.
 
 /// Failures at which a source is disabled.
 const LIMIT: u32 = 25;
-/// Failures up to which a block is simply read again.
-const AT_ONCE: u32 = LIMIT / 4;
-/// Good blocks that make one failure forgotten.
+/// Failures in a row up to which the next block is read at once.
+const RETRIED: u32 = LIMIT / 4;
+/// Good blocks after which one failure is forgiven.
 const FORGIVEN_AFTER: u32 = 1000;
 
-/// What to do with a block and its source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum PolicyDecision {
-    /// Use the block.
     Use,
-    /// Throw it away and read the next at once.
+    /// Discard the block and read the next at once.
     Retry,
-    /// Throw it away and let other sources go first.
+    /// Discard the block and let other sources go first.
     Yield,
-    /// Throw it away; the source is disabled.
+    /// Discard the block; the source is disabled.
     Disable,
 }
 
@@ -31,15 +29,15 @@ pub struct FailurePolicy {
 }
 
 impl FailurePolicy {
-    /// Rules on the next block.
+    /// Records the result of the next block.
     pub fn record(&mut self, passed: bool) -> PolicyDecision {
         if self.failures >= LIMIT {
             return PolicyDecision::Disable;
         }
-        if passed { self.good() } else { self.failed() }
+        if passed { self.pass() } else { self.fail() }
     }
 
-    fn good(&mut self) -> PolicyDecision {
+    fn pass(&mut self) -> PolicyDecision {
         self.in_a_row = 0;
         self.good += 1;
         if self.good == FORGIVEN_AFTER {
@@ -49,12 +47,12 @@ impl FailurePolicy {
         PolicyDecision::Use
     }
 
-    fn failed(&mut self) -> PolicyDecision {
+    fn fail(&mut self) -> PolicyDecision {
         self.failures += 1;
         self.in_a_row += 1;
         match (self.failures, self.in_a_row) {
             (LIMIT.., _) => PolicyDecision::Disable,
-            (_, ..=AT_ONCE) => PolicyDecision::Retry,
+            (_, ..=RETRIED) => PolicyDecision::Retry,
             _ => PolicyDecision::Yield,
         }
     }
@@ -65,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn six_failures_are_retried_at_once_and_the_next_wait_for_others() {
+    fn six_failures_are_retried_at_once_and_the_next_yield() {
         let mut policy = FailurePolicy::default();
         (0..6).for_each(|_| assert_eq!(policy.record(false), PolicyDecision::Retry));
         assert_eq!(policy.record(false), PolicyDecision::Yield);
@@ -74,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn the_twenty_fifth_failure_disables_for_good() {
+    fn the_twenty_fifth_failure_disables_permanently() {
         let mut policy = FailurePolicy::default();
         (0..24).for_each(|_| assert_ne!(policy.record(false), PolicyDecision::Disable));
         assert_eq!(policy.record(false), PolicyDecision::Disable);

@@ -15,7 +15,7 @@ const LAST: u64 = !0 << 32;
 const EXPECTED: [std::ops::RangeInclusive<u32>; 6] =
     [2315..=2685, 1114..=1386, 527..=723, 240..=384, 103..=209, 103..=209];
 
-/// What the runs of a block are.
+/// The runs of a block.
 pub(super) struct Runs {
     /// Runs of at least 1 to 6 bits: of zeros, of ones.
     at_least: [[u32; 6]; 2],
@@ -90,7 +90,7 @@ impl Ahead {
 
     /// The bits `by` places on.
     fn shifted(&self, by: u32) -> u64 {
-        // The upper half: what is cut off belongs to the next word's turn.
+        // The upper half; the rest belongs to the next word.
         (self.0 << by >> 64) as u64
     }
 

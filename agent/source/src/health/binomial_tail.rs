@@ -1,4 +1,4 @@
-//! Tails of the binomial distribution, enclosed so tightly that a comparison with 2^-alpha is decided.
+//! Tails of the binomial distribution, bounded so tightly that a comparison with 2^-alpha is decided.
 //!
 //! With *p* = 2^-H and H a fraction, *p* is irrational, so no finite number of digits *is* the tail. What is
 //! needed is only whether it is above 2^-alpha, and that is proved as follows.
@@ -10,8 +10,8 @@
 //! 3. The smallest k whose *upper* bound is at most 2^-alpha is not too small, the smallest k whose *lower*
 //!    bound is at most 2^-alpha is not too large. Where both are the same k, it is the answer.
 //!
-//! The bounds are at most `C(n,k) · 2n · 2^-F` apart, less than 2^-1000 for n < 1024 and F = 2048. A test goes
-//! through every H in tenths of a bit and every alpha that can be asked for: all are decided.
+//! The bounds are at most `C(n,k) · 2n · 2^-F` apart, less than 2^-1000 for n < 1024 and F = 2048. A test
+//! covers every H in tenths of a bit and every alpha: all are decided.
 
 use num_bigint::BigUint;
 
@@ -47,7 +47,7 @@ impl Exponent {
     }
 }
 
-/// `probability · factor`, compared with one without ever dividing.
+/// Whether a sum in units of 2^-F is one or more.
 pub(super) fn at_least_one(sum: &BigUint) -> bool {
     sum.bits() > u64::from(PRECISION)
 }
@@ -65,7 +65,7 @@ impl Tails {
         Self { low: bound(n, &p.low, Rounding::Down), high: bound(n, &p.high, Rounding::Up) }
     }
 
-    /// The smallest k with P[X <= k] >= 1 - 2^-alpha, SP 800-90B's critbinom; nothing if F is too small to tell.
+    /// The smallest k with P[X <= k] >= 1 - 2^-alpha, SP 800-90B's critbinom; `None` if F is too small to decide.
     pub(super) fn critbinom(&self, alpha: u8) -> Option<u32> {
         let threshold = BigUint::from(1u8) << (PRECISION - u32::from(alpha));
         let smallest = |tails: &[BigUint]| tails.iter().position(|tail| *tail <= threshold);

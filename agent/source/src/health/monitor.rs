@@ -1,12 +1,18 @@
-//! What one source may be used for, from start to failure.
+//! The health of one source, from start to failure.
 
-use super::intermittent_failures::IntermittentFailures;
-use super::{Alarm, Cause, HealthState, HealthTests, Limits, ReadFailure, Severity, TestOutcome, Transition};
+use super::continuous::{Alarm, HealthTests, Severity, TestOutcome};
+use super::limits::Limits;
+use super::state::{Cause, Disposition, HealthState, ReadFailure};
 
-/// Consecutive samples the start-up test takes, SP 800-90B 4.3: at least 1,024.
+/// Consecutive samples of the start-up test, SP 800-90B 4.3: at least 1,024.
 const START_UP: usize = 1024;
+/// Intermittent alarms at which a source fails permanently.
+const MAX_ALARMS: u32 = 3;
+/// Clean samples after which one alarm is forgiven: even at the loosest alpha, 2^-20, a perfect source is expected to
+/// raise at most one in so many.
+const FORGIVEN_AFTER: u64 = 1 << 20;
 
-/// The health of one source. Its reader tells it what happens and when, and it answers what that means.
+/// The health of one source, driven by its reader.
 #[derive(Clone, Debug)]
 pub struct Monitor {
     tests: HealthTests,
@@ -15,11 +21,11 @@ pub struct Monitor {
     since: u64,
     /// Clean samples of the running start-up test.
     passed: usize,
-    strikes: IntermittentFailures,
+    failures: IntermittentFailures,
 }
 
 impl Monitor {
-    /// A source just opened.
+    /// For a source that was just opened.
     pub fn new(limits: Limits, now: u64) -> Self {
         Self {
             tests: HealthTests::new(limits),
@@ -27,40 +33,39 @@ impl Monitor {
             cause: None,
             since: now,
             passed: 0,
-            strikes: IntermittentFailures::default(),
+            failures: IntermittentFailures::default(),
         }
     }
 
-    /// The state it is in.
     pub fn state(&self) -> HealthState {
         self.state
     }
 
-    /// The instant at which it came into this state.
+    /// The instant at which it entered this state.
     pub fn since(&self) -> u64 {
         self.since
     }
 
-    /// Why it is not healthy; nothing while it is, or in its first start-up test.
+    /// Why it is not healthy; `None` while it is, or in its first start-up test.
     pub fn cause(&self) -> Option<Cause> {
         self.cause
     }
 
-    /// Samples came, in the order in which the source made them.
-    pub fn samples(&mut self, samples: &[u8], now: u64) -> Transition {
+    /// Tests samples, in the order in which the source made them.
+    pub fn observe(&mut self, samples: &[u8], now: u64) -> Disposition {
         if matches!(self.state, HealthState::Failed | HealthState::Unavailable) {
-            return Transition::Drop;
+            return Disposition::Drop;
         }
         match self.tests.observe(samples) {
-            TestOutcome::Pass => self.clean(samples.len(), now),
-            TestOutcome::Alarm(alarm) => self.alarmed(alarm, now),
+            TestOutcome::Pass => self.pass(samples.len(), now),
+            TestOutcome::Alarm(alarm) => self.raise(alarm, now),
         }
     }
 
     /// The source could not be opened or read.
-    pub fn lost(&mut self, loss: ReadFailure, now: u64) {
+    pub fn lost(&mut self, failure: ReadFailure, now: u64) {
         if self.state != HealthState::Failed {
-            self.enter(HealthState::Unavailable, Some(Cause::Lost(loss)), now);
+            self.enter(HealthState::Unavailable, Some(Cause::Lost(failure)), now);
         }
     }
 
@@ -71,36 +76,36 @@ impl Monitor {
         }
     }
 
-    /// The FIPS 140-2 block tests disabled the source.
+    /// Too many blocks failed the FIPS 140-2 tests.
     pub fn disable(&mut self, now: u64) {
         self.enter(HealthState::Failed, Some(Cause::BlockTests), now);
     }
 
-    /// Somebody looked after the source: forget its past and start anew.
+    /// Forgets all failures and runs the start-up test.
     pub fn retest(&mut self, now: u64) {
         self.tests = HealthTests::new(*self.tests.limits());
-        self.strikes = IntermittentFailures::default();
+        self.failures = IntermittentFailures::default();
         self.enter(HealthState::Starting, None, now);
     }
 
-    fn clean(&mut self, count: usize, now: u64) -> Transition {
-        self.strikes.clean(count);
+    fn pass(&mut self, count: usize, now: u64) -> Disposition {
+        self.failures.pass(count);
         if self.state == HealthState::Healthy {
-            return Transition::Credit;
+            return Disposition::Credit;
         }
         self.passed = self.passed.saturating_add(count);
         if self.passed >= START_UP {
             self.enter(HealthState::Healthy, None, now);
         }
-        Transition::Discard
+        Disposition::Discard
     }
 
-    fn alarmed(&mut self, alarm: Alarm, now: u64) -> Transition {
-        // The counts of the tests go on, so that what is really broken comes to the permanent cutoff.
-        let over = self.strikes.strike() || alarm.grade == Severity::Permanent;
-        let state = if over { HealthState::Failed } else { HealthState::Suspect };
+    fn raise(&mut self, alarm: Alarm, now: u64) -> Disposition {
+        // The tests' counts continue, so that a broken source reaches the permanent cutoff.
+        let is_permanent = self.failures.record() || alarm.severity == Severity::Permanent;
+        let state = if is_permanent { HealthState::Failed } else { HealthState::Suspect };
         self.enter(state, Some(Cause::Alarm(alarm)), now);
-        Transition::Drop
+        Disposition::Drop
     }
 
     fn enter(&mut self, state: HealthState, cause: Option<Cause>, now: u64) {
@@ -109,6 +114,31 @@ impl Monitor {
         }
         (self.state, self.cause) = (state, cause);
         self.passed = 0;
+    }
+}
+
+/// A source that recovers from each alarm and soon raises the next is worth less than was claimed.
+#[derive(Clone, Debug, Default)]
+struct IntermittentFailures {
+    count: u32,
+    clean: u64,
+}
+
+impl IntermittentFailures {
+    /// Records one more alarm; returns whether it was one too many.
+    fn record(&mut self) -> bool {
+        self.count += 1;
+        self.clean = 0;
+        self.count >= MAX_ALARMS
+    }
+
+    /// Records samples without an alarm.
+    fn pass(&mut self, samples: usize) {
+        self.clean += samples as u64;
+        if self.clean >= FORGIVEN_AFTER {
+            self.count = self.count.saturating_sub(1);
+            self.clean = 0;
+        }
     }
 }
 

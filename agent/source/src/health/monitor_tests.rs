@@ -16,7 +16,7 @@ fn clean(count: usize) -> Vec<u8> {
 
 fn healthy() -> Monitor {
     let mut monitor = Monitor::new(limits(), 0);
-    assert_eq!(monitor.samples(&clean(1024), 1), Transition::Discard);
+    assert_eq!(monitor.observe(&clean(1024), 1), Disposition::Discard);
     assert_eq!(monitor.state(), HealthState::Healthy);
     monitor
 }
@@ -27,39 +27,39 @@ fn burst(value: u8) -> Vec<u8> {
 }
 
 #[test]
-fn nothing_is_credited_before_the_start_up_test_is_through() {
+fn nothing_is_credited_before_the_start_up_test_has_passed() {
     let mut monitor = Monitor::new(limits(), 0);
-    assert_eq!(monitor.samples(&clean(1023), 5), Transition::Discard);
+    assert_eq!(monitor.observe(&clean(1023), 5), Disposition::Discard);
     assert_eq!(monitor.state(), HealthState::Starting);
-    assert_eq!(monitor.samples(&[77], 6), Transition::Discard);
+    assert_eq!(monitor.observe(&[77], 6), Disposition::Discard);
     assert_eq!((monitor.state(), monitor.since()), (HealthState::Healthy, 6));
-    assert_eq!(monitor.samples(&clean(10), 7), Transition::Credit);
+    assert_eq!(monitor.observe(&clean(10), 7), Disposition::Credit);
 }
 
 #[test]
-fn an_intermittent_alarm_drops_the_samples_and_tests_anew() {
+fn an_intermittent_alarm_drops_the_samples_and_restarts_the_start_up_test() {
     let mut monitor = healthy();
-    assert_eq!(monitor.samples(&burst(3), 2), Transition::Drop);
+    assert_eq!(monitor.observe(&burst(3), 2), Disposition::Drop);
     assert_eq!((monitor.state(), monitor.since()), (HealthState::Suspect, 2));
     assert_eq!(monitor.cause().unwrap().reason(), "RepetitionCount");
-    assert_eq!(monitor.samples(&clean(1024), 3), Transition::Discard);
+    assert_eq!(monitor.observe(&clean(1024), 3), Disposition::Discard);
     assert_eq!((monitor.state(), monitor.cause()), (HealthState::Healthy, None));
-    assert_eq!(monitor.samples(&clean(10), 4), Transition::Credit);
+    assert_eq!(monitor.observe(&clean(10), 4), Disposition::Credit);
 }
 
 #[test]
-fn counts_go_on_over_a_reset_so_that_a_stuck_source_fails_for_good() {
+fn counts_continue_over_a_restart_so_that_a_stuck_source_fails_permanently() {
     let mut monitor = healthy();
     let Limits { intermittent, permanent, .. } = limits();
     // The last of the clean samples had this value too: 1,024 is four times 0 to 255.
     for run in 2..intermittent.repetition_count {
-        assert_eq!(monitor.samples(&[255], 2), Transition::Credit, "a run of {run}");
+        assert_eq!(monitor.observe(&[255], 2), Disposition::Credit, "a run of {run}");
     }
     for run in intermittent.repetition_count..permanent.repetition_count {
-        assert_ne!(monitor.samples(&[255], 2), Transition::Credit, "a run of {run}");
+        assert_ne!(monitor.observe(&[255], 2), Disposition::Credit, "a run of {run}");
         assert_eq!(monitor.state(), HealthState::Suspect);
     }
-    assert_eq!(monitor.samples(&[255], 2), Transition::Drop);
+    assert_eq!(monitor.observe(&[255], 2), Disposition::Drop);
     assert_eq!(monitor.state(), HealthState::Failed);
 }
 
@@ -67,7 +67,7 @@ fn counts_go_on_over_a_reset_so_that_a_stuck_source_fails_for_good() {
 fn a_stuck_source_never_passes_its_start_up_test() {
     for stuck in 0..=255 {
         let mut monitor = Monitor::new(limits(), 0);
-        assert_eq!(monitor.samples(&[stuck; 1024], 1), Transition::Drop);
+        assert_eq!(monitor.observe(&[stuck; 1024], 1), Disposition::Drop);
         assert_eq!(monitor.state(), HealthState::Failed);
     }
 }
@@ -76,28 +76,28 @@ fn a_stuck_source_never_passes_its_start_up_test() {
 fn the_third_alarm_in_a_million_samples_is_the_last() {
     let mut monitor = healthy();
     for state in [HealthState::Suspect, HealthState::Suspect, HealthState::Failed] {
-        assert_eq!(monitor.samples(&burst(9), 2), Transition::Drop);
+        assert_eq!(monitor.observe(&burst(9), 2), Disposition::Drop);
         assert_eq!(monitor.state(), state);
-        let _ = monitor.samples(&clean(4096), 3);
+        let _ = monitor.observe(&clean(4096), 3);
     }
-    assert_eq!(monitor.samples(&clean(4096), 4), Transition::Drop);
+    assert_eq!(monitor.observe(&clean(4096), 4), Disposition::Drop);
 }
 
 #[test]
 fn an_alarm_is_forgiven_after_a_million_clean_samples() {
     let mut monitor = healthy();
     for _ in 0..10 {
-        assert_eq!(monitor.samples(&burst(9), 2), Transition::Drop);
+        assert_eq!(monitor.observe(&burst(9), 2), Disposition::Drop);
         assert_eq!(monitor.state(), HealthState::Suspect);
-        (0..257).for_each(|_| assert_ne!(monitor.samples(&clean(4096), 3), Transition::Drop));
+        (0..257).for_each(|_| assert_ne!(monitor.observe(&clean(4096), 3), Disposition::Drop));
         assert_eq!(monitor.state(), HealthState::Healthy);
     }
 }
 
 #[test]
-fn a_failed_source_stays_off_until_somebody_asks_for_a_retest() {
+fn a_failed_source_stays_off_until_a_retest() {
     let mut monitor = healthy();
-    let _ = monitor.samples(&[1; 100], 2);
+    let _ = monitor.observe(&[1; 100], 2);
     let events: [fn(&mut Monitor); 2] = [|m| m.opened(3), |m| m.lost(ReadFailure::Io, 3)];
     for event in events {
         event(&mut monitor);
@@ -105,7 +105,7 @@ fn a_failed_source_stays_off_until_somebody_asks_for_a_retest() {
     }
     monitor.retest(4);
     assert_eq!((monitor.state(), monitor.cause()), (HealthState::Starting, None));
-    let _ = monitor.samples(&clean(1024), 5);
+    let _ = monitor.observe(&clean(1024), 5);
     assert_eq!(monitor.state(), HealthState::Healthy);
 }
 
@@ -113,13 +113,13 @@ fn a_failed_source_stays_off_until_somebody_asks_for_a_retest() {
 fn a_lost_source_is_opened_again_and_starts_with_its_test() {
     let mut monitor = healthy();
     monitor.lost(ReadFailure::End, SECOND);
-    assert_eq!(monitor.samples(&clean(4096), SECOND), Transition::Drop);
+    assert_eq!(monitor.observe(&clean(4096), SECOND), Disposition::Drop);
     monitor.lost(ReadFailure::Io, 2 * SECOND);
     monitor.opened(3 * SECOND);
     assert_eq!(
         (monitor.state(), monitor.cause()),
         (HealthState::Starting, Some(Cause::Lost(ReadFailure::Io)))
     );
-    assert_eq!(monitor.samples(&clean(1024), 3 * SECOND), Transition::Discard);
+    assert_eq!(monitor.observe(&clean(1024), 3 * SECOND), Disposition::Discard);
     assert_eq!((monitor.state(), monitor.cause()), (HealthState::Healthy, None));
 }

@@ -1,35 +1,33 @@
-//! The words of a source's health: its states, why it is in one, and what follows.
+//! The states of a source's health, and their causes.
 
-use super::{Alarm, Test};
+use super::continuous::{Alarm, Severity, Test};
+use super::limits::Limits;
 
-/// The state of a noise source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HealthState {
-    /// In its start-up test; nothing it gives is credited.
+    /// In its start-up test: samples earn no credit.
     Starting,
-    /// Its samples are credited.
+    /// Samples earn credit.
     Healthy,
-    /// An intermittent alarm: in its start-up test again, nothing is credited.
+    /// In its start-up test again after an intermittent alarm.
     Suspect,
     /// Off, until [`Monitor::retest`](super::Monitor::retest).
     Failed,
-    /// Cannot be read; to be opened anew.
+    /// Cannot be read; opening it is retried.
     Unavailable,
 }
 
 /// Why a source is not healthy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// A health test failed.
     Alarm(Alarm),
-    /// The FIPS 140-2 block tests failed too often.
+    /// Too many blocks failed the FIPS 140-2 tests.
     BlockTests,
-    /// Nothing could be read.
     Lost(ReadFailure),
 }
 
 impl Cause {
-    /// One word for logs, metrics, events and conditions.
+    /// The one word for logs, metrics, events and conditions.
     pub fn reason(self) -> &'static str {
         match self {
             Self::Alarm(Alarm { test: Test::RepetitionCount, .. }) => "RepetitionCount",
@@ -40,28 +38,56 @@ impl Cause {
             Self::Lost(ReadFailure::Stall) => "Stalled",
         }
     }
+
+    /// What happened and what follows from it, as a sentence.
+    pub(crate) fn describe(self, limits: &Limits, state: HealthState) -> String {
+        let event = match self {
+            Self::Alarm(alarm) => describe_alarm(alarm, limits),
+            Self::BlockTests => "25 blocks failed the FIPS 140-2 tests".to_owned(),
+            Self::Lost(_) => "it cannot be read".to_owned(),
+        };
+        match state {
+            HealthState::Failed => format!("{event}; off until a retest is requested"),
+            _ => {
+                format!("{event}; samples not yet conditioned were dropped, and its start-up test runs again")
+            }
+        }
+    }
 }
 
-/// How a source was lost.
+/// Why a source cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadFailure {
     /// Opening or reading failed.
     Io,
-    /// It has no more.
+    /// End of file.
     End,
     /// A read brought nothing for ten seconds.
     Stall,
 }
 
-/// What to do with samples.
+/// What to do with tested samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub enum Transition {
+pub enum Disposition {
     /// Condition them, with credit.
     Credit,
-    /// Do not serve them: they belong to a start-up test. They may be mixed in with credit 0.
+    /// Do not serve them: they belong to a start-up test.
     Discard,
-    /// Wipe them and all from this source that is not yet conditioned, and reset the source. If the state is now
-    /// [`State::Failed`], close it instead.
+    /// Wipe them and all samples of this source that are not yet conditioned.
     Drop,
+}
+
+fn describe_alarm(alarm: Alarm, limits: &Limits) -> String {
+    let cutoffs = match alarm.severity {
+        Severity::Intermittent => limits.intermittent,
+        Severity::Permanent => limits.permanent,
+    };
+    match alarm.test {
+        Test::RepetitionCount => format!("the same byte came {} times in a row", cutoffs.repetition_count),
+        Test::AdaptiveProportion => {
+            let window = limits.kind.window();
+            format!("one byte came {} times in a window of {window}", cutoffs.adaptive_proportion)
+        }
+    }
 }

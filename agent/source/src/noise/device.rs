@@ -1,4 +1,4 @@
-//! A character device, as `/dev/hwrng` is one.
+//! A character device, such as `/dev/hwrng`.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -8,13 +8,13 @@ use rustix::event::PollFlags;
 use rustix::fs::{FileType, Mode, OFlags, fstat};
 use rustix::io::{Errno, read};
 
-use super::{Noise, OpenSource};
+use super::{Noise, OpenError};
 
 #[derive(Debug)]
 pub(super) struct Device(OwnedFd);
 
 impl Device {
-    pub(super) fn open(path: &Path) -> Result<Self, OpenSource> {
+    pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
         open_as(path, FileType::CharacterDevice, "character device").map(Self)
     }
 }
@@ -29,19 +29,19 @@ impl Noise for Device {
     }
 }
 
-/// Opens for reading what must be of this type. Looked at before it is opened for real: opening a device may
-/// already have effects, and opening another type than was meant must have none.
-pub(super) fn open_as(path: &Path, wanted: FileType, called: &'static str) -> Result<OwnedFd, OpenSource> {
-    let failed = |errno: Errno| OpenSource::Open { path: path.to_owned(), source: errno.into() };
-    let wrong = || OpenSource::WrongType { path: path.to_owned(), wanted: called };
+/// Opens a file that must be of this type. The type is checked before the file is opened for reading: opening a device
+/// may have effects, and opening a file of another type must have none.
+pub(super) fn open_as(path: &Path, wanted: FileType, expected: &'static str) -> Result<OwnedFd, OpenError> {
+    let failed = |errno: Errno| OpenError::Open { path: path.to_owned(), source: errno.into() };
+    let wrong = || OpenError::WrongType { path: path.to_owned(), expected };
     let flags = OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let glimpse = rustix::fs::open(path, flags | OFlags::PATH, Mode::empty()).map_err(failed)?;
-    if FileType::from_raw_mode(fstat(&glimpse).map_err(failed)?.st_mode) != wanted {
+    let path_fd = rustix::fs::open(path, flags | OFlags::PATH, Mode::empty()).map_err(failed)?;
+    if FileType::from_raw_mode(fstat(&path_fd).map_err(failed)?.st_mode) != wanted {
         return Err(wrong());
     }
     let flags = flags | OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
     let opened = rustix::fs::open(path, flags, Mode::empty()).map_err(failed)?;
-    // It may have been exchanged in between.
+    // It may have been replaced in between.
     if FileType::from_raw_mode(fstat(&opened).map_err(failed)?.st_mode) == wanted {
         Ok(opened)
     } else {
@@ -49,12 +49,12 @@ pub(super) fn open_as(path: &Path, wanted: FileType, called: &'static str) -> Re
     }
 }
 
-/// Asks again when only a signal came in between.
+/// Repeats a call that a signal interrupted.
 pub(super) fn read_once(mut read: impl FnMut() -> Result<usize, Errno>) -> io::Result<usize> {
     loop {
         match read() {
             Err(Errno::INTR) => {}
-            answer => return Ok(answer?),
+            result => return Ok(result?),
         }
     }
 }
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_device_is_told_apart_from_no_bytes_yet() {
+    fn the_end_of_a_device_differs_from_no_bytes_yet() {
         assert_eq!(Device::open(Path::new("/dev/null")).unwrap().read(&mut [0; 8]).unwrap(), 0);
     }
 
@@ -89,12 +89,12 @@ mod tests {
         std::fs::write(&file, "not random").unwrap();
         std::os::unix::fs::symlink("/dev/urandom", &link).unwrap();
         for path in [folder.path(), &file, &link] {
-            assert_eq!(refusal(path), format!("{} is no character device", path.display()));
+            assert_eq!(refusal(path), format!("{} is not a character device", path.display()));
         }
     }
 
     #[test]
-    fn what_is_missing_is_named() {
+    fn a_missing_device_is_named() {
         assert_eq!(
             refusal(Path::new("/dev/missing")),
             "/dev/missing cannot be opened: No such file or directory (os error 2)"

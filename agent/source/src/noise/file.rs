@@ -10,10 +10,10 @@ use rustix::fs::FileType;
 use rustix::io::pread;
 
 use super::device::{open_as, read_once};
-use super::{Noise, OpenSource};
+use super::{Noise, OpenError};
 use crate::waker::lock;
 
-/// How far a file was read. It outlives the file's being open; whoever reads holds it meanwhile.
+/// How far a file was read. It outlives the open file, so that no byte is read twice.
 pub(crate) type Position = Arc<Mutex<u64>>;
 
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(super) struct File {
 }
 
 impl File {
-    pub(super) fn open(path: &Path, position: &Position) -> Result<Self, OpenSource> {
+    pub(super) fn open(path: &Path, position: &Position) -> Result<Self, OpenError> {
         let file = open_as(path, FileType::RegularFile, "regular file")?;
         Ok(Self { file, position: Arc::clone(position) })
     }
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_opened_again_goes_on_where_it_was() {
+    fn a_file_opened_again_continues_where_it_was() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("bytes");
         std::fs::write(&path, b"abcdef").unwrap();
@@ -65,8 +65,8 @@ mod tests {
     }
 
     #[test]
-    fn a_device_is_no_file() {
+    fn a_device_is_not_a_file() {
         let refused = File::open(Path::new("/dev/zero"), &Position::default()).err().unwrap();
-        assert_eq!(refused.to_string(), "/dev/zero is no regular file");
+        assert_eq!(refused.to_string(), "/dev/zero is not a regular file");
     }
 }

@@ -1,15 +1,14 @@
-//! From a source's kind to the source.
+//! Opens a source of any kind.
 
 use super::device::Device;
 use super::file::{File, Position};
 use super::rdseed::Rdseed;
 use super::upstream::Upstream;
-use super::{Noise, Open, OpenSource};
+use super::{Noise, OpenError, Opener};
 use crate::spec::SourceKind;
 
-/// What opens a noise source, as often as it takes; nothing for the kernel's generator, which is none.
-/// `position` is where a file goes on.
-pub(crate) fn opener(kind: SourceKind, position: Position) -> Option<Open> {
+/// `None` for the kernel's generator, which is no noise source. `position` is where the next read of a file starts.
+pub(crate) fn opener(kind: SourceKind, position: Position) -> Option<Opener> {
     Some(match kind {
         SourceKind::Kernel => return None,
         SourceKind::Rdseed => Box::new(|| boxed(Rdseed::open())),
@@ -20,6 +19,6 @@ pub(crate) fn opener(kind: SourceKind, position: Position) -> Option<Open> {
     })
 }
 
-fn boxed<N: Noise + 'static>(opened: Result<N, OpenSource>) -> Result<Box<dyn Noise>, OpenSource> {
+fn boxed<N: Noise + 'static>(opened: Result<N, OpenError>) -> Result<Box<dyn Noise>, OpenError> {
     Ok(Box::new(opened?))
 }

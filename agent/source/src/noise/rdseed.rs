@@ -1,40 +1,40 @@
-//! The processor's noise source.
+//! The processor's instruction RDSEED.
 
 use std::io;
 use std::os::fd::BorrowedFd;
 
 use rustix::event::PollFlags;
 
-use super::{Noise, OpenSource};
+use super::{Noise, OpenError};
 
-/// Times to ask before the processor counts as dry; Intel's guide says ten, with a pause between.
+/// Tries before the processor counts as dry; Intel's guide says ten, with a pause between.
 const TRIES: usize = 10;
 const WORD: usize = size_of::<u64>();
 
-/// How the instruction is asked once: a word, or nothing when the carry flag was 0.
-type Ask = fn() -> Option<u64>;
+/// Executes the instruction once; `None` when the carry flag was 0.
+type Instruction = fn() -> Option<u64>;
 
 #[derive(Debug)]
 pub(super) struct Rdseed {
-    ask: Ask,
+    instruction: Instruction,
 }
 
-/// Broken processors gave zero (AMD-SB-7055) or all ones, and said that all was well.
+/// Broken processors return zero (AMD-SB-7055) or all ones with the carry flag set.
 #[derive(Debug, thiserror::Error)]
-#[error("RDSEED gave a word of equal bits")]
+#[error("RDSEED returned a word of equal bits")]
 struct EqualBits;
 
 impl Rdseed {
-    pub(super) fn open() -> Result<Self, OpenSource> {
-        let ask = instruction::find().ok_or(OpenSource::NoInstruction { instruction: "RDSEED" })?;
-        Ok(Self { ask })
+    pub(super) fn open() -> Result<Self, OpenError> {
+        let instruction = x86::find().ok_or(OpenError::NoInstruction { instruction: "RDSEED" })?;
+        Ok(Self { instruction })
     }
 
-    /// Only ever 64 bits: the shorter forms are the ones that were broken. Nothing if the processor is dry, which is
-    /// its usual state where others ask too: on one shared Zen 5, 19 of 20 times.
+    /// Always 64 bits: the shorter forms are the broken ones. `None` if the processor is dry, as it often is where other
+    /// processes use it: on one shared Zen 5, 19 of 20 times.
     fn word(&self) -> Result<Option<u64>, EqualBits> {
         let once = || {
-            let word = (self.ask)();
+            let word = (self.instruction)();
             if word.is_none() {
                 std::hint::spin_loop();
             }
@@ -64,27 +64,27 @@ impl Noise for Rdseed {
 }
 
 #[cfg(target_arch = "x86_64")]
-mod instruction {
-    use super::Ask;
+mod x86 {
+    use super::Instruction;
 
-    pub(super) fn find() -> Option<Ask> {
-        is_x86_feature_detected!("rdseed").then_some(ask as Ask)
+    pub(super) fn find() -> Option<Instruction> {
+        is_x86_feature_detected!("rdseed").then_some(execute as Instruction)
     }
 
-    /// Private to this module and given away by [`find`] alone, so never called where it does not exist.
+    /// Private to this module and returned by [`find`] alone, so never called where it does not exist.
     #[expect(unsafe_code, reason = "an instruction that not every processor has")]
-    fn ask() -> Option<u64> {
+    fn execute() -> Option<u64> {
         let mut word = 0;
-        // SAFETY: needs RDSEED, which `find` saw in CPUID before anybody could get hold of this function. It
-        // writes nothing but the word it is given.
+        // SAFETY: needs RDSEED, which `find` saw in CPUID before it returned this function. It writes
+        // nothing but the word.
         let carry = unsafe { core::arch::x86_64::_rdseed64_step(&mut word) };
         (carry == 1).then_some(word)
     }
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-mod instruction {
-    pub(super) fn find() -> Option<super::Ask> {
+mod x86 {
+    pub(super) fn find() -> Option<super::Instruction> {
         None
     }
 }
@@ -100,10 +100,10 @@ mod tests {
         static ANSWERS: RefCell<Vec<Option<u64>>> = const { RefCell::new(vec![]) };
     }
 
-    /// A processor that gives these answers, last first, and then nothing.
+    /// A processor that returns these results, last first, and then nothing.
     fn answering(answers: impl IntoIterator<Item = Option<u64>>) -> Rdseed {
         ANSWERS.with_borrow_mut(|list| *list = answers.into_iter().collect());
-        Rdseed { ask: || ANSWERS.with_borrow_mut(Vec::pop).flatten() }
+        Rdseed { instruction: || ANSWERS.with_borrow_mut(Vec::pop).flatten() }
     }
 
     fn read(mut source: Rdseed, space: &mut [u8]) -> Result<usize, String> {
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_processor_that_runs_dry_gives_what_it_gave() {
+    fn a_processor_that_runs_dry_returns_the_words_before() {
         assert_eq!(read(answering([Some(1), Some(2)]), &mut [0; 64]), Ok(16));
     }
 
@@ -129,19 +129,19 @@ mod tests {
     fn words_of_equal_bits_are_a_failure() {
         for word in [0, u64::MAX] {
             let read = read(answering([Some(word), Some(5)]), &mut [0; 64]);
-            assert_eq!(read.unwrap_err(), "RDSEED gave a word of equal bits");
+            assert_eq!(read.unwrap_err(), "RDSEED returned a word of equal bits");
         }
     }
 
     #[test]
-    fn a_real_processor_gives_words_or_says_that_it_has_no_such_instruction() {
+    fn a_real_processor_returns_words_or_has_no_such_instruction() {
         let Ok(mut source) = Rdseed::open() else {
             println!("NOT RUN: this processor has no RDSEED");
             return;
         };
         let mut space = [0; 1024];
         let mut reads = std::iter::repeat_with(|| source.read(&mut space)).take(10_000);
-        let Some(count) = reads.find_map(Result::ok) else { panic!("it is dry for good") };
+        let Some(count) = reads.find_map(Result::ok) else { panic!("it stays dry") };
         assert!(count >= WORD);
         assert!(space[..count].chunks(WORD).any(|word| word != [0; WORD]));
     }

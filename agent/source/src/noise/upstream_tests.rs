@@ -7,7 +7,7 @@ use rustix::event::{PollFd, Timespec, poll};
 
 use super::*;
 
-/// Reads as a feeder does: waits for the socket, not for the clock.
+/// Reads as a sampler does: waits for the socket, not for the clock.
 fn read_when_ready(upstream: &mut Upstream, space: &mut [u8]) -> io::Result<usize> {
     loop {
         match upstream.read(space) {
@@ -57,7 +57,7 @@ fn reads_an_orderly_stream(mut upstream: Upstream) {
         let count = read_when_ready(&mut upstream, &mut space).unwrap();
         assert!(count > 0);
         got.extend(&space[..count]);
-        assert!(upstream.owed <= usize::from(REQUEST) * PIPELINE);
+        assert!(upstream.pending <= usize::from(REQUEST) * PIPELINE);
     }
     assert!(got.iter().enumerate().all(|(at, byte)| usize::from(*byte) == at % 256));
 }
@@ -80,27 +80,31 @@ fn a_server_over_tcp_is_read() {
 }
 
 #[test]
-fn no_more_is_asked_than_there_is_room_for() {
+fn no_more_is_requested_than_there_is_room_for() {
     let (mut upstream, mut peer) = connected();
     assert!(would_block(upstream.read(&mut [0; 100])));
-    let mut asked = [0; 100];
-    assert_eq!(peer.read(&mut asked).unwrap(), 4, "two requests of 64");
-    assert_eq!(asked[..4], [READ_BLOCKING, REQUEST, READ_BLOCKING, REQUEST]);
+    let mut requests = [0; 100];
+    assert_eq!(peer.read(&mut requests).unwrap(), 4, "two requests of 64");
+    assert_eq!(requests[..4], [READ_BLOCKING, REQUEST, READ_BLOCKING, REQUEST]);
     assert!(would_block(upstream.read(&mut [0; 100])));
     assert!(would_block(upstream.read(&mut [0; 10_000])));
-    assert_eq!(peer.read(&mut asked).unwrap(), 2 * (PIPELINE - 2), "the rest of the pipeline, nothing twice");
+    assert_eq!(
+        peer.read(&mut requests).unwrap(),
+        2 * (PIPELINE - 2),
+        "the rest of the pipeline, nothing twice"
+    );
 }
 
 #[test]
-fn a_server_that_sends_unasked_is_not_trusted() {
+fn a_server_that_sends_unsolicited_bytes_is_refused() {
     let (mut upstream, mut peer) = connected();
     peer.write_all(&[7; 5]).unwrap();
     let error = upstream.read(&mut [0; 64]).unwrap_err();
-    assert_eq!(error.to_string(), "the EGD server sent bytes that it was not asked for");
+    assert_eq!(error.to_string(), "the EGD server sent unsolicited bytes");
 }
 
 #[test]
-fn a_server_that_sends_more_than_asked_gives_what_was_asked_and_then_fails() {
+fn a_server_that_sends_more_than_requested_is_read_and_then_refused() {
     let (mut upstream, mut peer) = connected();
     let mut space = [0; 64];
     assert!(would_block(upstream.read(&mut space)));
@@ -110,7 +114,7 @@ fn a_server_that_sends_more_than_asked_gives_what_was_asked_and_then_fails() {
 }
 
 #[test]
-fn a_server_that_leaves_is_an_end_or_an_error_but_never_bytes() {
+fn a_server_that_disconnects_is_an_end_or_an_error() {
     let (mut upstream, peer) = connected();
     let mut space = [0; 64];
     assert!(would_block(upstream.read(&mut space)));
@@ -120,7 +124,7 @@ fn a_server_that_leaves_is_an_end_or_an_error_but_never_bytes() {
 }
 
 #[test]
-fn a_server_that_reads_nothing_is_waited_for_without_blocking() {
+fn a_server_that_reads_nothing_does_not_block() {
     let (mut upstream, _peer) = connected();
     for _ in 0..10_000 {
         assert!(would_block(upstream.read(&mut [0; 4096])));
@@ -128,7 +132,7 @@ fn a_server_that_reads_nothing_is_waited_for_without_blocking() {
 }
 
 #[test]
-fn nobody_at_home_is_an_error_with_the_name() {
+fn a_missing_server_is_an_error_with_its_name() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("none.sock");
     let error = Upstream::connect_unix(&path).unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! What a feeder does next.
+//! What a sampler does next.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -6,147 +6,151 @@ use std::sync::Arc;
 
 use rustix::event::PollFlags;
 
-use super::Subscriber;
 use super::poll_schedule::PollSchedule;
+use super::sample_queue::MAX_READ;
+use super::subscriber::Subscriber;
 use crate::buffer::Buffer;
 use crate::health::{HealthState, ReadFailure};
-use crate::memory::MapMemory;
-use crate::noise::{Noise, Open};
+use crate::memory::MapError;
+use crate::noise::{Noise, Opener};
 
-/// The most bytes of one read.
-pub(super) const READ: usize = 2048;
-/// The most of one read while somebody runs a start-up test, whose samples are lost.
-const READ_TESTING: usize = 1024;
-/// The most of one read that only asks whether the source is still there.
-const READ_PROBING: usize = 8;
+/// The most bytes of one read during a start-up test, whose samples are discarded.
+const MAX_READ_TESTING: usize = 1024;
+/// The most bytes of one read that only checks whether the source is still there.
+const MAX_READ_PROBING: usize = 8;
 
-/// One noise source and those who draw from it.
+/// Reads one noise source for its subscribers.
 pub(crate) struct Sampler {
-    open: Open,
+    opener: Opener,
     noise: Option<Box<dyn Noise>>,
-    line: PollSchedule,
-    /// Samples between being read and being handed on; empty between two steps.
+    schedule: PollSchedule,
+    /// Samples between being read and being distributed; empty between polls.
     scratch: Buffer,
-    /// Whose turn it is.
-    turn: usize,
+    /// The subscriber to start with.
+    first: usize,
 }
 
-/// Why a feeder's wait was over.
+/// Why a sampler's wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WakeReason {
-    /// The source said that it is ready.
+    /// The source is readable.
     Ready,
-    /// Anything else.
-    Otherwise,
+    Other,
 }
 
-/// What a feeder waits for.
+/// What a sampler waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Next {
-    /// Nothing.
-    Now,
-    /// This instant, or that the source is ready.
+pub(crate) enum Wait {
+    /// Nothing: poll again.
+    None,
+    /// The source to be readable, at most until this instant.
     Ready(u64),
     /// This instant.
-    At(u64),
-    /// That somebody rings.
-    Bell,
+    Until(u64),
+    /// Its waker.
+    Wake,
 }
 
 impl Sampler {
     /// `seed` spreads the retries of sources that fail together.
-    pub(crate) fn new(open: Open, seed: u64) -> Result<Self, MapMemory> {
-        let scratch = Buffer::with_capacity(READ)?;
-        Ok(Self { open, noise: None, line: PollSchedule::new(seed), scratch, turn: 0 })
+    pub(crate) fn new(opener: Opener, seed: u64) -> Result<Self, MapError> {
+        let scratch = Buffer::with_capacity(MAX_READ)?;
+        Ok(Self { opener, noise: None, schedule: PollSchedule::new(seed), scratch, first: 0 })
     }
 
-    /// What to wait on for [`Next::Ready`].
+    /// What to poll for [`Wait::Ready`].
     pub(crate) fn readiness(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
         self.noise.as_ref()?.readiness()
     }
 
-    /// Does one thing, for these taps.
-    pub(crate) fn step(&mut self, taps: &[Arc<Subscriber>], woke: WakeReason, now: u64) -> Next {
-        let states: Vec<HealthState> = taps.iter().map(|tap| tap.standing().state).collect();
+    /// Opens the source or reads it once.
+    pub(crate) fn poll(&mut self, subscribers: &[Arc<Subscriber>], woke: WakeReason, now: u64) -> Wait {
+        let states: Vec<HealthState> =
+            subscribers.iter().map(|subscriber| subscriber.state().health).collect();
         if states.iter().all(|state| *state == HealthState::Failed) {
             self.noise = None;
-            return Next::Bell;
+            return Wait::Wake;
         }
         if self.noise.is_none() {
-            // Whoever has not heard yet that it is unavailable has just come, or was told to test it anew.
-            let asked_for =
+            // A subscriber in its start-up test is new or to be retested, and does not know of the failure yet.
+            let is_requested =
                 states.iter().any(|state| matches!(state, HealthState::Starting | HealthState::Suspect));
-            if now < self.line.retry() && !asked_for {
-                return Next::At(self.line.retry());
+            if now < self.schedule.retry_at() && !is_requested {
+                return Wait::Until(self.schedule.retry_at());
             }
-            self.open(taps, now);
-            return Next::Now;
+            self.open(subscribers, now);
+            return Wait::None;
         }
-        if taps.iter().any(|tap| tap.wants()) {
-            let testing = taps.iter().any(|tap| tap.is_testing());
-            self.read(taps, if testing { READ_TESTING } else { READ }, woke, now)
-        } else if let Some(due) = self.line.rest(now) {
-            Next::At(due)
+        if subscribers.iter().any(|subscriber| subscriber.wants_samples()) {
+            let testing = subscribers.iter().any(|subscriber| subscriber.is_testing());
+            self.read(subscribers, if testing { MAX_READ_TESTING } else { MAX_READ }, woke, now)
+        } else if let Some(due) = self.schedule.idle_until(now) {
+            Wait::Until(due)
         } else {
-            self.read(taps, READ_PROBING, woke, now)
+            self.read(subscribers, MAX_READ_PROBING, woke, now)
         }
     }
 
-    fn open(&mut self, taps: &[Arc<Subscriber>], now: u64) {
-        match (self.open)() {
+    fn open(&mut self, subscribers: &[Arc<Subscriber>], now: u64) {
+        match (self.opener)() {
             Ok(noise) => {
                 self.noise = Some(noise);
-                self.line.opened(now);
-                for tap in taps {
-                    tap.opened(now);
+                self.schedule.opened(now);
+                for subscriber in subscribers {
+                    subscriber.opened(now);
                 }
             }
-            Err(error) => self.lose(taps, ReadFailure::Io, &error.to_string(), now),
+            Err(error) => self.lose(subscribers, ReadFailure::Io, &error.to_string(), now),
         }
     }
 
-    fn read(&mut self, taps: &[Arc<Subscriber>], most: usize, woke: WakeReason, now: u64) -> Next {
-        let Some(noise) = &mut self.noise else { return Next::Now };
+    fn read(&mut self, subscribers: &[Arc<Subscriber>], most: usize, woke: WakeReason, now: u64) -> Wait {
+        let Some(noise) = &mut self.noise else { return Wait::None };
         match self.scratch.fill_with(|space| noise.read(&mut space[..most])) {
-            Ok(0) => self.lose(taps, ReadFailure::End, "it has no more to give", now),
+            Ok(0) => self.lose(subscribers, ReadFailure::End, "it has no more bytes", now),
             Ok(count) => {
-                self.line.got(count, now);
-                self.hand_out(taps, now);
+                self.schedule.received(count, now);
+                self.distribute(subscribers, now);
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return self.wait(taps, woke, now),
-            Err(error) => self.lose(taps, ReadFailure::Io, &format!("it cannot be read: {error}"), now),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                return self.wait(subscribers, woke, now);
+            }
+            Err(error) => {
+                self.lose(subscribers, ReadFailure::Io, &format!("it cannot be read: {error}"), now);
+            }
         }
-        Next::Now
+        Wait::None
     }
 
-    /// Everybody tests all samples; those who want them get them in turns.
-    fn hand_out(&mut self, taps: &[Arc<Subscriber>], now: u64) {
-        let wants = |at: &usize| taps[*at].wants() && !taps[*at].is_testing();
-        let heir = (0..taps.len()).map(|next| (self.turn + next) % taps.len()).find(wants);
-        for (at, tap) in taps.iter().enumerate() {
-            tap.observe(self.scratch.chunk(), heir == Some(at), now);
+    /// Every subscriber tests all samples; those that want samples receive them in turn.
+    fn distribute(&mut self, subscribers: &[Arc<Subscriber>], now: u64) {
+        let wants = |at: &usize| subscribers[*at].wants_samples() && !subscribers[*at].is_testing();
+        let count = subscribers.len();
+        let recipient = (0..count).map(|next| (self.first + next) % count).find(wants);
+        for (at, subscriber) in subscribers.iter().enumerate() {
+            subscriber.observe(self.scratch.chunk(), recipient == Some(at), now);
         }
         self.scratch.consume(self.scratch.level());
-        self.turn = heir.map_or(self.turn, |heir| heir + 1);
+        self.first = recipient.map_or(self.first, |recipient| recipient + 1);
     }
 
-    fn wait(&mut self, taps: &[Arc<Subscriber>], woke: WakeReason, now: u64) -> Next {
-        let Some(stall) = self.line.waits(now) else {
-            self.lose(taps, ReadFailure::Stall, "it gave nothing for ten seconds", now);
-            return Next::Now;
+    fn wait(&mut self, subscribers: &[Arc<Subscriber>], woke: WakeReason, now: u64) -> Wait {
+        let Some(stall) = self.schedule.stall_deadline(now) else {
+            self.lose(subscribers, ReadFailure::Stall, "it returned nothing for ten seconds", now);
+            return Wait::None;
         };
         if woke == WakeReason::Ready || self.readiness().is_none() {
-            Next::At(self.line.missed(now).min(stall))
+            Wait::Until(self.schedule.spurious_wake(now).min(stall))
         } else {
-            Next::Ready(stall)
+            Wait::Ready(stall)
         }
     }
 
-    fn lose(&mut self, taps: &[Arc<Subscriber>], loss: ReadFailure, message: &str, now: u64) {
+    fn lose(&mut self, subscribers: &[Arc<Subscriber>], failure: ReadFailure, message: &str, now: u64) {
         self.noise = None;
-        self.line.lost(now);
-        for tap in taps {
-            tap.lost(loss, message, now);
+        self.schedule.lost(now);
+        for subscriber in subscribers {
+            subscriber.lost(failure, message, now);
         }
     }
 }

@@ -1,49 +1,48 @@
-//! Where samples wait until the block tests have judged all of a block.
+//! Holds samples back until the block tests have passed their whole block.
 
 use zeroize::Zeroize;
 
-use super::SourceStats;
+use super::stats::SourceStats;
 use crate::buffer::Buffer;
 use crate::fips::{BLOCK, BlockTests, FailurePolicy, PolicyDecision};
-use crate::memory::MapMemory;
+use crate::memory::MapError;
 
-/// A block in the making.
 pub(super) struct FipsGate {
-    /// The source's first bytes, which are for comparison only.
+    /// The source's first bytes, which are only compared with.
     reference: [u8; 4],
     tests: Option<BlockTests>,
     policy: FailurePolicy,
-    /// As much of a block as there is.
+    /// The part of the block that was read.
     block: Buffer,
-    /// Bytes of the reference that came.
-    compared: usize,
+    /// Bytes of the reference that were read.
+    referenced: usize,
 }
 
-/// The source failed too many blocks.
+/// Too many blocks of the source failed.
 pub(super) struct Disabled;
 
 impl FipsGate {
-    pub(super) fn new() -> Result<Self, MapMemory> {
+    pub(super) fn new() -> Result<Self, MapError> {
         let block = Buffer::with_capacity(BLOCK)?;
-        Ok(Self { reference: [0; 4], tests: None, policy: FailurePolicy::default(), block, compared: 0 })
+        Ok(Self { reference: [0; 4], tests: None, policy: FailurePolicy::default(), block, referenced: 0 })
     }
 
-    /// Takes samples in, and gives every block that passes to `pass`.
-    pub(super) fn put(
+    /// Takes samples in, and calls `pass` with every block that passes.
+    pub(super) fn push(
         &mut self,
         samples: &[u8],
         stats: &mut SourceStats,
         mut pass: impl FnMut(&[u8]),
     ) -> Result<(), Disabled> {
-        let mut samples = self.compare(samples);
+        let mut samples = self.take_reference(samples);
         while !samples.is_empty() {
-            samples = self.gather(samples);
+            samples = self.fill_block(samples);
             let (Some(tests), Ok(block)) = (&mut self.tests, self.block.chunk().try_into()) else { break };
-            let findings = tests.judge(block);
-            stats.judged(findings);
+            let findings = tests.test(block);
+            stats.record_block(findings);
             match self.policy.record(findings.passed()) {
                 PolicyDecision::Use => pass(block),
-                // Whose turn it is next is not this source's affair.
+                // Each source has a thread of its own, so there is nothing to yield to.
                 PolicyDecision::Retry | PolicyDecision::Yield => {}
                 PolicyDecision::Disable => return Err(Disabled),
             }
@@ -52,23 +51,23 @@ impl FipsGate {
         Ok(())
     }
 
-    /// The first samples are the reference; gives the others.
-    fn compare<'a>(&mut self, samples: &'a [u8]) -> &'a [u8] {
+    /// Takes the reference from the first samples; returns the others.
+    fn take_reference<'a>(&mut self, samples: &'a [u8]) -> &'a [u8] {
         if self.tests.is_some() {
             return samples;
         }
-        let place = &mut self.reference[self.compared..];
+        let place = &mut self.reference[self.referenced..];
         let (now, rest) = samples.split_at(samples.len().min(place.len()));
         place[..now.len()].copy_from_slice(now);
-        self.compared += now.len();
-        if self.compared == self.reference.len() {
+        self.referenced += now.len();
+        if self.referenced == self.reference.len() {
             self.tests = Some(BlockTests::new(self.reference));
         }
         rest
     }
 
-    /// Fills the block; gives what is left.
-    fn gather<'a>(&mut self, samples: &'a [u8]) -> &'a [u8] {
+    /// Fills the block; returns what is left.
+    fn fill_block<'a>(&mut self, samples: &'a [u8]) -> &'a [u8] {
         let (now, rest) = samples.split_at(samples.len().min(BLOCK - self.block.level()));
         let filled = self.block.fill_with(|space| {
             space[..now.len()].copy_from_slice(now);
@@ -78,16 +77,16 @@ impl FipsGate {
         rest
     }
 
-    /// Drops what was not judged; the samples that come next do not follow those that came last.
-    pub(super) fn forget(&mut self) {
+    /// Drops the untested part of a block: the next samples do not directly follow it.
+    pub(super) fn discard(&mut self) {
         self.block.consume(self.block.level());
         self.reference.zeroize();
-        (self.tests, self.compared) = (None, 0);
+        (self.tests, self.referenced) = (None, 0);
     }
 
     /// Forgets the source's failures too.
-    pub(super) fn retest(&mut self) {
-        self.forget();
+    pub(super) fn reset(&mut self) {
+        self.discard();
         self.policy = FailurePolicy::default();
     }
 }

@@ -1,15 +1,14 @@
-//! What a source gave and where it failed, since it was opened for this pool.
+//! Statistics of a source, as one pool sees it.
 
 use crate::fips::{BlockTest, Findings};
 use crate::health::{Cause, Test};
 
-/// Counts that only grow.
+/// Counters since the pool started to draw from the source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SourceStats {
     /// Bytes read and tested.
     pub bytes_in: u64,
-    /// Bytes that passed every test and went to this pool. A source's other bytes went to other pools, or were
-    /// start-up samples.
+    /// Bytes that passed every test and went to this pool; the others went to other pools, or were discarded.
     pub bytes_credited: u64,
     /// Alarms of the repetition count test.
     pub repetition_count: u64,
@@ -17,12 +16,12 @@ pub struct SourceStats {
     pub adaptive_proportion: u64,
     /// Blocks that failed each FIPS 140-2 test, in the order of [`BlockTest::ALL`].
     pub block_tests: [u64; BlockTest::ALL.len()],
-    /// Times that it could not be opened or read, ended or stalled.
+    /// How often it could not be opened or read, ended or stalled.
     pub lost: u64,
 }
 
 impl SourceStats {
-    pub(super) fn failed(&mut self, cause: Cause) {
+    pub(super) fn record_failure(&mut self, cause: Cause) {
         match cause {
             Cause::Alarm(alarm) if alarm.test == Test::RepetitionCount => self.repetition_count += 1,
             Cause::Alarm(_) => self.adaptive_proportion += 1,
@@ -31,7 +30,7 @@ impl SourceStats {
         }
     }
 
-    pub(super) fn judged(&mut self, findings: Findings) {
+    pub(super) fn record_block(&mut self, findings: Findings) {
         for (count, test) in self.block_tests.iter_mut().zip(BlockTest::ALL) {
             *count += u64::from(findings.failed(test));
         }

@@ -1,110 +1,106 @@
-//! Where a pool meets a source.
+//! One pool's share of one source.
 
 use std::sync::{Arc, Mutex};
 
-use super::SamplerWaker;
-use super::shared_samples::{QueueState, SampleQueue, SourceHealth};
+use super::sample_queue::{QueueState, SampleQueue, SourceHealth};
 use crate::health::ReadFailure;
-use crate::memory::MapMemory;
+use crate::memory::MapError;
 use crate::spec::SourceSpec;
-use crate::waker::{EngineWaker, lock};
+use crate::waker::{EngineWaker, SamplerWaker, lock};
 
-/// One pool's share of one source. The feeder puts in, the pool's engine takes out, anybody may look.
+/// The sampler puts samples in, the pool's engine takes them out, and any thread may ask for the state.
 ///
-/// Pools may claim different things of one source, and each is held to its own claim: so a wrong claim harms
-/// the pool that makes it and no other.
+/// Pools may claim different min-entropies for one source, and each is tested by its own claim: a wrong claim harms
+/// only the pool that makes it.
 pub(crate) struct Subscriber {
-    inbox: Mutex<SampleQueue>,
-    /// Wakes the source's feeder.
-    bell: SamplerWaker,
-    /// Wakes the pool's engine.
+    queue: Mutex<SampleQueue>,
+    sampler: SamplerWaker,
     engine: Arc<EngineWaker>,
 }
 
 impl Subscriber {
     pub(crate) fn new(
         spec: &SourceSpec,
-        bell: SamplerWaker,
+        sampler: SamplerWaker,
         engine: Arc<EngineWaker>,
         now: u64,
-    ) -> Result<Self, MapMemory> {
-        Ok(Self { inbox: Mutex::new(SampleQueue::new(spec, now)?), bell, engine })
+    ) -> Result<Self, MapError> {
+        Ok(Self { queue: Mutex::new(SampleQueue::new(spec, now)?), sampler, engine })
     }
 
     pub(crate) fn health(&self) -> SourceHealth {
-        lock(&self.inbox).health()
+        lock(&self.queue).health()
     }
 
-    /// What an engine asks at every step: cheaper than all of [`health`](Self::health).
-    pub(crate) fn standing(&self) -> QueueState {
-        lock(&self.inbox).standing()
+    /// Cheaper than [`health`](Self::health): engines ask at every poll.
+    pub(crate) fn state(&self) -> QueueState {
+        lock(&self.queue).state()
     }
 
-    /// Whether the pool would use more samples now. Start-up tests are read for anyway.
-    pub(crate) fn want(&self, wanted: bool) {
-        self.change(|inbox| inbox.want(wanted));
+    /// Whether the pool would use more samples now. Start-up tests are read for in any case.
+    pub(crate) fn set_wanted(&self, wanted: bool) {
+        self.update(|queue| queue.set_wanted(wanted));
     }
 
-    /// Shows all samples that wait; `take` says how many of them it used up.
+    /// Calls `take` with all samples that wait; it returns how many of them it used up.
     pub(crate) fn take(&self, take: impl FnOnce(&[u8]) -> usize) -> usize {
-        self.change(|inbox| inbox.take(take))
+        self.update(|queue| queue.take(take))
     }
 
-    /// Forgets why the source was off, and what it gave.
+    /// Drops all samples, forgets all failures, and restarts the source with its start-up test.
     pub(crate) fn retest(&self, now: u64) {
-        lock(&self.inbox).retest(now);
+        lock(&self.queue).retest(now);
         self.engine.wake();
-        self.bell.ring();
+        self.sampler.wake();
     }
 
-    /// Rings for the feeder if it can go on now and could not before.
-    fn change<T>(&self, change: impl FnOnce(&mut SampleQueue) -> T) -> T {
-        let mut inbox = lock(&self.inbox);
-        let before = inbox.wants();
-        let result = change(&mut inbox);
-        let ring = !before && inbox.wants();
-        drop(inbox);
-        if ring {
-            self.bell.ring();
+    /// Wakes the sampler if it can read now and could not before.
+    fn update<T>(&self, update: impl FnOnce(&mut SampleQueue) -> T) -> T {
+        let mut queue = lock(&self.queue);
+        let before = queue.wants_samples();
+        let result = update(&mut queue);
+        let wake = !before && queue.wants_samples();
+        drop(queue);
+        if wake {
+            self.sampler.wake();
         }
         result
     }
 }
 
-/// What only the feeder does.
+/// For the sampler only.
 impl Subscriber {
-    /// Whether a sample read now would go here, or be tested for it.
-    pub(super) fn wants(&self) -> bool {
-        lock(&self.inbox).wants()
+    /// Whether samples read now would be queued here, or used by a start-up test.
+    pub(super) fn wants_samples(&self) -> bool {
+        lock(&self.queue).wants_samples()
     }
 
-    /// In a start-up test.
     pub(super) fn is_testing(&self) -> bool {
-        lock(&self.inbox).is_testing()
+        lock(&self.queue).is_testing()
     }
 
-    /// Tests samples, and keeps them if they pass and are `for_us`.
-    pub(super) fn observe(&self, samples: &[u8], for_us: bool, now: u64) {
-        let news = {
-            let mut inbox = lock(&self.inbox);
-            let before = (inbox.standing(), inbox.level());
-            inbox.observe(samples, for_us, now);
-            before != (inbox.standing(), inbox.level())
+    /// Tests samples, and queues them if they pass and this pool is their recipient.
+    pub(super) fn observe(&self, samples: &[u8], is_recipient: bool, now: u64) {
+        let changed = {
+            let mut queue = lock(&self.queue);
+            let before = (queue.state(), queue.level());
+            queue.observe(samples, is_recipient, now);
+            before != (queue.state(), queue.level())
         };
-        if news {
+        if changed {
             self.engine.wake();
         }
     }
 
-    /// The source could not be opened or read: the message says how.
-    pub(super) fn lost(&self, loss: ReadFailure, message: &str, now: u64) {
-        lock(&self.inbox).lost(loss, message, now);
+    /// The source could not be opened or read.
+    pub(super) fn lost(&self, failure: ReadFailure, message: &str, now: u64) {
+        lock(&self.queue).lost(failure, message, now);
         self.engine.wake();
     }
 
-    /// The source is open again.
+    /// The source was opened.
     pub(super) fn opened(&self, now: u64) {
-        lock(&self.inbox).opened(now);
+        lock(&self.queue).opened(now);
         self.engine.wake();
     }
 }

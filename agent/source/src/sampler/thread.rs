@@ -1,4 +1,4 @@
-//! The thread around a feeder.
+//! The thread around a sampler.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,100 +7,101 @@ use std::thread::JoinHandle;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::core::{Next, Sampler, WakeReason};
-use super::{SamplerWaker, Subscriber};
+use super::core::{Sampler, Wait, WakeReason};
+use super::subscriber::Subscriber;
 use crate::Clock;
-use crate::waker::lock;
+use crate::waker::{SamplerWaker, lock};
 
-/// Somebody's interest in a source; when the last one goes, the source is closed.
-pub(crate) struct Handle {
+/// The source is closed when its last handle is dropped.
+pub(crate) struct SamplerHandle {
     shared: Arc<Shared>,
-    bell: SamplerWaker,
+    waker: SamplerWaker,
 }
 
 struct Shared {
-    taps: Mutex<Vec<Arc<Subscriber>>>,
+    subscribers: Mutex<Vec<Arc<Subscriber>>>,
     stop: AtomicBool,
 }
 
-impl Handle {
-    /// Of a source that nobody reads yet.
+impl SamplerHandle {
+    /// For a source that has no thread yet.
     pub(crate) fn new() -> io::Result<Self> {
-        let shared = Shared { taps: Mutex::default(), stop: AtomicBool::new(false) };
-        Ok(Self { shared: Arc::new(shared), bell: SamplerWaker::new()? })
+        let shared = Shared { subscribers: Mutex::default(), stop: AtomicBool::new(false) };
+        Ok(Self { shared: Arc::new(shared), waker: SamplerWaker::new()? })
     }
 
     /// Starts the thread that reads the source while this handle lives.
-    pub(crate) fn start(&self, feeder: Sampler, clock: Clock) -> io::Result<JoinHandle<()>> {
-        let (shared, bell) = (Arc::clone(&self.shared), self.bell.clone());
+    pub(crate) fn spawn(&self, sampler: Sampler, clock: Clock) -> io::Result<JoinHandle<()>> {
+        let (shared, waker) = (Arc::clone(&self.shared), self.waker.clone());
         let thread = std::thread::Builder::new().name("noise".into());
-        thread.spawn(move || run(feeder, &shared, &bell, clock))
+        thread.spawn(move || run(sampler, &shared, &waker, clock))
     }
 
-    /// What taps of this source ring.
-    pub(crate) fn bell(&self) -> &SamplerWaker {
-        &self.bell
+    pub(crate) fn waker(&self) -> &SamplerWaker {
+        &self.waker
     }
 
-    pub(crate) fn add(&self, tap: Arc<Subscriber>) {
-        lock(&self.shared.taps).push(tap);
-        self.bell.ring();
+    pub(crate) fn subscribe(&self, subscriber: Arc<Subscriber>) {
+        lock(&self.shared.subscribers).push(subscriber);
+        self.waker.wake();
     }
 
-    pub(crate) fn remove(&self, tap: &Arc<Subscriber>) {
-        lock(&self.shared.taps).retain(|other| !Arc::ptr_eq(other, tap));
+    pub(crate) fn unsubscribe(&self, subscriber: &Arc<Subscriber>) {
+        lock(&self.shared.subscribers).retain(|other| !Arc::ptr_eq(other, subscriber));
     }
 }
 
-impl Drop for Handle {
+impl Drop for SamplerHandle {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::Relaxed);
-        self.bell.ring();
+        self.waker.wake();
     }
 }
 
 impl Shared {
-    fn taps(&self) -> Vec<Arc<Subscriber>> {
-        lock(&self.taps).clone()
+    fn subscribers(&self) -> Vec<Arc<Subscriber>> {
+        lock(&self.subscribers).clone()
     }
 }
 
 #[cfg(any(test, feature = "fake"))]
-impl Handle {
-    /// Those who draw from it, for a test that is its own thread.
-    pub(crate) fn taps(&self) -> Vec<Arc<Subscriber>> {
-        self.shared.taps()
+impl SamplerHandle {
+    /// For a test that polls the sampler itself.
+    pub(crate) fn subscribers(&self) -> Vec<Arc<Subscriber>> {
+        self.shared.subscribers()
     }
 }
 
-fn run(mut feeder: Sampler, shared: &Shared, bell: &SamplerWaker, clock: Clock) {
-    let mut woke = WakeReason::Otherwise;
+fn run(mut sampler: Sampler, shared: &Shared, waker: &SamplerWaker, clock: Clock) {
+    let mut woke = WakeReason::Other;
     while !shared.stop.load(Ordering::Relaxed) {
-        let next = feeder.step(&shared.taps(), woke, clock());
-        woke = wait(&feeder, bell, next, clock);
+        let until = sampler.poll(&shared.subscribers(), woke, clock());
+        woke = wait(&sampler, waker, until, clock);
     }
 }
 
-fn wait(feeder: &Sampler, bell: &SamplerWaker, next: Next, clock: Clock) -> WakeReason {
-    let (due, source) = match next {
-        Next::Now => return WakeReason::Otherwise,
-        Next::Ready(due) => (Some(due), feeder.readiness()),
-        Next::At(due) => (Some(due), None),
-        Next::Bell => (None, None),
+fn wait(sampler: &Sampler, waker: &SamplerWaker, until: Wait, clock: Clock) -> WakeReason {
+    let (due, source) = match until {
+        Wait::None => return WakeReason::Other,
+        Wait::Ready(due) => (Some(due), sampler.readiness()),
+        Wait::Until(due) => (Some(due), None),
+        Wait::Wake => (None, None),
     };
     let timeout = due.map(|due| timespec(due.saturating_sub(clock())));
-    let bell_fd = PollFd::new(bell, PollFlags::IN);
+    let wake = PollFd::new(waker, PollFlags::IN);
     let ready = match source {
-        None => sleep(&mut [bell_fd], timeout.as_ref()),
-        Some((fd, flags)) => sleep(&mut [bell_fd, PollFd::from_borrowed_fd(fd, flags)], timeout.as_ref()),
+        None => is_source_ready(&mut [wake], timeout.as_ref()),
+        Some((fd, flags)) => {
+            is_source_ready(&mut [wake, PollFd::from_borrowed_fd(fd, flags)], timeout.as_ref())
+        }
     };
-    bell.hear();
-    if ready { WakeReason::Ready } else { WakeReason::Otherwise }
+    waker.clear();
+    if ready { WakeReason::Ready } else { WakeReason::Other }
 }
 
-/// Whether the source, if there is one, is ready.
-fn sleep(fds: &mut [PollFd<'_>], timeout: Option<&Timespec>) -> bool {
-    // It fails for a signal, and then looking around is right; for lack of memory, and then no worse than it.
+/// Waits; returns whether the source, the second descriptor, is ready.
+fn is_source_ready(fds: &mut [PollFd<'_>], timeout: Option<&Timespec>) -> bool {
+    // Fails on a signal, after which polling the sampler is right, or for lack of memory, after which it does no harm.
     let woken = poll(fds, timeout).is_ok();
     woken && fds.get(1).is_some_and(|source| !source.revents().is_empty())
 }

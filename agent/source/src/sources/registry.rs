@@ -1,4 +1,4 @@
-//! Who draws from what.
+//! The open samplers, the running pools and their threads.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -8,65 +8,64 @@ use super::SupplyError;
 use crate::Clock;
 use crate::engine::Pool;
 use crate::noise::{Position, opener};
-use crate::sampler::{Handle, Sampler};
+use crate::sampler::{Sampler, SamplerHandle};
 use crate::spec::SourceKind;
 
-/// What is open and what runs. Owns neither sources nor pools: those belong to the supplies that need them.
+/// Owns neither sources nor pools: they live as long as the supplies that need them.
 #[derive(Default)]
 pub(super) struct Registry {
-    feeders: HashMap<SourceKind, Weak<Handle>>,
-    /// How far each file was read, so that one opened again is not served again.
+    samplers: HashMap<SourceKind, Weak<SamplerHandle>>,
+    /// How far each file was read, so that a file opened again is not served again.
     positions: HashMap<SourceKind, Position>,
     pools: Vec<Weak<Pool>>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Registry {
-    /// The feeder of a noise source, started if nobody drew from it; nothing for the kernel's generator.
-    pub(super) fn feeder(
+    /// The sampler of a noise source, started if there is none; `None` for the kernel's generator.
+    pub(super) fn sampler(
         &mut self,
         kind: &SourceKind,
         clock: Clock,
-    ) -> Result<Option<Arc<Handle>>, SupplyError> {
-        if let Some(feeder) = self.feeders.get(kind).and_then(Weak::upgrade) {
-            return Ok(Some(feeder));
+    ) -> Result<Option<Arc<SamplerHandle>>, SupplyError> {
+        if let Some(sampler) = self.samplers.get(kind).and_then(Weak::upgrade) {
+            return Ok(Some(sampler));
         }
         let position = match kind {
             SourceKind::File(_) => Arc::clone(self.positions.entry(kind.clone()).or_default()),
             _ => Position::default(),
         };
-        let Some(open) = opener(kind.clone(), position) else { return Ok(None) };
-        let feeder = Sampler::new(open, clock()).map_err(SupplyError::NoMemory)?;
-        let handle = Handle::new().map_err(SupplyError::NoDescriptor)?;
-        let thread = handle.start(feeder, clock).map_err(SupplyError::NoThread)?;
-        self.keep_thread(thread);
+        let Some(opener) = opener(kind.clone(), position) else { return Ok(None) };
+        let sampler = Sampler::new(opener, clock()).map_err(SupplyError::NoMemory)?;
+        let handle = SamplerHandle::new().map_err(SupplyError::NoDescriptor)?;
+        let thread = handle.spawn(sampler, clock).map_err(SupplyError::NoThread)?;
+        self.add_thread(thread);
         let handle = Arc::new(handle);
-        self.feeders.retain(|_, feeder| feeder.strong_count() > 0);
-        self.feeders.insert(kind.clone(), Arc::downgrade(&handle));
+        self.samplers.retain(|_, sampler| sampler.strong_count() > 0);
+        self.samplers.insert(kind.clone(), Arc::downgrade(&handle));
         Ok(Some(handle))
     }
 
-    pub(super) fn keep_pool(&mut self, pool: &Arc<Pool>) {
+    pub(super) fn add_pool(&mut self, pool: &Arc<Pool>) {
         self.pools.retain(|pool| pool.strong_count() > 0);
         self.pools.push(Arc::downgrade(pool));
     }
 
-    /// Those that somebody draws from.
+    /// The pools that still have a supply.
     pub(super) fn pools(&self) -> Vec<Arc<Pool>> {
-        self.pools.iter().filter_map(Weak::upgrade).filter(|pool| !pool.pipe.is_stopped()).collect()
+        self.pools.iter().filter_map(Weak::upgrade).filter(|pool| !pool.queue.is_stopped()).collect()
     }
 
-    /// Threads that have ended need no more waiting for.
-    pub(super) fn keep_thread(&mut self, thread: JoinHandle<()>) {
+    pub(super) fn add_thread(&mut self, thread: JoinHandle<()>) {
         self.threads.retain(|thread| !thread.is_finished());
         self.threads.push(thread);
     }
 
     /// Ends all threads. Supplies that are left run dry.
     pub(super) fn stop(&mut self) {
-        self.pools().iter().for_each(|pool| pool.pipe.stop());
+        self.pools().iter().for_each(|pool| pool.queue.stop());
         for thread in self.threads.drain(..) {
-            // A thread that panicked has said so, and there is nothing left to save.
+            // A thread that panicked has reported it, and there is nothing left to save.
             let _ = thread.join();
         }
     }

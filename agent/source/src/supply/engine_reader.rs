@@ -1,100 +1,94 @@
-//! A supply's bytes on the loop's side of the pipe.
+//! The event loop's buffer in front of an engine's queue.
 
-use crate::block_queue::{Producer, Quality};
+use crate::block_queue::{Consumer, Quality};
 use crate::buffer::Buffer;
-use crate::memory::MapMemory;
+use crate::memory::MapError;
 
 /// Below this the loop may have to wait: EGD's largest request.
 const LOW: u64 = 255;
 
-/// A buffer in front of a pipe. It never mixes bytes of two grades.
+/// Never mixes bytes of two qualities.
 #[derive(Debug)]
 pub(super) struct EngineReader {
     buffer: Buffer,
-    /// The grade of what is in the buffer, and the oldest epoch.
-    grade: Quality,
+    /// The quality of the bytes in the buffer, and the oldest epoch.
+    quality: Quality,
     epoch: u64,
-    inlet: Producer,
+    queue: Consumer,
 }
 
 impl EngineReader {
-    pub(super) fn new(inlet: Producer) -> Result<Self, MapMemory> {
-        Ok(Self { buffer: Buffer::new()?, grade: Quality::Promised, epoch: 0, inlet })
+    pub(super) fn new(queue: Consumer) -> Result<Self, MapError> {
+        Ok(Self { buffer: Buffer::new()?, quality: Quality::Promised, epoch: 0, queue })
     }
 
     pub(super) fn locked(&self) -> bool {
         self.buffer.locked()
     }
 
-    /// Bytes of one grade that are there, without those that are spoken for.
+    /// Bytes of one quality that are not reserved.
     pub(super) fn level(&mut self, reserved: u64) -> u64 {
-        let mut level = self.free(reserved);
-        if level < LOW && self.inlet.hunger() {
-            // What came just before that was said came without a wake.
-            level = self.free(reserved);
+        let mut level = self.waiting().saturating_sub(reserved);
+        if level < LOW && self.queue.request_more() {
+            // Bytes sent just before the request came without a wake.
+            level = self.waiting().saturating_sub(reserved);
         }
         level
     }
 
-    /// Bytes that are there, of one grade.
+    /// Bytes of one quality, reserved or not.
     pub(super) fn waiting(&mut self) -> u64 {
-        self.look();
-        self.buffer.level() as u64 + self.inlet.level(self.grade())
+        self.receive();
+        self.buffer.level() as u64 + self.queue.level(self.next_quality())
     }
 
     pub(super) fn is_degraded(&mut self) -> bool {
-        self.look();
-        self.grade() == Quality::Degraded
+        self.receive();
+        self.next_quality() == Quality::Degraded
     }
 
-    /// The buffer, with `wanted` bytes in it if there are as many, and their grade.
-    pub(super) fn gather(&mut self, wanted: usize) -> (&mut Buffer, Quality) {
-        while !self.has(wanted) && self.inlet.hunger() {}
-        (&mut self.buffer, self.grade)
+    /// The buffer, with `wanted` bytes in it if there are as many, and their quality.
+    pub(super) fn fill_to(&mut self, wanted: usize) -> (&mut Buffer, Quality) {
+        while !self.try_fill_to(wanted) && self.queue.request_more() {}
+        (&mut self.buffer, self.quality)
     }
 
-    /// Whether so many are in the buffer, once it has taken in what came.
-    fn has(&mut self, wanted: usize) -> bool {
-        self.look();
+    fn try_fill_to(&mut self, wanted: usize) -> bool {
+        self.receive();
         while self.buffer.level() < wanted && self.refill() {}
         self.buffer.level() >= wanted
     }
 
-    pub(super) fn forget(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.buffer.consume(self.buffer.level());
-        self.inlet.forget();
+        self.queue.clear();
     }
 
-    fn free(&mut self, reserved: u64) -> u64 {
-        self.waiting().saturating_sub(reserved)
-    }
-
-    /// The grade of the bytes that come next.
-    fn grade(&self) -> Quality {
-        match self.inlet.next() {
-            Some((grade, _)) if self.buffer.level() == 0 => grade,
-            _ => self.grade,
+    fn next_quality(&self) -> Quality {
+        match self.queue.front() {
+            Some((quality, _)) if self.buffer.level() == 0 => quality,
+            _ => self.quality,
         }
     }
 
-    /// Takes in what came, and drops what is not to be served any more.
-    fn look(&mut self) {
-        self.inlet.look();
-        if self.epoch < self.inlet.epoch() {
+    /// Takes in what was sent, and drops what is void.
+    fn receive(&mut self) {
+        self.queue.receive();
+        if self.epoch < self.queue.epoch() {
             self.buffer.consume(self.buffer.level());
-            (self.grade, self.epoch) = (Quality::Promised, self.inlet.epoch());
+            (self.quality, self.epoch) = (Quality::Promised, self.queue.epoch());
         }
     }
 
-    /// Moves bytes into the buffer; false if there are none that go with those in it.
+    /// Moves bytes into the buffer; false if the queue has none of the same quality.
     fn refill(&mut self) -> bool {
-        let Some((grade, epoch)) = self.inlet.next() else { return false };
+        let Some((quality, epoch)) = self.queue.front() else { return false };
         if self.buffer.level() == 0 {
-            (self.grade, self.epoch) = (grade, epoch);
-        } else if self.grade != grade {
+            (self.quality, self.epoch) = (quality, epoch);
+        } else if self.quality != quality {
             return false;
         }
-        let Self { buffer, inlet, .. } = self;
-        buffer.fill_with(|space| Ok(inlet.take(space))).is_ok_and(|count| count > 0)
+        let Self { buffer, queue, .. } = self;
+        buffer.fill_with(|space| Ok(queue.read(space))).is_ok_and(|count| count > 0)
     }
 }

@@ -1,10 +1,10 @@
 //! Tenants that mean harm, or are broken.
 
 use htb::Tick;
-use soak::Dice;
+use soak::Rng;
 
 use super::{Peer, Scope};
-use crate::broken::MILLISECOND;
+use crate::violation::MILLISECOND;
 
 /// What one does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,12 +30,12 @@ impl Malice {
 pub(crate) struct Hostile {
     pub(crate) peer: Peer,
     malice: Malice,
-    dice: Dice,
+    dice: Rng,
     next: Tick,
 }
 
 impl Hostile {
-    pub(crate) fn new(peer: Peer, malice: Malice, dice: Dice, now: Tick) -> Self {
+    pub(crate) fn new(peer: Peer, malice: Malice, dice: Rng, now: Tick) -> Self {
         Self { peer, malice, dice, next: now }
     }
 

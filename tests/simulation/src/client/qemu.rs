@@ -4,7 +4,7 @@
 use htb::Tick;
 
 use super::{Peer, Scope};
-use crate::broken::{Breach, MILLISECOND, SECOND};
+use crate::violation::{Check, MILLISECOND, SECOND};
 
 /// What a read may wait after a crash.
 const LONGEST: u64 = 2_500 * MILLISECOND;
@@ -43,7 +43,7 @@ impl Qemu {
         Self { peer, guest, waits, asked: now, next_read: now, next_connect: now, reads, longest }
     }
 
-    pub(super) fn act(&mut self, scope: &mut Scope<'_>) -> Result<bool, Breach> {
+    pub(super) fn act(&mut self, scope: &mut Scope<'_>) -> Result<bool, Check> {
         let mut did = self.mind_the_line(scope.now);
         if self.waits == 0 && self.next_read <= scope.now && !scope.closing {
             self.begin(scope.now)?;
@@ -65,7 +65,7 @@ impl Qemu {
     }
 
     /// Whether a read has waited longer than it may.
-    pub(crate) fn is_patient(&self, scope: &Scope<'_>) -> Result<(), Breach> {
+    pub(crate) fn is_patient(&self, scope: &Scope<'_>) -> Result<(), Check> {
         if self.waits == 0 || !self.guest.paced {
             return Ok(());
         }
@@ -99,7 +99,7 @@ impl Qemu {
     }
 
     /// Its guest reads. Where there is no connection the request is lost, and remembered as made.
-    fn begin(&mut self, now: Tick) -> Result<(), Breach> {
+    fn begin(&mut self, now: Tick) -> Result<(), Check> {
         (self.waits, self.asked) = (self.guest.size, now);
         let Some(wire) = &self.peer.wire else { return Ok(()) };
         let mut rest = self.waits;
@@ -114,7 +114,7 @@ impl Qemu {
         Ok(())
     }
 
-    fn take(&mut self, scope: &mut Scope<'_>) -> Result<bool, Breach> {
+    fn take(&mut self, scope: &mut Scope<'_>) -> Result<bool, Check> {
         let mut space = [0; 4096];
         let mut did = false;
         while self.waits > 0 {

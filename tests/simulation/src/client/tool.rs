@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 
 use agent::checkpoint::SavedClient as Kind;
 use htb::Tick;
-use soak::Dice;
+use soak::Rng;
 
 use super::{Peer, Scope};
-use crate::broken::{Breach, MILLISECOND};
+use crate::violation::{Check, MILLISECOND};
 
 /// An answer that has not come whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ enum Due {
 #[derive(Debug)]
 pub(crate) struct Tool {
     pub(crate) peer: Peer,
-    dice: Dice,
+    dice: Rng,
     due: VecDeque<Due>,
     next: Tick,
     /// The agent has heard from it.
@@ -43,7 +43,7 @@ pub(crate) struct Tool {
 const PUSH: usize = 64;
 
 impl Tool {
-    pub(crate) fn new(peer: Peer, kind: Kind, dice: Dice, now: Tick) -> Self {
+    pub(crate) fn new(peer: Peer, kind: Kind, dice: Rng, now: Tick) -> Self {
         Self {
             peer,
             dice,
@@ -59,7 +59,7 @@ impl Tool {
         self.next
     }
 
-    pub(super) fn act(&mut self, scope: &mut Scope<'_>) -> Result<bool, Breach> {
+    pub(super) fn act(&mut self, scope: &mut Scope<'_>) -> Result<bool, Check> {
         let mut did = self.read(scope)?;
         if self.next <= scope.now && !scope.closing {
             self.next = scope.now.after((20 + self.dice.below(400)) * MILLISECOND);
@@ -133,7 +133,7 @@ impl Tool {
         }
     }
 
-    fn read(&mut self, scope: &mut Scope<'_>) -> Result<bool, Breach> {
+    fn read(&mut self, scope: &mut Scope<'_>) -> Result<bool, Check> {
         let mut space = [0; 4096];
         let mut did = false;
         while let Some(wire) = &self.peer.wire {
@@ -148,7 +148,7 @@ impl Tool {
         Ok(did)
     }
 
-    fn parse(&mut self, mut bytes: &[u8], scope: &mut Scope<'_>) -> Result<(), Breach> {
+    fn parse(&mut self, mut bytes: &[u8], scope: &mut Scope<'_>) -> Result<(), Check> {
         while let Some((&first, rest)) = bytes.split_first() {
             let due = self.due.pop_front();
             let wrong = |what: &str| Err(("EGD", format!("client {}: {what}", self.peer.number)));

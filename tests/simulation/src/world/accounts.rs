@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use dataplane::{NodeSnapshot, Snapshot};
 use htb::Tick;
 
-use crate::broken::{Breach, SECOND};
+use crate::violation::{Check, SECOND};
 
 /// EGD's largest request: what one grant, or one credit, may be beyond a bucket.
 pub(super) const GRANT: u64 = 255;
@@ -45,14 +45,7 @@ impl Account {
     }
 
     /// No more than the bucket of a ceil lets through, and what was on credit.
-    pub(super) fn within(
-        &self,
-        here: u64,
-        ceil: u64,
-        now: Tick,
-        vms: u64,
-        whose: &str,
-    ) -> Result<(), Breach> {
+    pub(super) fn within(&self, here: u64, ceil: u64, now: Tick, vms: u64, whose: &str) -> Result<(), Check> {
         let age = now.since(self.from);
         let through =
             u64::try_from(u128::from(ceil) * u128::from(age) / u128::from(SECOND)).unwrap_or(u64::MAX);
@@ -89,7 +82,7 @@ impl Levels {
     }
 
     /// Nobody has more now than it had then and what it earned since.
-    pub(super) fn bound(&self, now: &Self) -> Result<(), Breach> {
+    pub(super) fn bound(&self, now: &Self) -> Result<(), Check> {
         let mut all: Vec<_> = now.nodes.iter().collect();
         all.sort_by_key(|(name, _)| *name);
         for (name, node) in all {
@@ -102,7 +95,7 @@ impl Levels {
 }
 
 /// The same of one node. A bucket that was given another rate or burst is another.
-pub(super) fn within(name: &str, before: &NodeSnapshot, now: &NodeSnapshot, age: u64) -> Result<(), Breach> {
+pub(super) fn within(name: &str, before: &NodeSnapshot, now: &NodeSnapshot, age: u64) -> Result<(), Check> {
     let (old, new) = (before.params, now.params);
     let same =
         [(old.rate, old.burst) == (new.rate, new.burst), (old.ceil, old.cburst) == (new.ceil, new.cburst)];

@@ -10,13 +10,13 @@ use source::fake::Fake;
 
 use super::World;
 use super::manifests::manifests;
-use crate::broken::{Breach, SECOND};
 use crate::client::Client;
 use crate::disk::Fate;
 use crate::fault;
-use crate::plant::Plant;
+use crate::handover::{Expected, HandoverFault, Survivor, hand_over};
+use crate::mutations::Mutation;
 use crate::process::{Process, wanted};
-use crate::relay::{Cut, Outcome, Wanted, relay};
+use crate::violation::{Check, SECOND};
 
 impl World {
     /// The state file.
@@ -36,15 +36,15 @@ impl World {
     fn died(&mut self) {
         self.report.crashes += 1;
         self.due = None;
-        let slow = self.plant == Some(Plant::SlowSupervisor);
+        let slow = self.plant == Some(Mutation::SlowSupervisor);
         self.start = self.now.after(if slow { 3 * SECOND } else { fault::pause(&mut self.dice) });
         match self.plant {
-            Some(Plant::RewoundSource) => {
+            Some(Mutation::RewoundSource) => {
                 let seed = self.seed;
                 self.fakes = (0..2).map(|source| Fake::new(seed ^ (source << 32))).collect();
             }
-            Some(Plant::ForgottenDebts) => drop(std::fs::remove_file(self.noted())),
-            Some(Plant::ForgottenManners) => {
+            Some(Mutation::ForgottenDebts) => drop(std::fs::remove_file(self.noted())),
+            Some(Mutation::ForgottenManners) => {
                 drop(std::fs::remove_file(self.noted()));
                 self.watch.forget_levels();
             }
@@ -64,7 +64,7 @@ impl World {
     }
 
     /// The supervisor starts the process again: it knows the disk, the state file and the manifests, and nothing else.
-    pub(super) fn restart(&mut self) -> Result<(), Breach> {
+    pub(super) fn restart(&mut self) -> Result<(), Check> {
         self.keep.disk.world().restart();
         let settled = self.keep.is_settled();
         let state = self.keep.reopen()?;
@@ -82,11 +82,11 @@ impl World {
 
     fn remembered(&self, state: &CheckpointState) -> ManifestSet {
         let book = ManifestSet::new(state.vms.values().map(|vm| vm.namespace.clone()));
-        if self.plant == Some(Plant::Forgetful) { book } else { book.remember(state.accepted.clone()) }
+        if self.plant == Some(Mutation::Forgetful) { book } else { book.remember(state.accepted.clone()) }
     }
 
     /// The VMs are those of a checkpoint, from now on.
-    fn recover(&mut self, state: &CheckpointState, settled: bool) -> Result<(), Breach> {
+    fn recover(&mut self, state: &CheckpointState, settled: bool) -> Result<(), Check> {
         for number in 0..self.scene.members.len() {
             let member = &mut self.scene.members[number];
             let known = state.vms.get(&member.id);
@@ -106,7 +106,7 @@ impl World {
     }
 
     /// What is in force is what was right once, and never goes back.
-    pub(super) fn judge(&mut self) -> Result<(), Breach> {
+    pub(super) fn judge(&mut self) -> Result<(), Check> {
         let is = |right: &Arc<NodeConfig>| right == self.book.config();
         let Some(at) = self.rights.iter().rposition(is).filter(|at| *at >= self.accepted) else {
             return Err(("P5", "what is in force was not accepted, or not last".to_owned()));
@@ -116,7 +116,7 @@ impl World {
     }
 
     /// A new process puts the configuration in force and attaches all VMs.
-    pub(super) fn serve(&mut self) -> Result<(), Breach> {
+    pub(super) fn serve(&mut self) -> Result<(), Check> {
         let mut process = Process::start(&self.fakes, self.plant, &self.noted());
         let refused = |what| ("P5", what);
         if self.book.config().pools.len() != 2 {
@@ -133,7 +133,7 @@ impl World {
     }
 
     /// The process is asked to hand over to another, and either may die of it.
-    pub(super) fn hand_over(&mut self, cut: Cut) -> Result<(), Breach> {
+    pub(super) fn hand_over(&mut self, cut: HandoverFault) -> Result<(), Check> {
         let Some(old) = self.process.take() else { return Ok(()) };
         if !self.keep.conclude(self.now) {
             // What is kept is not all on the disk: it says no, or dies of a write that was to be its last.
@@ -158,18 +158,18 @@ impl World {
             let mut new = Process::succeed(fakes, plant, &noted);
             new.apply(book.config(), now).map(|()| new)
         };
-        let wanted = Wanted { vms, socket_dir: dir.path(), plant, now };
-        match relay(old, begin, wanted, cut).map_err(|what| ("P3", what))? {
-            Outcome::Successor(new) => {
+        let wanted = Expected { vms, socket_dir: dir.path(), plant, now };
+        match hand_over(old, begin, wanted, cut).map_err(|what| ("P3", what))? {
+            Survivor::Successor(new) => {
                 self.watch.goes_on(self.now, &new)?;
                 (self.process, self.book) = (Some(new), book);
                 self.report.handed_over += 1;
             }
-            Outcome::Predecessor(old) => {
+            Survivor::Predecessor(old) => {
                 self.watch.stays();
                 self.process = Some(old);
             }
-            Outcome::Nobody => {
+            Survivor::Nobody => {
                 self.died();
                 return Ok(());
             }

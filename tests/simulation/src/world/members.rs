@@ -2,19 +2,19 @@
 
 use std::path::PathBuf;
 
-use soak::Dice;
+use soak::Rng;
 
 use super::World;
-use crate::broken::Breach;
 use crate::client::{Client, Guest, Hostile, Peer, Qemu, Tool};
-use crate::plant::Plant;
-use crate::scene::{KERNEL, Role};
+use crate::mutations::Mutation;
+use crate::scenario::{KERNEL, Role};
+use crate::violation::Check;
 
 impl World {
     /// Somebody who begins to draw from a VM's socket.
     pub(super) fn client(&mut self, number: usize) -> Client {
         let peer = Peer::new(number, self.path(number));
-        let dice = Dice::new(self.dice.roll());
+        let dice = Rng::new(self.dice.roll());
         let member = &self.scene.members[number];
         match member.role {
             Role::Guest(guest) => Client::Qemu(Qemu::new(peer, guest, self.now)),
@@ -29,32 +29,32 @@ impl World {
     }
 
     /// Detaches a VM, or attaches it where it is not.
-    pub(super) fn toggle(&mut self, which: u64) -> Result<(), Breach> {
+    pub(super) fn toggle(&mut self, which: u64) -> Result<(), Check> {
         let number = self.nth(which);
         if self.scene.members[number].attached { self.detach(number) } else { self.attach(number) }
     }
 
     /// Attaches whoever is not.
-    pub(super) fn attach_all(&mut self) -> Result<(), Breach> {
+    pub(super) fn attach_all(&mut self) -> Result<(), Check> {
         let absent = |number: &usize| !self.scene.members[*number].attached;
         let absent: Vec<_> = (0..self.scene.members.len()).filter(absent).collect();
         absent.into_iter().try_for_each(|number| self.attach(number))
     }
 
-    fn attach(&mut self, number: usize) -> Result<(), Breach> {
+    fn attach(&mut self, number: usize) -> Result<(), Check> {
         let (path, now) = (self.path(number), self.now);
         let Some(process) = &mut self.process else { return Ok(()) };
         let member = &mut self.scene.members[number];
         process.attach(&member.id, &member.vm, &path, now).map_err(|what| ("P1", what))?;
         member.attached = true;
-        member.unsaved = self.plant == Some(Plant::UnsavedAttach);
+        member.unsaved = self.plant == Some(Mutation::UnsavedAttach);
         self.clients[number] = self.client(number);
         self.watch.comes(now, number);
         self.changed();
         Ok(())
     }
 
-    fn detach(&mut self, number: usize) -> Result<(), Breach> {
+    fn detach(&mut self, number: usize) -> Result<(), Check> {
         let Some(process) = &mut self.process else { return Ok(()) };
         let member = &mut self.scene.members[number];
         self.watch.goes(process.snapshot(self.now), &member.id);
@@ -66,7 +66,7 @@ impl World {
     }
 
     /// Moves a VM of the kernel's pool to the other class of that.
-    pub(super) fn move_one(&mut self, which: u64) -> Result<(), Breach> {
+    pub(super) fn move_one(&mut self, which: u64) -> Result<(), Check> {
         let number = self.nth(which);
         let path = self.path(number);
         let member = &mut self.scene.members[number];

@@ -7,10 +7,10 @@ use htb::Tick;
 use source::{PoolStatus, Serving};
 
 use super::accounts::{self, Account, GRANT, Levels};
-use crate::broken::{BEGIN, Breach, SECOND};
 use crate::client::Client;
 use crate::process::Process;
-use crate::scene::{GOLD, KERNEL, NOISE, POOL_CEIL, Role, Scene, VM_CEIL};
+use crate::scenario::{GOLD, KERNEL, NOISE, POOL_CEIL, Role, Scenario, VM_CEIL};
+use crate::violation::{BEGIN, Check, SECOND};
 
 /// What was seen.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(scene: &Scene) -> Self {
+    pub(super) fn new(scene: &Scenario) -> Self {
         let (zero, members) = (Tick(0), scene.members.len());
         Self {
             crash: zero,
@@ -120,7 +120,7 @@ impl Watch {
     }
 
     /// This process serves now: nobody in it has more than was left.
-    pub(super) fn goes_on(&mut self, now: Tick, process: &Process) -> Result<(), Breach> {
+    pub(super) fn goes_on(&mut self, now: Tick, process: &Process) -> Result<(), Check> {
         self.left();
         self.noise = now;
         match self.levels.take() {
@@ -151,7 +151,7 @@ impl Watch {
         after: &Snapshot,
         number: usize,
         id: &str,
-    ) -> Result<(), Breach> {
+    ) -> Result<(), Check> {
         self.backlogged[number] = None;
         let node = |snapshot: &Snapshot| {
             let vm = snapshot.pools.iter().flat_map(|pool| &pool.vms).find(|vm| vm.id == id);
@@ -168,8 +168,8 @@ impl Watch {
         now: Tick,
         process: &Process,
         clients: &mut [Client],
-        scene: &Scene,
-    ) -> Result<(), Breach> {
+        scene: &Scenario,
+    ) -> Result<(), Check> {
         let snapshot = process.snapshot(now);
         let members = clients.len() as u64;
         for pool in &snapshot.pools {
@@ -208,7 +208,7 @@ impl Watch {
 
     /// Nothing is made while a pool holds. What was made before that was made of samples that had passed their tests,
     /// so it is served.
-    fn sources(&mut self, now: Tick, status: &PoolStatus, scene: &Scene) -> Result<(), Breach> {
+    fn sources(&mut self, now: Tick, status: &PoolStatus, scene: &Scenario) -> Result<(), Check> {
         if status.serving != Serving::Promised || self.ailing.contains(&true) {
             self.noise = now;
         }
@@ -239,8 +239,8 @@ impl Watch {
         number: usize,
         client: &Client,
         vm: &VmSnapshot,
-        scene: &Scene,
-    ) -> Result<(), Breach> {
+        scene: &Scenario,
+    ) -> Result<(), Check> {
         let member = &scene.members[number];
         let (Client::Qemu(qemu), Role::Guest(guest)) = (client, member.role) else { return Ok(()) };
         let served = vm.node.stats.bytes;
@@ -262,7 +262,7 @@ impl Watch {
 }
 
 /// When all has healed, nobody waits.
-pub(super) fn at_the_end(clients: &[Client]) -> Result<(), Breach> {
+pub(super) fn at_the_end(clients: &[Client]) -> Result<(), Check> {
     for (number, client) in clients.iter().enumerate() {
         if let Client::Qemu(qemu) = client
             && qemu.waits > 0

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use entropool_tests::console::Count;
-use entropool_tests::{Daemon, Errand, Guest, Host, Image, binary};
+use entropool_tests::{Daemon, Guest, GuestTask, Host, Image, binary};
 
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::table::Row;
@@ -87,7 +87,7 @@ fn boot(daemon: &Daemon) -> Result<Vec<Guest>> {
     let image = Image::build()?;
     println!("Booting two guests in QEMU, Linux {}", image.version());
     let begin = Instant::now();
-    let errand = Errand::Flood { show: SHOWN };
+    let errand = GuestTask::Flood { show: SHOWN };
     let guests = VMS
         .iter()
         .map(|vm| Guest::boot(&image, &daemon.socket(vm.name), errand))

@@ -9,8 +9,8 @@ use std::time::Duration;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, Stream};
 
-use crate::caller;
-use crate::scene::Scene;
+use crate::grpc_client;
+use crate::scenario::Scenario;
 
 /// The controller's own patience is ten seconds; on a busy machine it is late.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -103,9 +103,9 @@ fn told(address: SocketAddr, tls: &Arc<ClientConfig>, words: Words) -> Vec<u8> {
 
 #[test]
 fn a_client_that_speaks_no_proper_tls_is_hung_up_on_and_agents_notice_nothing() {
-    let scene = Scene::with_a_vm(&["only"], "8Ki/s");
+    let scene = Scenario::with_a_vm(&["only"], "8Ki/s");
     let controller = scene.replicas[0].agents;
-    let tls = caller::tls(&scene.api.controllers_authority().unwrap());
+    let tls = grpc_client::tls(&scene.api.controllers_authority().unwrap());
     let kinds = kinds();
     assert!(kinds.len() >= 20, "{}", kinds.len());
     thread::scope(|scope| {

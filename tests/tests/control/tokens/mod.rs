@@ -1,14 +1,14 @@
 //! Whose token is not an agent's of that very node gets no configuration, whatever the token is.
 
 pub(crate) mod forge;
-mod pace;
+mod rate_limits;
 
 use entropool_tests::cluster::{ApiServer, Controller, NAMESPACE};
 use serde_json::{Value, json};
 use tonic::{Code, Status};
 
 use self::forge::{Forge, Parts};
-use crate::caller;
+use crate::grpc_client;
 use crate::kubectl::{apply, class, cluster, pool};
 
 const WORKLOAD: &str = "kubernetes.io";
@@ -60,23 +60,23 @@ async fn none_of_forty_bad_tokens_is_accepted_and_the_good_one_is() {
     rows.extend(of_pods_that_are_gone(&api, &controller).await);
     assert!(rows.len() >= 40, "{}", rows.len());
 
-    let tls = caller::tls(&api.controllers_authority().unwrap());
+    let tls = grpc_client::tls(&api.controllers_authority().unwrap());
     for (what, headers) in &rows {
-        let channel = caller::channel(controller.agents, tls.clone()).await;
+        let channel = grpc_client::channel(controller.agents, tls.clone()).await;
         let headers: Vec<_> = headers.iter().map(String::as_str).collect();
-        let refused = caller::subscribe(channel, &headers, "n1").await.err();
+        let refused = grpc_client::subscribe(channel, &headers, "n1").await.err();
         let denied = |status: &Status| status.code() == Code::Unauthenticated || is_too_long(status);
         assert!(refused.as_ref().is_some_and(denied), "{what}: {refused:?}");
     }
     // The same, unchanged: what was refused was refused for what was changed.
     for good in [good, forge.sign(&parts)] {
-        let channel = caller::channel(controller.agents, tls.clone()).await;
-        let foreign = caller::subscribe(channel.clone(), &[&format!("Bearer {good}")], "n2").await.err();
+        let channel = grpc_client::channel(controller.agents, tls.clone()).await;
+        let foreign = grpc_client::subscribe(channel.clone(), &[&format!("Bearer {good}")], "n2").await.err();
         assert_eq!(foreign.map(|status| status.code()), Some(Code::PermissionDenied), "for another's node");
-        assert!(caller::subscribe(channel, &[&format!("Bearer {good}")], "n1").await.is_ok());
+        assert!(grpc_client::subscribe(channel, &[&format!("Bearer {good}")], "n1").await.is_ok());
     }
     println!("{} bad tokens, none accepted", rows.len());
-    pace::of_reviews(&api, &forge, &parts).await;
+    rate_limits::of_reviews(&api, &forge, &parts).await;
 }
 
 /// Headers beyond their limit are refused before anybody looks at them.
@@ -204,10 +204,12 @@ fn others(api: &ApiServer) -> Vec<Row> {
 /// Tokens that were good once, and were seen to be.
 async fn of_pods_that_are_gone(api: &ApiServer, controller: &Controller) -> Vec<Row> {
     let (gone, replaced) = (api.agent_token("gone").unwrap(), api.agent_token("n2").unwrap());
-    let tls = caller::tls(&api.controllers_authority().unwrap());
+    let tls = grpc_client::tls(&api.controllers_authority().unwrap());
     for (token, node) in [(&gone, "gone"), (&replaced, "n2")] {
-        let channel = caller::channel(controller.agents, tls.clone()).await;
-        assert!(caller::subscribe(channel, &[&format!("Bearer {}", token.trim_end())], node).await.is_ok());
+        let channel = grpc_client::channel(controller.agents, tls.clone()).await;
+        assert!(
+            grpc_client::subscribe(channel, &[&format!("Bearer {}", token.trim_end())], node).await.is_ok()
+        );
     }
     for pod in ["entropool-agent-gone", "entropool-agent-n2"] {
         api.said(["delete", "pod", pod, "--force", "--grace-period=0", "--namespace", NAMESPACE]).unwrap();

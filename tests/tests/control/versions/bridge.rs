@@ -19,8 +19,8 @@ use tonic::server::{NamedService, StreamingService};
 use tonic::{Request, Response, Status, Streaming};
 use tower::Service;
 
-use super::dialect::Dialect;
-use crate::caller;
+use super::previous_schema::PreviousSchema;
+use crate::grpc_client;
 
 const PATH: &str = "/entropool.delivery.v1alpha1.Delivery/Subscribe";
 
@@ -32,13 +32,13 @@ type Future<T> = Pin<Box<dyn std::future::Future<Output = T> + Send>>;
 pub(super) struct Bridge {
     controller: SocketAddr,
     tls: Arc<ClientConfig>,
-    dialect: Arc<Dialect>,
+    dialect: Arc<PreviousSchema>,
 }
 
 impl Bridge {
     /// Listens on the loopback interface until the end of the program, and says where.
-    pub(super) fn start(controller: SocketAddr, authority: &str, dialect: Arc<Dialect>) -> SocketAddr {
-        let bridge = Self { controller, tls: caller::tls(authority), dialect };
+    pub(super) fn start(controller: SocketAddr, authority: &str, dialect: Arc<PreviousSchema>) -> SocketAddr {
+        let bridge = Self { controller, tls: grpc_client::tls(authority), dialect };
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
@@ -62,7 +62,7 @@ impl Bridge {
         if let Some(authorization) = authorization {
             request.metadata_mut().insert("authorization", authorization);
         }
-        let mut controller = tonic::client::Grpc::new(caller::channel(self.controller, self.tls).await);
+        let mut controller = tonic::client::Grpc::new(grpc_client::channel(self.controller, self.tls).await);
         controller.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
         let answer = controller.streaming(request, http::uri::PathAndQuery::from_static(PATH), Raw).await?;
         let downwards = self.dialect;

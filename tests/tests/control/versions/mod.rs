@@ -2,24 +2,24 @@
 //! each say and understand only what another version does.
 
 mod bridge;
-mod dialect;
+mod previous_schema;
 
 use std::sync::Arc;
 
 use entropool_tests::cluster::{Agent, Controller, Service};
 
 use self::bridge::Bridge;
-use self::dialect::Dialect;
+use self::previous_schema::PreviousSchema;
 use crate::kubectl::{apply, class, cluster, get, pool, until, until_condition};
-use crate::scene::Scene;
+use crate::scenario::Scenario;
 
 /// All that passes between the two: a configuration, its changes, what is refused, and what the node reports.
-fn understand_each_other(dialect: Dialect) {
+fn understand_each_other(dialect: PreviousSchema) {
     let (api, service, dialect) = (cluster(&[]), Service::start().unwrap(), Arc::new(dialect));
     let replica = Controller::start(&api, "only").unwrap();
     let between = Bridge::start(replica.agents, &api.controllers_authority().unwrap(), Arc::clone(&dialect));
     let agents = vec![Agent::start_in_clear(&api, between, "n1").unwrap()];
-    let scene = Scene { api, service, replicas: vec![replica], agents };
+    let scene = Scenario { api, service, replicas: vec![replica], agents };
     apply(&scene.api, &(pool("32Ki/s") + &class("gold", "rate: 8Ki/s")));
     scene.all_run("gold", "8Ki/s");
     scene.attach("vm", "gold").unwrap();
@@ -41,10 +41,10 @@ fn understand_each_other(dialect: Dialect) {
 
 #[test]
 fn an_agent_and_a_controller_of_the_version_before_and_this_one_work_together() {
-    understand_each_other(Dialect::previous());
+    understand_each_other(PreviousSchema::previous());
 }
 
 #[test]
 fn an_agent_and_a_controller_of_this_version_and_one_to_come_work_together() {
-    understand_each_other(Dialect::next());
+    understand_each_other(PreviousSchema::next());
 }

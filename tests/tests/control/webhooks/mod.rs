@@ -1,12 +1,12 @@
 //! VMs and launcher pods at an API server that asks the controller about them, with `KubeVirt`'s kinds and without
 //! `KubeVirt`.
 
-mod away;
-mod crowd;
+mod connection_limits;
+mod injection_methods;
 mod objects;
-mod pace;
+mod rate_limits;
 mod rotation;
-mod ways;
+mod unavailable;
 
 use std::path::Path;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};

@@ -1,9 +1,9 @@
 //! Tenants that mean harm, each beside ninety-nine that do not. `docs/threats.md` is the table of them.
 
-mod acts;
-mod crowd;
-mod first;
-mod honest;
+mod attackers;
+mod attacks;
+mod first_attack;
+mod honest_clients;
 mod report;
 mod watcher;
 
@@ -17,9 +17,9 @@ use serde_json::Value;
 use soak::Run;
 
 use crate::{alone, host};
-use acts::{ACTS, Act, collusion};
-use first::First;
-use honest::Honest;
+use attacks::{ACTS, Attack, collusion};
+use first_attack::First;
+use honest_clients::HonestClients;
 use report::{Row, Verdict};
 use watcher::Watcher;
 
@@ -62,7 +62,7 @@ fn no_attack_is_felt_by_ninety_nine_honest_vms() {
     let period = Duration::from_secs(run.count());
     let crowd = if run.is_long() { 250 } else { 24 };
     let stage = Stage::set(crowd, if first.is_some() { 1 } else { crowding() });
-    let mut honest = Honest::connect((0..HONEST).map(|vm| stage.socket(&format!("honest-{vm}"))));
+    let mut honest = HonestClients::connect((0..HONEST).map(|vm| stage.socket(&format!("honest-{vm}"))));
 
     let mut rows: Vec<_> = ACTS.iter().map(|act| stage.play(&mut honest, act, period)).collect();
     rows.push(stage.play(&mut honest, &collusion(&stage.crowd()), period));
@@ -106,7 +106,7 @@ impl Stage {
     }
 
     /// The honest VMs without the attack, then with it.
-    fn play(&self, honest: &mut Honest, act: &Act, period: Duration) -> Row {
+    fn play(&self, honest: &mut HonestClients, act: &Attack, period: Duration) -> Row {
         let mut last = None;
         for _ in 0..ATTEMPTS {
             let row = self.look(honest, act, period);
@@ -119,7 +119,7 @@ impl Stage {
         last.unwrap()
     }
 
-    fn look(&self, honest: &mut Honest, act: &Act, period: Duration) -> Row {
+    fn look(&self, honest: &mut HonestClients, act: &Attack, period: Duration) -> Row {
         let before = honest.measure(WARM_UP, QUIET);
         let (descriptors, over) =
             (self.daemon.process().unwrap().descriptors().unwrap(), AtomicBool::new(false));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::RATE;
-use super::honest::Measured;
+use super::honest_clients::Measured;
 
 /// The wait of one in a hundred may grow by so much.
 const FELT: Duration = Duration::from_millis(10);

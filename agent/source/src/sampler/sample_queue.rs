@@ -1,0 +1,182 @@
+//! One pool's health tests of a source, and the tested samples that wait for the pool.
+
+use super::fips_gate::{Disabled, FipsGate};
+use super::stats::SourceStats;
+use crate::buffer::Buffer;
+use crate::fips::BLOCK;
+use crate::health::{Cause, Disposition, HealthState, Limits, Monitor, ReadFailure, SampleKind};
+use crate::memory::MapError;
+use crate::spec::SourceSpec;
+
+/// The most bytes of one read.
+pub(super) const MAX_READ: usize = 2048;
+/// Tested samples that may wait for a pool.
+const CAPACITY: usize = 8192;
+/// More is wanted while there is room for so much: the most of one read, and a block that it completes.
+const ROOM: usize = MAX_READ + BLOCK;
+
+pub(super) struct SampleQueue {
+    monitor: Monitor,
+    limits: Limits,
+    fips_gate: Option<FipsGate>,
+    /// Passed by all tests and not conditioned yet.
+    samples: Buffer,
+    wanted: bool,
+    /// How often samples were dropped because of an alarm.
+    drops: u64,
+    stats: SourceStats,
+    /// Why the source is not healthy, as a sentence.
+    message: String,
+}
+
+/// The health of a source, as one pool sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct SourceHealth {
+    pub(crate) state: HealthState,
+    pub(crate) since: u64,
+    pub(crate) reason: Option<&'static str>,
+    pub(crate) message: String,
+    pub(crate) stats: SourceStats,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct QueueState {
+    pub(crate) health: HealthState,
+    /// The source has not failed yet.
+    pub(crate) is_new: bool,
+    pub(crate) drops: u64,
+}
+
+impl SampleQueue {
+    pub(super) fn new(spec: &SourceSpec, now: u64) -> Result<Self, MapError> {
+        let limits = Limits::for_rate(SampleKind::Byte, spec.tested_min_entropy(), spec.bytes_per_second);
+        Ok(Self {
+            monitor: Monitor::new(limits, now),
+            limits,
+            fips_gate: if spec.block_tests { Some(FipsGate::new()?) } else { None },
+            samples: Buffer::with_capacity(CAPACITY)?,
+            wanted: false,
+            drops: 0,
+            stats: SourceStats::default(),
+            message: String::new(),
+        })
+    }
+
+    pub(super) fn state(&self) -> QueueState {
+        QueueState { health: self.monitor.state(), is_new: self.monitor.cause().is_none(), drops: self.drops }
+    }
+
+    /// How many samples wait.
+    pub(super) fn level(&self) -> usize {
+        self.samples.level()
+    }
+
+    pub(super) fn set_wanted(&mut self, wanted: bool) {
+        self.wanted = wanted;
+    }
+
+    pub(super) fn take(&mut self, take: impl FnOnce(&[u8]) -> usize) -> usize {
+        let taken = take(self.samples.chunk()).min(self.samples.level());
+        self.samples.consume(taken);
+        taken
+    }
+
+    pub(super) fn retest(&mut self, now: u64) {
+        self.drop_samples();
+        if let Some(gate) = &mut self.fips_gate {
+            gate.reset();
+        }
+        self.monitor.retest(now);
+        self.message.clear();
+    }
+
+    pub(super) fn opened(&mut self, now: u64) {
+        self.monitor.opened(now);
+    }
+
+    pub(super) fn health(&self) -> SourceHealth {
+        SourceHealth {
+            state: self.monitor.state(),
+            since: self.monitor.since(),
+            reason: self.monitor.cause().map(Cause::reason),
+            message: self.message.clone(),
+            stats: self.stats,
+        }
+    }
+
+    pub(super) fn is_testing(&self) -> bool {
+        matches!(self.monitor.state(), HealthState::Starting | HealthState::Suspect)
+    }
+
+    pub(super) fn wants_samples(&self) -> bool {
+        let room = self.samples.capacity() - self.samples.level();
+        self.is_testing() || (self.wanted && self.monitor.state() == HealthState::Healthy && room >= ROOM)
+    }
+
+    pub(super) fn observe(&mut self, samples: &[u8], is_recipient: bool, now: u64) {
+        if matches!(self.monitor.state(), HealthState::Failed | HealthState::Unavailable) {
+            return;
+        }
+        self.stats.bytes_in += samples.len() as u64;
+        match self.monitor.observe(samples, now) {
+            Disposition::Credit if is_recipient => self.credit(samples, now),
+            Disposition::Discard if self.monitor.state() == HealthState::Healthy => self.message.clear(),
+            Disposition::Credit | Disposition::Discard => {}
+            Disposition::Drop => self.raise_alarm(),
+        }
+    }
+
+    fn credit(&mut self, samples: &[u8], now: u64) {
+        let Self { fips_gate, samples: tested, stats, .. } = self;
+        let Some(gate) = fips_gate else { return push(tested, stats, samples) };
+        let mut block_stats = *stats;
+        let pushed = gate.push(samples, &mut block_stats, |block| {
+            push(tested, stats, block);
+        });
+        stats.block_tests = block_stats.block_tests;
+        if let Err(Disabled) = pushed {
+            self.monitor.disable(now);
+            self.raise_alarm();
+        }
+    }
+
+    fn raise_alarm(&mut self) {
+        self.drop_samples();
+        if let Some(cause) = self.monitor.cause() {
+            self.stats.record_failure(cause);
+            self.message = cause.describe(&self.limits, self.monitor.state());
+        }
+    }
+
+    pub(super) fn lost(&mut self, failure: ReadFailure, message: &str, now: u64) {
+        if self.monitor.state() == HealthState::Failed {
+            return;
+        }
+        self.monitor.lost(failure, now);
+        self.stats.record_failure(Cause::Lost(failure));
+        message.clone_into(&mut self.message);
+        // Tested samples stay; an incomplete block cannot be continued with later samples.
+        if let Some(gate) = &mut self.fips_gate {
+            gate.discard();
+        }
+    }
+
+    fn drop_samples(&mut self) {
+        self.samples.consume(self.samples.level());
+        if let Some(gate) = &mut self.fips_gate {
+            gate.discard();
+        }
+        self.drops += 1;
+    }
+}
+
+/// There is room: the sampler reads only while [`ROOM`] is free.
+fn push(tested: &mut Buffer, stats: &mut SourceStats, samples: &[u8]) {
+    let pushed = tested.fill_with(|space| {
+        let count = samples.len().min(space.len());
+        debug_assert_eq!(count, samples.len(), "more was read than there was room for");
+        space[..count].copy_from_slice(&samples[..count]);
+        Ok(count)
+    });
+    stats.bytes_credited += pushed.map_or(0, |count| count as u64);
+}

@@ -1,0 +1,21 @@
+//! What every server of ours does before a request is read: it binds a port, bounds the connections on it, and gives up
+//! peers that are slow.
+//!
+//! A peer is distrusted until it has authenticated: [`ConnectionLimiter`] bounds how many connections there are and how
+//! many of them one peer holds, [`accept_tls`] how long a handshake takes, and [`ConnectionTimeout`] how long a peer may
+//! take to send its first byte or to authenticate. [`admin`] is the HTTP server for health and metrics. The crate
+//! refuses to know what is served.
+#![forbid(unsafe_code)]
+
+pub mod admin;
+mod connection_limiter;
+mod connection_timeout;
+mod listener;
+mod tls;
+
+pub use connection_limiter::{ConnectionLimiter, Limits, Permit, Slot};
+pub use connection_timeout::{
+    AuthenticationTimeout, Condition, ConnectionTimeout, FirstByte, FirstByteTimeout, UnauthenticatedPermit,
+};
+pub use listener::{ACCEPT_RETRY, bind_tcp, bind_tcp_nonblocking, bind_tcp_when_free};
+pub use tls::{Accepted, accept_tls};

@@ -1,0 +1,59 @@
+//! Health, readiness and metrics of this replica.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use net::Limits;
+use net::admin::{self, AdminHandler, Unavailable};
+use tokio::sync::watch;
+use tracing::info;
+
+use crate::ca::Certificate;
+use crate::leader_election::Leadership;
+use crate::metrics;
+use crate::state::SharedState;
+
+/// Peers are a kubelet, which restarts a controller that does not respond, and Prometheus.
+const LIMITS: Limits = Limits { total: 32, unshared: 16, per_peer: 4 };
+
+pub(crate) struct ReplicaHealth {
+    pub(crate) state: Arc<SharedState>,
+    pub(crate) certificate: Arc<Certificate>,
+    pub(crate) role: watch::Receiver<Leadership>,
+    pub(crate) stopping: watch::Receiver<bool>,
+}
+
+/// Listens. The returned future serves for ever.
+pub(crate) async fn bind(
+    address: SocketAddr,
+    health: ReplicaHealth,
+) -> Result<impl Future<Output = ()> + Send> {
+    let listener = net::bind_tcp(address).await.with_context(|| format!("cannot listen at {address}"))?;
+    info!(address = %listener.local_addr().unwrap_or(address), "serving health and metrics");
+    Ok(admin::serve(listener, LIMITS, health))
+}
+
+impl AdminHandler for ReplicaHealth {
+    async fn health(&self) -> Result<&'static str, Unavailable> {
+        Ok("ok")
+    }
+
+    async fn readiness(&self) -> Result<&'static str, Unavailable> {
+        if *self.stopping.borrow() {
+            return Err("stopping");
+        }
+        if !self.certificate.is_there() {
+            return Err("waiting for the TLS certificate");
+        }
+        if !self.state.serves() {
+            return Err("waiting for the API server: not all kinds are listed and watched");
+        }
+        Ok("ok")
+    }
+
+    async fn metrics(&self) -> Result<String, Unavailable> {
+        let leading = self.role.borrow().leads();
+        metrics::render(&self.state, leading).map_err(|_| "metrics could not be encoded")
+    }
+}

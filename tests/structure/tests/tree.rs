@@ -1,0 +1,145 @@
+//! What holds for the structure of this repository.
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+
+use structure::{Circle, Figures, journeys};
+
+/// Module circles that there may be, each by its files. The list gets shorter; a reason stands beside what stays.
+const ALLOWED: &[&[&str]] = &[
+    &[
+        "agent/egd/src/outputs.rs",
+        "agent/egd/src/requests.rs",
+        "agent/egd/src/saved.rs",
+        "agent/egd/src/session.rs",
+        "agent/egd/src/violation.rs",
+    ],
+    &["agent/htb/src/node.rs", "agent/htb/src/slab.rs", "agent/htb/src/stats.rs"],
+    &[
+        "agent/server/src/attach.rs",
+        "agent/server/src/connection.rs",
+        "agent/server/src/connection/flush.rs",
+        "agent/server/src/counters.rs",
+        "agent/server/src/curbs.rs",
+        "agent/server/src/levels.rs",
+        "agent/server/src/members.rs",
+        "agent/server/src/plane.rs",
+        "agent/server/src/pool.rs",
+        "agent/server/src/stall.rs",
+        "agent/server/src/vm.rs",
+    ],
+    &["agent/server/src/listen.rs", "agent/server/src/listen_tcp.rs"],
+    &[
+        "agent/source/src/feeder/core.rs",
+        "agent/source/src/feeder/inbox.rs",
+        "agent/source/src/feeder/tap.rs",
+    ],
+    &[
+        "agent/source/src/fips/continuous.rs",
+        "agent/source/src/fips/mod.rs",
+        "agent/source/src/fips/poker.rs",
+        "agent/source/src/fips/runs.rs",
+    ],
+    &["agent/source/src/health/alarm_rate.rs", "agent/source/src/health/cutoff.rs"],
+    &["agent/source/src/pipe.rs", "agent/source/src/pipe/inlet.rs", "agent/source/src/pipe/outlet.rs"],
+    &["agent/src/apply.rs", "agent/src/sources.rs"],
+    &["agent/src/handover/heir.rs", "agent/src/handover/successor.rs"],
+    &["agent/src/local/mod.rs", "agent/src/local/service.rs"],
+    &["agent/src/node/inherit.rs", "agent/src/node/start.rs"],
+    &["agent/src/subscribe/drive.rs", "agent/src/subscribe/mod.rs"],
+    &[
+        "agent/src/supervisor/life.rs",
+        "agent/src/supervisor/mod.rs",
+        "agent/src/supervisor/sight.rs",
+        "agent/src/supervisor/signals.rs",
+        "agent/src/supervisor/watch.rs",
+        "agent/src/supervisor/way.rs",
+        "agent/src/supervisor/worker.rs",
+    ],
+    &["api/src/class.rs", "api/src/pool.rs", "api/src/status.rs"],
+    &["api/src/manifest/document.rs", "api/src/manifest/mod.rs"],
+    &[
+        "api/src/quantity/min_entropy.rs",
+        "api/src/quantity/mod.rs",
+        "api/src/quantity/rate.rs",
+        "api/src/quantity/size.rs",
+    ],
+    &["cli/src/run/inherit.rs", "cli/src/run/live.rs", "cli/src/run/start.rs"],
+    &["cli/src/top/mod.rs", "cli/src/top/plain.rs", "cli/src/top/screen.rs"],
+    &[
+        "controller/plan/src/conditions.rs",
+        "controller/plan/src/fleet.rs",
+        "controller/plan/src/outcome.rs",
+        "controller/plan/src/status.rs",
+    ],
+    &["controller/plan/src/effective.rs", "controller/plan/src/world.rs"],
+    &[
+        "controller/plan/src/rules/members.rs",
+        "controller/plan/src/rules/mod.rs",
+        "controller/plan/src/rules/rates.rs",
+        "controller/plan/src/rules/references.rs",
+        "controller/plan/src/rules/sources.rs",
+        "controller/plan/src/rules/sums.rs",
+        "controller/plan/src/rules/tree.rs",
+    ],
+    &["controller/src/serve/conversation.rs", "controller/src/serve/service.rs"],
+    &[
+        "controller/webhook/src/hook.rs",
+        "controller/webhook/src/instance.rs",
+        "controller/webhook/src/moved.rs",
+        "controller/webhook/src/pod.rs",
+        "controller/webhook/src/review.rs",
+        "controller/webhook/src/validate.rs",
+    ],
+    &[
+        "delivery/src/publisher/identity.rs",
+        "delivery/src/publisher/mod.rs",
+        "delivery/src/publisher/offer.rs",
+    ],
+    &[
+        "delivery/src/subscriber/link.rs",
+        "delivery/src/subscriber/mod.rs",
+        "delivery/src/subscriber/older.rs",
+    ],
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn allowed(circle: &Circle) -> Option<usize> {
+    ALLOWED.iter().position(|files| circle.files.iter().all(|file| files.contains(&file.as_str())))
+}
+
+#[test]
+fn no_crate_has_a_module_circle_that_is_not_allowed() {
+    let circles = Figures::measure(&root()).unwrap().circles;
+    let new: Vec<_> =
+        circles.iter().filter(|circle| allowed(circle).is_none()).map(ToString::to_string).collect();
+    assert!(
+        new.is_empty(),
+        "files that import each other in a circle; move what ties them to a file below both:\n\n{}",
+        new.join("\n")
+    );
+}
+
+#[test]
+fn each_circle_that_is_allowed_is_there() {
+    let circles = Figures::measure(&root()).unwrap().circles;
+    let found: Vec<_> = circles.iter().filter_map(allowed).collect();
+    let gone: Vec<_> =
+        (0..ALLOWED.len()).filter(|at| !found.contains(at)).map(|at| ALLOWED[at].join(", ")).collect();
+    assert!(gone.is_empty(), "no circle any more; take them off the list in this test:\n{}", gone.join("\n"));
+}
+
+#[test]
+fn each_file_on_a_journey_exists() {
+    let journeys = journeys(&root()).unwrap();
+    assert_eq!(journeys.len(), 3, "docs/architecture.md describes a request, a configuration and an attach");
+    for journey in journeys {
+        assert!(!journey.files.is_empty(), "the journey {} names no file", journey.name);
+        let gone: Vec<_> =
+            journey.files.iter().filter(|file| !root().join(file).is_file()).cloned().collect();
+        assert!(gone.is_empty(), "the journey {} names what is no file: {}", journey.name, gone.join(", "));
+    }
+}
