@@ -59,8 +59,8 @@ impl ManifestSet {
         let (next, plan) = self.with(manifest.objects).planned();
         *self = next;
         let sentence = |refusal| placed(&places, refusal);
-        let mut verdict = ReadOutcome { refused: plan.refusals().map(sentence).collect(), noted };
-        verdict.noted.extend(plan.standing().map(sentence));
+        let mut verdict = ReadOutcome { refused: plan.rejections().map(sentence).collect(), noted };
+        verdict.noted.extend(plan.standing_problems().map(sentence));
         verdict
     }
 

@@ -18,10 +18,10 @@ use crate::state::SharedState;
 const LIMITS: Limits = Limits { total: 32, unshared: 16, per_peer: 4 };
 
 pub(crate) struct ReplicaHealth {
-    pub(crate) world: Arc<SharedState>,
+    pub(crate) state: Arc<SharedState>,
     pub(crate) certificate: Arc<Certificate>,
     pub(crate) role: watch::Receiver<Leadership>,
-    pub(crate) leaving: watch::Receiver<bool>,
+    pub(crate) stopping: watch::Receiver<bool>,
 }
 
 /// Listens. The returned future serves for ever.
@@ -40,13 +40,13 @@ impl AdminHandler for ReplicaHealth {
     }
 
     async fn readiness(&self) -> Result<&'static str, Unavailable> {
-        if *self.leaving.borrow() {
+        if *self.stopping.borrow() {
             return Err("stopping");
         }
         if !self.certificate.is_there() {
             return Err("waiting for the TLS certificate");
         }
-        if !self.world.serves() {
+        if !self.state.serves() {
             return Err("waiting for the API server: not all kinds are listed and watched");
         }
         Ok("ok")
@@ -54,6 +54,6 @@ impl AdminHandler for ReplicaHealth {
 
     async fn metrics(&self) -> Result<String, Unavailable> {
         let leading = self.role.borrow().leads();
-        metrics::render(&self.world, leading).map_err(|_| "metrics could not be encoded")
+        metrics::render(&self.state, leading).map_err(|_| "metrics could not be encoded")
     }
 }

@@ -5,23 +5,23 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-/// Turn `EntropyPool` and `EntropyClass` objects into what each node serves
+/// Compute each node's configuration from `EntropyPool` and `EntropyClass` objects
 ///
-/// It watches the API server, plans every node's configuration and streams it to the agents. Every replica
-/// serves agents; the one that holds the Lease writes status. It needs no configuration of its own.
+/// The controller watches the API server, plans every node's configuration and streams it to the agents. Every
+/// replica serves agents; the one that holds the Lease writes status. It needs no configuration file.
 ///
-/// The log goes to standard error; `ENTROPOOL_LOG` filters it (warn, info, debug) and
-/// `ENTROPOOL_LOG_FORMAT=json` writes it for programs.
+/// The log is written to standard error; `ENTROPOOL_LOG` sets its level (warn, info, debug), and
+/// `ENTROPOOL_LOG_FORMAT=json` its format.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "entropool-controller", version, max_term_width = 100)]
 pub struct Args {
-    /// Something to do once, instead of running
+    /// A command to execute once, instead of running the controller
     #[command(subcommand)]
-    pub errand: Option<Mode>,
-    /// A kubeconfig to use instead of the pod's own account
+    pub command: Option<OneOff>,
+    /// The kubeconfig to use instead of the pod's service account
     #[arg(long, value_name = "FILE", env = "KUBECONFIG", hide_env_values = true, global = true)]
     pub kubeconfig: Option<PathBuf>,
-    /// The namespace of the Lease, of the certificate authority and of the agents
+    /// The namespace of the Lease, the certificate authority and the agents
     #[arg(
         long,
         value_name = "NS",
@@ -31,10 +31,10 @@ pub struct Args {
         global = true
     )]
     pub namespace: String,
-    /// This replica's name in the Lease [default: the host's name]
+    /// The identity of this replica in the Lease [default: the host's name]
     #[arg(long, value_name = "NAME", env = "POD_NAME", hide_env_values = true)]
     pub name: Option<String>,
-    /// Where agents connect
+    /// The address on which agents are served
     #[arg(
         long,
         value_name = "ADDR",
@@ -43,7 +43,7 @@ pub struct Args {
         default_value = "[::]:8443"
     )]
     pub listen: SocketAddr,
-    /// Where the API server asks about VMs
+    /// The address on which the admission webhooks are served
     #[arg(
         long,
         value_name = "ADDR",
@@ -52,10 +52,10 @@ pub struct Args {
         default_value = "[::]:9443"
     )]
     pub webhooks: SocketAddr,
-    /// The agent's image, which a VM's hook sidecar has where `KubeVirt` is older than 1.9
+    /// The agent's image, for hook sidecars where `KubeVirt` is older than 1.9
     #[arg(long, value_name = "IMAGE", env = "ENTROPOOL_HOOK_IMAGE", hide_env_values = true)]
     pub hook_image: Option<String>,
-    /// Where health and metrics are served
+    /// The address on which health and metrics are served
     #[arg(
         long,
         value_name = "ADDR",
@@ -64,7 +64,7 @@ pub struct Args {
         default_value = "[::]:8080"
     )]
     pub http: SocketAddr,
-    /// The service account that agents run as
+    /// The service account of the agents
     #[arg(
         long,
         value_name = "NAME",
@@ -73,7 +73,7 @@ pub struct Args {
         default_value = "entropool-agent"
     )]
     pub agent_account: String,
-    /// A DNS name or address that agents call this controller by; may be given often
+    /// A DNS name or IP address by which agents reach this controller; may be repeated
     #[arg(
         long = "tls-name",
         value_name = "NAME",
@@ -82,16 +82,15 @@ pub struct Args {
         value_delimiter = ','
     )]
     pub tls_names: Vec<String>,
-    /// A directory with tls.crt, tls.key and ca.crt, as cert-manager mounts it, instead of an authority of our own
+    /// A directory with tls.crt, tls.key and ca.crt, as cert-manager mounts it, to use instead of the built-in authority
     #[arg(long, value_name = "DIR", env = "ENTROPOOL_TLS_DIR", hide_env_values = true)]
     pub tls_dir: Option<PathBuf>,
 }
 
-/// Something to do once.
 #[derive(Clone, Copy, Debug, Subcommand)]
-pub enum Mode {
-    /// Take the label entropool.io/agent and the places of classes off every node, before an uninstallation
+pub enum OneOff {
+    /// Remove the label entropool.io/agent and the slots of classes from every node, before an uninstallation
     ///
-    /// The replicas that run write nothing for a minute after it.
+    /// Running replicas write nothing for a minute afterwards.
     CleanNodes,
 }

@@ -1,4 +1,4 @@
-//! Who writes: the replica that holds the Lease. All of them serve, and agents gather where status is written.
+//! Leader election: the replica that holds the Lease writes status, and agents connect to it. All replicas can serve.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,78 +10,71 @@ use kube::{Api, Client};
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
+use crate::api_error::api_error;
 use crate::clock;
 
-/// The Lease's name.
+/// The name of the Lease.
 pub(crate) const NAME: &str = "entropool-controller";
-/// A holder that has not renewed for so long has lost it. Two writers would only cost each other conflicts, so this may
-/// be short: what users see stands still until then.
-const DURATION: Duration = Duration::from_secs(4);
-/// A holder that could not renew for so long stops writing: before another may start.
-const DEADLINE: Duration = Duration::from_secs(3);
-/// Between two looks.
-const EACH: Duration = Duration::from_secs(1);
-/// No holder may be silent for longer, whatever it writes.
-const LONGEST: Duration = Duration::from_mins(1);
-/// Attempts to take it from one who lives.
-const SEIZE_TRIES: u32 = 10;
-/// A look that takes longer has failed.
-const PATIENCE: Duration = Duration::from_millis(2_500);
+/// A holder that has not renewed the Lease for this long has lost it. Short, because status is not updated meanwhile;
+/// two writers would only cause each other conflicts.
+const LEASE_DURATION: Duration = Duration::from_secs(4);
+/// A holder that has failed to renew for this long stops writing, before another may start.
+const RENEW_DEADLINE: Duration = Duration::from_secs(3);
+const RETRY_PERIOD: Duration = Duration::from_secs(1);
+/// The longest duration of a Lease that is respected.
+const MAX_LEASE_DURATION: Duration = Duration::from_mins(1);
+/// Attempts to take the Lease from a live holder.
+const FORCE_ATTEMPTS: u32 = 10;
+/// The time-out of one attempt.
+const TIMEOUT: Duration = Duration::from_millis(2_500);
 
-/// What this replica is.
+/// The role of this replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Leadership {
-    /// It holds the Lease, and writes.
+    /// This replica holds the Lease.
     Leader,
-    /// Another does, or did when it was last heard of.
-    Follower {
-        /// When it was last seen to renew; none if it only stood in the Lease. Agents that came before that had better
-        /// be there: what they report is written there.
-        heard: Option<Duration>,
-    },
-    /// Nobody does, or nobody knows.
+    /// Another replica holds the Lease. `renewed` is when it was last seen to renew it; `None` if it never was.
+    Follower { renewed: Option<Duration> },
+    /// No replica holds the Lease, or the holder is unknown.
     NoLeader,
 }
 
 impl Leadership {
-    /// Whether it writes.
     pub(crate) fn leads(self) -> bool {
         self == Self::Leader
     }
 
-    /// Whether an agent that came at `since` had better be with another replica. One that came after the holder was last
-    /// heard of stays: the holder may be the one that it has lost.
-    pub(crate) fn sends_away(self, since: Duration) -> bool {
-        matches!(self, Self::Follower { heard: Some(at) } if at > since)
+    /// Whether an agent that connected at `since` should connect to the leader, which writes what it reports. An agent
+    /// that connected after the leader last renewed stays: it may have lost its connection to that leader.
+    pub(crate) fn redirects(self, since: Duration) -> bool {
+        matches!(self, Self::Follower { renewed: Some(at) } if at > since)
     }
 }
 
-/// What to do about the Lease.
 #[derive(Debug, PartialEq, Eq)]
 enum ElectionStep {
-    /// Ours: say so again.
+    /// This replica holds the Lease.
     Renew,
-    /// Nobody's, or a holder's that is gone: take it.
-    Take,
-    /// Somebody else's.
+    /// Nobody holds it, or it has expired.
+    Acquire,
+    /// Another replica holds it.
     Wait,
 }
 
-/// What was last seen of the Lease, and when it was first seen so. Clocks of hosts differ, so a holder is
-/// judged by how long its record has not changed before our eyes.
+/// The last observed Lease, and when it was first observed. The clocks of hosts differ, so a Lease expires when its
+/// record has not changed for its duration on our clock.
 #[derive(Debug, Default)]
 struct ObservedLease {
     record: Option<LeaseRecord>,
     since: Duration,
-    /// Whether the record changed before our eyes: then its holder was alive.
-    alive: bool,
+    /// Whether the record was seen to change, so that its holder is known to have been alive.
+    changed: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 struct LeaseRecord {
     holder: String,
     renewed: Option<MicroTime>,
-    /// For how long it is the holder's without a renewal.
     duration: Duration,
 }
 
@@ -91,16 +84,16 @@ impl LeaseRecord {
         Self {
             holder: spec.holder_identity.clone().unwrap_or_default(),
             renewed: spec.renew_time.clone(),
-            duration: seconds.map_or(DURATION, Duration::from_secs).min(LONGEST),
+            duration: seconds.map_or(LEASE_DURATION, Duration::from_secs).min(MAX_LEASE_DURATION),
         }
     }
 }
 
 impl ObservedLease {
-    fn see(&mut self, spec: &LeaseSpec, now: Duration) {
+    fn observe(&mut self, spec: &LeaseSpec, now: Duration) {
         let record = Some(LeaseRecord::of(spec));
         if self.record != record {
-            *self = Self { alive: self.record.is_some(), record, since: now };
+            *self = Self { changed: self.record.is_some(), record, since: now };
         }
     }
 
@@ -108,63 +101,63 @@ impl ObservedLease {
         let held = self.record.as_ref().is_some_and(|record| !record.holder.is_empty());
         match (leading, held) {
             (true, _) => Leadership::Leader,
-            (false, true) => Leadership::Follower { heard: self.alive.then_some(self.since) },
+            (false, true) => Leadership::Follower { renewed: self.changed.then_some(self.since) },
             (false, false) => Leadership::NoLeader,
         }
     }
 
     fn step(&self, me: &str, now: Duration) -> ElectionStep {
-        let Some(record) = &self.record else { return ElectionStep::Take };
+        let Some(record) = &self.record else { return ElectionStep::Acquire };
         if record.holder == me {
             return ElectionStep::Renew;
         }
-        let over = record.holder.is_empty() || now >= self.since + record.duration;
-        if over { ElectionStep::Take } else { ElectionStep::Wait }
+        let free = record.holder.is_empty() || now >= self.since + record.duration;
+        if free { ElectionStep::Acquire } else { ElectionStep::Wait }
     }
 }
 
-/// Holds the Lease whenever it can, and says what that makes of this replica; ends never.
+/// Acquires and renews the Lease, and publishes the role of this replica; never returns.
 pub(crate) async fn run(client: Client, namespace: String, me: String, role: Arc<watch::Sender<Leadership>>) {
     let api: Api<Lease> = Api::namespaced(client, &namespace);
     let mut observed = ObservedLease::default();
     let mut renewed: Option<Duration> = None;
     loop {
         let now = clock::since_start();
-        match tokio::time::timeout(PATIENCE, attempt(&api, &me, &mut observed, now)).await {
+        match tokio::time::timeout(TIMEOUT, try_acquire_or_renew(&api, &me, &mut observed, now)).await {
             Ok(Ok(held)) => renewed = held.then_some(now),
-            Ok(Err(error)) => warn!(%error, "the Lease cannot be looked at"),
-            Err(_) => warn!("the API server does not answer about the Lease"),
+            Ok(Err(error)) => warn!(error = api_error(&error), "failed to read or write the Lease"),
+            Err(_) => warn!("failed to read or write the Lease: the API server does not answer"),
         }
         let now = clock::since_start();
-        let leading = renewed.is_some_and(|at| now < at + DEADLINE);
-        tell(&role, observed.role(leading));
-        tokio::time::sleep(EACH).await;
+        let leading = renewed.is_some_and(|at| now < at + RENEW_DEADLINE);
+        publish(&role, observed.role(leading));
+        tokio::time::sleep(RETRY_PERIOD).await;
     }
 }
 
-fn tell(role: &watch::Sender<Leadership>, next: Leadership) {
-    // That this replica leads still is said to nobody: every stream would wake for it, once a second.
+fn publish(role: &watch::Sender<Leadership>, next: Leadership) {
+    // An unchanged role is not published: it would wake every stream once a second.
     role.send_if_modified(|role| {
         let before = std::mem::replace(role, next);
-        // That its holder is alive is no news.
+        // Another renewal of the same holder is not logged.
         if std::mem::discriminant(&before) != std::mem::discriminant(&next) {
-            info!(role = ?next, "the Lease");
+            info!(role = ?next, "leadership changed");
         }
         before != next
     });
 }
 
-/// Gives the Lease up, so that another replica need not wait for it to run out.
+/// Releases the Lease, so that another replica need not wait until it expires.
 pub(crate) async fn release(client: Client, namespace: &str, me: &str) {
     let api: Api<Lease> = Api::namespaced(client, namespace);
-    match tokio::time::timeout(PATIENCE, give_up(&api, me)).await {
+    match tokio::time::timeout(TIMEOUT, clear_holder(&api, me)).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => debug!(%error, "the Lease was not given up"),
-        Err(_) => debug!("the API server does not answer about the Lease"),
+        Ok(Err(error)) => debug!(error = api_error(&error), "failed to release the Lease"),
+        Err(_) => debug!("failed to release the Lease: the API server does not answer"),
     }
 }
 
-async fn give_up(api: &Api<Lease>, me: &str) -> Result<(), kube::Error> {
+async fn clear_holder(api: &Api<Lease>, me: &str) -> Result<(), kube::Error> {
     let Some(mut lease) = api.get_opt(NAME).await? else { return Ok(()) };
     let spec = lease.spec.get_or_insert_default();
     if spec.holder_identity.as_deref() != Some(me) {
@@ -174,44 +167,45 @@ async fn give_up(api: &Api<Lease>, me: &str) -> Result<(), kube::Error> {
     api.replace(NAME, &PostParams::default(), &lease).await.map(drop)
 }
 
-/// Takes the Lease from whoever holds it, and keeps all replicas from writing for the longest time there is.
+/// Takes the Lease from its holder for the longest duration that replicas respect, so that none of them writes.
 pub(crate) async fn force_acquire(client: Client, namespace: &str, me: &str) -> Result<(), kube::Error> {
     let api: Api<Lease> = Api::namespaced(client, namespace);
-    // Its holder writes it once a second: of a few attempts one is between two of its writes.
-    let mut tries = 0;
+    // The holder writes the Lease once a second, so one of a few attempts falls between two writes.
+    let mut attempts = 0;
     loop {
-        tries += 1;
-        match write(&api, api.get_opt(NAME).await?, me, LONGEST).await {
-            Err(kube::Error::Api(status)) if status.is_conflict() && tries < SEIZE_TRIES => {}
+        attempts += 1;
+        match write(&api, api.get_opt(NAME).await?, me, MAX_LEASE_DURATION).await {
+            Err(kube::Error::Api(status)) if status.is_conflict() && attempts < FORCE_ATTEMPTS => {}
             written => return written.map(drop),
         }
     }
 }
 
-/// One look, and whether the Lease is ours after it.
-async fn attempt(
+/// Reads the Lease, and acquires or renews it if possible. Returns whether this replica holds it.
+async fn try_acquire_or_renew(
     api: &Api<Lease>,
     me: &str,
     observed: &mut ObservedLease,
     now: Duration,
 ) -> Result<bool, kube::Error> {
     let found = api.get_opt(NAME).await?;
-    observed.see(found.as_ref().and_then(|lease| lease.spec.as_ref()).unwrap_or(&LeaseSpec::default()), now);
+    observed
+        .observe(found.as_ref().and_then(|lease| lease.spec.as_ref()).unwrap_or(&LeaseSpec::default()), now);
     if observed.step(me, now) == ElectionStep::Wait {
         return Ok(false);
     }
-    match write(api, found, me, DURATION).await {
+    match write(api, found, me, LEASE_DURATION).await {
         Ok(lease) => {
-            observed.see(&lease.spec.unwrap_or_default(), now);
+            observed.observe(&lease.spec.unwrap_or_default(), now);
             Ok(true)
         }
-        // Another was quicker; the next look shows who.
+        // Another replica was faster; the next attempt observes it.
         Err(kube::Error::Api(status)) if status.is_conflict() || status.is_already_exists() => Ok(false),
         Err(error) => Err(error),
     }
 }
 
-/// Writes the Lease as ours, if it still is what was found.
+/// Writes the Lease with this replica as its holder, unless it has changed since it was read.
 async fn write(
     api: &Api<Lease>,
     found: Option<Lease>,
@@ -253,60 +247,60 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_is_taken_when_its_holder_was_silent_for_long_enough() {
+    fn a_lease_is_acquired_when_it_was_not_renewed_for_its_duration() {
         let at = Duration::from_secs;
         let mut observed = ObservedLease::default();
-        assert_eq!(observed.step("me", at(1)), ElectionStep::Take);
-        observed.see(&held_by("other", 1), at(1));
+        assert_eq!(observed.step("me", at(1)), ElectionStep::Acquire);
+        observed.observe(&held_by("other", 1), at(1));
         assert_eq!(observed.step("me", at(4)), ElectionStep::Wait);
-        assert_eq!(observed.step("me", at(5)), ElectionStep::Take);
-        observed.see(&held_by("other", 2), at(5));
+        assert_eq!(observed.step("me", at(5)), ElectionStep::Acquire);
+        observed.observe(&held_by("other", 2), at(5));
         assert_eq!(observed.step("me", at(8)), ElectionStep::Wait);
-        observed.see(&held_by("me", 3), at(8));
+        observed.observe(&held_by("me", 3), at(8));
         assert_eq!(observed.step("me", at(99)), ElectionStep::Renew);
     }
 
     #[test]
-    fn a_holder_may_ask_for_longer_but_not_for_ever() {
+    fn a_holder_may_set_a_longer_duration_up_to_the_maximum() {
         let at = Duration::from_secs;
         let mut observed = ObservedLease::default();
-        observed.see(&LeaseSpec { lease_duration_seconds: Some(30), ..held_by("other", 1) }, at(0));
+        observed.observe(&LeaseSpec { lease_duration_seconds: Some(30), ..held_by("other", 1) }, at(0));
         assert_eq!(
             (observed.step("me", at(29)), observed.step("me", at(30))),
-            (ElectionStep::Wait, ElectionStep::Take)
+            (ElectionStep::Wait, ElectionStep::Acquire)
         );
-        observed.see(&LeaseSpec { lease_duration_seconds: Some(9_999), ..held_by("other", 2) }, at(30));
-        assert_eq!(observed.step("me", at(90)), ElectionStep::Take);
+        observed.observe(&LeaseSpec { lease_duration_seconds: Some(9_999), ..held_by("other", 2) }, at(30));
+        assert_eq!(observed.step("me", at(90)), ElectionStep::Acquire);
     }
 
     #[test]
-    fn agents_are_sent_to_a_holder_that_was_seen_alive_since_they_came_and_to_no_other() {
+    fn agents_are_redirected_only_to_a_leader_that_renewed_since_they_connected() {
         let at = Duration::from_secs;
         let mut observed = ObservedLease::default();
         assert_eq!(observed.role(false), Leadership::NoLeader);
-        observed.see(&held_by("other", 1), at(1));
-        // It stands there, and may have crashed long ago.
-        assert!(!observed.role(false).sends_away(at(0)));
-        observed.see(&held_by("other", 2), at(3));
+        observed.observe(&held_by("other", 1), at(1));
+        // The holder may have crashed long ago.
+        assert!(!observed.role(false).redirects(at(0)));
+        observed.observe(&held_by("other", 2), at(3));
         let role = observed.role(false);
-        assert!(role.sends_away(at(2)) && !role.sends_away(at(3)));
-        observed.see(&held_by("me", 3), at(7));
-        assert!(!observed.role(true).sends_away(at(0)));
+        assert!(role.redirects(at(2)) && !role.redirects(at(3)));
+        observed.observe(&held_by("me", 3), at(7));
+        assert!(!observed.role(true).redirects(at(0)));
     }
 
     #[test]
-    fn a_holder_whose_clock_is_wrong_by_hours_is_judged_by_ours() {
+    fn expiry_does_not_depend_on_the_holder_s_clock() {
         let mut observed = ObservedLease::default();
-        observed.see(&held_by("other", 1), Duration::from_secs(100));
-        observed.see(&held_by("other", 1), Duration::from_secs(103));
+        observed.observe(&held_by("other", 1), Duration::from_secs(100));
+        observed.observe(&held_by("other", 1), Duration::from_secs(103));
         assert_eq!(observed.step("me", Duration::from_secs(103)), ElectionStep::Wait);
-        assert_eq!(observed.step("me", Duration::from_secs(104)), ElectionStep::Take);
+        assert_eq!(observed.step("me", Duration::from_secs(104)), ElectionStep::Acquire);
     }
 
     #[test]
-    fn a_lease_given_up_is_free_at_once() {
+    fn a_released_lease_can_be_acquired_at_once() {
         let mut observed = ObservedLease::default();
-        observed.see(&LeaseSpec::default(), Duration::from_secs(7));
-        assert_eq!(observed.step("me", Duration::from_secs(7)), ElectionStep::Take);
+        observed.observe(&LeaseSpec::default(), Duration::from_secs(7));
+        assert_eq!(observed.step("me", Duration::from_secs(7)), ElectionStep::Acquire);
     }
 }

@@ -1,13 +1,15 @@
-//! The control plane: what users wrote becomes each node's configuration, and what nodes say becomes status.
+//! The control plane: it turns the objects of the API server into each node's configuration, and the nodes' reports
+//! into status.
 //!
-//! [`index`](Index) holds what was seen, `plan` decides, and everything else here is a shell around the two:
-//! watches, the agents' gRPC stream, status, the Lease. It refuses to decide anything about bytes, and to know a
-//! VM by more than its uid and class. Start with [`run`].
+//! The [`Store`] holds the watched objects and the crate `plan` decides; the rest is a shell around the two: watches,
+//! the agents' gRPC stream, status, leader election. The controller decides nothing about bytes, and knows only a VM's
+//! uid and class. Start with [`run`].
 #![forbid(unsafe_code)]
 
 mod admin;
 mod admission;
 mod agents;
+mod api_error;
 mod args;
 mod ca;
 mod clock;

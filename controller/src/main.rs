@@ -1,4 +1,4 @@
-//! The controller.
+//! `entropool-controller`, the control plane's program.
 
 use clap::Parser;
 

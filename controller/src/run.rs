@@ -1,4 +1,4 @@
-//! The controller, put together.
+//! Starts all tasks of the controller, and stops them in order.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use webhook::InjectionMethod;
 
 use crate::admission::AdmissionHandler;
 use crate::agents::AgentServer;
-use crate::args::Mode;
+use crate::args::OneOff;
 use crate::ca::{self, Certificate, TokenReviewer, TrustState};
 use crate::kubevirt::PluginReconciler;
 use crate::leader_election::Leadership;
@@ -23,148 +23,152 @@ use crate::state::SharedState;
 use crate::status::EventRecorder;
 use crate::{Args, admin, admission, agents, kubevirt, leader_election, nodes, reconciler, status, watches};
 
-/// The Service in front of us.
+/// The Service of the controller.
 const SERVICE: &str = "entropool-controller";
-/// Connections that have not ended after this are cut.
-const LEAVING: Duration = Duration::from_secs(5);
+/// Connections that are still open after this are closed.
+const GRACE_PERIOD: Duration = Duration::from_secs(5);
 
 /// Runs until SIGTERM or SIGINT.
 pub fn run(args: Args) -> Result<()> {
     telemetry::init_logging()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no threads")?;
-    runtime.block_on(control(args))
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.context("failed to start the threads of the runtime")?.block_on(run_tasks(args))
 }
 
-async fn control(args: Args) -> Result<()> {
-    // One provider for all TLS there is; a second install would only mean that it is there already.
+async fn run_tasks(args: Args) -> Result<()> {
+    // The provider of all TLS. An error means that one is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be waited for")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be waited for")?;
+    let mut terminate = signal(SignalKind::terminate()).context("failed to install a handler of SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("failed to install a handler of SIGINT")?;
     let client = client(&args).await?;
-    if let Some(Mode::CleanNodes) = args.errand {
+    if let Some(OneOff::CleanNodes) = args.command {
         return nodes::clean(client, &args.namespace).await;
     }
-    let world = Arc::new(SharedState::default());
+    let state = Arc::new(SharedState::default());
     let mut tasks = JoinSet::new();
     let agents =
         AgentAccount { namespace: args.namespace.clone(), service_account: args.agent_account.clone() };
-    watches::start(&world, &client, &agents, &mut tasks);
-    tasks.spawn(reconciler::run(Arc::clone(&world)));
+    watches::start(&state, &client, &agents, &mut tasks);
+    tasks.spawn(reconciler::run(Arc::clone(&state)));
     let role = Arc::new(watch::Sender::new(Leadership::NoLeader));
-    let me = name(&args);
-    let holding = leader_election::run(client.clone(), args.namespace.clone(), me.clone(), Arc::clone(&role));
-    let holding = tasks.spawn(holding);
-    let herald = Arc::new(EventRecorder::new(client.clone(), me.clone()));
-    tasks.spawn(status::run(Arc::clone(&world), client.clone(), Arc::clone(&herald), role.subscribe()));
-    tasks.spawn(nodes::run(Arc::clone(&world), client.clone(), role.subscribe()));
+    let identity = identity(&args);
+    let election =
+        leader_election::run(client.clone(), args.namespace.clone(), identity.clone(), Arc::clone(&role));
+    let election = tasks.spawn(election);
+    let recorder = Arc::new(EventRecorder::new(client.clone(), identity.clone()));
+    tasks.spawn(status::run(Arc::clone(&state), client.clone(), Arc::clone(&recorder), role.subscribe()));
+    tasks.spawn(nodes::run(Arc::clone(&state), client.clone(), role.subscribe()));
     let certificate = Arc::new(Certificate::default());
-    let trusted = keep_certificate(&args, &client, &certificate, role.subscribe(), &mut tasks);
-    tasks.spawn(admission::register(client.clone(), trusted, role.subscribe()));
-    let (leave, leaving) = watch::channel(false);
+    let bundle = start_certificate(&args, &client, &certificate, role.subscribe(), &mut tasks);
+    tasks.spawn(admission::register(client.clone(), bundle, role.subscribe()));
+    let (stop, stopping) = watch::channel(false);
     let reviewer = Arc::new(TokenReviewer::new(client.clone(), agents));
     let health = admin::ReplicaHealth {
-        world: Arc::clone(&world),
+        state: Arc::clone(&state),
         certificate: Arc::clone(&certificate),
         role: role.subscribe(),
-        leaving: leaving.clone(),
+        stopping: stopping.clone(),
     };
     tasks.spawn(admin::bind(args.http, health).await?);
-    let judge =
-        AdmissionHandler::new(Arc::clone(&world), keep_way(&args, &client, role.subscribe(), &mut tasks));
-    let admitting = admission::bind(args.webhooks, Arc::clone(&certificate), judge, leaving.clone()).await?;
-    let serving = AgentServer {
+    let injection = start_injection(&args, &client, role.subscribe(), &mut tasks);
+    let handler = AdmissionHandler::new(Arc::clone(&state), injection);
+    let webhooks =
+        admission::bind(args.webhooks, Arc::clone(&certificate), handler, stopping.clone()).await?;
+    let server = AgentServer {
         listen: args.listen,
-        world,
+        state,
         reviewer,
-        herald,
+        recorder,
         certificate,
         role: role.subscribe(),
-        leaving,
+        stopping,
     };
-    let serving = agents::bind(serving).await?;
-    let serving = tokio::spawn(async { tokio::join!(serving, admitting) });
+    let streams = agents::bind(server).await?;
+    let serving = tokio::spawn(async { tokio::join!(streams, webhooks) });
     tokio::select! {
-        _ = terminate.recv() => info!("SIGTERM: stopping"),
-        _ = interrupt.recv() => info!("interrupted: stopping"),
+        _ = terminate.recv() => info!(signal = "SIGTERM", "stopping"),
+        _ = interrupt.recv() => info!(signal = "SIGINT", "stopping"),
     }
-    // First, so that the agents find another who writes what they say.
-    holding.abort();
+    // First, so that the agents connect to the next leader, which writes what they report.
+    election.abort();
     role.send_replace(Leadership::NoLeader);
-    leader_election::release(client, &args.namespace, &me).await;
-    leave.send_replace(true);
-    if tokio::time::timeout(LEAVING, serving).await.is_err() {
-        info!("some connections did not end in time");
+    leader_election::release(client, &args.namespace, &identity).await;
+    stop.send_replace(true);
+    if tokio::time::timeout(GRACE_PERIOD, serving).await.is_err() {
+        info!("some connections did not end within the grace period");
     }
     tasks.shutdown().await;
     Ok(())
 }
 
-fn keep_certificate(
+/// Starts the task that provides the serving certificate, and returns the CA bundle that verifies it.
+fn start_certificate(
     args: &Args,
     client: &Client,
     certificate: &Arc<Certificate>,
     role: watch::Receiver<Leadership>,
     tasks: &mut JoinSet<()>,
 ) -> watch::Receiver<Option<String>> {
-    let trusted = TrustState::default();
-    let bundle = trusted.subscribe();
+    let published = TrustState::default();
+    let bundle = published.subscribe();
     let certificate = Arc::clone(certificate);
     match &args.tls_dir {
-        Some(directory) => tasks.spawn(ca::follow_directory(directory.clone(), certificate, trusted)),
-        None => tasks.spawn(ca::keep(
+        Some(directory) => tasks.spawn(ca::watch_directory(directory.clone(), certificate, published)),
+        None => tasks.spawn(ca::rotate(
             client.clone(),
             args.namespace.clone(),
-            names_of(args),
+            dns_names(args),
             certificate,
-            trusted,
+            published,
             role,
         )),
     };
     bundle
 }
 
-/// Says how VMs' domains are changed.
-fn keep_way(
+/// Starts the tasks that determine `KubeVirt`'s injection method, and returns it.
+fn start_injection(
     args: &Args,
     client: &Client,
     role: watch::Receiver<Leadership>,
     tasks: &mut JoinSet<()>,
 ) -> watch::Receiver<Option<InjectionMethod>> {
-    let told = kubevirt::follow(client, tasks);
-    let (way, ways) = watch::channel(None);
-    let keeper = PluginReconciler { client: client.clone(), image: args.hook_image.clone(), role, way };
-    tasks.spawn(keeper.run(told));
-    ways
+    let watched = kubevirt::watch(client, tasks);
+    let (injection, receiver) = watch::channel(None);
+    let reconciler =
+        PluginReconciler { client: client.clone(), image: args.hook_image.clone(), role, injection };
+    tasks.spawn(reconciler.run(watched));
+    receiver
 }
 
-/// All names that agents may call us by.
-fn names_of(args: &Args) -> Vec<String> {
+/// The names by which agents and the API server may reach the controller.
+fn dns_names(args: &Args) -> Vec<String> {
     let service = format!("{SERVICE}.{}.svc", args.namespace);
-    let usual = [
+    let defaults = [
         SERVICE.to_owned(),
         format!("{SERVICE}.{}", args.namespace),
         format!("{service}.cluster.local"),
         service,
     ];
-    usual.into_iter().chain(args.tls_names.iter().cloned()).collect()
+    defaults.into_iter().chain(args.tls_names.iter().cloned()).collect()
 }
 
-/// This replica's name in the Lease: the pod's, else the host's with the process.
-fn name(args: &Args) -> String {
+/// This replica's identity in the Lease: the pod's name, else the host's name with the process id.
+fn identity(args: &Args) -> String {
     let host = || std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     args.name.clone().unwrap_or_else(|| format!("{}-{}", host().trim(), std::process::id()))
 }
 
 async fn client(args: &Args) -> Result<Client> {
-    let config = match &args.kubeconfig {
-        Some(file) => {
-            let read = Kubeconfig::read_from(file)
-                .with_context(|| format!("{} is no kubeconfig", file.display()))?;
-            Config::from_custom_kubeconfig(read, &KubeConfigOptions::default())
-                .await
-                .with_context(|| format!("{} names no cluster that can be used", file.display()))?
-        }
-        None => Config::infer().await.context("neither a kubeconfig nor a pod's own account was found")?,
+    let config = if let Some(file) = &args.kubeconfig {
+        let read = Kubeconfig::read_from(file)
+            .with_context(|| format!("{} is not a valid kubeconfig", file.display()))?;
+        Config::from_custom_kubeconfig(read, &KubeConfigOptions::default())
+            .await
+            .with_context(|| format!("the current context of {} cannot be used", file.display()))?
+    } else {
+        let hint = "there is neither a kubeconfig nor a pod's service account: set --kubeconfig";
+        Config::infer().await.context(hint)?
     };
-    Client::try_from(config).context("no client can be made for the API server")
+    Client::try_from(config).context("failed to create a client of the API server")
 }

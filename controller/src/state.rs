@@ -1,4 +1,4 @@
-//! What the tasks share: all that was seen, all that was said, and the plan made of it.
+//! The state shared by all tasks: watched objects, the nodes' reports, and the newest plan.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,41 +13,39 @@ use crate::queue_depth::QueueDepths;
 use crate::reflector::{Relist, WatchKind};
 use crate::store::Store;
 
-/// Shared by all tasks.
 #[derive(Debug)]
 pub struct SharedState {
-    index: Mutex<Store>,
-    fleet: Mutex<NodeReports>,
-    /// Rung when a plan may come out otherwise.
+    store: Mutex<Store>,
+    node_reports: Mutex<NodeReports>,
+    /// Notified when the plan may change.
     pub replan: Notify,
-    /// Rung when a node said something that status tells, or an object's own status changed.
-    pub restate: Notify,
-    /// The newest plan; none before everything was listed once.
+    /// Notified when the status of an object may change.
+    pub status_changed: Notify,
+    /// The newest plan; `None` until every kind has been listed once.
     pub plan: watch::Sender<Option<Arc<PublishedPlan>>>,
-    /// Counts the times at which a launcher pod may have come to name another class.
-    pub moves: watch::Sender<u64>,
+    /// Incremented when the class of a launcher pod may have changed.
+    pub vm_pods: watch::Sender<u64>,
+    /// Incremented when an agent's pod was created, changed or deleted.
+    pub agent_pods: watch::Sender<u64>,
     pub(crate) reviews: AdmissionMetrics,
     pub(crate) queues: QueueDepths,
-    /// Counts the times at which an agent's pod came or went.
-    pub agents: watch::Sender<u64>,
     relists: BTreeMap<WatchKind, Relist>,
 }
 
-/// A plan and what it was made from.
+/// A plan, and the versions of the objects it was made from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PublishedPlan {
-    /// The newest version seen of each kind when it was made. First, since a comparison mostly ends here.
+    /// The newest version of each kind. The first field, since most comparisons end here.
     pub versions: BTreeMap<WatchKind, u64>,
-    /// How often each kind had been listed by then.
+    /// How often each kind had been listed.
     pub lists: BTreeMap<WatchKind, u64>,
-    /// The plan.
     pub plan: Plan,
-    /// What each node is sent; nodes that serve the same share one.
-    pub contents: BTreeMap<String, Arc<ResourceSet<Bytes>>>,
+    /// The resources of each node; nodes that serve the same share one set.
+    pub resources: BTreeMap<String, Arc<ResourceSet<Bytes>>>,
 }
 
 impl PublishedPlan {
-    /// The version as agents know it.
+    /// The version as agents receive it.
     pub fn version(&self) -> Version {
         let delivered = self.versions.iter().filter_map(|(kind, seen)| Some((kind.delivered()?, *seen)));
         delivered.collect()
@@ -57,75 +55,73 @@ impl PublishedPlan {
 impl Default for SharedState {
     fn default() -> Self {
         Self {
-            index: Mutex::default(),
-            fleet: Mutex::default(),
+            store: Mutex::default(),
+            node_reports: Mutex::default(),
             replan: Notify::new(),
-            restate: Notify::new(),
+            status_changed: Notify::new(),
             plan: watch::Sender::new(None),
-            moves: watch::Sender::new(0),
+            vm_pods: watch::Sender::new(0),
+            agent_pods: watch::Sender::new(0),
             reviews: AdmissionMetrics::default(),
             queues: QueueDepths::default(),
-            agents: watch::Sender::new(0),
             relists: WatchKind::ALL.into_iter().map(|kind| (kind, Relist::default())).collect(),
         }
     }
 }
 
 impl SharedState {
-    /// All that was seen.
-    pub fn index(&self) -> MutexGuard<'_, Store> {
-        // Nothing is left half done by a panic: every change of the index is one assignment.
-        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn store(&self) -> MutexGuard<'_, Store> {
+        // A panic leaves no change half done: every change of the store is one assignment.
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// All that nodes said.
-    pub fn fleet(&self) -> MutexGuard<'_, NodeReports> {
-        self.fleet.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn node_reports(&self) -> MutexGuard<'_, NodeReports> {
+        self.node_reports.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes what is known of a node now.
-    pub fn report(&self, node: &str, report: NodeReport) {
+    /// Stores the newest report of a node.
+    pub fn set_report(&self, node: &str, report: NodeReport) {
         let changed = {
-            let mut fleet = self.fleet();
-            match fleet.get_mut(node) {
+            let mut node_reports = self.node_reports();
+            match node_reports.get_mut(node) {
                 Some(known) if *known == report => false,
                 Some(known) => {
                     *known = report;
                     true
                 }
-                None => fleet.insert(node.to_owned(), report).is_none(),
+                None => node_reports.insert(node.to_owned(), report).is_none(),
             }
         };
         if changed {
-            self.restate.notify_one();
+            self.status_changed.notify_one();
         }
     }
 
-    /// Notes that a node cannot be heard any more; what it said stands, for as long as there is such a node.
-    pub fn lost(&self, node: &str) {
-        if let Some(report) = self.fleet().get_mut(node) {
+    /// Marks a node as not connected. Its report is kept as long as the node exists.
+    pub fn set_disconnected(&self, node: &str) {
+        if let Some(report) = self.node_reports().get_mut(node) {
             report.connected = false;
         }
-        self.forget_nodes();
-        self.restate.notify_one();
+        self.remove_stale_reports();
+        self.status_changed.notify_one();
     }
 
-    /// Forgets what nodes said that are neither in the cluster nor heard any more: one that comes by the same name later is
-    /// another.
-    pub fn forget_nodes(&self) {
-        // Both are held for a moment, in this order as everywhere.
-        let (mut fleet, index) = (self.fleet(), self.index());
-        fleet.retain(|name, report| report.connected || index.node(name).is_some());
+    /// Removes the reports of nodes that are neither in the cluster nor connected. A later node of the same name is
+    /// another node.
+    pub fn remove_stale_reports(&self) {
+        // Lock order: the reports, then the store, as everywhere.
+        let (mut node_reports, store) = (self.node_reports(), self.store());
+        node_reports.retain(|name, report| report.connected || store.node(name).is_some());
     }
 
-    /// Who may ask for a new list of a kind.
+    /// The handle by which a new list of a kind is requested.
     pub fn relist(&self, kind: WatchKind) -> Relist {
         self.relists.get(&kind).cloned().unwrap_or_default()
     }
 
-    /// Whether agents may be served: everything was listed, planned, and news would come.
+    /// Whether agents may be served: every kind has been listed and is watched, and there is a plan.
     pub fn serves(&self) -> bool {
-        self.plan.borrow().is_some() && self.index().is_live()
+        self.plan.borrow().is_some() && self.store().is_live()
     }
 }
 
@@ -141,26 +137,26 @@ mod tests {
         PartialNode { metadata, ..PartialNode::default() }
     }
 
-    fn known(world: &SharedState) -> Vec<String> {
-        world.fleet().keys().cloned().collect()
+    fn reporting(state: &SharedState) -> Vec<String> {
+        state.node_reports().keys().cloned().collect()
     }
 
     #[test]
-    fn what_a_node_said_is_forgotten_when_it_is_neither_in_the_cluster_nor_heard() {
-        let world = SharedState::default();
-        world.index().nodes(ReflectorEvent::Listed(["heard", "away", "stays"].map(node).into(), 1));
+    fn a_report_is_removed_when_the_node_is_neither_in_the_cluster_nor_connected() {
+        let state = SharedState::default();
+        state.store().apply_node(ReflectorEvent::Listed(["heard", "away", "stays"].map(node).into(), 1));
         for name in ["heard", "away", "stays"] {
-            world.report(name, NodeReport { connected: true, ..NodeReport::default() });
+            state.set_report(name, NodeReport { connected: true, ..NodeReport::default() });
         }
-        world.lost("away");
-        world.lost("stays");
-        assert_eq!(known(&world), ["away", "heard", "stays"]);
-        world.index().nodes(ReflectorEvent::Deleted(node("away")));
-        world.index().nodes(ReflectorEvent::Deleted(node("heard")));
-        world.forget_nodes();
-        assert_eq!(known(&world), ["heard", "stays"]);
-        // Its agent's pod goes with the node, and then its stream.
-        world.lost("heard");
-        assert_eq!(known(&world), ["stays"]);
+        state.set_disconnected("away");
+        state.set_disconnected("stays");
+        assert_eq!(reporting(&state), ["away", "heard", "stays"]);
+        state.store().apply_node(ReflectorEvent::Deleted(node("away")));
+        state.store().apply_node(ReflectorEvent::Deleted(node("heard")));
+        state.remove_stale_reports();
+        assert_eq!(reporting(&state), ["heard", "stays"]);
+        // The agent's pod is deleted with the node, and then its stream ends.
+        state.set_disconnected("heard");
+        assert_eq!(reporting(&state), ["stays"]);
     }
 }

@@ -1,4 +1,4 @@
-//! The watches, each feeding the index.
+//! The watches that feed the store.
 
 use std::sync::Arc;
 
@@ -11,61 +11,88 @@ use crate::reflector::{Object, Reflector, ReflectorEvent, WatchKind};
 use crate::state::SharedState;
 use crate::store::Store;
 
-/// Starts to follow every kind.
+/// Starts a reflector for every kind.
 pub(crate) fn start(
-    world: &Arc<SharedState>,
+    state: &Arc<SharedState>,
     client: &Client,
     agents: &AgentAccount,
     tasks: &mut JoinSet<()>,
 ) {
-    follow(world, tasks, WatchKind::Pool, Api::all(client.clone()), OnlyWhere::default(), Store::pools);
-    follow(world, tasks, WatchKind::Class, Api::all(client.clone()), OnlyWhere::default(), Store::classes);
-    follow(
-        world,
+    start_reflector(
+        state,
+        tasks,
+        WatchKind::Pool,
+        Api::all(client.clone()),
+        Selectors::default(),
+        Store::apply_pool,
+    );
+    start_reflector(
+        state,
+        tasks,
+        WatchKind::Class,
+        Api::all(client.clone()),
+        Selectors::default(),
+        Store::apply_class,
+    );
+    start_reflector(
+        state,
         tasks,
         WatchKind::Namespace,
         Api::all(client.clone()),
-        OnlyWhere::default(),
-        Store::namespaces,
+        Selectors::default(),
+        Store::apply_namespace,
     );
-    follow(world, tasks, WatchKind::Node, Api::all(client.clone()), OnlyWhere::default(), Store::nodes);
-    follow(world, tasks, WatchKind::Driver, Api::all(client.clone()), OnlyWhere::default(), Store::drivers);
-    let vms = OnlyWhere { labels: Some(format!("{VM_LABEL}={VM_TRUE}")), ..OnlyWhere::default() };
-    follow(world, tasks, WatchKind::Vm, Api::all(client.clone()), vms, Store::vms);
+    start_reflector(
+        state,
+        tasks,
+        WatchKind::Node,
+        Api::all(client.clone()),
+        Selectors::default(),
+        Store::apply_node,
+    );
+    start_reflector(
+        state,
+        tasks,
+        WatchKind::Driver,
+        Api::all(client.clone()),
+        Selectors::default(),
+        Store::apply_driver,
+    );
+    let vms = Selectors { labels: Some(format!("{VM_LABEL}={VM_TRUE}")), ..Selectors::default() };
+    start_reflector(state, tasks, WatchKind::Vm, Api::all(client.clone()), vms, Store::apply_vm_pod);
     let account = format!("spec.serviceAccountName={}", agents.service_account);
-    let own = OnlyWhere { fields: Some(account), ..OnlyWhere::default() };
+    let own = Selectors { fields: Some(account), ..Selectors::default() };
     let api = Api::namespaced(client.clone(), &agents.namespace);
-    follow(world, tasks, WatchKind::Agent, api, own, Store::agents);
+    start_reflector(state, tasks, WatchKind::Agent, api, own, Store::apply_agent_pod);
 }
 
-/// Which objects of a kind.
 #[derive(Default)]
-struct OnlyWhere {
+struct Selectors {
     labels: Option<String>,
     fields: Option<String>,
 }
 
-fn follow<K>(
-    world: &Arc<SharedState>,
+fn start_reflector<K>(
+    state: &Arc<SharedState>,
     tasks: &mut JoinSet<()>,
     kind: WatchKind,
     api: Api<K>,
-    only: OnlyWhere,
-    take: fn(&mut Store, ReflectorEvent<K>) -> bool,
+    selectors: Selectors,
+    apply: fn(&mut Store, ReflectorEvent<K>) -> bool,
 ) where
     K: Object + Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + Sync + 'static,
 {
-    let world = Arc::clone(world);
-    let OnlyWhere { labels, fields } = only;
-    let follow = Reflector { kind, api, labels, fields, relist: world.relist(kind) };
-    tasks.spawn(follow.run(move |seen| {
-        let listed = matches!(seen, ReflectorEvent::Listed(..));
-        let quiet = matches!(seen, ReflectorEvent::Reached(_) | ReflectorEvent::Lost);
-        let changed = take(&mut world.index(), seen);
-        // Who moved, and whose pod is gone, is found out where the streams are.
-        let told = match kind {
-            WatchKind::Vm => Some(&world.moves),
-            WatchKind::Agent => Some(&world.agents),
+    let state = Arc::clone(state);
+    let Selectors { labels, fields } = selectors;
+    let reflector = Reflector { kind, api, labels, fields, relist: state.relist(kind) };
+    tasks.spawn(reflector.run(move |event| {
+        let listed = matches!(event, ReflectorEvent::Listed(..));
+        let quiet = matches!(event, ReflectorEvent::Reached(_) | ReflectorEvent::Lost);
+        let changed = apply(&mut state.store(), event);
+        // The streams find out which VM moved and which agent's pod is gone.
+        let counter = match kind {
+            WatchKind::Vm => Some(&state.vm_pods),
+            WatchKind::Agent => Some(&state.agent_pods),
             WatchKind::Pool
             | WatchKind::Class
             | WatchKind::Namespace
@@ -74,23 +101,23 @@ fn follow<K>(
             | WatchKind::KubeVirt
             | WatchKind::Plugin => None,
         };
-        if let Some(told) = told {
-            told.send_if_modified(|count| {
+        if let Some(counter) = counter {
+            counter.send_if_modified(|count| {
                 *count += u64::from(changed);
                 changed
             });
         }
         if replans(kind, listed, changed) {
-            world.replan.notify_one();
+            state.replan.notify_one();
         }
-        if told.is_none() && !quiet {
-            world.restate.notify_one();
+        if counter.is_none() && !quiet {
+            state.status_changed.notify_one();
         }
     }));
 }
 
-/// Whether there is something to plan. No plan depends on pods; but none is made before all was listed, and theirs may be
-/// the list that was missing.
+/// Whether a plan is due. No plan depends on pods; but none is made before every kind has been listed, and the pods'
+/// list may be the last one.
 fn replans(kind: WatchKind, listed: bool, changed: bool) -> bool {
     listed || (changed && !matches!(kind, WatchKind::Vm | WatchKind::Agent))
 }
@@ -100,14 +127,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whichever_kind_is_listed_last_a_plan_follows() {
+    fn a_list_of_any_kind_triggers_a_plan() {
         for kind in WatchKind::ALL {
             assert!(replans(kind, true, false), "{kind:?}");
         }
     }
 
     #[test]
-    fn a_vm_or_an_agent_s_pod_that_comes_or_goes_plans_nothing() {
+    fn a_changed_pod_triggers_no_plan() {
         assert!(!replans(WatchKind::Vm, false, true) && !replans(WatchKind::Agent, false, true));
         assert!(replans(WatchKind::Namespace, false, true));
     }

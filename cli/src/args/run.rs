@@ -118,9 +118,7 @@ impl RunArgs {
 /// A file mode in octal digits with read and write permissions only, at least for the owner.
 fn mode(text: &str) -> Result<u32, String> {
     let mode = u32::from_str_radix(text, 8).ok().filter(|mode| mode & !0o666 == 0 && mode & 0o600 == 0o600);
-    mode.ok_or_else(|| {
-        "write a mode in octal digits: 0600 for the owner, 0660 for the group too".to_owned()
-    })
+    mode.ok_or_else(|| "write a mode in octal digits: 0600 for the owner, 0660 for the group too".to_owned())
 }
 
 #[cfg(test)]

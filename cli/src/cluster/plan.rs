@@ -81,8 +81,8 @@ fn planned(before: &Snapshot, after: &Snapshot) -> ManifestDiff {
     let nodes =
         new.nodes.iter().filter_map(|(node, config)| Some((&**node, &**old.nodes.get(node)?, &**config)));
     let mut diff = ManifestDiff::of(nodes);
-    diff.refused = new_sentences(old.refusals(), new.refusals());
-    diff.noted = new_sentences(old.standing(), new.standing());
+    diff.refused = new_sentences(old.rejections(), new.rejections());
+    diff.noted = new_sentences(old.standing_problems(), new.standing_problems());
     if new.nodes.is_empty() {
         diff.noted.push(no_agents(&new));
     }

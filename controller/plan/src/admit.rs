@@ -1,156 +1,160 @@
-//! Which of the newer specs run: all accepted ones first, then each newer one in its turn.
+//! Decides which specs run: all accepted ones first, then each newer one in order.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::desired::{DesiredSpec, DesiredSpecs};
 use crate::rejection::Rejection;
-use crate::resolved_pools::ResolvedPools;
-use crate::rules::{self, Ruled};
+use crate::resolved_tree::ResolvedTree;
+use crate::rules::{self, SpecRules};
 use crate::snapshot::Node;
 
-/// What runs, and why the rest does not.
+/// The specs that run, and why the others do not.
 #[derive(Debug)]
 pub(crate) struct Resolved<'a> {
-    pub(crate) world: ResolvedPools<'a>,
-    /// By pool: why what it asks for does not run.
-    pub(crate) pools: Refused<'a>,
-    /// By class, likewise.
-    pub(crate) classes: Refused<'a>,
+    pub(crate) tree: ResolvedTree<'a>,
+    pub(crate) rejected_pools: Rejections<'a>,
+    pub(crate) rejected_classes: Rejections<'a>,
 }
 
-/// The objects whose newest spec does not run.
-pub(crate) type Refused<'a> = BTreeMap<&'a str, Vec<Rejection>>;
+/// The objects whose newest spec does not run, by name.
+pub(crate) type Rejections<'a> = BTreeMap<&'a str, Vec<Rejection>>;
 
-/// Finds what runs.
+/// Decides which specs run.
 ///
-/// A pool and its default class need each other, so a pool is taken on trust and its default class looked at
-/// when all is tried. A pool that turns out to have none is refused after all, and everything is tried again
-/// without its edit. So nothing of a refused edit shows anywhere but on its own object.
-pub(crate) fn settle<'a>(wishes: &DesiredSpecs<'a>, nodes: &'a BTreeMap<String, Node>) -> Resolved<'a> {
-    let mut barred = Refused::new();
-    let mut causes = Refused::new();
+/// A pool and its default class depend on each other, so a pool is first accepted without its default class being
+/// checked. A pool that turns out to have none is rejected afterwards, and everything is resolved again without
+/// its edit. So a rejected edit affects nothing but its own object.
+pub(crate) fn admit<'a>(desired: &DesiredSpecs<'a>, nodes: &'a BTreeMap<String, Node>) -> Resolved<'a> {
+    let mut excluded = Rejections::new();
+    let mut first_rejections = Rejections::new();
     loop {
-        let mut settled = settle_without(wishes, nodes, &barred);
-        let broken = without_default_class(wishes, &settled.world);
+        let mut resolved = admit_without(desired, nodes, &excluded);
+        let broken = without_default_class(desired, &resolved.tree);
         if broken.is_empty() {
-            restore_causes(&mut settled, &causes);
-            return settled;
+            restore_first_rejections(&mut resolved, &first_rejections);
+            return resolved;
         }
-        barred.extend(broken);
-        causes.extend(settled.classes);
+        excluded.extend(broken);
+        first_rejections.extend(resolved.rejected_classes);
     }
 }
 
-fn settle_without<'a>(
-    wishes: &DesiredSpecs<'a>,
+fn admit_without<'a>(
+    desired: &DesiredSpecs<'a>,
     nodes: &'a BTreeMap<String, Node>,
-    barred: &Refused<'a>,
+    excluded: &Rejections<'a>,
 ) -> Resolved<'a> {
-    let mut world = ResolvedPools::empty(nodes);
-    place_accepted(&mut world, wishes);
-    let mut pools = open(&wishes.pools, &world);
-    let mut classes = open(&wishes.classes, &world);
-    // One edit may make room for another that came before it in order, so the rest is tried again until
-    // nothing more is accepted. What is refused leaves no trace in the world.
+    let mut tree = ResolvedTree::empty(nodes);
+    insert_accepted(&mut tree, desired);
+    let mut pools = pending(&desired.pools, &tree);
+    let mut classes = pending(&desired.classes, &tree);
+    // One edit may make room for another that comes before it in the order, so the rest is tried again until
+    // nothing more is accepted. A rejected spec leaves no trace in the tree.
     loop {
-        let more_pools = pass(&mut world, wishes, &wishes.pools, &mut pools, barred);
-        let more_classes = pass(&mut world, wishes, &wishes.classes, &mut classes, &Refused::new());
+        let more_pools = try_pending(&mut tree, desired, &desired.pools, &mut pools, excluded);
+        let more_classes =
+            try_pending(&mut tree, desired, &desired.classes, &mut classes, &Rejections::new());
         if !more_pools && !more_classes {
-            return Resolved { world, pools, classes };
+            return Resolved { tree, rejected_pools: pools, rejected_classes: classes };
         }
     }
 }
 
-/// Places what was accepted before, as it is: it was found to be in order once, and no edit of its own has
-/// changed that. A class whose pool or parent is gone finds no place and is tried like a new one.
-fn place_accepted<'a>(world: &mut ResolvedPools<'a>, wishes: &DesiredSpecs<'a>) {
-    for wish in &wishes.pools {
-        if let Some(accepted) = wish.accepted {
-            Ruled::place(&accepted.spec, world, wish.name);
+/// Inserts all accepted specs without a check: each was valid once, and no edit of its own has changed that. A
+/// class whose pool or parent was deleted is not inserted, and is tried like a new one.
+fn insert_accepted<'a>(tree: &mut ResolvedTree<'a>, desired: &DesiredSpecs<'a>) {
+    for candidate in &desired.pools {
+        if let Some(accepted) = candidate.accepted {
+            SpecRules::insert_into(&accepted.spec, tree, candidate.name);
         }
     }
-    let mut waiting: BTreeMap<Option<&str>, Vec<_>> = BTreeMap::new();
-    for wish in &wishes.classes {
-        if let Some(accepted) = wish.accepted {
-            waiting.entry(accepted.spec.parent.as_deref()).or_default().push((wish.name, &accepted.spec));
+    let mut by_parent: BTreeMap<Option<&str>, Vec<_>> = BTreeMap::new();
+    for candidate in &desired.classes {
+        if let Some(accepted) = candidate.accepted {
+            let parent = accepted.spec.parent.as_deref();
+            by_parent.entry(parent).or_default().push((candidate.name, &accepted.spec));
         }
     }
-    let mut ready = waiting.remove(&None).unwrap_or_default();
+    let mut ready = by_parent.remove(&None).unwrap_or_default();
     while let Some((name, spec)) = ready.pop() {
-        if world.has_place_for(spec) {
-            world.place_class(name, spec);
-            ready.extend(waiting.remove(&Some(name)).unwrap_or_default());
+        if tree.has_parent_of(spec) {
+            tree.insert_class(name, spec);
+            ready.extend(by_parent.remove(&Some(name)).unwrap_or_default());
         }
     }
 }
 
-/// The objects of which something is left to try.
-fn open<'a, S: Ruled>(wishes: &[DesiredSpec<'a, S>], world: &ResolvedPools<'a>) -> Refused<'a> {
-    let open = wishes.iter().filter(|wish| wish.is_new() || S::placed(world, wish.name).is_none());
-    open.map(|wish| (wish.name, Vec::new())).collect()
+/// The objects with a spec that is not in the tree yet.
+fn pending<'a, S: SpecRules>(candidates: &[DesiredSpec<'a, S>], tree: &ResolvedTree<'a>) -> Rejections<'a> {
+    let pending = candidates
+        .iter()
+        .filter(|candidate| candidate.is_new() || S::running(tree, candidate.name).is_none());
+    pending.map(|candidate| (candidate.name, Vec::new())).collect()
 }
 
-/// Tries all of one kind that are open, once; says whether anything found its place.
-fn pass<'a, S: Ruled>(
-    world: &mut ResolvedPools<'a>,
-    wishes: &DesiredSpecs<'a>,
-    kind: &[DesiredSpec<'a, S>],
-    open: &mut Refused<'a>,
-    barred: &Refused<'a>,
+/// Tries all pending objects of one kind once. Returns whether any was inserted.
+fn try_pending<'a, S: SpecRules>(
+    tree: &mut ResolvedTree<'a>,
+    desired: &DesiredSpecs<'a>,
+    candidates: &[DesiredSpec<'a, S>],
+    pending: &mut Rejections<'a>,
+    excluded: &Rejections<'a>,
 ) -> bool {
     let mut progress = false;
-    for wish in kind.iter().filter(|wish| open.contains_key(wish.name)).collect::<Vec<_>>() {
-        let refusals = match barred.get(wish.name) {
-            Some(refusals) => refusals.clone(),
-            None => rules::of_edit(world, wishes, wish.name, wish.spec),
+    let tried: Vec<_> = candidates.iter().filter(|candidate| pending.contains_key(candidate.name)).collect();
+    for candidate in tried {
+        let rejections = match excluded.get(candidate.name) {
+            Some(rejections) => rejections.clone(),
+            None => rules::check_edit(tree, desired, candidate.name, candidate.spec),
         };
-        if refusals.is_empty() {
-            wish.spec.place(world, wish.name);
-            open.remove(wish.name);
+        if rejections.is_empty() {
+            candidate.spec.insert_into(tree, candidate.name);
+            pending.remove(candidate.name);
             progress = true;
         } else {
-            open.insert(wish.name, refusals);
-            progress |= place_again(world, wishes, wish);
+            pending.insert(candidate.name, rejections);
+            progress |= insert_accepted_again(tree, desired, candidate);
         }
     }
     progress
 }
 
-/// Gives an object whose place was gone the place of its accepted spec, if that is there again.
-fn place_again<'a, S: Ruled>(
-    world: &mut ResolvedPools<'a>,
-    wishes: &DesiredSpecs<'a>,
-    wish: &DesiredSpec<'a, S>,
+/// Inserts the accepted spec of an object that is not in the tree, if its pool and parent are there again.
+fn insert_accepted_again<'a, S: SpecRules>(
+    tree: &mut ResolvedTree<'a>,
+    desired: &DesiredSpecs<'a>,
+    candidate: &DesiredSpec<'a, S>,
 ) -> bool {
-    let Some(accepted) = wish.accepted.filter(|_| S::placed(world, wish.name).is_none()) else {
+    let Some(accepted) = candidate.accepted.filter(|_| S::running(tree, candidate.name).is_none()) else {
         return false;
     };
-    let in_order = rules::of_edit(world, wishes, wish.name, &accepted.spec).is_empty();
-    if in_order {
-        accepted.spec.place(world, wish.name);
+    let valid = rules::check_edit(tree, desired, candidate.name, &accepted.spec).is_empty();
+    if valid {
+        accepted.spec.insert_into(tree, candidate.name);
     }
-    in_order
+    valid
 }
 
-/// The pools whose newer spec found a place and names a default class that did not.
-fn without_default_class<'a>(wishes: &DesiredSpecs<'a>, world: &ResolvedPools<'a>) -> Refused<'a> {
-    let changed = wishes.pools.iter().filter(|wish| {
-        let before = wish.accepted.and_then(|accepted| accepted.spec.default_class.as_ref());
-        before != wish.spec.default_class.as_ref()
+/// The pools whose newer spec was inserted and names a default class that was not.
+fn without_default_class<'a>(desired: &DesiredSpecs<'a>, tree: &ResolvedTree<'a>) -> Rejections<'a> {
+    let changed = desired.pools.iter().filter(|candidate| {
+        let before = candidate.accepted.and_then(|accepted| accepted.spec.default_class.as_ref());
+        before != candidate.spec.default_class.as_ref()
     });
-    let placed =
-        changed.filter_map(|wish| Some((wish.name, world.pools.get(wish.name)?.layout.spec, wish.spec)));
-    placed
-        .filter(|(_, running, wished)| std::ptr::eq(*running, *wished))
-        .filter_map(|(name, spec, _)| Some((name, vec![rules::default_class(world, wishes, name, spec)?])))
-        .collect()
+    let inserted = changed.filter(|candidate| {
+        tree.pools.get(candidate.name).is_some_and(|pool| std::ptr::eq(pool.layout.spec, candidate.spec))
+    });
+    let rejection = |candidate: &DesiredSpec<'a, _>| {
+        Some((candidate.name, vec![rules::default_class(tree, desired, candidate.name, candidate.spec)?]))
+    };
+    inserted.filter_map(rejection).collect()
 }
 
-/// A class that was refused for a reason of its own, and now again because its pool went with it, is told its
-/// own reason.
-fn restore_causes<'a>(settled: &mut Resolved<'a>, causes: &Refused<'a>) {
-    let still: BTreeSet<&str> = settled.classes.keys().copied().collect();
-    for (name, cause) in causes.iter().filter(|(name, _)| still.contains(*name)) {
-        settled.classes.insert(name, cause.clone());
+/// A class that was rejected for a reason of its own, and then again because its pool was rejected, reports the
+/// first reason.
+fn restore_first_rejections<'a>(resolved: &mut Resolved<'a>, first: &Rejections<'a>) {
+    let rejected: BTreeSet<&str> = resolved.rejected_classes.keys().copied().collect();
+    for (name, rejections) in first.iter().filter(|(name, _)| rejected.contains(*name)) {
+        resolved.rejected_classes.insert(name, rejections.clone());
     }
 }

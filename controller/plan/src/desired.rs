@@ -1,4 +1,4 @@
-//! What the objects of a snapshot ask for, in the order in which it is tried.
+//! The desired specs of a snapshot, in the order in which they are tried.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 
 use crate::snapshot::Snapshot;
 
-/// One object: what its owner wants, and what was accepted of it before.
+/// One object: its newest spec, and the one that was accepted before.
 pub(crate) struct DesiredSpec<'a, S> {
     pub(crate) name: &'a str,
     pub(crate) generation: i64,
@@ -16,13 +16,13 @@ pub(crate) struct DesiredSpec<'a, S> {
     pub(crate) accepted: Option<&'a Accepted<S>>,
 }
 
-/// All objects of a snapshot, each kind in the order of trial.
+/// All objects of a snapshot, each kind in the order in which it is tried.
 pub(crate) struct DesiredSpecs<'a> {
     /// By creation, then name.
     pub(crate) pools: Vec<DesiredSpec<'a, EntropyPoolSpec>>,
-    /// Parents before children, then by creation, then name; what hangs on a cycle comes last.
+    /// Parents before children, then by creation, then name; cycles and the classes below them come last.
     pub(crate) classes: Vec<DesiredSpec<'a, EntropyClassSpec>>,
-    /// The parent each class asks for.
+    /// The desired parent of each class.
     parents: BTreeMap<&'a str, Option<&'a str>>,
     pool_names: BTreeSet<&'a str>,
 }
@@ -38,8 +38,8 @@ impl<'a, S: PartialEq> DesiredSpec<'a, S> {
         }
     }
 
-    /// Whether the spec says something else than what was accepted. Specs are compared, not generations: an
-    /// edit that was taken back asks for nothing.
+    /// Whether the spec differs from the accepted one. Specs are compared, not generations: an edit that was
+    /// reverted changes nothing.
     pub(crate) fn is_new(&self) -> bool {
         self.accepted.is_none_or(|accepted| accepted.spec != *self.spec)
     }
@@ -48,31 +48,31 @@ impl<'a, S: PartialEq> DesiredSpec<'a, S> {
 impl<'a> DesiredSpecs<'a> {
     pub(crate) fn of(snapshot: &'a Snapshot) -> Self {
         let mut pools: Vec<_> = snapshot.pools.iter().map(pool).collect();
-        pools.sort_by_key(|wish| (wish.created, wish.name));
+        pools.sort_by_key(|candidate| (candidate.created, candidate.name));
         let mut classes: Vec<_> = snapshot.classes.iter().map(class).collect();
-        let parents = classes.iter().map(|wish| (wish.name, wish.spec.parent.as_deref())).collect();
+        let parents =
+            classes.iter().map(|candidate| (candidate.name, candidate.spec.parent.as_deref())).collect();
         let depths = depths(&parents);
-        classes.sort_by_key(|wish| (depths.get(wish.name), wish.created, wish.name));
-        let pool_names = pools.iter().map(|wish| wish.name).collect();
+        classes.sort_by_key(|candidate| (depths.get(candidate.name), candidate.created, candidate.name));
+        let pool_names = pools.iter().map(|candidate| candidate.name).collect();
         Self { pools, classes, parents, pool_names }
     }
 
-    /// Whether somebody wrote such a pool, refused or not.
+    /// Whether such a pool exists, refused or not.
     pub(crate) fn has_pool(&self, name: &str) -> bool {
         self.pool_names.contains(name)
     }
 
-    /// Whether somebody wrote such a class, refused or not.
+    /// Whether such a class exists, refused or not.
     pub(crate) fn has_class(&self, name: &str) -> bool {
         self.parents.contains_key(name)
     }
 
-    /// The parent that a class asks for.
     pub(crate) fn parent(&self, class: &str) -> Option<&'a str> {
         self.parents.get(class).copied().flatten()
     }
 
-    /// Names of all pools somebody wrote.
+    /// The names of all pools, refused or not.
     pub(crate) fn pool_names(&self) -> impl Iterator<Item = &'a str> {
         self.pool_names.iter().copied()
     }
@@ -88,7 +88,7 @@ fn class(object: &EntropyClass) -> DesiredSpec<'_, EntropyClassSpec> {
     DesiredSpec::new(&object.metadata, &object.spec, accepted)
 }
 
-/// How many wished ancestors each class has; `usize::MAX` in and below a cycle.
+/// The number of desired ancestors of each class; `usize::MAX` in and below a cycle.
 fn depths<'a>(parents: &BTreeMap<&'a str, Option<&'a str>>) -> BTreeMap<&'a str, usize> {
     let mut depths = BTreeMap::new();
     for &start in parents.keys() {
@@ -120,7 +120,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     #[test]
-    fn a_class_is_as_deep_as_it_has_ancestors_and_a_cycle_has_no_bottom() {
+    fn the_depth_of_a_class_is_its_number_of_ancestors_and_a_cycle_has_none() {
         let parents = BTreeMap::from([
             ("c", Some("b")),
             ("b", Some("a")),

@@ -1,9 +1,9 @@
-//! What each node serves: a snapshot of all objects goes in, one [`delivery::NodeConfig`] a node comes out, with
-//! a verdict on every object.
+//! Computes each node's configuration from a snapshot of all objects, and decides for each object whether its
+//! newest spec is accepted.
 //!
-//! [`plan`] is a function and nothing else: it knows no client, no clock and no order of events. The same
-//! snapshot gives the same plan, however it was reached. It refuses to guess: an edit that breaks a rule is
-//! refused whole, on the object that was edited, and what ran before goes on.
+//! [`plan`] is a pure function: it knows no client, no clock and no order of events. The same snapshot always
+//! gives the same plan. An edit that breaks a rule is refused as a whole, on the object that was edited, and the
+//! last accepted spec stays in effect.
 //!
 //! Start with [`Snapshot`] and [`Plan`].
 #![forbid(unsafe_code)]
@@ -19,7 +19,7 @@ mod node;
 mod node_reports;
 mod outcome;
 mod rejection;
-mod resolved_pools;
+mod resolved_tree;
 mod rules;
 mod snapshot;
 mod status;
@@ -33,11 +33,11 @@ pub use node_reports::{
 pub use outcome::{ClassPlan, ObjectPlan, Plan, PoolPlan};
 pub use rejection::{ObjectKind, Rejection};
 pub use snapshot::{Labels, Node, Snapshot};
-pub use status::keep_times;
+pub use status::keep_transition_times;
 
-/// Decides what every node of the snapshot serves, and which edits are refused.
+/// Computes what every node of the snapshot serves, and which edits are refused.
 pub fn plan(snapshot: &Snapshot) -> Plan {
-    let wishes = desired::DesiredSpecs::of(snapshot);
-    let settled = admit::settle(&wishes, &snapshot.nodes);
-    outcome::report(&wishes, &settled, snapshot)
+    let desired = desired::DesiredSpecs::of(snapshot);
+    let resolved = admit::admit(&desired, &snapshot.nodes);
+    outcome::build(&desired, &resolved, snapshot)
 }

@@ -1,4 +1,4 @@
-//! Selectors of namespaces, resolved to names.
+//! Namespace selectors, resolved to names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ pub(crate) fn of_pool(allowed: &PoolNamespaces, all: &BTreeMap<String, Labels>) 
     }
 }
 
-/// The namespaces that may use a class: never one that may not use its pool.
+/// The namespaces that may use a class; never one that may not use its pool.
 pub(crate) fn of_class(
     allowed: &ClassNamespaces,
     pool: &Namespaces,
@@ -29,13 +29,12 @@ pub(crate) fn of_class(
     }
 }
 
-/// No namespace at all.
 pub(crate) fn none() -> Namespaces {
     Namespaces::Only(BTreeSet::new())
 }
 
-// A missing selector is refused by the schema; should one come all the same, nobody is let in by it. An empty
-// one matches everything, also the namespaces that come later.
+// The schema refuses a missing selector; if there is one anyway, it selects nothing. An empty selector matches
+// all namespaces, including those created later.
 fn matching(selector: Option<&LabelSelector>, all: &BTreeMap<String, Labels>) -> Namespaces {
     match selector {
         None => none(),

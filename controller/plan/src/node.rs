@@ -6,17 +6,17 @@ use std::sync::Arc;
 use api::{EntropyClassSpec, EntropyPoolSpec, Instruction, SourceKind};
 use delivery::{ClassConfig, Namespaces, NodeConfig, PoolConfig, Shape, SourceConfig};
 
-use crate::budget::{Commitment, Holder};
+use crate::budget::{Commitment, Parent};
 use crate::effective;
 use crate::namespaces;
-use crate::resolved_pools::ResolvedPools;
+use crate::resolved_tree::ResolvedTree;
 use crate::snapshot::Labels;
-use crate::supply::{Layout, Use};
+use crate::supply::{PoolLayout, SourceSet};
 
-/// What of a pool is the same on every node.
+/// The parts of a pool's configuration that are the same on every node.
 pub(crate) struct PoolDraft<'w, 'a> {
     name: &'a str,
-    layout: &'w Layout<'a>,
+    layout: &'w PoolLayout<'a>,
     /// Parents before children, siblings by name.
     classes: Vec<(&'a str, &'a EntropyClassSpec, Namespaces)>,
     namespaces: Namespaces,
@@ -28,12 +28,12 @@ pub(crate) fn configs(
     names: impl Iterator<Item = String>,
     pod_info_on_mount: Option<bool>,
 ) -> BTreeMap<String, Arc<NodeConfig>> {
-    let mut shared: BTreeMap<Vec<(&str, &Use)>, Arc<NodeConfig>> = BTreeMap::new();
+    let mut shared: BTreeMap<Vec<(&str, &SourceSet)>, Arc<NodeConfig>> = BTreeMap::new();
     let mut configs = BTreeMap::new();
     for name in names {
-        let used = drafts.values().filter_map(|draft| Some((draft.name, draft.layout.nodes.get(&*name)?)));
-        let config = shared.entry(used.collect()).or_insert_with_key(|used| {
-            let pools = used.iter().map(|(pool, used)| drafts[pool].config(used)).collect();
+        let pools = drafts.values().filter_map(|draft| Some((draft.name, draft.layout.nodes.get(&*name)?)));
+        let config = shared.entry(pools.collect()).or_insert_with_key(|pools| {
+            let pools = pools.iter().map(|(pool, sources)| drafts[pool].config(sources)).collect();
             Arc::new(NodeConfig { pools, pod_info_on_mount })
         });
         configs.insert(name, Arc::clone(config));
@@ -43,13 +43,13 @@ pub(crate) fn configs(
 
 impl<'w, 'a> PoolDraft<'w, 'a> {
     pub(crate) fn of(
-        world: &'w ResolvedPools<'a>,
+        tree: &'w ResolvedTree<'a>,
         name: &'a str,
         all: &BTreeMap<String, Labels>,
     ) -> Option<Self> {
-        let layout = &world.pools.get(name)?.layout;
+        let layout = &tree.pools.get(name)?.layout;
         let namespaces = namespaces::of_pool(&layout.spec.allowed_namespaces, all);
-        let classes = order(world, name)
+        let classes = in_order(tree, name)
             .map(|(class, spec)| {
                 (class, spec, namespaces::of_class(&spec.allowed_namespaces, &namespaces, all))
             })
@@ -57,36 +57,35 @@ impl<'w, 'a> PoolDraft<'w, 'a> {
         Some(Self { name, layout, classes, namespaces })
     }
 
-    /// The pool on a node that may promise the least: what the status of pool and classes shows.
-    pub(crate) fn least(&self) -> PoolConfig {
-        let configs = self.layout.uses().into_iter().map(|used| (self.root(&used).rate, used));
-        let (_, used) = configs.min().unwrap_or_default();
-        self.config(&used)
+    /// The pool on a node that may promise the least: what the status of the pool and its classes shows.
+    pub(crate) fn smallest(&self) -> PoolConfig {
+        let sets = self.layout.source_sets().into_iter().map(|sources| (self.root(&sources).rate, sources));
+        let (_, sources) = sets.min().unwrap_or_default();
+        self.config(&sources)
     }
 
-    /// How many nodes run the pool.
-    pub(crate) fn selected(&self) -> usize {
+    /// The number of nodes that run the pool.
+    pub(crate) fn node_count(&self) -> usize {
         self.layout.nodes.len()
     }
 
-    fn root(&self, used: &Use) -> Shape {
-        effective::root(self.layout.spec, self.layout.gives(used))
+    fn root(&self, sources: &SourceSet) -> Shape {
+        effective::root(self.layout.spec, self.layout.rate_of(sources))
     }
 
-    /// The pool on a node that uses these of its sources.
-    fn config(&self, used: &Use) -> PoolConfig {
+    /// The pool on a node that uses these sources.
+    fn config(&self, sources: &SourceSet) -> PoolConfig {
         let spec = self.layout.spec;
-        let shape = self.root(used);
+        let shape = self.root(sources);
         let mut classes = self.class_configs(&shape);
-        let default = self.default_class();
-        let default_class = default.as_ref().map_or_else(
-            || spec.default_class.clone().unwrap_or_default(),
-            |_| ClassConfig::IMPLICIT.to_owned(),
-        );
-        classes.splice(0..0, default.map(|namespaces| self.implicit(&shape, namespaces)));
+        let mut default_class = spec.default_class.clone().unwrap_or_default();
+        if let Some(namespaces) = self.implicit_namespaces() {
+            ClassConfig::IMPLICIT.clone_into(&mut default_class);
+            classes.insert(0, self.implicit_class(&shape, namespaces));
+        }
         PoolConfig {
             name: self.name.to_owned(),
-            sources: self.sources(used),
+            sources: self.source_configs(sources),
             output: output(spec),
             min_healthy_sources: spec.min_healthy_sources.into(),
             on_source_failure: on_source_failure(spec),
@@ -109,11 +108,11 @@ impl<'w, 'a> PoolDraft<'w, 'a> {
         configs
     }
 
-    /// The namespaces of the implicit class, where one stands in for `defaultClass`.
+    /// The namespaces of the implicit class, if the pool needs one in place of `defaultClass`.
     ///
-    /// Where a default class was named and is gone, nobody may use the one that stands in: its limits were
-    /// somebody's decision, and no limits are no substitute.
-    fn default_class(&self) -> Option<Namespaces> {
+    /// Where the named default class was deleted, no namespace may use the implicit class: an operator chose the
+    /// limits of the named one, and the implicit class has none.
+    fn implicit_namespaces(&self) -> Option<Namespaces> {
         match &self.layout.spec.default_class {
             None => Some(self.namespaces.clone()),
             Some(name) if self.classes.iter().any(|(class, ..)| class == name) => None,
@@ -121,26 +120,26 @@ impl<'w, 'a> PoolDraft<'w, 'a> {
         }
     }
 
-    fn implicit(&self, root: &Shape, namespaces: Namespaces) -> ClassConfig {
-        let every_default = EntropyClassSpec::new(self.name);
-        effective::class(ClassConfig::IMPLICIT, &every_default, root, namespaces)
+    fn implicit_class(&self, root: &Shape, namespaces: Namespaces) -> ClassConfig {
+        let defaults = EntropyClassSpec::new(self.name);
+        effective::class(ClassConfig::IMPLICIT, &defaults, root, namespaces)
     }
 
-    fn sources(&self, used: &Use) -> Vec<SourceConfig> {
-        let mut sources: Vec<_> = used.iter().filter_map(|&place| self.source(place)).collect();
+    fn source_configs(&self, sources: &SourceSet) -> Vec<SourceConfig> {
+        let mut sources: Vec<_> = sources.iter().filter_map(|&index| self.source_config(index)).collect();
         sources.sort_by(|a, b| (a.tier, &a.name).cmp(&(b.tier, &b.name)));
         sources
     }
 
-    fn source(&self, place: usize) -> Option<SourceConfig> {
-        let source = &self.layout.spec.sources[place];
-        // The kernel's generator is no noise source: its output would pass any test, and proves nothing.
+    fn source_config(&self, index: usize) -> Option<SourceConfig> {
+        let source = &self.layout.spec.sources[index];
+        // The kernel's generator is not a noise source: its output would pass any test, which proves nothing.
         let tested = source.kernel.is_none();
         Some(SourceConfig {
             name: source.name.clone(),
             kind: kind(source.kind()?),
             tier: source.tier.into(),
-            capacity: self.layout.capacity(place).map(delivery::BytesPerDay),
+            capacity: self.layout.capacity(index).map(delivery::BytesPerDay),
             min_entropy_tenths: source.min_entropy_per_byte.as_ref().map(api::MinEntropy::tenths),
             health_tests: source.health_tests.iter().filter(|_| tested).copied().map(health_test).collect(),
         })
@@ -148,16 +147,16 @@ impl<'w, 'a> PoolDraft<'w, 'a> {
 }
 
 /// The classes of a pool, parents before children, siblings by name.
-fn order<'a>(
-    world: &ResolvedPools<'a>,
+fn in_order<'a>(
+    tree: &ResolvedTree<'a>,
     pool: &'a str,
 ) -> impl Iterator<Item = (&'a str, &'a EntropyClassSpec)> {
-    let below = |holder| world.held.of(holder).into_iter().flat_map(Commitment::classes).rev();
-    let mut waiting: Vec<&str> = below(Holder::Pool(pool)).collect();
+    let below = |parent| tree.budget.get(parent).into_iter().flat_map(Commitment::classes).rev();
+    let mut stack: Vec<&str> = below(Parent::Pool(pool)).collect();
     std::iter::from_fn(move || {
-        let class = waiting.pop()?;
-        waiting.extend(below(Holder::Class(class)));
-        Some((class, world.classes[class]))
+        let class = stack.pop()?;
+        stack.extend(below(Parent::Class(class)));
+        Some((class, tree.classes[class]))
     })
 }
 

@@ -1,4 +1,4 @@
-//! What the nodes say of what they run, summed up for each object.
+//! The reports of the nodes, and their sums for each object.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
@@ -9,114 +9,106 @@ use delivery::{Output, PoolConfig};
 
 use crate::outcome::Plan;
 
-/// What is known of every node that runs an agent; one that never spoke is not in it.
+/// The newest report of each node, by name; a node that never reported is not in it.
 pub type NodeReports = BTreeMap<String, NodeReport>;
 
-/// What one node says.
+/// What one node reports.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeReport {
-    /// Whether it can be heard now; what it said before still stands.
+    /// Whether its agent is connected now; the rest of the report stays valid without a connection.
     pub connected: bool,
-    /// Whether it serves and takes new VMs.
+    /// Whether it serves and accepts new VMs.
     pub ready: bool,
-    /// What people should know of it, by type; only what holds.
+    /// The conditions that are true, by type.
     pub conditions: BTreeMap<String, NodeCondition>,
-    /// VMs that stay only because they were there before, by pool and class. Either may be gone.
+    /// Orphaned VMs by pool and class, either of which may be deleted.
     pub orphaned: BTreeMap<(String, String), u32>,
-    /// By pool.
     pub pools: BTreeMap<String, PoolReport>,
 }
 
-/// Something that a node's agent wants people to know.
+/// A condition of a node's agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeCondition {
-    /// One word.
     pub reason: String,
-    /// A sentence.
     pub message: String,
 }
 
 /// One pool on one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolReport {
-    /// Whether what is planned for it runs.
     pub apply_state: ApplyState,
-    /// What it serves from; nothing before it said so.
+    /// `None` until the node has reported it.
     pub supply: Option<Supply>,
-    /// By class; one without a VM may be left out. Shared with whoever counted them.
+    /// By class; a class without a VM may be absent.
     pub classes: Arc<BTreeMap<String, ClassReport>>,
 }
 
 /// What one pool serves on one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Supply {
-    /// The state of each source, by name: `Healthy`, `Starting` or what is wrong.
+    /// The state of each source, by name: `Healthy`, `Starting`, or the reason of a failure.
     pub sources: BTreeMap<String, Reason>,
-    /// What is served; nothing while the node holds.
+    /// What is served; `None` while the node holds.
     pub served: Option<Output>,
 }
 
 /// One class on one node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClassReport {
-    /// Its VMs.
     pub vms: u32,
-    /// Those of them that asked the scheduler for no place: plain pods, and VMs that were moved in.
+    /// The VMs that requested no slot from the scheduler: plain pods, and VMs that were moved into the class.
     pub without_slot: u32,
 }
 
-/// How far a node is with what is planned for it.
+/// Whether a node runs its newest configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ApplyState {
-    /// It runs that.
     Running,
     /// It has not answered yet.
     #[default]
     Pending,
-    /// It refused, and said why.
+    /// It refused the configuration, for this reason.
     Refused(String),
 }
 
-/// One object, over all nodes that are to run it.
+/// The reports on one object, summed over all nodes that should run it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Aggregate {
-    /// Nodes that are to run it.
+    /// Nodes that should run it.
     pub selected: u32,
-    /// Nodes that do.
+    /// Nodes that run it.
     pub programmed: u32,
-    /// The first node that refused, and why.
+    /// The first node that refused it, and why.
     pub refused: Option<(String, String)>,
-    /// Nodes that cannot be heard, and the first of them.
+    /// Nodes that are not connected.
     pub away: Group,
-    /// Its VMs.
     pub vms: u32,
-    /// Nodes that hold rather than serve less than was promised.
+    /// Nodes that serve nothing rather than less than was promised.
     pub holding: Group,
-    /// Nodes that serve stretched bytes in place of what was promised.
+    /// Nodes that serve stretched bytes instead of what was promised.
     pub degraded: Group,
     /// Nodes with fewer healthy sources than the pool needs.
     pub unhealthy: Group,
-    /// Nodes that said how their sources are.
-    pub heard: u32,
-    /// The source in the worst state, and the nodes that see it so.
-    pub worst: Option<(Severity, String, Group)>,
+    /// Nodes that have reported the state of their sources.
+    pub reporting: u32,
+    /// The source in the worst state, and the nodes on which it is in that state.
+    pub worst_source: Option<(Severity, String, Group)>,
 }
 
-/// Some nodes: how many, and one to look at.
+/// A number of nodes, with one of them as an example.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Group {
-    /// How many.
     pub count: u32,
     /// The first by name.
     pub first: String,
 }
 
-/// The state of a source, the worst last.
+/// The state of a source; the worst is the greatest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Severity(u8, Reason);
 
 impl Severity {
-    /// Ranks a state: a failed health test above a source that cannot be read.
+    /// Ranks a state. A failed health test is worse than a source that cannot be read.
     pub fn of(state: Reason) -> Self {
         let rank = match state {
             Reason::Healthy => 0,
@@ -128,12 +120,10 @@ impl Severity {
         Self(rank, state)
     }
 
-    /// The state itself.
     pub fn reason(self) -> Reason {
         self.1
     }
 
-    /// Whether bytes of the source count.
     pub fn is_healthy(self) -> bool {
         self.0 == 0
     }
@@ -156,27 +146,25 @@ impl Group {
     }
 }
 
-/// Sums of all pools and all classes.
+/// The sums for all pools and all classes, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Aggregates {
-    /// By pool.
     pub pools: BTreeMap<String, Aggregate>,
-    /// By class.
     pub classes: BTreeMap<String, Aggregate>,
 }
 
 impl Aggregates {
-    /// Sums up what the nodes say of what is planned for them. Classes of one pool share their pool's answers.
-    pub fn of(plan: &Plan, fleet: &NodeReports) -> Self {
+    /// Sums up the nodes' reports on what the plan gives them. The classes of a pool share the pool's sums.
+    pub fn of(plan: &Plan, reports: &NodeReports) -> Self {
         let mut pools: BTreeMap<String, Aggregate> = BTreeMap::new();
         let mut vms: BTreeMap<&str, u32> = BTreeMap::new();
         for (node, config) in &plan.nodes {
-            let report = fleet.get(node);
+            let report = reports.get(node);
             for pool in &config.pools {
                 let here = report.and_then(|report| report.pools.get(&pool.name));
                 let connected = report.is_some_and(|report| report.connected);
-                let tally = pools.entry(pool.name.clone()).or_default();
-                tally.add(node, connected, here, pool);
+                let aggregate = pools.entry(pool.name.clone()).or_default();
+                aggregate.add(node, connected, here, pool);
                 for (class, report) in here.iter().flat_map(|here| &*here.classes) {
                     *vms.entry(class).or_default() += report.vms;
                 }
@@ -193,13 +181,13 @@ impl Aggregates {
     }
 }
 
-/// VMs that stay only because they were there before, over all nodes, by what `of` says of their pool and class.
-pub fn orphaned<K: Ord>(fleet: &NodeReports, of: impl Fn(&str, &str) -> K) -> BTreeMap<K, OrphanedVms> {
+/// The orphaned VMs of all nodes, grouped by what `key` returns for their pool and class.
+pub fn orphaned<K: Ord>(reports: &NodeReports, key: impl Fn(&str, &str) -> K) -> BTreeMap<K, OrphanedVms> {
     let mut all: BTreeMap<K, OrphanedVms> = BTreeMap::new();
-    for (node, report) in fleet {
+    for (node, report) in reports {
         let mut here: BTreeMap<K, u32> = BTreeMap::new();
         for ((pool, class), vms) in &report.orphaned {
-            *here.entry(of(pool, class)).or_default() += vms;
+            *here.entry(key(pool, class)).or_default() += vms;
         }
         for (key, vms) in here {
             let orphaned = all.entry(key).or_default();
@@ -210,12 +198,10 @@ pub fn orphaned<K: Ord>(fleet: &NodeReports, of: impl Fn(&str, &str) -> K) -> BT
     all
 }
 
-/// Some of them.
+/// A number of orphaned VMs, and the nodes that they are on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OrphanedVms {
-    /// How many.
     pub vms: u32,
-    /// Where.
     pub nodes: Group,
 }
 
@@ -252,7 +238,7 @@ impl Aggregate {
     }
 
     fn add_sources(&mut self, node: &str, supply: &Supply, needed: u32) {
-        self.heard += 1;
+        self.reporting += 1;
         let states = || supply.sources.iter().map(|(name, state)| (Severity::of(*state), name));
         if states().filter(|(state, _)| state.is_healthy()).count()
             < usize::try_from(needed).unwrap_or(usize::MAX)
@@ -260,11 +246,11 @@ impl Aggregate {
             self.unhealthy.add(node);
         }
         if let Some((state, name)) = states().max_by_key(|(state, _)| *state) {
-            let worse = self.worst.as_ref().is_none_or(|(worst, ..)| *worst < state);
+            let worse = self.worst_source.as_ref().is_none_or(|(worst, ..)| *worst < state);
             if worse {
-                self.worst = Some((state, name.clone(), Group::default()));
+                self.worst_source = Some((state, name.clone(), Group::default()));
             }
-            if let Some((worst, source, nodes)) = &mut self.worst
+            if let Some((worst, source, nodes)) = &mut self.worst_source
                 && (*worst, &*source) == (state, name)
             {
                 nodes.add(node);

@@ -1,4 +1,4 @@
-//! Why an edit does not run, for a person.
+//! The rules that objects break, as users read them.
 
 use std::fmt;
 
@@ -7,24 +7,18 @@ use api::Reason;
 /// One rule that an object breaks.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rejection {
-    /// The kind of the object.
     pub kind: ObjectKind,
-    /// The name of the object.
     pub name: String,
-    /// The field that breaks the rule, from the object's root: `spec.rate`.
+    /// The path of the field that breaks the rule: `spec.rate`.
     pub field: String,
-    /// The rule, in one word.
     pub reason: Reason,
     /// What is wrong, with the figures, and what would be right.
     pub message: String,
 }
 
-/// The two kinds of objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ObjectKind {
-    /// `EntropyPool`.
     Pool,
-    /// `EntropyClass`.
     Class,
 }
 
@@ -43,8 +37,8 @@ impl fmt::Display for Rejection {
     }
 }
 
-/// All of them, each with its field.
-pub(crate) fn sentences(refusals: &[Rejection]) -> String {
-    let each = refusals.iter().map(|refusal| format!("{}: {}", refusal.field, refusal.message));
+/// All messages in one line, each with its field.
+pub(crate) fn join_messages(rejections: &[Rejection]) -> String {
+    let each = rejections.iter().map(|rejection| format!("{}: {}", rejection.field, rejection.message));
     each.collect::<Vec<_>>().join("; ")
 }

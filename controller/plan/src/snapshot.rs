@@ -1,4 +1,4 @@
-//! All that a plan is made from.
+//! The input of a plan.
 
 use std::collections::BTreeMap;
 
@@ -8,36 +8,35 @@ use api::{EntropyClass, EntropyPool};
 /// Labels of a node or a namespace.
 pub type Labels = BTreeMap<String, String>;
 
-/// The label of a node that holds its name.
+/// The label with a node's name.
 const HOSTNAME_LABEL: &str = "kubernetes.io/hostname";
 
-/// Everything a plan depends on, at one moment. The order of the lists does not matter; within a kind, names
-/// are unique.
+/// Everything that a plan depends on, at one moment. The order of the lists does not matter; names are unique
+/// within a kind.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Snapshot {
-    /// All pools, with what was accepted of them in `status.accepted`.
+    /// All pools, with their accepted specs in `status.accepted`.
     pub pools: Vec<EntropyPool>,
     /// All classes, likewise.
     pub classes: Vec<EntropyClass>,
-    /// All namespaces, by name. Selectors are resolved against these alone.
+    /// All namespaces, by name. Selectors are matched against these alone.
     pub namespaces: BTreeMap<String, Labels>,
     /// All nodes that run an agent, by name.
     pub nodes: BTreeMap<String, Node>,
-    /// Whether the `CSIDriver` has `podInfoOnMount`; `None` where nobody has looked, as on a host without Kubernetes.
+    /// Whether the `CSIDriver` has `podInfoOnMount`; `None` if that is unknown, as on a host without Kubernetes.
     pub pod_info_on_mount: Option<bool>,
 }
 
 /// What a plan needs to know of a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Node {
-    /// Its labels, which `nodeSelector`s ask for.
     pub labels: Labels,
 }
 
 impl Snapshot {
-    /// One host without Kubernetes: a single node called `host`, labelled with its name, and the namespaces of
-    /// its VMs, whose only label is their name. A namespace that is not in the list is in no selector, so a
-    /// host plans again when a VM of a new namespace comes.
+    /// One host without Kubernetes: a single node named `host`, labelled with its name, and the namespaces of its
+    /// VMs, whose only label is their name. No selector matches a namespace that is not in the list, so a host
+    /// plans again when a VM of a new namespace is attached.
     pub fn of_host<N: Into<String>>(
         host: &str,
         pools: Vec<EntropyPool>,

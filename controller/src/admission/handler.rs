@@ -1,4 +1,4 @@
-//! Answers one question of the API server, from what this replica knows.
+//! Answers the admission requests of the API server from the newest plan.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,105 +11,104 @@ use webhook::{ClassSlot, Cluster, Decision, Hook, InjectionMethod, PoolIndex, Re
 
 use crate::state::{PublishedPlan, SharedState};
 
-/// How long a refusal waits for what may make it wrong: a pool that was applied together with its VM is planned a
-/// moment after the API server has stored it.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a denial is delayed if it may be transient: a pool that is applied together with its VM is planned a moment
+/// after the API server has stored it.
+const DENIAL_DELAY: Duration = Duration::from_secs(1);
 
-/// Why a question is not answered.
+/// Why a request is not answered.
 #[derive(Debug, Error)]
 pub(crate) enum HandlerError {
-    /// Not everything was listed yet.
-    #[error("this controller does not know the cluster yet: try again")]
+    #[error("the controller has not listed all objects yet: try again")]
     NotYet,
-    /// It is none.
     #[error(transparent)]
     Review(ReviewError),
 }
 
-/// Who answers.
 pub(crate) struct AdmissionHandler {
-    world: Arc<SharedState>,
-    way: watch::Receiver<Option<InjectionMethod>>,
-    /// Of the newest plan that was asked about: made once for all questions.
-    catalogue: Mutex<Option<(Arc<PublishedPlan>, Arc<PoolIndex>)>>,
+    state: Arc<SharedState>,
+    injection: watch::Receiver<Option<InjectionMethod>>,
+    /// The index of the newest plan, made once for all requests.
+    pool_index: Mutex<Option<(Arc<PublishedPlan>, Arc<PoolIndex>)>>,
 }
 
 impl AdmissionHandler {
-    pub(crate) fn new(world: Arc<SharedState>, way: watch::Receiver<Option<InjectionMethod>>) -> Self {
-        Self { world, way, catalogue: Mutex::default() }
+    pub(crate) fn new(state: Arc<SharedState>, injection: watch::Receiver<Option<InjectionMethod>>) -> Self {
+        Self { state, injection, pool_index: Mutex::default() }
     }
 
-    /// The answer to a question, as the API server reads it.
+    /// The `AdmissionReview` that answers a request.
     pub(crate) async fn answer(&self, hook: Hook, body: &[u8]) -> Result<Value, HandlerError> {
-        let (mut plans, mut ways) = (self.world.plan.subscribe(), self.way.clone());
-        let patience = tokio::time::sleep(PATIENCE);
-        tokio::pin!(patience);
+        let (mut plans, mut injections) = (self.state.plan.subscribe(), self.injection.clone());
+        let delay = tokio::time::sleep(DENIAL_DELAY);
+        tokio::pin!(delay);
         loop {
             plans.borrow_and_update();
-            let way = ways.borrow_and_update().clone();
-            let (answer, verdict) = self.judge(hook, body, way.as_ref())?;
-            if !may_pass(&verdict) {
-                self.note(hook, &verdict);
+            let injection = injections.borrow_and_update().clone();
+            let (answer, decision) = self.decide(hook, body, injection.as_ref())?;
+            if !is_transient(&decision) {
+                self.record(hook, &decision);
                 return Ok(answer);
             }
             let changed = tokio::select! {
                 changed = plans.changed() => changed.is_ok(),
-                changed = ways.changed() => changed.is_ok(),
-                () = &mut patience => false,
+                changed = injections.changed() => changed.is_ok(),
+                () = &mut delay => false,
             };
             if !changed {
-                self.note(hook, &verdict);
+                self.record(hook, &decision);
                 return Ok(answer);
             }
         }
     }
 
-    fn judge(
+    fn decide(
         &self,
         hook: Hook,
         body: &[u8],
-        way: Option<&InjectionMethod>,
+        injection: Option<&InjectionMethod>,
     ) -> Result<(Value, Decision), HandlerError> {
-        let planned = self.world.plan.borrow().clone().ok_or(HandlerError::NotYet)?;
-        let way = way.ok_or(HandlerError::NotYet)?;
-        let catalogue = self.catalogue(&planned);
-        let full = |place: &ClassSlot, node: Option<&str>| self.full(&planned, place, node);
-        answer(hook, body, &Cluster { pools: &catalogue, injection: way, full: &full })
+        let planned = self.state.plan.borrow().clone().ok_or(HandlerError::NotYet)?;
+        let injection = injection.ok_or(HandlerError::NotYet)?;
+        let pool_index = self.pool_index(&planned);
+        let full = |slot: &ClassSlot, node: Option<&str>| self.is_full(&planned, slot, node);
+        answer(hook, body, &Cluster { pools: &pool_index, injection, full: &full })
             .map_err(HandlerError::Review)
     }
 
-    fn catalogue(&self, planned: &Arc<PublishedPlan>) -> Arc<PoolIndex> {
-        let mut kept = self.catalogue.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, catalogue)) = kept.as_ref().filter(|(of, _)| Arc::ptr_eq(of, planned)) {
-            return Arc::clone(catalogue);
+    fn pool_index(&self, planned: &Arc<PublishedPlan>) -> Arc<PoolIndex> {
+        let mut kept = self.pool_index.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, pool_index)) = kept.as_ref().filter(|(of, _)| Arc::ptr_eq(of, planned)) {
+            return Arc::clone(pool_index);
         }
-        let catalogue = Arc::new(PoolIndex::of(planned.plan.nodes.values().map(|node| &**node)));
-        *kept = Some((Arc::clone(planned), Arc::clone(&catalogue)));
-        catalogue
+        let pool_index = Arc::new(PoolIndex::of(planned.plan.nodes.values().map(|node| &**node)));
+        *kept = Some((Arc::clone(planned), Arc::clone(&pool_index)));
+        pool_index
     }
 
-    /// Agents report to the replica that leads; elsewhere the status that it writes has to do.
-    fn full(&self, planned: &PublishedPlan, place: &ClassSlot, node: Option<&str>) -> bool {
-        let class = place.class.as_deref().unwrap_or_default();
-        plan::is_full(&planned.plan, &self.world.fleet(), &place.pool, class, node).unwrap_or_else(|| {
-            let index = self.world.index();
-            let vms = index.class(class).and_then(|it| it.status.as_ref()).and_then(|status| status.vms);
-            let room = plan::capacity(&planned.plan, &place.pool, class);
-            vms.map(u64::from).is_some_and(|vms| vms > 0 && vms >= room)
-        })
+    /// Agents report to the leader. Other replicas use the status that it writes.
+    fn is_full(&self, planned: &PublishedPlan, slot: &ClassSlot, node: Option<&str>) -> bool {
+        let class = slot.class.as_deref().unwrap_or_default();
+        plan::is_full(&planned.plan, &self.state.node_reports(), &slot.pool, class, node).unwrap_or_else(
+            || {
+                let store = self.state.store();
+                let vms = store.class(class).and_then(|it| it.status.as_ref()).and_then(|status| status.vms);
+                let capacity = plan::capacity(&planned.plan, &slot.pool, class);
+                vms.map(u64::from).is_some_and(|vms| vms > 0 && vms >= capacity)
+            },
+        )
     }
 
-    fn note(&self, hook: Hook, verdict: &Decision) {
-        self.world.reviews.count(hook, verdict);
-        match verdict {
-            Decision::Refused(refusal) => {
-                info!(hook = hook.as_str(), reason = refusal.reason(), message = %refusal, "a VM is refused");
+    fn record(&self, hook: Hook, decision: &Decision) {
+        self.state.reviews.count(hook, decision);
+        match decision {
+            Decision::Refused(denial) => {
+                info!(hook = hook.as_str(), reason = denial.reason(), message = %denial, "VM refused");
             }
-            Decision::Allowed { .. } => debug!(hook = hook.as_str(), "a question is answered"),
+            Decision::Allowed { .. } => debug!(hook = hook.as_str(), "VM allowed"),
         }
     }
 }
 
-fn may_pass(verdict: &Decision) -> bool {
-    matches!(verdict, Decision::Refused(refusal) if refusal.may_pass())
+fn is_transient(decision: &Decision) -> bool {
+    matches!(decision, Decision::Refused(denial) if denial.is_transient())
 }

@@ -1,4 +1,4 @@
-//! What came of the questions.
+//! Counts of the answers to admission requests.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -12,17 +12,16 @@ pub(crate) struct AdmissionMetrics(Mutex<Counts>);
 type Counts = BTreeMap<(&'static str, &'static str), u64>;
 
 impl AdmissionMetrics {
-    pub(super) fn count(&self, hook: Hook, verdict: &Decision) {
-        let word = match verdict {
+    pub(super) fn count(&self, hook: Hook, decision: &Decision) {
+        let verdict = match decision {
             Decision::Allowed { patch, .. } if patch.is_empty() => "unchanged",
             Decision::Allowed { .. } => "changed",
-            Decision::Refused(refusal) => refusal.reason(),
+            Decision::Refused(denial) => denial.reason(),
         };
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *counts.entry((hook.as_str(), word)).or_default() += 1;
+        *counts.entry((hook.as_str(), verdict)).or_default() += 1;
     }
 
-    /// All of them.
     pub(crate) fn counts(&self) -> Counts {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -1,4 +1,4 @@
-//! The hooks of `webhook`, served to the API server, and the objects by which it finds them.
+//! Serves the hooks of `webhook` to the API server, and writes the CA bundle into the webhook configurations.
 
 mod body;
 mod handler;

@@ -1,6 +1,5 @@
-//! Tells the API server whom to trust: the authority's certificates, in the objects by which it finds the hooks.
-//!
-//! The objects themselves come with the installation and go with it.
+//! Writes the CA bundle into the webhook configurations, which belong to the installation, so that the API server trusts
+//! the controller.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -16,13 +15,14 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
+use crate::api_error::api_error;
 use crate::leader_election::Leadership;
 use crate::status::FIELD_MANAGER;
 
-/// Between two looks: what an upgrade or somebody's edit took away is back before anybody has asked why.
-const LOOK: Duration = Duration::from_secs(5);
+/// How often the configurations are checked: an upgrade or an edit may remove the bundle.
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Writes the bundle wherever it is not, while this replica leads; ends never.
+/// Writes the bundle where it is missing, while this replica leads; never returns.
 pub(crate) async fn run(
     client: Client,
     mut bundle: watch::Receiver<Option<String>>,
@@ -34,15 +34,16 @@ pub(crate) async fn run(
         let trusted = bundle.borrow_and_update().as_ref().map(|bundle| STANDARD.encode(bundle));
         if let Some(trusted) = trusted.filter(|_| role.borrow_and_update().leads()) {
             for (resource, api) in [&mutating, &validating] {
-                if let Err(error) = renew(resource, api, &trusted).await {
-                    warn!(kind = resource.kind, name = webhook::NAME, %error, "the API server is not told whom to trust");
+                if let Err(error) = patch_bundle(resource, api, &trusted).await {
+                    let error = api_error(&error);
+                    warn!(kind = resource.kind, name = webhook::NAME, error, "failed to patch caBundle");
                 }
             }
         }
         tokio::select! {
             changed = bundle.changed() => if changed.is_err() { return },
             changed = role.changed() => if changed.is_err() { return },
-            () = tokio::time::sleep(LOOK) => {}
+            () = tokio::time::sleep(CHECK_INTERVAL) => {}
         }
     }
 }
@@ -55,8 +56,12 @@ fn configurations<K: Resource<DynamicType = ()> + Debug>(
     (resource, api)
 }
 
-async fn renew(resource: &ApiResource, api: &Api<DynamicObject>, trusted: &str) -> Result<(), kube::Error> {
-    // Where there are no such objects, nobody is called.
+async fn patch_bundle(
+    resource: &ApiResource,
+    api: &Api<DynamicObject>,
+    trusted: &str,
+) -> Result<(), kube::Error> {
+    // Without a configuration, the API server does not call the hooks.
     let Some(found) = api.get_opt(webhook::NAME).await? else { return Ok(()) };
     let Some(webhooks) = stale(&found.data["webhooks"], trusted) else { return Ok(()) };
     let patch = json!({
@@ -66,20 +71,20 @@ async fn renew(resource: &ApiResource, api: &Api<DynamicObject>, trusted: &str) 
         "webhooks": webhooks,
     });
     api.patch(webhook::NAME, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(patch)).await?;
-    info!(kind = resource.kind, name = webhook::NAME, "the API server is told whom to trust");
+    info!(kind = resource.kind, name = webhook::NAME, "caBundle patched");
     Ok(())
 }
 
-/// The bundle for every webhook, if one of them has another. All of them are named: what an owner no longer names, it
-/// gives up.
+/// The patch for all webhooks, if one of them has another bundle. All are listed, since server-side apply removes fields
+/// that their owner no longer lists.
 fn stale(webhooks: &Value, trusted: &str) -> Option<Vec<Value>> {
     let webhooks = webhooks.as_array()?;
-    let right = |webhook: &Value| webhook["clientConfig"]["caBundle"] == trusted;
-    if webhooks.iter().all(right) {
+    let is_current = |webhook: &Value| webhook["clientConfig"]["caBundle"] == trusted;
+    if webhooks.iter().all(is_current) {
         return None;
     }
-    let told = |webhook: &Value| json!({"name": webhook["name"], "clientConfig": {"caBundle": trusted}});
-    Some(webhooks.iter().map(told).collect())
+    let patch = |webhook: &Value| json!({"name": webhook["name"], "clientConfig": {"caBundle": trusted}});
+    Some(webhooks.iter().map(patch).collect())
 }
 
 #[cfg(test)]
@@ -87,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_webhook_is_named_as_soon_as_one_trusts_another() {
+    fn all_webhooks_are_patched_if_one_has_another_bundle() {
         let webhook = |name: &str, bundle: &str| json!({"name": name, "clientConfig": {"caBundle": bundle}});
         assert_eq!(stale(&json!([webhook("a", "new"), webhook("b", "new")]), "new"), None);
         let both = vec![webhook("a", "new"), webhook("b", "new")];

@@ -1,5 +1,5 @@
-//! The API server's connections: HTTP/1.1 over TLS. HTTP/2 would put all questions on one connection, which a replica
-//! that vanishes would take with it.
+//! Serves the API server over HTTP/1.1 and TLS. HTTP/2 would put all requests on one connection, and all of them would
+//! fail when the replica at its end crashes.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -28,31 +28,30 @@ use super::body::{BodyError, BodyReader};
 use super::handler::{AdmissionHandler, HandlerError};
 use crate::ca::Certificate;
 
-/// Connections at a time. API servers have a few each, and for a moment as many as there are questions.
+/// API servers have a few connections each, and for a moment one for each concurrent request.
 const LIMITS: Limits = Limits { total: 1_024, unshared: 512, per_peer: 64 };
-/// Connections whose handshake is done and that wait for their turn.
+/// Connections that have completed their handshake and wait to be served.
 const BACKLOG: usize = 64;
-/// Longer than an API server keeps a connection that it does not use, so that it is the one that closes it: a question
-/// that meets our closing would fail.
+/// Longer than an API server keeps an idle connection, so that it is the one that closes it: a request that is sent while
+/// we close the connection would fail.
 const IDLE: Duration = Duration::from_mins(2);
 
-/// What an answer is made from.
 struct AdmissionContext {
-    judge: AdmissionHandler,
+    handler: AdmissionHandler,
     reader: BodyReader,
 }
 
-/// Listens. The future that comes back answers until `leaving`, and then until the last answer is given.
+/// Listens. The returned future serves until `stopping` is set, and then until the last answer is sent.
 pub(crate) async fn bind(
     listen: SocketAddr,
     certificate: Arc<Certificate>,
-    judge: AdmissionHandler,
-    mut leaving: watch::Receiver<bool>,
+    handler: AdmissionHandler,
+    mut stopping: watch::Receiver<bool>,
 ) -> Result<impl Future<Output = ()> + Send> {
     let listener = net::bind_tcp(listen).await.with_context(|| format!("cannot listen at {listen}"))?;
     info!(address = %listener.local_addr().unwrap_or(listen), "listening for admission reviews");
-    let config = Arc::new(certificate.server_config(b"http/1.1").context("TLS cannot be set up")?);
-    let router = router(AdmissionContext { judge, reader: BodyReader::default() });
+    let config = Arc::new(certificate.server_config(b"http/1.1").context("failed to set up TLS")?);
+    let router = router(AdmissionContext { handler, reader: BodyReader::default() });
     let (accepted, mut incoming) = mpsc::channel(BACKLOG);
     Ok(async move {
         tokio::spawn(async move {
@@ -64,11 +63,11 @@ pub(crate) async fn bind(
             let accepted = tokio::select! {
                 accepted = incoming.recv() => accepted,
                 Some(_) = connections.join_next() => continue,
-                () = left(&mut leaving) => break,
+                () = wait_until_stopping(&mut stopping) => break,
             };
             let Some((stream, permit)) = accepted else { break };
             let router = router.clone().layer(Extension(permit.peer()));
-            let connection = serve_connection(stream, router, leaving.clone());
+            let connection = serve_connection(stream, router, stopping.clone());
             connections.spawn(async move {
                 connection.await;
                 drop(permit);
@@ -78,14 +77,14 @@ pub(crate) async fn bind(
     })
 }
 
-async fn serve_connection(stream: TlsStream<TcpStream>, router: Router, mut leaving: watch::Receiver<bool>) {
+async fn serve_connection(stream: TlsStream<TcpStream>, router: Router, mut stopping: watch::Receiver<bool>) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(IDLE);
     let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = left(&mut leaving) => {
+        () = wait_until_stopping(&mut stopping) => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -95,9 +94,9 @@ async fn serve_connection(stream: TlsStream<TcpStream>, router: Router, mut leav
     }
 }
 
-async fn left(leaving: &mut watch::Receiver<bool>) {
+async fn wait_until_stopping(stopping: &mut watch::Receiver<bool>) {
     // An error means that the program is ending, too.
-    let _ = leaving.wait_for(|leaving| *leaving).await;
+    let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
 fn router(context: AdmissionContext) -> Router {
@@ -121,7 +120,7 @@ async fn respond(context: &AdmissionContext, hook: Hook, peer: IpAddr, body: Bod
         Ok(review) => review,
         Err(error) => return text(unread(&error), &error.to_string()),
     };
-    match context.judge.answer(hook, &review.bytes).await {
+    match context.handler.answer(hook, &review.bytes).await {
         Ok(answer) => ([(CONTENT_TYPE, "application/json")], answer.to_string()).into_response(),
         Err(error @ HandlerError::NotYet) => text(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
         Err(error @ HandlerError::Review(_)) => text(StatusCode::BAD_REQUEST, &error.to_string()),

@@ -1,61 +1,62 @@
-//! Which of a node's VMs are to be moved to another class, by what their pods say.
+//! The VMs of a node that are to be moved to another class, because their pods name it.
 
 use std::collections::BTreeMap;
 
 use delivery::{Move, Span, Tick};
 
-/// From a move that was refused to the next attempt: there may be room by then.
-const AGAIN: Span = Span::seconds(30);
+/// The time from a refused move to the next attempt: the class may have room by then.
+const RETRY_AFTER: Span = Span::seconds(30);
 
-/// Moves that were sent to one agent, by uid.
+/// The moves sent to one agent, by the VM's uid.
 #[derive(Debug, Default)]
 pub(super) struct ClassMoves {
     sent: BTreeMap<String, SentMove>,
-    tickets: u64,
+    last_ticket: u64,
 }
 
 #[derive(Debug)]
 struct SentMove {
     ticket: u64,
     class: String,
-    /// It was refused, and may be sent once more then.
-    again: Option<Tick>,
+    /// When to send the move again, if it was refused.
+    retry_at: Option<Tick>,
 }
 
 impl ClassMoves {
-    /// What is to be sent now, of VMs with these uids and classes. `wanted` is the class that a VM's pod names.
+    /// The moves to send now, for VMs with these uids and classes. `desired` returns the class that a VM's pod names.
     pub(super) fn due<'a, 'b>(
         &mut self,
         now: Tick,
         vms: impl Iterator<Item = (&'a str, &'a str)>,
-        wanted: impl Fn(&str) -> Option<&'b str>,
+        desired: impl Fn(&str) -> Option<&'b str>,
     ) -> Vec<Move> {
         let mut before = std::mem::take(&mut self.sent);
         let mut due = Vec::new();
-        for (uid, is) in vms {
-            let Some(class) = wanted(uid).filter(|class| *class != is) else { continue };
-            let stands = |sent: &SentMove| sent.class == class && sent.again.is_none_or(|again| now < again);
-            let sent = before.remove(uid).filter(stands).unwrap_or_else(|| {
-                self.tickets += 1;
-                let (ticket, class) = (self.tickets, class.to_owned());
+        for (uid, current) in vms {
+            let Some(class) = desired(uid).filter(|class| *class != current) else { continue };
+            let pending =
+                |sent: &SentMove| sent.class == class && sent.retry_at.is_none_or(|retry_at| now < retry_at);
+            let sent = before.remove(uid).filter(pending).unwrap_or_else(|| {
+                self.last_ticket += 1;
+                let (ticket, class) = (self.last_ticket, class.to_owned());
                 due.push(Move { ticket, uid: uid.to_owned(), class: class.clone() });
-                SentMove { ticket, class, again: None }
+                SentMove { ticket, class, retry_at: None }
             });
             self.sent.insert(uid.to_owned(), sent);
         }
         due
     }
 
-    /// The agent refused this one; says of which VM it was, to which class.
+    /// Marks a move as refused, and returns its VM's uid and its class.
     pub(super) fn refused(&mut self, now: Tick, ticket: u64) -> Option<(&str, &str)> {
         let (uid, sent) = self.sent.iter_mut().find(|(_, sent)| sent.ticket == ticket)?;
-        sent.again = Some(now + AGAIN);
+        sent.retry_at = Some(now + RETRY_AFTER);
         Some((uid, &sent.class))
     }
 
-    /// When a refused one may be sent once more.
+    /// When the next refused move is sent again.
     pub(super) fn wake_at(&self) -> Option<Tick> {
-        self.sent.values().filter_map(|sent| sent.again).min()
+        self.sent.values().filter_map(|sent| sent.retry_at).min()
     }
 }
 
@@ -67,8 +68,8 @@ mod tests {
         Tick(0) + Span::seconds(seconds)
     }
 
-    fn due(moves: &mut ClassMoves, now: Tick, is: &str, wanted: &str) -> Vec<(u64, String)> {
-        let due = moves.due(now, [("vm", is)].into_iter(), |_| Some(wanted));
+    fn due(moves: &mut ClassMoves, now: Tick, current: &str, desired: &str) -> Vec<(u64, String)> {
+        let due = moves.due(now, [("vm", current)].into_iter(), |_| Some(desired));
         due.into_iter().map(|due| (due.ticket, due.class)).collect()
     }
 
@@ -85,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_move_that_was_refused_is_tried_again_each_half_minute_for_as_long_as_it_is_wanted() {
+    fn a_refused_move_is_retried_every_half_minute_while_the_pod_names_the_class() {
         let mut moves = ClassMoves::default();
         due(&mut moves, at(0), "slow", "full");
         assert_eq!(moves.refused(at(1), 1), Some(("vm", "full")));
@@ -99,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_vm_that_is_gone_is_not_waited_for() {
+    fn the_move_of_a_detached_vm_is_forgotten() {
         let mut moves = ClassMoves::default();
         due(&mut moves, at(0), "slow", "full");
         moves.refused(at(1), 1);

@@ -1,4 +1,4 @@
-//! Agents are served here: TLS, tokens, one stream a node.
+//! The agents' gRPC server: TLS, authentication, and one stream for each node.
 
 mod class_moves;
 mod report;
@@ -27,66 +27,63 @@ use crate::leader_election::Leadership;
 use crate::state::SharedState;
 use crate::status::EventRecorder;
 
-/// A peer that does not answer a ping for so long is gone.
-const PING_EACH: Duration = Duration::from_secs(20);
-const PONG_WITHIN: Duration = Duration::from_secs(10);
-const HEADERS: u32 = 16 << 10;
-/// Connections whose handshake is done and that wait for their turn.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+const MAX_HEADER_LIST: u32 = 16 << 10;
+/// Connections that have completed their handshake and wait to be served.
 const BACKLOG: usize = 64;
-
-/// Connections that have not authenticated yet. Five thousand agents that reconnect at once all have a slot.
+/// Connections that have not been authenticated yet: enough for five thousand agents that reconnect at once.
 const UNAUTHENTICATED: Limits = Limits { total: 6_144, unshared: 512, per_peer: 64 };
-/// A peer that has not authenticated within this is disconnected; an agent gives up an attempt sooner. Later silence is
-/// for HTTP/2 to find out, by its pings.
-const AUTHENTICATE_WITHIN: Duration = Duration::from_secs(10);
+/// A connection is closed if it is not authenticated within this time; an agent gives up an attempt sooner. A later loss
+/// of the connection is detected by HTTP/2 pings.
+const AUTHENTICATION_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What serving needs.
 pub(crate) struct AgentServer {
     pub(crate) listen: SocketAddr,
-    pub(crate) world: Arc<SharedState>,
+    pub(crate) state: Arc<SharedState>,
     pub(crate) reviewer: Arc<TokenReviewer>,
-    pub(crate) herald: Arc<EventRecorder>,
+    pub(crate) recorder: Arc<EventRecorder>,
     pub(crate) certificate: Arc<Certificate>,
     pub(crate) role: watch::Receiver<Leadership>,
-    pub(crate) leaving: watch::Receiver<bool>,
+    pub(crate) stopping: watch::Receiver<bool>,
 }
 
-/// Listens. The future that comes back serves until `leaving`, and then until the last stream has ended.
-pub(crate) async fn bind(serving: AgentServer) -> Result<impl Future<Output = Result<()>> + Send> {
-    let AgentServer { listen, world, reviewer, herald, certificate, role, leaving } = serving;
+/// Listens. The returned future serves until `stopping` is set, and then until the last stream has ended.
+pub(crate) async fn bind(server: AgentServer) -> Result<impl Future<Output = Result<()>> + Send> {
+    let AgentServer { listen, state, reviewer, recorder, certificate, role, stopping } = server;
     let listener = net::bind_tcp(listen).await.with_context(|| format!("cannot listen at {listen}"))?;
     info!(address = %listener.local_addr().unwrap_or(listen), "listening for agents");
-    let config = Arc::new(certificate.server_config(b"h2").context("TLS cannot be set up")?);
+    let config = Arc::new(certificate.server_config(b"h2").context("failed to set up TLS")?);
     let (accepted, incoming) = mpsc::channel(BACKLOG);
-    let mut plans = world.plan.subscribe();
-    let service = DeliveryService::new(world, reviewer, herald, role, leaving.clone());
-    let warden = service.warden();
+    let mut plans = state.plan.subscribe();
+    let service = DeliveryService::new(state, reviewer, recorder, role, stopping.clone());
+    let evict_stale_streams = service.evict_stale_streams();
     let service = DeliveryServer::new(service).max_decoding_message_size(LONGEST_FROM_AGENT);
-    let authenticating = |(stream, permit): Accepted| {
-        Ok::<_, Infallible>(AuthenticationTimeout::authentication(AUTHENTICATE_WITHIN, stream, permit))
+    let with_timeout = |(stream, permit): Accepted| {
+        Ok::<_, Infallible>(AuthenticationTimeout::authentication(AUTHENTICATION_TIMEOUT, stream, permit))
     };
-    let incoming = ReceiverStream::new(incoming).map(authenticating);
+    let incoming = ReceiverStream::new(incoming).map(with_timeout);
     Ok(async move {
-        tokio::spawn(warden);
+        tokio::spawn(evict_stale_streams);
         tokio::spawn(async move {
             certificate.wait().await;
-            // Who comes sooner waits in the kernel's queue for a moment: a refusal would cost a handshake first.
+            // Until there is a plan, connections wait in the kernel's queue: a refusal would cost a handshake first.
             let _ = plans.wait_for(Option::is_some).await;
             accept_tls(listener, config, ConnectionLimiter::new(UNAUTHENTICATED), accepted).await;
         });
         Server::builder()
-            .http2_keepalive_interval(Some(PING_EACH))
-            .http2_keepalive_timeout(Some(PONG_WITHIN))
+            .http2_keepalive_interval(Some(PING_INTERVAL))
+            .http2_keepalive_timeout(Some(PING_TIMEOUT))
             .max_concurrent_streams(Some(STREAMS_PER_CONNECTION))
-            .http2_max_header_list_size(Some(HEADERS))
+            .http2_max_header_list_size(Some(MAX_HEADER_LIST))
             .add_service(service)
-            .serve_with_incoming_shutdown(incoming, left(leaving))
+            .serve_with_incoming_shutdown(incoming, wait_until_stopping(stopping))
             .await
-            .context("agents are served no more")
+            .context("the agents' gRPC server failed")
     })
 }
 
-async fn left(mut leaving: watch::Receiver<bool>) {
-    // An error means that the program is ending, too.
-    let _ = leaving.wait_for(|leaving| *leaving).await;
+async fn wait_until_stopping(mut stopping: watch::Receiver<bool>) {
+    // An error means that the program is ending too.
+    let _ = stopping.wait_for(|stopping| *stopping).await;
 }

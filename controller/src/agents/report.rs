@@ -1,4 +1,4 @@
-//! What an agent says of its node, as status needs it.
+//! The reports of one agent, converted to the node report that plans and status use.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use delivery::{
 };
 use plan::{ApplyState, ClassReport, NodeCondition, NodeReport, PoolReport, Supply};
 
-/// An agent has a few things to say of itself. Whoever says more is not believed the rest.
-const CONDITIONS: usize = 8;
+/// Conditions of an agent beyond this number are ignored, so that what it can make the controller store is bounded.
+const MAX_CONDITIONS: usize = 8;
 
-/// All that one agent has said on its stream.
+/// Everything that one agent has reported on its stream.
 #[derive(Debug, Default)]
 pub(super) struct AgentReport {
     pub(super) vms: Vms,
@@ -22,14 +22,15 @@ pub(super) struct AgentReport {
     supplies: SupplyReports,
     /// The VMs, counted by pool and class.
     classes: BTreeMap<String, Arc<BTreeMap<String, ClassReport>>>,
-    /// Of these, the ones that stay only because they were there before.
+    /// The orphaned VMs, counted by pool and class.
     orphaned: BTreeMap<(String, String), u32>,
+    /// Incremented when something changes that the node report is made from.
     changes: u64,
 }
 
 impl AgentReport {
-    /// Takes a report in; what it does not speak of stays.
-    pub(super) fn hear(&mut self, report: Report) {
+    /// Merges a report; parts that it does not contain stay unchanged.
+    pub(super) fn merge(&mut self, report: Report) {
         if let Some(agent) = report.agent {
             self.agent = agent;
         }
@@ -42,9 +43,9 @@ impl AgentReport {
         self.changes += 1;
     }
 
-    /// Counts the VMs anew. `labelled` tells of a uid whether our webhook labelled that pod: it alone has pods ask for
-    /// places, whatever else a volume says of itself.
-    pub(super) fn count(&mut self, labelled: impl Fn(&str) -> bool) {
+    /// Counts the VMs again. `labelled` returns whether our webhook labelled the pod of a uid: only such pods have
+    /// requested slots, whatever their volumes claim.
+    pub(super) fn recount(&mut self, labelled: impl Fn(&str) -> bool) {
         let (classes, orphaned) = (counted(&self.vms, labelled), orphaned(&self.vms));
         if (&classes, &orphaned) != (&self.classes, &self.orphaned) {
             (self.classes, self.orphaned) = (classes, orphaned);
@@ -52,17 +53,16 @@ impl AgentReport {
         }
     }
 
-    /// How often something changed of what the node's report is made from.
     pub(super) fn changes(&self) -> u64 {
         self.changes
     }
 
-    /// The node, as far as it runs what is planned for it.
-    pub(super) fn node(&self, standing: &AckState, config: &NodeConfig) -> NodeReport {
+    /// The node report on the pools of `config`.
+    pub(super) fn node_report(&self, ack_state: &AckState, config: &NodeConfig) -> NodeReport {
         let pools = config.pools.iter().map(|pool| {
             let report = PoolReport {
-                apply_state: taken(standing),
-                supply: self.supplies.get(&pool.name).map(|supply| supplied(supply, pool)),
+                apply_state: apply_state(ack_state),
+                supply: self.supplies.get(&pool.name).map(|report| supply(report, pool)),
                 classes: self.classes.get(&pool.name).cloned().unwrap_or_default(),
             };
             (pool.name.clone(), report)
@@ -70,23 +70,22 @@ impl AgentReport {
         NodeReport {
             connected: true,
             ready: self.agent.ready,
-            conditions: holding(&self.agent),
+            conditions: true_conditions(&self.agent),
             orphaned: self.orphaned.clone(),
             pools: pools.collect(),
         }
     }
 }
 
-/// What holds of an agent, by type.
-fn holding(agent: &AgentState) -> BTreeMap<String, NodeCondition> {
-    let holds = agent.conditions.iter().filter(|(_, condition)| condition.status).take(CONDITIONS);
-    let told = |(kind, AgentCondition { reason, message, .. }): (&String, &AgentCondition)| {
+/// The true conditions of an agent, by type.
+fn true_conditions(agent: &AgentState) -> BTreeMap<String, NodeCondition> {
+    let conditions = agent.conditions.iter().filter(|(_, condition)| condition.status).take(MAX_CONDITIONS);
+    let convert = |(kind, AgentCondition { reason, message, .. }): (&String, &AgentCondition)| {
         (kind.clone(), NodeCondition { reason: reason.clone(), message: message.clone() })
     };
-    holds.map(told).collect()
+    conditions.map(convert).collect()
 }
 
-/// By pool and class.
 fn orphaned(vms: &Vms) -> BTreeMap<(String, String), u32> {
     let mut orphaned = BTreeMap::new();
     for vm in vms.values().filter(|vm| vm.orphaned) {
@@ -104,32 +103,32 @@ fn counted(
     for (uid, vm) in vms {
         let class = pools.entry(&vm.pool).or_default().entry(vm.class.clone()).or_default();
         class.vms += 1;
-        let placed = vm.slot.as_ref() == Some(&vm.class) && labelled(uid);
-        class.without_slot += u32::from(!placed);
+        let has_slot = vm.slot.as_ref() == Some(&vm.class) && labelled(uid);
+        class.without_slot += u32::from(!has_slot);
     }
     pools.into_iter().map(|(pool, classes)| (pool.to_owned(), Arc::new(classes))).collect()
 }
 
-fn taken(standing: &AckState) -> ApplyState {
-    match standing {
+fn apply_state(ack_state: &AckState) -> ApplyState {
+    match ack_state {
         AckState::Programmed => ApplyState::Running,
         AckState::Unknown | AckState::Behind => ApplyState::Pending,
         AckState::Refused(refusal) => ApplyState::Refused(refusal.message.clone()),
     }
 }
 
-fn supplied(supply: &delivery::SupplyReport, pool: &PoolConfig) -> Supply {
-    let served = match supply.serving {
-        // A test at the start is no failure: requests wait for it, as for a slow source.
+fn supply(report: &delivery::SupplyReport, pool: &PoolConfig) -> Supply {
+    let served = match report.serving {
+        // A start-up test is not a failure: requests wait for it, as for a slow source.
         Serving::Starting | Serving::Promised => Some(pool.output),
         Serving::Degraded => Some(Output::Stretched),
         Serving::Held => None,
     };
-    let sources = supply.sources.iter().map(|source| (source.name.clone(), state(source))).collect();
+    let sources = report.sources.iter().map(|source| (source.name.clone(), source_state(source))).collect();
     Supply { sources, served }
 }
 
-fn state(source: &SourceReport) -> Reason {
+fn source_state(source: &SourceReport) -> Reason {
     match source.health {
         SourceHealth::Healthy => Reason::Healthy,
         SourceHealth::Starting => Reason::Starting,
@@ -148,11 +147,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_one_that_a_labelled_pod_asked_for_in_the_class_that_it_is_in() {
-        let vm = |place: Option<&str>| VmReport {
+    fn only_a_labelled_pod_with_a_slot_of_its_own_class_counts_as_having_one() {
+        let vm = |slot: Option<&str>| VmReport {
             pool: "default".to_owned(),
             class: "gold".to_owned(),
-            slot: place.map(str::to_owned),
+            slot: slot.map(str::to_owned),
             orphaned: false,
         };
         let vms = [
@@ -162,24 +161,25 @@ mod tests {
             ("plain-that-says-qemu", vm(Some("gold"))),
         ];
         let vms = vms.map(|(uid, vm)| (uid.to_owned(), vm)).into();
-        let mut said = AgentReport::default();
-        said.hear(Report {
+        let mut report = AgentReport::default();
+        report.merge(Report {
             vms: Some(VmsReport { whole: true, vms, ..VmsReport::default() }),
             ..Report::default()
         });
-        let before = said.changes();
-        said.count(|uid| !uid.starts_with("plain"));
-        assert_eq!(said.classes["default"]["gold"], ClassReport { vms: 4, without_slot: 3 });
-        assert_eq!(said.changes(), before + 1);
-        // A pod whose label comes late changes the sum, and nothing else does.
-        said.count(|uid| !uid.starts_with("plain"));
-        assert_eq!(said.changes(), before + 1);
-        said.count(|uid| uid != "plain");
-        assert_eq!(said.classes["default"]["gold"], ClassReport { vms: 4, without_slot: 2 });
-        assert_eq!(said.changes(), before + 2);
+        let before = report.changes();
+        report.recount(|uid| !uid.starts_with("plain"));
+        assert_eq!(report.classes["default"]["gold"], ClassReport { vms: 4, without_slot: 3 });
+        assert_eq!(report.changes(), before + 1);
+        // Only a pod that is labelled later changes the counts.
+        report.recount(|uid| !uid.starts_with("plain"));
+        assert_eq!(report.changes(), before + 1);
+        report.recount(|uid| uid != "plain");
+        assert_eq!(report.classes["default"]["gold"], ClassReport { vms: 4, without_slot: 2 });
+        assert_eq!(report.changes(), before + 2);
     }
+
     #[test]
-    fn what_holds_of_an_agent_and_whose_class_is_gone_is_told_of_the_node() {
+    fn a_node_report_has_the_true_conditions_and_the_orphaned_vms() {
         let condition = |status| AgentCondition { status, reason: "R".to_owned(), message: "m".to_owned() };
         let conditions = [("Unready", true), ("ConfigRolledBack", false)];
         let agent = AgentState {
@@ -190,20 +190,20 @@ mod tests {
             pool: "default".to_owned(),
             class: "gold".to_owned(),
             slot: None,
-            orphaned: orphaned,
+            orphaned,
         };
         let vms = [("a", true), ("b", false), ("c", true)];
         let vms = vms.map(|(uid, orphaned)| (uid.to_owned(), vm(orphaned))).into();
-        let mut said = AgentReport::default();
-        said.hear(Report {
+        let mut report = AgentReport::default();
+        report.merge(Report {
             agent: Some(agent),
             vms: Some(VmsReport { whole: true, vms, ..VmsReport::default() }),
             ..Report::default()
         });
-        said.count(|_| true);
-        let told = said.node(&AckState::Programmed, &NodeConfig::default());
-        assert!(!told.ready);
-        assert_eq!(told.conditions.keys().collect::<Vec<_>>(), ["Unready"]);
-        assert_eq!(told.orphaned, [(("default".to_owned(), "gold".to_owned()), 2)].into());
+        report.recount(|_| true);
+        let node = report.node_report(&AckState::Programmed, &NodeConfig::default());
+        assert!(!node.ready);
+        assert_eq!(node.conditions.keys().collect::<Vec<_>>(), ["Unready"]);
+        assert_eq!(node.orphaned, [(("default".to_owned(), "gold".to_owned()), 2)].into());
     }
 }

@@ -1,4 +1,4 @@
-//! The gRPC service: who comes in, and on what terms.
+//! The gRPC service: admits and authenticates agents, and starts their streams.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,7 +18,7 @@ use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::info;
 
-use super::stream::{AgentStream, run_stream};
+use super::stream::{AgentStream, OutgoingMessage, run_stream};
 use super::stream_registry::StreamRegistry;
 use crate::ca::{ReviewResult, TokenReviewer};
 use crate::clock;
@@ -26,47 +26,43 @@ use crate::leader_election::Leadership;
 use crate::state::SharedState;
 use crate::status::EventRecorder;
 
-/// Messages on their way to one agent: one update, and a move for each of its VMs.
+/// Queued messages for one agent: one update, and a move for each of its VMs.
 const OUTBOX: usize = 256;
-/// A watch that is alive brings a pod much sooner.
-const POD_SEEN_WITHIN: Duration = Duration::from_secs(2);
+/// How long to wait for an agent's pod to appear; a live watch delivers it much sooner.
+const POD_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What an agent is told.
-pub(super) type Said = Result<wire::FromController, Status>;
-/// The same on its way. Boxed: a queue keeps room for tens of them, and there are thousands of queues.
-type Outgoing = Map<ReceiverStream<Box<Said>>, fn(Box<Said>) -> Said>;
+type OutgoingStream = Map<ReceiverStream<Box<OutgoingMessage>>, fn(Box<OutgoingMessage>) -> OutgoingMessage>;
 
-/// Serves agents.
 pub(crate) struct DeliveryService {
-    world: Arc<SharedState>,
+    state: Arc<SharedState>,
     reviewer: Arc<TokenReviewer>,
-    hub: Arc<StreamRegistry>,
-    herald: Arc<EventRecorder>,
+    registry: Arc<StreamRegistry>,
+    recorder: Arc<EventRecorder>,
     role: watch::Receiver<Leadership>,
-    leaving: watch::Receiver<bool>,
-    /// How many may come: each costs a review.
+    stopping: watch::Receiver<bool>,
+    /// Limits new streams, since each costs a token review.
     limiter: Mutex<RateLimiter>,
 }
 
 #[tonic::async_trait]
 impl Delivery for DeliveryService {
-    type SubscribeStream = Outgoing;
+    type SubscribeStream = OutgoingStream;
 
     async fn subscribe(
         &self,
         request: Request<Streaming<wire::FromAgent>>,
     ) -> Result<Response<Self::SubscribeStream>, Status> {
-        if *self.leaving.borrow() || !self.world.serves() {
+        if *self.stopping.borrow() || !self.state.serves() {
             return Err(Status::unavailable(
-                "this replica has nothing consistent to serve yet: try another, or later",
+                "this replica is starting or stopping, or has lost the API server: try again, or another replica",
             ));
         }
         let wait = self.limiter().admit_within(STREAMS, clock::tick(), STREAM_WAITS);
         let Some(wait) = wait else {
-            return Err(Status::resource_exhausted("too many agents come at once: try again"));
+            return Err(Status::resource_exhausted("too many agents are connecting at once: try again"));
         };
         {
-            let _waiting = self.world.queues.streams.join();
+            let _waiting = self.state.queues.streams.join();
             tokio::time::sleep(wait.into()).await;
         }
         let agent = self.authenticate(request.metadata()).await?;
@@ -74,45 +70,45 @@ impl Delivery for DeliveryService {
         if let Some(permit) = request.extensions().get::<UnauthenticatedPermit>() {
             permit.release();
         }
-        info!(node = %agent.node, pod = %agent.pod, "an agent connected");
+        info!(node = %agent.node, pod = %agent.pod, "agent connected");
         let (outbox, receiver) = mpsc::channel(OUTBOX);
-        let conversation = AgentStream {
-            world: Arc::clone(&self.world),
+        let stream = AgentStream {
+            state: Arc::clone(&self.state),
             reviewer: Arc::clone(&self.reviewer),
-            place: self.hub.enter(&agent),
-            hub: Arc::clone(&self.hub),
-            herald: Arc::clone(&self.herald),
+            registered: self.registry.register(&agent),
+            registry: Arc::clone(&self.registry),
+            recorder: Arc::clone(&self.recorder),
             role: self.role.clone(),
-            leaving: self.leaving.clone(),
+            stopping: self.stopping.clone(),
             agent,
             outbox,
         };
-        tokio::spawn(run_stream(conversation, request.into_inner()));
-        let unboxed: fn(Box<Said>) -> Said = |said| *said;
-        Ok(Response::new(ReceiverStream::new(receiver).map(unboxed)))
+        tokio::spawn(run_stream(stream, request.into_inner()));
+        let unbox: fn(Box<OutgoingMessage>) -> OutgoingMessage = |message| *message;
+        Ok(Response::new(ReceiverStream::new(receiver).map(unbox)))
     }
 }
 
 impl DeliveryService {
-    /// That serves nobody yet.
     pub(super) fn new(
-        world: Arc<SharedState>,
+        state: Arc<SharedState>,
         reviewer: Arc<TokenReviewer>,
-        herald: Arc<EventRecorder>,
+        recorder: Arc<EventRecorder>,
         role: watch::Receiver<Leadership>,
-        leaving: watch::Receiver<bool>,
+        stopping: watch::Receiver<bool>,
     ) -> Self {
-        Self { world, reviewer, hub: Arc::default(), herald, role, leaving, limiter: Mutex::default() }
+        let (registry, limiter) = (Arc::default(), Mutex::default());
+        Self { state, reviewer, registry, recorder, role, stopping, limiter }
     }
 
-    /// Ends the streams of agents whose pods are gone.
-    pub(super) fn warden(&self) -> impl Future<Output = ()> + Send + use<> {
-        let (world, reviewer, hub) =
-            (Arc::clone(&self.world), Arc::clone(&self.reviewer), Arc::clone(&self.hub));
+    /// Evicts the streams of agents whose pods have been deleted; never returns.
+    pub(super) fn evict_stale_streams(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (state, reviewer, registry) =
+            (Arc::clone(&self.state), Arc::clone(&self.reviewer), Arc::clone(&self.registry));
         async move {
-            let mut pods = world.agents.subscribe();
+            let mut pods = state.agent_pods.subscribe();
             while pods.changed().await.is_ok() {
-                hub.end_unless(|agent| reviewer.confirm(agent, world.index().agent(&agent.pod)));
+                registry.evict_unless(|agent| reviewer.confirm(agent, state.store().agent_pod(&agent.pod)));
             }
         }
     }
@@ -127,32 +123,32 @@ impl DeliveryService {
             ReviewResult::Good(agent) => Ok(agent),
             ReviewResult::Denied(refusal) => Err(refused(&refusal)),
             ReviewResult::NotMade => Err(Status::unavailable(
-                "the API server does not answer, so nobody new can be let in: try later",
+                "the API server does not answer, so tokens cannot be reviewed: try again later",
             )),
         }
     }
 
-    /// Whether the pod is there that the token was made for. The watch may bring a new one just after its first call.
+    /// Checks that the token's pod exists. The watch may deliver a new pod just after the agent's first call.
     async fn confirm(&self, agent: &AgentIdentity) -> Result<(), Status> {
-        let known = || self.reviewer.confirm(agent, self.world.index().agent(&agent.pod));
-        let mut pods = self.world.agents.subscribe();
-        let there = pods.wait_for(|_| known().is_ok());
-        let there = tokio::time::timeout(POD_SEEN_WITHIN, there).await.is_ok();
-        if there { Ok(()) } else { known().map_err(|denied| refused(&denied.to_nack())) }
+        let known = || self.reviewer.confirm(agent, self.state.store().agent_pod(&agent.pod));
+        let mut pods = self.state.agent_pods.subscribe();
+        let found = pods.wait_for(|_| known().is_ok());
+        let found = tokio::time::timeout(POD_TIMEOUT, found).await.is_ok();
+        if found { Ok(()) } else { known().map_err(|denied| refused(&denied.to_nack())) }
     }
 }
 
 fn refused(refusal: &Nack) -> Status {
-    info!(reason = %refusal.reason, message = %refusal.message, "an agent was turned away");
+    info!(reason = %refusal.reason, message = %refusal.message, "agent refused");
     Status::unauthenticated(format!("{}: {}", refusal.reason, refusal.message))
 }
 
 fn bearer(metadata: &MetadataMap) -> Result<Token, AuthError> {
-    // Of two, neither is believed.
+    // If there are two headers, both are ignored.
     let mut all = metadata.get_all("authorization").iter();
-    let (one, another) = (all.next(), all.next());
-    let one = one.filter(|_| another.is_none());
-    agent_auth::bearer(one.and_then(|value| value.to_str().ok())).map(Token::new)
+    let (first, second) = (all.next(), all.next());
+    let only = first.filter(|_| second.is_none());
+    agent_auth::bearer(only.and_then(|value| value.to_str().ok())).map(Token::new)
 }
 
 #[cfg(test)]

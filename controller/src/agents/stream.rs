@@ -1,4 +1,4 @@
-//! One agent's stream: the publisher decides, this carries.
+//! One agent's stream: drives the publisher of `delivery`, which makes all decisions, with real messages and timers.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
@@ -18,7 +18,6 @@ use tracing::{debug, info, warn};
 
 use super::class_moves::ClassMoves;
 use super::report::AgentReport;
-use super::service::Said;
 use super::stream_registry::{RegisteredStream, StreamRegistry};
 use crate::ca::{ReviewResult, TokenReviewer};
 use crate::clock::{self, tick as now};
@@ -27,86 +26,88 @@ use crate::reflector::WatchKind;
 use crate::state::{PublishedPlan, SharedState};
 use crate::status::{ConditionEvent, EventRecorder, reference};
 
-/// When this replica goes, its agents come back spread over this time.
-const SPREAD: Span = Span::seconds(3);
+/// When this replica stops, its agents reconnect spread over this time.
+const RECONNECT_SPREAD: Span = Span::seconds(3);
 
-/// What one stream has.
+/// A message to an agent, or the error that ends its stream. Queued in a box: each of thousands of queues reserves room
+/// for tens of messages.
+pub(super) type OutgoingMessage = Result<wire::FromController, Status>;
+
 pub(super) struct AgentStream {
-    pub(super) world: Arc<SharedState>,
+    pub(super) state: Arc<SharedState>,
     pub(super) reviewer: Arc<TokenReviewer>,
-    pub(super) hub: Arc<StreamRegistry>,
-    pub(super) herald: Arc<EventRecorder>,
-    pub(super) place: RegisteredStream,
+    pub(super) registry: Arc<StreamRegistry>,
+    pub(super) recorder: Arc<EventRecorder>,
+    pub(super) registered: RegisteredStream,
     pub(super) role: watch::Receiver<Leadership>,
-    pub(super) leaving: watch::Receiver<bool>,
+    pub(super) stopping: watch::Receiver<bool>,
     pub(super) agent: AgentIdentity,
-    pub(super) outbox: mpsc::Sender<Box<Said>>,
+    pub(super) outbox: mpsc::Sender<Box<OutgoingMessage>>,
 }
 
-/// What one stream knows besides.
+/// The state of a running stream.
 struct StreamContext {
     publisher: Publisher<Bytes>,
-    said: AgentReport,
-    /// How much the agent may say.
+    report: AgentReport,
+    /// Limits the agent's messages.
     limiter: RateLimiter,
-    /// Kinds that are being listed anew for this agent, with how often they had been before.
-    awaited: BTreeMap<WatchKind, u64>,
+    /// The kinds that are relisted for this agent, with the number of lists before.
+    awaited_lists: BTreeMap<WatchKind, u64>,
     moves: ClassMoves,
-    /// What was published last, and what of it the node runs. It may be gone: thousands of streams would keep many plans
-    /// of the past.
+    /// The plan that was published last. Weak, so that thousands of streams do not keep old plans alive.
     planned: Weak<PublishedPlan>,
     config: Option<Arc<NodeConfig>>,
-    /// The review of a token that was shown again.
+    /// The pending review of a token that the agent presented again.
     review: Option<oneshot::Receiver<ReviewOutcome>>,
-    /// What was last told of the node, and what that came from.
-    noted: Option<Noted>,
+    /// What the last stored node report was made from.
+    reported: Option<ReportInput>,
     ended: bool,
 }
 
-/// From what a node's report is made: while none of it changes, the report would come out the same.
+/// What a node report is made from: while it is equal, the report is equal.
 #[derive(PartialEq)]
-struct Noted {
-    said: u64,
-    standing: AckState,
-    // Of two plans, equal configurations are the same one.
+struct ReportInput {
+    changes: u64,
+    ack_state: AckState,
+    // Equal configurations of two plans are shared, so this mostly compares pointers.
     config: Option<Arc<NodeConfig>>,
 }
 
-/// Carries a stream until it ends.
+/// Runs a stream until it ends.
 pub(super) async fn run_stream(mut own: AgentStream, mut inbox: Streaming<wire::FromAgent>) {
     let since = clock::since_start();
     let mut live = StreamContext {
         publisher: Publisher::new(now(), own.agent.node.clone()),
-        said: AgentReport::default(),
+        report: AgentReport::default(),
         limiter: RateLimiter::default(),
-        awaited: BTreeMap::new(),
+        awaited_lists: BTreeMap::new(),
         moves: ClassMoves::default(),
         planned: Weak::new(),
         config: None,
         review: None,
-        noted: None,
+        reported: None,
         ended: false,
     };
-    let mut plans = own.world.plan.subscribe();
-    let mut moves = own.world.moves.subscribe();
+    let mut plans = own.state.plan.subscribe();
+    let mut vm_pods = own.state.vm_pods.subscribe();
     plans.mark_changed();
     while !live.ended {
         while let Some(task) = live.publisher.poll(now()) {
             own.perform(&mut live, task);
         }
-        own.note(&mut live);
+        own.store_report(&mut live);
         if live.ended {
             break;
         }
         tokio::select! {
             message = inbox.message() => match message {
                 Ok(Some(message)) => {
-                    // What was planned since may be of a newer version alone.
+                    // A new version alone does not wake this stream, so the newest plan is read here.
                     let newest = plans.borrow().clone();
                     if let Some(planned) = newest {
                         own.publish(&mut live, &planned);
                     }
-                    own.hear(&mut live, message);
+                    own.handle(&mut live, message);
                 }
                 Ok(None) | Err(_) => live.ended = true,
             },
@@ -117,21 +118,21 @@ pub(super) async fn run_stream(mut own: AgentStream, mut inbox: Streaming<wire::
                     None => live.ended = changed.is_err(),
                 }
             }
-            _ = moves.changed() => own.look_at_pods(&mut live),
-            () = until(live.moves.wake_at()) => own.look_at_pods(&mut live),
-            verdict = verdict_of(&mut live.review) => live.publisher.reviewed(now(), verdict),
+            _ = vm_pods.changed() => own.check_pods(&mut live),
+            () = until(live.moves.wake_at()) => own.check_pods(&mut live),
+            outcome = review_outcome(&mut live.review) => live.publisher.reviewed(now(), outcome),
             () = until(live.publisher.wake_at()) => {}
-            lost = &mut own.place.lost => {
-                own.refuse(own.ousted(lost.ok()));
+            evicted = &mut own.registered.evicted => {
+                own.end_with(own.eviction_status(evicted.ok()));
                 live.ended = true;
             }
             _ = own.role.changed() => {
-                // Another leads, and writes what agents report.
-                if own.role.borrow_and_update().sends_away(since) {
-                    live.publisher.leave(SPREAD);
+                // Another replica leads, and writes what agents report.
+                if own.role.borrow_and_update().redirects(since) {
+                    live.publisher.leave(RECONNECT_SPREAD);
                 }
             }
-            _ = own.leaving.changed() => live.publisher.leave(SPREAD),
+            _ = own.stopping.changed() => live.publisher.leave(RECONNECT_SPREAD),
             () = own.outbox.closed() => live.ended = true,
         }
     }
@@ -139,17 +140,17 @@ pub(super) async fn run_stream(mut own: AgentStream, mut inbox: Streaming<wire::
 }
 
 impl AgentStream {
-    fn hear(&self, live: &mut StreamContext, message: wire::FromAgent) {
+    fn handle(&self, live: &mut StreamContext, message: wire::FromAgent) {
         if !live.limiter.admit(MESSAGES, now()) {
-            warn!(node = %self.agent.node, "the agent says more than an agent has to say");
-            self.refuse(Status::resource_exhausted("TooManyMessages: come back slower"));
+            warn!(node = %self.agent.node, "agent sent too many messages; ending the stream");
+            self.end_with(Status::resource_exhausted("TooManyMessages: the agent sent too many messages"));
             live.ended = true;
             return;
         }
         match codec::agent::from_proto(message) {
             Ok(message) => live.publisher.handle(now(), message),
-            // What a newer agent says beyond us is no fault of its.
-            Err(error) => debug!(node = %self.agent.node, %error, "a message is passed over"),
+            // A newer agent may send messages that this version does not know.
+            Err(error) => debug!(node = %self.agent.node, %error, "message ignored"),
         }
     }
 
@@ -159,11 +160,12 @@ impl AgentStream {
         }
         live.planned = Arc::downgrade(planned);
         live.config = planned.plan.nodes.get(&self.agent.node).map(Arc::clone);
-        if let Some(content) = planned.contents.get(&self.agent.node) {
+        if let Some(content) = planned.resources.get(&self.agent.node) {
             live.publisher.publish(planned.version(), Arc::clone(content));
-            let awaited = !live.awaited.is_empty();
-            live.awaited.retain(|kind, before| planned.lists.get(kind).is_none_or(|lists| lists <= before));
-            if awaited && live.awaited.is_empty() {
+            let awaited = !live.awaited_lists.is_empty();
+            live.awaited_lists
+                .retain(|kind, before| planned.lists.get(kind).is_none_or(|lists| lists <= before));
+            if awaited && live.awaited_lists.is_empty() {
                 live.publisher.listed();
             }
         }
@@ -172,133 +174,133 @@ impl AgentStream {
     fn perform(&self, live: &mut StreamContext, task: PublisherTask<Bytes>) {
         match task {
             PublisherTask::Send(message) => self.send(live, message),
-            PublisherTask::Relist(kinds) => self.list(live, &kinds),
+            PublisherTask::Relist(kinds) => self.relist(live, &kinds),
             PublisherTask::ReviewToken(token) => {
                 let (reviewer, agent) = (Arc::clone(&self.reviewer), self.agent.clone());
-                let (tell, told) = oneshot::channel();
+                let (sender, outcome) = oneshot::channel();
                 tokio::spawn(async move {
-                    // The stream may have ended meanwhile.
-                    let _ = tell.send(verdict(reviewer.review(&token).await, &agent));
+                    // An error means that the stream has ended meanwhile.
+                    let _ = sender.send(outcome_for(reviewer.review(&token).await, &agent));
                 });
-                live.review = Some(told);
+                live.review = Some(outcome);
             }
             PublisherTask::Report(report) => {
-                live.said.hear(report);
-                self.look_at_pods(live);
+                live.report.merge(report);
+                self.check_pods(live);
             }
             PublisherTask::Moved { ticket, result } => {
                 if let Err(refusal) = result
                     && let Some((vm, class)) = live.moves.refused(now(), ticket)
                 {
-                    warn!(node = %self.agent.node, vm, class, reason = %refusal.reason, message = %refusal.message, "a VM was not moved");
-                    self.tell_pod(vm, class, &refusal);
+                    warn!(node = %self.agent.node, vm, class, reason = %refusal.reason, message = %refusal.message, "VM not moved");
+                    self.record_refused_move(vm, class, &refusal);
                 }
             }
             PublisherTask::End(end) => {
-                info!(node = %self.agent.node, reason = end.reason(), "the stream ends");
-                self.refuse(status(&end));
+                info!(node = %self.agent.node, reason = end.reason(), "ending the stream");
+                self.end_with(status(&end));
                 live.ended = true;
             }
         }
     }
 
     fn send(&self, live: &mut StreamContext, message: FromController<Bytes>) {
-        // An agent that reads nothing is as good as gone.
+        // The queue is full only if the agent does not read.
         if self.outbox.try_send(Box::new(Ok(codec::controller::to_proto(message)))).is_err() {
             live.ended = true;
         }
     }
 
-    fn list(&self, live: &mut StreamContext, kinds: &[delivery::WatchedKind]) {
-        let ours =
+    fn relist(&self, live: &mut StreamContext, kinds: &[delivery::WatchedKind]) {
+        let requested =
             WatchKind::ALL.into_iter().filter(|kind| kind.delivered().is_some_and(|it| kinds.contains(&it)));
-        for kind in ours {
-            live.awaited.insert(kind, self.world.index().progress(kind).lists);
-            self.world.relist(kind).request();
+        for kind in requested {
+            live.awaited_lists.insert(kind, self.state.store().progress(kind).lists);
+            self.state.relist(kind).request();
         }
-        info!(node = %self.agent.node, kinds = ?live.awaited.keys(), "the agent has seen newer: listing anew");
+        info!(node = %self.agent.node, kinds = ?live.awaited_lists.keys(), "agent has a newer version; relisting");
     }
 
-    /// What the VMs' pods say counts as much as what the agent says of them.
-    fn look_at_pods(&self, live: &mut StreamContext) {
+    /// Combines the agent's report on its VMs with their pods: counts slots, and moves VMs to the classes they name.
+    fn check_pods(&self, live: &mut StreamContext) {
         {
-            let index = self.world.index();
-            live.said.count(|uid| index.vm_class(uid).is_some());
+            let store = self.state.store();
+            live.report.recount(|uid| store.vm_class(uid).is_some());
         }
-        self.order_moves(live);
+        self.send_moves(live);
     }
 
-    /// Has those VMs moved whose pod names another class than the one they are in.
-    fn order_moves(&self, live: &mut StreamContext) {
-        let index = self.world.index();
-        let vms = live.said.vms.iter().map(|(uid, vm)| (uid.as_str(), vm.class.as_str()));
-        let wanted = |uid: &str| index.vm_class(uid).filter(|class| !class.is_empty());
-        for due in live.moves.due(now(), vms, wanted) {
+    /// Moves the VMs whose pods name another class than they are in.
+    fn send_moves(&self, live: &mut StreamContext) {
+        let store = self.state.store();
+        let vms = live.report.vms.iter().map(|(uid, vm)| (uid.as_str(), vm.class.as_str()));
+        let desired = |uid: &str| store.vm_class(uid).filter(|class| !class.is_empty());
+        for due in live.moves.due(now(), vms, desired) {
             live.publisher.move_vm(due);
         }
     }
 
-    /// Has the pod of a VM that was not moved say so.
-    fn tell_pod(&self, uid: &str, class: &str, refusal: &Nack) {
-        let sentence =
-            format!("not moved to class {class}: {}. It is tried again each half minute", refusal.message);
-        let news = ConditionEvent::warning(&refusal.reason, &sentence);
-        let (herald, class) = (Arc::clone(&self.herald), reference::<EntropyClass>(class));
+    /// Records an Event about the launcher pod of a VM that was not moved.
+    fn record_refused_move(&self, uid: &str, class: &str, refusal: &Nack) {
+        let message =
+            format!("not moved to class {class}: {}. The move is retried every 30 seconds", refusal.message);
+        let event = ConditionEvent::warning(&refusal.reason, &message);
+        let (recorder, class) = (Arc::clone(&self.recorder), reference::<EntropyClass>(class));
         let (node, uid) = (self.agent.node.clone(), uid.to_owned());
-        tokio::spawn(async move { herald.tell_vm(&node, &uid, &class, news).await });
+        tokio::spawn(async move { recorder.record_for_vm(&node, &uid, &class, event).await });
     }
 
-    /// Tells what is known of the node now.
-    fn note(&self, live: &mut StreamContext) {
-        let (standing, config) = (live.publisher.ack_state(), live.config.clone());
-        let noted = Noted { said: live.said.changes(), standing, config };
-        if live.noted.as_ref() != Some(&noted) {
-            let none = NodeConfig::default();
-            let report = live.said.node(&noted.standing, noted.config.as_deref().unwrap_or(&none));
-            self.world.report(&self.agent.node, report);
-            live.noted = Some(noted);
+    /// Stores the node's report if it has changed.
+    fn store_report(&self, live: &mut StreamContext) {
+        let (ack_state, config) = (live.publisher.ack_state(), live.config.clone());
+        let input = ReportInput { changes: live.report.changes(), ack_state, config };
+        if live.reported.as_ref() != Some(&input) {
+            let empty = NodeConfig::default();
+            let config = input.config.as_deref().unwrap_or(&empty);
+            self.state.set_report(&self.agent.node, live.report.node_report(&input.ack_state, config));
+            live.reported = Some(input);
         }
     }
 
-    /// Why another stream has this one's place, or nobody.
-    fn ousted(&self, denied: Option<AuthError>) -> Status {
+    /// The status for a stream that was evicted for this reason, or replaced by a newer one.
+    fn eviction_status(&self, denied: Option<AuthError>) -> Status {
         let (node, pod) = (&*self.agent.node, &*self.agent.pod);
         let Some(refusal) = denied.map(|denied| denied.to_nack()) else {
-            info!(node, pod, "a newer stream of the node took this one's place");
-            return Status::aborted("another stream of this node came later");
+            info!(node, pod, "stream replaced by a newer one of the node");
+            return Status::aborted("a newer stream of this node has replaced this one");
         };
-        info!(node, pod, reason = refusal.reason, message = refusal.message, "the stream ends");
+        info!(node, pod, reason = refusal.reason, message = refusal.message, "ending the stream");
         Status::unauthenticated(format!("{}: {}", refusal.reason, refusal.message))
     }
 
-    fn refuse(&self, status: Status) {
+    fn end_with(&self, status: Status) {
         let _ = self.outbox.try_send(Box::new(Err(status)));
     }
 
     fn close(&self) {
-        if self.hub.leave(&self.agent.node, &self.place) {
-            self.world.lost(&self.agent.node);
-            info!(node = %self.agent.node, "an agent is gone");
+        if self.registry.deregister(&self.agent.node, &self.registered) {
+            self.state.set_disconnected(&self.agent.node);
+            info!(node = %self.agent.node, "agent disconnected");
         }
     }
 }
 
-/// What comes of the review that is under way, if one is.
-async fn verdict_of(review: &mut Option<oneshot::Receiver<ReviewOutcome>>) -> ReviewOutcome {
+/// The outcome of the pending review; never returns if there is none.
+async fn review_outcome(review: &mut Option<oneshot::Receiver<ReviewOutcome>>) -> ReviewOutcome {
     match review {
-        Some(told) => {
-            let verdict = told.await.unwrap_or(ReviewOutcome::Unavailable);
+        Some(pending) => {
+            let outcome = pending.await.unwrap_or(ReviewOutcome::Unavailable);
             *review = None;
-            verdict
+            outcome
         }
         None => std::future::pending().await,
     }
 }
 
-/// A token that is shown again must be of the very same pod.
-fn verdict(reviewed: ReviewResult, agent: &AgentIdentity) -> ReviewOutcome {
-    match reviewed {
-        ReviewResult::Good(shown) if shown == *agent => ReviewOutcome::Accepted,
+/// A token that is presented again must be of the same pod.
+fn outcome_for(result: ReviewResult, agent: &AgentIdentity) -> ReviewOutcome {
+    match result {
+        ReviewResult::Good(reviewed) if reviewed == *agent => ReviewOutcome::Accepted,
         ReviewResult::Good(_) => ReviewOutcome::Denied(AuthError::OtherAgent.to_nack()),
         ReviewResult::Denied(refusal) => ReviewOutcome::Denied(refusal),
         ReviewResult::NotMade => ReviewOutcome::Unavailable,
@@ -309,13 +311,15 @@ fn status(end: &StreamEnd) -> Status {
     let reason = end.reason();
     match end {
         StreamEnd::NotSubscribed => {
-            Status::failed_precondition(format!("{reason}: an agent speaks first, with subscribe"))
+            Status::failed_precondition(format!("{reason}: the first message of an agent must be subscribe"))
         }
         StreamEnd::ForeignNode { node } => Status::permission_denied(format!(
             "{reason}: the token belongs to another node, not to {node}: set --node to the name of its own node"
         )),
-        StreamEnd::Silent => Status::deadline_exceeded(format!("{reason}: updates were not answered")),
-        StreamEnd::NoToken => Status::unauthenticated(format!("{reason}: the token was not shown again")),
+        StreamEnd::Silent => Status::deadline_exceeded(format!("{reason}: the agent did not answer updates")),
+        StreamEnd::NoToken => {
+            Status::unauthenticated(format!("{reason}: the agent did not present its token again"))
+        }
         StreamEnd::Denied(refusal) => Status::unauthenticated(format!("{reason}: {}", refusal.message)),
         StreamEnd::Leaving => Status::unavailable(format!("{reason}: this replica is stopping")),
     }

@@ -1,4 +1,4 @@
-//! The streams that are open, one a node.
+//! The open streams, one for each node.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,7 +6,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use delivery::agent_auth::{AgentIdentity, AuthError};
 use tokio::sync::oneshot;
 
-/// Who is connected.
 #[derive(Debug, Default)]
 pub(super) struct StreamRegistry {
     streams: Mutex<Streams>,
@@ -22,48 +21,48 @@ struct Streams {
 struct StreamEntry {
     id: u64,
     agent: AgentIdentity,
-    // Dropped, it tells the stream that a newer one has its place. None, once the stream was told to end.
-    place: Option<oneshot::Sender<AuthError>>,
+    // Dropped when a newer stream replaces this one; None once the stream has been evicted.
+    evict: Option<oneshot::Sender<AuthError>>,
 }
 
-/// A stream's place; `lost` says why the agent is no longer believed, or ends when a newer stream of the node takes
-/// the place.
+/// The registration of a stream. `evicted` receives the reason if the agent is no longer authenticated, and is closed
+/// if a newer stream of the node replaces this one.
 pub(super) struct RegisteredStream {
     id: u64,
-    pub(super) lost: oneshot::Receiver<AuthError>,
+    pub(super) evicted: oneshot::Receiver<AuthError>,
 }
 
 impl StreamRegistry {
-    /// Gives the node's place to a stream. The newest that proves itself has it: an agent that comes back does
-    /// not wait until a dead connection is noticed.
-    pub(super) fn enter(&self, agent: &AgentIdentity) -> RegisteredStream {
-        let (place, lost) = oneshot::channel();
+    /// Registers a stream. The newest authenticated stream of a node replaces the others, so that an agent that
+    /// reconnects need not wait until a dead connection is detected.
+    pub(super) fn register(&self, agent: &AgentIdentity) -> RegisteredStream {
+        let (evict, evicted) = oneshot::channel();
         let mut streams = self.streams();
         streams.next += 1;
         let id = streams.next;
-        let entry = StreamEntry { id, agent: agent.clone(), place: Some(place) };
+        let entry = StreamEntry { id, agent: agent.clone(), evict: Some(evict) };
         streams.by_node.insert(agent.node.clone(), entry);
-        RegisteredStream { id, lost }
+        RegisteredStream { id, evicted }
     }
 
-    /// Gives the place back, and says whether it was still this stream's.
-    pub(super) fn leave(&self, node: &str, place: &RegisteredStream) -> bool {
+    /// Removes a stream. Returns false if a newer one has replaced it.
+    pub(super) fn deregister(&self, node: &str, stream: &RegisteredStream) -> bool {
         let mut streams = self.streams();
-        let own = streams.by_node.get(node).is_some_and(|entry| entry.id == place.id);
-        if own {
+        let registered = streams.by_node.get(node).is_some_and(|entry| entry.id == stream.id);
+        if registered {
             streams.by_node.remove(node);
         }
-        own
+        registered
     }
 
-    /// Ends the streams of agents that are no longer believed.
-    pub(super) fn end_unless(&self, believed: impl Fn(&AgentIdentity) -> Result<(), AuthError>) {
+    /// Evicts the streams of agents for which `check` fails.
+    pub(super) fn evict_unless(&self, check: impl Fn(&AgentIdentity) -> Result<(), AuthError>) {
         for entry in self.streams().by_node.values_mut() {
-            if let Err(denied) = believed(&entry.agent)
-                && let Some(place) = entry.place.take()
+            if let Err(denied) = check(&entry.agent)
+                && let Some(evict) = entry.evict.take()
             {
-                // It may be ending by itself.
-                let _ = place.send(denied);
+                // An error means that the stream has just ended.
+                let _ = evict.send(denied);
             }
         }
     }
@@ -82,26 +81,26 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_whose_agent_is_not_believed_is_told_so_once_and_keeps_its_place_until_it_leaves() {
-        let hub = StreamRegistry::default();
-        let mut place = hub.enter(&agent("1"));
-        hub.end_unless(|_| Ok(()));
-        assert!(place.lost.try_recv().is_err());
-        hub.end_unless(|_| Err(AuthError::OtherAgent));
-        hub.end_unless(|_| Err(AuthError::NoToken));
-        assert_eq!(place.lost.try_recv(), Ok(AuthError::OtherAgent));
-        assert!(hub.leave("n", &place));
+    fn a_stream_is_evicted_once_and_stays_registered_until_it_ends() {
+        let registry = StreamRegistry::default();
+        let mut stream = registry.register(&agent("1"));
+        registry.evict_unless(|_| Ok(()));
+        assert!(stream.evicted.try_recv().is_err());
+        registry.evict_unless(|_| Err(AuthError::OtherAgent));
+        registry.evict_unless(|_| Err(AuthError::NoToken));
+        assert_eq!(stream.evicted.try_recv(), Ok(AuthError::OtherAgent));
+        assert!(registry.deregister("n", &stream));
     }
 
     #[test]
-    fn the_newest_stream_of_a_node_has_its_place() {
-        let hub = StreamRegistry::default();
-        let mut first = hub.enter(&agent("1"));
-        let mut second = hub.enter(&agent("2"));
-        assert!(matches!(first.lost.try_recv(), Err(oneshot::error::TryRecvError::Closed)));
-        assert!(matches!(second.lost.try_recv(), Err(oneshot::error::TryRecvError::Empty)));
-        assert!(!hub.leave("n", &first));
-        assert!(hub.leave("n", &second));
-        assert!(!hub.leave("n", &second));
+    fn the_newest_stream_of_a_node_replaces_the_others() {
+        let registry = StreamRegistry::default();
+        let mut first = registry.register(&agent("1"));
+        let mut second = registry.register(&agent("2"));
+        assert!(matches!(first.evicted.try_recv(), Err(oneshot::error::TryRecvError::Closed)));
+        assert!(matches!(second.evicted.try_recv(), Err(oneshot::error::TryRecvError::Empty)));
+        assert!(!registry.deregister("n", &first));
+        assert!(registry.deregister("n", &second));
+        assert!(!registry.deregister("n", &second));
     }
 }

@@ -1,4 +1,4 @@
-//! A certificate authority of our own: made once, renewed with an overlap, kept in a Secret.
+//! The controller's own certificate authority: created once, renewed with an overlap, stored in a Secret.
 //!
 //! Time is an argument, in seconds since 1970.
 
@@ -14,16 +14,16 @@ use zeroize::Zeroizing;
 
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
-/// An authority lives for a year, and is followed by another after two thirds of that.
-const LIFE: i64 = 365 * DAY;
-/// A new authority signs nothing before every agent has had time to read it in the bundle.
+/// An authority is valid for a year, and is renewed after two thirds of that.
+const CA_VALIDITY: i64 = 365 * DAY;
+/// A new authority signs nothing until every agent has had time to read it from the bundle.
 const OVERLAP: i64 = HOUR;
-/// A server's certificate lives for a day, and is renewed after two thirds of that.
-const LEAF_LIFE: i64 = DAY;
-/// Clocks of hosts differ; a certificate is good from before it was made.
+/// A serving certificate is valid for a day, and is renewed after two thirds of that.
+const LEAF_VALIDITY: i64 = DAY;
+/// The clocks of hosts differ, so a certificate is valid from before its creation.
 const BACKDATED: i64 = HOUR;
 
-/// What signs, and what signed before.
+/// The current signer, and the previous one.
 #[derive(Debug)]
 pub(crate) struct CertificateAuthority {
     current: Signer,
@@ -34,7 +34,7 @@ pub(crate) struct CertificateAuthority {
 struct Signer {
     certificate: String,
     key: CaSecret,
-    made: i64,
+    created: i64,
 }
 
 /// A private key in PEM: wiped, and never printed.
@@ -46,64 +46,62 @@ impl std::fmt::Debug for CaSecret {
     }
 }
 
-/// A server's certificate with its key, both in PEM.
+/// A serving certificate with its key, both in PEM.
 pub(crate) struct LeafCertificate {
     pub(crate) certificate: String,
     pub(crate) key: Zeroizing<String>,
-    /// When to make another.
     pub(crate) renew_at: i64,
 }
 
-/// What went wrong with keys or certificates.
 #[derive(Debug, Error)]
 pub(crate) enum AuthorityError {
-    /// The library refused.
-    #[error("no certificate can be made: {0}")]
-    Make(#[source] rcgen::Error),
-    /// The Secret does not hold what we put there.
-    #[error("the Secret of the certificate authority has no usable {0}: delete it to have a new one made")]
+    #[error("failed to create a certificate: {0}")]
+    Create(#[source] rcgen::Error),
+    #[error(
+        "the Secret of the certificate authority has no valid {0}: delete the Secret, and the controller creates a new one"
+    )]
     Damaged(&'static str),
 }
 
 impl CertificateAuthority {
-    /// A first one.
-    pub(crate) fn make(now: i64) -> Result<Self, AuthorityError> {
-        Ok(Self { current: Signer::make(now)?, previous: None })
+    pub(crate) fn create(now: i64) -> Result<Self, AuthorityError> {
+        Ok(Self { current: Signer::create(now)?, previous: None })
     }
 
-    /// Whether it is time for another.
+    /// Whether the authority is due for renewal.
     pub(crate) fn is_due(&self, now: i64) -> bool {
-        now >= self.current.made + LIFE / 3 * 2
+        now >= self.current.created + CA_VALIDITY / 3 * 2
     }
 
-    /// Another, beside this one until that has run out.
+    /// A new authority, with this one as the previous one until it expires.
     pub(crate) fn renewed(self, now: i64) -> Result<Self, AuthorityError> {
-        Ok(Self { current: Signer::make(now)?, previous: Some(self.current) })
+        Ok(Self { current: Signer::create(now)?, previous: Some(self.current) })
     }
 
-    /// All certificates that agents are to trust.
+    /// The certificates that agents trust.
     pub(crate) fn bundle(&self, now: i64) -> String {
-        let previous = self.previous.iter().filter(|signer| now < signer.made + LIFE);
+        let previous = self.previous.iter().filter(|signer| now < signer.created + CA_VALIDITY);
         std::iter::once(&self.current).chain(previous).map(|signer| signer.certificate.as_str()).collect()
     }
 
-    /// A certificate for a server that is called by these names and addresses.
+    /// A serving certificate for these DNS names and IP addresses.
     pub(crate) fn leaf(&self, names: &[String], now: i64) -> Result<LeafCertificate, AuthorityError> {
-        let fresh = now < self.current.made + OVERLAP;
-        // One that has run out is in nobody's bundle any more: so it is where nobody renewed it for a year.
-        let former = self.previous.as_ref().filter(|former| fresh && now < former.made + LIFE);
-        let signer = former.unwrap_or(&self.current);
-        let key = KeyPair::generate().map_err(AuthorityError::Make)?;
-        let mut params = CertificateParams::new(names).map_err(AuthorityError::Make)?;
+        let fresh = now < self.current.created + OVERLAP;
+        // An expired one is in no bundle any more, which happens if it was not renewed for a year.
+        let previous =
+            self.previous.as_ref().filter(|previous| fresh && now < previous.created + CA_VALIDITY);
+        let signer = previous.unwrap_or(&self.current);
+        let key = KeyPair::generate().map_err(AuthorityError::Create)?;
+        let mut params = CertificateParams::new(names).map_err(AuthorityError::Create)?;
         params.distinguished_name = named("entropool-controller");
         params.not_before = date(now - BACKDATED);
-        params.not_after = date(now + LEAF_LIFE);
+        params.not_after = date(now + LEAF_VALIDITY);
         params.use_authority_key_identifier_extension = true;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        let certificate = params.signed_by(&key, &signer.issuer()?).map_err(AuthorityError::Make)?;
-        // While the former authority still signs, look again when the new one may.
-        let renew_at = if fresh { self.current.made + OVERLAP } else { now + LEAF_LIFE / 3 * 2 };
+        let certificate = params.signed_by(&key, &signer.issuer()?).map_err(AuthorityError::Create)?;
+        // While the previous authority still signs, renew as soon as the new one may sign.
+        let renew_at = if fresh { self.current.created + OVERLAP } else { now + LEAF_VALIDITY / 3 * 2 };
         Ok(LeafCertificate {
             certificate: certificate.pem(),
             key: Zeroizing::new(key.serialize_pem()),
@@ -111,57 +109,57 @@ impl CertificateAuthority {
         })
     }
 
-    /// As a Secret keeps it.
+    /// The data of the Secret.
     pub(crate) fn to_data(&self) -> BTreeMap<String, String> {
         let parts = [Some(("ca", &self.current)), self.previous.as_ref().map(|signer| ("previous", signer))];
         let parts = parts.into_iter().flatten().flat_map(|(name, signer)| {
             [
                 (format!("{name}.crt"), signer.certificate.clone()),
                 (format!("{name}.key"), signer.key.0.to_string()),
-                (format!("{name}.made"), signer.made.to_string()),
+                (format!("{name}.created"), signer.created.to_string()),
             ]
         });
         parts.collect()
     }
 
-    /// From what a Secret keeps.
+    /// Decodes the data of the Secret.
     pub(crate) fn of_data(read: impl Fn(&str) -> Option<String>) -> Result<Self, AuthorityError> {
         let signer = |name: &str, what| -> Result<Signer, AuthorityError> {
             let part = |kind| read(&format!("{name}.{kind}")).ok_or(AuthorityError::Damaged(what));
-            let made = part("made")?.trim().parse().map_err(|_| AuthorityError::Damaged(what))?;
+            let created = part("created")?.trim().parse().map_err(|_| AuthorityError::Damaged(what))?;
             let signer =
-                Signer { certificate: part("crt")?, key: CaSecret(Zeroizing::new(part("key")?)), made };
+                Signer { certificate: part("crt")?, key: CaSecret(Zeroizing::new(part("key")?)), created };
             signer.issuer().map_err(|_| AuthorityError::Damaged(what))?;
             Ok(signer)
         };
-        let current = signer("ca", "ca.crt, ca.key and ca.made")?;
-        // What signed before only eases the change; without it that is rougher.
+        let current = signer("ca", "ca.crt, ca.key and ca.created")?;
+        // Without the previous signer, agents with the old bundle fail to connect until they read the new one.
         Ok(Self { current, previous: signer("previous", "").ok() })
     }
 }
 
 impl Signer {
-    fn make(now: i64) -> Result<Self, AuthorityError> {
-        let key = KeyPair::generate().map_err(AuthorityError::Make)?;
-        let certificate = Self::params(now).self_signed(&key).map_err(AuthorityError::Make)?;
+    fn create(now: i64) -> Result<Self, AuthorityError> {
+        let key = KeyPair::generate().map_err(AuthorityError::Create)?;
+        let certificate = Self::params(now).self_signed(&key).map_err(AuthorityError::Create)?;
         Ok(Self {
             certificate: certificate.pem(),
             key: CaSecret(Zeroizing::new(key.serialize_pem())),
-            made: now,
+            created: now,
         })
     }
 
     fn issuer(&self) -> Result<Issuer<'static, KeyPair>, AuthorityError> {
-        let key = KeyPair::from_pem(&self.key.0).map_err(AuthorityError::Make)?;
-        Ok(Issuer::new(Self::params(self.made), key))
+        let key = KeyPair::from_pem(&self.key.0).map_err(AuthorityError::Create)?;
+        Ok(Issuer::new(Self::params(self.created), key))
     }
 
-    /// Follows from the time alone, so that what is kept need not be parsed to sign with it.
-    fn params(made: i64) -> CertificateParams {
+    /// The parameters follow from the time alone, so that the stored certificate need not be parsed to sign with it.
+    fn params(created: i64) -> CertificateParams {
         let mut params = CertificateParams::default();
-        params.distinguished_name = named(&format!("entropool-controller authority {made}"));
-        params.not_before = date(made - BACKDATED);
-        params.not_after = date(made + LIFE);
+        params.distinguished_name = named(&format!("entropool-controller authority {created}"));
+        params.not_before = date(created - BACKDATED);
+        params.not_after = date(created + CA_VALIDITY);
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         params
@@ -174,7 +172,7 @@ fn named(name: &str) -> DistinguishedName {
     distinguished
 }
 
-/// A time no calendar holds is none that a clock shows.
+/// No clock shows a time outside the calendar's range.
 fn date(seconds: i64) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
@@ -199,7 +197,7 @@ mod tests {
         ["entropool-controller.entropool-system.svc".to_owned(), "127.0.0.1".to_owned()]
     }
 
-    /// Whether an agent that trusts the bundle takes the certificate from a server of that name.
+    /// Whether an agent that trusts the bundle accepts the certificate from a server of that name.
     fn trusts(bundle: &str, leaf: &LeafCertificate, name: &str, now: i64) -> bool {
         let mut roots = RootCertStore::empty();
         CertificateDer::pem_slice_iter(bundle.as_bytes()).for_each(|root| roots.add(root.unwrap()).unwrap());
@@ -217,8 +215,8 @@ mod tests {
     }
 
     #[test]
-    fn an_agent_trusts_what_the_authority_signs_also_when_that_was_read_back() {
-        let authority = CertificateAuthority::make(NOW).unwrap();
+    fn an_agent_trusts_a_certificate_of_an_authority_that_was_stored_and_loaded() {
+        let authority = CertificateAuthority::create(NOW).unwrap();
         let bundle = authority.bundle(NOW);
         let leaf = read_back(&authority).leaf(&names(), NOW + 2 * HOUR).unwrap();
         for name in &names() {
@@ -227,7 +225,7 @@ mod tests {
         assert!(!trusts(&bundle, &leaf, "other.example", NOW + 3 * HOUR));
         assert!(!trusts(&bundle, &leaf, "127.0.0.1", NOW + 3 * DAY));
         assert!(!trusts(
-            &CertificateAuthority::make(NOW).unwrap().bundle(NOW),
+            &CertificateAuthority::create(NOW).unwrap().bundle(NOW),
             &leaf,
             "127.0.0.1",
             NOW + 3 * HOUR
@@ -235,20 +233,20 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_is_renewed_before_it_runs_out() {
-        let leaf = CertificateAuthority::make(NOW).unwrap().leaf(&names(), NOW + 2 * HOUR).unwrap();
+    fn a_certificate_is_renewed_before_it_expires() {
+        let leaf = CertificateAuthority::create(NOW).unwrap().leaf(&names(), NOW + 2 * HOUR).unwrap();
         assert_eq!(leaf.renew_at, NOW + 18 * HOUR);
     }
 
     #[test]
-    fn a_renewed_authority_is_known_before_it_signs() {
-        let first = CertificateAuthority::make(NOW).unwrap();
-        let later = NOW + LIFE / 3 * 2;
+    fn a_renewed_authority_is_in_the_bundle_before_it_signs() {
+        let first = CertificateAuthority::create(NOW).unwrap();
+        let later = NOW + CA_VALIDITY / 3 * 2;
         assert!(!first.is_due(later - 1) && first.is_due(later));
         let old_bundle = first.bundle(NOW);
         let second = read_back(&first.renewed(later).unwrap());
         let new_bundle = second.bundle(later);
-        // An agent that has not read the new bundle yet is served as before, and one that has is too.
+        // The certificate is valid for agents with the old bundle and with the new one.
         let early = second.leaf(&names(), later).unwrap();
         assert!(
             trusts(&old_bundle, &early, "127.0.0.1", later)
@@ -262,20 +260,20 @@ mod tests {
     }
 
     #[test]
-    fn an_authority_that_ran_out_signs_nothing_more() {
-        let much_later = NOW + 2 * LIFE;
-        let second = CertificateAuthority::make(NOW).unwrap().renewed(much_later).unwrap();
+    fn an_expired_authority_signs_nothing() {
+        let much_later = NOW + 2 * CA_VALIDITY;
+        let second = CertificateAuthority::create(NOW).unwrap().renewed(much_later).unwrap();
         let leaf = second.leaf(&names(), much_later).unwrap();
         assert!(trusts(&second.bundle(much_later), &leaf, "127.0.0.1", much_later));
     }
 
     #[test]
-    fn a_damaged_secret_is_told_with_what_to_do() {
-        let data = CertificateAuthority::make(NOW).unwrap().to_data();
-        for missing in ["ca.crt", "ca.key", "ca.made"] {
+    fn the_error_of_a_damaged_secret_says_what_to_do() {
+        let data = CertificateAuthority::create(NOW).unwrap().to_data();
+        for missing in ["ca.crt", "ca.key", "ca.created"] {
             let read = |key: &str| data.get(key).filter(|_| key != missing).cloned();
             assert!(
-                CertificateAuthority::of_data(read).unwrap_err().to_string().contains("delete it"),
+                CertificateAuthority::of_data(read).unwrap_err().to_string().contains("delete the Secret"),
                 "{missing}"
             );
         }
@@ -286,7 +284,7 @@ mod tests {
 
     #[test]
     fn a_key_is_never_printed() {
-        let authority = CertificateAuthority::make(NOW).unwrap();
+        let authority = CertificateAuthority::create(NOW).unwrap();
         assert!(!format!("{authority:?}").contains("PRIVATE"));
     }
 }

@@ -1,4 +1,4 @@
-//! A certificate that somebody else makes, as cert-manager mounts it.
+//! Watches a directory with a certificate, as cert-manager mounts it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -6,35 +6,35 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
-use super::{Certificate, TrustState};
+use super::certificate::{Certificate, TrustState};
 
-/// Between two looks: a certificate is renewed days before it ends.
-const LOOK: Duration = Duration::from_secs(10);
+/// A certificate is renewed days before it expires, so polling is enough.
+const POLL_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Uses what stands in the directory, and what will; ends never.
-pub(crate) async fn follow(directory: PathBuf, certificate: Arc<Certificate>, trusted: TrustState) {
+/// Loads the certificate in the directory whenever it changes; never returns.
+pub(crate) async fn watch_directory(directory: PathBuf, certificate: Arc<Certificate>, trusted: TrustState) {
     let mut used = None;
     loop {
-        // Whoever makes certificates may leave their authority's beside them.
+        // The issuer's certificate may be in the directory too.
         if let Ok(bundle) = tokio::fs::read_to_string(directory.join("ca.crt")).await {
             trusted.publish(&bundle);
         }
         match read(&directory).await {
             Ok(found) if used.as_ref() != Some(&found) => {
                 match certificate.replace(&found.0, &found.1) {
-                    Ok(()) => info!(directory = %directory.display(), "the certificate is in use"),
+                    Ok(()) => info!(directory = %directory.display(), "certificate loaded"),
                     Err(error) => {
-                        warn!(directory = %directory.display(), %error, "the certificate is not taken; the former one stays");
+                        warn!(directory = %directory.display(), %error, "invalid certificate; the previous one stays in use");
                     }
                 }
                 used = Some(found);
             }
             Ok(_) => {}
             Err(error) => {
-                warn!(directory = %directory.display(), %error, "tls.crt and tls.key cannot be read");
+                warn!(directory = %directory.display(), %error, "failed to read tls.crt or tls.key");
             }
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 

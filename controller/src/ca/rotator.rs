@@ -1,4 +1,5 @@
-//! Keeps our own authority: in a Secret that only controllers read, its certificates in a `ConfigMap` for agents.
+//! Rotates our own authority, stored in a Secret that only controllers read, with its certificates in a `ConfigMap` for
+//! agents.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,45 +14,41 @@ use thiserror::Error;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use super::Certificate;
-use super::TrustState;
 use super::authority::{AuthorityError, CertificateAuthority, LeafCertificate};
-use super::certificate::CertificateError;
+use super::certificate::{Certificate, CertificateError, TrustState};
+use crate::api_error::api_error;
 use crate::clock;
 use crate::leader_election::Leadership;
+use crate::status::FIELD_MANAGER;
 
 /// The name of the Secret and of the `ConfigMap`.
 pub(crate) const NAME: &str = "entropool-ca";
-/// Between two looks.
-const LOOK: Duration = Duration::from_secs(10);
-/// After a look that failed.
-const AGAIN: Duration = Duration::from_secs(2);
+const INTERVAL: Duration = Duration::from_secs(10);
+const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Why there is no certificate, or an older one.
 #[derive(Debug, Error)]
 enum RotateError {
-    #[error("the Secret {NAME} cannot be read: {0}")]
-    Read(#[source] kube::Error),
-    #[error("the Secret {NAME} cannot be written: {0}")]
-    Write(#[source] kube::Error),
-    #[error("the ConfigMap {NAME} cannot be written: {0}")]
-    Publish(#[source] kube::Error),
+    #[error("failed to read Secret {NAME}: {}", api_error(.0))]
+    ReadSecret(#[source] kube::Error),
+    #[error("failed to write Secret {NAME}: {}", api_error(.0))]
+    WriteSecret(#[source] kube::Error),
+    #[error("failed to write ConfigMap {NAME}: {}", api_error(.0))]
+    WriteConfigMap(#[source] kube::Error),
     #[error(transparent)]
     Authority(AuthorityError),
-    #[error("the certificate that was made is not taken: {0}")]
-    Use(#[source] CertificateError),
+    #[error("the new certificate is invalid: {0}")]
+    Certificate(#[source] CertificateError),
 }
 
-/// What is in use.
 #[derive(Default)]
 struct ServingCertificate {
     bundle: String,
     renew_at: i64,
 }
 
-/// Makes the authority where there is none, renews it while this replica leads, and has a certificate of it in
-/// use; ends never.
-pub(crate) async fn keep(
+/// Creates the authority if there is none, renews it while this replica leads, and keeps a certificate of it in use;
+/// never returns.
+pub(crate) async fn rotate(
     client: Client,
     namespace: String,
     names: Vec<String>,
@@ -62,21 +59,21 @@ pub(crate) async fn keep(
     let mut used = ServingCertificate::default();
     loop {
         let leading = role.borrow().leads();
-        let wait = match round(&client, &namespace, &names, &certificate, leading, &mut used).await {
+        let wait = match reconcile(&client, &namespace, &names, &certificate, leading, &mut used).await {
             Ok(()) => {
                 trusted.publish(&used.bundle);
-                LOOK
+                INTERVAL
             }
             Err(error) => {
-                warn!(%error, "the certificate authority is not in order");
-                AGAIN
+                warn!(%error, "failed to rotate certificates");
+                RETRY_INTERVAL
             }
         };
         tokio::time::sleep(wait).await;
     }
 }
 
-async fn round(
+async fn reconcile(
     client: &Client,
     namespace: &str,
     names: &[String],
@@ -91,58 +88,60 @@ async fn round(
     publish(&maps, &bundle).await?;
     if bundle != used.bundle || now >= used.renew_at {
         let leaf = authority.leaf(names, now).map_err(RotateError::Authority)?;
-        certificate.replace(leaf.certificate.as_bytes(), leaf.key.as_bytes()).map_err(RotateError::Use)?;
-        info!("a new certificate is in use");
+        certificate
+            .replace(leaf.certificate.as_bytes(), leaf.key.as_bytes())
+            .map_err(RotateError::Certificate)?;
+        info!("serving certificate renewed");
         let LeafCertificate { renew_at, .. } = leaf;
         *used = ServingCertificate { bundle, renew_at };
     }
     Ok(())
 }
 
-/// What is kept; made where there is none, renewed where it is time.
+/// The stored authority; created if there is none, renewed if it is due.
 async fn authority(
     secrets: &Api<Secret>,
     leading: bool,
     now: i64,
 ) -> Result<CertificateAuthority, RotateError> {
-    let Some(secret) = secrets.get_opt(NAME).await.map_err(RotateError::Read)? else {
-        return make(secrets, now).await;
+    let Some(secret) = secrets.get_opt(NAME).await.map_err(RotateError::ReadSecret)? else {
+        return create(secrets, now).await;
     };
-    let kept = read(&secret).map_err(RotateError::Authority)?;
-    if !(leading && kept.is_due(now)) {
-        return Ok(kept);
+    let stored = decode(&secret).map_err(RotateError::Authority)?;
+    if !(leading && stored.is_due(now)) {
+        return Ok(stored);
     }
-    let renewed = kept.renewed(now).map_err(RotateError::Authority)?;
-    // With the version that was read: of two who renew, the second fails and reads what the first wrote.
-    let written = of(&renewed, secret.metadata.resource_version);
-    secrets.replace(NAME, &PostParams::default(), &written).await.map_err(RotateError::Write)?;
-    info!("the certificate authority was renewed");
+    let renewed = stored.renewed(now).map_err(RotateError::Authority)?;
+    // The version makes the second of two concurrent renewals fail; it then reads what the first wrote.
+    let written = encode(&renewed, secret.metadata.resource_version);
+    secrets.replace(NAME, &PostParams::default(), &written).await.map_err(RotateError::WriteSecret)?;
+    info!("certificate authority renewed");
     Ok(renewed)
 }
 
-async fn make(secrets: &Api<Secret>, now: i64) -> Result<CertificateAuthority, RotateError> {
-    let made = CertificateAuthority::make(now).map_err(RotateError::Authority)?;
-    match secrets.create(&PostParams::default(), &of(&made, None)).await {
+async fn create(secrets: &Api<Secret>, now: i64) -> Result<CertificateAuthority, RotateError> {
+    let created = CertificateAuthority::create(now).map_err(RotateError::Authority)?;
+    match secrets.create(&PostParams::default(), &encode(&created, None)).await {
         Ok(_) => {
-            info!("a certificate authority was made");
-            Ok(made)
+            info!("certificate authority created");
+            Ok(created)
         }
         Err(kube::Error::Api(status)) if status.is_already_exists() => {
-            let secret = secrets.get(NAME).await.map_err(RotateError::Read)?;
-            read(&secret).map_err(RotateError::Authority)
+            let secret = secrets.get(NAME).await.map_err(RotateError::ReadSecret)?;
+            decode(&secret).map_err(RotateError::Authority)
         }
-        Err(error) => Err(RotateError::Write(error)),
+        Err(error) => Err(RotateError::WriteSecret(error)),
     }
 }
 
-fn read(secret: &Secret) -> Result<CertificateAuthority, AuthorityError> {
+fn decode(secret: &Secret) -> Result<CertificateAuthority, AuthorityError> {
     CertificateAuthority::of_data(|key| {
         let ByteString(bytes) = secret.data.as_ref()?.get(key)?;
         String::from_utf8(bytes.clone()).ok()
     })
 }
 
-fn of(authority: &CertificateAuthority, resource_version: Option<String>) -> Secret {
+fn encode(authority: &CertificateAuthority, resource_version: Option<String>) -> Secret {
     let data: BTreeMap<_, _> =
         authority.to_data().into_iter().map(|(key, text)| (key, ByteString(text.into_bytes()))).collect();
     Secret {
@@ -153,7 +152,7 @@ fn of(authority: &CertificateAuthority, resource_version: Option<String>) -> Sec
 }
 
 async fn publish(maps: &Api<ConfigMap>, bundle: &str) -> Result<(), RotateError> {
-    let published = maps.get_opt(NAME).await.map_err(RotateError::Publish)?;
+    let published = maps.get_opt(NAME).await.map_err(RotateError::WriteConfigMap)?;
     if published.and_then(|map| map.data?.remove("ca.crt")).as_deref() == Some(bundle) {
         return Ok(());
     }
@@ -163,7 +162,7 @@ async fn publish(maps: &Api<ConfigMap>, bundle: &str) -> Result<(), RotateError>
         "metadata": {"name": NAME},
         "data": {"ca.crt": bundle},
     });
-    let params = PatchParams::apply(crate::status::FIELD_MANAGER).force();
-    maps.patch(NAME, &params, &Patch::Apply(patch)).await.map_err(RotateError::Publish)?;
+    let params = PatchParams::apply(FIELD_MANAGER).force();
+    maps.patch(NAME, &params, &Patch::Apply(patch)).await.map_err(RotateError::WriteConfigMap)?;
     Ok(())
 }

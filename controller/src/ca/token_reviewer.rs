@@ -1,7 +1,7 @@
-//! Has tokens reviewed by the API server, each at most once a minute.
+//! Reviews agents' tokens with the API server, each at most once a minute.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use delivery::agent_auth::{
@@ -16,89 +16,86 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use tracing::warn;
 
+use crate::api_error::api_error;
 use crate::clock;
 
-/// A verdict is good for so long.
-const KEPT: Duration = Duration::from_mins(1);
-/// So many verdicts are kept: every agent's, of the largest cluster there is.
-const KEPT_AT_MOST: usize = 16_384;
-/// Reviews under way at a time: the API server has others to serve.
-const AT_ONCE: usize = 64;
-/// A review that takes longer was not made.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a result is cached.
+const CACHE_TTL: Duration = Duration::from_mins(1);
+/// The size of the cache: all agents of the largest cluster.
+const CACHE_SIZE: usize = 16_384;
+/// Bounds the load on the API server.
+const CONCURRENT_REVIEWS: usize = 64;
+const REVIEW_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What came of a review.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ReviewResult {
-    /// The bearer is an agent.
+    /// The token is an agent's.
     Good(AgentIdentity),
-    /// It is not.
     Denied(Nack),
-    /// Nobody could say. That is no refusal.
+    /// The API server did not answer, which is no refusal.
     NotMade,
 }
 
-/// Asks the API server, and remembers.
 pub(crate) struct TokenReviewer {
     api: Api<TokenReview>,
     agents: AgentAccount,
-    kept: Mutex<CachedReview>,
-    turn: Semaphore,
+    cache: Mutex<ReviewCache>,
+    permits: Semaphore,
 }
 
 type ReviewKey = [u8; 32];
 
-/// Verdicts by the token's hash: the token itself is not kept.
+/// Results and their expiry by the token's hash: the token itself is not stored.
 #[derive(Debug, Default)]
-struct CachedReview(BTreeMap<ReviewKey, (Duration, ReviewResult)>);
+struct ReviewCache(BTreeMap<ReviewKey, (Duration, ReviewResult)>);
 
-impl CachedReview {
+impl ReviewCache {
     fn get(&self, key: &ReviewKey, now: Duration) -> Option<ReviewResult> {
-        self.0.get(key).filter(|(until, _)| now < *until).map(|(_, verdict)| verdict.clone())
+        self.0.get(key).filter(|(until, _)| now < *until).map(|(_, result)| result.clone())
     }
 
-    fn put(&mut self, key: ReviewKey, verdict: ReviewResult, now: Duration) {
-        if self.0.len() >= KEPT_AT_MOST {
+    fn put(&mut self, key: ReviewKey, result: ReviewResult, now: Duration) {
+        if self.0.len() >= CACHE_SIZE {
             self.0.retain(|_, (until, _)| now < *until);
         }
         // A flood of forged tokens costs reviews, but no memory.
-        if self.0.len() < KEPT_AT_MOST && verdict != ReviewResult::NotMade {
-            self.0.insert(key, (now + KEPT, verdict));
+        if self.0.len() < CACHE_SIZE && result != ReviewResult::NotMade {
+            self.0.insert(key, (now + CACHE_TTL, result));
         }
     }
 }
 
 impl TokenReviewer {
-    /// For these agents.
+    /// `agents` is the service account that agents must have.
     pub(crate) fn new(client: Client, agents: AgentAccount) -> Self {
-        Self { api: Api::all(client), agents, kept: Mutex::default(), turn: Semaphore::new(AT_ONCE) }
+        let permits = Semaphore::new(CONCURRENT_REVIEWS);
+        Self { api: Api::all(client), agents, cache: Mutex::default(), permits }
     }
 
-    /// Whether the pod is the one that an agent's token was made for.
+    /// Checks that the pod is the one that an agent's token was issued for.
     pub(crate) fn confirm(&self, agent: &AgentIdentity, pod: Option<&AgentPod>) -> Result<(), AuthError> {
         confirm(agent, pod, &self.agents)
     }
 
-    /// Who the bearer of the token is.
     pub(crate) async fn review(&self, token: &Token) -> ReviewResult {
         if !is_plausible_token(token.reveal()) {
             return ReviewResult::Denied(AuthError::NoToken.to_nack());
         }
         let key: ReviewKey = Sha256::digest(token.reveal()).into();
-        let known = self.kept().get(&key, clock::since_start());
-        if let Some(verdict) = known {
-            return verdict;
+        let cached = self.cache().get(&key, clock::since_start());
+        if let Some(result) = cached {
+            return result;
         }
-        let Ok(verdict) = tokio::time::timeout(PATIENCE, self.ask(token)).await else {
-            warn!("a token could not be reviewed in time");
+        let Ok(result) = tokio::time::timeout(REVIEW_TIMEOUT, self.create_review(token)).await else {
+            warn!("token review timed out");
             return ReviewResult::NotMade;
         };
-        self.kept().put(key, verdict.clone(), clock::since_start());
-        verdict
+        self.cache().put(key, result.clone(), clock::since_start());
+        result
     }
 
-    async fn ask(&self, token: &Token) -> ReviewResult {
-        let Ok(_turn) = self.turn.acquire().await else { return ReviewResult::NotMade };
+    async fn create_review(&self, token: &Token) -> ReviewResult {
+        let Ok(_permit) = self.permits.acquire().await else { return ReviewResult::NotMade };
         let review = TokenReview {
             spec: TokenReviewSpec {
                 token: token.reveal().to_owned(),
@@ -112,18 +109,18 @@ impl TokenReviewer {
                 Err(denied) => ReviewResult::Denied(denied.to_nack()),
             },
             Err(error) => {
-                warn!(%error, "a token could not be reviewed");
+                warn!(error = api_error(&error), "token review failed");
                 ReviewResult::NotMade
             }
         }
     }
 
-    fn kept(&self) -> std::sync::MutexGuard<'_, CachedReview> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn cache(&self) -> MutexGuard<'_, ReviewCache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What is absent counts as not said.
+/// Absent fields count as false or empty.
 fn review_of(status: TokenReviewStatus) -> ReviewedToken {
     let user = status.user.unwrap_or_default();
     ReviewedToken {
@@ -144,29 +141,29 @@ mod tests {
     }
 
     #[test]
-    fn a_verdict_is_asked_for_again_after_a_minute() {
-        let mut kept = CachedReview::default();
-        kept.put([1; 32], good(), Duration::from_secs(10));
-        assert_eq!(kept.get(&[1; 32], Duration::from_secs(69)), Some(good()));
-        assert_eq!(kept.get(&[1; 32], Duration::from_secs(70)), None);
-        assert_eq!(kept.get(&[2; 32], Duration::from_secs(10)), None);
+    fn a_result_expires_after_a_minute() {
+        let mut cache = ReviewCache::default();
+        cache.put([1; 32], good(), Duration::from_secs(10));
+        assert_eq!(cache.get(&[1; 32], Duration::from_secs(69)), Some(good()));
+        assert_eq!(cache.get(&[1; 32], Duration::from_secs(70)), None);
+        assert_eq!(cache.get(&[2; 32], Duration::from_secs(10)), None);
     }
 
     #[test]
-    fn a_review_that_was_not_made_is_not_remembered() {
-        let mut kept = CachedReview::default();
-        kept.put([1; 32], ReviewResult::NotMade, Duration::ZERO);
-        assert_eq!(kept.get(&[1; 32], Duration::ZERO), None);
+    fn a_review_that_was_not_made_is_not_cached() {
+        let mut cache = ReviewCache::default();
+        cache.put([1; 32], ReviewResult::NotMade, Duration::ZERO);
+        assert_eq!(cache.get(&[1; 32], Duration::ZERO), None);
     }
 
     #[test]
     fn a_flood_of_tokens_costs_no_memory() {
-        let mut kept = CachedReview::default();
+        let mut cache = ReviewCache::default();
         for number in 0..20_000_u32 {
             let mut key = [0; 32];
             key[..4].copy_from_slice(&number.to_be_bytes());
-            kept.put(key, good(), Duration::ZERO);
+            cache.put(key, good(), Duration::ZERO);
         }
-        assert_eq!(kept.0.len(), KEPT_AT_MOST);
+        assert_eq!(cache.0.len(), CACHE_SIZE);
     }
 }

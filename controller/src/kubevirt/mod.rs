@@ -1,7 +1,6 @@
-//! How a VM's domain is changed in this cluster: by `KubeVirt`'s `Plugin`, or by a sidecar.
+//! Determines the injection method of the cluster from `KubeVirt`'s objects, and writes our `Plugin`.
 
 mod plugin_reconciler;
 mod state;
 
-pub(crate) use plugin_reconciler::{PluginReconciler, follow};
-use state::KubeVirtState;
+pub(crate) use plugin_reconciler::{PluginReconciler, watch};

@@ -1,4 +1,4 @@
-//! Follows `KubeVirt`'s kinds, says which way VMs go, and keeps the `Plugin` object while this replica leads.
+//! Watches `KubeVirt`'s kinds, publishes the injection method, and writes the `Plugin` while this replica leads.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,108 +8,113 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, Resource};
 use serde_json::json;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, watch as channel};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 use webhook::InjectionMethod;
 
-use super::KubeVirtState;
+use super::state::KubeVirtState;
+use crate::api_error::api_error;
 use crate::leader_election::Leadership;
 use crate::reflector::{KubeVirt, Object, Plugin, Reflector, ReflectorEvent, Relist, WatchKind};
 use crate::status::FIELD_MANAGER;
 
-/// How soon a Plugin that could not be written is tried again.
-const AGAIN: Duration = Duration::from_secs(5);
+/// The wait after a failed write of the Plugin.
+const RETRY_INTERVAL: Duration = Duration::from_secs(5);
 
-/// What the watches tell the keeper.
+/// The watched objects, shared by the watches and the reconciler.
 #[derive(Clone, Default)]
-pub(crate) struct LoggedState {
-    known: Arc<Mutex<KubeVirtState>>,
+pub(crate) struct WatchedState {
+    state: Arc<Mutex<KubeVirtState>>,
     changed: Arc<Notify>,
 }
 
-/// Starts to follow both kinds.
-pub(crate) fn follow(client: &Client, tasks: &mut JoinSet<()>) -> LoggedState {
-    let told = LoggedState::default();
-    watch_kind::<KubeVirt>(&told, client, WatchKind::KubeVirt, KubeVirtState::kubevirts, tasks);
-    watch_kind::<Plugin>(&told, client, WatchKind::Plugin, KubeVirtState::plugins, tasks);
-    told
+/// Starts a reflector for both kinds.
+pub(crate) fn watch(client: &Client, tasks: &mut JoinSet<()>) -> WatchedState {
+    let watched = WatchedState::default();
+    watch_kind::<KubeVirt>(&watched, client, WatchKind::KubeVirt, KubeVirtState::apply_kubevirt, tasks);
+    watch_kind::<Plugin>(&watched, client, WatchKind::Plugin, KubeVirtState::apply_plugin, tasks);
+    watched
 }
 
 fn watch_kind<K>(
-    told: &LoggedState,
+    watched: &WatchedState,
     client: &Client,
     kind: WatchKind,
-    take: fn(&mut KubeVirtState, ReflectorEvent<K>),
+    apply: fn(&mut KubeVirtState, ReflectorEvent<K>),
     tasks: &mut JoinSet<()>,
 ) where
     K: Object + Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + Sync + 'static,
 {
-    let told = told.clone();
+    let watched = watched.clone();
     let api = Api::<K>::all(client.clone());
-    let follow = Reflector { kind, api, labels: None, fields: None, relist: Relist::default() };
-    tasks.spawn(follow.run(move |seen| {
-        take(&mut told.known.lock().unwrap_or_else(PoisonError::into_inner), seen);
-        told.changed.notify_one();
+    let reflector = Reflector { kind, api, labels: None, fields: None, relist: Relist::default() };
+    tasks.spawn(reflector.run(move |event| {
+        apply(&mut watched.state.lock().unwrap_or_else(PoisonError::into_inner), event);
+        watched.changed.notify_one();
     }));
 }
 
-/// Who decides.
 pub(crate) struct PluginReconciler {
     pub(crate) client: Client,
-    /// The image that a sidecar would have.
+    /// The image for sidecars.
     pub(crate) image: Option<String>,
-    pub(crate) role: watch::Receiver<Leadership>,
-    /// The way that VMs go; nothing before `KubeVirt` was looked for.
-    pub(crate) way: watch::Sender<Option<InjectionMethod>>,
+    pub(crate) role: channel::Receiver<Leadership>,
+    /// The published method; `None` until both kinds have been listed.
+    pub(crate) injection: channel::Sender<Option<InjectionMethod>>,
 }
 
 impl PluginReconciler {
-    /// Decides anew at every change; ends never.
-    pub(crate) async fn run(mut self, told: LoggedState) {
+    /// Reconciles after every change; never returns.
+    pub(crate) async fn run(mut self, watched: WatchedState) {
         loop {
-            let due = self.look(&told);
-            let failed = due && !self.write().await;
+            let due = self.publish_method(&watched);
+            let failed = due && !self.write_plugin().await;
             tokio::select! {
-                () = told.changed.notified() => {}
+                () = watched.changed.notified() => {}
                 changed = self.role.changed() => if changed.is_err() { return },
-                () = tokio::time::sleep(AGAIN), if failed => {}
+                () = tokio::time::sleep(RETRY_INTERVAL), if failed => {}
             }
         }
     }
 
-    /// Publishes the way, and says whether the Plugin is to be written.
-    fn look(&self, told: &LoggedState) -> bool {
-        let known = told.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let way = known.way(self.image.as_deref());
-        self.way.send_if_modified(|current| {
-            let changed = *current != way;
+    /// Publishes the injection method, and returns whether the Plugin must be written.
+    fn publish_method(&self, watched: &WatchedState) -> bool {
+        let state = watched.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let injection = state.available(self.image.as_deref());
+        self.injection.send_if_modified(|current| {
+            let changed = *current != injection;
             if changed {
-                info!(?way, "how domains are changed");
-                current.clone_from(&way);
+                info!(?injection, "KubeVirt injection method changed");
+                current.clone_from(&injection);
             }
             changed
         });
-        let wanted = known.wanted(self.image.as_deref()) == Some(InjectionMethod::Plugin);
-        wanted && self.role.borrow().leads() && !known.has_plugin(&webhook::plugin())
+        let plugin_used = state.desired(self.image.as_deref()) == Some(InjectionMethod::Plugin);
+        plugin_used && self.role.borrow().leads() && !state.has_plugin(&webhook::plugin())
     }
 
-    async fn write(&self) -> bool {
+    async fn write_plugin(&self) -> bool {
         let mut plugin = webhook::plugin();
-        // It goes with what is uninstalled: otherwise VMs would be told to ask a socket that nobody gives them.
+        // The Plugin is deleted with the installation: otherwise VMs would be configured with a socket that no one
+        // creates.
         match self.owner().await {
             Ok(owner) => plugin["metadata"]["ownerReferences"] = json!(owner.as_slice()),
             Err(error) => {
-                warn!(%error, "the webhooks' configuration cannot be read");
+                warn!(
+                    name = webhook::NAME,
+                    error = api_error(&error),
+                    "failed to read the webhook configuration"
+                );
                 return false;
             }
         }
         let api: Api<Plugin> = Api::all(self.client.clone());
         let params = PatchParams::apply(FIELD_MANAGER).force();
         match api.patch(webhook::NAME, &params, &Patch::Apply(plugin)).await {
-            Ok(_) => info!(plugin = webhook::NAME, "the Plugin is written"),
+            Ok(_) => info!(plugin = webhook::NAME, "Plugin written"),
             Err(error) => {
-                warn!(plugin = webhook::NAME, %error, "the Plugin cannot be written");
+                warn!(plugin = webhook::NAME, error = api_error(&error), "failed to write the Plugin");
                 return false;
             }
         }

@@ -1,4 +1,4 @@
-//! What was seen of `KubeVirt`.
+//! The watched objects of `KubeVirt`, and the injection method that follows from them.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use webhook::InjectionMethod;
 
 use crate::reflector::{KubeVirt, Object, Plugin, ReflectorEvent};
 
-/// Both of its kinds; a cluster may have neither.
+/// The objects of both kinds; `None` until they have been listed. A cluster may have neither.
 #[derive(Debug, Default)]
 pub(crate) struct KubeVirtState {
     kubevirts: Option<BTreeMap<String, KubeVirt>>,
@@ -15,38 +15,36 @@ pub(crate) struct KubeVirtState {
 }
 
 impl KubeVirtState {
-    /// News of what is installed.
-    pub(crate) fn kubevirts(&mut self, seen: ReflectorEvent<KubeVirt>) {
-        take(&mut self.kubevirts, seen);
+    pub(crate) fn apply_kubevirt(&mut self, event: ReflectorEvent<KubeVirt>) {
+        apply(&mut self.kubevirts, event);
     }
 
-    /// News of plugins.
-    pub(crate) fn plugins(&mut self, seen: ReflectorEvent<Plugin>) {
-        take(&mut self.plugins, seen);
+    pub(crate) fn apply_plugin(&mut self, event: ReflectorEvent<Plugin>) {
+        apply(&mut self.plugins, event);
     }
 
-    /// The way that `KubeVirt` goes; nothing before it was looked for.
-    pub(crate) fn wanted(&self, image: Option<&str>) -> Option<InjectionMethod> {
+    /// The method for the installed `KubeVirt`; `None` until both kinds have been listed.
+    pub(crate) fn desired(&self, image: Option<&str>) -> Option<InjectionMethod> {
         let (kubevirts, _) = self.kubevirts.as_ref().zip(self.plugins.as_ref())?;
         let first = kubevirts.values().next();
         let object = first.map(|found| json!({"spec": found.spec, "status": found.status}));
         Some(InjectionMethod::of(object.as_ref(), image))
     }
 
-    /// The way that a VM can go now: a pod with the socket and no plugin would be a promise that nobody keeps.
-    pub(crate) fn way(&self, image: Option<&str>) -> Option<InjectionMethod> {
-        let wanted = self.wanted(image)?;
-        if wanted == InjectionMethod::Plugin && self.plugin().is_none() {
+    /// The method that VMs can use now: until our Plugin exists, a pod's socket would not be used.
+    pub(crate) fn available(&self, image: Option<&str>) -> Option<InjectionMethod> {
+        let desired = self.desired(image)?;
+        if desired == InjectionMethod::Plugin && self.plugin().is_none() {
             return Some(InjectionMethod::None(
-                "KubeVirt has no Plugin object named entropool yet; the controller makes it".to_owned(),
+                "there is no Plugin object entropool yet; the controller creates it".to_owned(),
             ));
         }
-        Some(wanted)
+        Some(desired)
     }
 
-    /// Whether our plugin is as it should be.
-    pub(crate) fn has_plugin(&self, wanted: &Value) -> bool {
-        self.plugin().is_some_and(|plugin| contains(&plugin.spec, &wanted["spec"]))
+    /// Whether our Plugin has the desired spec.
+    pub(crate) fn has_plugin(&self, desired: &Value) -> bool {
+        self.plugin().is_some_and(|plugin| contains(&plugin.spec, &desired["spec"]))
     }
 
     fn plugin(&self) -> Option<&Plugin> {
@@ -54,27 +52,27 @@ impl KubeVirtState {
     }
 }
 
-/// Whether everything in `wanted` is in `found`, which may have more: what an API server fills in.
-fn contains(found: &Value, wanted: &Value) -> bool {
-    match (found, wanted) {
-        (Value::Object(found), Value::Object(wanted)) => {
-            wanted.iter().all(|(key, value)| found.get(key).is_some_and(|it| contains(it, value)))
+/// Whether everything in `desired` is in `found`, which may also have defaults of the API server.
+fn contains(found: &Value, desired: &Value) -> bool {
+    match (found, desired) {
+        (Value::Object(found), Value::Object(desired)) => {
+            desired.iter().all(|(key, value)| found.get(key).is_some_and(|it| contains(it, value)))
         }
-        (Value::Array(found), Value::Array(wanted)) => {
-            found.len() == wanted.len()
-                && found.iter().zip(wanted).all(|(found, wanted)| contains(found, wanted))
+        (Value::Array(found), Value::Array(desired)) => {
+            found.len() == desired.len()
+                && found.iter().zip(desired).all(|(found, desired)| contains(found, desired))
         }
-        _ => found == wanted,
+        _ => found == desired,
     }
 }
 
-fn take<K: Object>(known: &mut Option<BTreeMap<String, K>>, seen: ReflectorEvent<K>) {
+fn apply<K: Object>(known: &mut Option<BTreeMap<String, K>>, event: ReflectorEvent<K>) {
     let named = |object: K| (object.named().to_owned(), object);
-    match (seen, known.as_mut()) {
+    match (event, known.as_mut()) {
         (ReflectorEvent::Listed(objects, _), _) => *known = Some(objects.into_iter().map(named).collect()),
         (ReflectorEvent::Applied(object), Some(known)) => known.extend([named(object)]),
         (ReflectorEvent::Deleted(object), Some(known)) => drop(known.remove(object.named())),
-        // What was seen last goes on to be true while nobody says otherwise.
+        // Without a connection, the last known objects stay.
         (ReflectorEvent::Applied(_) | ReflectorEvent::Deleted(_), None)
         | (ReflectorEvent::Reached(_) | ReflectorEvent::Lost, _) => {}
     }
@@ -101,48 +99,51 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_said_before_both_kinds_were_looked_for() {
-        let mut known = KubeVirtState::default();
-        known.kubevirts(ReflectorEvent::Listed(Vec::new(), 0));
-        assert_eq!(known.way(None), None);
-        known.plugins(ReflectorEvent::Listed(Vec::new(), 0));
-        assert_eq!(known.way(None), Some(InjectionMethod::None("there is no KubeVirt object".to_owned())));
+    fn there_is_no_method_until_both_kinds_are_listed() {
+        let mut state = KubeVirtState::default();
+        state.apply_kubevirt(ReflectorEvent::Listed(Vec::new(), 0));
+        assert_eq!(state.available(None), None);
+        state.apply_plugin(ReflectorEvent::Listed(Vec::new(), 0));
+        assert_eq!(
+            state.available(None),
+            Some(InjectionMethod::None("there is no KubeVirt object".to_owned()))
+        );
     }
 
     #[test]
-    fn a_vm_goes_by_the_plugin_only_while_that_is_there() {
-        let mut known = KubeVirtState::default();
-        known.kubevirts(ReflectorEvent::Listed(vec![kubevirt("v1.9.0", "Plugins")], 1));
-        known.plugins(ReflectorEvent::Listed(Vec::new(), 1));
-        assert_eq!(known.wanted(None), Some(InjectionMethod::Plugin));
-        assert!(matches!(known.way(None), Some(InjectionMethod::None(_))));
-        known.plugins(ReflectorEvent::Applied(plugin()));
-        assert_eq!(known.way(None), Some(InjectionMethod::Plugin));
-        known.plugins(ReflectorEvent::Lost);
-        assert_eq!(known.way(None), Some(InjectionMethod::Plugin));
-        known.plugins(ReflectorEvent::Deleted(plugin()));
-        assert!(matches!(known.way(None), Some(InjectionMethod::None(_))));
+    fn the_plugin_is_available_only_while_it_exists() {
+        let mut state = KubeVirtState::default();
+        state.apply_kubevirt(ReflectorEvent::Listed(vec![kubevirt("v1.9.0", "Plugins")], 1));
+        state.apply_plugin(ReflectorEvent::Listed(Vec::new(), 1));
+        assert_eq!(state.desired(None), Some(InjectionMethod::Plugin));
+        assert!(matches!(state.available(None), Some(InjectionMethod::None(_))));
+        state.apply_plugin(ReflectorEvent::Applied(plugin()));
+        assert_eq!(state.available(None), Some(InjectionMethod::Plugin));
+        state.apply_plugin(ReflectorEvent::Lost);
+        assert_eq!(state.available(None), Some(InjectionMethod::Plugin));
+        state.apply_plugin(ReflectorEvent::Deleted(plugin()));
+        assert!(matches!(state.available(None), Some(InjectionMethod::None(_))));
     }
 
     #[test]
-    fn a_plugin_with_defaults_filled_in_is_as_it_should_be_and_an_edited_one_is_not() {
-        let mut known = KubeVirtState::default();
-        known.plugins(ReflectorEvent::Listed(vec![plugin()], 1));
-        assert!(known.has_plugin(&webhook::plugin()));
+    fn a_plugin_with_defaults_is_equal_and_an_edited_one_is_not() {
+        let mut state = KubeVirtState::default();
+        state.apply_plugin(ReflectorEvent::Listed(vec![plugin()], 1));
+        assert!(state.has_plugin(&webhook::plugin()));
         let mut edited = plugin();
         edited.spec["failureStrategy"] = json!("Ignore");
-        known.plugins(ReflectorEvent::Applied(edited));
-        assert!(!known.has_plugin(&webhook::plugin()));
+        state.apply_plugin(ReflectorEvent::Applied(edited));
+        assert!(!state.has_plugin(&webhook::plugin()));
     }
 
     #[test]
-    fn a_newer_kubevirt_changes_the_way() {
-        let mut known = KubeVirtState::default();
-        known.plugins(ReflectorEvent::Listed(Vec::new(), 0));
-        known.kubevirts(ReflectorEvent::Listed(vec![kubevirt("v1.8.4", "Sidecar")], 1));
+    fn a_newer_kubevirt_changes_the_method() {
+        let mut state = KubeVirtState::default();
+        state.apply_plugin(ReflectorEvent::Listed(Vec::new(), 0));
+        state.apply_kubevirt(ReflectorEvent::Listed(vec![kubevirt("v1.8.4", "Sidecar")], 1));
         let image = Some("agent:1");
-        assert_eq!(known.way(image), Some(InjectionMethod::Sidecar { image: "agent:1".to_owned() }));
-        known.kubevirts(ReflectorEvent::Applied(kubevirt("v1.9.0", "Plugins")));
-        assert_eq!(known.wanted(image), Some(InjectionMethod::Plugin));
+        assert_eq!(state.available(image), Some(InjectionMethod::Sidecar { image: "agent:1".to_owned() }));
+        state.apply_kubevirt(ReflectorEvent::Applied(kubevirt("v1.9.0", "Plugins")));
+        assert_eq!(state.desired(image), Some(InjectionMethod::Plugin));
     }
 }

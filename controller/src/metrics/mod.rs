@@ -27,16 +27,16 @@ pub(crate) fn render(state: &SharedState, leading: bool) -> Result<String, fmt::
     }
     if let Some(planned) = &*state.plan.borrow() {
         nodes(&mut samples, state, &planned.plan);
-        rejections(&mut samples, &families::REFUSALS, planned.plan.refusals());
-        rejections(&mut samples, &families::PROBLEMS, planned.plan.standing());
+        rejections(&mut samples, &families::REFUSALS, planned.plan.rejections());
+        rejections(&mut samples, &families::PROBLEMS, planned.plan.standing_problems());
     }
     telemetry::encode(families::FAMILIES, samples)
 }
 
 fn watches(samples: &mut Samples, state: &SharedState) {
-    let index = state.index();
+    let store = state.store();
     for kind in WatchKind::ALL {
-        let progress = index.progress(kind);
+        let progress = store.progress(kind);
         samples.integer(&families::WATCH_LIVE, &[kind.as_str()], progress.live.into());
         samples.counter(&families::LISTS, &[kind.as_str()], progress.lists);
     }
@@ -45,9 +45,9 @@ fn watches(samples: &mut Samples, state: &SharedState) {
 /// A node counts as the worst of its pools.
 fn nodes(samples: &mut Samples, state: &SharedState, plan: &Plan) {
     let mut states = BTreeMap::from([("away", 0), ("behind", 0), ("programmed", 0), ("refused", 0)]);
-    let (fleet, mut unready) = (state.fleet(), 0);
+    let (node_reports, mut unready) = (state.node_reports(), 0);
     for node in plan.nodes.keys() {
-        let report = fleet.get(node);
+        let report = node_reports.get(node);
         unready += i64::from(report.is_some_and(|report| report.connected && !report.ready));
         let mut pools = report.iter().flat_map(|report| report.pools.values());
         let state = match report {

@@ -1,4 +1,4 @@
-//! What a node should carry, and what must be written for that.
+//! The desired label and slots of a node, and the patches that bring it there.
 
 use std::collections::BTreeMap;
 
@@ -9,82 +9,85 @@ use serde_json::{Map, Value, json};
 
 use crate::store::StoredNode;
 
-/// The label's value while an agent is there and takes no VM yet.
+/// The label's value while the agent is connected and not ready.
 const STARTING: &str = "starting";
-/// The label's value while the agent cannot be heard. The node goes on with what it has, and still counts among
-/// those that use a shared source.
+/// The label's value while the agent is not connected. The node keeps serving, and still counts among those that use a
+/// shared source.
 const AWAY: &str = "away";
 
-/// The agent's label.
+/// The change of the agent's label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum LabelChange {
-    /// As it is.
-    Left,
+    Unchanged,
     Set(&'static str),
-    Taken,
+    Removed,
 }
 
-/// How long ago a node was heard.
+/// How long a node has been disconnected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Silence {
-    /// Just now, or not long ago.
-    Short,
-    /// For longer than a restart takes.
+pub(super) enum Disconnected {
+    /// Not at all, or no longer than a restart takes.
+    Briefly,
+    /// Longer than a restart takes.
     Away,
-    /// For long, and no agent is on its way: the node has no pod of one.
+    /// So long that no agent is expected, and the node has no agent's pod.
     Gone,
 }
 
-/// What a node should carry.
+/// The desired label and slots of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct DesiredNode {
     label: LabelChange,
-    /// Places by resource. Of a node that has not been heard, nothing is added or changed.
-    places: BTreeMap<String, u32>,
-    heard: bool,
+    /// By extended resource. Until the node has reported, slots are removed only, not added or changed.
+    slots: BTreeMap<String, u32>,
+    reported: bool,
 }
 
 impl DesiredNode {
-    /// What a node carries that runs no agent.
-    pub(crate) fn nothing() -> Self {
-        Self { label: LabelChange::Taken, places: BTreeMap::new(), heard: true }
+    /// A node that runs no agent.
+    pub(crate) fn empty() -> Self {
+        Self { label: LabelChange::Removed, slots: BTreeMap::new(), reported: true }
     }
 
-    /// Of a node's configuration, if it has one, and its report.
-    pub(super) fn of(config: Option<&NodeConfig>, report: Option<&NodeReport>, silence: Silence) -> Self {
-        let label = match (report, silence) {
+    /// A node with this configuration, if it has one, and this report.
+    pub(super) fn of(
+        config: Option<&NodeConfig>,
+        report: Option<&NodeReport>,
+        disconnected: Disconnected,
+    ) -> Self {
+        let label = match (report, disconnected) {
             (Some(report), _) if report.connected => {
                 LabelChange::Set(if report.ready { AGENT_READY } else { STARTING })
             }
-            (_, Silence::Short) => LabelChange::Left,
-            (_, Silence::Away) => LabelChange::Set(AWAY),
-            (_, Silence::Gone) => return Self::nothing(),
+            (_, Disconnected::Briefly) => LabelChange::Unchanged,
+            (_, Disconnected::Away) => LabelChange::Set(AWAY),
+            (_, Disconnected::Gone) => return Self::empty(),
         };
-        let places = config.map(|config| plan::extended_resources(config, report)).unwrap_or_default();
-        Self { label, places, heard: report.is_some() }
+        let slots = config.map(|config| plan::extended_resources(config, report)).unwrap_or_default();
+        Self { label, slots, reported: report.is_some() }
     }
 
     /// The patch of the node's metadata, if one is needed.
-    pub(super) fn metadata(&self, seen: &StoredNode) -> Option<Value> {
+    pub(super) fn metadata(&self, node: &StoredNode) -> Option<Value> {
         let label = match self.label {
-            LabelChange::Left => return None,
+            LabelChange::Unchanged => return None,
             LabelChange::Set(label) => Some(label),
-            LabelChange::Taken => None,
+            LabelChange::Removed => None,
         };
-        let differs = seen.labels.get(AGENT_LABEL).map(String::as_str) != label;
+        let differs = node.labels.get(AGENT_LABEL).map(String::as_str) != label;
         differs.then(|| json!({"metadata": {"labels": {AGENT_LABEL: label}}}))
     }
 
     /// The patch of the node's status, if one is needed.
-    pub(super) fn status(&self, seen: &StoredNode) -> Option<Value> {
-        let gone = seen.places.keys().filter(|resource| !self.places.contains_key(*resource));
-        let gone = gone.map(|resource| (resource.clone(), Value::Null));
-        let differs = self.places.iter().filter(|(resource, count)| {
-            self.heard && seen.places.get(*resource).and_then(|text| text.parse().ok()) != Some(**count)
+    pub(super) fn status(&self, node: &StoredNode) -> Option<Value> {
+        let removed = node.slots.keys().filter(|resource| !self.slots.contains_key(*resource));
+        let removed = removed.map(|resource| (resource.clone(), Value::Null));
+        let differs = self.slots.iter().filter(|(resource, count)| {
+            self.reported && node.slots.get(*resource).and_then(|text| text.parse().ok()) != Some(**count)
         });
         let differs = differs.map(|(resource, count)| (resource.clone(), Value::String(count.to_string())));
-        let changes: Map<String, Value> = gone.chain(differs).collect();
-        // A kubelet derives what can be allocated from what there is, but only at its next turn.
+        let changes: Map<String, Value> = removed.chain(differs).collect();
+        // The kubelet would derive allocatable from capacity, but only at its next update.
         (!changes.is_empty()).then(|| json!({"status": {"capacity": changes, "allocatable": changes}}))
     }
 }
@@ -93,65 +96,65 @@ impl DesiredNode {
 mod tests {
     use super::*;
 
-    fn seen(label: Option<&str>, places: &[(&str, &str)]) -> StoredNode {
+    fn node(label: Option<&str>, slots: &[(&str, &str)]) -> StoredNode {
         let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
         StoredNode {
             labels: label.map(|label| (AGENT_LABEL.to_owned(), label.to_owned())).into_iter().collect(),
-            places: places.iter().map(owned).collect(),
+            slots: slots.iter().map(owned).collect(),
         }
     }
 
-    fn wanted(label: Option<&'static str>, places: &[(&str, u32)], heard: bool) -> DesiredNode {
-        let label = label.map_or(LabelChange::Left, LabelChange::Set);
-        let places = places.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
-        DesiredNode { label, places, heard }
+    fn desired(label: Option<&'static str>, slots: &[(&str, u32)], reported: bool) -> DesiredNode {
+        let label = label.map_or(LabelChange::Unchanged, LabelChange::Set);
+        let slots = slots.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
+        DesiredNode { label, slots, reported }
     }
 
     #[test]
-    fn a_node_is_ready_while_its_agent_says_so() {
+    fn the_label_follows_the_agent_s_state() {
         let report = |connected, ready| NodeReport { connected, ready, ..NodeReport::default() };
-        let label = |report: Option<&NodeReport>, silence| DesiredNode::of(None, report, silence).label;
-        assert_eq!(label(Some(&report(true, true)), Silence::Short), LabelChange::Set("ready"));
-        assert_eq!(label(Some(&report(true, false)), Silence::Short), LabelChange::Set("starting"));
-        assert_eq!(label(Some(&report(false, true)), Silence::Short), LabelChange::Left);
-        assert_eq!(label(Some(&report(false, true)), Silence::Away), LabelChange::Set("away"));
-        assert_eq!(label(None, Silence::Short), LabelChange::Left);
-        assert_eq!(label(None, Silence::Away), LabelChange::Set("away"));
-        assert_eq!(label(Some(&report(false, true)), Silence::Gone), LabelChange::Taken);
+        let label =
+            |report: Option<&NodeReport>, disconnected| DesiredNode::of(None, report, disconnected).label;
+        assert_eq!(label(Some(&report(true, true)), Disconnected::Briefly), LabelChange::Set("ready"));
+        assert_eq!(label(Some(&report(true, false)), Disconnected::Briefly), LabelChange::Set("starting"));
+        assert_eq!(label(Some(&report(false, true)), Disconnected::Briefly), LabelChange::Unchanged);
+        assert_eq!(label(Some(&report(false, true)), Disconnected::Away), LabelChange::Set("away"));
+        assert_eq!(label(None, Disconnected::Briefly), LabelChange::Unchanged);
+        assert_eq!(label(None, Disconnected::Away), LabelChange::Set("away"));
+        assert_eq!(label(Some(&report(false, true)), Disconnected::Gone), LabelChange::Removed);
     }
 
     #[test]
-    fn a_node_that_runs_no_agent_loses_label_and_places_and_is_left_alone_then() {
-        let patch =
-            DesiredNode::nothing().metadata(&seen(Some("away"), &[])).expect("the label is to be taken off");
+    fn a_node_without_an_agent_loses_label_and_slots_and_is_not_patched_again() {
+        let patch = DesiredNode::empty().metadata(&node(Some("away"), &[])).expect("the label is removed");
         assert_eq!(patch["metadata"]["labels"], json!({AGENT_LABEL: null}));
-        let patch = DesiredNode::nothing().status(&seen(None, &[("entropool.io/gold", "16")]));
-        let patch = patch.expect("the place is to be taken away");
+        let patch = DesiredNode::empty().status(&node(None, &[("entropool.io/gold", "16")]));
+        let patch = patch.expect("the slots are removed");
         assert_eq!(patch["status"]["capacity"], json!({"entropool.io/gold": null}));
-        let clean = seen(None, &[]);
+        let clean = node(None, &[]);
         assert_eq!(
-            (DesiredNode::nothing().metadata(&clean), DesiredNode::nothing().status(&clean)),
+            (DesiredNode::empty().metadata(&clean), DesiredNode::empty().status(&clean)),
             (None, None)
         );
     }
 
     #[test]
-    fn only_what_differs_is_written_and_what_was_lost_is_written_again() {
-        let wanted = wanted(Some("ready"), &[("entropool.io/gold", 16)], true);
-        let right = seen(Some("ready"), &[("entropool.io/gold", "16")]);
-        assert_eq!((wanted.metadata(&right), wanted.status(&right)), (None, None));
-        for lost in [seen(None, &[]), seen(Some("away"), &[("entropool.io/gold", "0")])] {
-            assert!(wanted.metadata(&lost).is_some());
-            let patch = wanted.status(&lost).expect("the places are to be written");
+    fn a_node_is_patched_only_where_it_differs() {
+        let desired = desired(Some("ready"), &[("entropool.io/gold", 16)], true);
+        let equal = node(Some("ready"), &[("entropool.io/gold", "16")]);
+        assert_eq!((desired.metadata(&equal), desired.status(&equal)), (None, None));
+        for changed in [node(None, &[]), node(Some("away"), &[("entropool.io/gold", "0")])] {
+            assert!(desired.metadata(&changed).is_some());
+            let patch = desired.status(&changed).expect("the slots are written");
             assert_eq!(patch["status"]["capacity"], json!({"entropool.io/gold": "16"}));
         }
     }
 
     #[test]
-    fn places_of_a_class_that_is_gone_are_taken_away_also_where_nobody_was_heard() {
-        let old = seen(None, &[("entropool.io/gold", "16"), ("entropool.io/old", "3")]);
-        let silent = wanted(None, &[("entropool.io/gold", 20)], false);
-        let patch = silent.status(&old).expect("one place is to be taken away");
+    fn slots_of_a_deleted_class_are_removed_even_before_the_node_has_reported() {
+        let old = node(None, &[("entropool.io/gold", "16"), ("entropool.io/old", "3")]);
+        let desired = desired(None, &[("entropool.io/gold", 20)], false);
+        let patch = desired.status(&old).expect("one resource is removed");
         assert_eq!(patch["status"]["allocatable"], json!({"entropool.io/old": null}));
     }
 }

@@ -1,4 +1,4 @@
-//! What stands on Node objects: whether an agent serves there, and how many VMs of each class it takes.
+//! Label and extended resources of Node objects: the state of the node's agent, and the slots of each class.
 
 mod clean;
 mod desired;

@@ -1,34 +1,32 @@
-//! What is watched.
+//! The watched kinds.
 
-/// The kinds the controller follows. A version of a node's configuration names the newest change seen of each.
+/// The kinds that the controller watches. The version of a node's configuration names the newest version of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum WatchKind {
-    /// `EntropyPool`.
     Pool,
-    /// `EntropyClass`.
     Class,
     /// `Namespace`, metadata alone.
     Namespace,
-    /// `Node`: name, labels and our own resources.
+    /// `Node`: name, labels and our own extended resources.
     Node,
-    /// Launcher pods that the webhook labelled: uid, node and class.
+    /// Launcher pods that the webhook labelled: uid and class.
     Vm,
-    /// The agents' own pods: uid, node and account.
+    /// The agents' pods: uid, node and service account.
     Agent,
-    /// `CSIDriver`: whether ours has the kubelet tell of pods.
+    /// `CSIDriver`: whether ours has `podInfoOnMount`.
     Driver,
-    /// `KubeVirt`: which version runs, with which gates. A cluster may not have the kind.
+    /// `KubeVirt`: version and feature gates. A cluster may not have the kind.
     KubeVirt,
-    /// `KubeVirt`'s `Plugin`, of which one is ours. A cluster may not have the kind.
+    /// `KubeVirt`'s `Plugin`, one of which is ours. A cluster may not have the kind.
     Plugin,
 }
 
 impl WatchKind {
-    /// Those that agents wait for.
+    /// The kinds that must be listed before agents are served.
     pub const ALL: [Self; 7] =
         [Self::Pool, Self::Class, Self::Namespace, Self::Node, Self::Vm, Self::Agent, Self::Driver];
 
-    /// As agents know it; pods are in no configuration.
+    /// The kind in the version of a configuration; `None` for kinds that are in no configuration.
     pub const fn delivered(self) -> Option<delivery::WatchedKind> {
         match self {
             Self::Pool => Some(delivery::WatchedKind::POOLS),
@@ -40,12 +38,11 @@ impl WatchKind {
         }
     }
 
-    /// Whether a cluster may be without the kind.
     pub const fn may_be_absent(self) -> bool {
         matches!(self, Self::KubeVirt | Self::Plugin)
     }
 
-    /// The word that logs and metrics use.
+    /// The word for logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pool => "pool",

@@ -1,4 +1,4 @@
-//! `KubeVirt`'s own kinds, as far as they decide how a VM's domain is changed.
+//! `KubeVirt`'s own kinds, as far as the injection method depends on them.
 
 use std::borrow::Cow;
 
@@ -8,31 +8,28 @@ use kube::core::ObjectMeta;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// What is installed, and how: there is one in a cluster.
+/// The installation of `KubeVirt`; there is one in a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct KubeVirt {
-    /// Name and version.
     pub metadata: ObjectMeta,
-    /// With the feature gates.
+    /// Contains the feature gates.
     #[serde(default)]
     pub spec: Value,
-    /// With the version that runs.
+    /// Contains the running version.
     #[serde(default)]
     pub status: Value,
 }
 
-/// A change of every domain, or of some.
+/// An object by which `KubeVirt` changes domains.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct Plugin {
-    /// Name and version.
     pub metadata: ObjectMeta,
-    /// What is changed.
     #[serde(default)]
     pub spec: Value,
 }
 
-/// Where a kind is found.
-macro_rules! found_at {
+/// Implements `Resource` with the kind's API group, version and plural.
+macro_rules! resource {
     ($kind:ident, $scope:ty, $group:literal, $version:literal, $plural:literal) => {
         impl Resource for $kind {
             type DynamicType = ();
@@ -60,5 +57,5 @@ macro_rules! found_at {
     };
 }
 
-found_at!(KubeVirt, NamespaceResourceScope, "kubevirt.io", "v1", "kubevirts");
-found_at!(Plugin, ClusterResourceScope, "plugin.kubevirt.io", "v1alpha1", "plugins");
+resource!(KubeVirt, NamespaceResourceScope, "kubevirt.io", "v1", "kubevirts");
+resource!(Plugin, ClusterResourceScope, "plugin.kubevirt.io", "v1alpha1", "plugins");

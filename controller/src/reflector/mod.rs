@@ -1,16 +1,16 @@
-//! Following the API server: what is there, and up to which version that is known.
+//! Reflectors: each lists and watches one kind, and reports up to which version it is known.
 
 mod kind;
 mod kubevirt;
+mod list_watch;
+mod object;
 mod partial;
-mod reflector;
-mod reflector_event;
 
 pub use kind::WatchKind;
 pub use kubevirt::{KubeVirt, Plugin};
+pub use list_watch::{Reflector, Relist};
+pub use object::{Object, ReflectorEvent};
 pub use partial::{
     PartialAgentPod, PartialAgentPodSpec, PartialCsiDriver, PartialCsiDriverSpec, PartialNamespace,
     PartialNode, PartialNodeStatus, PartialPod,
 };
-pub use reflector::{Reflector, Relist};
-pub use reflector_event::{Object, ReflectorEvent};

@@ -1,4 +1,4 @@
-//! Objects cut down while they are read: what the plan does not need is never kept.
+//! Partial objects: the fields that the controller does not need are dropped while an object is decoded.
 
 use std::collections::BTreeMap;
 
@@ -10,84 +10,71 @@ use kube::Resource;
 use kube::core::ObjectMeta;
 use serde::{Deserialize, Deserializer};
 
-/// A node with its labels and the resources that are ours.
+/// A node: its labels and our extended resources.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct PartialNode {
-    /// Name, labels and version.
-    #[serde(deserialize_with = "labelled")]
+    #[serde(deserialize_with = "with_labels")]
     pub metadata: ObjectMeta,
-    /// What it offers.
     #[serde(default)]
     pub status: PartialNodeStatus,
 }
 
-/// The part of a node's status that is ours.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct PartialNodeStatus {
-    /// Places of classes, by resource name.
-    #[serde(default, deserialize_with = "ours")]
+    /// The slots of classes, by extended resource.
+    #[serde(default, deserialize_with = "our_resources")]
     pub capacity: BTreeMap<String, String>,
 }
 
-/// A namespace with its labels.
+/// A namespace: its labels.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct PartialNamespace {
-    /// Name, labels and version.
-    #[serde(deserialize_with = "labelled")]
+    #[serde(deserialize_with = "with_labels")]
     pub metadata: ObjectMeta,
 }
 
-/// A launcher pod: who it is and which class it shall be in.
+/// A launcher pod: its uid, and its class as its only annotation.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct PartialPod {
-    /// Name, uid, version and, of all annotations, the class.
-    #[serde(deserialize_with = "classed")]
+    #[serde(deserialize_with = "with_class")]
     pub metadata: ObjectMeta,
 }
 
-/// An agent's pod: where it is, and as whom.
+/// An agent's pod: its uid, node and service account.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct PartialAgentPod {
-    /// Name, uid and version.
-    #[serde(deserialize_with = "named")]
+    #[serde(deserialize_with = "without_labels")]
     pub metadata: ObjectMeta,
-    /// Its node and its account.
     #[serde(default)]
     pub spec: PartialAgentPodSpec,
 }
 
-/// The part of a pod's spec that says whose it is.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PartialAgentPodSpec {
-    /// Empty until it is bound.
+    /// Empty until the pod is bound.
     #[serde(default)]
     pub node_name: String,
-    /// The service account.
     #[serde(default)]
     pub service_account_name: String,
 }
 
-/// A CSI driver, and whether the kubelet tells it of pods.
+/// A CSI driver: whether the kubelet passes it information about pods.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct PartialCsiDriver {
-    /// Name and version.
-    #[serde(deserialize_with = "labelled")]
+    #[serde(deserialize_with = "with_labels")]
     pub metadata: ObjectMeta,
-    /// What the kubelet does for it.
     #[serde(default)]
     pub spec: PartialCsiDriverSpec,
 }
 
-/// The part of a driver's spec that says whose word a volume's attributes are.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PartialCsiDriverSpec {
-    /// Absent: false.
     pub pod_info_on_mount: bool,
 }
 
-/// The fields of metadata that are kept; serde drops all others unread.
+/// The fields of metadata that are decoded.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Meta {
@@ -101,7 +88,7 @@ struct Meta {
     annotations: BTreeMap<String, String>,
 }
 
-fn labelled<'de, D: Deserializer<'de>>(from: D) -> Result<ObjectMeta, D::Error> {
+fn with_labels<'de, D: Deserializer<'de>>(from: D) -> Result<ObjectMeta, D::Error> {
     let meta = Meta::deserialize(from)?;
     let labels = Some(meta.labels).filter(|labels| !labels.is_empty());
     Ok(ObjectMeta {
@@ -113,11 +100,11 @@ fn labelled<'de, D: Deserializer<'de>>(from: D) -> Result<ObjectMeta, D::Error> 
     })
 }
 
-fn named<'de, D: Deserializer<'de>>(from: D) -> Result<ObjectMeta, D::Error> {
-    Ok(ObjectMeta { labels: None, ..labelled(from)? })
+fn without_labels<'de, D: Deserializer<'de>>(from: D) -> Result<ObjectMeta, D::Error> {
+    Ok(ObjectMeta { labels: None, ..with_labels(from)? })
 }
 
-fn classed<'de, D: Deserializer<'de>>(from: D) -> Result<ObjectMeta, D::Error> {
+fn with_class<'de, D: Deserializer<'de>>(from: D) -> Result<ObjectMeta, D::Error> {
     let mut meta = Meta::deserialize(from)?;
     let class = meta.annotations.remove_entry(CLASS_ANNOTATION);
     Ok(ObjectMeta {
@@ -130,16 +117,16 @@ fn classed<'de, D: Deserializer<'de>>(from: D) -> Result<ObjectMeta, D::Error> {
     })
 }
 
-fn ours<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, String>, D::Error> {
+fn our_resources<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, String>, D::Error> {
     let mut all = BTreeMap::<String, String>::deserialize(from)?;
     all.retain(|name, _| name.starts_with(RESOURCE_PREFIX));
     Ok(all)
 }
 
-/// Lends a slim type the address of the kind it is cut from.
-macro_rules! cut_from {
-    ($slim:ty, $whole:ty, $scope:ty, metadata: $metadata:literal) => {
-        impl Resource for $slim {
+/// Implements `Resource` for a partial type, with the kind of the whole one.
+macro_rules! partial_of {
+    ($partial:ty, $whole:ty, $scope:ty, metadata: $metadata:literal) => {
+        impl Resource for $partial {
             type DynamicType = ();
             type Scope = $scope;
 
@@ -168,11 +155,11 @@ macro_rules! cut_from {
     };
 }
 
-cut_from!(PartialNode, Node, ClusterResourceScope, metadata: false);
-cut_from!(PartialNamespace, Namespace, ClusterResourceScope, metadata: true);
-cut_from!(PartialCsiDriver, CSIDriver, ClusterResourceScope, metadata: false);
-cut_from!(PartialPod, Pod, k8s_openapi::NamespaceResourceScope, metadata: true);
-cut_from!(PartialAgentPod, Pod, k8s_openapi::NamespaceResourceScope, metadata: false);
+partial_of!(PartialNode, Node, ClusterResourceScope, metadata: false);
+partial_of!(PartialNamespace, Namespace, ClusterResourceScope, metadata: true);
+partial_of!(PartialCsiDriver, CSIDriver, ClusterResourceScope, metadata: false);
+partial_of!(PartialPod, Pod, k8s_openapi::NamespaceResourceScope, metadata: true);
+partial_of!(PartialAgentPod, Pod, k8s_openapi::NamespaceResourceScope, metadata: false);
 
 #[cfg(test)]
 mod tests {
@@ -197,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_tenants_pod_only_its_uid_and_class_are_kept() {
+    fn a_launcher_pod_keeps_its_uid_and_class_alone() {
         let whole = json!({
             "metadata": {"name": "virt-launcher-x", "namespace": "shop", "uid": "u", "labels": {"a": "b"},
                          "annotations": {"entropool.io/class": "gold", "secret": "no"}},

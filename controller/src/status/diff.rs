@@ -1,39 +1,36 @@
-//! How much a status has changed, and so how soon it is written.
+//! How much a status has changed, which decides how soon it is written.
 
 use api::{ClassStatus, Condition, ConditionType, PoolStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-/// How soon a status is to be written, the soonest last.
+/// How soon a status is written; the soonest is the greatest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Priority {
-    /// Only what nodes count differs, or a message: when it is cheap.
-    Calm,
-    /// A condition differs, or a figure that follows from somebody's edit.
-    Soon,
-    /// What was accepted differs: at once, since a restart must know it.
-    Now,
+    /// Only counts of the nodes or messages differ.
+    Low,
+    /// A condition differs, or a figure that follows from an edit.
+    High,
+    /// The accepted spec differs: it is written at once, since a restart must know it.
+    Immediate,
 }
 
-/// The status of either kind.
+/// The status of a pool or a class.
 pub(super) trait Status: Clone + PartialEq {
-    /// Its conditions.
     fn conditions(&self) -> &[Condition];
 
-    /// The same, to be changed.
     fn conditions_mut(&mut self) -> &mut Vec<Condition>;
 
-    /// Of which generation it speaks.
     fn generation(&self) -> i64;
 
-    /// Whether another says the same of what was accepted, and of which edit.
+    /// Whether both have the same accepted spec and the same generation.
     fn same_acceptance(&self, other: &Self) -> bool;
 
-    /// Whether another has the same figures, but for what nodes count.
+    /// Whether both have the same figures, apart from counts of the nodes.
     fn same_figures(&self, other: &Self) -> bool;
 
-    /// Takes over those times that have not changed since `before`.
-    fn keep_times(&mut self, before: Option<&Self>, now: &Time) {
-        plan::keep_times(self.conditions_mut(), before.map_or(&[], Self::conditions), now);
+    /// Sets the times of changes: those of `before` where nothing has changed, else `now`.
+    fn keep_transition_times(&mut self, before: Option<&Self>, now: &Time) {
+        plan::keep_transition_times(self.conditions_mut(), before.map_or(&[], Self::conditions), now);
     }
 }
 
@@ -80,8 +77,8 @@ impl Status for PoolStatus {
         self.effective == other.effective && self.assured == other.assured
     }
 
-    fn keep_times(&mut self, before: Option<&Self>, now: &Time) {
-        plan::keep_times(&mut self.conditions, before.map_or(&[], Self::conditions), now);
+    fn keep_transition_times(&mut self, before: Option<&Self>, now: &Time) {
+        plan::keep_transition_times(&mut self.conditions, before.map_or(&[], Self::conditions), now);
         let earlier = before.and_then(|before| before.output.as_ref());
         if let Some(output) = self.output.as_mut().filter(|output| output.served != output.promised) {
             let since = earlier.filter(|earlier| earlier.served == output.served);
@@ -90,28 +87,28 @@ impl Status for PoolStatus {
     }
 }
 
-/// How soon `now`, which has its times, must replace `before`; nothing if it says the same.
-pub(super) fn urgency<S: Status>(before: Option<&S>, now: &S) -> Option<Priority> {
-    let Some(before) = before else { return Some(Priority::Now) };
+/// How soon `now`, with its times set, must replace `before`; `None` if they are equal.
+pub(super) fn priority<S: Status>(before: Option<&S>, now: &S) -> Option<Priority> {
+    let Some(before) = before else { return Some(Priority::Immediate) };
     if !before.same_acceptance(now) {
-        return Some(Priority::Now);
+        return Some(Priority::Immediate);
     }
-    // A condition that only a newer version knows is not ours to compare.
+    // A condition that only a newer version knows is not compared.
     let mut before = before.clone();
     before.conditions_mut().retain(|condition| condition.kind != ConditionType::Other);
-    let verdicts = |status: &S| -> Vec<_> {
+    let values = |status: &S| -> Vec<_> {
         let conditions = status.conditions().iter();
         let mut all: Vec<_> = conditions.map(|it| (it.kind, it.status as u8, it.reason)).collect();
         all.sort_unstable();
         all
     };
-    if verdicts(&before) != verdicts(now) || !before.same_figures(now) {
-        return Some(Priority::Soon);
+    if values(&before) != values(now) || !before.same_figures(now) {
+        return Some(Priority::High);
     }
     before.conditions_mut().sort_unstable_by_key(|condition| condition.kind);
     let mut now = now.clone();
     now.conditions_mut().sort_unstable_by_key(|condition| condition.kind);
-    (before != now).then_some(Priority::Calm)
+    (before != now).then_some(Priority::Low)
 }
 
 #[cfg(test)]
@@ -141,33 +138,33 @@ mod tests {
     }
 
     fn timed(mut status: ClassStatus, before: Option<&ClassStatus>, second: i64) -> ClassStatus {
-        status.keep_times(before, &time(second));
+        status.keep_transition_times(before, &time(second));
         status
     }
 
     #[test]
-    fn what_differs_decides_how_soon_it_is_written() {
+    fn the_priority_follows_from_what_differs() {
         let before = timed(status(ConditionStatus::True, "", 1), None, 10);
         let after = |ready, message, generation| timed(status(ready, message, generation), Some(&before), 20);
         let cases = [
             (after(ConditionStatus::True, "", 1), None),
-            (after(ConditionStatus::True, "2 of 3", 1), Some(Priority::Calm)),
-            (after(ConditionStatus::False, "", 1), Some(Priority::Soon)),
-            (after(ConditionStatus::True, "", 2), Some(Priority::Now)),
+            (after(ConditionStatus::True, "2 of 3", 1), Some(Priority::Low)),
+            (after(ConditionStatus::False, "", 1), Some(Priority::High)),
+            (after(ConditionStatus::True, "", 2), Some(Priority::Immediate)),
         ];
         for (now, expected) in cases {
-            assert_eq!(urgency(Some(&before), &now), expected, "{now:?}");
+            assert_eq!(priority(Some(&before), &now), expected, "{now:?}");
         }
-        assert_eq!(urgency(None, &before), Some(Priority::Now));
+        assert_eq!(priority(None, &before), Some(Priority::Immediate));
     }
 
     #[test]
     fn a_condition_keeps_the_time_at_which_its_status_changed() {
         let before = timed(status(ConditionStatus::True, "", 1), None, 10);
-        let same = timed(status(ConditionStatus::True, "other words", 2), Some(&before), 20);
+        let same = timed(status(ConditionStatus::True, "another message", 2), Some(&before), 20);
         assert_eq!(same.conditions[0].last_transition_time, Some(time(10)));
-        let turned = timed(status(ConditionStatus::False, "", 2), Some(&before), 30);
-        assert_eq!(turned.conditions[0].last_transition_time, Some(time(30)));
+        let changed = timed(status(ConditionStatus::False, "", 2), Some(&before), 30);
+        assert_eq!(changed.conditions[0].last_transition_time, Some(time(30)));
     }
 
     #[test]
@@ -175,6 +172,6 @@ mod tests {
         let now = timed(status(ConditionStatus::True, "", 1), None, 10);
         let mut before = now.clone();
         before.conditions.push(Condition { kind: ConditionType::Other, ..before.conditions[0].clone() });
-        assert_eq!(urgency(Some(&before), &now), None);
+        assert_eq!(priority(Some(&before), &now), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Events; one that happens again is counted, not written anew.
+//! The event recorder: writes Events, and counts repeated ones instead of writing them again.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -11,16 +11,15 @@ use kube::{Api, Client, Resource};
 use tracing::{debug, info};
 
 use super::condition_events::ConditionEvent;
+use crate::api_error::api_error;
 use crate::clock;
 
-/// Who reports.
 const REPORTER: &str = "entropool-controller";
-/// What was done: an Event has to name it.
+/// The action of every Event, which the API requires.
 const ACTION: &str = "Reconcile";
-/// Five Events a second, 50 at once. Conditions say the same, so what is beyond this is only logged.
+/// Events beyond this limit are only logged: conditions show the same.
 const EVENTS: RateLimit = RateLimit::per_second(5, 50);
 
-/// Tells people.
 pub(crate) struct EventRecorder {
     client: Client,
     recorder: Recorder,
@@ -28,15 +27,20 @@ pub(crate) struct EventRecorder {
 }
 
 impl EventRecorder {
-    /// That speaks for one replica.
     pub(crate) fn new(client: Client, replica: String) -> Self {
         let reporter = Reporter { controller: REPORTER.to_owned(), instance: Some(replica) };
         Self { recorder: Recorder::new(client.clone(), reporter), client, limiter: Mutex::default() }
     }
 
-    /// Makes it an Event of the pod that a VM of that node runs in; `with` is another object that it has to do with. Pods'
-    /// names are not kept: there may be a hundred thousand, and this is seldom.
-    pub(crate) async fn tell_vm(&self, node: &str, uid: &str, with: &ObjectReference, news: ConditionEvent) {
+    /// Records an Event about the launcher pod of a VM on that node, with `related` as its related object. The pod's name
+    /// is looked up, since there may be a hundred thousand pods and such Events are rare.
+    pub(crate) async fn record_for_vm(
+        &self,
+        node: &str,
+        uid: &str,
+        related: &ObjectReference,
+        event: ConditionEvent,
+    ) {
         if !self.admits() {
             return;
         }
@@ -47,23 +51,30 @@ impl EventRecorder {
                 let pod = pods.items.into_iter().find(|pod| pod.metadata.uid.as_deref() == Some(uid));
                 if let Some(pod) = pod {
                     let pod = Pod { metadata: pod.metadata, ..Pod::default() };
-                    self.tell(&pod.object_ref(&()), Some(with), vec![news]).await;
+                    self.record(&pod.object_ref(&()), Some(related), vec![event]).await;
                 }
             }
-            Err(error) => debug!(node, vm = uid, %error, "the VM's pod cannot be found, and is told nothing"),
+            Err(error) => {
+                debug!(
+                    node,
+                    vm = uid,
+                    error = api_error(&error),
+                    "failed to find the launcher pod for an Event"
+                );
+            }
         }
     }
 
-    /// Makes each an Event of the object; `with` is another that it has to do with.
-    pub(crate) async fn tell(
+    /// Records Events about an object, with `related` as their related object.
+    pub(crate) async fn record(
         &self,
         object: &ObjectReference,
-        with: Option<&ObjectReference>,
-        news: Vec<ConditionEvent>,
+        related: Option<&ObjectReference>,
+        events: Vec<ConditionEvent>,
     ) {
-        for ConditionEvent { warning, reason, note } in news {
+        for ConditionEvent { warning, reason, note } in events {
             let (kind, name) = (object.kind.as_deref(), object.name.as_deref());
-            info!(kind, name, reason, message = note, "told");
+            info!(kind, name, reason, message = note, "event");
             if !self.admits() {
                 continue;
             }
@@ -72,10 +83,10 @@ impl EventRecorder {
                 reason,
                 note: Some(note),
                 action: ACTION.to_owned(),
-                secondary: with.cloned(),
+                secondary: related.cloned(),
             };
             if let Err(error) = self.recorder.publish(&event, object).await {
-                debug!(kind, name, %error, "no Event was written");
+                debug!(kind, name, error = api_error(&error), "failed to write Event");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Status: what is written, how soon, and by whom.
+//! Status and Events of pools, classes and nodes: what changed, when it is written, and the task that writes it.
 
 mod condition_events;
 mod diff;

@@ -1,4 +1,4 @@
-//! What nodes say that is an Event of some object: of the node itself, or of the pool or class that VMs outlive.
+//! The Events that follow from the nodes' reports: about the node itself, or about the pool or class of orphaned VMs.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use plan::NodeReports;
 use super::condition_events::ConditionEvent;
 use crate::store::Store;
 
-/// Of what it is told.
+/// The object that an Event is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum EventObject {
     Node(String),
@@ -19,50 +19,49 @@ pub(super) enum EventObject {
     Class(String),
 }
 
-/// What holds, by the object and the word: the same is told once, however its sentence changes.
+/// The Events due now, by object and reason: another message for the same reason is no other Event.
 pub(super) type NodeEvents = BTreeMap<(EventObject, String), ConditionEvent>;
 
-/// All that holds now.
-pub(super) fn tidings(fleet: &NodeReports, index: &Store) -> NodeEvents {
-    let of_nodes = fleet.iter().flat_map(|(node, report)| {
+pub(super) fn node_events(node_reports: &NodeReports, store: &Store) -> NodeEvents {
+    let of_nodes = node_reports.iter().flat_map(|(node, report)| {
         report.conditions.values().map(move |condition| {
-            let news = ConditionEvent::warning(&condition.reason, &condition.message);
-            ((EventObject::Node(node.clone()), news.reason.clone()), news)
+            let event = ConditionEvent::warning(&condition.reason, &condition.message);
+            ((EventObject::Node(node.clone()), event.reason.clone()), event)
         })
     });
-    let of = |pool: &str, class: &str| match index.pool(pool) {
+    let object_of = |pool: &str, class: &str| match store.pool(pool) {
         Some(_) if class != ClassConfig::IMPLICIT => EventObject::Class(class.to_owned()),
-        // Where the pool is gone, its classes are told of in one sentence.
+        // All classes of a deleted pool share one Event about the pool.
         _ => EventObject::Pool(pool.to_owned()),
     };
-    let orphaned = plan::orphaned(fleet, of).into_iter().map(|(object, all)| {
+    let orphaned = plan::orphaned(node_reports, object_of).into_iter().map(|(object, orphaned)| {
         let note = format!(
-            "{all} orphaned it, or their namespaces' right to it: each draws on with what it had until it goes, or `kubectl \
-             entropool detach` cuts it off"
+            "{orphaned} still attached, although the object was deleted or no longer allows the namespace: each VM keeps what \
+             it had until it stops, or until `kubectl entropool detach` detaches it"
         );
-        let news = ConditionEvent::warning("Orphaned", &note);
-        ((object, news.reason.clone()), news)
+        let event = ConditionEvent::warning("Orphaned", &note);
+        ((object, event.reason.clone()), event)
     });
     of_nodes.chain(orphaned).collect()
 }
 
 impl EventObject {
-    /// As an Event names it. What is deleted has a name still.
-    pub(super) fn reference(&self, index: &Store) -> ObjectReference {
+    /// The reference for an Event. A deleted object still has a name.
+    pub(super) fn reference(&self, store: &Store) -> ObjectReference {
         match self {
-            // The kubelet's Events of a node, beside which it is shown, have its name for a uid.
+            // The kubelet's own Events about a node have its name as the uid, and ours are shown beside them.
             Self::Node(name) => ObjectReference { uid: Some(name.clone()), ..reference::<Node>(name) },
             Self::Pool(name) => {
-                index.pool(name).map_or_else(|| reference::<EntropyPool>(name), |it| it.object_ref(&()))
+                store.pool(name).map_or_else(|| reference::<EntropyPool>(name), |it| it.object_ref(&()))
             }
             Self::Class(name) => {
-                index.class(name).map_or_else(|| reference::<EntropyClass>(name), |it| it.object_ref(&()))
+                store.class(name).map_or_else(|| reference::<EntropyClass>(name), |it| it.object_ref(&()))
             }
         }
     }
 }
 
-/// An object of which nothing is known but its name.
+/// A reference to an object of which only the name is known.
 pub(crate) fn reference<K: Resource<DynamicType = ()>>(name: &str) -> ObjectReference {
     ObjectReference {
         api_version: Some(K::api_version(&()).into_owned()),
@@ -78,14 +77,14 @@ mod tests {
 
     use super::*;
 
-    fn told(report: NodeReport, index: &Store) -> Vec<(EventObject, String, String)> {
-        let fleet = [("n1".to_owned(), report)].into();
-        let all = tidings(&fleet, index).into_iter();
-        all.map(|((object, reason), news)| (object, reason, news.note)).collect()
+    fn events_of(report: NodeReport, store: &Store) -> Vec<(EventObject, String, String)> {
+        let node_reports = [("n1".to_owned(), report)].into();
+        let all = node_events(&node_reports, store).into_iter();
+        all.map(|((object, reason), event)| (object, reason, event.note)).collect()
     }
 
     #[test]
-    fn a_node_s_conditions_are_told_of_the_node() {
+    fn a_node_s_conditions_are_events_about_the_node() {
         let condition =
             NodeCondition { reason: "NotRegistered".to_owned(), message: "the kubelet has not".to_owned() };
         let report =
@@ -95,17 +94,17 @@ mod tests {
             "NotRegistered".to_owned(),
             "the kubelet has not".to_owned(),
         );
-        assert_eq!(told(report, &Store::default()), [expected]);
+        assert_eq!(events_of(report, &Store::default()), [expected]);
     }
 
     #[test]
-    fn vms_of_a_pool_that_is_gone_are_told_of_that_pool_whatever_their_classes_are() {
+    fn orphaned_vms_of_a_deleted_pool_are_one_event_about_the_pool() {
         let key = |class: &str| ("gone".to_owned(), class.to_owned());
         let report =
             NodeReport { orphaned: [(key("gold"), 1), (key("paid"), 2)].into(), ..NodeReport::default() };
-        let told = told(report, &Store::default());
-        let [(EventObject::Pool(pool), reason, note)] = told.as_slice() else { panic!("{told:?}") };
+        let events = events_of(report, &Store::default());
+        let [(EventObject::Pool(pool), reason, note)] = events.as_slice() else { panic!("{events:?}") };
         assert_eq!((&**pool, &**reason), ("gone", "Orphaned"));
-        assert!(note.starts_with("3 VMs on 1 node (n1) orphaned it, or"), "{note}");
+        assert!(note.starts_with("3 VMs on 1 node (n1) still attached, although"), "{note}");
     }
 }

@@ -1,13 +1,12 @@
-//! What holds for a while is told once. Time is an argument.
+//! Passes each condition once, when it has lasted for a while. Time is an argument.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// What is over sooner is nothing to tell: an agent that starts is not ready for a moment, and a class whose VMs leave
-/// together with it has none left.
-const LONG: Duration = Duration::from_secs(10);
+/// A condition that ends sooner is not reported: a starting agent is not ready for a moment, and the VMs of a deleted
+/// class may be deleted together with it.
+const MIN_DURATION: Duration = Duration::from_secs(10);
 
-/// Since when each thing has held, and whether it was told.
 #[derive(Debug)]
 pub(super) struct PersistenceFilter<K> {
     known: BTreeMap<K, KnownCondition>,
@@ -22,23 +21,23 @@ impl<K> Default for PersistenceFilter<K> {
 #[derive(Debug)]
 struct KnownCondition {
     since: Duration,
-    told: bool,
+    passed: bool,
 }
 
 impl<K: Ord + Clone> PersistenceFilter<K> {
-    /// Of all that holds now, what is to be told; what holds no longer is forgotten.
-    pub(super) fn due(&mut self, now: Duration, holds: impl Iterator<Item = K>) -> Vec<K> {
+    /// The keys to report now, out of all that are true now. A key that is no longer true is forgotten.
+    pub(super) fn due(&mut self, now: Duration, current: impl Iterator<Item = K>) -> Vec<K> {
         let mut before = std::mem::take(&mut self.known);
-        let mut told = Vec::new();
-        for what in holds {
-            let mut known = before.remove(&what).unwrap_or(KnownCondition { since: now, told: false });
-            if !known.told && known.since + LONG <= now {
-                known.told = true;
-                told.push(what.clone());
+        let mut due = Vec::new();
+        for key in current {
+            let mut known = before.remove(&key).unwrap_or(KnownCondition { since: now, passed: false });
+            if !known.passed && known.since + MIN_DURATION <= now {
+                known.passed = true;
+                due.push(key.clone());
             }
-            self.known.insert(what, known);
+            self.known.insert(key, known);
         }
-        told
+        due
     }
 }
 
@@ -47,10 +46,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_lasts_is_told_once_and_again_only_after_it_was_over() {
-        let mut lasting = PersistenceFilter::default();
-        let mut at =
-            |second, holds: &[&'static str]| lasting.due(Duration::from_secs(second), holds.iter().copied());
+    fn a_lasting_condition_is_passed_once_and_again_only_after_it_ended() {
+        let mut filter = PersistenceFilter::default();
+        let mut at = |second, current: &[&'static str]| {
+            filter.due(Duration::from_secs(second), current.iter().copied())
+        };
         assert!(at(100, &["a"]).is_empty());
         assert!(at(109, &["a", "b"]).is_empty());
         assert_eq!(at(110, &["a", "b"]), ["a"]);

@@ -1,5 +1,4 @@
-//! A refusal is told a moment after the edit that earned it: what is applied together comes one by one, and what comes
-//! next may mend it.
+//! Delays the report of a refusal: objects applied together arrive one by one, and the next one may make the edit valid.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,17 +6,17 @@ use std::time::Duration;
 use api::{Condition, ConditionStatus, ConditionType};
 
 /// How long the next object of a `kubectl apply` may take.
-const GRACE: Duration = Duration::from_secs(1);
+const DELAY: Duration = Duration::from_secs(1);
 
-/// When the newest generation of each object was first seen to be refused. Time is an argument.
+/// By object: the newest refused generation, and when its refusal was first seen. Time is an argument.
 #[derive(Debug, Default)]
 pub(super) struct RefusalDebounce {
-    met: BTreeMap<String, (i64, Duration)>,
+    refused: BTreeMap<String, (i64, Duration)>,
 }
 
 impl RefusalDebounce {
-    /// Whether conditions may be told of a generation by now.
-    pub(super) fn is_over(
+    /// Whether the conditions of a generation may be written now.
+    pub(super) fn allows(
         &mut self,
         object: &str,
         generation: i64,
@@ -25,19 +24,19 @@ impl RefusalDebounce {
         now: Duration,
     ) -> bool {
         if !is_refused(conditions) {
-            self.met.remove(object);
+            self.refused.remove(object);
             return true;
         }
-        let met = self.met.entry(object.to_owned()).or_insert((generation, now));
-        if met.0 != generation {
-            *met = (generation, now);
+        let first = self.refused.entry(object.to_owned()).or_insert((generation, now));
+        if first.0 != generation {
+            *first = (generation, now);
         }
-        met.1 + GRACE <= now
+        first.1 + DELAY <= now
     }
 
-    /// Forgets objects that are gone.
+    /// Forgets deleted objects.
     pub(super) fn retain(&mut self, exists: impl Fn(&str) -> bool) {
-        self.met.retain(|object, _| exists(object));
+        self.refused.retain(|object, _| exists(object));
     }
 }
 
@@ -64,16 +63,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_mended_within_a_second_is_never_told_and_each_edit_has_its_own_second() {
+    fn a_refusal_is_delayed_by_a_second_after_each_edit() {
         let (good, bad) = (accepted(ConditionStatus::True), accepted(ConditionStatus::False));
-        let mut grace = RefusalDebounce::default();
+        let mut debounce = RefusalDebounce::default();
         let at = Duration::from_millis;
-        assert!(!grace.is_over("a", 1, &bad, at(5_000)));
-        assert!(grace.is_over("a", 1, &good, at(5_500)));
-        assert!(!grace.is_over("a", 2, &bad, at(9_000)));
-        assert!(!grace.is_over("a", 2, &bad, at(9_999)));
-        assert!(grace.is_over("a", 2, &bad, at(10_000)));
-        assert!(!grace.is_over("a", 3, &bad, at(10_100)));
-        assert!(grace.is_over("a", 3, &bad, at(11_100)));
+        assert!(!debounce.allows("a", 1, &bad, at(5_000)));
+        assert!(debounce.allows("a", 1, &good, at(5_500)));
+        assert!(!debounce.allows("a", 2, &bad, at(9_000)));
+        assert!(!debounce.allows("a", 2, &bad, at(9_999)));
+        assert!(debounce.allows("a", 2, &bad, at(10_000)));
+        assert!(!debounce.allows("a", 3, &bad, at(10_100)));
+        assert!(debounce.allows("a", 3, &bad, at(11_100)));
     }
 }

@@ -1,4 +1,4 @@
-//! Writes what has changed, while this replica holds the Lease.
+//! The task that writes status and Events while this replica holds the Lease.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -17,89 +17,95 @@ use serde_json::json;
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
-use super::condition_events::{ConditionEvent, news};
-use super::diff::{Priority, Status, urgency};
+use super::condition_events::{ConditionEvent, events};
+use super::diff::{Priority, Status, priority};
 use super::event_recorder::EventRecorder;
-use super::node_events::{EventObject, tidings};
+use super::node_events::{EventObject, node_events};
 use super::persistence_filter::PersistenceFilter;
 use super::refusal_debounce::RefusalDebounce;
 use super::write_limiter::WriteLimiter;
+use crate::api_error::api_error;
 use crate::clock;
 use crate::leader_election::Leadership;
 use crate::state::{PublishedPlan, SharedState};
 
-/// Who we are among the owners of fields.
+/// Our name among the owners of fields.
 pub(crate) const FIELD_MANAGER: &str = "entropool-controller";
-/// How often what had to wait is looked at again.
-const LOOK: Duration = Duration::from_secs(1);
-/// At most this part of the time goes into looking at what all nodes say: each of them rings for every change, and thousands
-/// change at once.
-const LOOKING: u32 = 10;
-/// Between two looks, however quick they are.
-const BREATH: Duration = Duration::from_millis(50);
-/// Writes on their way at a time.
-const AT_ONCE: usize = 8;
-/// For so long after taking the Lease, silence of nodes is not told: they are still reconnecting.
-const SETTLING: Duration = Duration::from_secs(15);
+/// How often delayed writes are checked again.
+const RECHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// The pause after computing all statuses, as a multiple of the time that took: every node's report triggers it, and
+/// thousands of reports may change at once.
+const PAUSE_FACTOR: u32 = 10;
+const MIN_PAUSE: Duration = Duration::from_millis(50);
+const CONCURRENT_WRITES: usize = 8;
+/// After this replica has become the leader, nodes need this long to connect; until then disconnected nodes are not
+/// reported.
+const RECONNECT_PERIOD: Duration = Duration::from_secs(15);
 
-/// Writes status as often as it changes and the pace allows, while this replica leads; ends never.
+/// Writes statuses that have changed, as often as the limits allow, while this replica leads; never returns.
 pub(crate) async fn run(
-    world: Arc<SharedState>,
+    state: Arc<SharedState>,
     client: Client,
-    herald: Arc<EventRecorder>,
+    recorder: Arc<EventRecorder>,
     mut role: watch::Receiver<Leadership>,
 ) {
-    let (pace, grace, lasting) =
-        (WriteLimiter::default(), RefusalDebounce::default(), PersistenceFilter::default());
-    let mut writer = StatusWriter { world, client, pace, grace, lasting, herald, since: None, waiting: 0 };
+    let mut writer = StatusWriter {
+        state,
+        client,
+        recorder,
+        limiter: WriteLimiter::default(),
+        debounce: RefusalDebounce::default(),
+        filter: PersistenceFilter::default(),
+        leading_since: None,
+        delayed: 0,
+    };
     loop {
         let leading = role.borrow_and_update().leads();
-        writer.since = if leading { writer.since.or(Some(clock::since_start())) } else { None };
+        writer.leading_since =
+            if leading { writer.leading_since.or(Some(clock::since_start())) } else { None };
         if leading {
             let from = clock::since_start();
-            let due = writer.look();
-            let pause = (clock::since_start().saturating_sub(from) * LOOKING).max(BREATH);
-            let news = writer.look_at_nodes();
+            let due = writer.due_writes();
+            let pause = (clock::since_start().saturating_sub(from) * PAUSE_FACTOR).max(MIN_PAUSE);
+            let events = writer.due_node_events();
             writer.write(due).await;
-            for (object, news) in news {
-                writer.herald.tell(&object, None, vec![news]).await;
+            for (object, event) in events {
+                writer.recorder.record(&object, None, vec![event]).await;
             }
-            // What rings meanwhile is looked at once.
+            // Notifications during the pause are handled together.
             tokio::time::sleep(pause).await;
         } else {
-            writer.world.queues.statuses.set(0);
-            // Whoever leads next has its own time to see what lasts.
-            writer.lasting = PersistenceFilter::default();
+            writer.state.queues.statuses.set(0);
+            // The next leader observes for itself what lasts.
+            writer.filter = PersistenceFilter::default();
         }
         tokio::select! {
-            () = writer.world.restate.notified() => {}
-            () = tokio::time::sleep(LOOK), if leading => {}
+            () = writer.state.status_changed.notified() => {}
+            () = tokio::time::sleep(RECHECK_INTERVAL), if leading => {}
             changed = role.changed() => if changed.is_err() { return },
         }
     }
 }
 
 struct StatusWriter {
-    world: Arc<SharedState>,
+    state: Arc<SharedState>,
     client: Client,
-    pace: WriteLimiter,
-    grace: RefusalDebounce,
-    lasting: PersistenceFilter<(EventObject, String)>,
-    herald: Arc<EventRecorder>,
-    since: Option<Duration>,
-    /// Objects whose status is to be written later, of those looked at so far.
-    waiting: usize,
+    recorder: Arc<EventRecorder>,
+    limiter: WriteLimiter,
+    debounce: RefusalDebounce,
+    filter: PersistenceFilter<(EventObject, String)>,
+    leading_since: Option<Duration>,
+    /// The number of changed statuses that are written later.
+    delayed: usize,
 }
 
-/// One status to write.
+/// One status to write, and the Events about what it changes.
 struct StatusWrite<K, S> {
     object: K,
     status: S,
-    /// What it changes, as far as people should hear of it.
-    news: Vec<ConditionEvent>,
+    events: Vec<ConditionEvent>,
 }
 
-/// What one look comes to.
 #[derive(Default)]
 struct StatusWrites {
     pools: Vec<StatusWrite<EntropyPool, api::PoolStatus>>,
@@ -107,55 +113,57 @@ struct StatusWrites {
 }
 
 impl StatusWriter {
-    /// What is to be written now.
-    fn look(&mut self) -> StatusWrites {
-        let Some(planned) = self.world.plan.borrow().clone() else { return StatusWrites::default() };
-        let tallies = Aggregates::of(&planned.plan, &self.world.fleet());
-        self.waiting = 0;
-        let (pools, classes) = (self.pools(&planned, &tallies), self.classes(&planned, &tallies));
+    fn due_writes(&mut self) -> StatusWrites {
+        let Some(planned) = self.state.plan.borrow().clone() else { return StatusWrites::default() };
+        let aggregates = Aggregates::of(&planned.plan, &self.state.node_reports());
+        self.delayed = 0;
+        let (pools, classes) = (self.pools(&planned, &aggregates), self.classes(&planned, &aggregates));
         let exists = |key: &str| match key.split_once('/') {
             Some(("pool", name)) => planned.plan.pools.contains_key(name),
             Some((_, name)) => planned.plan.classes.contains_key(name),
             None => false,
         };
-        self.pace.retain(exists);
-        self.grace.retain(exists);
-        self.world.queues.statuses.set(self.waiting);
+        self.limiter.retain(exists);
+        self.debounce.retain(exists);
+        self.state.queues.statuses.set(self.delayed);
         StatusWrites { pools, classes }
     }
 
-    /// What of all that nodes say is an Event now.
-    fn look_at_nodes(&mut self) -> Vec<(ObjectReference, ConditionEvent)> {
-        // In this order, as everywhere.
-        let (fleet, index) = (self.world.fleet(), self.world.index());
-        let mut tidings = tidings(&fleet, &index);
-        let due = self.lasting.due(clock::since_start(), tidings.keys().cloned());
-        due.into_iter().filter_map(|key| Some((key.0.reference(&index), tidings.remove(&key)?))).collect()
+    fn due_node_events(&mut self) -> Vec<(ObjectReference, ConditionEvent)> {
+        // Lock order: the reports, then the store, as everywhere.
+        let (node_reports, store) = (self.state.node_reports(), self.state.store());
+        let mut events = node_events(&node_reports, &store);
+        let due = self.filter.due(clock::since_start(), events.keys().cloned());
+        due.into_iter().filter_map(|key| Some((key.0.reference(&store), events.remove(&key)?))).collect()
     }
 
     async fn write(&self, StatusWrites { pools, classes }: StatusWrites) {
-        let (api, world) = (Api::all(self.client.clone()), &self.world);
-        write_all(&api, &self.herald, pools, |pool: EntropyPool| world.index().wrote_pool(pool)).await;
+        let (api, state) = (Api::all(self.client.clone()), &self.state);
+        write_all(&api, &self.recorder, pools, |pool: EntropyPool| state.store().set_written_pool(pool))
+            .await;
         let api = Api::all(self.client.clone());
-        write_all(&api, &self.herald, classes, |class: EntropyClass| world.index().wrote_class(class)).await;
+        write_all(&api, &self.recorder, classes, |class: EntropyClass| {
+            state.store().set_written_class(class);
+        })
+        .await;
     }
 
     fn pools(
         &mut self,
         planned: &PublishedPlan,
-        tallies: &Aggregates,
+        aggregates: &Aggregates,
     ) -> Vec<StatusWrite<EntropyPool, api::PoolStatus>> {
-        let world = Arc::clone(&self.world);
-        let index = world.index();
+        let state = Arc::clone(&self.state);
+        let store = state.store();
         let none = plan::Aggregate::default();
         let plans =
-            planned.plan.pools.iter().filter_map(|(name, plan)| Some((name, plan, index.pool(name)?)));
+            planned.plan.pools.iter().filter_map(|(name, plan)| Some((name, plan, store.pool(name)?)));
         plans
             .filter(|(_, plan, object)| object.metadata.generation == Some(plan.generation))
             .filter_map(|(name, plan, object)| {
-                let tally = tallies.pools.get(name).unwrap_or(&none);
-                let status = plan.status(tally);
-                self.due(&format!("pool/{name}"), object.status.as_ref(), status, tally.away.count > 0)
+                let aggregate = aggregates.pools.get(name).unwrap_or(&none);
+                let status = plan.status(aggregate);
+                self.due(&format!("pool/{name}"), object.status.as_ref(), status, aggregate.away.count > 0)
                     .map(|status| write(object.clone(), object.status.as_ref(), status))
             })
             .collect()
@@ -164,74 +172,75 @@ impl StatusWriter {
     fn classes(
         &mut self,
         planned: &PublishedPlan,
-        tallies: &Aggregates,
+        aggregates: &Aggregates,
     ) -> Vec<StatusWrite<EntropyClass, api::ClassStatus>> {
-        let world = Arc::clone(&self.world);
-        let index = world.index();
+        let state = Arc::clone(&self.state);
+        let store = state.store();
         let none = plan::Aggregate::default();
         let plans =
-            planned.plan.classes.iter().filter_map(|(name, plan)| Some((name, plan, index.class(name)?)));
+            planned.plan.classes.iter().filter_map(|(name, plan)| Some((name, plan, store.class(name)?)));
         plans
             .filter(|(_, plan, object)| object.metadata.generation == Some(plan.generation))
             .filter_map(|(name, plan, object)| {
-                let tally = tallies.classes.get(name).unwrap_or(&none);
+                let aggregate = aggregates.classes.get(name).unwrap_or(&none);
                 let pool = plan.accepted_spec.as_ref().and_then(|it| planned.plan.pools.get(&it.spec.pool));
-                let status = plan.status(tally, pool);
-                self.due(&format!("class/{name}"), object.status.as_ref(), status, tally.away.count > 0)
+                let status = plan.status(aggregate, pool);
+                self.due(&format!("class/{name}"), object.status.as_ref(), status, aggregate.away.count > 0)
                     .map(|status| write(object.clone(), object.status.as_ref(), status))
             })
             .collect()
     }
 
-    /// The status with its times, if it is to be written now.
-    fn due<S: Status>(&mut self, key: &str, before: Option<&S>, mut status: S, silence: bool) -> Option<S> {
-        status.keep_times(before, &clock::wall());
-        let urgency = urgency(before, &status)?;
-        let due = self.is_due(key, urgency, &status, silence);
-        self.waiting += usize::from(!due);
+    /// The status with its times, if it is written now. `away` says whether a node of the object is not connected.
+    fn due<S: Status>(&mut self, key: &str, before: Option<&S>, mut status: S, away: bool) -> Option<S> {
+        status.keep_transition_times(before, &clock::wall());
+        let priority = priority(before, &status)?;
+        let due = self.is_due(key, priority, &status, away);
+        self.delayed += usize::from(!due);
         due.then_some(status)
     }
 
-    fn is_due<S: Status>(&mut self, key: &str, urgency: Priority, status: &S, silence: bool) -> bool {
+    fn is_due<S: Status>(&mut self, key: &str, priority: Priority, status: &S, away: bool) -> bool {
         let now = clock::since_start();
-        let settling = silence && self.since.is_some_and(|since| now < since + SETTLING);
-        self.grace.is_over(key, status.generation(), status.conditions(), now)
-            && (urgency == Priority::Now || !settling)
-            && self.pace.allows(key, urgency, now)
+        let reconnecting = away && self.leading_since.is_some_and(|since| now < since + RECONNECT_PERIOD);
+        self.debounce.allows(key, status.generation(), status.conditions(), now)
+            && (priority == Priority::Immediate || !reconnecting)
+            && self.limiter.allows(key, priority, now)
     }
 }
 
 fn write<K, S: Status>(object: K, before: Option<&S>, status: S) -> StatusWrite<K, S> {
-    let news = news(before.map_or(&[], S::conditions), status.conditions());
-    StatusWrite { object, status, news }
+    let events = events(before.map_or(&[], S::conditions), status.conditions());
+    StatusWrite { object, status, events }
 }
 
 async fn write_all<K, S>(
     api: &Api<K>,
-    herald: &EventRecorder,
+    recorder: &EventRecorder,
     writes: Vec<StatusWrite<K, S>>,
-    wrote: impl Fn(K),
+    on_written: impl Fn(K),
 ) where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
     S: Serialize,
 {
-    let writes = writes.into_iter().map(|write| write_one(api, herald, write));
-    let mut written = futures::stream::iter(writes).buffer_unordered(AT_ONCE);
+    let writes = writes.into_iter().map(|write| write_one(api, recorder, write));
+    let mut written = futures::stream::iter(writes).buffer_unordered(CONCURRENT_WRITES);
     while let Some(object) = written.next().await {
         if let Some(object) = object {
-            wrote(object);
+            on_written(object);
         }
     }
 }
 
-async fn write_one<K, S>(api: &Api<K>, herald: &EventRecorder, write: StatusWrite<K, S>) -> Option<K>
+async fn write_one<K, S>(api: &Api<K>, recorder: &EventRecorder, write: StatusWrite<K, S>) -> Option<K>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
     S: Serialize,
 {
     let meta = write.object.meta();
     let name = meta.name.as_deref()?;
-    // With the version it was made from: one who was frozen while another led cannot write an older truth.
+    // The version makes the write fail if the object has changed: a replica that was frozen while another one led must
+    // not write an outdated status.
     let patch = json!({
         "apiVersion": API_VERSION,
         "kind": K::kind(&()),
@@ -242,15 +251,15 @@ where
     match api.patch_status(name, &params, &Patch::Apply(patch)).await {
         Ok(object) => {
             debug!(kind = %K::kind(&()), name, "status written");
-            herald.tell(&object.object_ref(&()), None, write.news).await;
+            recorder.record(&object.object_ref(&()), None, write.events).await;
             Some(object)
         }
         Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => {
-            info!(kind = %K::kind(&()), name, "it changed meanwhile: its status is made anew");
+            info!(kind = %K::kind(&()), name, "object changed meanwhile; its status is computed again");
             None
         }
         Err(error) => {
-            warn!(kind = %K::kind(&()), name, %error, "status cannot be written");
+            warn!(kind = %K::kind(&()), name, error = api_error(&error), "failed to write status");
             None
         }
     }

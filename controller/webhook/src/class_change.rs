@@ -1,53 +1,53 @@
-//! A launcher pod that is edited while its VM runs: another class is a move, another pool cannot be had.
+//! Reviews an edited launcher pod of a running VM: another class moves the VM, another pool is rejected.
 
 use api::names::{BOUND_ANNOTATION, POOL_ANNOTATION};
 use serde_json::{Value, json};
 
 use crate::denial::Denial;
 use crate::patch::Patch;
-use crate::pool_index::ClassSlot;
-use crate::requested::{Requested, annotation};
+use crate::pool_index::{ClassSlot, Requested, annotation};
 use crate::review::{AdmissionRequest, Cluster, Decision};
 
-/// Judges what was written, before the VM's agent hears of it, and keeps what the pod says of itself true.
+/// Rejects a class that the VM's agent would not accept, and updates the pod's annotation `entropool.io/bound`.
 pub(crate) fn review(
-    asked: &AdmissionRequest,
+    request: &AdmissionRequest,
     old: &Value,
     cluster: &Cluster<'_>,
 ) -> Result<Decision, Denial> {
-    let pod = asked.object.as_ref().unwrap_or(&Value::Null);
+    let pod = request.object.as_ref().unwrap_or(&Value::Null);
     let (metadata, before) = (&pod["metadata"], &old["metadata"]);
-    let Some(drawn) = annotation(before, POOL_ANNOTATION).filter(|_| runs(pod)) else {
+    let Some(pool) = annotation(before, POOL_ANNOTATION).filter(|_| !is_deleted(pod)) else {
         return Ok(Decision::unchanged());
     };
-    let Some(wish) = Requested::of(metadata)?.filter(|wish| wish.pool == drawn) else {
-        return Err(Denial::AnotherPool { pool: drawn.to_owned() });
+    let Some(requested) = Requested::of(metadata)?.filter(|requested| requested.pool == pool) else {
+        return Err(Denial::AnotherPool { pool: pool.to_owned() });
     };
-    // Without the annotation a VM stays where it is.
-    if wish.class.is_none() || Requested::of(before).is_ok_and(|before| before.as_ref() == Some(&wish)) {
+    // Without the annotation a VM stays in its class.
+    let same = || Requested::of(before).is_ok_and(|before| before.as_ref() == Some(&requested));
+    if requested.class.is_none() || same() {
         return Ok(Decision::unchanged());
     }
-    let place = cluster.pools.find(&wish, &asked.namespace)?;
-    let ClassSlot { pool, class, resource } = &place;
+    let slot = cluster.pools.find(&requested, &request.namespace)?;
+    let ClassSlot { pool, class, resource } = &slot;
     if let (Some(class), Some(_)) = (class, resource)
-        && (cluster.full)(&place, pod["spec"]["nodeName"].as_str())
+        && (cluster.full)(&slot, pod["spec"]["nodeName"].as_str())
     {
-        return Err(Denial::Full { class: class.clone(), pool: pool.clone() });
+        return Err(Denial::ClassFull { class: class.clone(), pool: pool.clone() });
     }
     let mut patch = Patch::default();
-    if let Some(bound) = bound(metadata, class.as_deref()) {
+    if let Some(bound) = bound_to(metadata, class.as_deref()) {
         patch.entry(pod, "/metadata/annotations", BOUND_ANNOTATION, &bound);
     }
     Ok(Decision::Allowed { patch, warnings: Vec::new() })
 }
 
-/// Whether there is a VM to move. On its way out a pod is only losing its finalizers.
-fn runs(pod: &Value) -> bool {
-    pod["metadata"]["deletionTimestamp"].is_null()
+/// A deleted pod is edited only to remove its finalizers.
+fn is_deleted(pod: &Value) -> bool {
+    !pod["metadata"]["deletionTimestamp"].is_null()
 }
 
-/// What the pod says came of its annotations, with the class that it is to have now.
-fn bound(metadata: &Value, class: Option<&str>) -> Option<String> {
+/// The value of `entropool.io/bound` with another class; `None` if the annotation cannot be read.
+fn bound_to(metadata: &Value, class: Option<&str>) -> Option<String> {
     let mut bound: Value = serde_json::from_str(annotation(metadata, BOUND_ANNOTATION)?).ok()?;
     *bound.get_mut("class")? = json!(class);
     Some(bound.to_string())

@@ -1,29 +1,25 @@
-//! What is said when a VM that names a pool comes to the API server: three hooks, as functions of a request.
+//! The decisions of the admission webhooks on VMs that name a pool: three hooks, as functions of a request.
 //!
-//! A `virt-launcher` pod gets the volume with its socket ([`pod`]), a `VirtualMachineInstance` its random number
-//! generator ([`instance`]), and a `VirtualMachine` a sentence where its pool cannot be had ([`validate`]). They
-//! refuse to know clients, clocks and certificates, and leave alone whatever names no pool. Start with [`answer`].
+//! A `virt-launcher` pod gets the volume with its socket, a `VirtualMachineInstance` gets its random number
+//! generator, and a `VirtualMachine` is rejected if it cannot use its pool. The crate knows no clients, clocks and
+//! certificates, and leaves objects that name no pool unchanged. Start with [`answer`].
 #![forbid(unsafe_code)]
 
-mod affinity;
 mod class_change;
 mod denial;
 mod hook;
 mod injection_method;
-mod instance;
 mod patch;
 mod plugin;
 mod pod;
 mod pool_index;
-mod requested;
 mod review;
-mod sidecar;
-mod validate;
+mod virtual_machine;
 
 pub use denial::Denial;
-pub use hook::Hook;
+pub use hook::{Hook, ReviewError, answer};
 pub use injection_method::InjectionMethod;
 pub use patch::Patch;
 pub use plugin::{NAME, plugin};
 pub use pool_index::{ClassSlot, PoolIndex};
-pub use review::{Cluster, Decision, ReviewError, answer};
+pub use review::{Cluster, Decision};

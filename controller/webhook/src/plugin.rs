@@ -1,15 +1,13 @@
-//! The object by which `KubeVirt` 1.9 and newer changes a domain itself.
+//! The `Plugin` object, by which `KubeVirt` 1.9 and newer changes a domain itself.
 
 use serde_json::{Value, json};
 
-/// What `entropool.io` objects of ours are called that there is one of in a cluster.
+/// The name of our `Plugin` and of our webhook configurations.
 pub const NAME: &str = "entropool";
 
-/// `KubeVirt` 1.9 and newer changes the domain itself, by this object.
-///
-/// The condition is the hook's: the plugin's own is read in one dialect when it is admitted and, by some versions, in
-/// another when a VM starts, and then fails every VM. Lists are replaced whole, so what is there of the device is
-/// copied: the model, and the driver with a confidential guest's `iommu`.
+/// The condition is the hook's and not the plugin's: some versions of `KubeVirt` parse the plugin's in one dialect
+/// when it is admitted and in another when a VM starts, and then fail every VM. Lists are replaced as a whole, so the
+/// existing parts of the device are copied: the model, and the driver with a confidential guest's `iommu`.
 pub fn plugin() -> Value {
     json!({
         "apiVersion": "plugin.kubevirt.io/v1alpha1",
@@ -26,7 +24,8 @@ pub fn plugin() -> Value {
     })
 }
 
-/// Go's names, since that is what the expression is read with. Without a `Rate`: with a pool it makes QEMU ask twice.
+/// The fields have Go's names, which `KubeVirt` evaluates the expression with. There is no `Rate`: with a pool it would
+/// make QEMU request bytes twice.
 const DOMAIN: &str = "\
 Domain{
   Devices: DomainDeviceList{

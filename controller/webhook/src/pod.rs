@@ -1,25 +1,23 @@
-//! A `virt-launcher` pod gets the volume with its socket, and goes where there is a place for it.
+//! The hook for `virt-launcher` pods: a pod gets the volume with its socket, a slot of its class, and a node with a
+//! ready agent.
 
 use api::names::{
-    BOUND_ANNOTATION, CLASS_ANNOTATION, CLIENT_ATTRIBUTE, CSI_DRIVER, POD_DIRECTORY, POOL_ANNOTATION,
-    VM_LABEL, VM_TRUE,
+    AGENT_LABEL, AGENT_READY, BOUND_ANNOTATION, CLASS_ANNOTATION, CLIENT_ATTRIBUTE, CSI_DRIVER,
+    POD_DIRECTORY, POOL_ANNOTATION, VM_LABEL, VM_TRUE,
 };
 use serde_json::{Value, json};
 
-use crate::affinity;
 use crate::denial::Denial;
-use crate::injection_method::InjectionMethod;
+use crate::injection_method::{InjectionMethod, has_sidecar};
 use crate::patch::Patch;
-use crate::pool_index::ClassSlot;
-use crate::requested::{Requested, annotation};
+use crate::pool_index::{ClassSlot, Requested, annotation};
 use crate::review::{Cluster, Decision};
-use crate::sidecar;
 
-/// The volume's name in the pod.
+/// The name of the volume in the pod.
 const VOLUME: &str = "entropool";
-/// The container that QEMU runs in.
+/// The container in which QEMU runs.
 const COMPUTE: &str = "compute";
-/// A pod that lives only until a volume is bound has no VM in it.
+/// Set on a pod that exists only until a volume is bound; no VM runs in it.
 const PROVISIONING: &str = "kubevirt.io/ephemeral-provisioning";
 
 pub(crate) fn mutate(pod: &Value, namespace: &str, cluster: &Cluster<'_>) -> Result<Decision, Denial> {
@@ -28,67 +26,67 @@ pub(crate) fn mutate(pod: &Value, namespace: &str, cluster: &Cluster<'_>) -> Res
     if !launcher || annotation(metadata, PROVISIONING) == Some("true") {
         return Ok(Decision::unchanged());
     }
-    let Some(wish) = Requested::of(metadata)? else { return Ok(Decision::unchanged()) };
-    let place = cluster.pools.find(&wish, namespace)?;
-    connected(metadata, cluster.injection)?;
+    let Some(requested) = Requested::of(metadata)? else { return Ok(Decision::unchanged()) };
+    let slot = cluster.pools.find(&requested, namespace)?;
+    check_injection(metadata, cluster.injection)?;
     let mut patch = Patch::default();
-    volume(pod, &place, &mut patch)?;
-    compute(pod, &place, &mut patch)?;
-    if let Some(affinity) = affinity::with_agent(&pod["spec"]["affinity"]) {
+    add_volume(pod, &slot, &mut patch)?;
+    add_mount_and_slot(pod, &slot, &mut patch)?;
+    if let Some(affinity) = with_agent_affinity(&pod["spec"]["affinity"]) {
         patch.set("/spec/affinity", &affinity);
     }
     patch.entry(pod, "/metadata/labels", VM_LABEL, VM_TRUE);
-    patch.entry(pod, "/metadata/annotations", BOUND_ANNOTATION, &bound(&place, cluster.injection));
-    let warnings = cluster.warning(&place).into_iter().collect();
+    patch.entry(pod, "/metadata/annotations", BOUND_ANNOTATION, &bound(&slot, cluster.injection));
+    let warnings = cluster.warning(&slot).into_iter().collect();
     Ok(Decision::Allowed { patch, warnings })
 }
 
-/// A pod with the socket and a domain that does not ask it would be a promise that nobody keeps.
-fn connected(metadata: &Value, way: &InjectionMethod) -> Result<(), Denial> {
-    match way {
+/// Rejects a pod that would have the socket and a domain that does not use it.
+fn check_injection(metadata: &Value, injection: &InjectionMethod) -> Result<(), Denial> {
+    match injection {
         InjectionMethod::Plugin => Ok(()),
-        InjectionMethod::Sidecar { .. } if sidecar::asked(metadata)? => Ok(()),
+        InjectionMethod::Sidecar { .. } if has_sidecar(metadata)? => Ok(()),
         InjectionMethod::Sidecar { .. } => Err(Denial::NoSidecar),
         InjectionMethod::None(why) => Err(Denial::NoInjectionMethod(why.clone())),
     }
 }
 
-fn volume(pod: &Value, place: &ClassSlot, patch: &mut Patch) -> Result<(), Denial> {
-    let mut attributes = json!({POOL_ANNOTATION: place.pool, CLIENT_ATTRIBUTE: "qemu"});
-    if let Some(class) = &place.class {
+fn add_volume(pod: &Value, slot: &ClassSlot, patch: &mut Patch) -> Result<(), Denial> {
+    let mut attributes = json!({POOL_ANNOTATION: slot.pool, CLIENT_ATTRIBUTE: "qemu"});
+    if let Some(class) = &slot.class {
         attributes[CLASS_ANNOTATION] = json!(class);
     }
     let csi = json!({"driver": CSI_DRIVER, "readOnly": true, "volumeAttributes": attributes});
     match named(&pod["spec"]["volumes"], VOLUME) {
         None => patch.append(pod, "/spec/volumes", &json!({"name": VOLUME, "csi": csi})),
         Some(volume) if volume["csi"] == csi => {}
-        Some(_) => return Err(Denial::Taken { what: "a volume named entropool" }),
+        Some(_) => return Err(Denial::NameTaken { object: "a volume entropool" }),
     }
     Ok(())
 }
 
-fn compute(pod: &Value, place: &ClassSlot, patch: &mut Patch) -> Result<(), Denial> {
+fn add_mount_and_slot(pod: &Value, slot: &ClassSlot, patch: &mut Patch) -> Result<(), Denial> {
     let containers = pod["spec"]["containers"].as_array();
-    let at = containers.and_then(|all| all.iter().position(|container| container["name"] == COMPUTE));
-    let at = format!("/spec/containers/{}", at.ok_or(Denial::NoCompute)?);
-    let container = pod.pointer(&at).unwrap_or(&Value::Null);
+    let index = containers.and_then(|all| all.iter().position(|container| container["name"] == COMPUTE));
+    let pointer = format!("/spec/containers/{}", index.ok_or(Denial::NoCompute)?);
+    let container = pod.pointer(&pointer).unwrap_or(&Value::Null);
     let mount = json!({"name": VOLUME, "mountPath": POD_DIRECTORY, "readOnly": true});
     let mounts = container["volumeMounts"].as_array();
     match mounts.and_then(|all| all.iter().find(|mount| mount["mountPath"] == POD_DIRECTORY)) {
-        None => patch.append(pod, &format!("{at}/volumeMounts"), &mount),
+        None => patch.append(pod, &format!("{pointer}/volumeMounts"), &mount),
         Some(found) if *found == mount => {}
-        Some(_) => return Err(Denial::Taken { what: "something mounted at /run/entropool" }),
+        Some(_) => return Err(Denial::NameTaken { object: "a mount at /run/entropool" }),
     }
-    if let Some(resource) = &place.resource {
+    if let Some(resource) = &slot.resource {
         let resources = with_resource(&container["resources"], resource);
         if resources != container["resources"] {
-            patch.set(&format!("{at}/resources"), &resources);
+            patch.set(&format!("{pointer}/resources"), &resources);
         }
     }
     Ok(())
 }
 
-/// One place of the class. Of a resource that is counted, a pod has to ask for as much as it may have at most.
+/// Adds one slot of the class. The request and the limit of an extended resource must be equal.
 fn with_resource(resources: &Value, resource: &str) -> Value {
     let mut resources = if resources.is_object() { resources.clone() } else { json!({}) };
     resources["requests"][resource] = json!("1");
@@ -96,9 +94,36 @@ fn with_resource(resources: &Value, resource: &str) -> Value {
     resources
 }
 
-/// What a user looks at who wants to know what came of the annotation.
-fn bound(place: &ClassSlot, way: &InjectionMethod) -> String {
-    json!({"pool": place.pool, "class": place.class, "way": way.name()}).to_string()
+/// The pod's affinity with a ready agent required, since the scheduler does not check whether a node has the CSI
+/// driver; `None` if the affinity requires it already.
+fn with_agent_affinity(affinity: &Value) -> Option<Value> {
+    let mut affinity = if affinity.is_object() { affinity.clone() } else { json!({}) };
+    let required = &mut affinity["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
+    let terms = &mut required["nodeSelectorTerms"];
+    let expression = json!({"key": AGENT_LABEL, "operator": "In", "values": [AGENT_READY]});
+    if terms.as_array().is_none_or(Vec::is_empty) {
+        *terms = json!([{"matchExpressions": [expression]}]);
+        return Some(affinity);
+    }
+    let mut changed = false;
+    // The scheduler accepts a node that matches any one term, so each term needs the expression.
+    for term in terms.as_array_mut().into_iter().flatten() {
+        let expressions = &mut term["matchExpressions"];
+        if !expressions.is_array() {
+            *expressions = json!([]);
+        }
+        let expressions = expressions.as_array_mut().expect("it was made an array above");
+        if !expressions.contains(&expression) {
+            expressions.push(expression.clone());
+            changed = true;
+        }
+    }
+    changed.then_some(affinity)
+}
+
+/// The annotation that shows users the pool and class that the pod got.
+fn bound(slot: &ClassSlot, injection: &InjectionMethod) -> String {
+    json!({"pool": slot.pool, "class": slot.class, "injection": injection.as_str()}).to_string()
 }
 
 fn named<'a>(list: &'a Value, name: &str) -> Option<&'a Value> {

@@ -1,4 +1,4 @@
-//! What becomes of pods, instances and virtual machines, as the API server hears it.
+//! The answers to requests for pods, instances and virtual machines, as the API server receives them.
 #![allow(clippy::unwrap_used)]
 
 use base64::Engine;
@@ -49,7 +49,7 @@ fn only(namespace: &str) -> Namespaces {
     Namespaces::Only([namespace.to_owned()].into())
 }
 
-fn catalogue() -> PoolIndex {
+fn pool_index() -> PoolIndex {
     let proportional =
         ClassConfig { admission: Admission::Proportional, ..class("loose", Some(9), Namespaces::All) };
     let classes = vec![
@@ -73,11 +73,10 @@ fn catalogue() -> PoolIndex {
     PoolIndex::of([&one, &two])
 }
 
-fn judge(hook: Hook, body: &[u8], way: &InjectionMethod) -> Result<(Value, Decision), ReviewError> {
-    let full = |place: &ClassSlot, node: Option<&str>| {
-        place.class.as_deref() == Some("gold") && node != Some("roomy")
-    };
-    answer(hook, body, &Cluster { pools: &catalogue(), injection: way, full: &full })
+fn decide(hook: Hook, body: &[u8], injection: &InjectionMethod) -> Result<(Value, Decision), ReviewError> {
+    let full =
+        |slot: &ClassSlot, node: Option<&str>| slot.class.as_deref() == Some("gold") && node != Some("roomy");
+    answer(hook, body, &Cluster { pools: &pool_index(), injection, full: &full })
 }
 
 fn sidecar() -> InjectionMethod {
@@ -92,7 +91,7 @@ fn annotated(pairs: &[(&str, &str)]) -> Value {
         .into()
 }
 
-/// As virt-controller makes one, but for what no hook looks at.
+/// A launcher pod as virt-controller creates it, without the fields that no hook reads.
 fn launcher(annotations: &[(&str, &str)]) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Pod",
@@ -138,8 +137,8 @@ fn review(namespace: &str, object: &Value, old: Option<&Value>) -> Vec<u8> {
         .into()
 }
 
-fn ask(hook: Hook, namespace: &str, object: &Value, way: &InjectionMethod) -> Value {
-    let (answer, _) = judge(hook, &review(namespace, object, None), way).unwrap();
+fn respond(hook: Hook, namespace: &str, object: &Value, injection: &InjectionMethod) -> Value {
+    let (answer, _) = decide(hook, &review(namespace, object, None), injection).unwrap();
     assert_eq!(answer["response"]["uid"], "u-1");
     answer["response"].clone()
 }
@@ -151,8 +150,8 @@ fn patch(response: &Value) -> Value {
     })
 }
 
-fn patched(hook: Hook, namespace: &str, object: &Value, way: &InjectionMethod) -> Value {
-    let response = ask(hook, namespace, object, way);
+fn patched(hook: Hook, namespace: &str, object: &Value, injection: &InjectionMethod) -> Value {
+    let response = respond(hook, namespace, object, injection);
     assert_eq!(response["allowed"], true, "{response}");
     let mut object = object.clone();
     let patch: json_patch::Patch = serde_json::from_value(patch(&response)).unwrap();
@@ -168,39 +167,37 @@ const GOLD: [(&str, &str); 2] = [("entropool.io/pool", "default"), ("entropool.i
 const PLAIN: [(&str, &str); 1] = [("entropool.io/pool", "plain")];
 
 #[test]
-fn a_launcher_pod_gets_its_socket_a_place_and_a_node_with_an_agent() {
-    let response = ask(Hook::Pod, "shop", &launcher(&GOLD), &InjectionMethod::Plugin);
+fn a_launcher_pod_gets_its_socket_a_slot_and_a_node_with_an_agent() {
+    let response = respond(Hook::Pod, "shop", &launcher(&GOLD), &InjectionMethod::Plugin);
     insta::assert_snapshot!(shown(&patch(&response)));
     assert_eq!(
         response["warnings"],
-        json!([
-            "class gold of pool default has no place left on any node now; the VM waits until one is free"
-        ])
+        json!(["class gold of pool default has no free slot on any node; the VM waits until there is one"])
     );
 }
 
 #[test]
-fn whoever_makes_a_vm_for_a_class_that_is_full_is_told() {
+fn a_vm_of_a_full_class_is_allowed_with_a_warning() {
     for (named, warnings) in [(&GOLD[..], 1), (&PLAIN[..], 0)] {
-        let response = ask(Hook::Validate, "shop", &machine(named), &InjectionMethod::Plugin);
+        let response = respond(Hook::Validate, "shop", &machine(named), &InjectionMethod::Plugin);
         assert_eq!(response["warnings"].as_array().map_or(0, Vec::len), warnings, "{response}");
     }
 }
 
 #[test]
 fn the_hooks_change_nothing_the_second_time() {
-    for way in [InjectionMethod::Plugin, sidecar()] {
-        let instance = patched(Hook::Instance, "shop", &instance(&GOLD), &way);
-        assert_eq!(patch(&ask(Hook::Instance, "shop", &instance, &way)), json!([]));
+    for injection in [InjectionMethod::Plugin, sidecar()] {
+        let instance = patched(Hook::Instance, "shop", &instance(&GOLD), &injection);
+        assert_eq!(patch(&respond(Hook::Instance, "shop", &instance, &injection)), json!([]));
         let mut pod = launcher(&[]);
         pod["metadata"]["annotations"] = instance["metadata"]["annotations"].clone();
-        let pod = patched(Hook::Pod, "shop", &pod, &way);
-        assert_eq!(patch(&ask(Hook::Pod, "shop", &pod, &way)), json!([]));
+        let pod = patched(Hook::Pod, "shop", &pod, &injection);
+        assert_eq!(patch(&respond(Hook::Pod, "shop", &pod, &injection)), json!([]));
     }
 }
 
 #[test]
-fn a_class_that_is_not_named_is_the_pool_s_and_a_class_without_a_bound_asks_for_no_place() {
+fn the_default_class_is_used_if_none_is_named_and_a_class_without_a_bound_has_no_slots() {
     let pod =
         patched(Hook::Pod, "shop", &launcher(&[("entropool.io/pool", "default")]), &InjectionMethod::Plugin);
     let attributes = |pod: &Value| pod["spec"]["volumes"][1]["csi"]["volumeAttributes"].clone();
@@ -214,7 +211,7 @@ fn a_class_that_is_not_named_is_the_pool_s_and_a_class_without_a_bound_asks_for_
 }
 
 #[test]
-fn a_pod_of_another_shape_gets_what_is_missing() {
+fn missing_lists_of_a_pod_are_created() {
     let mut pod = launcher(&GOLD);
     pod["spec"] = json!({"containers": [{"name": "other"}, {"name": "compute"}]});
     let pod = patched(Hook::Pod, "shop", &pod, &InjectionMethod::Plugin);
@@ -229,13 +226,13 @@ fn a_pod_of_another_shape_gets_what_is_missing() {
     for term in two.pointer(terms).unwrap().as_array().unwrap() {
         assert_eq!(
             term["matchExpressions"][0]["key"], "entropool.io/agent",
-            "one term is enough to the scheduler"
+            "a node need match only one term"
         );
     }
 }
 
 #[test]
-fn what_is_none_of_ours_is_not_touched() {
+fn objects_without_a_pool_are_not_changed() {
     let mut provisioning = launcher(&GOLD);
     provisioning["metadata"]["annotations"]["kubevirt.io/ephemeral-provisioning"] = json!("true");
     let mut hotplug = launcher(&GOLD);
@@ -248,22 +245,22 @@ fn what_is_none_of_ours_is_not_touched() {
         (Hook::Validate, machine(&[])),
         (Hook::Validate, instance(&[])),
     ] {
-        for way in [InjectionMethod::Plugin, sidecar(), InjectionMethod::None("no".to_owned())] {
-            let response = ask(hook, "shop", &object, &way);
+        for injection in [InjectionMethod::Plugin, sidecar(), InjectionMethod::None("no".to_owned())] {
+            let response = respond(hook, "shop", &object, &injection);
             assert_eq!(response, json!({"uid": "u-1", "allowed": true}), "{object}");
         }
     }
 }
 
 #[test]
-fn an_instance_gets_its_device_and_where_need_be_its_sidecar() {
+fn an_instance_gets_its_device_and_its_sidecar_if_needed() {
     insta::assert_snapshot!(
         "instance_by_plugin",
-        shown(&patch(&ask(Hook::Instance, "shop", &instance(&GOLD), &InjectionMethod::Plugin)))
+        shown(&patch(&respond(Hook::Instance, "shop", &instance(&GOLD), &InjectionMethod::Plugin)))
     );
     insta::assert_snapshot!(
         "instance_by_sidecar",
-        shown(&patch(&ask(Hook::Instance, "shop", &instance(&GOLD), &sidecar())))
+        shown(&patch(&respond(Hook::Instance, "shop", &instance(&GOLD), &sidecar())))
     );
     let mut others = instance(&GOLD);
     others["metadata"]["annotations"]["hooks.kubevirt.io/hookSidecars"] = json!(r#"[{"image":"other:1"}]"#);
@@ -272,7 +269,7 @@ fn an_instance_gets_its_device_and_where_need_be_its_sidecar() {
     let sidecars =
         with["metadata"]["annotations"]["hooks.kubevirt.io/hookSidecars"].as_str().unwrap().to_owned();
     let sidecars: Value = serde_json::from_str(&sidecars).unwrap();
-    assert_eq!(sidecars[0], json!({"image": "other:1"}), "another's sidecar stays");
+    assert_eq!(sidecars[0], json!({"image": "other:1"}), "the sidecar of another program stays");
     assert_eq!(sidecars.as_array().unwrap().len(), 2);
     others["spec"]["domain"] = json!({});
     let with = patched(Hook::Instance, "shop", &others, &InjectionMethod::Plugin);
@@ -280,10 +277,10 @@ fn an_instance_gets_its_device_and_where_need_be_its_sidecar() {
 }
 
 #[test]
-fn a_vm_moves_with_the_sidecar_that_it_was_made_with() {
+fn a_vm_migrates_with_the_sidecar_that_it_was_created_with() {
     let instance = patched(Hook::Instance, "shop", &instance(&GOLD), &sidecar());
     let newer = InjectionMethod::Sidecar { image: "registry.example/entropool-agent:2".to_owned() };
-    assert_eq!(patch(&ask(Hook::Instance, "shop", &instance, &newer)), json!([]));
+    assert_eq!(patch(&respond(Hook::Instance, "shop", &instance, &newer)), json!([]));
     let mut target = launcher(&[]);
     target["metadata"]["annotations"] = instance["metadata"]["annotations"].clone();
     let target = patched(Hook::Pod, "shop", &target, &newer);
@@ -291,7 +288,7 @@ fn a_vm_moves_with_the_sidecar_that_it_was_made_with() {
 }
 
 #[test]
-fn each_refusal_has_its_sentence() {
+fn each_denial_has_its_message() {
     let named = |pool: &'static str, class: &'static str| {
         vec![("entropool.io/pool", pool), ("entropool.io/class", class)]
     };
@@ -323,10 +320,10 @@ fn each_refusal_has_its_sentence() {
         (Hook::Pod, "shop", mounted, &InjectionMethod::Plugin),
         (Hook::Pod, "shop", bare, &InjectionMethod::Plugin),
     ];
-    let sentences: Vec<String> = refused
+    let messages: Vec<String> = refused
         .iter()
-        .map(|(hook, namespace, object, way)| {
-            let response = ask(*hook, namespace, object, way);
+        .map(|(hook, namespace, object, injection)| {
+            let response = respond(*hook, namespace, object, injection);
             assert_eq!(
                 (&response["allowed"], &response["patch"]),
                 (&json!(false), &Value::Null),
@@ -341,30 +338,30 @@ fn each_refusal_has_its_sentence() {
             )
         })
         .collect();
-    insta::assert_snapshot!(sentences.join("\n"));
+    insta::assert_snapshot!(messages.join("\n"));
 }
 
 #[test]
-fn a_vm_whose_pool_went_can_still_be_edited_and_deleted() {
+fn a_vm_whose_pool_was_deleted_can_still_be_edited_and_deleted() {
     let gone = machine(&[("entropool.io/pool", "gone")]);
-    let judge = |object: &Value, old: &Value| {
-        let (_, verdict) =
-            judge(Hook::Validate, &review("shop", object, Some(old)), &InjectionMethod::Plugin).unwrap();
-        matches!(verdict, Decision::Allowed { .. })
+    let decide = |object: &Value, old: &Value| {
+        let (_, decision) =
+            decide(Hook::Validate, &review("shop", object, Some(old)), &InjectionMethod::Plugin).unwrap();
+        matches!(decision, Decision::Allowed { .. })
     };
     let mut edited = gone.clone();
     edited["spec"]["runStrategy"] = json!("Halted");
-    assert!(judge(&edited, &gone), "the pool was named before");
-    assert!(!judge(&gone, &machine(&GOLD)), "a new name has to be one");
+    assert!(decide(&edited, &gone), "the pool was named before");
+    assert!(!decide(&gone, &machine(&GOLD)), "a new name must exist");
     edited["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
-    assert!(judge(&edited, &machine(&GOLD)), "an object on its way out loses its finalizers");
+    assert!(decide(&edited, &machine(&GOLD)), "the finalizers of a deleted object can be removed");
 }
 
 #[test]
-fn an_annotation_in_the_wrong_place_is_told() {
+fn an_annotation_in_the_wrong_place_gets_a_warning() {
     let mut misplaced = machine(&[]);
     misplaced["metadata"]["annotations"] = annotated(&GOLD);
-    let response = ask(Hook::Validate, "shop", &misplaced, &InjectionMethod::Plugin);
+    let response = respond(Hook::Validate, "shop", &misplaced, &InjectionMethod::Plugin);
     assert_eq!(response["allowed"], true);
     let warning = response["warnings"][0].as_str().unwrap();
     assert!(warning.contains("spec.template.metadata.annotations"), "{warning}");
@@ -383,18 +380,18 @@ fn running(on: &str, edit: &[(&str, &str)]) -> (Value, Value) {
 }
 
 #[test]
-fn another_class_on_a_running_vms_pod_is_judged_and_what_the_pod_is_bound_to_follows() {
-    let judge = |on: &str, edit: &[(&str, &str)]| {
+fn another_class_on_a_running_vms_pod_is_reviewed_and_the_bound_annotation_follows() {
+    let decide = |on: &str, edit: &[(&str, &str)]| {
         let (edited, before) = running(on, edit);
         edit_pod(&edited, &before)
     };
-    let moved = judge("roomy", &[("entropool.io/class", "gold")]);
-    let bound = r#"{"class":"gold","pool":"default","way":"plugin"}"#;
+    let moved = decide("roomy", &[("entropool.io/class", "gold")]);
+    let bound = r#"{"class":"gold","injection":"plugin","pool":"default"}"#;
     assert_eq!(
         patch(&moved),
         json!([{"op": "add", "path": "/metadata/annotations/entropool.io~1bound", "value": bound}])
     );
-    assert_eq!(judge("roomy", &[("other", "1")]), json!({"uid": "u-1", "allowed": true}));
+    assert_eq!(decide("roomy", &[("other", "1")]), json!({"uid": "u-1", "allowed": true}));
     for (on, key, value, reason) in [
         ("crowded", "entropool.io/class", "gold", "ClassFull"),
         ("roomy", "entropool.io/class", "golden", "UnknownClass"),
@@ -402,22 +399,22 @@ fn another_class_on_a_running_vms_pod_is_judged_and_what_the_pod_is_bound_to_fol
         ("roomy", "entropool.io/class", "", "EmptyAnnotation"),
         ("roomy", "entropool.io/pool", "plain", "AnotherPool"),
     ] {
-        let refused = judge(on, &[(key, value)]);
+        let refused = decide(on, &[(key, value)]);
         assert_eq!((&refused["allowed"], &refused["status"]["reason"]), (&json!(false), &json!(reason)));
     }
-    let (mut going, before) = running("roomy", &[("entropool.io/class", "golden")]);
-    going["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
-    assert_eq!(edit_pod(&going, &before)["allowed"], true, "what is on its way out is left alone");
+    let (mut deleted, before) = running("roomy", &[("entropool.io/class", "golden")]);
+    deleted["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    assert_eq!(edit_pod(&deleted, &before)["allowed"], true, "a deleted pod is not reviewed");
 }
 
 fn edit_pod(edited: &Value, before: &Value) -> Value {
     let (answer, _) =
-        judge(Hook::Pod, &review("shop", edited, Some(before)), &InjectionMethod::Plugin).unwrap();
+        decide(Hook::Pod, &review("shop", edited, Some(before)), &InjectionMethod::Plugin).unwrap();
     answer["response"].clone()
 }
 
 #[test]
-fn the_way_follows_from_version_and_gates() {
+fn the_injection_method_follows_from_version_and_gates() {
     let kubevirt = |version: &str, gates: &[&str]| {
         json!({
             "spec": {"configuration": {"developerConfiguration": {"featureGates": gates}}},
@@ -453,13 +450,13 @@ fn the_way_follows_from_version_and_gates() {
 }
 
 #[test]
-fn the_plugin_is_as_it_was() {
+fn the_plugin_object() {
     insta::assert_snapshot!("plugin", shown(&plugin()));
 }
 
 #[test]
-fn what_is_no_review_is_not_answered() {
+fn a_body_that_is_not_a_review_is_not_answered() {
     for body in ["", "{}", "[]", "{\"request\": null}", "{\"request\": 3}", "\u{0}"] {
-        assert!(judge(Hook::Pod, body.as_bytes(), &InjectionMethod::Plugin).is_err(), "{body:?}");
+        assert!(decide(Hook::Pod, body.as_bytes(), &InjectionMethod::Plugin).is_err(), "{body:?}");
     }
 }

@@ -199,5 +199,8 @@ fn whether_a_controller_leads_is_told_by_no_clock() {
         assert!(told.contains("ok        controller   far-off leads"), "{told}");
     }
     let told = check();
-    assert!(told.contains("error     controller   controller far-off did not renew its Lease for 3 s"), "{told}");
+    assert!(
+        told.contains("error     controller   controller far-off did not renew its Lease for 3 s"),
+        "{told}"
+    );
 }

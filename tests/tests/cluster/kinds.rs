@@ -41,7 +41,7 @@ fn a_vm_draws_from_the_pool_that_its_instancetype_names_or_else_its_preference()
              {{kind: VirtualMachinePreference, name: drawing}}"
         )
     };
-    let bound = |class: &str| format!(r#"{{"class":"{class}","pool":"catalogue","way":"sidecar"}}"#);
+    let bound = |class: &str| format!(r#"{{"class":"{class}","injection":"sidecar","pool":"catalogue"}}"#);
 
     let typed = Vm::of_a_kind(&cluster, "shop", "typed", &kinds("small")).unwrap();
     let preferring = Vm::of_a_kind(&cluster, "shop", "preferring", &kinds("bare")).unwrap();

@@ -92,12 +92,12 @@ fn a_class_that_is_written_on_the_pod_is_the_vms_at_once() {
     let refused = write("class=nonsense").unwrap_err().to_string();
     assert!(refused.contains("pool first has no class nonsense"), "{refused}");
     let refused = write("pool=another").unwrap_err().to_string();
-    assert!(refused.contains("draws from pool first for as long as it runs"), "{refused}");
+    assert!(refused.contains("this VM uses pool first"), "{refused}");
     said(&cluster, "move web faster -n moving");
     cluster
         .until("a faster guest", |_| Ok((pace(&vm.counts_for(WATCHED)?)? > 3800.0).then_some(())))
         .unwrap();
-    assert_eq!(vm.bound().unwrap(), r#"{"class":"faster","pool":"first","way":"sidecar"}"#);
+    assert_eq!(vm.bound().unwrap(), r#"{"class":"faster","injection":"sidecar","pool":"first"}"#);
 
     said(&cluster, "detach web -n moving");
     let cut = vm.counts().unwrap().len();

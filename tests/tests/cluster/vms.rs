@@ -26,7 +26,7 @@ fn a_vm_that_names_a_pool_reads_at_the_rate_of_its_class() {
     ] {
         assert!(rng.contains(part), "{part}: {rng}");
     }
-    assert_eq!(vm.bound().unwrap(), r#"{"class":"metered","pool":"metered","way":"sidecar"}"#);
+    assert_eq!(vm.bound().unwrap(), r#"{"class":"metered","injection":"sidecar","pool":"metered"}"#);
     // Its first bytes are its burst.
     vm.counts_for(Duration::from_secs(2)).unwrap();
     let pace = pace(&vm.counts_for(Duration::from_secs(5)).unwrap()).unwrap();
@@ -91,7 +91,7 @@ fn a_third_vm_waits_for_one_of_two_places_and_a_quota_refuses_a_second() {
     first.up().unwrap();
     second.up().unwrap();
     let third = create("full", "c");
-    let warning = "Warning: class pair of pool pair has no place left on any node now";
+    let warning = "Warning: class pair of pool pair has no free slot on any node";
     assert!(third.told.contains(warning) && !second.told.contains("Warning"), "{}", third.told);
     cluster.until_said("-n full get events", "Insufficient entropool.io/pair").unwrap();
     first.delete().unwrap();

@@ -100,10 +100,10 @@ fn a_pod_is_told_why_its_vm_is_not_moved_and_a_class_of_the_vms_that_outlive_it(
     scene.attach(&uid, "slow").unwrap();
     let told = told_of(api, "Pod", "virt-launcher-web", "ClassFull");
     assert!(told.starts_with("not moved to class gold: "), "{told}");
-    assert!(told.ends_with(". It is tried again each half minute"), "{told}");
+    assert!(told.ends_with(". The move is retried every 30 seconds"), "{told}");
 
     api.said(["delete", "eclass", "gold"]).unwrap();
     let told = told_of(api, "EntropyClass", "gold", "Orphaned");
-    assert!(told.starts_with("1 VM on 1 node (n1) orphaned it"), "{told}");
+    assert!(told.starts_with("1 VM on 1 node (n1) still attached"), "{told}");
     scene.draws("first");
 }

@@ -54,10 +54,10 @@ fn break_and_restart(scene: &mut Scenario) {
     apply(&scene.api, &class("gold", "rate: 64Ki/s"));
     let gold = until_condition(&scene.api, "eclass/gold", "Accepted", "False RateOverParent");
     let message = gold["status"]["conditions"][0]["message"].as_str().unwrap();
-    assert!(message.contains("spec.rate") && message.ends_with("Generation 2 goes on"), "{message}");
+    assert!(message.contains("spec.rate") && message.ends_with("Generation 2 stays in effect"), "{message}");
     shows(scene, "eclass/gold", &["gold", "default", "False", "NotAccepted", "2"]);
     let told = scene.api.said(["describe", "eclass/gold"]).unwrap();
-    assert!(told.contains("RateOverParent") && told.contains("Generation 2 goes on"), "{told}");
+    assert!(told.contains("RateOverParent") && told.contains("Generation 2 stays in effect"), "{told}");
 
     restart_replicas(scene);
     // A harmless change shows that the new ones plan, serve and write.

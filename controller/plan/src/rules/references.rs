@@ -1,115 +1,117 @@
-//! Names of other objects: the pool and the parent of a class, the default class of a pool.
+//! References to other objects: the pool and the parent of a class, the default class of a pool.
 
 use api::{EntropyClassSpec, EntropyPoolSpec, Reason};
 
-use super::{Case, Finding, tree};
+use super::tree;
+use super::violation::{Case, Violation};
 use crate::desired::DesiredSpecs;
 use crate::rejection::{ObjectKind, Rejection};
-use crate::resolved_pools::ResolvedPools;
+use crate::resolved_tree::ResolvedTree;
 
-/// The pool of a class: it exists, and is the one the class was always in.
-pub(super) fn pool(case: &Case<'_, '_, EntropyClassSpec>) -> Vec<Finding> {
-    let wanted = &*case.spec.pool;
-    let former = case.world.classes.get(case.name).filter(|former| former.pool != *wanted);
+/// The pool of a class exists, and is the one the class was in before.
+pub(super) fn pool(case: &Case<'_, '_, EntropyClassSpec>) -> Vec<Violation> {
+    let named = &*case.spec.pool;
+    let former = case.tree.classes.get(case.name).filter(|former| former.pool != *named);
     let moved = former.map(|former| {
         let message =
-            format!("a class stays in its pool, {}: make a new class in pool {wanted} instead", former.pool);
-        Finding::new(Reason::InvalidSpec, "spec.pool", message)
+            format!("a class stays in its pool, {}: create a new class in pool {named} instead", former.pool);
+        Violation::new(Reason::InvalidSpec, "spec.pool", message)
     });
-    let unknown = (!case.world.pools.contains_key(wanted)).then(|| {
-        let message = if case.wishes.has_pool(wanted) {
-            format!("EntropyPool {wanted} is itself refused: mend it first")
+    let unknown = (!case.tree.pools.contains_key(named)).then(|| {
+        let message = if case.desired.has_pool(named) {
+            format!("EntropyPool {named} is itself refused: correct it first")
         } else {
-            format!("there is no EntropyPool {wanted}{}", instead(case.wishes.pool_names()))
+            format!("EntropyPool {named} does not exist{}", suggestion(case.desired.pool_names()))
         };
-        Finding::new(Reason::UnknownPool, "spec.pool", message)
+        Violation::new(Reason::UnknownPool, "spec.pool", message)
     });
     moved.into_iter().chain(unknown).collect()
 }
 
-/// The parent of a class: it exists, in the same pool, and not below the class itself.
-pub(super) fn parent(case: &Case<'_, '_, EntropyClassSpec>) -> Option<Finding> {
-    let wanted = case.spec.parent.as_deref()?;
+/// The parent of a class exists, is in the same pool, and is not below the class itself.
+pub(super) fn parent(case: &Case<'_, '_, EntropyClassSpec>) -> Option<Violation> {
+    let named = case.spec.parent.as_deref()?;
     if let Some(cycle) = tree::cycle(case) {
         let message =
-            format!("{cycle}: a class cannot be its own ancestor; give one of these another parent, or none");
-        return Some(Finding::new(Reason::ParentCycle, "spec.parent", message));
+            format!("{cycle}: a class cannot be its own ancestor: give one of these another parent, or none");
+        return Some(Violation::new(Reason::ParentCycle, "spec.parent", message));
     }
-    let Some(parent) = case.world.classes.get(wanted) else {
-        let message = unknown_class(case.world, case.wishes, wanted, &case.spec.pool, case.name);
-        return Some(Finding::new(Reason::UnknownParent, "spec.parent", message));
+    let Some(parent) = case.tree.classes.get(named) else {
+        let message = unknown_class(case.tree, case.desired, named, &case.spec.pool, case.name);
+        return Some(Violation::new(Reason::UnknownParent, "spec.parent", message));
     };
     (parent.pool != case.spec.pool).then(|| {
         let message = format!(
-            "EntropyClass {wanted} is part of pool {}, not of {}: name a class of pool {}, or leave parent out",
+            "EntropyClass {named} is in pool {}, not in pool {}: name a class of pool {}, or omit parent",
             parent.pool, case.spec.pool, case.spec.pool
         );
-        Finding::new(Reason::ParentInOtherPool, "spec.parent", message)
+        Violation::new(Reason::ParentInOtherPool, "spec.parent", message)
     })
 }
 
-/// The default class of a pool that runs, and is gone.
-pub(super) fn lost_default_class(case: &Case<'_, '_, EntropyPoolSpec>) -> Option<Finding> {
-    let finding = default_class_finding(case.world, case.wishes, case.name, case.spec)?;
-    let message = format!("{}; until then a VM that names no class is not let in", finding.message);
-    Some(Finding { message, ..finding })
+/// The default class of a running pool was deleted.
+pub(super) fn missing_default_class(case: &Case<'_, '_, EntropyPoolSpec>) -> Option<Violation> {
+    let violation = default_class_violation(case.tree, case.desired, case.name, case.spec)?;
+    let message = format!("{}; until then, VMs that name no class are not admitted", violation.message);
+    Some(Violation { message, ..violation })
 }
 
-/// The default class of a pool: it runs, in this pool.
+/// The default class of a pool runs, in this pool.
 pub(crate) fn default_class(
-    world: &ResolvedPools<'_>,
-    wishes: &DesiredSpecs<'_>,
+    tree: &ResolvedTree<'_>,
+    desired: &DesiredSpecs<'_>,
     pool: &str,
     spec: &EntropyPoolSpec,
 ) -> Option<Rejection> {
-    Some(default_class_finding(world, wishes, pool, spec)?.refusal(ObjectKind::Pool, pool))
+    Some(default_class_violation(tree, desired, pool, spec)?.rejection(ObjectKind::Pool, pool))
 }
 
-fn default_class_finding(
-    world: &ResolvedPools<'_>,
-    wishes: &DesiredSpecs<'_>,
+fn default_class_violation(
+    tree: &ResolvedTree<'_>,
+    desired: &DesiredSpecs<'_>,
     pool: &str,
     spec: &EntropyPoolSpec,
-) -> Option<Finding> {
-    let wanted = spec.default_class.as_deref()?;
+) -> Option<Violation> {
+    let named = spec.default_class.as_deref()?;
     let field = "spec.defaultClass";
-    let Some(class) = world.classes.get(wanted) else {
-        let message = unknown_class(world, wishes, wanted, pool, "");
-        return Some(Finding::new(Reason::UnknownClass, field, message));
+    let Some(class) = tree.classes.get(named) else {
+        let message = unknown_class(tree, desired, named, pool, "");
+        return Some(Violation::new(Reason::UnknownClass, field, message));
     };
     (class.pool != pool).then(|| {
         let message = format!(
-            "EntropyClass {wanted} is part of pool {}: name a class of pool {pool}, or leave defaultClass out",
+            "EntropyClass {named} is in pool {}: name a class of pool {pool}, or omit defaultClass",
             class.pool
         );
-        Finding::new(Reason::ClassInOtherPool, field, message)
+        Violation::new(Reason::ClassInOtherPool, field, message)
     })
 }
 
+/// The message for a class that does not exist. `except` is never suggested.
 fn unknown_class(
-    world: &ResolvedPools<'_>,
-    wishes: &DesiredSpecs<'_>,
-    wanted: &str,
+    tree: &ResolvedTree<'_>,
+    desired: &DesiredSpecs<'_>,
+    named: &str,
     pool: &str,
-    not: &str,
+    except: &str,
 ) -> String {
-    if wishes.has_class(wanted) {
-        return format!("EntropyClass {wanted} is itself refused: mend it first");
+    if desired.has_class(named) {
+        return format!("EntropyClass {named} is itself refused: correct it first");
     }
-    let of_pool = world.classes.iter().filter(|(name, spec)| spec.pool == pool && **name != not);
-    format!("there is no EntropyClass {wanted}{}", instead(of_pool.map(|(name, _)| *name)))
+    let of_pool = tree.classes.iter().filter(|(name, spec)| spec.pool == pool && **name != except);
+    format!("EntropyClass {named} does not exist{}", suggestion(of_pool.map(|(name, _)| *name)))
 }
 
-/// What could have been meant: ": write one of a, b".
-fn instead<'n>(names: impl Iterator<Item = &'n str>) -> String {
-    let names: Vec<_> = names.take(NAMED + 1).collect();
+/// What to do about a missing object: ": create it, or use one of a, b".
+fn suggestion<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    let names: Vec<_> = names.take(SUGGESTED + 1).collect();
     match names.as_slice() {
         [] => ": create it first".to_owned(),
-        [only] => format!(": create it, or write {only}"),
-        some if some.len() <= NAMED => format!(": create it, or write one of {}", some.join(", ")),
-        some => format!(": create it, or write one of {}, …", some[..NAMED].join(", ")),
+        [only] => format!(": create it, or use {only}"),
+        some if some.len() <= SUGGESTED => format!(": create it, or use one of {}", some.join(", ")),
+        some => format!(": create it, or use one of {}, …", some[..SUGGESTED].join(", ")),
     }
 }
 
-/// How many names a message offers.
-const NAMED: usize = 5;
+/// How many names a message suggests.
+const SUGGESTED: usize = 5;

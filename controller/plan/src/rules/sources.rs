@@ -1,84 +1,84 @@
-//! What the sources of a pool must be, and how much they can keep of its promise.
+//! The sources of a pool can provide what the pool promises.
 
 use std::collections::BTreeSet;
 
 use api::{EntropyPoolSpec, Output, Reason};
 
-use super::Finding;
-use crate::budget::shown;
-use crate::resolved_pools::PlacedPool;
-use crate::supply::earns;
+use super::violation::Violation;
+use crate::budget::rounded;
+use crate::resolved_tree::ResolvedPool;
+use crate::supply::is_credited;
 
-/// What the list of sources alone shows.
-pub(super) fn of_spec(spec: &EntropyPoolSpec) -> Vec<Finding> {
+/// The rules that involve the list of sources alone.
+pub(super) fn of_spec(spec: &EntropyPoolSpec) -> Vec<Violation> {
     let mut found: Vec<_> = repeated(spec).collect();
     let wanted = usize::from(spec.min_healthy_sources);
     if wanted > spec.sources.len() {
         let message = format!(
-            "{wanted} sources can never be healthy of the {} there are: write at most {}, or add sources",
+            "{wanted} healthy sources are required, and the pool has only {}: write at most {}, or add sources",
             spec.sources.len(),
             spec.sources.len()
         );
-        found.push(Finding::new(Reason::TooFewSources, "spec.minHealthySources", message));
+        found.push(Violation::new(Reason::TooFewSources, "spec.minHealthySources", message));
     }
-    if let Some(output) = unkept(spec) {
+    if let Some(output) = output_without_source(spec) {
         let message = format!(
-            "{output} needs a noise source, one with minEntropyPerByte, and this pool has none (the kernel's \
-             generator is no noise source): add one, or write Stretched"
+            "{output} needs a noise source, that is one with minEntropyPerByte, and this pool has none (the kernel's \
+             generator is not a noise source): add one, or write Stretched"
         );
-        found.push(Finding::new(Reason::NoNoiseSource, "spec.output", message));
+        found.push(Violation::new(Reason::NoNoiseSource, "spec.output", message));
     }
     found
 }
 
-/// The promised rate beside what the sources give on every node.
-pub(super) fn rate(pool: &PlacedPool<'_>) -> Option<Finding> {
+/// The pool's rate does not exceed what the sources yield on any node.
+pub(super) fn rate(pool: &ResolvedPool<'_>) -> Option<Violation> {
     let rate = pool.layout.spec.rate.as_ref()?;
-    let gives = pool.layout.least()?;
-    let excess = rate.bytes_per_day().checked_sub(gives).filter(|excess| *excess > 0)?;
+    let supply = pool.layout.min_rate()?;
+    let excess = rate.bytes_per_day().checked_sub(supply).filter(|excess| *excess > 0)?;
     let how = match pool.layout.spec.output {
         Output::FullEntropy => " after conditioning (capacity × minEntropyPerByte / 10)",
         Output::Stretched | Output::Raw => "",
     };
     let message = format!(
-        "{rate} is more than the {given} that the sources give{where_}{how}: write at most {given}, or leave rate out",
-        given = shown(gives),
-        where_ = if pool.layout.nodes.len() > 1 { " on each node" } else { "" },
+        "{rate} is more than the {supply} that the sources yield{scope}{how}: write at most {supply}, or omit rate",
+        supply = rounded(supply),
+        scope = if pool.layout.nodes.len() > 1 { " on each node" } else { "" },
     );
-    Some(Finding::new(Reason::RateOverSources, "spec.rate", message).by(excess, ""))
+    Some(Violation::new(Reason::RateOverSources, "spec.rate", message).by(excess, ""))
 }
 
-/// Nodes that are selected and have nothing to serve from.
-pub(super) fn barren(pool: &PlacedPool<'_>) -> Vec<Finding> {
-    let Some(first) = pool.layout.barren.first() else { return Vec::new() };
-    let count = pool.layout.barren.len();
+/// Every selected node has a source for the pool's output.
+pub(super) fn nodes_without_source(pool: &ResolvedPool<'_>) -> Vec<Violation> {
+    let Some(first) = pool.layout.nodes_without_source.first() else { return Vec::new() };
+    let count = pool.layout.nodes_without_source.len();
     let message = format!(
         "{count} of the selected nodes ({first}{more}) {have} no source for {output:?} output and {do_} not serve the \
-         pool: give them one, or narrow nodeSelector",
+         pool: add a source for them, or narrow nodeSelector",
         more = if count > 1 { ", …" } else { "" },
         have = if count > 1 { "have" } else { "has" },
         do_ = if count > 1 { "do" } else { "does" },
         output = pool.layout.spec.output,
     );
-    vec![Finding::new(Reason::NoNoiseSource, "spec.nodeSelector", message)]
+    vec![Violation::new(Reason::NoNoiseSource, "spec.nodeSelector", message)]
 }
 
-fn repeated(spec: &EntropyPoolSpec) -> impl Iterator<Item = Finding> {
+fn repeated(spec: &EntropyPoolSpec) -> impl Iterator<Item = Violation> {
     let mut seen = BTreeSet::new();
-    let again: BTreeSet<&str> =
+    let repeated: BTreeSet<&str> =
         spec.sources.iter().map(|source| &*source.name).filter(|name| !seen.insert(*name)).collect();
-    again.into_iter().map(|name| {
-        let message = format!("two sources are named {name}: give each its own name");
-        Finding::new(Reason::InvalidSpec, format!("spec.sources[{name}].name"), message)
+    repeated.into_iter().map(|name| {
+        let message = format!("two sources have the name {name}: give each its own");
+        Violation::new(Reason::InvalidSpec, format!("spec.sources[{name}].name"), message)
     })
 }
 
-/// The promise that no source of the pool can keep.
-fn unkept(spec: &EntropyPoolSpec) -> Option<&'static str> {
+/// The pool's output, if no source of the pool can provide it.
+fn output_without_source(spec: &EntropyPoolSpec) -> Option<&'static str> {
     let output = match spec.output {
         Output::Stretched => return None,
         Output::FullEntropy => "FullEntropy",
         Output::Raw => "Raw",
     };
-    (!spec.sources.iter().any(earns)).then_some(output)
+    (!spec.sources.iter().any(is_credited)).then_some(output)
 }

@@ -1,4 +1,4 @@
-//! What was accepted goes on: over edits, restarts, deletions and nodes that come.
+//! Accepted specs stay in effect over edits, restarts, deletions and new nodes.
 
 use api::{ConditionStatus, Reason};
 
@@ -12,7 +12,7 @@ const SHOP: &str = "pool default: {rate: 30Ki/s}
 
 fn shop() -> Cluster {
     let cluster = Cluster::host().write(SHOP);
-    assert_eq!(cluster.sentences(), [""; 0]);
+    assert_eq!(cluster.messages(), [""; 0]);
     cluster.accept()
 }
 
@@ -24,8 +24,8 @@ fn one(name: &str, reason: Reason) -> [(String, Reason); 1] {
     [(name.to_owned(), reason)]
 }
 
-/// The edit is refused on that object alone, and changes nothing else, also when every status was written
-/// and read again.
+/// The edit is refused on that object alone and changes nothing else, even after every status was written and
+/// read again.
 fn changes_nothing_but_its_own_status(before: &Cluster, edit: &str, name: &str, reason: Reason) {
     let (was, edited) = (before.plan(), before.clone().write(edit));
     assert_eq!(reasons(&edited), one(name, reason), "{edit}");
@@ -70,7 +70,7 @@ fn a_class_cannot_change_its_pool() {
 }
 
 #[test]
-fn the_accepted_spec_and_its_generation_are_kept_until_a_better_one_comes() {
+fn the_accepted_spec_and_its_generation_are_kept_until_another_is_accepted() {
     let bad = shop().write("class free: {pool: default, rate: 99Ki/s}").accept();
     let plan = &bad.plan().classes["free"];
     let accepted = plan.accepted_spec.as_ref().unwrap();
@@ -78,27 +78,27 @@ fn the_accepted_spec_and_its_generation_are_kept_until_a_better_one_comes() {
     assert_eq!(accepted.spec.rate.as_ref().unwrap().to_string(), "10Ki/s");
     let condition = plan.accepted_condition();
     assert_eq!((condition.status, condition.reason), (ConditionStatus::False, Reason::RateOverParent));
-    assert!(condition.message.ends_with("Generation 1 goes on"), "{}", condition.message);
+    assert!(condition.message.ends_with("Generation 1 stays in effect"), "{}", condition.message);
 
-    let mended = bad.write("class free: {pool: default, rate: 9Ki/s}").accept();
-    let plan = &mended.plan().classes["free"];
+    let corrected = bad.write("class free: {pool: default, rate: 9Ki/s}").accept();
+    let plan = &corrected.plan().classes["free"];
     assert_eq!(plan.accepted_spec.as_ref().unwrap().generation, 3);
     assert_eq!(plan.accepted_condition().status, ConditionStatus::True);
 }
 
 #[test]
-fn an_edit_taken_back_is_no_edit() {
-    let back = shop()
+fn an_edit_that_is_reverted_is_no_edit() {
+    let reverted = shop()
         .write("class free: {pool: default, rate: 99Ki/s}")
         .accept()
         .write("class free: {pool: default, rate: 10Ki/s}");
-    assert_eq!(reasons(&back), []);
-    assert_eq!(back.plan().classes["free"].accepted_spec.as_ref().unwrap().generation, 3);
+    assert_eq!(reasons(&reverted), []);
+    assert_eq!(reverted.plan().classes["free"].accepted_spec.as_ref().unwrap().generation, 3);
 }
 
 #[test]
-fn an_edit_may_need_another_that_comes_later_in_order() {
-    // free, which is tried first, has room only when paid gives some up; paid, only when silver does.
+fn an_edit_may_depend_on_another_that_comes_later_in_order() {
+    // free, which is tried first, has room only after paid is lowered; paid can be lowered only after silver is.
     let cluster = shop().write(
         "class free: {pool: default, rate: 15Ki/s}
          class paid: {pool: default, rate: 15Ki/s}
@@ -108,7 +108,7 @@ fn an_edit_may_need_another_that_comes_later_in_order() {
 }
 
 #[test]
-fn parent_and_child_may_change_places() {
+fn parent_and_child_may_be_swapped() {
     let cluster = shop().delete("silver").write(
         "pool default: {rate: 40Ki/s}
          class gold: {pool: default, rate: 10Ki/s}
@@ -118,16 +118,16 @@ fn parent_and_child_may_change_places() {
 }
 
 #[test]
-fn children_of_a_deleted_class_take_no_new_vm_and_are_told_why() {
+fn children_of_a_deleted_class_take_no_new_vm_and_report_why() {
     let cluster = shop().delete("paid");
     assert_eq!(reasons(&cluster), []);
     let plan = cluster.plan();
     let classes: Vec<_> = plan.nodes["host"].pools[0].classes.iter().map(|class| &*class.name).collect();
     assert_eq!(classes, [delivery::ClassConfig::IMPLICIT, "free"]);
-    insta::assert_snapshot!(cluster.sentences().join("\n"));
-    // What was accepted of them is not forgotten, and serves again when the parent is back.
+    insta::assert_snapshot!(cluster.messages().join("\n"));
+    // Their accepted specs are kept, and are in effect again when the parent is back.
     let back = cluster.accept().write("class paid: {pool: default, rate: 20Ki/s}");
-    assert_eq!((back.sentences(), back.plan().nodes["host"].pools[0].classes.len()), (vec![], 5));
+    assert_eq!((back.messages(), back.plan().nodes["host"].pools[0].classes.len()), (vec![], 5));
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn a_smaller_parent_that_comes_back_takes_the_children_that_fit() {
     let cluster = shop().delete("paid").accept().write("class paid: {pool: default, rate: 10Ki/s}");
     assert_eq!(reasons(&cluster), one("silver", Reason::RateOverParent));
     assert_eq!(reasons(&cluster.clone().accept()), one("silver", Reason::RateOverParent));
-    insta::assert_snapshot!(cluster.sentences().join("\n"));
+    insta::assert_snapshot!(cluster.messages().join("\n"));
 }
 
 #[test]
@@ -144,34 +144,34 @@ fn a_pool_that_comes_back_smaller_takes_the_classes_that_fit() {
     assert!(cluster.plan().nodes["host"].pools.is_empty());
     let back = cluster.write("pool default: {rate: 20Ki/s}");
     assert_eq!(reasons(&back), one("paid", Reason::RateOverParent));
-    insta::assert_snapshot!(back.sentences().join("\n"));
+    insta::assert_snapshot!(back.messages().join("\n"));
 }
 
 #[test]
-fn a_vm_that_names_no_class_is_not_let_in_when_the_default_class_is_gone() {
+fn a_vm_that_names_no_class_is_not_admitted_when_the_default_class_is_deleted() {
     let cluster = shop().write("pool default: {rate: 30Ki/s, defaultClass: free}").accept().delete("free");
     assert_eq!(reasons(&cluster), []);
     let plan = cluster.plan();
     let pool = &plan.nodes["host"].pools[0];
-    let stand_in = pool.classes.iter().find(|class| class.name == pool.default_class).unwrap();
-    assert!(!stand_in.namespaces.contains("shop"));
-    insta::assert_snapshot!(cluster.sentences().join("\n"));
+    let implicit = pool.classes.iter().find(|class| class.name == pool.default_class).unwrap();
+    assert!(!implicit.namespaces.contains("shop"));
+    insta::assert_snapshot!(cluster.messages().join("\n"));
 }
 
 #[test]
-fn an_edit_is_not_blamed_for_what_was_wrong_before() {
+fn an_edit_is_not_refused_for_a_standing_problem() {
     let shared =
         "sources: [{name: rack, egd: {tcp: 'rack:708'}, capacity: {shared: 1000/s}, minEntropyPerByte: '8'}]";
     let pool = |more: &str| format!("pool default: {{output: FullEntropy, {shared}{more}}}\n");
     let mut cluster = Cluster::of_nodes([("a", &[])])
         .write(&pool(""))
         .write("class gold: {pool: default, rate: 500/s}\nclass free: {pool: default, rate: 300/s}");
-    assert_eq!(cluster.sentences(), [""; 0]);
+    assert_eq!(cluster.messages(), [""; 0]);
     cluster = cluster.accept();
     cluster.snapshot.nodes.insert("b".to_owned(), plan::Node::default());
-    // Two nodes halve what each may promise. Nobody edited anything: it stands wrong, and is served in proportion.
+    // Two nodes halve what each may promise. That is a standing problem, and VMs are served in proportion.
     assert_eq!(reasons(&cluster), []);
-    insta::assert_snapshot!(cluster.sentences().join("\n"));
+    insta::assert_snapshot!(cluster.messages().join("\n"));
     let edits = [
         ("class gold: {pool: default, rate: 500/s, weight: 7}", None),
         ("class gold: {pool: default, rate: 499/s}", None),
@@ -180,8 +180,8 @@ fn an_edit_is_not_blamed_for_what_was_wrong_before() {
         (&pool(", burst: 1Ki"), None),
         (&pool(", rate: 300/s"), Some("default")),
     ];
-    for (edit, blamed) in edits {
+    for (edit, refused) in edits {
         let names: Vec<_> = cluster.clone().write(edit).reasons().into_iter().map(|it| it.0).collect();
-        assert_eq!(names, Vec::from_iter(blamed.map(str::to_owned)), "{edit}");
+        assert_eq!(names, Vec::from_iter(refused.map(str::to_owned)), "{edit}");
     }
 }

@@ -1,4 +1,4 @@
-//! A cluster that remembers, in a few lines of YAML.
+//! A cluster with a history, in a few lines of YAML.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use api::manifest::Object;
 use api::{EntropyClass, EntropyPool, Reason};
 use plan::{Aggregate, Labels, Node, Plan, Snapshot, plan};
 
-/// Objects, nodes and namespaces, with what was accepted so far.
+/// Objects, nodes and namespaces, with the specs accepted so far.
 #[derive(Clone, Default)]
 pub(crate) struct Cluster {
     pub(crate) snapshot: Snapshot,
@@ -31,8 +31,8 @@ impl Cluster {
         self
     }
 
-    /// Writes objects, as `KIND NAME: SPEC` a line: `pool default: {rate: 1Ki/s}`. As in a real cluster, what
-    /// was accepted of an object stays, and its generation grows.
+    /// Writes objects, one a line as `KIND NAME: SPEC`, such as `pool default: {rate: 1Ki/s}`. As in a real
+    /// cluster, an object keeps its accepted spec, and its generation grows.
     pub(crate) fn write(mut self, lines: &str) -> Self {
         for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
             match object(line) {
@@ -53,7 +53,7 @@ impl Cluster {
         plan(&self.snapshot)
     }
 
-    /// Keeps in the objects' status what the plan accepts, as a controller does.
+    /// Writes the objects' status, with the specs that the plan accepts, as a controller does.
     pub(crate) fn accept(mut self) -> Self {
         let plan = self.plan();
         for pool in &mut self.snapshot.pools {
@@ -67,21 +67,21 @@ impl Cluster {
         self
     }
 
-    /// Every refusal and everything that stands wrong, as sentences.
-    pub(crate) fn sentences(&self) -> Vec<String> {
+    /// Every refused edit and every standing problem.
+    pub(crate) fn messages(&self) -> Vec<String> {
         let plan = self.plan();
-        let standing = plan.standing().map(|wrong| format!("{wrong} (stands)"));
-        plan.refusals().map(ToString::to_string).chain(standing).collect()
+        let standing = plan.standing_problems().map(|problem| format!("{problem} (standing)"));
+        plan.rejections().map(ToString::to_string).chain(standing).collect()
     }
 
-    /// Which object breaks which rule in which field.
+    /// The object, the reason and the field of every refused edit.
     pub(crate) fn reasons(&self) -> Vec<(String, Reason, String)> {
         let plan = self.plan();
-        plan.refusals().map(|it| (it.name.clone(), it.reason, it.field.clone())).collect()
+        plan.rejections().map(|it| (it.name.clone(), it.reason, it.field.clone())).collect()
     }
 }
 
-/// Short enough to read when a generated cluster fails.
+/// Short enough to read when a test of a generated cluster fails.
 impl fmt::Debug for Cluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for pool in &self.snapshot.pools {
@@ -97,12 +97,11 @@ impl fmt::Debug for Cluster {
     }
 }
 
-/// In one line.
 pub(crate) fn json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).unwrap()
 }
 
-/// The schema's own rules are not asked: what they refuse first must not get through here either.
+/// The schema's own rules are not applied: the plan must refuse the same specs without them.
 fn object(line: &str) -> Object {
     let (head, spec) = line.split_once(": ").unwrap();
     let (kind, name) = head.split_once(' ').unwrap();
@@ -115,7 +114,7 @@ fn object(line: &str) -> Object {
 
 fn put_pool(pools: &mut Vec<EntropyPool>, mut new: EntropyPool) {
     let before = pools.iter().position(|pool| pool.metadata.name == new.metadata.name);
-    let before = before.map(|place| pools.remove(place));
+    let before = before.map(|index| pools.remove(index));
     new.metadata.generation = Some(before.as_ref().and_then(|it| it.metadata.generation).unwrap_or(0) + 1);
     new.status = before.and_then(|it| it.status);
     pools.push(new);
@@ -123,7 +122,7 @@ fn put_pool(pools: &mut Vec<EntropyPool>, mut new: EntropyPool) {
 
 fn put_class(classes: &mut Vec<EntropyClass>, mut new: EntropyClass) {
     let before = classes.iter().position(|class| class.metadata.name == new.metadata.name);
-    let before = before.map(|place| classes.remove(place));
+    let before = before.map(|index| classes.remove(index));
     new.metadata.generation = Some(before.as_ref().and_then(|it| it.metadata.generation).unwrap_or(0) + 1);
     new.status = before.and_then(|it| it.status);
     classes.push(new);

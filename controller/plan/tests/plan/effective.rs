@@ -1,4 +1,4 @@
-//! Defaults that are computed, and figures that bind.
+//! Computed defaults, and which figures are in effect.
 
 use crate::cluster::{Cluster, json};
 
@@ -12,7 +12,7 @@ fn what_is_left_out_is_computed() {
          class gold: {pool: capped, parent: paid, rate: 65536/s, perVM: {rate: 3Ki/s, ceil: 4Mi/s}, perNamespace: {ceil: 9Mi/s}, weight: 10000}
          class mean: {pool: capped, parent: paid, ceil: 64/min, perVM: {burst: 1}, maxVMs: 3}",
     );
-    assert_eq!(cluster.sentences(), [""; 0]);
+    assert_eq!(cluster.messages(), [""; 0]);
     let plan = cluster.plan();
     let pools = plan.pools.iter().map(|(name, pool)| (name, json(&pool.effective), json(&pool.assured)));
     let classes =
@@ -23,7 +23,7 @@ fn what_is_left_out_is_computed() {
 }
 
 #[test]
-fn an_assessment_is_echoed_for_the_auditor() {
+fn an_assessment_is_shown_in_status() {
     let source = "{name: trng, device: {path: /dev/hwrng}, assessment: ESV E123}";
     let cluster = Cluster::host()
         .write(&format!("pool default: {{sources: [{source}, {{name: kernel, kernel: {{}}}}]}}"));

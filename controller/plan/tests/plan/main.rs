@@ -1,13 +1,13 @@
-//! Plans as a user sees them: manifests in, verdicts and configurations out.
+//! Plans as a user sees them: manifests in, decisions and configurations out.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod cluster;
 
 mod accepted;
 mod effective;
-mod many;
 mod nodes;
-mod order;
+mod properties;
 mod quickstart;
-mod refused;
-mod told;
+mod rejections;
+mod scale;
+mod status;

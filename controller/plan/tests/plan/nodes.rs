@@ -1,4 +1,4 @@
-//! Which node gets what.
+//! The configuration of each node.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ fn pool<'a>(config: &'a NodeConfig, name: &str) -> Option<&'a PoolConfig> {
 }
 
 #[test]
-fn a_pool_goes_where_its_selector_says() {
+fn a_pool_runs_on_the_nodes_that_its_selector_matches() {
     let plan = racks()
         .write("pool all: {}\npool a: {nodeSelector: {rack: a}}\npool none: {nodeSelector: {rack: z}}")
         .plan();
@@ -36,9 +36,9 @@ fn nodes_that_serve_the_same_share_one_config() {
 
 #[test]
 fn each_rack_has_its_appliance_and_shares_it() {
-    let rack = |name: &str, gives: &str| {
+    let rack = |name: &str, capacity: &str| {
         format!(
-            "{{name: {name}, egd: {{tcp: '{name}:708'}}, nodeSelector: {{rack: {name}}}, capacity: {{shared: {gives}}}, minEntropyPerByte: '5'}}"
+            "{{name: {name}, egd: {{tcp: '{name}:708'}}, nodeSelector: {{rack: {name}}}, capacity: {{shared: {capacity}}}, minEntropyPerByte: '5'}}"
         )
     };
     let sources = [rack("a", "2000/s"), rack("b", "600/s")].join(", ");
@@ -51,10 +51,10 @@ fn each_rack_has_its_appliance_and_shares_it() {
     let used: Vec<_> =
         pool(&plan.nodes["b1"], "default").unwrap().sources.iter().map(|source| &*source.name).collect();
     assert_eq!(used, ["b"]);
-    // A node without an appliance is left out, and the operator is told.
+    // A node without an appliance is left out, and a standing problem says so.
     assert_eq!(pool(&plan.nodes["bare"], "default"), None);
     assert_eq!(plan.pools["default"].nodes, 3);
-    insta::assert_snapshot!(cluster.sentences().join("\n"));
+    insta::assert_snapshot!(cluster.messages().join("\n"));
     let over = cluster.write("class gold: {pool: default, rate: 301/s}");
     assert_eq!(over.reasons().len(), 1);
 }
@@ -67,7 +67,7 @@ fn only_the_lowest_tier_of_assessed_sources_may_be_promised() {
     let rate = |sources: &[String], output: &str| {
         let sources = sources.join(", ");
         let cluster = racks().write(&format!("pool default: {{output: {output}, sources: [{sources}]}}"));
-        assert_eq!(cluster.sentences(), [""; 0]);
+        assert_eq!(cluster.messages(), [""; 0]);
         cluster.plan().pools["default"].effective.as_ref().unwrap().rate.as_ref().unwrap().to_string()
     };
     let first = device("first", "capacity: {perNode: 1000/s}");
@@ -85,7 +85,7 @@ fn only_the_lowest_tier_of_assessed_sources_may_be_promised() {
 }
 
 #[test]
-fn a_class_is_never_open_to_a_namespace_its_pool_is_closed_to() {
+fn a_class_never_allows_a_namespace_that_its_pool_does_not_allow() {
     let only = |names: &[&str]| Namespaces::Only(names.iter().map(|name| (*name).to_owned()).collect());
     let cluster = Cluster::of_nodes([("n", &[])])
         .namespace("shop", &[("tier", "paid"), ("team", "a")])
@@ -102,7 +102,7 @@ fn a_class_is_never_open_to_a_namespace_its_pool_is_closed_to() {
              class anybody: {pool: open, allowedNamespaces: {from: Selector, selector: {}}}
              class not-shop: {pool: open, allowedNamespaces: {from: Selector, selector: {matchExpressions: [{key: team, operator: DoesNotExist}]}}}",
         );
-    assert_eq!(cluster.sentences(), [""; 0]);
+    assert_eq!(cluster.messages(), [""; 0]);
     let plan = cluster.plan();
     let pools = &plan.nodes["n"].pools;
     let of = |name: &str| {

@@ -1,4 +1,4 @@
-//! The sample a newcomer applies.
+//! The quickstart sample.
 
 use api::manifest::{Object, parse};
 use plan::{Snapshot, plan};
@@ -14,6 +14,6 @@ fn the_quickstart_gives_this_config() {
         }
     }
     let plan = plan(&Snapshot::of_host("host", pools, classes, ["default"]));
-    assert_eq!(plan.refusals().chain(plan.standing()).count(), 0);
+    assert_eq!(plan.rejections().chain(plan.standing_problems()).count(), 0);
     insta::assert_debug_snapshot!(plan.nodes["host"]);
 }

@@ -37,7 +37,7 @@ fn from_1_9_on_the_controller_keeps_a_plugin_and_no_vm_has_a_sidecar() {
     let pod = dry(api, &launcher("web", &vmi["metadata"]["annotations"])).unwrap();
     let bound: Value =
         serde_json::from_str(pod["metadata"]["annotations"]["entropool.io/bound"].as_str().unwrap()).unwrap();
-    assert_eq!(bound["way"], "plugin");
+    assert_eq!(bound["injection"], "plugin");
 
     let calls = api.calls().unwrap();
     let refused: Vec<_> = calls.iter().filter(|call| call.user == CONTROLLER_USER && !call.allowed).collect();

@@ -105,7 +105,7 @@ fn a_vm_that_names_a_pool_gets_all_that_it_needs() {
     assert_eq!(pod["metadata"]["labels"]["entropool.io/vm"], "true");
     assert_eq!(
         pod["metadata"]["annotations"]["entropool.io/bound"],
-        r#"{"class":"gold","pool":"default","way":"sidecar"}"#
+        r#"{"class":"gold","injection":"sidecar","pool":"default"}"#
     );
     let compute = &pod["spec"]["containers"][0];
     assert_eq!(compute["resources"]["requests"]["entropool.io/gold"], "1");
@@ -145,7 +145,10 @@ fn a_vm_that_cannot_have_what_it_names_is_refused_with_a_sentence() {
         ),
         (named("lab", None), "namespace shop may not use pool lab"),
         (instance("web", &[("entropool.io/pool", "")]), "annotation entropool.io/pool is empty"),
-        (launcher("web", &json!({"entropool.io/pool": "default"})), "made without the hook sidecar"),
+        (
+            launcher("web", &json!({"entropool.io/pool": "default"})),
+            "created without entropool's hook sidecar",
+        ),
     ] {
         let said = refused(api, &object);
         assert!(said.contains(sentence), "{said}");
@@ -187,7 +190,7 @@ fn another_class_on_a_running_vms_pod_is_refused_at_once_or_what_the_pod_is_boun
     };
     for (what, sentence) in [
         ("entropool.io/class=golden", "pool default has no class golden"),
-        ("entropool.io/pool=lab", "draws from pool default for as long as it runs"),
+        ("entropool.io/pool=lab", "this VM uses pool default"),
     ] {
         let said = annotate(what).unwrap_err();
         assert!(said.contains(sentence), "{what}: {said}");
@@ -196,7 +199,7 @@ fn another_class_on_a_running_vms_pod_is_refused_at_once_or_what_the_pod_is_boun
     annotate("example.org/other=1").unwrap();
     let bound = r"jsonpath={.metadata.annotations.entropool\.io/bound}";
     let bound = api.said(["get", "pod", "virt-launcher-moving", "-n", "shop", "-o", bound]).unwrap();
-    assert_eq!(bound, r#"{"class":"silver","pool":"default","way":"sidecar"}"#);
+    assert_eq!(bound, r#"{"class":"silver","injection":"sidecar","pool":"default"}"#);
     api.said(["delete", "pod", "virt-launcher-moving", "-n", "shop", "--force"]).unwrap();
     api.said(["delete", "eclass", "silver"]).unwrap();
 }

@@ -1,11 +1,11 @@
-//! Each rule, with the sentence it says.
+//! Each rule, with its message.
 
 use api::Reason;
 
 use crate::cluster::Cluster;
 
 fn refused(objects: &str) -> Vec<String> {
-    Cluster::host().write(objects).sentences()
+    Cluster::host().write(objects).messages()
 }
 
 #[test]
@@ -67,13 +67,13 @@ fn every_rule_says_what_would_be_right() {
             "pool default: {output: FullEntropy, rate: 512Ki/s, sources: [{name: trng, device: {path: /dev/hwrng}, capacity: {perNode: 125k/s}, minEntropyPerByte: '6'}]}",
         ),
     ];
-    let said: Vec<_> =
+    let text: Vec<_> =
         table.iter().map(|(what, objects)| format!("{what}:\n  {}", refused(objects).join("\n  "))).collect();
-    insta::assert_snapshot!(said.join("\n"));
+    insta::assert_snapshot!(text.join("\n"));
 }
 
 #[test]
-fn proportional_admission_lets_in_more_than_the_rate_has_room_for() {
+fn proportional_admission_admits_more_than_the_rate_has_room_for() {
     let objects = "pool default: {}
         class gold: {pool: default, rate: 10Ki/s, perVM: {rate: 1Ki/s}, maxVMs: 40, admission: Proportional}";
     assert!(refused(objects).is_empty());
@@ -82,7 +82,7 @@ fn proportional_admission_lets_in_more_than_the_rate_has_room_for() {
 }
 
 #[test]
-fn all_errors_of_all_objects_come_at_once() {
+fn all_errors_of_all_objects_are_reported_at_once() {
     let cluster = Cluster::host().write(
         "pool default: {rate: 1Ki/s, defaultClass: none}
          pool odd: {rate: 2Ki/s, ceil: 1Ki/s}
@@ -121,12 +121,12 @@ fn a_subtree_cannot_be_moved_too_deep() {
 }
 
 #[test]
-fn what_the_schema_refuses_first_is_refused_here_too() {
+fn what_the_schema_refuses_is_refused_here_too() {
     let mut cluster = Cluster::host().write("pool default: {}\nclass gold: {pool: default}");
     let pool = &mut cluster.snapshot.pools[0].spec;
     pool.output = api::Output::Raw;
     pool.min_healthy_sources = 3;
     pool.sources.push(api::Source::kernel());
     cluster.snapshot.classes[0].spec.per_vm.rate = Some("1/s".parse().unwrap());
-    insta::assert_snapshot!(cluster.sentences().join("\n"));
+    insta::assert_snapshot!(cluster.messages().join("\n"));
 }

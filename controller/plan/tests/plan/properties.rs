@@ -1,4 +1,4 @@
-//! The order of events does not matter, and what is refused leaves no trace.
+//! Properties of plans: the order of events does not matter, and a refused edit leaves no trace.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use proptest::sample::{Index, select};
 
 use crate::cluster::Cluster;
 
-/// Names and figures from sets small enough to collide.
+/// Names and figures from sets that are small enough to collide.
 fn class() -> impl Strategy<Value = String> {
     let name = select(vec!["a", "b", "c", "d", "e"]);
     let parent = select(vec!["", ", parent: a", ", parent: b", ", parent: c", ", parent: d"]);
@@ -33,7 +33,7 @@ fn edits() -> impl Strategy<Value = String> {
     prop::collection::vec(edit, 0..8).prop_map(|edits| edits.concat())
 }
 
-/// A cluster with a history: some of its specs are accepted, some refused, some newer than that.
+/// A cluster with a history: some of its specs are accepted, some refused, some newer.
 fn cluster() -> impl Strategy<Value = Cluster> {
     let host = || Cluster::host().write("pool p: {rate: 9/s}");
     let deleted = select(vec!["", "", "", "a", "b", "p"]);
@@ -49,8 +49,8 @@ proptest! {
         for index in by {
             let (pools, classes) = (&mut shuffled.snapshot.pools, &mut shuffled.snapshot.classes);
             if !pools.is_empty() {
-                let places = pools.len();
-                pools.rotate_left(index.index(places));
+                let count = pools.len();
+                pools.rotate_left(index.index(count));
             }
             if !classes.is_empty() {
                 let last = classes.len() - 1;
@@ -61,19 +61,19 @@ proptest! {
     }
 
     #[test]
-    fn what_was_accepted_goes_on_over_a_restart(cluster in cluster()) {
+    fn accepted_specs_stay_in_effect_over_a_restart(cluster in cluster()) {
         let (before, after) = (cluster.plan(), cluster.clone().accept().plan());
         prop_assert_eq!(&before.nodes, &after.nodes);
-        // The same edits are refused; of several reasons another may be found first, now that all else is in.
-        let names = |plan: &plan::Plan| plan.refusals().map(|it| it.name.clone()).collect::<BTreeSet<_>>();
+        // The same edits are refused. Of several reasons, another may be found first now that all else is accepted.
+        let names = |plan: &plan::Plan| plan.rejections().map(|it| it.name.clone()).collect::<BTreeSet<_>>();
         prop_assert_eq!(names(&before), names(&after));
     }
 
     #[test]
-    fn what_is_refused_changes_nothing_that_runs(cluster in cluster()) {
+    fn a_refused_edit_changes_nothing_that_runs(cluster in cluster()) {
         let plan = cluster.plan();
         let mut without = cluster.clone();
-        // Every refused edit is taken back; what was never accepted is taken away.
+        // Every refused edit is reverted; every object that was never accepted is deleted.
         without.snapshot.pools.retain_mut(|pool| {
             let plan = &plan.pools[pool.metadata.name.as_ref().unwrap()];
             plan.accepted_spec.as_ref().map(|accepted| pool.spec = accepted.spec.clone()).is_some()
@@ -86,7 +86,7 @@ proptest! {
     }
 
     #[test]
-    fn what_runs_keeps_every_promise(cluster in cluster()) {
+    fn a_running_tree_keeps_every_promise(cluster in cluster()) {
         let plan = cluster.plan();
         for pool in &plan.nodes["host"].pools {
             prop_assert!(pool.shape.rate <= pool.shape.ceil);
@@ -96,17 +96,17 @@ proptest! {
                 children.map(|class| class.shape.rate.0).sum()
             };
             prop_assert!(sum(None) <= pool.shape.rate.0);
-            for (place, class) in pool.classes.iter().enumerate() {
+            for (index, class) in pool.classes.iter().enumerate() {
                 prop_assert!(sum(Some(&class.name)) <= class.shape.rate.0);
                 prop_assert!(class.shape.rate <= class.shape.ceil && class.shape.ceil <= pool.shape.ceil);
                 let parent = class.parent.as_ref();
-                prop_assert!(parent.is_none_or(|name| pool.classes[..place].iter().any(|it| it.name == *name)));
+                prop_assert!(parent.is_none_or(|name| pool.classes[..index].iter().any(|it| it.name == *name)));
             }
         }
     }
 
     #[test]
-    fn nothing_stands_wrong_that_was_never_accepted(edits in edits()) {
-        prop_assert_eq!(Cluster::host().write(&edits).plan().standing().count(), 0);
+    fn objects_that_were_never_accepted_have_no_standing_problems(edits in edits()) {
+        prop_assert_eq!(Cluster::host().write(&edits).plan().standing_problems().count(), 0);
     }
 }
