@@ -132,7 +132,10 @@ fn what_is_missing_is_named() {
     let whole = encode(&config());
     let said = |name| decode(&without(&whole, name)).unwrap_err().to_string();
     assert_eq!(said("pool/second"), "class gold belongs to pool second, which is not in the configuration");
-    assert_eq!(said("class/second/gold"), "pool second has no class gold, which it names as its default class");
+    assert_eq!(
+        said("class/second/gold"),
+        "pool second has no class gold, which it names as its default class"
+    );
     assert_eq!(
         said("class/first/b"),
         "class a of pool first is not below the root of the pool: a parent is missing or forms a cycle"
@@ -151,7 +154,10 @@ fn a_class_below_itself_is_refused() {
 fn a_value_out_of_range_is_named_with_its_resource() {
     let mut wrong = config();
     wrong.pools[0].classes[1].prio = 8;
-    assert_eq!(decode(&encode(&wrong)).unwrap_err().to_string(), "class/first/b: prio is 8: it must be 0 to 7");
+    assert_eq!(
+        decode(&encode(&wrong)).unwrap_err().to_string(),
+        "class/first/b: prio is 8: it must be 0 to 7"
+    );
     let mut wrong = config();
     wrong.pools[1].classes[0].weight = 0;
     assert_eq!(
