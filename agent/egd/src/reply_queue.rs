@@ -108,7 +108,7 @@ impl ReplyQueue {
                 match front {
                     // `rest` is below `left`, which is at most MAX_LITERAL.
                     ReplySegment::Literal { .. } => {
-                        self.sent += literal_len(usize::try_from(rest).unwrap_or(0))
+                        self.sent += literal_len(usize::try_from(rest).unwrap_or(0));
                     }
                     ReplySegment::Random(count) => *count -= rest,
                 }

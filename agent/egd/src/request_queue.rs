@@ -84,8 +84,7 @@ impl fmt::Display for ProtocolError {
             Self::UnknownCommand(code) => write!(f, "unknown command {code:#04x}, EGD has 0x00 to 0x04"),
             Self::TooManyRuns => write!(
                 f,
-                "too many alternating requests: more than {} unanswered runs of different requests",
-                MAX_RUNS
+                "too many alternating requests: more than {MAX_RUNS} unanswered runs of different requests"
             ),
         }
     }

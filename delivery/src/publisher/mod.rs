@@ -181,7 +181,7 @@ impl<B: Clone> Publisher<B> {
             // It was not requested, and a review costs a call to the API server.
             FromAgent::Token(_) => {}
             FromAgent::Moved { ticket, result } => {
-                self.tasks.push_back(PublisherTask::Moved { ticket, result })
+                self.tasks.push_back(PublisherTask::Moved { ticket, result });
             }
         }
     }
@@ -210,7 +210,7 @@ impl<B: Clone> Publisher<B> {
         match self.reauth.due(now) {
             reauth::ReauthDue::Nothing => {}
             reauth::ReauthDue::RequestToken => {
-                self.tasks.push_back(PublisherTask::Send(FromController::Authenticate))
+                self.tasks.push_back(PublisherTask::Send(FromController::Authenticate));
             }
             reauth::ReauthDue::End => return self.end(StreamEnd::NoToken),
         }
