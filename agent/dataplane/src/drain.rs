@@ -37,6 +37,6 @@ impl DataPlane {
 
     /// Is there nothing left to do, or no time?
     pub(crate) fn is_drained(&self, now: Tick) -> bool {
-        self.deadline.is_some_and(|deadline| deadline <= now || self.connections.len() == 0)
+        self.deadline.is_some_and(|deadline| deadline <= now || self.connections.is_empty())
     }
 }

@@ -45,7 +45,6 @@ mod read_budget;
 mod send_queue;
 #[cfg(feature = "stage")]
 mod sim;
-mod slab;
 mod snapshot;
 mod sources;
 mod state;
@@ -53,6 +52,8 @@ mod supply_state;
 mod unsolicited;
 mod vm;
 mod wait_histogram;
+
+use htb::slab;
 
 pub use crate::clock::now;
 pub use address::{Address, ListenerLocation, PathError, socket_path};

@@ -15,8 +15,9 @@ pub use dequeue::Decision;
 
 use crate::heap::{Heap, HeapIndex};
 use crate::node::{Leaf, Node, NodeKind, Queues};
+use crate::nodes::Nodes;
 use crate::params::Params;
-use crate::slab::{NodeId, Slab};
+use crate::slab::NodeId;
 use crate::units::Tick;
 
 /// A tree of classes with leaves that are owed bytes.
@@ -29,7 +30,7 @@ use crate::units::Tick;
 /// going on would charge the wrong guest.
 #[derive(Debug)]
 pub struct Tree {
-    nodes: Slab,
+    nodes: Nodes,
     root: usize,
     now: Tick,
     /// Where each node stands in its parent's queues.
@@ -48,7 +49,7 @@ impl Tree {
     /// A tree of a root only. The root always lends, as far as its ceil allows.
     pub fn new(root: Params, now: Tick) -> Self {
         let mut tree = Self {
-            nodes: Slab::default(),
+            nodes: Nodes::default(),
             root: 0,
             now,
             places: HeapIndex::default(),
@@ -113,8 +114,8 @@ impl Tree {
 
     fn insert(&mut self, node: Node) -> usize {
         let slot = self.nodes.insert(node);
-        self.places.grow(self.nodes.len());
-        self.timer_places.grow(self.nodes.len());
+        self.places.grow(self.nodes.slots());
+        self.timer_places.grow(self.nodes.slots());
         slot
     }
 

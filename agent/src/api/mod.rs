@@ -215,8 +215,8 @@ where
     }
 }
 
-/// Hands on whoever connects, while there is a seat. When descriptors run out it waits for some: the listener stays readable meanwhile,
-/// and a loop without the wait would spin.
+/// Accepts connections while there is a slot. When descriptors run out it waits: the listener stays readable meanwhile, and
+/// a loop without the wait would spin.
 pub(crate) async fn accept(listener: UnixListener, connections: mpsc::Sender<FirstByteTimeout<UnixStream>>) {
     accept_each(async || listener.accept().await.map(|(stream, _)| stream), connections).await;
 }
@@ -236,7 +236,7 @@ async fn accept_each<S>(
                 }
             }
             Err(error) => {
-                tracing::warn!(%error, "a caller could not be accepted");
+                tracing::warn!(%error, "failed to accept connection");
                 tokio::time::sleep(PAUSE).await;
             }
         }
