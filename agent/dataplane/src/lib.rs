@@ -29,9 +29,10 @@ mod poll;
 mod pool;
 #[cfg(feature = "simulation")]
 mod sim;
-mod slab;
 mod snapshot;
 mod vm;
+
+use htb::slab;
 
 pub use crate::clock::now;
 pub use config::{AttachRequest, Client, Namespaces, PoolConfig, SupplySpec};

@@ -1,86 +1,139 @@
-//! Nodes in slots that are used again, and names for them that are not.
+//! Values in slots that are reused, and keys that are not: for the nodes of a tree, and for the pools, VMs and
+//! connections of the data plane. Slots are dense, so that side tables are vectors, and a loop over slots borrows nothing meanwhile.
+//! docs/adr/0021 says what a library would cost here.
 
 use alloc::vec::Vec;
-use core::ops::{Index, IndexMut};
 
-use crate::node::Node;
-
-/// A node of a [`Tree`](crate::Tree): a slot and which of its tenants. It never names a later one.
+/// The slot of a value and its generation. A key whose value is removed finds nothing, also when the slot is in use again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct NodeId {
-    slot: u32,
-    generation: u32,
+pub struct Key {
+    pub slot: u32,
+    pub generation: u32,
 }
 
+/// A node of a [`Tree`](crate::Tree).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(pub(crate) Key);
+
 impl NodeId {
-    /// The slot: dense and used again, for side tables.
-    pub fn index(self) -> usize {
+    /// The slot: dense and reused, for side tables.
+    pub const fn index(self) -> usize {
+        self.0.index()
+    }
+}
+
+#[derive(Debug)]
+pub struct Slab<T> {
+    entries: Vec<Entry<T>>,
+    free: Vec<u32>,
+}
+
+#[derive(Debug)]
+struct Entry<T> {
+    generation: u32,
+    value: Option<T>,
+}
+
+impl Key {
+    /// The slot, as an index of side tables.
+    pub const fn index(self) -> usize {
         self.slot as usize
     }
 }
 
-#[derive(Debug, Default)]
-struct Slot {
-    generation: u32,
-    node: Option<Node>,
+impl<T> Default for Slab<T> {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
-/// The nodes. Indexing takes a slot that is known to be in use.
-#[derive(Debug, Default)]
-pub(crate) struct Slab {
-    slots: Vec<Slot>,
-    free: Vec<usize>,
-    /// How often a node was looked at, for the tests of cost.
-    #[cfg(test)]
-    pub(crate) looks: core::cell::Cell<u64>,
-}
+impl<T> Slab<T> {
+    pub const fn new() -> Self {
+        Self { entries: Vec::new(), free: Vec::new() }
+    }
 
-impl Slab {
-    pub(crate) fn insert(&mut self, node: Node) -> usize {
+    pub fn len(&self) -> usize {
+        self.entries.len().saturating_sub(self.free.len())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many slots there are, with and without a value.
+    ///
+    /// # Panics
+    /// Panics beyond 2³² slots, which no memory holds.
+    pub fn slots(&self) -> u32 {
+        u32::try_from(self.entries.len()).expect("fewer than 2³² slots")
+    }
+
+    /// The key of the value in a slot.
+    pub fn key(&self, slot: u32) -> Option<Key> {
+        let entry = self.entries.get(slot as usize).filter(|entry| entry.value.is_some())?;
+        Some(Key { slot, generation: entry.generation })
+    }
+
+    pub fn insert(&mut self, value: T) -> Key {
         let slot = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Slot::default());
-            self.slots.len().saturating_sub(1)
+            let slot = self.slots();
+            self.entries.push(Entry { generation: 0, value: None });
+            slot
         });
-        self.slots[slot].node = Some(node);
-        slot
+        let entry = &mut self.entries[slot as usize];
+        entry.value = Some(value);
+        Key { slot, generation: entry.generation }
     }
 
-    pub(crate) fn remove(&mut self, slot: usize) {
-        let entry = &mut self.slots[slot];
-        entry.node = None;
-        entry.generation = entry.generation.wrapping_add(1); // the same id returns after 2³² tenants of a slot
-        self.free.push(slot);
+    pub fn get(&self, key: Key) -> Option<&T> {
+        let entry = self.entries.get(key.index())?;
+        if entry.generation == key.generation { entry.value.as_ref() } else { None }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.slots.len()
+    pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
+        let entry = self.entries.get_mut(key.index())?;
+        if entry.generation == key.generation { entry.value.as_mut() } else { None }
     }
 
-    pub(crate) fn id(&self, slot: usize) -> NodeId {
-        let generation = self.slots[slot].generation;
-        NodeId { slot: u32::try_from(slot).expect("fewer than 2³² nodes"), generation }
+    /// The value in a slot that is known to be in use, without a look at its generation.
+    pub(crate) fn at(&self, slot: usize) -> &T {
+        self.entries[slot].value.as_ref().expect("a slot in use")
     }
 
-    pub(crate) fn find(&self, id: NodeId) -> Option<usize> {
-        let entry = self.slots.get(id.index())?;
-        (entry.generation == id.generation && entry.node.is_some()).then_some(id.index())
+    pub(crate) fn at_mut(&mut self, slot: usize) -> &mut T {
+        self.entries[slot].value.as_mut().expect("a slot in use")
+    }
+
+    pub fn remove(&mut self, key: Key) -> Option<T> {
+        let entry = self.entries.get_mut(key.index()).filter(|entry| entry.generation == key.generation)?;
+        let value = entry.value.take()?;
+        entry.generation = entry.generation.wrapping_add(1); // a key comes back after 2³² values of its slot
+        self.free.push(key.slot);
+        Some(value)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
+        (0..).zip(&self.entries).filter_map(|(slot, entry)| {
+            entry.value.as_ref().map(|value| (Key { slot, generation: entry.generation }, value))
+        })
     }
 }
 
-impl Index<usize> for Slab {
-    type Output = Node;
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    fn index(&self, slot: usize) -> &Node {
-        #[cfg(test)]
-        self.looks.update(|looks| looks.wrapping_add(1));
-        self.slots[slot].node.as_ref().expect("a slot in use")
-    }
-}
-
-impl IndexMut<usize> for Slab {
-    fn index_mut(&mut self, slot: usize) -> &mut Node {
-        #[cfg(test)]
-        self.looks.update(|looks| looks.wrapping_add(1));
-        self.slots[slot].node.as_mut().expect("a slot in use")
+    #[test]
+    fn a_key_finds_nothing_once_its_value_is_removed_though_the_slot_is_in_use_again() {
+        let mut slab = Slab::new();
+        let first = slab.insert("a");
+        assert_eq!(slab.remove(first), Some("a"));
+        let second = slab.insert("b");
+        assert_eq!(second.slot, first.slot);
+        assert_eq!(slab.get(first), None);
+        assert_eq!(slab.remove(first), None);
+        assert_eq!(slab.get_mut(second), Some(&mut "b"));
+        assert_eq!((slab.len(), slab.iter().count(), slab.slots()), (1, 1, 1));
+        assert_eq!((slab.key(0), slab.key(1)), (Some(second), None));
     }
 }

@@ -34,7 +34,7 @@ pub trait AdminHandler: Send + Sync + 'static {
     /// Answers `/readyz`.
     fn readiness(&self) -> impl Future<Output = Result<&'static str, Unavailable>> + Send;
 
-    /// Answers `/metrics` in the OpenMetrics format.
+    /// Answers `/metrics`.
     fn metrics(&self) -> impl Future<Output = Result<String, Unavailable>> + Send;
 }
 

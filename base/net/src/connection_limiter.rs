@@ -53,6 +53,7 @@ impl ConnectionLimiter {
     }
 
     /// Waits for a free slot.
+    #[expect(clippy::missing_panics_doc, reason = "the semaphore is never closed")]
     pub async fn slot(&self) -> Slot {
         let permit = Arc::clone(&self.slots).acquire_owned().await;
         Slot { _permit: permit.expect("the semaphore is never closed") }

@@ -61,7 +61,7 @@ impl Samples {
     }
 }
 
-/// The samples in the OpenMetrics text format, with all families, also those that have no series at the moment.
+/// The samples as text for Prometheus, with all families, also those that have no series at the moment.
 pub fn encode(families: &'static [&'static Family], samples: Samples) -> Result<String, fmt::Error> {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Scrape { families, samples }));

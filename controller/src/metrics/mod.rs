@@ -13,7 +13,7 @@ use crate::state::SharedState;
 
 pub use families::page;
 
-/// All metrics in the OpenMetrics format.
+/// All metrics as text.
 pub(crate) fn render(state: &SharedState, leading: bool) -> Result<String, fmt::Error> {
     let mut samples = Samples::default();
     samples.integer(&families::LEADER, &[], leading.into());

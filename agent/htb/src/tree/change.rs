@@ -63,7 +63,7 @@ impl Tree {
             self.cancel(node, u64::MAX, now);
         }
         self.nodes[parent].children = self.nodes[parent].children.saturating_sub(1);
-        self.nodes.remove(slot);
+        self.nodes.remove(node);
         Ok(())
     }
 

@@ -36,7 +36,7 @@ fn cost(tree: &mut Tree, busy: &[NodeId]) -> u64 {
     for &leaf in busy {
         tree.enqueue(leaf, 64, now);
     }
-    tree.nodes.looks.set(0);
+    tree.nodes.visits.set(0);
     while grants < 1000 {
         match tree.dequeue(now, 255) {
             Decision::Grant { leaf, .. } => {
@@ -47,7 +47,7 @@ fn cost(tree: &mut Tree, busy: &[NodeId]) -> u64 {
             other => panic!("{other:?}"),
         }
     }
-    tree.nodes.looks.get()
+    tree.nodes.visits.get()
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn the_cost_of_a_decision_hardly_grows_with_busy_leaves() {
     let few = cost(&mut few, &leaves);
     let (mut many, leaves) = tree(4, 200);
     let many = cost(&mut many, &leaves);
-    assert!(many < few * 2, "{many} looks with 800 busy leaves, {few} with 4");
+    assert!(many < few * 2, "{many} visits with 800 busy leaves, {few} with 4");
 }
 
 #[test]
@@ -82,5 +82,5 @@ fn a_leaf_that_waits_for_a_ceil_above_costs_nothing_meanwhile() {
     let busy = &leaves[100..];
     let with = cost(&mut tree, busy);
     let without = cost(&mut super::cost::tree(2, 100).0, busy);
-    assert!(with < without + 5_000, "{with} looks, {without} where none wait");
+    assert!(with < without + 5_000, "{with} visits, {without} where none wait");
 }

@@ -16,7 +16,8 @@ pub use dequeue::Decision;
 use crate::heap::{Heap, HeapIndex};
 use crate::node::Params;
 use crate::node::{Leaf, Node, NodeKind, Queues};
-use crate::slab::{NodeId, Slab};
+use crate::nodes::Nodes;
+use crate::slab::NodeId;
 use crate::units::Tick;
 
 /// A tree of classes whose leaves have backlogs.
@@ -30,7 +31,7 @@ use crate::units::Tick;
 /// an inner node: continuing would charge the wrong guest.
 #[derive(Debug)]
 pub struct Tree {
-    nodes: Slab,
+    nodes: Nodes,
     root: usize,
     now: Tick,
     /// The position of each node in its parent's queues.
@@ -49,7 +50,7 @@ impl Tree {
     /// A tree of only a root. The root always lends, within its ceil.
     pub fn new(root: Params, now: Tick) -> Self {
         let mut tree = Self {
-            nodes: Slab::default(),
+            nodes: Nodes::default(),
             root: 0,
             now,
             heap_index: HeapIndex::default(),
@@ -115,8 +116,8 @@ impl Tree {
 
     fn insert(&mut self, node: Node) -> usize {
         let slot = self.nodes.insert(node);
-        self.heap_index.grow(self.nodes.len());
-        self.timer_index.grow(self.nodes.len());
+        self.heap_index.grow(self.nodes.slots());
+        self.timer_index.grow(self.nodes.slots());
         slot
     }
 
