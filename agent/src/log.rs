@@ -13,7 +13,7 @@ const FORMAT: &str = "ENTROPOOL_LOG_FORMAT";
 
 /// Why nothing is logged.
 #[derive(Debug, thiserror::Error)]
-pub enum LogError {
+pub(crate) enum LogError {
     /// The filter is none.
     #[error("{FILTER}={filter} is no filter: {source}")]
     Filter {
@@ -31,7 +31,7 @@ pub enum LogError {
 }
 
 /// Begins to log as the environment says. Once in a process.
-pub fn log_to_stderr() -> Result<(), LogError> {
+pub(crate) fn log_to_stderr() -> Result<(), LogError> {
     let filter = env::var(FILTER).unwrap_or_else(|_| "info".to_owned());
     let filter = EnvFilter::try_new(&filter).map_err(|source| LogError::Filter { filter, source })?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);

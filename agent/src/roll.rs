@@ -84,7 +84,7 @@ impl Roll {
 }
 
 /// Says which VMs are not served, and when it is tried `again`.
-pub fn lament(failed: impl IntoIterator<Item = (String, AttachError)>, again: &str) {
+pub(crate) fn lament(failed: impl IntoIterator<Item = (String, AttachError)>, again: &str) {
     for (vm, error) in failed {
         let reason = error.reason();
         tracing::warn!(

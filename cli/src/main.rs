@@ -11,9 +11,9 @@ mod egd;
 mod libvirt;
 mod offline;
 mod output;
+mod plan;
 mod qemu_args;
 mod render;
-mod run;
 mod stream;
 mod top;
 mod view;
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
 fn act(cli: &Cli) -> anyhow::Result<ExitCode> {
     let global = &cli.global;
     let done = match &cli.verb {
-        Verb::Run(args) => return run::run(args),
+        Verb::Run(args) => return agent::run_host(&args.host_args()),
         Verb::Attach(args) => commands::block_on(commands::attach(global, args)),
         Verb::Detach(args) => commands::block_on(commands::detach(global, &args.vm)),
         Verb::Move(args) => commands::block_on(commands::move_vm(global, &args.vm, &args.class)),
@@ -51,7 +51,7 @@ fn act(cli: &Cli) -> anyhow::Result<ExitCode> {
         Verb::Top(args) => commands::block_on(top::top(global, args)),
         Verb::Explain(args) => commands::block_on(commands::explain(global, &args.vm)),
         Verb::Sources(args) => commands::block_on(commands::sources(global, args)),
-        Verb::Plan(args) => run::plan(global, args),
+        Verb::Plan(args) => plan::plan(global, args),
         Verb::Check(args) => commands::block_on(check::check(global, args)),
         Verb::Egd(args) => egd::egd(args),
         Verb::QemuArgs(args) => commands::block_on(commands::qemu_args(global, args)),

@@ -2,7 +2,6 @@
 
 mod connection_limit;
 mod service;
-mod socket;
 pub(crate) mod sources;
 pub(crate) mod status;
 #[cfg(test)]
@@ -29,11 +28,10 @@ use tokio_stream::wrappers::ReceiverStream;
 use self::connection_limit::{Caller, ConnectionLimit};
 use self::service::Service;
 use crate::agent::Agent;
-use crate::handover::Bound;
 use crate::signals::Signals;
+use crate::unix_socket::{ApiSocket, BoundSocket};
 
-pub(crate) use socket::SocketFile;
-pub use socket::{ApiSocket, OWNER_ONLY, SocketError, outlive, vacant};
+pub(crate) use service::Host;
 
 /// Calls of one caller that are answered at once.
 const CALLS: u32 = 8;
@@ -53,27 +51,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 const TRIES: u32 = 100;
 const BETWEEN: Duration = Duration::from_millis(50);
 
-/// Whoever runs the daemon.
-pub trait Host: Send + Sync + 'static {
-    /// A VM of this namespace is about to be attached: the configuration may have to know its name.
-    fn expect(&self, namespace: &str);
-
-    /// A VM has come, moved or gone: there may be something to keep.
-    fn vms_changed(&self);
-
-    /// A VM is in another class from now on; [`vms_changed`](Self::vms_changed) is said as well.
-    fn moved(&self, _vm: &str, _class: &str) {}
-
-    /// A VM was cut off; [`vms_changed`](Self::vms_changed) is said as well.
-    fn detached(&self, _vm: &str) {}
-
-    /// Somebody wants the daemon to end, by this signal. May come more than once.
-    fn stop(&self, signal: &'static str);
-}
-
 /// Why nobody is answered.
 #[derive(Debug, thiserror::Error)]
-pub enum ApiError {
+pub(crate) enum ApiError {
     /// The thread could not be made.
     #[error("the thread of the local API cannot be started: {0}")]
     Thread(#[source] io::Error),
@@ -84,7 +64,7 @@ pub enum ApiError {
 
 /// The thread on which everything waits that is not data: callers and signals. It sleeps while nobody calls.
 #[derive(Debug)]
-pub struct LocalApi {
+pub(crate) struct LocalApi {
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
     /// Removed from the file system when the API goes.
@@ -94,7 +74,7 @@ pub struct LocalApi {
 impl LocalApi {
     /// Answers on `socket`, and at `address` if there is one, and takes over SIGTERM and SIGINT. Whoever reaches the
     /// address may do all that the socket's owner may.
-    pub fn serve(
+    pub(crate) fn serve(
         socket: ApiSocket,
         address: Option<SocketAddr>,
         agent: Arc<Agent>,
@@ -115,18 +95,18 @@ impl LocalApi {
     }
 
     /// The listening socket, to be handed on, with the device and inode of its file.
-    pub fn socket(&self) -> io::Result<Bound> {
+    pub(crate) fn socket(&self) -> io::Result<BoundSocket> {
         self.socket.share()
     }
 
     /// Hangs up on everybody; the socket is another process's now.
-    pub fn leave(mut self) {
+    pub(crate) fn leave(mut self) {
         self.socket.disown();
         self.stop();
     }
 
     /// Hangs up on everybody and removes the socket.
-    pub fn stop(self) {
+    pub(crate) fn stop(self) {
         // It may have ended by itself.
         let _ = self.stop.send(());
         if self.thread.join().is_err() {

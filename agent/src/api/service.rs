@@ -17,13 +17,31 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::to_proto::{self, View};
-use super::{Host, sources, status};
+use super::{sources, status};
 use crate::agent::Agent;
 
 /// Between two trees when the caller does not say.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// A caller may not keep the data plane from its work.
 const SHORTEST: Duration = Duration::from_millis(50);
+
+/// The daemon that the API belongs to.
+pub(crate) trait Host: Send + Sync + 'static {
+    /// A VM of this namespace is about to be attached: selectors of the configuration may match it.
+    fn expect(&self, namespace: &str);
+
+    /// A VM was attached, moved or detached.
+    fn vms_changed(&self);
+
+    /// A VM was moved to another class; [`vms_changed`](Self::vms_changed) is called as well.
+    fn moved(&self, _vm: &str, _class: &str) {}
+
+    /// A VM was detached; [`vms_changed`](Self::vms_changed) is called as well.
+    fn detached(&self, _vm: &str) {}
+
+    /// A signal asks the daemon to end. May be called more than once.
+    fn stop(&self, signal: &'static str);
+}
 
 /// The calls of the local API.
 pub(super) struct Service {

@@ -9,7 +9,7 @@
 //! One process writes there at a time; whoever hands over to a successor stops its [`Writer`] first.
 //!
 //! ```
-//! use entropool_agent::checkpoint::{Checkpoint, HostDisk, Vm, Writer};
+//! use entropool_agent::testing::checkpoint::{Checkpoint, HostDisk, Vm, Writer};
 //! # let dir = tempfile::tempdir()?;
 //! # let (state_dir, clock) = (dir.path().join("state"), || htb::Tick(0));
 //!
@@ -38,6 +38,7 @@ pub mod format;
 mod hex;
 mod host_disk;
 mod payload;
+mod readonly;
 mod save_error;
 mod state;
 mod warning;
@@ -49,6 +50,7 @@ pub(crate) use double_buffer::SLOTS;
 pub use double_buffer::{Checkpoint, Loaded, WrittenSlot};
 pub use host_disk::HostDisk;
 pub use payload::{SkippedObject, from_json, to_json};
+pub use readonly::{InspectedCheckpoint, inspect_checkpoint};
 pub use save_error::SaveError;
 pub use state::{AcceptedSpecs, CheckpointState, LastGood, SavedClient, SavedVm, ServedTotals};
 pub use warning::{SlotError, Warning};

@@ -1,4 +1,4 @@
-//! What others may know of the subscription.
+//! The state of the subscription, for reports.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -6,28 +6,27 @@ use delivery::subscriber::Phase;
 use delivery::{Nack, Version};
 use htb::Tick;
 
-/// How the agent stands with its controller.
+/// The state of the subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SubscriptionState {
-    /// Whether there is a stream, and what is on offer there.
-    pub phase: Phase,
-    /// Since when.
-    pub since: Tick,
-    /// What the configuration in force was made from.
-    pub version: Version,
-    /// When it came in force, or was last confirmed.
-    pub confirmed: Option<Tick>,
-    /// Why the last one offered is not in force; none if it is.
-    pub nacked: Option<Nack>,
-    /// Why there is no stream.
-    pub unconnected: Option<Nack>,
-    /// How often an older configuration was taken because there was no other.
-    pub rolled_back: u64,
+pub(super) struct SubscriptionState {
+    pub(super) phase: Phase,
+    /// When the phase began.
+    pub(super) since: Tick,
+    /// Of the applied configuration.
+    pub(super) version: Version,
+    /// When the controller last sent or confirmed the configuration.
+    pub(super) confirmed: Option<Tick>,
+    /// Why the last configuration was not applied, if it was not.
+    pub(super) nacked: Option<Nack>,
+    /// Why there is no stream, if there is none.
+    pub(super) disconnected: Option<Nack>,
+    /// How often an older configuration was applied because no newer one was offered.
+    pub(super) rolled_back: u64,
 }
 
-/// The same, shared.
+/// A shared [`SubscriptionState`].
 #[derive(Clone, Debug)]
-pub struct SubscriptionStatus(Arc<RwLock<SubscriptionState>>);
+pub(super) struct SubscriptionStatus(Arc<RwLock<SubscriptionState>>);
 
 impl SubscriptionStatus {
     pub(super) fn new(version: Version, now: Tick) -> Self {
@@ -37,13 +36,12 @@ impl SubscriptionStatus {
             version,
             confirmed: None,
             nacked: None,
-            unconnected: None,
+            disconnected: None,
             rolled_back: 0,
         })))
     }
 
-    /// How it is now.
-    pub fn get(&self) -> SubscriptionState {
+    pub(super) fn get(&self) -> SubscriptionState {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

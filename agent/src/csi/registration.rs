@@ -7,7 +7,7 @@ use proto::registration::{InfoRequest, PluginInfo, RegistrationStatus, Registrat
 use tonic::{Request, Response, Status};
 
 use super::volumes::Volumes;
-use crate::kubelet::RegistrationMessage;
+use crate::health::driver_registration::RegistrationResult;
 
 /// Versions of the interface that the driver serves.
 const VERSIONS: [&str; 1] = ["1.0.0"];
@@ -38,11 +38,11 @@ impl Registration for RegistrationService {
         let RegistrationStatus { plugin_registered, error } = request.into_inner();
         if plugin_registered {
             tracing::info!("the kubelet has registered the driver");
-            self.volumes.kubelet_said(RegistrationMessage::Registered);
+            self.volumes.kubelet_said(RegistrationResult::Registered);
         } else {
             // It tries again by itself, and says so again.
             tracing::error!(error, "the kubelet does not register the driver");
-            self.volumes.kubelet_said(RegistrationMessage::Refused(error));
+            self.volumes.kubelet_said(RegistrationResult::Refused(error));
         }
         Ok(Response::new(RegistrationStatusResponse {}))
     }

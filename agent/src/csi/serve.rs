@@ -20,9 +20,10 @@ use super::authority::mended;
 use super::registration::RegistrationService;
 use super::service::{IdentityService, NodeService};
 use super::volumes::Volumes;
-use crate::api::{ApiSocket, OWNER_ONLY, SocketError, accept};
-use crate::handover::{Bound, Sockets};
-use crate::kubelet::RegistrationMessage;
+use crate::api::accept;
+use crate::handover::Sockets;
+use crate::health::driver_registration::RegistrationResult;
+use crate::unix_socket::{ApiSocket, BoundSocket, OWNER_ONLY, SocketError};
 
 /// Where the driver is served, and as what.
 #[derive(Clone, Debug)]
@@ -82,7 +83,7 @@ impl CsiServer {
     pub fn serve(options: &CsiOptions, volumes: Arc<Volumes>) -> Result<Self, CsiError> {
         let driver = at(&options.driver(), |path| ApiSocket::bind(path, OWNER_ONLY))?;
         let registration = at(&options.registration(), |path| ApiSocket::bind(path, OWNER_ONLY))?;
-        Self::answer(options, volumes, (driver, registration), RegistrationMessage::Awaited)
+        Self::answer(options, volumes, (driver, registration), RegistrationResult::Pending)
     }
 
     /// Goes on where another process served. What it has left no socket for is replaced: the kubelet, which has seen
@@ -90,16 +91,16 @@ impl CsiServer {
     pub fn resume(
         options: &CsiOptions,
         volumes: Arc<Volumes>,
-        left: (Option<Bound>, Option<Bound>),
+        left: (Option<BoundSocket>, Option<BoundSocket>),
     ) -> Result<Self, CsiError> {
         let known = left.1.as_ref().map(|(_, file)| *file);
-        let driver = at(&options.driver(), |path| ApiSocket::go_on(path, left.0, OWNER_ONLY))?;
-        let registration = at(&options.registration(), |path| ApiSocket::go_on(path, left.1, OWNER_ONLY))?;
+        let driver = at(&options.driver(), |path| ApiSocket::resume(path, left.0, OWNER_ONLY))?;
+        let registration = at(&options.registration(), |path| ApiSocket::resume(path, left.1, OWNER_ONLY))?;
         // Of a socket that it has seen, a kubelet does not speak again.
         let word = if registration.file().is(known) {
-            RegistrationMessage::Registered
+            RegistrationResult::Registered
         } else {
-            RegistrationMessage::Awaited
+            RegistrationResult::Pending
         };
         Self::answer(options, volumes, (driver, registration), word)
     }
@@ -108,9 +109,9 @@ impl CsiServer {
         options: &CsiOptions,
         volumes: Arc<Volumes>,
         (driver, registration): (ApiSocket, ApiSocket),
-        word: RegistrationMessage,
+        word: RegistrationResult,
     ) -> Result<Self, CsiError> {
-        volumes.kubelet().served(vec![driver.file().clone(), registration.file().clone()], word);
+        volumes.kubelet().set_served(vec![driver.file().clone(), registration.file().clone()], word);
         let listeners =
             (driver.listener().map_err(CsiError::Setup)?, registration.listener().map_err(CsiError::Setup)?);
         let endpoint = options.driver().to_string_lossy().into_owned();

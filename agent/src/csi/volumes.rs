@@ -19,7 +19,7 @@ use super::request::{PublishRequest, UnpublishRequest};
 use super::store::Store;
 use super::target::TargetPath;
 use crate::agent::Agent;
-use crate::kubelet::{RegistrationMessage, RegistrationMonitor};
+use crate::health::driver_registration::{RegistrationMonitor, RegistrationResult};
 
 /// What is known of the kubelet's word on pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,12 +91,12 @@ impl Volumes {
 
     /// What the kubelet makes of the driver that these are volumes of.
     pub(super) fn kubelet(&self) -> &RegistrationMonitor {
-        self.agent.kubelet()
+        self.agent.driver_registration()
     }
 
     /// The kubelet has said something of the driver.
-    pub(super) fn kubelet_said(&self, word: RegistrationMessage) {
-        if self.kubelet().said(word) {
+    pub(super) fn kubelet_said(&self, word: RegistrationResult) {
+        if self.kubelet().set_result(word) {
             self.host.changed();
         }
     }

@@ -104,7 +104,7 @@ async fn page(request: &Request<Incoming>, scraped: &ScrapeHandler) -> Page {
             Ok(()) => plain(StatusCode::OK, "the data plane answers"),
             Err(sentence) => plain(StatusCode::SERVICE_UNAVAILABLE, sentence),
         },
-        "/readyz" => match (agent.in_force().age, is_alive(agent).await) {
+        "/readyz" => match (agent.applied_config().age, is_alive(agent).await) {
             (Some(_), Ok(())) => {
                 plain(StatusCode::OK, "a configuration is in force and the data plane answers")
             }
@@ -136,7 +136,7 @@ async fn metrics(scraped: &ScrapeHandler) -> Page {
 fn scrape(agent: &Agent) -> Option<String> {
     let (snapshot, sources, config) =
         (agent.server().snapshot().ok()?, agent.server().sources(), agent.config());
-    let (in_force, disorder) = (&agent.in_force(), &agent.disorder());
+    let (in_force, disorder) = (&agent.applied_config(), &agent.health().get());
     let sight = ScrapeInput { snapshot: &snapshot, sources: &sources, config: &config, in_force, disorder };
     text::encode(samples(&sight)).ok()
 }

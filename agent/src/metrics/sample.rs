@@ -10,8 +10,8 @@ use proto::local as wire;
 use super::family::{self as is, Family};
 use crate::agent::AppliedConfig;
 use crate::api::sources;
+use crate::config::orphans::is_orphaned;
 use crate::health::HealthCondition;
-use crate::orphans::is_orphaned;
 
 /// A VM that has waited for longer has a series of its own.
 const LONG: u64 = 10_000_000_000;

@@ -1,6 +1,6 @@
 //! A save is cut at every system call, and then power is cut or not.
 
-use entropool_agent::checkpoint::{Checkpoint, CheckpointState, Disk};
+use entropool_agent::testing::checkpoint::{Checkpoint, CheckpointState, Disk};
 
 use crate::model::{FATES, Fate, Model, Trouble};
 use crate::states::state;

@@ -1,6 +1,6 @@
 //! Disks that say no.
 
-use entropool_agent::checkpoint::{Checkpoint, CheckpointState, SaveError, Warning};
+use entropool_agent::testing::checkpoint::{Checkpoint, CheckpointState, SaveError, Warning};
 use rustix::io::Errno;
 
 use crate::model::{Model, Trouble};

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use entropool_agent::checkpoint::{Checkpoint, HostDisk};
+use entropool_agent::testing::checkpoint::{Checkpoint, HostDisk};
 use tempfile::tempdir;
 
 use crate::states::state;

@@ -1,7 +1,9 @@
 //! Files that are not what was written.
 
-use entropool_agent::checkpoint::format::{UnsealError, seal, unseal};
-use entropool_agent::checkpoint::{Checkpoint, CheckpointState, Loaded, SlotError, Warning, to_json};
+use entropool_agent::testing::checkpoint::format::{UnsealError, seal, unseal};
+use entropool_agent::testing::checkpoint::{
+    Checkpoint, CheckpointState, Loaded, SlotError, Warning, to_json,
+};
 
 use crate::model::Model;
 use crate::states::state;

@@ -1,7 +1,7 @@
 //! Anything at all in the files: a start never panics, and the next save stands.
 
-use entropool_agent::checkpoint::format::{seal, unseal};
-use entropool_agent::checkpoint::{Checkpoint, from_json, to_json};
+use entropool_agent::testing::checkpoint::format::{seal, unseal};
+use entropool_agent::testing::checkpoint::{Checkpoint, from_json, to_json};
 use proptest::collection::vec;
 use proptest::prelude::*;
 

@@ -3,7 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
-use entropool_agent::checkpoint::{Checkpoint, CheckpointState, HostDisk, SaveError, Warning};
+use entropool_agent::testing::checkpoint::{Checkpoint, CheckpointState, HostDisk, SaveError, Warning};
 use tempfile::{TempDir, tempdir};
 
 use crate::states::state;

@@ -1,6 +1,6 @@
 //! Saves, failures, kills and power cuts in any order.
 
-use entropool_agent::checkpoint::{Checkpoint, CheckpointState};
+use entropool_agent::testing::checkpoint::{Checkpoint, CheckpointState};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use rustix::io::Errno;

@@ -1,6 +1,6 @@
 //! States to save.
 
-use entropool_agent::checkpoint::{CheckpointState, SavedClient, SavedVm, from_json};
+use entropool_agent::testing::checkpoint::{CheckpointState, SavedClient, SavedVm, from_json};
 
 /// The state of a host with one pool, one class and that many VMs; no two numbers give equal parts.
 pub(crate) fn state(vms: u64) -> CheckpointState {

@@ -2,7 +2,7 @@
 
 use std::thread::yield_now;
 
-use entropool_agent::checkpoint::{Checkpoint, CheckpointState, CheckpointWriter, WriteFailure};
+use entropool_agent::testing::checkpoint::{Checkpoint, CheckpointState, CheckpointWriter, WriteFailure};
 use htb::Tick;
 use rustix::io::Errno;
 

@@ -54,14 +54,14 @@ fn a_newer_pod_takes_over_all_and_the_older_one_never_asks_back() {
     let new = Program::start(&host, "new");
     new.says("took over");
     new.says("ready");
-    old.says("this one waits for its end");
+    old.says("waiting for a signal to end");
     assert!(old.workers().is_empty());
     let serving = new.workers();
 
     // What a kubelet does when the old pod's container ends: it starts it again.
     old.kill();
     let old = Program::start(&host, "old");
-    old.says("this one waits for its end");
+    old.says("waiting for a signal to end");
     read(&mut vm);
     draw(&socket, 64).unwrap();
     let kubelet = Kubelet::of(&host);
@@ -88,7 +88,7 @@ fn a_newer_pod_whose_agent_dies_is_back_by_itself_and_the_older_one_stays_away()
     let (old, vm) = old_pod(&host, &pod);
     let new = Program::start(&host, "new");
     new.says("ready");
-    old.says("this one waits for its end");
+    old.says("waiting for a signal to end");
     drop(vm);
     new.crash();
     new.says("ready");
@@ -102,7 +102,7 @@ fn a_container_that_starts_again_in_a_newer_pod_takes_over_from_an_older_one() {
     let (old, vm) = old_pod(&host, &pod);
     let new = Program::start(&host, "new");
     new.says("ready");
-    old.says("this one waits for its end");
+    old.says("waiting for a signal to end");
     drop(vm);
     // Both containers end, and the older one is started first.
     new.kill();
@@ -113,7 +113,7 @@ fn a_container_that_starts_again_in_a_newer_pod_takes_over_from_an_older_one() {
     read(&mut vm);
     let new = Program::start(&host, "new");
     new.says("took over");
-    old.says("this one waits for its end");
+    old.says("waiting for a signal to end");
     read(&mut vm);
 }
 

@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use dataplane::{AttachRequest, Client};
-use entropool_agent::csi::PodInfo;
+use entropool_agent::testing::csi::PodInfo;
 use proto::csi::identity_client::IdentityClient;
 use proto::csi::node_client::NodeClient;
 use proto::csi::{

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use dataplane::{DataPlaneOptions, SocketOwner};
 use delivery::NodeConfig;
-use entropool_agent::Agent;
-use entropool_agent::csi::{CsiOptions, CsiServer, PodHost, PodInfo, Volumes};
+use entropool_agent::testing::Agent;
+use entropool_agent::testing::csi::{CsiOptions, CsiServer, PodHost, PodInfo, Volumes};
 use tempfile::TempDir;
 
 use crate::config::config;

@@ -1,25 +1,25 @@
 //! Flags of `run`.
 
-use std::io;
 use std::net::SocketAddr;
-use std::path::{PathBuf, absolute};
+use std::path::PathBuf;
 
-use agent::Directories;
 use agent::metrics::port;
+use agent::{Directories, HostArgs};
 use clap::Args;
+use dataplane::AttachRequest;
 use source::Permissions;
 
 use super::member::namespace;
-use super::{Member, Port};
+use super::{Client, Member, Port};
 
 /// Serve the pools and classes of manifests on this host
 ///
-/// The manifests are the very ones that `kubectl apply` takes, and their changes are followed.
+/// The manifests are those that `kubectl apply` takes. They are watched: a change applies at once, and one with an
+/// error is reported and leaves the last accepted configuration in force.
 ///
-/// Without -f it serves one pool `default`, fed by the kernel, with nothing assured and no class but the
-/// implicit one. A changed manifest applies at once; one with a mistake is reported, and what was accepted
-/// last goes on. SIGTERM serves what may still go, for at most a second, and ends. SIGUSR2 goes over to the program
-/// as it is on disk by then, and no connection is lost.
+/// Without -f the daemon serves one pool `default`, supplied by the kernel, with no guaranteed rate and only the implicit
+/// class. SIGTERM ends it after serving pending requests for at most a second. SIGUSR2 replaces it by the program that is
+/// on disk now, without closing any connection.
 ///
 /// The log goes to standard error; `ENTROPOOL_LOG` filters it (warn, info, debug) and
 /// `ENTROPOOL_LOG_FORMAT=json` writes it for programs.
@@ -28,7 +28,7 @@ pub(crate) struct RunArgs {
     /// Manifests, or directories of manifests (*.yaml, *.yml, *.json)
     #[arg(short, long = "file", value_name = "FILE|DIR", num_args = 1..)]
     pub(crate) files: Vec<PathBuf>,
-    /// Where api.sock is made
+    /// The directory of api.sock
     #[arg(
         long,
         value_name = "DIR",
@@ -37,10 +37,10 @@ pub(crate) struct RunArgs {
         default_value = "/run/entropool"
     )]
     pub(crate) run_dir: PathBuf,
-    /// Who may open api.sock, and so attach, move and cut off any VM: by default only the daemon's own user
+    /// File mode of api.sock: who may attach, move and detach any VM; by default only the daemon's own user
     #[arg(long, value_name = "MODE", env = "ENTROPOOL_API_MODE", hide_env_values = true, default_value = "0600", value_parser = mode)]
     pub(crate) api_mode: u32,
-    /// Where what outlives a restart is kept
+    /// The directory of the checkpoint, which outlives restarts
     #[arg(
         long,
         value_name = "DIR",
@@ -49,10 +49,10 @@ pub(crate) struct RunArgs {
         default_value = "/var/lib/entropool"
     )]
     pub(crate) state_dir: PathBuf,
-    /// Where the VMs' sockets are made: VM web-1 draws from DIR/web-1/egd.sock [default: vm in the run dir]
+    /// The directory of the VMs' sockets: VM web-1 has DIR/web-1/egd.sock [default: vm in the run dir]
     #[arg(long, value_name = "DIR", env = "ENTROPOOL_SOCKET_DIR", hide_env_values = true)]
     pub(crate) socket_dir: Option<PathBuf>,
-    /// A VM to attach from the start
+    /// A VM to attach at the start
     #[arg(long = "vm", value_name = "NAME=POOL[/CLASS][,client=qemu|egd]")]
     pub(crate) vms: Vec<Member>,
     /// A port of the loopback interface that a VM draws from; its name is the address
@@ -68,8 +68,7 @@ pub(crate) struct RunArgs {
         value_parser = namespace
     )]
     pub(crate) namespace: String,
-    /// Take over from the daemon that serves these directories: its sockets, connections and debts. Without one there,
-    /// just start
+    /// Take over the sockets, connections and debts of the daemon that serves these directories, if there is one
     #[arg(long)]
     pub(crate) take_over: bool,
     /// Character devices that a pool may draw from, instead of /dev/hwrng
@@ -78,7 +77,7 @@ pub(crate) struct RunArgs {
     /// EGD servers that a pool may draw from
     #[arg(long = "allow-upstream", value_name = "HOST:PORT|PATH", num_args = 1..)]
     pub(crate) upstreams: Vec<String>,
-    /// Let pools draw from regular files, which are not random: for tests
+    /// Allow pools to draw from regular files, which are not random: for tests
     #[arg(long)]
     pub(crate) allow_test_sources: bool,
     /// Serve /metrics, /healthz and /readyz over HTTP; a port alone is one on 127.0.0.1 [default: nowhere]
@@ -87,42 +86,41 @@ pub(crate) struct RunArgs {
 }
 
 impl RunArgs {
-    /// What pools may open.
-    pub(crate) fn allowed(&self) -> Permissions {
-        Permissions {
-            devices: self.devices.clone(),
-            upstreams: self.upstreams.clone(),
-            test_sources: self.allow_test_sources,
+    pub(crate) fn host_args(&self) -> HostArgs {
+        let vm = |member: &Member| {
+            let client = match member.client {
+                Client::Qemu => dataplane::Client::Qemu,
+                Client::Egd => dataplane::Client::Egd,
+            };
+            let Member { id, pool, class, .. } = member.clone();
+            AttachRequest { id, namespace: self.namespace.clone(), pool, class, client }
+        };
+        HostArgs {
+            files: self.files.clone(),
+            directories: Directories {
+                run: self.run_dir.clone(),
+                state: self.state_dir.clone(),
+                socket: self.socket_dir.clone().unwrap_or_else(|| self.run_dir.join("vm")),
+            },
+            api_mode: self.api_mode,
+            vms: self.vms.iter().map(vm).collect(),
+            ports: self.ports.iter().map(|port| (port.address, vm(&port.member))).collect(),
+            namespace: self.namespace.clone(),
+            take_over: self.take_over,
+            permissions: Permissions {
+                devices: self.devices.clone(),
+                upstreams: self.upstreams.clone(),
+                test_sources: self.allow_test_sources,
+            },
+            metrics: self.metrics,
         }
-    }
-
-    /// Where what is kept.
-    pub(crate) fn directories(&self) -> Directories {
-        let (run, state) = (self.run_dir.clone(), self.state_dir.clone());
-        Directories { run, state, socket: self.socket_dir() }
-    }
-
-    /// Where the VMs' sockets go.
-    pub(crate) fn socket_dir(&self) -> PathBuf {
-        self.socket_dir.clone().unwrap_or_else(|| self.run_dir.join("vm"))
-    }
-    /// The same with directories that mean the same to everybody who is told of them.
-    pub(crate) fn absolute(&self) -> io::Result<Self> {
-        Ok(Self {
-            run_dir: absolute(&self.run_dir)?,
-            state_dir: absolute(&self.state_dir)?,
-            socket_dir: self.socket_dir.as_deref().map(absolute).transpose()?,
-            ..self.clone()
-        })
     }
 }
 
-/// A file mode in octal digits that lets the owner in and grants nothing but reading and writing.
+/// A file mode in octal digits that grants the owner access, and no one more than reading and writing.
 fn mode(text: &str) -> Result<u32, String> {
     let mode = u32::from_str_radix(text, 8).ok().filter(|mode| mode & !0o666 == 0 && mode & 0o600 == 0o600);
-    mode.ok_or_else(|| {
-        "a mode is written in octal digits: 0600 for the owner, 0660 for the group too".to_owned()
-    })
+    mode.ok_or_else(|| "write a mode in octal digits: 0600 for the owner, 0660 for the group too".to_owned())
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::args::{CheckArgs, Format, Global};
 use crate::client::{DaemonClient, VmFilter};
-use crate::{output, run};
+use crate::{output, plan};
 
 pub(crate) use daemon::judge_running;
 pub(crate) use inputs::RunningDaemon;
@@ -51,7 +51,7 @@ fn judge(facts: &CheckInputs) -> Vec<CheckResult> {
 }
 
 async fn gather(global: &Global, args: &CheckArgs) -> CheckInputs {
-    let (notes, manifests) = run::looked_at(&args.state_dir, &args.files);
+    let (notes, manifests) = plan::inspect(&args.state_dir, &args.files);
     let running = running(global).await.map_err(|error| format!("{error:#}"));
     let sockets = running.iter().flat_map(|running| &running.vms).map(|vm| vm.socket.clone());
     let missing = sockets.filter(|socket| fs::symlink_metadata(socket).is_err()).collect();

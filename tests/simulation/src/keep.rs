@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use agent::checkpoint::{Checkpoint, CheckpointState, WriteAction, WriteScheduler};
+use agent::testing::checkpoint::{Checkpoint, CheckpointState, WriteAction, WriteScheduler};
 use htb::Tick;
 
 use crate::broken::Breach;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use agent::checkpoint::SavedVm;
+use agent::testing::checkpoint::SavedVm;
 use dataplane::{AttachRequest, Client, PoolConfig, Simulated, Snapshot, SupplySpec};
 use delivery::NodeConfig;
 use htb::{Rate, Tick};
@@ -31,7 +31,7 @@ impl Process {
 
     /// Puts a configuration in force.
     pub(crate) fn apply(&mut self, config: &NodeConfig, now: Tick) -> Result<(), String> {
-        let mut pools = agent::setups(config).map_err(|error| error.to_string())?;
+        let mut pools = agent::testing::pool_configs(config).map_err(|error| error.to_string())?;
         for pool in &mut pools {
             spoil(pool, self.plant);
         }

@@ -1,6 +1,6 @@
 //! Who is on the host, and what the operator wrote.
 
-use agent::checkpoint::{SavedClient as Kind, SavedVm};
+use agent::testing::checkpoint::{SavedClient as Kind, SavedVm};
 use soak::Dice;
 
 use crate::broken::MILLISECOND;

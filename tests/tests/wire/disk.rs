@@ -135,7 +135,7 @@ fn a_disk_that_can_only_be_read_is_said_stops_nobody_and_is_caught_up_with_when_
     daemon.running.says("ReadOnly");
     daemon.serve(&["a", "b", "c"]);
     daemon.crash();
-    daemon.running.says("what is new will not be kept");
+    daemon.running.says("the checkpoint will not be updated");
     daemon.serve(&["a", "b"]);
 
     daemon.attach("d");

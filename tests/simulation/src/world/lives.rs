@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use agent::ManifestSet;
-use agent::checkpoint::CheckpointState;
+use agent::testing::checkpoint::CheckpointState;
 use delivery::NodeConfig;
 use source::fake::Fake;
 
@@ -82,7 +82,7 @@ impl World {
 
     fn remembered(&self, state: &CheckpointState) -> ManifestSet {
         let book = ManifestSet::new(state.vms.values().map(|vm| vm.namespace.clone()));
-        if self.plant == Some(Plant::Forgetful) { book } else { book.remember(state.accepted.clone()) }
+        if self.plant == Some(Plant::Forgetful) { book } else { book.restore(state.accepted.clone()) }
     }
 
     /// The VMs are those of a checkpoint, from now on.

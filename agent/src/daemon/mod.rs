@@ -1,0 +1,60 @@
+//! The daemon: one for a node, which follows a controller, and for a host, which follows manifest files.
+//!
+//! [`run_node`] and [`run_host`] differ in their [`ConfigSource`](crate::config::ConfigSource) and in what they add: CSI
+//! on a node; VMs of the command line, and systemd, on a host. Start, event loop, hand-over and end are [`Daemon`]'s.
+//!
+//! Five mechanisms let VMs outlive a process, each for another kind of restart:
+//!
+//! | restart | mechanism | keeps |
+//! |---|---|---|
+//! | the worker crashes or hangs | [`supervisor`](crate::supervisor): starts the next worker at once | nothing itself |
+//! | the same | crash state of the data plane: a mapped file in the run directory | tokens and debts |
+//! | any, also a reboot | [`checkpoint`](crate::checkpoint) in the state directory | configuration, attached VMs, served totals |
+//! | planned, both overlap: update, new pod | [`handover`](crate::handover) to a successor | connections and all of the above |
+//! | planned, one after the other: `systemctl restart` | systemd's file descriptor store, in the format of the hand-over | the same |
+
+mod args;
+mod checkpointer;
+mod csi;
+mod handover;
+mod host;
+mod node;
+mod restore;
+mod run;
+mod start;
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use self::checkpointer::Checkpointer;
+use self::csi::CsiDriver;
+use crate::agent::Agent;
+use crate::api::LocalApi;
+use crate::event::{Event, Events};
+use crate::handover::{HandoverListener, PredecessorGuard};
+use crate::metrics::Metrics;
+
+pub use args::{HostArgs, NodeArgs};
+pub use host::run_host;
+pub use node::run_node;
+
+/// A running daemon.
+pub(crate) struct Daemon<S> {
+    agent: Arc<Agent>,
+    source: S,
+    state_dir: PathBuf,
+    /// `None` while another process takes over, and if the checkpoint could not be opened again after that failed.
+    checkpointer: Option<Checkpointer>,
+    api: LocalApi,
+    metrics: Option<Metrics>,
+    csi: Option<CsiDriver>,
+    events: Events,
+    /// Events that were received while another process was to take over.
+    deferred: VecDeque<Event>,
+    /// The process that served before, until it is told that this one serves.
+    predecessor: Option<PredecessorGuard>,
+    handover_listener: Option<HandoverListener>,
+    /// Whether systemd is told of the start and stores the sockets at the end.
+    uses_systemd: bool,
+}
