@@ -13,10 +13,6 @@ pub(crate) enum Event {
     Config(ConfigEvent),
     /// A VM was attached, moved or detached.
     VmsChanged,
-    /// A VM was moved; `class` is empty for its pool's default class.
-    VmMoved { vm: String, class: String },
-    /// A VM was detached through the API.
-    VmDetached { vm: String },
     /// Another process asks to take over.
     HandOver(Successor),
     /// A signal asks the daemon to end.
@@ -80,14 +76,6 @@ impl Host for Events {
         self.send(Event::VmsChanged);
     }
 
-    fn moved(&self, vm: &str, class: &str) {
-        self.send(Event::VmMoved { vm: vm.to_owned(), class: class.to_owned() });
-    }
-
-    fn detached(&self, vm: &str) {
-        self.send(Event::VmDetached { vm: vm.to_owned() });
-    }
-
     fn stop(&self, signal: &'static str) {
         self.send(Event::Stop(signal));
     }
@@ -98,8 +86,7 @@ impl PersistConfig for Events {
         self.send(Event::Config(ConfigEvent::Applied(last_good)));
     }
 
-    fn moved(&self, vm: &str, class: &str) {
-        Host::moved(self, vm, class);
+    fn vms_changed(&self) {
         Host::vms_changed(self);
     }
 }

@@ -7,10 +7,10 @@
 
 mod agent;
 mod api;
+mod attachments;
 mod checkpoint;
 mod config;
 mod controller_client;
-mod csi;
 mod daemon;
 mod directories;
 mod event;
@@ -18,9 +18,7 @@ mod handover;
 mod health;
 mod log;
 pub mod metrics;
-mod places;
 mod process_hardening;
-mod roll;
 mod sd_notify;
 mod signals;
 mod supervisor;
@@ -43,10 +41,13 @@ pub mod testing {
     pub use crate::handover::connected_pair;
     pub use crate::handover::{Predecessor, Recipient, Sockets, Successor};
 
+    pub mod attachments {
+        pub use crate::attachments::{Attachment, Attachments, Origin, PodVolume, ServedTotals};
+    }
     pub mod checkpoint {
         pub use crate::checkpoint::*;
     }
     pub mod csi {
-        pub use crate::csi::*;
+        pub use crate::attachments::csi::*;
     }
 }

@@ -19,6 +19,7 @@ use tonic::{Request, Response, Status};
 use super::to_proto::{self, View};
 use super::{sources, status};
 use crate::agent::Agent;
+use crate::attachments::{Attachment, Origin};
 
 /// Between two trees when the caller does not say.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -32,12 +33,6 @@ pub(crate) trait Host: Send + Sync + 'static {
 
     /// A VM was attached, moved or detached.
     fn vms_changed(&self);
-
-    /// A VM was moved to another class; [`vms_changed`](Self::vms_changed) is called as well.
-    fn moved(&self, _vm: &str, _class: &str) {}
-
-    /// A VM was detached; [`vms_changed`](Self::vms_changed) is called as well.
-    fn detached(&self, _vm: &str) {}
 
     /// A signal asks the daemon to end. May be called more than once.
     fn stop(&self, signal: &'static str);
@@ -73,7 +68,8 @@ impl Local for Service {
         status::namespace(&request.namespace)?;
         self.call(|agent, host| {
             host.expect(&request.namespace);
-            let socket = agent.adopt(wanted(request)).map_err(|error| status::attach(&error))?;
+            let attachment = Attachment::new(wanted(request), Origin::Api);
+            let socket = agent.attachments().attach(attachment).map_err(|error| status::attach(&error))?;
             host.vms_changed();
             Ok(AttachResponse { socket: socket.to_string_lossy().into_owned() })
         })
@@ -83,8 +79,7 @@ impl Local for Service {
     async fn detach(&self, request: Request<DetachRequest>) -> Result<Response<DetachResponse>, Status> {
         let id = request.into_inner().id;
         self.call(move |agent, host| {
-            agent.detach(&id).map_err(|error| status::detach(&error))?;
-            host.detached(&id);
+            agent.attachments().detach(&id).map_err(|error| status::detach(&error))?;
             host.vms_changed();
             Ok(DetachResponse {})
         })
@@ -94,8 +89,7 @@ impl Local for Service {
     async fn r#move(&self, request: Request<MoveRequest>) -> Result<Response<MoveResponse>, Status> {
         let MoveRequest { id, class } = request.into_inner();
         self.call(move |agent, host| {
-            agent.move_vm(&id, &class).map_err(|error| status::move_vm(&error))?;
-            host.moved(&id, &class);
+            agent.attachments().move_vm(&id, &class).map_err(|error| status::move_vm(&error))?;
             host.vms_changed();
             Ok(MoveResponse {})
         })

@@ -3,11 +3,10 @@
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::disk::Disk;
+use super::disk::{Disk, HostDisk};
 use super::double_buffer::Checkpoint;
-use super::host_disk::HostDisk;
+use super::error::LoadWarning;
 use super::state::CheckpointState;
-use super::warning::Warning;
 
 /// A checkpoint as another process's daemon would find it.
 #[derive(Debug)]
@@ -22,9 +21,9 @@ pub fn inspect_checkpoint(dir: &Path) -> InspectedCheckpoint {
     InspectedCheckpoint { state: loaded.state, warnings: loaded.warnings.iter().map(message).collect() }
 }
 
-fn message(warning: &Warning) -> String {
+fn message(warning: &LoadWarning) -> String {
     match warning {
-        Warning::InTheWay { path, cause, .. } => {
+        LoadWarning::Blocking { path, cause, .. } => {
             format!(
                 "checkpoint {} is not used: {cause}; the daemon's next start sets it aside",
                 path.display()
@@ -53,8 +52,8 @@ impl Disk for ReadonlyDisk {
         read_only()
     }
 
-    fn read(&self, name: &str, most: usize) -> io::Result<Option<Vec<u8>>> {
-        self.0.read(name, most)
+    fn read(&self, name: &str, limit: usize) -> io::Result<Option<Vec<u8>>> {
+        self.0.read(name, limit)
     }
 
     fn create(&self, _: &str) -> io::Result<Self::File> {

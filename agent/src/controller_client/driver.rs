@@ -37,8 +37,8 @@ pub(crate) trait PersistConfig: Send + 'static {
     /// This configuration was applied.
     fn applied(&self, last_good: LastGood);
 
-    /// A VM was moved to another class.
-    fn moved(&self, vm: &str, class: &str);
+    /// A VM was moved to another class on the controller's request.
+    fn vms_changed(&self);
 }
 
 /// The configuration that is applied when the subscription starts.
@@ -248,7 +248,8 @@ impl Driver {
             driver: self.agent.driver_registration().status(),
         };
         let agent = agent_state(&readiness, &self.status.get(), &self.agent.health().get());
-        let node = node_state(&snapshot, &self.agent.places().all(), &sources, &config, agent);
+        let scheduled_classes = self.agent.attachments().table().scheduled_classes();
+        let node = node_state(&snapshot, &scheduled_classes, &sources, &config, agent);
         if let Some(report) = self.reporter.report(now(), &node) {
             self.send(FromAgent::Report(report));
         }
@@ -311,7 +312,7 @@ impl Driver {
         let refused = |error: ApplyError| Nack::new(error.reason(), chain(&error));
         self.agent.apply(&config).map_err(refused)?;
         tracing::info!(pools, "in force");
-        for vm in self.agent.restore_missing() {
+        for vm in self.agent.attachments().restore_missing() {
             tracing::info!(vm, "attached again");
         }
         Ok(())
@@ -327,11 +328,11 @@ impl Driver {
 
     fn move_vm(&mut self, order: &Move) {
         let Move { ticket, uid, class } = order;
-        let result = self.agent.move_vm(uid, class);
+        let result = self.agent.attachments().move_vm(uid, class);
         match &result {
             Ok(()) => {
                 tracing::info!(vm = uid, class, "moved");
-                self.persist.moved(uid, class);
+                self.persist.vms_changed();
             }
             Err(error) => tracing::warn!(vm = uid, class, reason = error.reason(), %error, "not moved"),
         }

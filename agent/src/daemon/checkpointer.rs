@@ -5,7 +5,8 @@ use std::io;
 use htb::Tick;
 
 use crate::agent::Agent;
-use crate::checkpoint::{Checkpoint, CheckpointState, CheckpointWriter, Disk, ServedTotals, WriteFailure};
+use crate::attachments::ServedTotals;
+use crate::checkpoint::{Checkpoint, CheckpointState, CheckpointWriter, Disk, WriteFailure};
 use crate::config::Persisted;
 
 /// Nanoseconds between two reads of the served totals: each costs an iteration of the data plane's loop.
@@ -35,8 +36,8 @@ impl Checkpointer {
 
     /// Saves what may have changed. Never waits for the disk.
     pub(crate) fn save(&mut self, agent: &Agent, config: Persisted) {
-        for gone in agent.take_gone() {
-            self.served.vms.remove(&gone);
+        for id in agent.attachments().table().take_detached() {
+            self.served.vms.remove(&id);
         }
         let now = dataplane::now();
         if now.since(self.served_at) >= TOTALS_INTERVAL {
@@ -64,11 +65,11 @@ impl Checkpointer {
     }
 
     fn write(&self, agent: &Agent, config: Persisted) {
-        self.writer.note(CheckpointState {
+        self.writer.set_state(CheckpointState {
             accepted: config.accepted,
             last_good: config.last_good,
             orphans: agent.current_orphans().to_checkpoint(),
-            vms: agent.adopted(),
+            vms: agent.attachments().table().checkpointed(),
             served: self.served.clone(),
         });
     }

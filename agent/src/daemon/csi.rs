@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
-use dataplane::AttachRequest;
 
 use super::start::StartOptions;
 use crate::agent::Agent;
 use crate::api::Host;
-use crate::csi::{CsiOptions, CsiServer, PodHost, PodInfo, Volumes};
+use crate::attachments::csi::{CsiOptions, CsiServer, PodHost, PodInfo, Volumes};
 use crate::event::Events;
 use crate::handover::Sockets;
 use crate::unix_socket::BoundSocket;
@@ -38,21 +37,16 @@ impl CsiDriver {
             agent: Arc::clone(agent),
             events: events.clone(),
         });
-        let records = start.directories.run.join("csi");
-        let volumes = Volumes::open(Arc::clone(agent), host.clone(), options.pods(), records)
-            .context("cannot open the volume records")?;
+        let journal = start.directories.run.join("attachments");
+        let volumes = Volumes::open(agent, host.clone(), options.pods(), journal)
+            .context("cannot open the journal of attachments")?;
         Ok(Some(Self { volumes: Arc::new(volumes), host, options, server: None }))
-    }
-
-    /// The VMs of all volumes.
-    pub(super) fn vms(&self) -> Vec<AttachRequest> {
-        self.volumes.wanted()
     }
 
     /// Attaches the VMs of volumes that are not attached, if a configuration is applied.
     pub(super) fn attach_missing(&self) {
         if self.host.configured() {
-            self.volumes.settle();
+            self.volumes.restore();
         }
     }
 
@@ -77,32 +71,12 @@ impl CsiDriver {
     /// A configuration was applied.
     pub(super) fn configured(&self) {
         self.host.configured.store(true, Ordering::Relaxed);
-        self.volumes.settle();
-    }
-
-    /// A VM was moved to another class.
-    pub(super) fn moved(&self, vm: &str, class: &str) {
-        self.volumes.moved(vm, class);
-    }
-
-    /// A VM was detached through the API: it stays detached until its pod ends.
-    pub(super) fn detached(&self, vm: &str) {
-        self.volumes.cut(vm);
-    }
-
-    /// Until this is dropped, no volume is published or unpublished.
-    pub(super) fn lock_volumes(&self) -> impl Drop {
-        self.volumes.hold()
+        self.volumes.restore();
     }
 
     /// Adds duplicates of the driver's sockets, for a successor.
     pub(super) fn share_sockets(&self, sockets: &mut Sockets) -> io::Result<()> {
         self.server.iter().try_for_each(|server| server.share(sockets))
-    }
-
-    /// The volumes belong to another process now.
-    pub(super) fn leave_volumes(&self) {
-        self.volumes.leave();
     }
 
     /// Stops and leaves the sockets to another process.

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Result;
-use dataplane::{AttachError, HandoverOutcome, ListenerLocation, VmState};
+use dataplane::{AttachError, HandoverOutcome, VmState};
 use source::Serving;
 
 use super::Daemon;
@@ -18,7 +18,8 @@ use super::checkpointer::Checkpointer;
 use super::csi::CsiDriver;
 use super::start::{Prepared, StartOptions, Started, refuse};
 use crate::agent::Agent;
-use crate::checkpoint::{Checkpoint, HostDisk};
+use crate::attachments::{Attachment, log_failed};
+use crate::checkpoint::{Checkpoint, CheckpointState, HostDisk};
 use crate::config::{ConfigSource, Persisted};
 use crate::event::{Event, Events};
 use crate::handover::{
@@ -26,7 +27,6 @@ use crate::handover::{
     SystemdFdStore,
 };
 use crate::metrics::Metrics;
-use crate::roll::lament;
 use crate::unix_socket::ApiSocket;
 
 /// How often, and how far apart, the sources are polled: for ten seconds, a third of what a predecessor waits.
@@ -45,37 +45,30 @@ pub(super) fn take_over<S: ConfigSource>(
     let agent = Arc::new(Agent::start(options.data_plane(true))?);
     let configured = source.restore(checkpoint.state(), &agent, true)?;
     let mut csi = CsiDriver::open(options, &agent, configured, events)?;
-    let pod_vms = csi.as_ref().map(CsiDriver::vms).unwrap_or_default();
-    let pod_ids: BTreeSet<_> = pod_vms.iter().map(|vm| vm.id.clone()).collect();
-    let ports = options.vms.ports.iter().map(|(port, vm)| (vm.id.clone(), ListenerLocation::Port(*port)));
-    let pods = pod_ids.iter().map(|id| (id.clone(), ListenerLocation::Elsewhere));
-    let locations = ports.chain(pods).collect();
+    let attachments = agent.attachments();
 
     // All that can be done is done before the predecessor stops: from there until this process serves, nobody does.
-    let expected = options.vms.all().cloned().chain(pod_vms).collect();
-    let failed = agent.register_expected(expected, checkpoint.restorable())?;
+    let CheckpointState { vms, served, .. } = checkpoint.restorable();
+    let failed = attachments.register_expected(options.vms.attachments().collect(), vms, served)?;
     let lost = options.vms.refuse_failed(failed)?;
     if let HandoverSource::Serves(_) = predecessor {
         await_sources(&agent);
     }
     let state = predecessor.receive()?;
     let connections: usize = state.vms.iter().map(|vm| vm.connections.len()).sum();
-    agent.restore_connections(state.vms)?;
+    attachments.restore_connections(state.vms)?;
     let predecessor = predecessor.commit()?;
-    let without_socket = agent.resume_serving(&locations)?;
+    attachments.resume_serving()?;
     let pause = Duration::from_nanos(dataplane::now().since(state.stopped));
     tracing::info!(connections, ?pause, "took over");
     agent.discard_unclaimed();
 
-    let (of_pods, of_host): (Vec<_>, Vec<_>) = lost.into_iter().partition(|(vm, _)| pod_ids.contains(vm));
-    lament(of_pods, "with each configuration, until its pod ends");
-    lament(of_host, S::RETRY);
+    let is_pod = |id: &str| attachments.table().get(id).is_some_and(Attachment::is_pod);
+    let (of_pods, of_host): (Vec<_>, Vec<_>) = lost.into_iter().partition(|(id, _)| is_pod(id));
+    log_failed(of_pods, "with each configuration, until its pod ends");
+    log_failed(of_host, S::RETRY);
     let Sockets { api, registration, driver } = state.sockets;
     let api_socket = ApiSocket::resume(&options.directories.api_socket(), api, options.api_mode)?;
-    for vm in without_socket {
-        // It is attached again with its volume next, unless that has been unpublished.
-        let _ = agent.detach(&vm);
-    }
     if let Some(csi) = &mut csi {
         csi.attach_missing();
         csi.resume(driver, registration)?;
@@ -88,7 +81,7 @@ pub(super) fn take_over<S: ConfigSource>(
 impl super::start::CommandLineVms {
     /// Fails if any of `failed` are VMs of the command line; returns the others.
     fn refuse_failed(&self, failed: Vec<(String, AttachError)>) -> Result<Vec<(String, AttachError)>> {
-        let named: BTreeSet<_> = self.all().map(|vm| &vm.id).collect();
+        let named: BTreeSet<_> = self.attachments().map(|vm| vm.id).collect();
         let (refused, lost): (Vec<_>, Vec<_>) = failed.into_iter().partition(|(id, _)| named.contains(id));
         refuse(refused.into_iter().map(|(_, error)| error.to_string()).collect())?;
         Ok(lost)
@@ -135,13 +128,8 @@ impl<S: ConfigSource> Daemon<S> {
         self.source.disconnect();
         self.defer(events);
         let sockets = self.sockets();
-        let Self { agent, source, checkpointer, csi, state_dir, .. } = self;
-        let volumes = csi.as_ref().map(CsiDriver::lock_volumes);
+        let Self { agent, source, checkpointer, state_dir, .. } = self;
         let receipt = send(agent, &source.persisted(), checkpointer, state_dir, sockets, recipient);
-        if let (Some(_), Some(csi)) = (&receipt, &*csi) {
-            csi.leave_volumes();
-        }
-        drop(volumes);
         if receipt.is_none() {
             self.save();
             if let Err(error) = self.source.connect(&self.agent, &self.events) {
@@ -154,11 +142,8 @@ impl<S: ConfigSource> Daemon<S> {
     /// Defers the pending events until the hand-over has failed. What a successor reads of them from disk is saved now.
     fn defer(&mut self, events: &Receiver<Event>) {
         for event in events.try_iter() {
-            match (&event, &self.csi) {
-                (Event::Config(event), _) => self.source.record(event),
-                (Event::VmMoved { vm, class }, Some(csi)) => csi.moved(vm, class),
-                (Event::VmDetached { vm }, Some(csi)) => csi.detached(vm),
-                _ => {}
+            if let Event::Config(event) = &event {
+                self.source.record(event);
             }
             self.deferred.push_back(event);
         }
@@ -184,7 +169,7 @@ fn send<R: Recipient>(
     recipient: R,
 ) -> Option<R::Receipt> {
     // From the checkpoint to the end of the transfer no VM is attached, moved or detached.
-    let _turn = agent.turn();
+    let mut changes = agent.attachments().lock();
     let unwritten = match checkpointer.take() {
         Some(mut checkpointer) => {
             checkpointer.save_final(agent, config.clone());
@@ -205,7 +190,10 @@ fn send<R: Recipient>(
         }
     };
     let error = match sent {
-        Ok(receipt) => return Some(receipt),
+        Ok(receipt) => {
+            changes.set_handed_over();
+            return Some(receipt);
+        }
         Err(error) => error,
     };
     log_failure(error);
@@ -220,7 +208,7 @@ fn send<R: Recipient>(
 /// Has the data plane stop and sends its VMs, or has it resume. `sockets` are those at fixed paths.
 fn send_vms<R: Recipient>(agent: &Agent, to: R, sockets: Sockets) -> Result<R::Receipt, HandoverError> {
     to.offer()?;
-    let before = agent.served_before();
+    let before = agent.attachments().table().served_before().vms.clone();
     let (result, received) = channel();
     let send = move |mut vms: Vec<VmState<BorrowedFd<'_>>>| {
         for vm in &mut vms {

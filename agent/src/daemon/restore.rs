@@ -7,8 +7,8 @@ use anyhow::{Context, Result};
 
 use super::checkpointer::Checkpointer;
 use crate::agent::Agent;
+use crate::attachments::log_failed;
 use crate::checkpoint::{Checkpoint, CheckpointState, HostDisk};
-use crate::roll::lament;
 
 /// A checkpoint as it was found in the state directory.
 pub(super) struct LoadedCheckpoint {
@@ -46,7 +46,8 @@ impl LoadedCheckpoint {
 
     /// Attaches the VMs again that were attached at run time.
     pub(super) fn attach_vms(&self, agent: &Agent, retry: &str) {
-        lament(agent.restore(self.restorable()), retry);
+        let CheckpointState { vms, served, .. } = self.restorable();
+        log_failed(agent.attachments().restore(vms, served), retry);
     }
 
     pub(super) fn into_checkpointer(self, agent: &Agent) -> Result<Checkpointer> {

@@ -66,16 +66,6 @@ impl<S: ConfigSource> Daemon<S> {
                     self.save();
                     self.source.vms_changed();
                 }
-                Some(Event::VmMoved { vm, class }) => {
-                    if let Some(csi) = &self.csi {
-                        csi.moved(&vm, &class);
-                    }
-                }
-                Some(Event::VmDetached { vm }) => {
-                    if let Some(csi) = &self.csi {
-                        csi.detached(&vm);
-                    }
-                }
                 Some(Event::HandOver(successor)) => {
                     if let Some(successor) = self.hand_over(successor, events) {
                         return Exit::HandedOver(successor);

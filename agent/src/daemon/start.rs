@@ -16,8 +16,9 @@ use super::csi::CsiDriver;
 use super::restore::LoadedCheckpoint;
 use crate::agent::Agent;
 use crate::api::LocalApi;
+use crate::attachments::csi::CsiOptions;
+use crate::attachments::{Attachment, Origin};
 use crate::config::ConfigSource;
-use crate::csi::CsiOptions;
 use crate::directories::Directories;
 use crate::event::Events;
 use crate::handover::{HandoverListener, HandoverSource, PodGeneration, PredecessorGuard};
@@ -185,15 +186,14 @@ impl StartOptions {
 }
 
 impl CommandLineVms {
-    pub(super) fn all(&self) -> impl Iterator<Item = &AttachRequest> {
-        self.vms.iter().chain(self.ports.iter().map(|(_, vm)| vm))
+    pub(super) fn attachments(&self) -> impl Iterator<Item = Attachment> {
+        let vms = self.vms.iter().map(|vm| (None, vm));
+        let ports = self.ports.iter().map(|(port, vm)| (Some(*port), vm));
+        vms.chain(ports).map(|(port, vm)| Attachment::new(vm.clone(), Origin::Flag { port }))
     }
 
     fn attach(&self, agent: &Agent) -> Result<()> {
-        let attach = |vm: &AttachRequest| agent.attach(vm.clone()).err();
-        let listen =
-            |(address, vm): &(SocketAddr, AttachRequest)| agent.attach_tcp(vm.clone(), *address).err();
-        let errors = self.vms.iter().filter_map(attach).chain(self.ports.iter().filter_map(listen));
+        let errors = self.attachments().filter_map(|vm| agent.attachments().attach(vm).err());
         let problems: Vec<_> = errors.map(|error| error.to_string()).collect();
         if self.served_before {
             for error in &problems {

@@ -1,4 +1,4 @@
-//! How much and how long, printed.
+//! Size and duration, printed.
 
 use std::time::Instant;
 

@@ -68,7 +68,7 @@ impl Program {
     }
 
     /// Waits for a line of its log, and gives it.
-    pub(crate) fn says(&self, text: &str) -> String {
+    pub(crate) fn wait_for_log(&self, text: &str) -> String {
         let mut before = String::new();
         loop {
             let line = self.log.recv_timeout(PATIENCE);

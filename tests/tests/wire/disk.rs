@@ -16,7 +16,7 @@ use crate::{OPEN, beside_others, host};
 
 /// Room for a checkpoint of some VMs, and soon for no more.
 const SIZE: &str = "size=64k";
-const AGAIN: &str = "the checkpoint can be written again";
+const AGAIN: &str = "checkpoint writable again";
 
 /// A daemon with a disk of its own for its state.
 struct OnDisk {

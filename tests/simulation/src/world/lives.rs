@@ -124,7 +124,7 @@ impl World {
         }
         process.apply(self.book.config(), self.now).map_err(refused)?;
         for (number, member) in self.scene.members.iter().enumerate().filter(|(_, member)| member.attached) {
-            process.attach(&member.id, &member.vm, &self.path(number), self.now).map_err(refused)?;
+            process.attach(&member.vm, &self.path(number), self.now).map_err(refused)?;
         }
         process.stage.discard_unclaimed();
         self.watch.goes_on(self.now, &process)?;
@@ -153,7 +153,7 @@ impl World {
         let Self { fakes, plant, dir, now, scene, .. } = self;
         let (plant, now, noted) = (*plant, *now, dir.path().join("state"));
         let attached = scene.members.iter().filter(|member| member.attached);
-        let vms = attached.map(|member| (member.id.clone(), wanted(&member.id, &member.vm, plant))).collect();
+        let vms = attached.map(|member| (member.id.clone(), wanted(&member.vm, plant))).collect();
         let begin = || {
             let mut new = Process::succeed(fakes, plant, &noted);
             new.apply(book.config(), now).map(|()| new)

@@ -1,4 +1,4 @@
-//! Two pods of the real program on one node, as while a `DaemonSet` replaces one by the other.
+//! Two pods of the real program on one node, as during a rolling update of the `DaemonSet`.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -37,7 +37,7 @@ fn inodes(host: &Host) -> Vec<u64> {
 fn old_pod(host: &Host, pod: &Pod) -> (Program, UnixStream) {
     host.configure();
     let old = Program::start(host, "old");
-    old.says("ready");
+    old.wait_for_log("ready");
     let socket = Kubelet::of(host).publish(pod).unwrap().join("egd.sock");
     let mut vm = client(&socket).unwrap();
     read(&mut vm);
@@ -52,16 +52,16 @@ fn a_newer_pod_takes_over_all_and_the_older_one_never_asks_back() {
     let (volume, fixed) = (fs::metadata(&socket).unwrap().ino(), inodes(&host));
 
     let new = Program::start(&host, "new");
-    new.says("took over");
-    new.says("ready");
-    old.says("waiting for a signal to end");
+    new.wait_for_log("took over");
+    new.wait_for_log("ready");
+    old.wait_for_log("waiting for a signal to end");
     assert!(old.workers().is_empty());
     let serving = new.workers();
 
     // What a kubelet does when the old pod's container ends: it starts it again.
     old.kill();
     let old = Program::start(&host, "old");
-    old.says("waiting for a signal to end");
+    old.wait_for_log("waiting for a signal to end");
     read(&mut vm);
     draw(&socket, 64).unwrap();
     let kubelet = Kubelet::of(&host);
@@ -87,11 +87,11 @@ fn a_newer_pod_whose_agent_dies_is_back_by_itself_and_the_older_one_stays_away()
     let (host, pod) = (Host::new(), Pod::new(1));
     let (old, vm) = old_pod(&host, &pod);
     let new = Program::start(&host, "new");
-    new.says("ready");
-    old.says("waiting for a signal to end");
+    new.wait_for_log("ready");
+    old.wait_for_log("waiting for a signal to end");
     drop(vm);
     new.crash();
-    new.says("ready");
+    new.wait_for_log("ready");
     assert!(old.workers().is_empty());
     draw(&pod.target(&host.pods()).join("egd.sock"), 64).unwrap();
 }
@@ -101,19 +101,19 @@ fn a_container_that_starts_again_in_a_newer_pod_takes_over_from_an_older_one() {
     let (host, pod) = (Host::new(), Pod::new(1));
     let (old, vm) = old_pod(&host, &pod);
     let new = Program::start(&host, "new");
-    new.says("ready");
-    old.says("waiting for a signal to end");
+    new.wait_for_log("ready");
+    old.wait_for_log("waiting for a signal to end");
     drop(vm);
     // Both containers end, and the older one is started first.
     new.kill();
     old.kill();
     let old = Program::start(&host, "old");
-    old.says("ready");
+    old.wait_for_log("ready");
     let mut vm = client(&pod.target(&host.pods()).join("egd.sock")).unwrap();
     read(&mut vm);
     let new = Program::start(&host, "new");
-    new.says("took over");
-    old.says("waiting for a signal to end");
+    new.wait_for_log("took over");
+    old.wait_for_log("waiting for a signal to end");
     read(&mut vm);
 }
 
@@ -130,8 +130,8 @@ fn one_whose_successor_dies_before_it_serves_serves_on() {
     say(&peer, b"R");
     assert_eq!(hear(&peer), b'D');
     drop((peer, vm));
-    old.says("died before it served");
-    old.says("ready");
+    old.wait_for_log("died before it served");
+    old.wait_for_log("ready");
     draw(&pod.target(&host.pods()).join("egd.sock"), 64).unwrap();
     Kubelet::of(&host).publish(&Pod::new(2)).unwrap();
 }

@@ -1,7 +1,6 @@
-//! What a node was told outlives its agent: whose word the kubelet's is, and which class a pod was moved to.
+//! What outlives the agent: whether pod info is trusted, and the class that a pod was moved to.
 
 use std::fs;
-use std::process::Command;
 
 use delivery::NodeConfig;
 use proto::local::local_client::LocalClient;
@@ -14,15 +13,15 @@ use crate::node::Host;
 use crate::program::Program;
 
 #[test]
-fn no_pod_is_believed_before_a_controller_has_looked_at_the_driver() {
-    for (told, code, sentence) in [
+fn no_pod_is_published_before_a_controller_has_checked_the_csi_driver_object() {
+    for (pod_info_on_mount, code, sentence) in [
         (None, Code::Unavailable, "has not heard yet whether the CSIDriver has podInfoOnMount"),
         (Some(false), Code::FailedPrecondition, "has no podInfoOnMount: true"),
     ] {
         let host = Host::new();
-        host.configure_as(&NodeConfig { pod_info_on_mount: told, ..config() });
+        host.configure_as(&NodeConfig { pod_info_on_mount, ..config() });
         let program = Program::start(&host, "pod");
-        program.says("ready");
+        program.wait_for_log("ready");
         let refused = Kubelet::of(&host).publish(&Pod::new(1)).unwrap_err();
         assert_eq!(refused.code(), code, "{refused}");
         assert!(refused.message().contains(sentence), "{refused}");
@@ -34,26 +33,20 @@ fn a_pod_is_in_the_class_it_was_moved_to_after_a_kill_too() {
     let (host, pod) = (Host::new(), Pod::new(1).class("two"));
     host.configure();
     let first = Program::start(&host, "pod");
-    first.says("ready");
+    first.wait_for_log("ready");
     let target = Kubelet::of(&host).publish(&pod).unwrap();
     move_to(&host, &pod, "shared");
-    // The record is written a moment after the answer.
-    assert!((0..300).any(|_| record_says(&host, "shared")), "the move was not noted");
+    assert!(journal(&host).contains("shared"), "the move is in the journal when the call returns");
     first.kill();
     let second = Program::start(&host, "pod");
-    second.says("ready");
+    second.wait_for_log("ready");
     assert_eq!(classes(&host), ["shared"]);
     assert!(draw(&target.join("egd.sock"), 64).is_ok());
 }
 
-fn record_says(host: &Host, class: &str) -> bool {
-    let records = fs::read_dir(host.path("run/csi")).unwrap();
-    let said = records.map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap_or_default());
-    if said.collect::<String>().contains(class) {
-        return true;
-    }
-    Command::new("sleep").arg("0.1").status().unwrap();
-    false
+fn journal(host: &Host) -> String {
+    let entries = fs::read_dir(host.path("run/attachments")).unwrap();
+    entries.map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap()).collect()
 }
 
 fn move_to(host: &Host, pod: &Pod, class: &str) {

@@ -1,22 +1,19 @@
-//! The calls of the driver. Each is done on a thread that may wait.
+//! The gRPC services of the driver. What waits runs on a thread of its own.
 
 use std::sync::Arc;
 
 use proto::csi::identity_server::Identity;
 use proto::csi::node_server::Node;
-use proto::csi::volume_capability::AccessType;
 use proto::csi::{
     GetPluginCapabilitiesRequest, GetPluginCapabilitiesResponse, GetPluginInfoRequest, GetPluginInfoResponse,
     NodeGetCapabilitiesRequest, NodeGetCapabilitiesResponse, NodeGetInfoRequest, NodeGetInfoResponse,
     NodePublishVolumeRequest, NodePublishVolumeResponse, NodeUnpublishVolumeRequest,
-    NodeUnpublishVolumeResponse, ProbeRequest, ProbeResponse, VolumeCapability,
+    NodeUnpublishVolumeResponse, ProbeRequest, ProbeResponse,
 };
 use tonic::{Request, Response, Status};
 
-use super::request::{AccessMode, PublishRequest, RequestedCapability, UnpublishRequest};
 use super::volumes::Volumes;
 
-/// Who the driver is.
 pub(super) struct IdentityService;
 
 #[tonic::async_trait]
@@ -38,12 +35,11 @@ impl Identity for IdentityService {
     }
 
     async fn probe(&self, _: Request<ProbeRequest>) -> Result<Response<ProbeResponse>, Status> {
-        // It is served, so it is ready; what a single volume waits for is that volume's answer.
+        // A driver that answers is ready. What one volume waits for is in the answer to its own call.
         Ok(Response::new(ProbeResponse { ready: Some(true) }))
     }
 }
 
-/// What it does on this node.
 pub(super) struct NodeService {
     pub(super) volumes: Arc<Volumes>,
     pub(super) node: String,
@@ -55,33 +51,32 @@ impl Node for NodeService {
         &self,
         request: Request<NodePublishVolumeRequest>,
     ) -> Result<Response<NodePublishVolumeResponse>, Status> {
-        let asked = publish(request.into_inner());
+        let request = request.into_inner();
         let volumes = Arc::clone(&self.volumes);
-        let done = tokio::task::spawn_blocking(move || {
-            volumes.publish(&asked).map_err(|error| {
-                let (reason, volume) = (error.reason(), &asked.volume_id);
-                tracing::warn!(reason, volume, %error, "a volume was refused");
+        let call = move || {
+            volumes.publish(&request).map_err(|error| {
+                let (reason, volume) = (error.reason(), &request.volume_id);
+                tracing::warn!(reason, volume, %error, "failed to publish volume");
                 Status::from(&error)
             })
-        });
-        done.await.map_err(|_| failed())?.map(|()| Response::new(NodePublishVolumeResponse {}))
+        };
+        blocking(call).await.map(|()| Response::new(NodePublishVolumeResponse {}))
     }
 
     async fn node_unpublish_volume(
         &self,
         request: Request<NodeUnpublishVolumeRequest>,
     ) -> Result<Response<NodeUnpublishVolumeResponse>, Status> {
-        let NodeUnpublishVolumeRequest { volume_id, target_path } = request.into_inner();
-        let asked = UnpublishRequest { volume_id, target_path };
+        let request = request.into_inner();
         let volumes = Arc::clone(&self.volumes);
-        let done = tokio::task::spawn_blocking(move || {
-            volumes.unpublish(&asked).map_err(|error| {
-                let (reason, volume) = (error.reason(), &asked.volume_id);
-                tracing::warn!(reason, volume, %error, "a volume could not be removed");
+        let call = move || {
+            volumes.unpublish(&request).map_err(|error| {
+                let (reason, volume) = (error.reason(), &request.volume_id);
+                tracing::warn!(reason, volume, %error, "failed to unpublish volume");
                 Status::from(&error)
             })
-        });
-        done.await.map_err(|_| failed())?.map(|()| Response::new(NodeUnpublishVolumeResponse {}))
+        };
+        blocking(call).await.map(|()| Response::new(NodeUnpublishVolumeResponse {}))
     }
 
     async fn node_get_capabilities(
@@ -99,29 +94,7 @@ impl Node for NodeService {
     }
 }
 
-fn failed() -> Status {
-    Status::internal("the agent failed in this call; its log says more")
-}
-
-fn publish(request: NodePublishVolumeRequest) -> PublishRequest {
-    PublishRequest {
-        volume_id: request.volume_id,
-        target_path: request.target_path,
-        staging_target_path: request.staging_target_path,
-        readonly: request.readonly,
-        capability: request.volume_capability.map(capability),
-        context: request.volume_context.into_iter().collect(),
-    }
-}
-
-fn capability(wanted: VolumeCapability) -> RequestedCapability {
-    let access = wanted.access_type.map(|access| match access {
-        AccessType::Block(_) => AccessMode::Block,
-        AccessType::Mount(mount) => AccessMode::Mount {
-            fs_type: mount.fs_type,
-            flags: mount.mount_flags,
-            group: mount.volume_mount_group,
-        },
-    });
-    RequestedCapability { access, mode: wanted.access_mode.map_or(0, |access| access.mode) }
+async fn blocking(call: impl FnOnce() -> Result<(), Status> + Send + 'static) -> Result<(), Status> {
+    let panicked = |_| Status::internal("the agent panicked in this call; see its log");
+    tokio::task::spawn_blocking(call).await.map_err(panicked)?
 }

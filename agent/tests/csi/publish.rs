@@ -1,4 +1,4 @@
-//! Volumes that come, are asked for again, and go.
+//! Publishing, repeating calls, and unpublishing.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -6,6 +6,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use dataplane::{AttachRequest, Client};
+use entropool_agent::testing::attachments::{Attachment, Origin};
 use entropool_agent::testing::csi::PodInfo;
 use proto::csi::identity_client::IdentityClient;
 use proto::csi::node_client::NodeClient;
@@ -34,11 +35,11 @@ fn the_socket_listens_when_publish_returns_and_is_gone_after_unpublish() {
     kubelet.unpublish(&pod).unwrap();
     assert_eq!(node.vms(), []);
     assert_eq!(host.tree(), before, "nothing is left");
-    assert_eq!(node.says.changes.load(Ordering::Relaxed), 2);
+    assert_eq!(node.pod_host.changes.load(Ordering::Relaxed), 2);
 }
 
 #[test]
-fn both_calls_may_come_again() {
+fn both_calls_may_be_repeated() {
     let host = Host::new();
     let node = Node::start(&host);
     let kubelet = Kubelet::of(&host);
@@ -53,7 +54,7 @@ fn both_calls_may_come_again() {
 }
 
 #[test]
-fn a_repeated_call_mends_what_somebody_broke() {
+fn a_repeated_call_repairs_a_removed_socket_or_directory() {
     let host = Host::new();
     let _node = Node::start(&host);
     let kubelet = Kubelet::of(&host);
@@ -61,7 +62,7 @@ fn a_repeated_call_mends_what_somebody_broke() {
     let target = kubelet.publish(&pod).unwrap();
     fs::remove_file(target.join("egd.sock")).unwrap();
     kubelet.publish(&pod).unwrap();
-    assert!(draw(&target.join("egd.sock"), 1).is_ok(), "the socket is back");
+    assert!(draw(&target.join("egd.sock"), 1).is_ok(), "the socket exists again");
     fs::remove_dir_all(&target).unwrap();
     kubelet.publish(&pod).unwrap();
     assert!(draw(&target.join("egd.sock"), 1).is_ok(), "and its directory");
@@ -98,7 +99,7 @@ fn a_refused_pod_leaves_nothing() {
 }
 
 #[test]
-fn the_kubelet_s_word_counts_only_where_the_driver_object_makes_it_the_kubelet_s() {
+fn pod_info_is_trusted_only_if_the_csi_driver_object_has_pod_info_on_mount() {
     let host = Host::new();
     let node = Node::start_bare(&host);
     let kubelet = Kubelet::of(&host);
@@ -110,31 +111,31 @@ fn the_kubelet_s_word_counts_only_where_the_driver_object_makes_it_the_kubelet_s
         assert_eq!((refused.code(), refused.message().contains(sentence)), (code, true), "{refused}");
         assert_eq!(host.tree(), before);
     };
-    let say = |info| *node.says.pod_info.lock().unwrap_or_else(PoisonError::into_inner) = info;
+    let set = |info| *node.pod_host.pod_info.lock().unwrap_or_else(PoisonError::into_inner) = info;
     expect(Code::Unavailable, "not heard yet");
-    say(PodInfo::Off);
+    set(PodInfo::Off);
     expect(Code::FailedPrecondition, "podInfoOnMount");
-    say(PodInfo::Verified);
+    set(PodInfo::Verified);
     expect(Code::Unavailable, "no configuration yet");
     node.configure();
     kubelet.publish(&pod).unwrap();
-    say(PodInfo::Off);
-    kubelet.publish(&pod).expect("what was believed once stays");
+    set(PodInfo::Off);
+    kubelet.publish(&pod).expect("a published volume stays");
 }
 
 #[test]
-fn a_vm_that_somebody_attached_by_hand_is_not_a_pod_s() {
+fn a_vm_attached_through_the_api_is_not_a_pod_s() {
     let host = Host::new();
     let node = Node::start(&host);
     let pod = Pod::new(1);
-    let attach = AttachRequest {
+    let request = AttachRequest {
         id: pod.uid.clone(),
         namespace: "lab".to_owned(),
         pool: "default".to_owned(),
         class: Some("lab".to_owned()),
         client: Client::Qemu,
     };
-    let socket = node.agent.attach(attach).unwrap();
+    let socket = node.agent.attachments().attach(Attachment::new(request, Origin::Api)).unwrap();
     let refused = Kubelet::of(&host).publish(&pod).unwrap_err();
     assert_eq!(refused.code(), Code::AlreadyExists, "{refused}");
     assert_eq!(node.vms()[0].2, "lab");
@@ -163,7 +164,7 @@ fn a_pod_draws_by_one_volume() {
 }
 
 #[test]
-fn the_driver_says_who_it_is_and_that_it_does_nothing_more() {
+fn the_driver_has_its_name_and_no_optional_capability() {
     let host = Host::new();
     let _node = Node::start(&host);
     let kubelet = Kubelet::of(&host);
@@ -181,7 +182,7 @@ fn the_driver_says_who_it_is_and_that_it_does_nothing_more() {
 }
 
 #[test]
-fn the_kubelet_finds_the_driver_by_itself() {
+fn the_driver_registers_with_the_kubelet() {
     let host = Host::new();
     let node = Node::start(&host);
     let path = host.path("kubelet/plugins_registry/csi.entropool.io-reg.sock");
@@ -192,9 +193,9 @@ fn the_kubelet_finds_the_driver_by_itself() {
         assert_eq!((info.r#type.as_str(), info.name.as_str()), ("CSIPlugin", "csi.entropool.io"));
         assert_eq!(info.endpoint, host.path("kubelet/plugins/csi.entropool.io/csi.sock").to_str().unwrap());
         assert_eq!(info.supported_versions, ["1.0.0"]);
-        let said = RegistrationStatus { plugin_registered: true, error: String::new() };
-        registration.notify_registration_status(said).await.unwrap();
+        let status = RegistrationStatus { plugin_registered: true, error: String::new() };
+        registration.notify_registration_status(status).await.unwrap();
     });
     drop(node);
-    assert!(!path.exists(), "an agent that leaves is looked for no more");
+    assert!(!path.exists(), "the kubelet does not look for an agent that has stopped");
 }

@@ -1,4 +1,4 @@
-//! Every kind of publish call that must be refused: with the right code, a sentence, and nothing touched.
+//! Every kind of invalid publish call: each gets its code and a message, and leaves nothing.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -12,22 +12,22 @@ use crate::node::{Host, Node};
 
 type Change = Box<dyn Fn(&mut NodePublishVolumeRequest)>;
 
-/// What is changed in a good call, and what the sentence must name.
-struct Bad {
+/// A change to a valid call, and what the message must name.
+struct Invalid {
     what: String,
     names: &'static str,
     change: Change,
 }
 
-fn bad(
+fn invalid(
     what: impl Into<String>,
     names: &'static str,
     change: impl Fn(&mut NodePublishVolumeRequest) + 'static,
-) -> Bad {
-    Bad { what: what.into(), names, change: Box::new(change) }
+) -> Invalid {
+    Invalid { what: what.into(), names, change: Box::new(change) }
 }
 
-fn volume_ids() -> Vec<Bad> {
+fn volume_ids() -> Vec<Invalid> {
     let long = "v".repeat(129);
     let ids = [
         "",
@@ -58,11 +58,13 @@ fn volume_ids() -> Vec<Bad> {
         &long,
     ];
     ids.map(str::to_owned)
-        .map(|id| bad(format!("volume id {id:?}"), "volume id", move |call| call.volume_id.clone_from(&id)))
+        .map(|id| {
+            invalid(format!("volume id {id:?}"), "volume id", move |call| call.volume_id.clone_from(&id))
+        })
         .into()
 }
 
-fn target_paths() -> Vec<Bad> {
+fn target_paths() -> Vec<Invalid> {
     let replaced: [(&str, &str); 28] = [
         ("/mount", ""),
         ("/mount", "/"),
@@ -93,10 +95,10 @@ fn target_paths() -> Vec<Bad> {
         ("/kubelet/", "/kubelet/../kubelet/"),
         ("/kubelet/", "/kubelet/./"),
     ];
-    let mut paths: Vec<Bad> = replaced
+    let mut paths: Vec<Invalid> = replaced
         .into_iter()
         .map(|(from, to)| {
-            bad(format!("target path with {to:?} for {from:?}"), "target path", move |call| {
+            invalid(format!("target path with {to:?} for {from:?}"), "target path", move |call| {
                 call.target_path = call.target_path.replacen(from, to, 1);
             })
         })
@@ -112,17 +114,17 @@ fn target_paths() -> Vec<Bad> {
         "/proc/self/root",
     ];
     paths.extend(whole.map(|path| {
-        bad(format!("target path {path:?}"), "target path", move |call| {
+        invalid(format!("target path {path:?}"), "target path", move |call| {
             path.clone_into(&mut call.target_path);
         })
     }));
-    paths.push(bad("target path of a megabyte", "target path", |call| {
+    paths.push(invalid("target path of a megabyte", "target path", |call| {
         call.target_path.push_str(&"x".repeat(1 << 20));
     }));
-    paths.push(bad("target path with a long UID", "target path", |call| {
+    paths.push(invalid("target path with a long UID", "target path", |call| {
         call.target_path = call.target_path.replacen("0f3c9a52", &"0f3c9a52".repeat(9), 1);
     }));
-    paths.push(bad("target path of another pod", "pod", |call| {
+    paths.push(invalid("target path of another pod", "pod", |call| {
         call.target_path = call.target_path.replacen("0f3c9a52", "ffffffff", 1);
     }));
     paths
@@ -135,57 +137,57 @@ fn mount(change: impl Fn(&mut MountVolume)) -> VolumeCapability {
     VolumeCapability { access_type: Some(AccessType::Mount(mount)), access_mode }
 }
 
-fn capabilities() -> Vec<Bad> {
+fn capabilities() -> Vec<Invalid> {
     let mut all = vec![
-        bad("no capability", "capability", |call| call.volume_capability = None),
-        bad("an empty capability", "capability", |call| {
+        invalid("no capability", "capability", |call| call.volume_capability = None),
+        invalid("an empty capability", "capability", |call| {
             call.volume_capability = Some(VolumeCapability::default());
         }),
-        bad("a block device", "block device", |call| {
+        invalid("a block device", "block device", |call| {
             let access_type = Some(AccessType::Block(BlockVolume {}));
             call.volume_capability =
                 Some(VolumeCapability { access_type, access_mode: Some(AccessMode { mode: 1 }) });
         }),
-        bad("no access mode", "access mode", |call| {
+        invalid("no access mode", "access mode", |call| {
             let access_type = Some(AccessType::Mount(MountVolume::default()));
             call.volume_capability = Some(VolumeCapability { access_type, access_mode: None });
         }),
-        bad("writable", "readOnly: true", |call| call.readonly = false),
-        bad("staged", "staged", |call| "/staging".clone_into(&mut call.staging_target_path)),
-        bad("a group", "group", |call| {
+        invalid("writable", "readOnly: true", |call| call.readonly = false),
+        invalid("staged", "staged", |call| "/staging".clone_into(&mut call.staging_target_path)),
+        invalid("a group", "group", |call| {
             call.volume_capability = Some(mount(|mount| "0".clone_into(&mut mount.volume_mount_group)));
         }),
     ];
     for fs_type in ["ext4", "xfs", "tmpfs", "/", " "] {
-        all.push(bad(format!("file system {fs_type:?}"), "fsType", move |call| {
+        all.push(invalid(format!("file system {fs_type:?}"), "fsType", move |call| {
             call.volume_capability = Some(mount(|mount| fs_type.clone_into(&mut mount.fs_type)));
         }));
     }
     for flag in ["ro", "rw", "suid", "exec", "dev", ""] {
-        all.push(bad(format!("mount flag {flag:?}"), "mount options", move |call| {
+        all.push(invalid(format!("mount flag {flag:?}"), "mount options", move |call| {
             call.volume_capability = Some(mount(|mount| mount.mount_flags = vec![flag.to_owned()]));
         }));
     }
     for mode in [-1, 0, 3, 4, 5, 6, 7, 8, i32::MAX, i32::MIN] {
-        all.push(bad(format!("access mode {mode}"), "access mode", move |call| {
+        all.push(invalid(format!("access mode {mode}"), "access mode", move |call| {
             call.volume_capability.as_mut().unwrap().access_mode = Some(AccessMode { mode });
         }));
     }
     all
 }
 
-fn set(key: &'static str, value: &str, names: &'static str) -> Bad {
+fn set(key: &'static str, value: &str, names: &'static str) -> Invalid {
     let owned = value.to_owned();
-    bad(format!("{key}: {:?}", &value[..value.len().min(40)]), names, move |call| {
+    invalid(format!("{key}: {:?}", &value[..value.len().min(40)]), names, move |call| {
         call.volume_context.insert(key.to_owned(), owned.clone());
     })
 }
 
-fn without(key: &'static str, names: &'static str) -> Bad {
-    bad(format!("no {key}"), names, move |call| drop(call.volume_context.remove(key)))
+fn without(key: &'static str, names: &'static str) -> Invalid {
+    invalid(format!("no {key}"), names, move |call| drop(call.volume_context.remove(key)))
 }
 
-fn pod_info() -> Vec<Bad> {
+fn pod_info() -> Vec<Invalid> {
     let mut all = vec![
         without("csi.storage.k8s.io/ephemeral", "ephemeral"),
         without("csi.storage.k8s.io/pod.uid", "podInfoOnMount"),
@@ -211,7 +213,7 @@ fn pod_info() -> Vec<Bad> {
     all
 }
 
-fn attributes() -> Vec<Bad> {
+fn attributes() -> Vec<Invalid> {
     let mut all = vec![without("entropool.io/pool", "name no pool")];
     let names = ["", " ", ".", "Default", "a/b", "../x", "a b", "a_b", "-a", "a-", "ä", "a\0"];
     all.extend(names.map(|name| set("entropool.io/pool", name, "entropool.io/pool")));
@@ -226,33 +228,33 @@ fn attributes() -> Vec<Bad> {
 }
 
 #[test]
-fn each_bad_call_gets_its_code_and_its_sentence_and_touches_nothing() {
+fn each_invalid_call_gets_its_code_and_a_message_and_leaves_nothing() {
     let host = Host::new();
     let node = Node::start(&host);
     let kubelet = Kubelet::of(&host);
     let pod = Pod::new(1);
     fs::create_dir_all(pod.target(&host.pods()).parent().unwrap()).unwrap();
     let before = host.tree();
-    let bads: Vec<Bad> = [volume_ids(), target_paths(), capabilities(), pod_info(), attributes()]
+    let calls: Vec<Invalid> = [volume_ids(), target_paths(), capabilities(), pod_info(), attributes()]
         .into_iter()
         .flatten()
         .collect();
-    assert!(bads.len() >= 150, "{} kinds", bads.len());
-    for Bad { what, names, change } in &bads {
+    assert!(calls.len() >= 150, "{} kinds", calls.len());
+    for Invalid { what, names, change } in &calls {
         let mut call = pod.call(&host.pods());
         change(&mut call);
         let refused = kubelet.call(call).expect_err(what);
         assert_eq!(refused.code(), Code::InvalidArgument, "{what}: {refused}");
         assert!(refused.message().contains(names), "{what}: {refused}");
-        assert!(refused.message().len() < 1_000, "{what}: a sentence, not {} bytes", refused.message().len());
+        assert!(refused.message().len() < 1_000, "{what}: a message of {} bytes", refused.message().len());
     }
     assert_eq!(host.tree(), before);
     assert_eq!(node.vms(), []);
-    kubelet.publish(&pod).expect("and the good call is good");
+    kubelet.publish(&pod).expect("the valid call succeeds");
 }
 
 #[test]
-fn links_and_other_things_on_the_way_are_not_followed() {
+fn links_and_files_in_the_path_are_not_followed() {
     type Put = fn(&Host, &Pod);
     let ways: [(&str, Put); 5] = [
         ("the pod's directory is a link", |host, pod| {

@@ -1,100 +1,57 @@
-//! What is said to a kubelet whose call cannot be done. It shows on the pod.
+//! Why a call of the kubelet fails. The message is shown on the pod.
 
 use std::io;
 
 use dataplane::{AttachError, DetachError};
 use tonic::{Code, Status};
 
-use super::book::ConflictError;
-use super::check::RequestError;
+use super::request::RequestError;
 use crate::api::status;
+use crate::attachments::table::VolumeConflict;
 
-/// Why a pod does not get its directory. Nothing of the call is left then: after most codes a kubelet forgets it.
+/// Why a volume is not published. Nothing of the call is left then: after most codes a kubelet does not call again.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
-    /// The agent cannot yet tell whether the kubelet's word on pods is the kubelet's.
-    #[error("this node's agent has not heard yet whether the CSIDriver has podInfoOnMount: true")]
-    PodInfoUnknown,
-    /// A pod's author could say to be another pod.
     #[error(
-        "the CSIDriver csi.entropool.io has no podInfoOnMount: true, so nobody knows whose a volume is; set it"
+        "this node's agent has not heard yet whether the CSIDriver has podInfoOnMount: true; it waits for its controller"
+    )]
+    PodInfoUnknown,
+    /// A pod's author could claim to be another pod.
+    #[error(
+        "the CSIDriver csi.entropool.io has no podInfoOnMount: true, so the agent cannot verify which pod a volume \
+         belongs to; set it"
     )]
     PodInfoOff,
-    /// The agent knows no pool yet.
     #[error("this node's agent has no configuration yet; it waits for its controller")]
     NotConfigured,
-    /// The call can never be done as it is.
     #[error(transparent)]
     Request(#[from] RequestError),
-    /// Another volume is in its way.
     #[error(transparent)]
-    Conflict(#[from] ConflictError),
-    /// The agent takes no such VM.
+    Conflict(#[from] VolumeConflict),
     #[error("{0}")]
     Attach(AttachError),
-    /// The volume's directory cannot be made.
     #[error("the directory {target} of pod {pod} cannot be made: {source}")]
-    Directory {
-        /// Whose.
-        pod: String,
-        /// Which.
-        target: String,
-        /// Why.
-        source: io::Error,
-    },
-    /// On a host with `SELinux`, a container could not reach it.
+    Directory { pod: String, target: String, source: io::Error },
+    /// On a host with `SELinux`, a container could not reach the socket.
     #[error("the SELinux label of {target} cannot be written: {source}")]
-    Label {
-        /// The volume's directory.
-        target: String,
-        /// Why.
-        source: io::Error,
-    },
-    /// It cannot be remembered.
-    #[error("volume {volume_id} cannot be recorded: {source}")]
-    Record {
-        /// Which.
-        volume_id: String,
-        /// Why.
-        source: io::Error,
-    },
+    Label { target: String, source: io::Error },
+    #[error("volume {volume_id} cannot be recorded in the journal: {source}")]
+    Record { volume_id: String, source: io::Error },
 }
 
-/// Why a pod's directory stays.
+/// Why a volume is not unpublished.
 #[derive(Debug, thiserror::Error)]
 pub enum UnpublishError {
-    /// The call can never be done as it is.
     #[error(transparent)]
     Request(#[from] RequestError),
-    /// Another volume is published there.
-    #[error("{target} is that of another volume than {volume_id}")]
-    AnotherVolume {
-        /// The volume.
-        volume_id: String,
-        /// The directory.
-        target: String,
-    },
-    /// The agent is on its way out.
+    #[error("{target} is the target path of another volume, not of {volume_id}")]
+    AnotherVolume { volume_id: String, target: String },
     #[error("{0}")]
     Detach(DetachError),
-    /// The volume's directory cannot be removed.
     #[error("the directory {target} of volume {volume_id} cannot be removed: {source}")]
-    Directory {
-        /// The volume.
-        volume_id: String,
-        /// Which.
-        target: String,
-        /// Why.
-        source: io::Error,
-    },
-    /// It cannot be forgotten.
-    #[error("the record of volume {volume_id} cannot be removed: {source}")]
-    Record {
-        /// Which.
-        volume_id: String,
-        /// Why.
-        source: io::Error,
-    },
+    Directory { volume_id: String, target: String, source: io::Error },
+    #[error("volume {volume_id} cannot be removed from the journal: {source}")]
+    Record { volume_id: String, source: io::Error },
 }
 
 impl PublishError {
