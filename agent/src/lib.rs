@@ -18,7 +18,6 @@ mod handover;
 mod health;
 mod log;
 pub mod metrics;
-mod process_hardening;
 mod sd_notify;
 mod signals;
 mod supervisor;

@@ -58,7 +58,7 @@ impl ConfigSource for Controller {
                 tracing::error!(
                     reason = "LastGoodNotServed",
                     error = format!("{error:#}"),
-                    "nothing is in force until a controller says what"
+                    "the last good configuration cannot be applied; waiting for the controller"
                 );
                 HeldConfig::default()
             }

@@ -43,7 +43,7 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// Watches the manifests below `roots` before anybody reads them, so that no change is missed.
+    /// Watches the manifests below `roots` before they are read, so that no change is missed.
     pub(crate) fn watch(roots: &[PathBuf], events: &Events) -> Result<Self> {
         let events = events.clone();
         let watcher = FileWatcher::new(roots, move || events.manifests_changed())?;
@@ -102,7 +102,7 @@ impl Files {
         self.manifests.add_namespace(namespace) && self.apply_change(before, agent)
     }
 
-    /// Applies the manifests if they differ from those `before`, to which an error goes back.
+    /// Applies the manifests if they differ from those `before`, which an error restores.
     fn apply_change(&mut self, before: ManifestSet, agent: &Agent) -> bool {
         let changes = config_changes(before.config(), self.manifests.config());
         if !changes.is_empty()
@@ -184,7 +184,7 @@ impl ConfigSource for Files {
 fn log_not_applied(error: ApplyError) {
     let reason = error.reason();
     let error = format!("{:#}", anyhow::Error::from(error));
-    tracing::error!(reason, error, "not served; what was accepted last goes on");
+    tracing::error!(reason, error, "configuration not applied; the last accepted one stays in force");
 }
 
 /// Reads the manifests at or below `roots`; without any, one default pool.

@@ -183,7 +183,7 @@ impl ReadOutcome {
     /// Logs what was rejected while the last accepted spec remains.
     pub(crate) fn log_refused(&self) {
         for problem in &self.refused {
-            tracing::error!(problem, "refused; what was accepted last goes on");
+            tracing::error!(problem, "refused; the last accepted spec stays in force");
         }
     }
 }

@@ -17,8 +17,7 @@ use tonic::Status;
 
 use super::connect::{self, ConnectError, ControllerEndpoint, Stream};
 use super::readiness::Readiness;
-use super::report::{agent_state, node_state};
-use super::status::SubscriptionStatus;
+use super::report::{SubscriptionStatus, agent_state, node_state};
 use crate::agent::Agent;
 use crate::checkpoint::LastGood;
 use crate::config::error::ApplyError;

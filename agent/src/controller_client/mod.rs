@@ -9,7 +9,6 @@ mod connect;
 mod driver;
 mod readiness;
 mod report;
-mod status;
 mod subscription;
 
 pub(crate) use address::ControllerAddress;

@@ -1,20 +1,66 @@
-//! The node's state as it is reported to the controller.
+//! The states of the node and of the subscription as they are reported to the controller.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use dataplane::{ClassSnapshot, PoolSnapshot, Snapshot, SourcesSnapshot};
+use delivery::subscriber::Phase;
 use delivery::{
     AgentCondition, AgentState, BytesPerDay, ClassUse, Nack, NodeConfig, NodeState, PoolConfig, Serving,
-    SourceHealth, SourceReport, SupplyReport, SupplyReports, VmReport,
+    SourceHealth, SourceReport, SupplyReport, SupplyReports, Version, VmReport,
 };
+use htb::Tick;
 use source::health::HealthState;
 use source::{PoolStatus, SourceStatus};
 
 use super::readiness::Readiness;
-use super::status::SubscriptionState;
 use crate::checkpoint::WriteFailure;
 use crate::config::orphans::is_orphaned;
 use crate::health::HealthCondition;
+
+/// The state of the subscription.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SubscriptionState {
+    pub(super) phase: Phase,
+    /// When the phase began.
+    pub(super) since: Tick,
+    /// Of the applied configuration.
+    pub(super) version: Version,
+    /// When the controller last sent or confirmed the configuration.
+    pub(super) confirmed: Option<Tick>,
+    /// Why the last configuration was not applied, if it was not.
+    pub(super) nacked: Option<Nack>,
+    /// Why there is no stream, if there is none.
+    pub(super) disconnected: Option<Nack>,
+    /// How often an older configuration was applied because no newer one was offered.
+    pub(super) rolled_back: u64,
+}
+
+/// A shared [`SubscriptionState`].
+#[derive(Clone, Debug)]
+pub(super) struct SubscriptionStatus(Arc<RwLock<SubscriptionState>>);
+
+impl SubscriptionStatus {
+    pub(super) fn new(version: Version, now: Tick) -> Self {
+        Self(Arc::new(RwLock::new(SubscriptionState {
+            phase: Phase::Disconnected,
+            since: now,
+            version,
+            confirmed: None,
+            nacked: None,
+            disconnected: None,
+            rolled_back: 0,
+        })))
+    }
+
+    pub(super) fn get(&self) -> SubscriptionState {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn change(&self, change: impl FnOnce(&mut SubscriptionState)) {
+        change(&mut self.0.write().unwrap_or_else(PoisonError::into_inner));
+    }
+}
 
 /// The whole report. `scheduled_classes`: the class whose extended resource each pod requested.
 pub(super) fn node_state(
@@ -142,10 +188,6 @@ fn source_state(source: &SourceStatus) -> SourceReport {
 
 #[cfg(test)]
 mod tests {
-    use delivery::Version;
-    use htb::Tick;
-
-    use super::super::status::SubscriptionStatus;
     use super::*;
 
     #[test]

@@ -9,7 +9,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::connect::ControllerEndpoint;
 use super::driver::{Driver, HeldConfig, PersistConfig};
-use super::status::SubscriptionStatus;
+use super::report::SubscriptionStatus;
 use crate::agent::Agent;
 
 /// The thread that holds the stream.

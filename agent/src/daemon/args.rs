@@ -102,7 +102,7 @@ fn loopback(text: &str) -> Result<SocketAddr, String> {
 }
 
 impl NodeArgs {
-    /// Absolute paths: they are told to others, and must not depend on the working directory.
+    /// Absolute paths: other processes get them, and must not depend on this one's working directory.
     pub(super) fn directories(&self) -> io::Result<Directories> {
         let run = absolute(&self.run_dir)?;
         let socket = self.socket_dir.as_deref().map(absolute).transpose()?;

@@ -1,16 +1,65 @@
-//! Keeps the checkpoint of a running agent up to date.
+//! The checkpoint of a daemon: loaded at the start, and kept up to date from then on.
 
+use std::collections::BTreeSet;
 use std::io;
+use std::path::Path;
 
+use anyhow::{Context, Result};
 use htb::Tick;
 
 use crate::agent::Agent;
-use crate::attachments::ServedTotals;
-use crate::checkpoint::{Checkpoint, CheckpointState, CheckpointWriter, Disk, WriteFailure};
+use crate::attachments::{ServedTotals, log_failed};
+use crate::checkpoint::{Checkpoint, CheckpointState, CheckpointWriter, Disk, HostDisk, WriteFailure};
 use crate::config::Persisted;
 
 /// Nanoseconds between two reads of the served totals: each costs an iteration of the data plane's loop.
 const TOTALS_INTERVAL: u64 = 60_000_000_000;
+
+/// A checkpoint as it was found in the state directory.
+pub(super) struct LoadedCheckpoint {
+    checkpoint: Checkpoint<HostDisk>,
+    state: CheckpointState,
+    /// The state without the VMs of the command line, which says how these are attached.
+    restorable: CheckpointState,
+}
+
+impl LoadedCheckpoint {
+    /// Loads the checkpoint. Its warnings are logged unless `usable` is false, when the directory is rejected anyway.
+    pub(super) fn load(state_dir: &Path, usable: bool) -> Self {
+        let (checkpoint, found) = Checkpoint::open(HostDisk::new(state_dir));
+        for note in found.warnings.iter().filter(|_| usable) {
+            tracing::warn!(%note, "in the checkpoint");
+        }
+        let restorable = found.state.clone();
+        Self { checkpoint, state: found.state, restorable }
+    }
+
+    /// The checkpoint without these VMs.
+    pub(super) fn without(mut self, vms: &BTreeSet<&str>) -> Self {
+        self.restorable.vms.retain(|id, _| !vms.contains(&**id));
+        self
+    }
+
+    pub(super) fn state(&self) -> &CheckpointState {
+        &self.state
+    }
+
+    /// The VMs that were attached at run time, and what all VMs and classes were served.
+    pub(super) fn restorable(&self) -> CheckpointState {
+        self.restorable.clone()
+    }
+
+    /// Attaches the VMs again that were attached at run time.
+    pub(super) fn attach_vms(&self, agent: &Agent, retry: &str) {
+        let CheckpointState { vms, served, .. } = self.restorable();
+        log_failed(agent.attachments().restore(vms, served), retry);
+    }
+
+    pub(super) fn into_checkpointer(self, agent: &Agent) -> Result<Checkpointer> {
+        Checkpointer::start(self.checkpoint, self.state, agent)
+            .context("cannot start the checkpoint's thread")
+    }
+}
 
 /// Keeps the checkpoint of an agent up to date. It saves when it is notified of a change; the served totals alone are no
 /// change, and are saved along with others and at the end.

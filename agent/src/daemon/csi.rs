@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 
-use super::start::StartOptions;
+use super::options::StartOptions;
 use crate::agent::Agent;
 use crate::api::Host;
 use crate::attachments::csi::{CsiOptions, CsiServer, PodHost, PodInfo, Volumes};

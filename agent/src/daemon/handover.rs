@@ -1,6 +1,5 @@
 //! A planned restart, from both sides: taking over from a process that serves, and handing over to the next one.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
@@ -10,13 +9,13 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Result;
-use dataplane::{AttachError, HandoverOutcome, VmState};
+use dataplane::{HandoverOutcome, VmState};
 use source::Serving;
 
-use super::Daemon;
 use super::checkpointer::Checkpointer;
 use super::csi::CsiDriver;
-use super::start::{Prepared, StartOptions, Started, refuse};
+use super::options::{Prepared, StartOptions};
+use super::run::Daemon;
 use crate::agent::Agent;
 use crate::attachments::{Attachment, log_failed};
 use crate::checkpoint::{Checkpoint, CheckpointState, HostDisk};
@@ -33,6 +32,16 @@ use crate::unix_socket::ApiSocket;
 const POLLS: u32 = 200;
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
+/// The parts of a daemon once its VMs are attached.
+pub(super) struct Started {
+    pub(super) agent: Arc<Agent>,
+    pub(super) checkpointer: Checkpointer,
+    pub(super) api_socket: ApiSocket,
+    pub(super) metrics: Option<Metrics>,
+    pub(super) csi: Option<CsiDriver>,
+    pub(super) predecessor: Option<PredecessorGuard>,
+}
+
 /// Starts with what another process leaves. If this fails, that one continues to serve.
 pub(super) fn take_over<S: ConfigSource>(
     options: &StartOptions,
@@ -47,7 +56,7 @@ pub(super) fn take_over<S: ConfigSource>(
     let mut csi = CsiDriver::open(options, &agent, configured, events)?;
     let attachments = agent.attachments();
 
-    // All that can be done is done before the predecessor stops: from there until this process serves, nobody does.
+    // Everything possible is done before the predecessor stops: from then until this process serves, no process does.
     let CheckpointState { vms, served, .. } = checkpoint.restorable();
     let failed = attachments.register_expected(options.vms.attachments().collect(), vms, served)?;
     let lost = options.vms.refuse_failed(failed)?;
@@ -76,16 +85,6 @@ pub(super) fn take_over<S: ConfigSource>(
     let metrics = options.metrics.map(|address| Metrics::inherit(address, Arc::clone(&agent))).transpose()?;
     let checkpointer = checkpoint.into_checkpointer(&agent)?;
     Ok(Started { agent, checkpointer, api_socket, metrics, csi, predecessor: Some(predecessor) })
-}
-
-impl super::start::CommandLineVms {
-    /// Fails if any of `failed` are VMs of the command line; returns the others.
-    fn refuse_failed(&self, failed: Vec<(String, AttachError)>) -> Result<Vec<(String, AttachError)>> {
-        let named: BTreeSet<_> = self.attachments().map(|vm| vm.id).collect();
-        let (refused, lost): (Vec<_>, Vec<_>) = failed.into_iter().partition(|(id, _)| named.contains(id));
-        refuse(refused.into_iter().map(|(_, error)| error.to_string()).collect())?;
-        Ok(lost)
-    }
 }
 
 /// Waits until no pool is empty because its sources are in their start-up tests, which may take seconds: the predecessor
@@ -176,7 +175,7 @@ fn send<R: Recipient>(
             // On disk before the successor reads it.
             checkpointer.stop().map(|failure| failure.message)
         }
-        None => Some("changes are not kept any more: restart this daemon".to_owned()),
+        None => Some("changes are no longer saved: restart this daemon".to_owned()),
     };
     let sent = match unwritten {
         None => {
@@ -200,7 +199,7 @@ fn send<R: Recipient>(
     let (checkpoint, found) = Checkpoint::open(HostDisk::new(state_dir));
     match Checkpointer::start(checkpoint, found.state, agent) {
         Ok(started) => *checkpointer = Some(started),
-        Err(error) => tracing::error!(%error, "changes are not kept any more"),
+        Err(error) => tracing::error!(%error, "changes are no longer saved"),
     }
     None
 }
@@ -232,6 +231,6 @@ fn log_failure(error: HandoverError) {
         // The unit file decides whether sockets are stored.
         tracing::warn!(reason, error, "connections end with this daemon");
     } else {
-        tracing::error!(reason, error, "not handed over; this daemon goes on");
+        tracing::error!(reason, error, "not handed over; this daemon continues to serve");
     }
 }

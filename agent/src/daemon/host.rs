@@ -8,17 +8,17 @@ use anyhow::{Context, Result};
 use dataplane::{AttachRequest, SocketOwner, socket_path};
 use delivery::NodeConfig;
 
-use super::Daemon;
 use super::args::HostArgs;
-use super::restore::LoadedCheckpoint;
-use super::start::{CommandLineVms, Prepared, StartOptions, refuse, wait_for_predecessor};
+use super::checkpointer::LoadedCheckpoint;
+use super::options::{CommandLineVms, Prepared, StartOptions, refuse};
+use super::run::Daemon;
+use super::start::{prepare_process, wait_for_predecessor};
 use crate::config::Files;
 use crate::config::manifests::ManifestSet;
 use crate::event::{self, Events};
 use crate::handover::{HandoverSource, Predecessor, StoredHandover};
 use crate::log::log_to_stderr;
 use crate::metrics::Endpoint;
-use crate::process_hardening::disable_core_dumps;
 use crate::supervisor::{ListenFd, OnSuccess, Worker, supervise};
 use crate::unix_socket::check_vacant;
 
@@ -34,8 +34,7 @@ pub fn run_host(args: &HostArgs) -> Result<ExitCode> {
 }
 
 fn serve(args: &HostArgs, mut worker: Worker) -> Result<()> {
-    disable_core_dumps();
-    dataplane::make_room();
+    prepare_process();
     let directories = args.directories.absolute().context("cannot tell the working directory")?;
     let args = HostArgs { directories, ..args.clone() };
     let (events, receiver) = event::channel(true);

@@ -1,7 +1,7 @@
 //! The daemon: one for a node, which follows a controller, and for a host, which follows manifest files.
 //!
 //! [`run_node`] and [`run_host`] differ in their [`ConfigSource`](crate::config::ConfigSource) and in what they add: CSI
-//! on a node; VMs of the command line, and systemd, on a host. Start, event loop, hand-over and end are [`Daemon`]'s.
+//! on a node; VMs of the command line, and systemd, on a host. Start, event loop, hand-over and end are [`Daemon`](run::Daemon)'s.
 //!
 //! Five mechanisms let VMs outlive a process, each for another kind of restart:
 //!
@@ -19,42 +19,10 @@ mod csi;
 mod handover;
 mod host;
 mod node;
-mod restore;
+mod options;
 mod run;
 mod start;
-
-use std::collections::VecDeque;
-use std::path::PathBuf;
-use std::sync::Arc;
-
-use self::checkpointer::Checkpointer;
-use self::csi::CsiDriver;
-use crate::agent::Agent;
-use crate::api::LocalApi;
-use crate::event::{Event, Events};
-use crate::handover::{HandoverListener, PredecessorGuard};
-use crate::metrics::Metrics;
 
 pub use args::{HostArgs, NodeArgs};
 pub use host::run_host;
 pub use node::run_node;
-
-/// A running daemon.
-pub(crate) struct Daemon<S> {
-    agent: Arc<Agent>,
-    source: S,
-    state_dir: PathBuf,
-    /// `None` while another process takes over, and if the checkpoint could not be opened again after that failed.
-    checkpointer: Option<Checkpointer>,
-    api: LocalApi,
-    metrics: Option<Metrics>,
-    csi: Option<CsiDriver>,
-    events: Events,
-    /// Events that were received while another process was to take over.
-    deferred: VecDeque<Event>,
-    /// The process that served before, until it is told that this one serves.
-    predecessor: Option<PredecessorGuard>,
-    handover_listener: Option<HandoverListener>,
-    /// Whether systemd is told of the start and stores the sockets at the end.
-    uses_systemd: bool,
-}

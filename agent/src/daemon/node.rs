@@ -1,18 +1,20 @@
 //! The daemon of a node: configured by a controller, with a CSI driver for the node's pods.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 
-use super::Daemon;
 use super::args::NodeArgs;
-use super::start::{CommandLineVms, Prepared, StartOptions, refuse, wait_for_predecessor};
+use super::options::{CommandLineVms, Prepared, StartOptions, refuse};
+use super::run::Daemon;
+use super::start::{prepare_process, wait_for_predecessor};
 use crate::attachments::csi::CsiOptions;
 use crate::config::{ConfigSource, Controller};
+use crate::directories::Directories;
 use crate::event;
 use crate::handover::{HandoverSource, PodGeneration, Predecessor, ReceiveError};
 use crate::log::log_to_stderr;
-use crate::process_hardening::disable_core_dumps;
 use crate::supervisor::{TRY_AGAIN, Worker, supervise};
 use crate::unix_socket::OWNER_ONLY;
 
@@ -46,8 +48,7 @@ fn exit_code(error: anyhow::Error) -> Result<ExitCode> {
 }
 
 fn serve(args: &NodeArgs, worker: &Worker) -> Result<()> {
-    disable_core_dumps();
-    dataplane::make_room();
+    prepare_process();
     let (events, receiver) = event::channel(false);
     let directories = args.directories().context("cannot tell the working directory")?;
     let (created, unusable) = directories.prepare();
@@ -78,22 +79,16 @@ fn serve(args: &NodeArgs, worker: &Worker) -> Result<()> {
 
 impl NodeArgs {
     fn pod_generation(&self) -> Result<Option<PodGeneration>> {
-        let of_file = |path: &std::path::PathBuf| {
+        let of_file = |path: &PathBuf| {
             PodGeneration::of_file(path)
                 .with_context(|| format!("--pod-started: {} cannot be kept", path.display()))
         };
         self.pod_started.as_ref().map(of_file).transpose()
     }
 
-    fn start_options(
-        &self,
-        directories: crate::directories::Directories,
-        pod_generation: Option<PodGeneration>,
-    ) -> StartOptions {
-        let csi = |kubelet_dir: &std::path::PathBuf| CsiOptions {
-            node: self.node.clone(),
-            kubelet_dir: kubelet_dir.clone(),
-        };
+    fn start_options(&self, directories: Directories, pod_generation: Option<PodGeneration>) -> StartOptions {
+        let csi =
+            |kubelet_dir: &PathBuf| CsiOptions { node: self.node.clone(), kubelet_dir: kubelet_dir.clone() };
         StartOptions {
             directories,
             socket_owner: self.socket_owner(),

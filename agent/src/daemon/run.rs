@@ -1,21 +1,46 @@
-//! The event loop of a daemon, and its end.
+//! A running daemon: its event loop and its end.
 
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use super::Daemon;
 use super::checkpointer::Checkpointer;
+use super::csi::CsiDriver;
+use crate::agent::Agent;
+use crate::api::LocalApi;
 use crate::config::ConfigSource;
-use crate::event::Event;
-use crate::handover::{HandoverListener, PendingSuccessor, SuccessorWait};
+use crate::event::{Event, Events};
+use crate::handover::{HandoverListener, PendingSuccessor, PredecessorGuard, SuccessorWait};
 use crate::metrics::Metrics;
 use crate::sd_notify::notify_ready;
 use crate::supervisor::Worker;
 
 /// How long pending requests are served after a signal.
 const DRAIN: Duration = Duration::from_secs(1);
+
+/// A running daemon.
+pub(crate) struct Daemon<S> {
+    pub(super) agent: Arc<Agent>,
+    pub(super) source: S,
+    pub(super) state_dir: PathBuf,
+    /// `None` while another process takes over, and if the checkpoint could not be opened again after that failed.
+    pub(super) checkpointer: Option<Checkpointer>,
+    pub(super) api: LocalApi,
+    pub(super) metrics: Option<Metrics>,
+    pub(super) csi: Option<CsiDriver>,
+    pub(super) events: Events,
+    /// Events that were received while another process was to take over.
+    pub(super) deferred: VecDeque<Event>,
+    /// The process that served before, until it is told that this one serves.
+    pub(super) predecessor: Option<PredecessorGuard>,
+    pub(super) handover_listener: Option<HandoverListener>,
+    /// Whether to notify systemd of the start and to store the sockets with it at the end.
+    pub(super) uses_systemd: bool,
+}
 
 /// Why the event loop ended.
 enum Exit {
