@@ -54,7 +54,7 @@ fn an_older_view_is_not_taken_and_its_node_serves_on() {
         replica.publish(version(3), &config(&["shared"]));
         front.is(Network::Refused);
         front.is(Network::Whole);
-        node.says("only an older configuration is on offer");
+        node.says("the controller offers only an older configuration");
         let older =
             |heard: Heard| matches!(&heard, Heard::Stands(AckState::Refused(it)) if it.reason == "Older");
         replica.hear(|heard| older(heard).then_some(()));
