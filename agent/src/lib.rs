@@ -1,51 +1,51 @@
-//! The agent, assembled: a node's configuration on one side, the data plane on the other, and whoever is on the
-//! host in between.
+//! The agent: a daemon that applies a configuration to the data plane and manages the VMs of a host or node.
 //!
-//! What it does is in the crates below it. Here a host's manifests become its configuration ([`Book`]); in a cluster
-//! that comes over a stream ([`subscribe`]). Configurations become pools ([`Agent::apply`]), and people, hooks and
-//! scripts are answered ([`LocalApi`]). It refuses to decide: what is served is `plan`'s decision, who
-//! gets it next is `htb`'s. Start with [`Agent`].
+//! Its two programs call [`run_node`], which follows a controller, and [`run_host`], which follows manifest files. The other
+//! exports read manifests and checkpoints without a daemon. What is served is decided by `plan`, and who is served next by
+//! `htb`.
 #![deny(unsafe_code)]
 
 mod agent;
 mod api;
-mod apply;
-pub mod checkpoint;
-mod checkpointer;
-pub mod controller_client;
-pub mod csi;
+mod attachments;
+mod checkpoint;
+mod config;
+mod controller_client;
+mod daemon;
 mod directories;
+mod event;
 mod handover;
 mod health;
-mod kubelet;
-mod manifests;
 pub mod metrics;
-pub mod node;
-mod orphans;
-mod places;
-mod process_hardening;
-mod roll;
 mod sd_notify;
 mod signals;
-mod sources;
 mod supervisor;
+mod unix_socket;
 mod vmgenid;
 
-pub use agent::Agent;
-pub use api::{ApiError, ApiSocket, Host, LocalApi, OWNER_ONLY, SocketError, outlive, vacant};
-pub use apply::{ApplyError, apply, setups};
-pub use checkpointer::{Checkpointer, beside};
-pub use directories::{CreatedDirectories, Directories};
-#[cfg(feature = "stage")]
-pub use handover::rehearse;
-pub use handover::{
-    Bound, ExpectedVms, HandoverError, HandoverListener, HandoverSource, HandoverState, PendingSuccessor,
-    PodGeneration, Predecessor, PredecessorGuard, ReceiveError, Received, Recipient, Sockets, StoredHandover,
-    Successor, SuccessorWait, SystemdFdStore, send,
-};
-pub use manifests::{HOST, ManifestSet, ReadOutcome};
-pub use process_hardening::disable_core_dumps;
-pub use roll::lament;
-pub use sd_notify::notify_ready;
-pub use sources::SourceSpecError;
-pub use supervisor::{ListenFd, OnSuccess, TRY_AGAIN, Worker, supervise};
+pub use checkpoint::{InspectedCheckpoint, inspect_checkpoint};
+pub use config::config_diff::{ChangedPart, ConfigChange, config_changes};
+pub use config::files::read_manifests;
+pub use config::manifests::{HOST, ManifestSet, ReadOutcome};
+pub use daemon::{HostArgs, NodeArgs, run_host, run_node};
+pub use directories::Directories;
+
+/// Internals that simulations and integration tests drive directly.
+#[doc(hidden)]
+pub mod testing {
+    pub use crate::agent::Agent;
+    pub use crate::config::apply::pool_configs;
+    #[cfg(feature = "sim")]
+    pub use crate::handover::connected_pair;
+    pub use crate::handover::{Predecessor, Recipient, Sockets, Successor};
+
+    pub mod attachments {
+        pub use crate::attachments::{Attachment, Attachments, Origin, PodVolume, ServedTotals};
+    }
+    pub mod checkpoint {
+        pub use crate::checkpoint::*;
+    }
+    pub mod csi {
+        pub use crate::attachments::csi::*;
+    }
+}

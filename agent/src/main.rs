@@ -1,13 +1,13 @@
-//! `entropool-agent`: serves a node's VMs as its controller says.
+//! `entropool-agent`: serves a node's VMs as configured by its controller.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use entropool_agent::node::{Args, run};
+use entropool_agent::{NodeArgs, run_node};
 
 fn main() -> ExitCode {
-    match run(&Args::parse()) {
+    match run_node(&NodeArgs::parse()) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("entropool-agent: {error:#}");

@@ -1,4 +1,4 @@
-//! Speaking to a service manager, in systemd's protocol of one datagram: that the daemon serves, and what is to be kept.
+//! systemd's notification protocol: readiness, the file descriptor store and barriers.
 
 use std::env;
 use std::ffi::OsStr;
@@ -13,24 +13,24 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
-/// Where a manager that wants to be told listens.
+/// The environment variable with the address of the service manager's socket.
 const VARIABLE: &str = "NOTIFY_SOCKET";
-/// How long a manager may be busy with something else.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long the service manager may take to read a message.
+const TIMEOUT: Duration = Duration::from_secs(2);
 /// Descriptors of one message: the kernel passes at most 253.
 pub(crate) const DESCRIPTORS: usize = 240;
 const SPACE: usize = rustix::cmsg_space!(ScmRights(DESCRIPTORS));
 
-/// Says that the daemon serves, to whoever wants to know.
-pub fn notify_ready() {
+/// Tells the service manager, if there is one, that the daemon serves.
+pub(crate) fn notify_ready() {
     let Some(manager) = ServiceManager::here() else { return };
-    if let Err(error) = manager.tell("READY=1", &[]) {
+    if let Err(error) = manager.notify("READY=1") {
         let socket = manager.address;
-        tracing::warn!(?socket, %error, "the service manager is not told that we serve");
+        tracing::warn!(?socket, %error, "failed to notify the service manager");
     }
 }
 
-/// Whoever started this daemon and wants to hear of it.
+/// The service manager that started this daemon.
 #[derive(Clone, Debug)]
 pub(crate) struct ServiceManager {
     address: SocketAddr,
@@ -40,10 +40,10 @@ impl ServiceManager {
     pub(crate) fn here() -> Option<Self> {
         let socket = env::var_os(VARIABLE)?;
         let found = Self::at(&socket);
-        let odd = |error: &io::Error| {
-            tracing::warn!(socket = %socket.display(), %error, "there is no service manager");
+        let log = |error: &io::Error| {
+            tracing::warn!(socket = %socket.display(), %error, "invalid NOTIFY_SOCKET");
         };
-        found.inspect_err(odd).ok()
+        found.inspect_err(log).ok()
     }
 
     fn at(socket: &OsStr) -> io::Result<Self> {
@@ -54,37 +54,42 @@ impl ServiceManager {
         Ok(Self { address })
     }
 
-    /// Tells it `words`, with at most [`DESCRIPTORS`] beside them.
-    pub(crate) fn tell(&self, words: &str, beside: &[BorrowedFd<'_>]) -> io::Result<()> {
+    /// Sends a state, such as `READY=1`.
+    pub(crate) fn notify(&self, state: &str) -> io::Result<()> {
+        self.notify_with_fds(state, &[])
+    }
+
+    /// Sends a state with at most [`DESCRIPTORS`] file descriptors.
+    pub(crate) fn notify_with_fds(&self, state: &str, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
         let mut space = [MaybeUninit::uninit(); SPACE];
         let mut control = SendAncillaryBuffer::new(&mut space);
-        if !beside.is_empty() && !control.push(SendAncillaryMessage::ScmRights(beside)) {
+        if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
             return Err(io::Error::new(ErrorKind::InvalidInput, "too many descriptors for one message"));
         }
         let socket = UnixDatagram::unbound()?;
-        // Its queue is short, and it may be busy.
-        socket.set_write_timeout(Some(PATIENCE))?;
+        // The service manager's queue is short.
+        socket.set_write_timeout(Some(TIMEOUT))?;
         socket.connect_addr(&self.address)?;
-        sendmsg(&socket, &[IoSlice::new(words.as_bytes())], &mut control, SendFlags::NOSIGNAL)?;
+        sendmsg(&socket, &[IoSlice::new(state.as_bytes())], &mut control, SendFlags::NOSIGNAL)?;
         Ok(())
     }
 
-    /// Waits until it has done all that it was told: it closes what comes with these words when it gets there.
+    /// Waits until the service manager has handled all messages before: then it closes the descriptor of this one.
     pub(crate) fn barrier(&self) -> io::Result<()> {
         let (ours, theirs) = io::pipe()?;
-        self.tell("BARRIER=1", &[theirs.as_fd()])?;
+        self.notify_with_fds("BARRIER=1", &[theirs.as_fd()])?;
         drop(theirs);
-        if is_closed(&ours, PATIENCE)? {
+        if is_closed(&ours, TIMEOUT)? {
             return Ok(());
         }
-        Err(io::Error::new(ErrorKind::TimedOut, "the service manager was silent for too long"))
+        Err(io::Error::new(ErrorKind::TimedOut, "the service manager did not answer in time"))
     }
 }
 
-/// Whether the writing ends of a pipe are all closed, or will be within a time.
-pub(crate) fn is_closed(pipe: impl AsFd, within: Duration) -> io::Result<bool> {
-    let within = Timespec::try_from(within).map_err(io::Error::other)?;
-    Ok(poll(&mut [PollFd::new(&pipe, PollFlags::empty())], Some(&within))? > 0)
+/// Whether all write ends of a pipe are closed, waiting for at most `timeout`.
+pub(crate) fn is_closed(pipe: impl AsFd, timeout: Duration) -> io::Result<bool> {
+    let timeout = Timespec::try_from(timeout).map_err(io::Error::other)?;
+    Ok(poll(&mut [PollFd::new(&pipe, PollFlags::empty())], Some(&timeout))? > 0)
 }
 
 #[cfg(test)]
@@ -93,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_manager_is_told_wherever_it_listens() {
+    fn both_kinds_of_address_are_notified() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("notify");
         let name = format!("entropool-notify-{}", std::process::id());
@@ -103,10 +108,10 @@ mod tests {
         ];
         for (address, variable) in addresses {
             let manager = UnixDatagram::bind_addr(&address).unwrap();
-            ServiceManager::at(&variable).unwrap().tell("READY=1", &[]).unwrap();
-            let mut words = [0; 16];
-            let count = manager.recv(&mut words).unwrap();
-            assert_eq!(&words[..count], b"READY=1");
+            ServiceManager::at(&variable).unwrap().notify("READY=1").unwrap();
+            let mut state = [0; 16];
+            let count = manager.recv(&mut state).unwrap();
+            assert_eq!(&state[..count], b"READY=1");
         }
     }
 }

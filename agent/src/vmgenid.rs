@@ -1,8 +1,8 @@
-//! Notices that this host was cloned, or brought back from a snapshot: then somebody else may hold the very bytes and
-//! secrets that are in our memory.
+//! Detects that this host was cloned or restored from a snapshot: another host may then hold the same bytes and secrets in
+//! memory.
 //!
-//! The kernel says so where its hypervisor tells it (the ACPI device VMGENID) and it is Linux 6.8 or newer: as a uevent.
-//! It reseeds its own generator before. Nothing else that a program can see changes with a clone.
+//! Where the hypervisor has the ACPI device VMGENID, Linux 6.8 and later send a uevent, after the kernel has reseeded its own
+//! generator. A program can see nothing else of a clone.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -16,14 +16,14 @@ use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recvf
 
 use dataplane::DataPlaneHandle;
 
-/// The multicast group of uevents from the kernel; those from udev have another.
-const KERNEL: u32 = 1;
-/// What `drivers/virt/vmgenid.c` says.
-const SAYS: &[u8] = b"NEW_VMGENID=1";
-/// A uevent has at most 2 KiB of variables (`lib/kobject_uevent.c`), and its name before.
-const LONGEST: usize = 8192;
+/// The multicast group of uevents from the kernel; udev has another one.
+const KERNEL_GROUP: u32 = 1;
+/// The variable that `drivers/virt/vmgenid.c` sets.
+const NEW_VMGENID: &[u8] = b"NEW_VMGENID=1";
+/// A uevent has at most 2 KiB of variables (`lib/kobject_uevent.c`), after its name.
+const MAX_UEVENT: usize = 8192;
 
-/// The thread that listens. It sleeps while no device of the host changes.
+/// The thread that receives uevents. It sleeps while no device of the host changes.
 #[derive(Debug)]
 pub(crate) struct VmgenidMonitor {
     stop: Arc<OwnedFd>,
@@ -35,7 +35,7 @@ impl VmgenidMonitor {
         let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC)?);
         let (socket, stopped) = (listen()?, Arc::clone(&stop));
         let thread = thread::Builder::new()
-            .name("clone-watch".to_owned())
+            .name("vmgenid".to_owned())
             .spawn(move || run(&socket, &stopped, || server.restart_tests()))?;
         Ok(Self { stop, thread: Some(thread) })
     }
@@ -43,9 +43,9 @@ impl VmgenidMonitor {
 
 impl Drop for VmgenidMonitor {
     fn drop(&mut self) {
-        // A count that is full wakes as well.
+        // A write that fails because the counter is full has woken the thread before.
         let _ = rustix::io::write(&self.stop, &1_u64.to_ne_bytes());
-        // If it panicked, that has been told.
+        // A panic has been reported already.
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
@@ -53,22 +53,22 @@ impl Drop for VmgenidMonitor {
 fn listen() -> Result<OwnedFd, Errno> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, Some(KOBJECT_UEVENT))?;
-    bind(&socket, &SocketAddrNetlink::new(0, KERNEL))?;
+    bind(&socket, &SocketAddrNetlink::new(0, KERNEL_GROUP))?;
     Ok(socket)
 }
 
 fn run(socket: &OwnedFd, stop: &OwnedFd, cloned: impl Fn()) {
     loop {
         let mut both = [socket, stop].map(|fd| PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::IN));
-        // It fails for a signal, or for want of memory; then looking is right, and no worse than waiting.
+        // After a failure (a signal, no memory) the sockets are read all the same.
         let _ = poll(&mut both, None);
         if !both[1].revents().is_empty() {
             return;
         }
-        while let Some(news) = hear(socket) {
-            if news == Uevent::Cloned {
+        while let Some(uevent) = receive(socket) {
+            if uevent == Uevent::Cloned {
                 tracing::warn!(
-                    "this host was cloned or restored: what was made before is void, sources are tested anew"
+                    "this host was cloned or restored: buffered bytes are discarded, sources are tested again"
                 );
                 cloned();
             }
@@ -83,16 +83,16 @@ enum Uevent {
 }
 
 /// The next uevent, if there is one.
-fn hear(socket: &OwnedFd) -> Option<Uevent> {
-    let mut message = [0; LONGEST];
+fn receive(socket: &OwnedFd) -> Option<Uevent> {
+    let mut message = [0; MAX_UEVENT];
     match recvfrom(socket, &mut message[..], RecvFlags::empty()) {
         Ok((count, _, from)) => {
             let from = from.and_then(|from| SocketAddrNetlink::try_from(from).ok());
             let is_kernel = from.is_some_and(|from| from.pid() == 0);
-            let is_it = is_kernel && says_so(&message[..count.min(LONGEST)]);
-            Some(if is_it { Uevent::Cloned } else { Uevent::Other })
+            let cloned = is_kernel && has_new_vmgenid(&message[..count.min(MAX_UEVENT)]);
+            Some(if cloned { Uevent::Cloned } else { Uevent::Other })
         }
-        // More happened than was heard: it may have been among what was lost.
+        // Uevents were lost: the one of a clone may be among them.
         Err(Errno::NOBUFS) => Some(Uevent::Cloned),
         Err(Errno::INTR) => Some(Uevent::Other),
         Err(_) => None,
@@ -100,8 +100,8 @@ fn hear(socket: &OwnedFd) -> Option<Uevent> {
 }
 
 /// `change@/devices/…`, then variables, each ended by a zero.
-fn says_so(message: &[u8]) -> bool {
-    message.split(|byte| *byte == 0).skip(1).any(|variable| variable == SAYS)
+fn has_new_vmgenid(message: &[u8]) -> bool {
+    message.split(|byte| *byte == 0).skip(1).any(|variable| variable == NEW_VMGENID)
 }
 
 #[cfg(test)]
@@ -111,22 +111,22 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]
-    fn only_the_variable_says_so_and_not_a_name_that_looks_like_it() {
-        assert!(says_so(b"change@/devices/QEMUVGID:00\0ACTION=change\0NEW_VMGENID=1\0SEQNUM=7\0"));
+    fn only_the_variable_counts_and_not_a_name_that_looks_like_it() {
+        assert!(has_new_vmgenid(b"change@/devices/QEMUVGID:00\0ACTION=change\0NEW_VMGENID=1\0SEQNUM=7\0"));
         for other in [&b"NEW_VMGENID=1"[..], b"", b"change@/x\0NEW_VMGENID=0\0", b"add@/x\0X=NEW_VMGENID=1\0"]
         {
-            assert!(!says_so(other));
+            assert!(!has_new_vmgenid(other));
         }
     }
 
     #[test]
-    fn who_listens_can_be_stopped_and_hears_nothing_that_was_not_said() {
+    fn the_thread_can_be_stopped_and_reports_no_clone_by_itself() {
         let (socket, stop) = (listen().unwrap(), eventfd(0, EventfdFlags::CLOEXEC).unwrap());
-        let heard = AtomicUsize::new(0);
+        let clones = AtomicUsize::new(0);
         rustix::io::write(&stop, &1_u64.to_ne_bytes()).unwrap();
         run(&socket, &stop, || {
-            heard.fetch_add(1, Ordering::Relaxed);
+            clones.fetch_add(1, Ordering::Relaxed);
         });
-        assert_eq!(heard.into_inner(), 0);
+        assert_eq!(clones.into_inner(), 0);
     }
 }

@@ -10,7 +10,7 @@ mod diff;
 mod egd;
 mod libvirt;
 mod output;
-mod run;
+mod plan;
 mod top;
 
 use std::path::PathBuf;
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
 fn execute(cli: &Cli) -> anyhow::Result<ExitCode> {
     let global = &cli.global;
     let result = match &cli.command {
-        Command::Run(args) => return run::run(args),
+        Command::Run(args) => return agent::run_host(&args.host_args()),
         Command::Attach(args) => commands::block_on(commands::attach(global, args)),
         Command::Detach(args) => commands::block_on(commands::detach(global, &args.vm)),
         Command::Move(args) => commands::block_on(commands::move_vm(global, &args.vm, &args.class)),
@@ -46,7 +46,7 @@ fn execute(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Top(args) => commands::block_on(top::top(global, args)),
         Command::Explain(args) => commands::block_on(commands::explain(global, &args.vm)),
         Command::Sources(args) => commands::block_on(commands::sources(global, args)),
-        Command::Plan(args) => run::plan(global, args),
+        Command::Plan(args) => plan::plan(global, args),
         Command::Check(args) => commands::block_on(check::check(global, args)),
         Command::Egd(args) => egd::egd(args),
         Command::QemuArgs(args) => commands::block_on(commands::qemu_args(global, args)),

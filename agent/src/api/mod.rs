@@ -1,7 +1,6 @@
 //! The local API: what a person, a hook or a script on this host may ask.
 
 mod service;
-mod socket;
 pub(crate) mod sources;
 pub(crate) mod status;
 #[cfg(test)]
@@ -28,11 +27,10 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use self::service::Service;
 use crate::agent::Agent;
-use crate::handover::Bound;
 use crate::signals::Signals;
+use crate::unix_socket::{ApiSocket, BoundSocket};
 
-pub(crate) use socket::SocketFile;
-pub use socket::{ApiSocket, OWNER_ONLY, SocketError, outlive, vacant};
+pub(crate) use service::Host;
 
 /// Connections at once. The next one waits to be accepted: the kernel keeps it, and it costs us nothing.
 const CONNECTIONS: usize = 16;
@@ -53,27 +51,9 @@ const WAITING: usize = 16;
 /// Before the next caller is accepted after one could not be.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Whoever runs the daemon.
-pub trait Host: Send + Sync + 'static {
-    /// A VM of this namespace is about to be attached: the configuration may have to know its name.
-    fn expect(&self, namespace: &str);
-
-    /// A VM has come, moved or gone: there may be something to keep.
-    fn vms_changed(&self);
-
-    /// A VM is in another class from now on; [`vms_changed`](Self::vms_changed) is said as well.
-    fn moved(&self, _vm: &str, _class: &str) {}
-
-    /// A VM was cut off; [`vms_changed`](Self::vms_changed) is said as well.
-    fn detached(&self, _vm: &str) {}
-
-    /// Somebody wants the daemon to end, by this signal. May come more than once.
-    fn stop(&self, signal: &'static str);
-}
-
 /// Why nobody is answered.
 #[derive(Debug, thiserror::Error)]
-pub enum ApiError {
+pub(crate) enum ApiError {
     /// The thread could not be made.
     #[error("the thread of the local API cannot be started: {0}")]
     Thread(#[source] io::Error),
@@ -84,7 +64,7 @@ pub enum ApiError {
 
 /// The thread of the local API and of signals. It sleeps while there is nothing to do.
 #[derive(Debug)]
-pub struct LocalApi {
+pub(crate) struct LocalApi {
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
     /// Removed from the file system when the API goes.
@@ -94,7 +74,7 @@ pub struct LocalApi {
 impl LocalApi {
     /// Serves on `socket`, and on `address` if there is one, and handles SIGTERM and SIGINT. A client that reaches the
     /// address may do all that the socket's owner may.
-    pub fn serve(
+    pub(crate) fn serve(
         socket: ApiSocket,
         address: Option<SocketAddr>,
         agent: Arc<Agent>,
@@ -115,18 +95,18 @@ impl LocalApi {
     }
 
     /// The listening socket, to be handed on, with the device and inode of its file.
-    pub fn socket(&self) -> io::Result<Bound> {
+    pub(crate) fn socket(&self) -> io::Result<BoundSocket> {
         self.socket.share()
     }
 
     /// Closes all connections; the socket belongs to another process now.
-    pub fn leave(mut self) {
+    pub(crate) fn leave(mut self) {
         self.socket.disown();
         self.stop();
     }
 
     /// Closes all connections and removes the socket.
-    pub fn stop(self) {
+    pub(crate) fn stop(self) {
         // The thread may have ended already.
         let _ = self.stop.send(());
         if self.thread.join().is_err() {

@@ -17,14 +17,28 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::to_proto::{self, View};
-use super::{Host, sources, status};
+use super::{sources, status};
 use crate::agent::Agent;
+use crate::attachments::{Attachment, Origin};
 
 /// Between two trees unless the request says otherwise.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
 /// Callers must not keep the data plane busy.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(50);
 
+/// The daemon that the API belongs to.
+pub(crate) trait Host: Send + Sync + 'static {
+    /// A VM of this namespace is about to be attached: selectors of the configuration may match it.
+    fn expect(&self, namespace: &str);
+
+    /// A VM was attached, moved or detached.
+    fn vms_changed(&self);
+
+    /// A signal asks the daemon to end. May be called more than once.
+    fn stop(&self, signal: &'static str);
+}
+
+/// The calls of the local API.
 pub(super) struct Service {
     agent: Arc<Agent>,
     host: Arc<dyn Host>,
@@ -53,7 +67,8 @@ impl Local for Service {
         status::namespace(&request.namespace)?;
         self.call(|agent, host| {
             host.expect(&request.namespace);
-            let socket = agent.adopt(attach_request(request)).map_err(|error| status::attach(&error))?;
+            let attachment = Attachment::new(attach_request(request), Origin::Api);
+            let socket = agent.attachments().attach(attachment).map_err(|error| status::attach(&error))?;
             host.vms_changed();
             Ok(AttachResponse { socket: socket.to_string_lossy().into_owned() })
         })
@@ -63,8 +78,7 @@ impl Local for Service {
     async fn detach(&self, request: Request<DetachRequest>) -> Result<Response<DetachResponse>, Status> {
         let name = request.into_inner().name;
         self.call(move |agent, host| {
-            agent.detach(&name).map_err(|error| status::detach(&error))?;
-            host.detached(&name);
+            agent.attachments().detach(&name).map_err(|error| status::detach(&error))?;
             host.vms_changed();
             Ok(DetachResponse {})
         })
@@ -74,8 +88,7 @@ impl Local for Service {
     async fn r#move(&self, request: Request<MoveRequest>) -> Result<Response<MoveResponse>, Status> {
         let MoveRequest { name, class } = request.into_inner();
         self.call(move |agent, host| {
-            agent.move_vm(&name, &class).map_err(|error| status::move_vm(&error))?;
-            host.moved(&name, &class);
+            agent.attachments().move_vm(&name, &class).map_err(|error| status::move_vm(&error))?;
             host.vms_changed();
             Ok(MoveResponse {})
         })

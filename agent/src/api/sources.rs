@@ -6,7 +6,7 @@ use proto::local as wire;
 use source::health::HealthState;
 use source::{Output, PoolStatus, Serving, SourceKind, SourceStatus};
 
-use crate::sources;
+use crate::config::sources;
 
 /// By pool, then in the order of the pool's manifest.
 pub(crate) fn list(config: &NodeConfig, found: &SourcesSnapshot) -> Vec<wire::Source> {

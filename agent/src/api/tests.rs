@@ -1,8 +1,9 @@
 #![allow(clippy::unwrap_used)]
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use dataplane::{AttachRequest, Client, DataPlaneOptions, SocketOwner};
+use dataplane::{AttachError, AttachRequest, Client, DataPlaneOptions, SocketOwner};
 use delivery::{
     Admission, BytesPerDay, ClassConfig, Fairness, NamespaceBound, Namespaces, NodeConfig, OnSourceFailure,
     Output, PoolConfig, Shape, SourceConfig, SourceKind,
@@ -13,6 +14,7 @@ use tonic::Code;
 use super::status;
 use super::to_proto::View;
 use crate::agent::Agent;
+use crate::attachments::{Attachment, Origin};
 
 const SHAPE: Shape =
     Shape { rate: BytesPerDay(86_400_000), ceil: BytesPerDay(864_000_000), burst: 1_024, cburst: 1_024 };
@@ -85,6 +87,10 @@ fn view(agent: &Agent) -> View {
     View::new(agent.server().snapshot().unwrap(), agent.config(), agent.server().sources())
 }
 
+fn attach(agent: &Agent, request: AttachRequest) -> Result<PathBuf, AttachError> {
+    agent.attachments().attach(Attachment::new(request, Origin::Api))
+}
+
 #[test]
 fn classes_are_listed_in_tree_order_with_their_configuration() {
     let (_dir, agent) = agent();
@@ -98,7 +104,7 @@ fn classes_are_listed_in_tree_order_with_their_configuration() {
 #[test]
 fn path_of_a_vm_leads_from_its_leaf_to_the_pool() {
     let (_dir, agent) = agent();
-    agent.attach(vm("web-1", "lab", "y")).unwrap();
+    attach(&agent, vm("web-1", "lab", "y")).unwrap();
     let explained = view(&agent).explain("web-1").unwrap();
     let path: Vec<_> = explained.path.iter().map(|step| step.name.as_str()).collect();
     assert_eq!(path, ["web-1", "lab", "y", "b", "z", "default"]);
@@ -109,8 +115,8 @@ fn path_of_a_vm_leads_from_its_leaf_to_the_pool() {
 #[test]
 fn class_counts_its_vms_and_those_of_classes_below_it() {
     let (_dir, agent) = agent();
-    agent.attach(vm("web-1", "lab", "y")).unwrap();
-    agent.attach(vm("web-2", "lab", "b")).unwrap();
+    attach(&agent, vm("web-1", "lab", "y")).unwrap();
+    attach(&agent, vm("web-2", "lab", "b")).unwrap();
     let classes = view(&agent).classes();
     let of =
         |name: &str| classes.iter().find(|class| class.name == name).map(|class| (class.vms, class.members));
@@ -120,7 +126,7 @@ fn class_counts_its_vms_and_those_of_classes_below_it() {
 #[test]
 fn each_error_has_its_grpc_code() {
     let (_dir, agent) = agent();
-    agent.attach(vm("web-1", "lab", "a")).unwrap();
+    attach(&agent, vm("web-1", "lab", "a")).unwrap();
     let elsewhere = AttachRequest { pool: "absent".to_owned(), ..vm("web-2", "lab", "a") };
     let refused = [
         (vm("web-1", "lab", "a"), Code::AlreadyExists),
@@ -130,8 +136,8 @@ fn each_error_has_its_grpc_code() {
         (vm("../x", "lab", "b"), Code::InvalidArgument),
         (elsewhere, Code::NotFound),
     ];
-    for (attach, code) in refused {
-        let status = status::attach(&agent.attach(attach).unwrap_err());
+    for (request, code) in refused {
+        let status = status::attach(&attach(&agent, request).unwrap_err());
         assert_eq!(status.code(), code, "{status}");
     }
     assert_eq!(status::detach(&agent.server().detach("web-2").unwrap_err()).code(), Code::NotFound);
@@ -153,5 +159,8 @@ fn invalid_namespace_is_rejected() {
 fn attach_after_a_drain_is_unavailable() {
     let (_dir, agent) = agent();
     agent.drain(std::time::Duration::ZERO);
-    assert_eq!(status::attach(&agent.attach(vm("web-1", "lab", "a")).unwrap_err()).code(), Code::Unavailable);
+    assert_eq!(
+        status::attach(&attach(&agent, vm("web-1", "lab", "a")).unwrap_err()).code(),
+        Code::Unavailable
+    );
 }

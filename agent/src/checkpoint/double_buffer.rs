@@ -1,96 +1,94 @@
-//! Two files that take turns.
+//! Two files that are written alternately.
 //!
-//! A save writes `state.tmp`, makes sure of it, renames it over the older slot, and makes sure of the name. Cut
-//! anywhere, the newer slot of before is untouched and the other one is whole. A load takes the highest
-//! generation that is whole.
+//! A save writes and syncs `state.tmp`, renames it over the older slot, and syncs the directory. Interrupted anywhere, it
+//! leaves the newer slot untouched and the other one whole. A load uses the valid slot with the highest generation.
 
 use std::io::{self, ErrorKind};
 
 use super::disk::Disk;
+use super::error::{LoadWarning, SaveError, SlotError};
 use super::format::{self, MAX_FILE};
 use super::payload::{SkippedObject, from_json, to_json};
-use super::save_error::SaveError;
 use super::state::CheckpointState;
-use super::warning::{SlotError, Warning};
 
 pub(crate) const SLOTS: [&str; 2] = ["state.a", "state.b"];
 const TEMPORARY: &str = "state.tmp";
 
-/// The files of one agent. Both methods wait for the disk.
+/// The checkpoint of one agent. Both methods wait for the disk.
 #[derive(Debug)]
 pub struct Checkpoint<D> {
     disk: D,
-    /// Of the newest state that is surely on disk; 0: none is.
+    /// That of the newest state that is known to be on disk; 0 if there is none.
     generation: u64,
-    /// The slot that is written next: never the one that holds that state.
+    /// The slot to be written next: never the one that holds that state.
     next: usize,
-    /// Files that are not used and still have a slot's name, with the name they should have. Were one left there,
-    /// it might be readable one day and pass for the newest.
-    in_the_way: Vec<(&'static str, String)>,
+    /// Unusable files that still have the name of a slot, with the name they should have. A file left there might become
+    /// readable and be taken for the newest.
+    blocking: Vec<(&'static str, String)>,
 }
 
-/// What a start finds.
+/// What a start loads.
 #[derive(Debug, Default)]
 pub struct Loaded {
-    /// The newest state that is whole; empty where there is none.
+    /// The newest valid state; empty where there is none.
     pub state: CheckpointState,
-    /// What should be said about it.
-    pub warnings: Vec<Warning>,
+    pub warnings: Vec<LoadWarning>,
 }
 
-/// What a save came to.
+/// What a save wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WrittenSlot {
     /// One more than the last.
     pub generation: u64,
-    /// Bytes of the file.
+    /// In bytes.
     pub length: usize,
 }
 
-/// A slot as it was read.
 struct Slot {
     generation: u64,
     state: CheckpointState,
-    left_out: Vec<SkippedObject>,
+    skipped: Vec<SkippedObject>,
 }
 
 impl<D: Disk> Checkpoint<D> {
-    /// Finds the newest state. This cannot fail: what cannot be used is set aside and noted, and an agent that
-    /// knows nothing starts empty.
+    /// Loads the newest state. This cannot fail: an unusable file is set aside with a warning, and an agent without a
+    /// state starts empty.
     pub fn open(disk: D) -> (Self, Loaded) {
-        let mut found = Self { disk, generation: 0, next: 0, in_the_way: Vec::new() };
+        let mut checkpoint = Self { disk, generation: 0, next: 0, blocking: Vec::new() };
         let mut loaded = Loaded::default();
         let mut newest: Option<(usize, Slot)> = None;
         for (index, name) in SLOTS.into_iter().enumerate() {
-            match found.read(name) {
-                Ok(Some(slot)) if newest.as_ref().is_none_or(|(_, it)| it.generation < slot.generation) => {
+            match checkpoint.read(name) {
+                Ok(Some(slot))
+                    if newest.as_ref().is_none_or(|(_, newest)| newest.generation < slot.generation) =>
+                {
                     newest = Some((index, slot));
                 }
                 Ok(_) => {}
-                Err(cause) => loaded.warnings.push(found.set_aside(name, cause)),
+                Err(cause) => loaded.warnings.push(checkpoint.set_aside(name, cause)),
             }
         }
         match newest {
-            Some((index, slot)) => found.take(index, slot, &mut loaded),
+            Some((index, slot)) => checkpoint.use_slot(index, slot, &mut loaded),
             None if loaded.warnings.is_empty() => {}
-            None => loaded.warnings.push(Warning::Empty),
+            None => loaded.warnings.push(LoadWarning::Empty),
         }
-        // Whoever renamed what is taken now may have been killed before it could make sure. Where this fails, so
-        // will the next save.
-        let _ = found.disk.sync_dir();
-        (found, loaded)
+        // The process that renamed the slot may have been killed before it synced the directory. Where this fails, the
+        // next save fails too.
+        let _ = checkpoint.disk.sync_dir();
+        (checkpoint, loaded)
     }
 
-    /// Puts a state on disk; when this returns it is there. On an error the one before is, or this one.
+    /// Saves a state. When this returns, the state is on disk; after an error either it or the state before is.
     pub fn save(&mut self, state: &CheckpointState) -> Result<WrittenSlot, SaveError> {
-        // At a save a second the generations last longer than the sun.
+        // At one save a second the generations do not run out.
         let generation = self.generation.saturating_add(1);
         let file = format::seal(generation, &to_json(state)).map_err(SaveError::TooLarge)?;
         let path = |name| self.disk.path(name);
         self.disk.make_dir().map_err(|source| SaveError::MakeDir { path: path(TEMPORARY), source })?;
-        self.clear_the_way()?;
+        self.rename_blocking()?;
         if let Err(error) = self.replace(SLOTS[self.next], &file) {
-            // It may hold the space that is missing, and is of no use.
+            // It may occupy the space that is missing.
             let _ = self.disk.remove(TEMPORARY);
             return Err(error);
         }
@@ -101,7 +99,8 @@ impl<D: Disk> Checkpoint<D> {
 
     fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), SaveError> {
         let disk = &self.disk;
-        let (temporary, path) = (|| disk.path(TEMPORARY), || disk.path(name));
+        let temporary = || disk.path(TEMPORARY);
+        let path = || disk.path(name);
         let create = |source| SaveError::Create { path: temporary(), source };
         let mut file = disk.create(TEMPORARY).map_err(create)?;
         write_all(disk, &mut file, bytes).map_err(|source| SaveError::Write { path: temporary(), source })?;
@@ -114,42 +113,42 @@ impl<D: Disk> Checkpoint<D> {
     fn read(&self, name: &str) -> Result<Option<Slot>, SlotError> {
         let Some(file) = self.disk.read(name, MAX_FILE).map_err(SlotError::Read)? else { return Ok(None) };
         let unsealed = format::unseal(&file).map_err(SlotError::Unseal)?;
-        let (state, left_out) = from_json(unsealed.payload).map_err(SlotError::Payload)?;
-        Ok(Some(Slot { generation: unsealed.generation, state, left_out }))
+        let (state, skipped) = from_json(unsealed.payload).map_err(SlotError::Payload)?;
+        Ok(Some(Slot { generation: unsealed.generation, state, skipped }))
     }
 
-    fn take(&mut self, index: usize, slot: Slot, loaded: &mut Loaded) {
+    fn use_slot(&mut self, index: usize, slot: Slot, loaded: &mut Loaded) {
         self.generation = slot.generation;
         self.next = other(index);
         loaded.state = slot.state;
         let path = || self.disk.path(SLOTS[index]);
         if !loaded.warnings.is_empty() {
-            loaded.warnings.push(Warning::Older { path: path(), generation: slot.generation });
+            loaded.warnings.push(LoadWarning::OlderGeneration { path: path(), generation: slot.generation });
         }
-        let note = |part| Warning::LeftOut { path: path(), part };
-        loaded.warnings.extend(slot.left_out.into_iter().map(note));
+        let skipped = |object| LoadWarning::Skipped { path: path(), object };
+        loaded.warnings.extend(slot.skipped.into_iter().map(skipped));
     }
 
-    fn set_aside(&mut self, name: &'static str, cause: SlotError) -> Warning {
+    fn set_aside(&mut self, name: &'static str, cause: SlotError) -> LoadWarning {
         let path = self.disk.path(name);
         let aside = format!("{name}.{}", cause.suffix());
         match self.disk.rename(name, &aside) {
-            Ok(()) => Warning::SetAside { path, kept: self.disk.path(&aside), cause },
+            Ok(()) => LoadWarning::SetAside { path, kept: self.disk.path(&aside), cause },
             Err(source) => {
-                self.in_the_way.push((name, aside));
-                Warning::InTheWay { path, cause, source }
+                self.blocking.push((name, aside));
+                LoadWarning::Blocking { path, cause, source }
             }
         }
     }
 
-    fn clear_the_way(&mut self) -> Result<(), SaveError> {
-        while let Some((name, aside)) = self.in_the_way.last() {
+    fn rename_blocking(&mut self) -> Result<(), SaveError> {
+        while let Some((name, aside)) = self.blocking.last() {
             match self.disk.rename(name, aside) {
                 Err(source) if source.kind() != ErrorKind::NotFound => {
                     return Err(SaveError::SetAside { path: self.disk.path(name), source });
                 }
-                // Somebody else may have taken it away.
-                _ => drop(self.in_the_way.pop()),
+                // It may have been removed.
+                _ => drop(self.blocking.pop()),
             }
         }
         Ok(())

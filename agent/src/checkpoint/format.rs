@@ -1,87 +1,68 @@
-//! The bytes of one file: `magic 8 | format u16 | generation u64 | length u32 | payload | SHA-256 of all before`,
-//! integers big-endian.
+//! The file format: `magic 8 | format u16 | generation u64 | length u32 | payload | SHA-256 of all before`, integers
+//! big-endian.
 //!
-//! This much is the same in every version, so that damage and a newer format are never taken for one another.
-//! `format` says how the payload is to be read: it is counted up only when an older reader would misread a newer
-//! payload, and such a payload is refused.
+//! This envelope is the same in every version, so that damage is never mistaken for a newer format. `format` is
+//! increased only when an older reader would misread a newer payload; it then refuses the file.
 
 use sha2::{Digest, Sha256};
 
 /// The format that is written, and the newest that is read.
 pub const FORMAT: u16 = 1;
-/// The most bytes of a payload: a hundred thousand VMs.
+/// In bytes: enough for a hundred thousand VMs.
 pub const MAX_PAYLOAD: usize = 16 << 20;
-/// The most bytes of a file.
+/// In bytes.
 pub const MAX_FILE: usize = HEADER + MAX_PAYLOAD + CHECKSUM;
 
 const MAGIC: &[u8; 8] = b"ENTRPOOL";
 const HEADER: usize = 22;
 const CHECKSUM: usize = 32;
 
-/// A file that holds what was written.
+/// A file whose checksum matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unsealed<'a> {
     /// One more with every save.
     pub generation: u64,
-    /// What was saved.
     pub payload: &'a [u8],
 }
 
-/// Why a payload cannot be saved.
+/// The payload is too long to be saved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the state has {length} bytes, and a checkpoint takes at most {MAX_PAYLOAD}")]
+#[error("the state has {length} bytes, more than the {MAX_PAYLOAD} of a checkpoint")]
 pub struct TooLarge {
-    /// Its bytes.
     pub length: usize,
 }
 
 /// Why a file is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnsealError {
-    /// It does not begin as a checkpoint does.
     #[error("it is not a checkpoint")]
     NotACheckpoint,
-    /// It ends before its payload begins.
-    #[error("it is cut off after {length} bytes, within its header")]
-    NoHeader {
-        /// Its bytes.
-        length: usize,
-    },
-    /// It has been cut off or added to, or its length was changed.
-    #[error("it has {found} bytes where its header says {expected}")]
-    Length {
-        /// What the header amounts to.
-        expected: u64,
-        /// Its bytes.
-        found: usize,
-    },
-    /// It is not what was written.
+    #[error("it is truncated after {length} bytes, within its header")]
+    NoHeader { length: usize },
+    #[error("it has {found} bytes instead of the {expected} in its header")]
+    Length { expected: u64, found: usize },
     #[error("its checksum does not match its contents")]
     Damaged,
-    /// Whole, but written by another version in its own way.
-    #[error("it is in format {format}, and this version reads format {FORMAT}: a newer version wrote it")]
-    Newer {
-        /// Its format.
-        format: u16,
-    },
+    #[error("a newer version wrote it, in format {format}; this version reads format {FORMAT}")]
+    Newer { format: u16 },
 }
 
-/// The bytes of a file.
+/// Wraps a payload into the bytes of a file.
 pub fn seal(generation: u64, payload: &[u8]) -> Result<Vec<u8>, TooLarge> {
     let length = payload.len();
-    let said = u32::try_from(length).ok().filter(|_| length <= MAX_PAYLOAD).ok_or(TooLarge { length })?;
+    let encoded = u32::try_from(length).ok().filter(|_| length <= MAX_PAYLOAD).ok_or(TooLarge { length })?;
     let mut file = Vec::with_capacity(HEADER + length + CHECKSUM);
     file.extend_from_slice(MAGIC);
     file.extend_from_slice(&FORMAT.to_be_bytes());
     file.extend_from_slice(&generation.to_be_bytes());
-    file.extend_from_slice(&said.to_be_bytes());
+    file.extend_from_slice(&encoded.to_be_bytes());
     file.extend_from_slice(payload);
     let checksum = Sha256::digest(&file);
     file.extend_from_slice(&checksum);
     Ok(file)
 }
 
-/// What was sealed, if these are exactly its bytes.
+/// Verifies the bytes of a file, and returns its payload.
 pub fn unseal(file: &[u8]) -> Result<Unsealed<'_>, UnsealError> {
     let found = file.len();
     let rest = file.strip_prefix(MAGIC).ok_or(UnsealError::NotACheckpoint)?;
@@ -99,12 +80,12 @@ pub fn unseal(file: &[u8]) -> Result<Unsealed<'_>, UnsealError> {
     match header.format {
         FORMAT => Ok(Unsealed { generation: header.generation, payload }),
         format if format > FORMAT => Err(UnsealError::Newer { format }),
-        // Nobody ever wrote a smaller one.
+        // No version wrote a smaller one.
         _ => Err(UnsealError::Damaged),
     }
 }
 
-/// What stands between magic and payload.
+/// The fields between magic and payload.
 struct Header {
     format: u16,
     generation: u64,
@@ -132,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_sealed_comes_back_with_its_generation() {
+    fn a_sealed_payload_is_unsealed_with_its_generation() {
         for payload in [&b""[..], b"x", b"{\"vms\":{}}"] {
             let file = seal(u64::MAX, payload).unwrap();
             assert_eq!(unseal(&file), Ok(Unsealed { generation: u64::MAX, payload }));
@@ -140,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bytes_are_those_of_every_version() {
+    fn the_envelope_does_not_change_between_versions() {
         let file = seal(0x0102, b"{}").unwrap();
         let (head, checksum) = file.split_at(24);
         assert_eq!(head, b"ENTRPOOL\0\x01\0\0\0\0\0\0\x01\x02\0\0\0\x02{}");
@@ -148,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_format_is_told_from_damage() {
+    fn a_newer_format_is_not_reported_as_damage() {
         let mut file = seal(7, b"{}").unwrap();
         file[9] = 2;
         assert_eq!(unseal(&file), Err(UnsealError::Damaged));
@@ -158,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_state_beyond_the_bound_is_refused_before_it_is_written() {
+    fn a_state_that_is_too_large_is_refused_before_it_is_written() {
         let payload = vec![b' '; MAX_PAYLOAD + 1];
         assert_eq!(seal(1, &payload), Err(TooLarge { length: MAX_PAYLOAD + 1 }));
         assert_eq!(seal(1, &payload[1..]).unwrap().len(), MAX_FILE);

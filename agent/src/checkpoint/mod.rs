@@ -1,32 +1,34 @@
-//! What the agent keeps on disk, so that it starts without anybody's help: what was accepted, who was attached at
-//! run time, how much was served. Nothing random is ever in it, and nothing in it is a secret.
+//! The checkpoint: what the agent keeps on disk so that it starts without a controller. It holds what was accepted, who
+//! was attached through the API, and how much was served; nothing random and nothing secret.
 //!
-//! [`Checkpoint`] loads and saves: two files take turns, each whole or not there, so that whatever happens in the
-//! middle of a save, the next start finds the state before it or the state after it. [`Writer`] decides when, on
-//! a thread of its own; where the disk fails it says so and tries again, and serving goes on.
+//! [`Checkpoint`] loads and saves: two files are written alternately, so that an interrupted save leaves the state before
+//! it or after it. [`CheckpointWriter`] decides when, on its own thread; where the disk fails it reports that and retries,
+//! and serving continues.
 //!
-//! The checksum is against accidents, not against people: whoever may write in the directory is believed.
-//! One process writes there at a time; whoever hands over to a successor stops its [`Writer`] first.
+//! The checksum detects accidents, not attacks: who can write to the directory is trusted. One process writes there at a
+//! time: a predecessor stops its [`CheckpointWriter`] before it hands over.
 //!
 //! ```
-//! use entropool_agent::checkpoint::{Checkpoint, HostDisk, Vm, Writer};
+//! use entropool_agent::testing::attachments::Attachment;
+//! use entropool_agent::testing::checkpoint::{Checkpoint, CheckpointWriter, HostDisk};
 //! # let dir = tempfile::tempdir()?;
 //! # let (state_dir, clock) = (dir.path().join("state"), || htb::Tick(0));
 //!
 //! let (checkpoint, loaded) = Checkpoint::open(HostDisk::new(&state_dir));
-//! for note in &loaded.notes {
-//!     tracing::warn!(%note, "in the checkpoint");
+//! for warning in &loaded.warnings {
+//!     tracing::warn!(%warning, "in the checkpoint");
 //! }
 //! let mut state = loaded.state; // accepted specs for `plan`, VMs to attach, bytes to count on from
-//! let writer = Writer::start(checkpoint, state.clone(), clock)?;
+//! let writer = CheckpointWriter::start(checkpoint, state.clone(), clock)?;
 //!
-//! let vm = Vm { namespace: "shop".into(), pool: "default".into(), ..Vm::default() };
-//! state.vms.insert("web-1".into(), vm);
-//! writer.note(state.clone()); // returns at once; on disk some milliseconds later
+//! let id = "web-1".to_owned();
+//! let vm = Attachment { id: id.clone(), pool: "default".into(), ..Attachment::default() };
+//! state.vms.insert(id, vm);
+//! writer.set_state(state.clone()); // returns at once; on disk some milliseconds later
 //! if let Some(refused) = writer.condition().unwritable() {
 //!     println!("{}: {}", refused.reason, refused.message);
 //! }
-//! writer.stop(); // writes what is new, now
+//! writer.stop(); // writes the last changes now
 //!
 //! assert_eq!(Checkpoint::open(HostDisk::new(&state_dir)).1.state, state);
 //! # Ok::<(), std::io::Error>(())
@@ -34,23 +36,20 @@
 
 mod disk;
 mod double_buffer;
+mod error;
 pub mod format;
-mod hex;
-mod host_disk;
 mod payload;
-mod save_error;
+mod readonly;
 mod state;
-mod warning;
 mod write_scheduler;
 mod writer;
 
-pub use disk::Disk;
+pub use disk::{Disk, HostDisk};
 pub(crate) use double_buffer::SLOTS;
 pub use double_buffer::{Checkpoint, Loaded, WrittenSlot};
-pub use host_disk::HostDisk;
+pub use error::{LoadWarning, SaveError, SlotError};
 pub use payload::{SkippedObject, from_json, to_json};
-pub use save_error::SaveError;
-pub use state::{AcceptedSpecs, CheckpointState, LastGood, SavedClient, SavedVm, ServedTotals};
-pub use warning::{SlotError, Warning};
+pub use readonly::{InspectedCheckpoint, inspect_checkpoint};
+pub use state::{AcceptedSpecs, CheckpointState, LastGood};
 pub use write_scheduler::{WriteAction, WriteScheduler};
 pub use writer::{CheckpointWriter, WriteCondition, WriteFailure};

@@ -1,169 +1,83 @@
-//! What is kept.
+//! The state that a checkpoint holds.
 
 use std::collections::BTreeMap;
 
 use api::{Accepted, EntropyClassSpec, EntropyPoolSpec};
-use dataplane::AttachRequest;
 use serde::{Deserialize, Serialize};
 
-use super::hex;
+use crate::attachments::{Attachment, ServedTotals};
 
-/// Everything a start needs to know of the time before. Equal states are the same bytes on disk.
+/// Everything that a start needs from the process before. Equal states are equal bytes on disk.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckpointState {
-    /// `entropool run`: what each object's `status.accepted` would hold in a cluster.
+    /// On a host: what each object's `status.accepted` holds in a cluster.
     pub accepted: AcceptedSpecs,
-    /// A node agent: the configuration that was last in force.
+    /// On a node: the configuration that was applied last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_good: Option<LastGood>,
-    /// Pools and classes that are in force no more and stay for the VMs that they have.
+    /// Pools and classes that are deleted and stay for the VMs that they have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub orphans: Option<LastGood>,
-    /// VMs that were attached at run time, by id.
-    pub vms: BTreeMap<String, SavedVm>,
-    /// What was served since the host was set up.
+    /// VMs that were attached through the API, by id.
+    pub vms: BTreeMap<String, Attachment>,
     pub served: ServedTotals,
 }
 
 impl CheckpointState {
     /// Whether the two differ at most in what was served.
-    pub(super) fn serves_as(&self, other: &Self) -> bool {
-        let parts = |state: &Self| {
-            (state.accepted.clone(), state.last_good.clone(), state.orphans.clone(), state.vms.clone())
-        };
-        parts(self) == parts(other)
+    pub(super) fn equals_but_for_totals(&self, other: &Self) -> bool {
+        self.accepted == other.accepted
+            && self.last_good == other.last_good
+            && self.orphans == other.orphans
+            && self.vms == other.vms
     }
 }
 
 /// The last accepted spec of every object, by name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct AcceptedSpecs {
-    /// Of each `EntropyPool`.
     pub pools: BTreeMap<String, Accepted<EntropyPoolSpec>>,
-    /// Of each `EntropyClass`.
     pub classes: BTreeMap<String, Accepted<EntropyClassSpec>>,
 }
 
-/// A node's configuration as its sender encoded it. It is not looked into here.
+/// A node's configuration as its sender encoded it, opaque to the checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastGood {
-    /// Which encoding it is in; whoever does not know the number asks for a new configuration.
+    /// The version of the encoding. A reader that does not know it asks for a new configuration.
     pub encoding: u16,
-    /// The encoded configuration.
     #[serde(with = "hex")]
     pub bytes: Vec<u8>,
 }
 
-/// A VM that was attached at run time.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SavedVm {
-    /// Whose it is.
-    pub namespace: String,
-    /// The pool it draws from.
-    pub pool: String,
-    /// The class it is in; `None`, in what a version before wrote, is the pool's default class.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub class: Option<String>,
-    /// Who is at the other end of its socket.
-    #[serde(default)]
-    pub client: SavedClient,
-}
+/// Bytes as hexadecimal digits, for JSON.
+mod hex {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
 
-/// Who is at the other end of a VM's socket: [`dataplane::Client`], as it is spelled on disk.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum SavedClient {
-    /// QEMU, which takes bytes that it did not ask for.
-    Qemu,
-    /// Any EGD client.
-    #[default]
-    Egd,
-}
+    const DIGITS: [char; 16] =
+        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
 
-impl SavedVm {
-    /// What puts the VM back where it was.
-    pub fn attach(&self, id: &str) -> AttachRequest {
-        let Self { namespace, pool, class, client } = self.clone();
-        let client = match client {
-            SavedClient::Qemu => dataplane::Client::Qemu,
-            SavedClient::Egd => dataplane::Client::Egd,
-        };
-        AttachRequest { id: id.to_owned(), namespace, pool, class, client }
-    }
-}
-
-impl From<&AttachRequest> for SavedVm {
-    fn from(attach: &AttachRequest) -> Self {
-        let AttachRequest { namespace, pool, class, client, .. } = attach.clone();
-        let client = match client {
-            dataplane::Client::Qemu => SavedClient::Qemu,
-            dataplane::Client::Egd => SavedClient::Egd,
-        };
-        Self { namespace, pool, class, client }
-    }
-}
-
-/// Bytes served in a lifetime, which is longer than a process's.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ServedTotals {
-    /// By VM.
-    #[serde(default)]
-    pub vms: BTreeMap<String, u64>,
-    /// By pool, then class.
-    #[serde(default)]
-    pub classes: BTreeMap<String, BTreeMap<String, u64>>,
-}
-
-impl ServedTotals {
-    /// This and what came since, name by name. A sum that would pass 64 bits stays there: it is a figure to show,
-    /// and nobody is charged by it.
-    #[must_use]
-    pub fn add(mut self, since: &Self) -> Self {
-        add(&mut self.vms, &since.vms);
-        for (pool, classes) in &since.classes {
-            add(self.classes.entry(pool.clone()).or_default(), classes);
-        }
-        self
-    }
-}
-
-fn add(sums: &mut BTreeMap<String, u64>, more: &BTreeMap<String, u64>) {
-    for (name, bytes) in more {
-        let sum = sums.entry(name.clone()).or_default();
-        *sum = sum.saturating_add(*bytes);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_attached_vm_comes_back_as_it_was() {
-        let vm = AttachRequest {
-            id: "web-1".to_owned(),
-            namespace: "shop".to_owned(),
-            pool: "default".to_owned(),
-            class: Some("gold".to_owned()),
-            client: dataplane::Client::Qemu,
-        };
-        let back = SavedVm::from(&vm).attach("web-1");
-        assert_eq!(format!("{back:?}"), format!("{vm:?}"));
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+        let text: String = digits.map(|digit| DIGITS[usize::from(digit)]).collect();
+        serializer.serialize_str(&text)
     }
 
-    #[test]
-    fn counters_go_on_from_where_they_were_and_never_wrap() {
-        let before = ServedTotals {
-            vms: BTreeMap::from([("a".to_owned(), u64::MAX - 1)]),
-            classes: BTreeMap::from([("p".to_owned(), BTreeMap::from([("gold".to_owned(), 5)]))]),
-        };
-        let since = ServedTotals {
-            vms: BTreeMap::from([("a".to_owned(), 7), ("b".to_owned(), 1)]),
-            classes: BTreeMap::from([("p".to_owned(), BTreeMap::from([("gold".to_owned(), 6)]))]),
-        };
-        let sum = before.add(&since);
-        assert_eq!(sum.vms, BTreeMap::from([("a".to_owned(), u64::MAX), ("b".to_owned(), 1)]));
-        assert_eq!(sum.classes["p"]["gold"], 11);
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let wrong = || D::Error::custom("expected pairs of hexadecimal digits");
+        let pairs = text.as_bytes().chunks(2);
+        pairs.map(|pair| byte(pair).ok_or_else(wrong)).collect()
+    }
+
+    fn byte(pair: &[u8]) -> Option<u8> {
+        let &[high, low] = pair else { return None };
+        Some(digit(high)? << 4 | digit(low)?)
+    }
+
+    fn digit(digit: u8) -> Option<u8> {
+        let value = char::from(digit).to_digit(16)?;
+        u8::try_from(value).ok()
     }
 }

@@ -1,9 +1,9 @@
-//! When a state is written: a machine without a clock, a thread or a disk.
+//! When a state is written: a state machine without a clock, a thread or a disk.
 //!
-//! No write without a change. Who is served is written at once, since a VM that a crash forgets has nobody to ask; what
-//! else changes, at most once a second. What was served changes all the time and nobody is hurt
-//! by a minute of it: for that alone there is a write a minute, or a busy host would wear its disk out. After a
-//! failure it waits longer each time, for as long as it takes.
+//! There is no write without a change. A change of the attached VMs is written at once, since nobody repeats the call that
+//! attached a VM; other changes are written at most once a second. The served totals change all the time, and losing a
+//! minute of them does no harm: alone they are written once a minute, so as not to wear out the disk of a busy host. After
+//! a failure the scheduler backs off, and retries for ever.
 
 use std::sync::Arc;
 
@@ -13,90 +13,95 @@ use super::state::CheckpointState;
 
 const SECOND: u64 = 1_000_000_000;
 /// Between two writes.
-const PAUSE: u64 = SECOND;
-/// Between a write and one of a VM that has come, moved or gone.
-const SOON: u64 = SECOND / 50;
-/// Between two writes that differ in nothing but what was served.
-const COUNTERS: u64 = 60 * SECOND;
+const INTERVAL: u64 = SECOND;
+/// Between a write and one because of a VM that was attached, moved or detached.
+const VMS_INTERVAL: u64 = SECOND / 50;
+/// Between two writes that differ only in the served totals.
+const TOTALS_INTERVAL: u64 = 60 * SECOND;
 /// The waits after a failure.
-const RETRIES: Exponential = Exponential { first: Span(PAUSE), longest: Span::seconds(60) };
+const RETRIES: Exponential = Exponential { first: Span(INTERVAL), longest: Span::seconds(60) };
 
 /// What to do now.
 #[derive(Clone, Debug, PartialEq)]
 pub enum WriteAction {
-    /// Write this, then say how it went.
+    /// Write this, then call [`WriteScheduler::written`] or [`WriteScheduler::failed`].
     Write(Arc<CheckpointState>),
-    /// Nothing before then, unless something new is noted.
+    /// Do nothing before then, unless the state changes.
     WaitUntil(Tick),
-    /// What is wanted is on disk.
-    Nothing,
+    /// The current state is on disk.
+    Idle,
 }
 
-/// What is on disk, what should be, and since when not.
+/// Decides when the current state is written.
 #[derive(Debug)]
 pub struct WriteScheduler {
-    /// `None` after a failure: any of the states since may be there.
+    /// The state on disk. `None` after a failure, which may have written any of the states since.
     saved: Option<Arc<CheckpointState>>,
-    wanted: Arc<CheckpointState>,
-    /// No write before.
-    earliest: Tick,
-    /// No write of other VMs before.
-    soon: Tick,
-    /// No write for counters alone before.
-    counters: Tick,
+    current: Arc<CheckpointState>,
+    /// The earliest next write.
+    next: Tick,
+    /// The same because of changed VMs.
+    next_for_vms: Tick,
+    /// The same because of the totals alone.
+    next_for_totals: Tick,
     failures: u32,
 }
 
 impl WriteScheduler {
-    /// Begins with the state that is on disk.
+    /// Starts with the state that is on disk.
     pub fn new(saved: CheckpointState) -> Self {
         let saved = Arc::new(saved);
-        let start = Tick::default();
-        let (earliest, soon, counters) = (start, start, start);
-        Self { wanted: Arc::clone(&saved), saved: Some(saved), earliest, soon, counters, failures: 0 }
+        Self {
+            current: Arc::clone(&saved),
+            saved: Some(saved),
+            next: Tick::default(),
+            next_for_vms: Tick::default(),
+            next_for_totals: Tick::default(),
+            failures: 0,
+        }
     }
 
-    /// This is how things are now. Only the newest is ever written.
-    pub fn note(&mut self, state: CheckpointState) {
-        self.wanted = Arc::new(state);
+    /// Sets the current state. Intermediate states are never written.
+    pub fn set_state(&mut self, state: CheckpointState) {
+        self.current = Arc::new(state);
     }
 
     /// What to do at `now`.
     pub fn next_action(&self, now: Tick) -> WriteAction {
         match self.due() {
-            None => WriteAction::Nothing,
+            None => WriteAction::Idle,
             Some(due) if now < due => WriteAction::WaitUntil(due),
-            Some(_) => WriteAction::Write(Arc::clone(&self.wanted)),
+            Some(_) => WriteAction::Write(Arc::clone(&self.current)),
         }
     }
 
-    /// What should be on disk and is not, however soon that is after the last write: for the end.
+    /// The current state unless it is on disk, without regard to intervals: for the last write.
     pub fn unsaved(&self) -> Option<Arc<CheckpointState>> {
-        self.due().map(|_| Arc::clone(&self.wanted))
+        self.due().map(|_| Arc::clone(&self.current))
     }
 
     /// `state` is on disk.
-    pub fn wrote(&mut self, state: Arc<CheckpointState>, now: Tick) {
+    pub fn written(&mut self, state: Arc<CheckpointState>, now: Tick) {
         self.saved = Some(state);
         self.failures = 0;
-        self.earliest = now.after(PAUSE);
-        self.soon = now.after(SOON);
-        self.counters = now.after(COUNTERS);
+        self.next = now.after(INTERVAL);
+        self.next_for_vms = now.after(VMS_INTERVAL);
+        self.next_for_totals = now.after(TOTALS_INTERVAL);
     }
 
     /// A write failed.
     pub fn failed(&mut self, now: Tick) {
         self.saved = None;
-        self.earliest = now + RETRIES.delay(self.failures);
+        self.next = now + RETRIES.delay(self.failures);
         self.failures = self.failures.saturating_add(1);
     }
 
     fn due(&self) -> Option<Tick> {
         match &self.saved {
-            Some(saved) if *saved == self.wanted => None,
-            Some(saved) if saved.serves_as(&self.wanted) => Some(self.counters),
-            Some(saved) if saved.vms != self.wanted.vms => Some(self.soon),
-            _ => Some(self.earliest),
+            Some(saved) if *saved == self.current => None,
+            Some(saved) if saved.equals_but_for_totals(&self.current) => Some(self.next_for_totals),
+            Some(saved) if saved.vms != self.current.vms => Some(self.next_for_vms),
+            _ => Some(self.next),
         }
     }
 }
@@ -105,24 +110,25 @@ impl WriteScheduler {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::super::state::{LastGood, SavedVm};
+    use super::super::state::LastGood;
     use super::*;
+    use crate::attachments::Attachment;
 
     fn vms(ids: &[&str]) -> CheckpointState {
         CheckpointState {
-            vms: ids.iter().map(|id| ((*id).to_owned(), SavedVm::default())).collect(),
+            vms: ids.iter().map(|id| ((*id).to_owned(), Attachment::default())).collect(),
             ..CheckpointState::default()
         }
     }
 
-    fn sent(encoding: u16) -> CheckpointState {
+    fn with_config(encoding: u16) -> CheckpointState {
         CheckpointState {
             last_good: Some(LastGood { encoding, bytes: Vec::new() }),
             ..CheckpointState::default()
         }
     }
 
-    fn counted(mut state: CheckpointState, bytes: u64) -> CheckpointState {
+    fn with_totals(mut state: CheckpointState, bytes: u64) -> CheckpointState {
         state.served.vms.insert("a".to_owned(), bytes);
         state
     }
@@ -135,126 +141,126 @@ mod tests {
         WriteAction::Write(Arc::new(state.clone()))
     }
 
-    /// A machine that wrote `state` at `now`.
-    fn wrote(state: &CheckpointState, now: Tick) -> WriteScheduler {
-        let mut saver = WriteScheduler::new(CheckpointState::default());
-        saver.wrote(Arc::new(state.clone()), now);
-        saver.note(state.clone());
-        saver
+    /// A scheduler that wrote `state` at `now`.
+    fn written(state: &CheckpointState, now: Tick) -> WriteScheduler {
+        let mut scheduler = WriteScheduler::new(CheckpointState::default());
+        scheduler.written(Arc::new(state.clone()), now);
+        scheduler.set_state(state.clone());
+        scheduler
     }
 
     #[test]
-    fn what_was_loaded_is_not_written_again() {
-        let mut saver = WriteScheduler::new(vms(&["a"]));
-        assert_eq!(saver.next_action(at(0)), WriteAction::Nothing);
-        saver.note(vms(&["a"]));
-        assert_eq!(saver.next_action(at(5)), WriteAction::Nothing);
-        assert_eq!(saver.unsaved(), None);
+    fn a_loaded_state_is_not_written_again() {
+        let mut scheduler = WriteScheduler::new(vms(&["a"]));
+        assert_eq!(scheduler.next_action(at(0)), WriteAction::Idle);
+        scheduler.set_state(vms(&["a"]));
+        assert_eq!(scheduler.next_action(at(5)), WriteAction::Idle);
+        assert_eq!(scheduler.unsaved(), None);
     }
 
     #[test]
-    fn a_change_after_a_pause_is_written_at_once() {
-        let mut saver = WriteScheduler::new(CheckpointState::default());
-        saver.note(vms(&["a"]));
-        assert_eq!(saver.next_action(at(0)), write(&vms(&["a"])));
+    fn a_change_after_the_interval_is_written_at_once() {
+        let mut scheduler = WriteScheduler::new(CheckpointState::default());
+        scheduler.set_state(vms(&["a"]));
+        assert_eq!(scheduler.next_action(at(0)), write(&vms(&["a"])));
     }
 
     #[test]
     fn configurations_within_a_second_are_one_write_of_the_newest() {
-        let mut saver = wrote(&sent(1), at(10));
-        saver.note(sent(2));
-        assert_eq!(saver.next_action(at(10)), WriteAction::WaitUntil(at(11)));
-        saver.note(sent(3));
-        assert_eq!(saver.next_action(Tick(11 * SECOND - 1)), WriteAction::WaitUntil(at(11)));
-        assert_eq!(saver.next_action(at(11)), write(&sent(3)));
+        let mut scheduler = written(&with_config(1), at(10));
+        scheduler.set_state(with_config(2));
+        assert_eq!(scheduler.next_action(at(10)), WriteAction::WaitUntil(at(11)));
+        scheduler.set_state(with_config(3));
+        assert_eq!(scheduler.next_action(Tick(11 * SECOND - 1)), WriteAction::WaitUntil(at(11)));
+        assert_eq!(scheduler.next_action(at(11)), write(&with_config(3)));
     }
 
     #[test]
-    fn a_vm_that_has_come_is_written_at_once_and_takes_what_else_is_new_along() {
-        let mut saver = wrote(&sent(1), at(10));
-        saver.note(sent(2));
-        let both = CheckpointState { vms: vms(&["a"]).vms, ..sent(2) };
-        saver.note(both.clone());
-        assert_eq!(saver.next_action(at(10)), WriteAction::WaitUntil(at(10).after(SOON)));
-        assert_eq!(saver.next_action(at(10).after(SOON)), write(&both));
+    fn an_attached_vm_is_written_at_once_along_with_all_other_changes() {
+        let mut scheduler = written(&with_config(1), at(10));
+        scheduler.set_state(with_config(2));
+        let both = CheckpointState { vms: vms(&["a"]).vms, ..with_config(2) };
+        scheduler.set_state(both.clone());
+        assert_eq!(scheduler.next_action(at(10)), WriteAction::WaitUntil(at(10).after(VMS_INTERVAL)));
+        assert_eq!(scheduler.next_action(at(10).after(VMS_INTERVAL)), write(&both));
     }
 
     #[test]
-    fn a_change_that_is_taken_back_is_not_written() {
-        let mut saver = wrote(&vms(&["a"]), at(10));
-        saver.note(vms(&[]));
-        saver.note(vms(&["a"]));
-        assert_eq!(saver.next_action(at(20)), WriteAction::Nothing);
+    fn a_change_that_is_reverted_is_not_written() {
+        let mut scheduler = written(&vms(&["a"]), at(10));
+        scheduler.set_state(vms(&[]));
+        scheduler.set_state(vms(&["a"]));
+        assert_eq!(scheduler.next_action(at(20)), WriteAction::Idle);
     }
 
     #[test]
     fn a_change_during_a_write_is_written_after_it() {
-        let mut saver = WriteScheduler::new(CheckpointState::default());
-        saver.note(vms(&["a"]));
-        let WriteAction::Write(first) = saver.next_action(at(0)) else { panic!("nothing to write") };
-        saver.note(vms(&["a", "b"]));
-        saver.wrote(first, at(3));
-        assert_eq!(saver.next_action(at(3)), WriteAction::WaitUntil(at(3).after(SOON)));
-        assert_eq!(saver.next_action(at(4)), write(&vms(&["a", "b"])));
+        let mut scheduler = WriteScheduler::new(CheckpointState::default());
+        scheduler.set_state(vms(&["a"]));
+        let WriteAction::Write(first) = scheduler.next_action(at(0)) else { panic!("nothing to write") };
+        scheduler.set_state(vms(&["a", "b"]));
+        scheduler.written(first, at(3));
+        assert_eq!(scheduler.next_action(at(3)), WriteAction::WaitUntil(at(3).after(VMS_INTERVAL)));
+        assert_eq!(scheduler.next_action(at(4)), write(&vms(&["a", "b"])));
     }
 
     #[test]
-    fn counters_alone_are_written_once_a_minute() {
-        let mut saver = wrote(&vms(&["a"]), at(10));
-        saver.note(counted(vms(&["a"]), 64));
-        assert_eq!(saver.next_action(at(12)), WriteAction::WaitUntil(at(70)));
-        assert_eq!(saver.next_action(at(70)), write(&counted(vms(&["a"]), 64)));
+    fn totals_alone_are_written_once_a_minute() {
+        let mut scheduler = written(&vms(&["a"]), at(10));
+        scheduler.set_state(with_totals(vms(&["a"]), 64));
+        assert_eq!(scheduler.next_action(at(12)), WriteAction::WaitUntil(at(70)));
+        assert_eq!(scheduler.next_action(at(70)), write(&with_totals(vms(&["a"]), 64)));
     }
 
     #[test]
-    fn counters_go_along_with_any_other_change() {
-        let mut saver = wrote(&vms(&["a"]), at(10));
-        saver.note(counted(vms(&["a", "b"]), 64));
-        assert_eq!(saver.next_action(at(11)), write(&counted(vms(&["a", "b"]), 64)));
+    fn totals_are_written_along_with_any_other_change() {
+        let mut scheduler = written(&vms(&["a"]), at(10));
+        scheduler.set_state(with_totals(vms(&["a", "b"]), 64));
+        assert_eq!(scheduler.next_action(at(11)), write(&with_totals(vms(&["a", "b"]), 64)));
     }
 
     #[test]
-    fn a_failing_disk_is_tried_less_and_less_often_and_for_ever() {
-        let mut saver = WriteScheduler::new(CheckpointState::default());
-        saver.note(vms(&["a"]));
+    fn a_failing_disk_is_retried_with_backoff_for_ever() {
+        let mut scheduler = WriteScheduler::new(CheckpointState::default());
+        scheduler.set_state(vms(&["a"]));
         let mut now = at(0);
         let mut waits = Vec::new();
         for _ in 0..9 {
-            saver.failed(now);
-            let WriteAction::WaitUntil(due) = saver.next_action(now) else { panic!("tried at once") };
+            scheduler.failed(now);
+            let WriteAction::WaitUntil(due) = scheduler.next_action(now) else { panic!("tried at once") };
             waits.push(due.since(now) / SECOND);
             now = due;
-            assert_eq!(saver.next_action(now), write(&vms(&["a"])));
+            assert_eq!(scheduler.next_action(now), write(&vms(&["a"])));
         }
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
-        saver.wrote(Arc::new(vms(&["a"])), now);
-        saver.note(vms(&["b"]));
-        assert_eq!(saver.next_action(now), WriteAction::WaitUntil(now.after(SOON)));
+        scheduler.written(Arc::new(vms(&["a"])), now);
+        scheduler.set_state(vms(&["b"]));
+        assert_eq!(scheduler.next_action(now), WriteAction::WaitUntil(now.after(VMS_INTERVAL)));
     }
 
     #[test]
-    fn changes_do_not_hurry_a_failing_disk() {
-        let mut saver = WriteScheduler::new(CheckpointState::default());
-        saver.note(vms(&["a"]));
-        (0..4).for_each(|_| saver.failed(at(0)));
-        saver.note(vms(&["b"]));
-        assert_eq!(saver.next_action(at(1)), WriteAction::WaitUntil(at(8)));
+    fn changes_do_not_shorten_the_backoff() {
+        let mut scheduler = WriteScheduler::new(CheckpointState::default());
+        scheduler.set_state(vms(&["a"]));
+        (0..4).for_each(|_| scheduler.failed(at(0)));
+        scheduler.set_state(vms(&["b"]));
+        assert_eq!(scheduler.next_action(at(1)), WriteAction::WaitUntil(at(8)));
     }
 
     #[test]
-    fn after_a_failure_even_the_state_of_before_is_written() {
-        // The failed write may have reached the disk: a change taken back must be too.
-        let mut saver = wrote(&vms(&["a"]), at(10));
-        saver.note(vms(&[]));
-        saver.failed(at(12));
-        saver.note(vms(&["a"]));
-        assert_eq!(saver.next_action(at(13)), write(&vms(&["a"])));
+    fn after_a_failure_even_the_previous_state_is_written() {
+        // The failed write may have reached the disk, so the reverted change must be written.
+        let mut scheduler = written(&vms(&["a"]), at(10));
+        scheduler.set_state(vms(&[]));
+        scheduler.failed(at(12));
+        scheduler.set_state(vms(&["a"]));
+        assert_eq!(scheduler.next_action(at(13)), write(&vms(&["a"])));
     }
 
     #[test]
-    fn at_the_end_what_is_unsaved_does_not_wait() {
-        let mut saver = wrote(&vms(&["a"]), at(10));
-        saver.note(counted(vms(&["a"]), 64));
-        assert_eq!(*saver.unsaved().unwrap(), counted(vms(&["a"]), 64));
+    fn the_last_write_does_not_wait() {
+        let mut scheduler = written(&vms(&["a"]), at(10));
+        scheduler.set_state(with_totals(vms(&["a"]), 64));
+        assert_eq!(*scheduler.unsaved().unwrap(), with_totals(vms(&["a"]), 64));
     }
 }

@@ -1,5 +1,5 @@
-//! Opens the stream. Token and CA bundle are read anew each time: both change while the agent runs, and an agent that
-//! has neither yet serves all the same.
+//! Opens the stream to the controller. Token and CA bundle are read each time: both change while the agent runs, and may not
+//! exist yet when it starts.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,8 +10,10 @@ use delivery::{FromAgent, Token};
 use hyper_util::rt::TokioIo;
 use proto::delivery as wire;
 use proto::delivery::delivery_client::DeliveryClient;
-use rustls::ClientConfig;
-use rustls::pki_types::{InvalidDnsNameError, ServerName};
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, InvalidDnsNameError, ServerName};
+use rustls::version::TLS13;
+use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::mpsc;
@@ -22,94 +24,52 @@ use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{Request, Status, Streaming};
 use tower::service_fn;
 
-use super::controller::Controller;
-use super::tls;
+use super::address::ControllerAddress;
 
-/// The whole of it: connecting, the handshakes, and the answer.
-const WITHIN: Duration = Duration::from_secs(5);
-/// A connection on which nothing comes is asked so often whether it still is one.
-const ALIVE_EVERY: Duration = Duration::from_secs(5);
-/// And has so long to say so: a network that was cut and is whole again must not cost more than seconds.
-const ALIVE_WITHIN: Duration = Duration::from_secs(2);
-/// Messages that wait to be sent. Where so many do, nobody reads.
-const WAITING: usize = 64;
+/// For connecting, the handshakes and the answer together.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// HTTP/2 keep-alive: after a network was interrupted and restored, a new stream must take no more than seconds.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(5);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Messages that may wait to be sent. If there are more, the controller does not read.
+const SEND_QUEUE: usize = 64;
 
-/// Whom to connect to, and as whom.
+/// What a node needs to connect to its controller.
 #[derive(Clone, Debug)]
-pub struct ControllerEndpoint {
-    /// Where the controller is.
-    pub controller: Controller,
-    /// The node this is.
-    pub node: String,
-    /// The projected token; none is sent where there is none.
-    pub token: Option<PathBuf>,
-    /// The certificates of those who may sign the controller's.
-    pub ca: Option<PathBuf>,
+pub(crate) struct ControllerEndpoint {
+    pub(crate) controller: ControllerAddress,
+    /// The name of this node.
+    pub(crate) node: String,
+    /// The file of the projected service account token, if one is to be sent.
+    pub(crate) token: Option<PathBuf>,
+    /// The file of the CA certificates that the controller's certificate is verified with.
+    pub(crate) ca: Option<PathBuf>,
 }
 
-/// Why there is no stream.
+/// Why no stream could be opened.
 #[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    /// The token cannot be read.
-    #[error("the token {path} cannot be read: {source}", path = path.display())]
-    Token {
-        /// Its file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// It is no token.
-    #[error("{path} holds no token: it may only hold printable characters", path = path.display())]
-    NotAToken {
-        /// Its file.
-        path: PathBuf,
-    },
-    /// There is nobody who may sign the controller's certificate.
-    #[error("--ca-file is needed for an https controller: the certificates that may sign its own")]
+pub(crate) enum ConnectError {
+    #[error("cannot read the token {path}: {source}", path = path.display())]
+    Token { path: PathBuf, source: io::Error },
+    #[error("{path} does not contain a token: only printable characters are allowed", path = path.display())]
+    NotAToken { path: PathBuf },
+    #[error("an https controller requires --ca-file, the CA certificates of its certificate")]
     NoCa,
-    /// The CA bundle cannot be read.
-    #[error("the CA bundle {path} cannot be read: {source}", path = path.display())]
-    Ca {
-        /// Its file.
-        path: PathBuf,
-        /// Why.
-        source: tls::BundleError,
-    },
-    /// The host is no name of a certificate.
+    #[error("cannot read the CA bundle {path}: {source}", path = path.display())]
+    Ca { path: PathBuf, source: BundleError },
     #[error("{host} is neither a DNS name nor an address: {source}")]
-    Host {
-        /// The host.
-        host: String,
-        /// Why.
-        source: InvalidDnsNameError,
-    },
-    /// Nobody answers.
-    #[error("{controller} did not answer within {} s", WITHIN.as_secs())]
-    Silent {
-        /// The controller.
-        controller: Controller,
-    },
-    /// There is no connection.
-    #[error("{controller} cannot be reached: {source}")]
-    Transport {
-        /// The controller.
-        controller: Controller,
-        /// Why.
-        source: tonic::transport::Error,
-    },
-    /// The controller does not want the agent.
-    #[error("{controller} does not take this agent: {}: {}", status.code(), status.message())]
-    Refused {
-        /// The controller.
-        controller: Controller,
-        /// Why.
-        status: Box<Status>,
-    },
+    Host { host: String, source: InvalidDnsNameError },
+    #[error("{controller} did not answer within {} s", TIMEOUT.as_secs())]
+    Silent { controller: ControllerAddress },
+    #[error("cannot connect to {controller}: {source}")]
+    Transport { controller: ControllerAddress, source: tonic::transport::Error },
+    #[error("{controller} refused this agent: {}: {}", status.code(), status.message())]
+    Refused { controller: ControllerAddress, status: Box<Status> },
 }
 
 impl ConnectError {
-    /// One word for logs, metrics and conditions.
-    pub fn reason(&self) -> &'static str {
+    /// The one word for logs, metrics and conditions.
+    pub(super) fn reason(&self) -> &'static str {
         match self {
             Self::Token { .. } | Self::NotAToken { .. } => "NoToken",
             Self::NoCa | Self::Ca { .. } => "NoCaBundle",
@@ -127,26 +87,26 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    /// Says something; says whether anybody listens.
+    /// Queues a message. Returns whether the controller still reads.
     pub(super) fn send(&self, message: FromAgent) -> bool {
         self.outgoing.try_send(codec::agent::to_proto(message)).is_ok()
     }
 }
 
-/// Opens a stream, or says within seconds why there is none.
+/// Opens a stream, or fails within [`TIMEOUT`].
 pub(super) async fn connect(target: ControllerEndpoint) -> Result<Stream, ConnectError> {
     let silent = || ConnectError::Silent { controller: target.controller.clone() };
-    timeout(WITHIN, open(&target)).await.unwrap_or_else(|_| Err(silent()))
+    timeout(TIMEOUT, open(&target)).await.unwrap_or_else(|_| Err(silent()))
 }
 
-/// The token as it is now.
+/// The current token.
 pub(super) fn token(path: &Path) -> Result<Token, ConnectError> {
     let unreadable = |source| ConnectError::Token { path: path.to_owned(), source };
     Ok(Token::new(std::fs::read_to_string(path).map_err(unreadable)?.trim()))
 }
 
 async fn open(target: &ControllerEndpoint) -> Result<Stream, ConnectError> {
-    let (outgoing, waiting) = mpsc::channel(WAITING);
+    let (outgoing, waiting) = mpsc::channel(SEND_QUEUE);
     let mut request = Request::new(ReceiverStream::new(waiting));
     if let Some(path) = &target.token {
         let bearer = format!("Bearer {}", token(path)?.reveal());
@@ -169,24 +129,24 @@ async fn channel(target: &ControllerEndpoint) -> Result<Channel, ConnectError> {
         let endpoint = Endpoint::from_shared(format!("http://{authority}")).map_err(unreachable)?;
         Ok::<_, ConnectError>(
             endpoint
-                .http2_keep_alive_interval(ALIVE_EVERY)
-                .keep_alive_timeout(ALIVE_WITHIN)
+                .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
+                .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
                 .keep_alive_while_idle(true),
         )
     };
     match target.controller.clone() {
-        Controller::Tls { host, port } => {
+        ControllerAddress::Tls { host, port } => {
             let config = tls_config(target)?;
             let invalid = |source| ConnectError::Host { host: host.clone(), source };
             let name = ServerName::try_from(host.clone()).map_err(invalid)?;
             let dial = move |_: Uri| secure(host.clone(), port, name.clone(), Arc::clone(&config));
             endpoint(format!("localhost:{port}"))?.connect_with_connector(service_fn(dial)).await
         }
-        Controller::Plain(address) => {
+        ControllerAddress::Plain(address) => {
             let dial = move |_: Uri| async move { Ok::<_, io::Error>(TokioIo::new(tcp(address).await?)) };
             endpoint(address.to_string())?.connect_with_connector(service_fn(dial)).await
         }
-        Controller::Unix(path) => {
+        ControllerAddress::Unix(path) => {
             let dial = move |_: Uri| {
                 let path = path.clone();
                 async move { Ok::<_, io::Error>(TokioIo::new(UnixStream::connect(path).await?)) }
@@ -200,12 +160,12 @@ async fn channel(target: &ControllerEndpoint) -> Result<Channel, ConnectError> {
 fn tls_config(target: &ControllerEndpoint) -> Result<Arc<ClientConfig>, ConnectError> {
     let path = target.ca.as_deref().ok_or(ConnectError::NoCa)?;
     let unreadable = |source| ConnectError::Ca { path: path.to_owned(), source };
-    Ok(Arc::new(tls::config(path).map_err(unreadable)?))
+    Ok(Arc::new(client_config(path).map_err(unreadable)?))
 }
 
 async fn tcp(address: impl tokio::net::ToSocketAddrs) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;
-    // An ack is a small write that nothing follows.
+    // An ack is a small write that no other follows.
     stream.set_nodelay(true)?;
     Ok(stream)
 }
@@ -218,4 +178,34 @@ async fn secure(
 ) -> io::Result<TokioIo<impl AsyncRead + AsyncWrite + Unpin>> {
     let stream = tcp((host, port)).await?;
     Ok(TokioIo::new(tokio_rustls::TlsConnector::from(config).connect(name, stream).await?))
+}
+
+/// Why a CA bundle cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BundleError {
+    #[error("{0}")]
+    Pem(#[source] pem::Error),
+    #[error("invalid certificate: {0}")]
+    Certificate(#[source] rustls::Error),
+    #[error("it contains no certificate")]
+    Empty,
+    #[error("TLS 1.3 is not available: {0}")]
+    Provider(#[source] rustls::Error),
+}
+
+/// A TLS 1.3 client that trusts the certificates of the bundle, and no others.
+fn client_config(bundle: &Path) -> Result<ClientConfig, BundleError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(bundle).map_err(BundleError::Pem)? {
+        roots.add(certificate.map_err(BundleError::Pem)?).map_err(BundleError::Certificate)?;
+    }
+    if roots.is_empty() {
+        return Err(BundleError::Empty);
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[&TLS13]);
+    let mut config =
+        config.map_err(BundleError::Provider)?.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(config)
 }

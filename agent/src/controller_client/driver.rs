@@ -1,233 +1,260 @@
-//! The loop around the agent's half of the conversation: sockets and time on one side, decisions on the other.
+//! The event loop of the subscription: drives the sans-IO subscriber with the stream, the clock and the agent.
 
+use std::error::Error;
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use codec::Bytes;
-use delivery::subscriber::{Phase, Subscriber};
-use delivery::{FromAgent, FromController, Nack, ReportDebouncer, Span, Tick};
+use delivery::subscriber::{Phase, Subscriber, SubscriberTask};
+use delivery::{
+    FromAgent, FromController, Move, Nack, ReportDebouncer, ResourceSet, Span, Tick, Version, WatchedKind,
+};
 use proto::delivery as wire;
 use tokio::sync::Notify;
 use tonic::Status;
 
-use super::connect::{ConnectError, ControllerEndpoint, Stream};
-use super::fmt::chain;
+use super::connect::{self, ConnectError, ControllerEndpoint, Stream};
 use super::readiness::Readiness;
-use super::report::{agent, standing};
-use super::status::SubscriptionStatus;
-use super::{HeldConfig, PersistConfig};
+use super::report::{SubscriptionStatus, agent_state, node_state};
 use crate::agent::Agent;
+use crate::checkpoint::LastGood;
+use crate::config::error::ApplyError;
 
-pub(super) type Connecting = Pin<Box<dyn Future<Output = Result<Stream, ConnectError>> + Send>>;
+type Connecting = Pin<Box<dyn Future<Output = Result<Stream, ConnectError>> + Send>>;
 
-/// What this version can do beside the least.
+/// Optional features of the protocol that this version has.
 const CAPABILITIES: [&str; 1] = ["move"];
-/// How long there may be no stream for another reason than before, until it is said again.
-const SAY_AGAIN: Span = Span::seconds(60);
-/// How often the node is looked at while nobody says that something changed: sources fail by themselves.
-const LOOK_EVERY: Span = Span::seconds(5);
+/// How often the same reason for having no stream is logged.
+const LOG_INTERVAL: Span = Span::seconds(60);
+/// How often the node's state is read while nothing announces a change: sources fail by themselves.
+const REPORT_INTERVAL: Span = Span::seconds(5);
 
-pub(super) struct Driver {
-    pub(super) target: ControllerEndpoint,
-    pub(super) agent: Arc<Agent>,
-    pub(super) keep: Box<dyn PersistConfig>,
-    news: Arc<Notify>,
-    pub(super) status: SubscriptionStatus,
-    pub(super) subscriber: Subscriber<Bytes>,
-    pub(super) connecting: Option<Connecting>,
-    pub(super) stream: Option<Stream>,
-    said: Option<(&'static str, Tick)>,
-    subscribed: bool,
-    reporter: ReportDebouncer,
-    /// When to look at the node; never without a stream.
-    look_at: Option<Tick>,
+/// Saves what a restart needs of what the controller sent.
+pub(crate) trait PersistConfig: Send + 'static {
+    /// This configuration was applied.
+    fn applied(&self, last_good: LastGood);
+
+    /// A VM was moved to another class on the controller's request.
+    fn vms_changed(&self);
 }
 
-/// What happened.
+/// The configuration that is applied when the subscription starts.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct HeldConfig {
+    pub(crate) version: Version,
+    /// Its resources, encoded.
+    pub(crate) content: Arc<ResourceSet<Bytes>>,
+}
+
+pub(super) struct Driver {
+    endpoint: ControllerEndpoint,
+    agent: Arc<Agent>,
+    persist: Box<dyn PersistConfig>,
+    vms_changed: Arc<Notify>,
+    status: SubscriptionStatus,
+    subscriber: Subscriber<Bytes>,
+    connecting: Option<Connecting>,
+    stream: Option<Stream>,
+    /// The last reason for having no stream that was logged, and when.
+    logged: Option<(&'static str, Tick)>,
+    subscribed: bool,
+    reporter: ReportDebouncer,
+    /// When to read the node's state next; `None` without a stream.
+    report_at: Option<Tick>,
+}
+
 enum DriverEvent {
-    Opened(Result<Stream, ConnectError>),
-    Heard(Result<Option<wire::FromController>, Status>),
-    Due,
-    News,
+    Connected(Result<Stream, ConnectError>),
+    Received(Result<Option<wire::FromController>, Status>),
+    Timer,
+    VmsChanged,
 }
 
 impl Driver {
     pub(super) fn new(
-        target: ControllerEndpoint,
+        endpoint: ControllerEndpoint,
         agent: Arc<Agent>,
         held: HeldConfig,
-        keep: Box<dyn PersistConfig>,
-        news: Arc<Notify>,
+        persist: Box<dyn PersistConfig>,
+        vms_changed: Arc<Notify>,
         status: SubscriptionStatus,
     ) -> Self {
-        let about = delivery::Subscription {
-            node: target.node.clone(),
+        let subscription = delivery::Subscription {
+            node: endpoint.node.clone(),
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
             capabilities: CAPABILITIES.map(str::to_owned).to_vec(),
             ..delivery::Subscription::default()
         };
-        let seed = seed(&target.node);
-        let subscriber = Subscriber::new(now(), about, held.content, held.version, seed);
+        let seed = seed(&endpoint.node);
+        let subscriber = Subscriber::new(now(), subscription, held.content, held.version, seed);
         Self {
-            target,
+            endpoint,
             agent,
-            keep,
-            news,
+            persist,
+            vms_changed,
             status,
             subscriber,
             connecting: None,
             stream: None,
-            said: None,
+            logged: None,
             subscribed: false,
             reporter: ReportDebouncer::default(),
-            look_at: None,
+            report_at: None,
         }
     }
 
     pub(super) async fn run(mut self) {
         loop {
             while let Some(task) = self.subscriber.poll(now()) {
-                self.act(task);
+                self.run_task(task);
             }
-            self.tell_status();
+            self.update_status();
             self.report();
             match self.next().await {
-                DriverEvent::Opened(Ok(stream)) => self.opened(stream),
-                DriverEvent::Opened(Err(error)) => self.not_opened(&error),
-                DriverEvent::Heard(Ok(Some(message))) => self.heard(message),
-                DriverEvent::Heard(Ok(None)) => self.lost("the controller ended the stream"),
-                DriverEvent::Heard(Err(status)) => self.lost(status.message()),
-                DriverEvent::Due => {}
-                DriverEvent::News => self.look_soon(),
+                DriverEvent::Connected(Ok(stream)) => self.connected(stream),
+                DriverEvent::Connected(Err(error)) => self.connect_failed(&error),
+                DriverEvent::Received(Ok(Some(message))) => self.received(message),
+                DriverEvent::Received(Ok(None)) => self.stream_lost("the controller ended the stream"),
+                DriverEvent::Received(Err(status)) => self.stream_lost(status.message()),
+                DriverEvent::Timer => {}
+                DriverEvent::VmsChanged => self.report_soon(),
             }
         }
     }
 
     async fn next(&mut self) -> DriverEvent {
-        let next = [self.subscriber.wake_at(), self.look_at].into_iter().flatten().min();
+        let next = [self.subscriber.wake_at(), self.report_at].into_iter().flatten().min();
         let wait = next.map(|at| Duration::from_nanos(at.since(now())));
-        let due = async {
+        let timer = async {
             match wait {
                 Some(wait) => tokio::time::sleep(wait).await,
                 None => pending().await,
             }
         };
-        let opened = async {
+        let connected = async {
             match &mut self.connecting {
                 Some(connecting) => connecting.await,
                 None => pending().await,
             }
         };
-        let heard = async {
+        let received = async {
             match &mut self.stream {
                 Some(stream) => stream.incoming.message().await,
                 None => pending().await,
             }
         };
         tokio::select! {
-            opened = opened => DriverEvent::Opened(opened),
-            heard = heard => DriverEvent::Heard(heard),
-            () = due => DriverEvent::Due,
-            () = self.news.notified() => DriverEvent::News,
+            connected = connected => DriverEvent::Connected(connected),
+            received = received => DriverEvent::Received(received),
+            () = timer => DriverEvent::Timer,
+            () = self.vms_changed.notified() => DriverEvent::VmsChanged,
         }
     }
 
-    fn opened(&mut self, stream: Stream) {
-        (self.connecting, self.stream) = (None, Some(stream));
-        self.status.change(|status| status.unconnected = None);
+    fn connected(&mut self, stream: Stream) {
+        self.connecting = None;
+        self.stream = Some(stream);
+        self.status.change(|status| status.disconnected = None);
         self.reporter.reset();
-        self.look_at = Some(now());
+        self.report_at = Some(now());
         self.subscriber.connected(now());
     }
 
-    fn not_opened(&mut self, error: &ConnectError) {
+    fn connect_failed(&mut self, error: &ConnectError) {
         self.connecting = None;
         self.status.change(|status| {
-            status.unconnected = Some(Nack::new(error.reason(), chain(error)));
+            status.disconnected = Some(Nack::new(error.reason(), chain(error)));
         });
         let reason = error.reason();
-        if self.worth_saying(reason) {
-            tracing::warn!(reason, error = chain(error), "no controller; what was in force goes on");
+        if self.is_worth_logging(reason) {
+            tracing::warn!(
+                reason,
+                error = chain(error),
+                "no controller; the last configuration stays in force"
+            );
         }
         self.subscriber.disconnected(now());
     }
 
-    /// It is tried every few seconds: the same reason is worth a line a minute.
-    fn worth_saying(&mut self, reason: &'static str) -> bool {
+    /// Connecting is retried every few seconds: the same reason is logged once a minute.
+    fn is_worth_logging(&mut self, reason: &'static str) -> bool {
         let now = now();
-        let worth = self.said.is_none_or(|(said, at)| said != reason || now >= at + SAY_AGAIN);
+        let worth = self.logged.is_none_or(|(logged, at)| logged != reason || now >= at + LOG_INTERVAL);
         if worth {
-            self.said = Some((reason, now));
+            self.logged = Some((reason, now));
         }
         worth
     }
 
-    fn heard(&mut self, message: wire::FromController) {
+    fn received(&mut self, message: wire::FromController) {
         match codec::controller::from_proto(message) {
             Ok(message @ FromController::Update(_)) => {
-                self.in_touch();
+                self.update_received();
                 self.subscriber.handle(now(), message);
                 self.status.change(|status| status.confirmed = Some(dataplane::now()));
             }
             Ok(message) => self.subscriber.handle(now(), message),
-            // A newer controller may say more than this agent understands.
-            Err(error) => tracing::debug!(reason = error.reason(), %error, "passed over"),
+            // A newer controller may send messages that this agent does not know.
+            Err(error) => tracing::debug!(reason = error.reason(), %error, "ignored a message"),
         }
     }
 
-    /// The controller speaks: one that only accepts streams and ends them is none.
-    fn in_touch(&mut self) {
-        self.said = None;
+    /// The subscription works: a controller that only accepts streams and ends them does not count.
+    fn update_received(&mut self) {
+        self.logged = None;
         if !std::mem::replace(&mut self.subscribed, true) {
-            tracing::info!(controller = %self.target.controller, "subscribed");
+            tracing::info!(controller = %self.endpoint.controller, "subscribed");
         }
     }
 
-    pub(super) fn lost(&mut self, why: &str) {
-        if self.worth_saying("StreamEnded") {
+    fn stream_lost(&mut self, error: &str) {
+        if self.is_worth_logging("StreamEnded") {
             tracing::warn!(
                 reason = "StreamEnded",
-                error = why,
-                "the controller is gone; what was in force goes on"
+                error,
+                "lost the controller; the last configuration stays in force"
             );
         }
-        self.hang_up();
+        self.close_stream();
         self.subscriber.disconnected(now());
     }
 
-    pub(super) fn hang_up(&mut self) {
-        (self.stream, self.look_at, self.subscribed) = (None, None, false);
+    fn close_stream(&mut self) {
+        self.stream = None;
+        self.report_at = None;
+        self.subscribed = false;
     }
 
-    /// Something changed. What changes together is told together.
-    pub(super) fn look_soon(&mut self) {
+    /// The node's state has changed. Changes at about the same time go into one report.
+    fn report_soon(&mut self) {
         if self.stream.is_some() {
-            self.look_at = Some(self.reporter.wake_at().unwrap_or_default().max(now()));
+            self.report_at = Some(self.reporter.wake_at().unwrap_or_default().max(now()));
         }
     }
 
     fn report(&mut self) {
-        if self.look_at.is_none_or(|at| now() < at) {
+        if self.report_at.is_none_or(|at| now() < at) {
             return;
         }
-        self.look_at = Some(now() + LOOK_EVERY);
+        self.report_at = Some(now() + REPORT_INTERVAL);
         let Ok(snapshot) = self.agent.server().snapshot() else { return };
         let (sources, config) = (self.agent.server().sources(), self.agent.config());
         let readiness = Readiness {
-            configured: self.agent.in_force().age.is_some(),
+            configured: self.agent.applied_config().age.is_some(),
             pod_info_on_mount: config.pod_info_on_mount,
-            driver: self.agent.kubelet().standing(),
+            driver: self.agent.driver_registration().status(),
         };
-        let agent = agent(&readiness, &self.status.get(), &self.agent.disorder());
-        let node = standing(&snapshot, &self.agent.places().all(), &sources, &config, agent);
+        let agent = agent_state(&readiness, &self.status.get(), &self.agent.health().get());
+        let scheduled_classes = self.agent.attachments().table().scheduled_classes();
+        let node = node_state(&snapshot, &scheduled_classes, &sources, &config, agent);
         if let Some(report) = self.reporter.report(now(), &node) {
             self.send(FromAgent::Report(report));
         }
     }
 
-    fn tell_status(&self) {
+    fn update_status(&self) {
         let phase = self.subscriber.phase();
         if self.status.get().phase == phase {
             return;
@@ -235,19 +262,143 @@ impl Driver {
         if phase == Phase::OnlyOlder {
             tracing::warn!(
                 reason = "OnlyOlder",
-                "only an older configuration is on offer; what is in force goes on"
+                "the controller offers only an older configuration; the current one stays in force"
             );
         }
-        self.status.change(|status| (status.phase, status.since) = (phase, dataplane::now()));
+        self.status.change(|status| {
+            status.phase = phase;
+            status.since = dataplane::now();
+        });
     }
 }
 
-pub(super) fn now() -> Tick {
+impl Driver {
+    fn run_task(&mut self, task: SubscriberTask<Bytes>) {
+        match task {
+            SubscriberTask::Connect => {
+                self.connecting = Some(Box::pin(connect::connect(self.endpoint.clone())));
+            }
+            SubscriberTask::Send(message) => self.send(message),
+            SubscriberTask::Apply(content) => self.apply(&content),
+            SubscriberTask::Persist => self.persist(),
+            SubscriberTask::Move(order) => self.move_vm(&order),
+            SubscriberTask::Authenticate => self.authenticate(),
+            SubscriberTask::ConfigRolledBack { from, to } => self.rolled_back(&from, &to),
+            SubscriberTask::Disconnect => self.close_stream(),
+        }
+    }
+
+    fn send(&mut self, message: FromAgent) {
+        if self.stream.as_ref().is_some_and(|stream| !stream.send(message)) {
+            self.stream_lost("the controller does not read");
+        }
+    }
+
+    fn apply(&mut self, content: &ResourceSet<Bytes>) {
+        let result = self.decode_and_apply(content);
+        if let Err(Nack { reason, message }) = &result {
+            tracing::error!(reason, error = message, "nack; the last configuration stays in force");
+        }
+        self.status.change(|status| status.nacked = result.clone().err());
+        self.subscriber.applied(result);
+        // Sources may have been added or removed.
+        self.report_soon();
+    }
+
+    fn decode_and_apply(&self, content: &ResourceSet<Bytes>) -> Result<(), Nack> {
+        let config = codec::decode(content).map_err(|error| Nack::new(error.reason(), error.to_string()))?;
+        let (pools, config) = (config.pools.len(), Arc::new(config));
+        let refused = |error: ApplyError| Nack::new(error.reason(), chain(&error));
+        self.agent.apply(&config).map_err(refused)?;
+        tracing::info!(pools, "in force");
+        for vm in self.agent.attachments().restore_missing() {
+            tracing::info!(vm, "attached again");
+        }
+        Ok(())
+    }
+
+    fn persist(&mut self) {
+        let version = self.subscriber.version();
+        let bytes = codec::encode_persisted(version, self.subscriber.held());
+        self.persist.applied(LastGood { encoding: codec::ENCODING, bytes });
+        self.agent.set_config_version(version);
+        self.status.change(|status| status.version = version.clone());
+    }
+
+    fn move_vm(&mut self, order: &Move) {
+        let Move { ticket, uid, class } = order;
+        let result = self.agent.attachments().move_vm(uid, class);
+        match &result {
+            Ok(()) => {
+                tracing::info!(vm = uid, class, "moved");
+                self.persist.vms_changed();
+            }
+            Err(error) => tracing::warn!(vm = uid, class, reason = error.reason(), %error, "not moved"),
+        }
+        let result = result.map_err(|error| Nack::new(error.reason(), error.to_string()));
+        self.send(FromAgent::Moved { ticket: *ticket, result });
+    }
+
+    fn authenticate(&mut self) {
+        match self.endpoint.token.as_deref().map(connect::token) {
+            Some(Ok(token)) => self.send(FromAgent::Token(token)),
+            // The controller asks again, or closes the stream.
+            Some(Err(error)) => tracing::warn!(reason = error.reason(), %error, "not authenticated"),
+            None => {}
+        }
+    }
+
+    fn rolled_back(&mut self, from: &Version, to: &Version) {
+        tracing::error!(
+            reason = "ConfigRolledBack",
+            from = describe(from),
+            to = describe(to),
+            "an older configuration is in force: for a minute controllers that had just listed had no other"
+        );
+        self.agent.count_rollback();
+        self.status.change(|status| status.rolled_back += 1);
+    }
+}
+
+fn now() -> Tick {
     dataplane::now()
 }
 
-/// Sets nodes apart, and two starts of one node.
+/// Different for each node, and for each start of a node.
 fn seed(node: &str) -> u64 {
     let mix = |sum: u64, byte: u8| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     node.bytes().fold(dataplane::now().0, mix)
+}
+
+/// An error with its causes.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        let message = source.to_string();
+        // Some errors contain their cause already.
+        if !text.ends_with(&message) {
+            text = format!("{text}: {message}");
+        }
+        cause = source.source();
+    }
+    text
+}
+
+/// As `pools 12, classes 15`.
+fn describe(version: &Version) -> String {
+    let kind = |(kind, newest): (WatchedKind, u64)| format!("{} {newest}", kind.as_str());
+    version.seen().map(kind).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_described_by_kind() {
+        let version: Version =
+            [(WatchedKind::CLASSES, 9), (WatchedKind::POOLS, 7), (WatchedKind(77), 1)].into_iter().collect();
+        assert_eq!(describe(&version), "pools 7, classes 9, others 1");
+    }
 }

@@ -1,32 +1,32 @@
-//! Whether a VM that is placed on the node now would get its socket, and why not.
+//! Whether a VM that is scheduled to the node now would get its socket, and why not.
 
 use delivery::Nack;
 
-use crate::kubelet::{RegistrationMessage, RegistrationStatus};
+use crate::health::driver_registration::{RegistrationResult, RegistrationStatus};
 
-/// What that depends on. A pool whose sources are in their start-up tests is no part of it: its VMs have their sockets,
-/// and their requests wait.
+/// What readiness depends on. Pools whose sources are in their start-up tests do not matter: their VMs get sockets, and
+/// their requests wait.
 #[derive(Clone, Debug)]
 pub(super) struct Readiness {
-    /// Whether a configuration is in force, be it one without pools.
+    /// Whether a configuration is applied, even one without pools.
     pub(super) configured: bool,
-    /// Whether what the kubelet says of a volume's pod is the kubelet's word; nothing before somebody has said so.
+    /// Whether the CSIDriver has `podInfoOnMount`; `None` before a controller has sent it.
     pub(super) pod_info_on_mount: Option<bool>,
-    /// The driver that the kubelet calls; nothing on a node without one, whose VMs are attached by hand.
+    /// The registration of the CSI driver; `None` on a node without one, whose VMs are attached by hand.
     pub(super) driver: Option<RegistrationStatus>,
 }
 
 impl Readiness {
-    /// Why it would not. The words are those of the refusals that its pod would be told.
+    /// Why the node is not ready. The reasons are those that its pods would be refused with.
     pub(super) fn missing(&self) -> Option<Nack> {
         if !self.configured {
-            let message = "no configuration is in force yet: none came that could be";
+            let message = "no configuration is applied yet: none was received that could be";
             return Some(Nack::new("NotConfigured", message));
         }
         let driver = self.driver.as_ref()?;
         match self.pod_info_on_mount {
             None => {
-                let message = "no controller has said whether the CSIDriver has podInfoOnMount: true";
+                let message = "no controller has sent yet whether the CSIDriver has podInfoOnMount: true";
                 Some(Nack::new("PodInfoUnknown", message))
             }
             Some(false) => {
@@ -34,28 +34,28 @@ impl Readiness {
                                apply the chart's";
                 Some(Nack::new("PodInfoOff", message))
             }
-            Some(true) => not_called(driver),
+            Some(true) => not_registered(driver),
         }
     }
 }
 
 /// Why the kubelet does not call the driver.
-fn not_called(driver: &RegistrationStatus) -> Option<Nack> {
+fn not_registered(driver: &RegistrationStatus) -> Option<Nack> {
     if let Some(path) = &driver.lost {
         let message = format!(
-            "{} is not the agent's socket any more, so the kubelet cannot call it: delete the agent's pod",
+            "{} is no longer the agent's socket, so the kubelet cannot call it: delete the agent's pod",
             path.display()
         );
         return Some(Nack::new("SocketLost", message));
     }
-    let message = match &driver.word {
-        RegistrationMessage::Registered => return None,
-        RegistrationMessage::Awaited => {
-            "the kubelet has not registered the driver csi.entropool.io yet: look at agent.kubeletDir of the \
+    let message = match &driver.result {
+        RegistrationResult::Registered => return None,
+        RegistrationResult::Pending => {
+            "the kubelet has not registered the driver csi.entropool.io yet: check agent.kubeletDir of the \
                           chart"
                 .to_owned()
         }
-        RegistrationMessage::Refused(error) => format!("the kubelet does not register the driver: {error}"),
+        RegistrationResult::Refused(error) => format!("the kubelet rejected the driver: {error}"),
     };
     Some(Nack::new("NotRegistered", message))
 }
@@ -68,8 +68,8 @@ mod tests {
         Readiness { configured: true, pod_info_on_mount, driver }
     }
 
-    fn driver(word: RegistrationMessage) -> RegistrationStatus {
-        RegistrationStatus { lost: None, word }
+    fn driver(result: RegistrationResult) -> RegistrationStatus {
+        RegistrationStatus { lost: None, result }
     }
 
     fn missing(node: &Readiness) -> Option<String> {
@@ -77,32 +77,32 @@ mod tests {
     }
 
     #[test]
-    fn a_node_takes_vms_once_it_is_configured_and_its_kubelet_calls_the_driver() {
-        let registered = || Some(driver(RegistrationMessage::Registered));
+    fn a_node_is_ready_once_it_is_configured_and_its_driver_is_registered() {
+        let registered = || Some(driver(RegistrationResult::Registered));
         assert_eq!(missing(&node(Some(true), registered())), None);
-        let bare = Readiness { configured: false, ..node(Some(true), registered()) };
-        assert_eq!(missing(&bare).as_deref(), Some("NotConfigured"));
+        let unconfigured = Readiness { configured: false, ..node(Some(true), registered()) };
+        assert_eq!(missing(&unconfigured).as_deref(), Some("NotConfigured"));
         assert_eq!(missing(&node(None, registered())).as_deref(), Some("PodInfoUnknown"));
         assert_eq!(missing(&node(Some(false), registered())).as_deref(), Some("PodInfoOff"));
-        let awaited = node(Some(true), Some(driver(RegistrationMessage::Awaited)));
-        assert_eq!(missing(&awaited).as_deref(), Some("NotRegistered"));
+        let pending = node(Some(true), Some(driver(RegistrationResult::Pending)));
+        assert_eq!(missing(&pending).as_deref(), Some("NotRegistered"));
         let lost =
-            RegistrationStatus { lost: Some("/reg.sock".into()), word: RegistrationMessage::Registered };
+            RegistrationStatus { lost: Some("/reg.sock".into()), result: RegistrationResult::Registered };
         assert_eq!(missing(&node(Some(true), Some(lost))).as_deref(), Some("SocketLost"));
     }
 
     #[test]
-    fn a_kubelet_that_refuses_the_driver_is_quoted() {
+    fn the_message_quotes_the_kubelet() {
         let refused =
-            node(Some(true), Some(driver(RegistrationMessage::Refused("no such version".to_owned()))));
-        let told = refused.missing().map(|refusal| refusal.message).unwrap_or_default();
-        assert_eq!(told, "the kubelet does not register the driver: no such version");
+            node(Some(true), Some(driver(RegistrationResult::Refused("no such version".to_owned()))));
+        let message = refused.missing().map(|refusal| refusal.message).unwrap_or_default();
+        assert_eq!(message, "the kubelet rejected the driver: no such version");
     }
 
     #[test]
-    fn a_node_without_a_kubelet_needs_a_configuration_and_nothing_else() {
+    fn a_node_without_a_driver_needs_only_a_configuration() {
         assert_eq!(missing(&node(None, None)), None);
-        let bare = Readiness { configured: false, ..node(None, None) };
-        assert_eq!(missing(&bare).as_deref(), Some("NotConfigured"));
+        let unconfigured = Readiness { configured: false, ..node(None, None) };
+        assert_eq!(missing(&unconfigured).as_deref(), Some("NotConfigured"));
     }
 }

@@ -1,42 +1,88 @@
-//! How the node stands, in the words of a report.
+//! The states of the node and of the subscription as they are reported to the controller.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use dataplane::{ClassSnapshot, PoolSnapshot, Snapshot, SourcesSnapshot};
+use delivery::subscriber::Phase;
 use delivery::{
     AgentCondition, AgentState, BytesPerDay, ClassUse, Nack, NodeConfig, NodeState, PoolConfig, Serving,
-    SourceHealth, SourceReport, SupplyReport, SupplyReports, VmReport,
+    SourceHealth, SourceReport, SupplyReport, SupplyReports, Version, VmReport,
 };
+use htb::Tick;
 use source::health::HealthState;
 use source::{PoolStatus, SourceStatus};
 
 use super::readiness::Readiness;
-use super::status::SubscriptionState;
 use crate::checkpoint::WriteFailure;
+use crate::config::orphans::is_orphaned;
 use crate::health::HealthCondition;
-use crate::orphans::is_orphaned;
 
-/// Everything there is to report; `places` are those that pods asked the scheduler for.
-pub(super) fn standing(
+/// The state of the subscription.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SubscriptionState {
+    pub(super) phase: Phase,
+    /// When the phase began.
+    pub(super) since: Tick,
+    /// Of the applied configuration.
+    pub(super) version: Version,
+    /// When the controller last sent or confirmed the configuration.
+    pub(super) confirmed: Option<Tick>,
+    /// Why the last configuration was not applied, if it was not.
+    pub(super) nacked: Option<Nack>,
+    /// Why there is no stream, if there is none.
+    pub(super) disconnected: Option<Nack>,
+    /// How often an older configuration was applied because no newer one was offered.
+    pub(super) rolled_back: u64,
+}
+
+/// A shared [`SubscriptionState`].
+#[derive(Clone, Debug)]
+pub(super) struct SubscriptionStatus(Arc<RwLock<SubscriptionState>>);
+
+impl SubscriptionStatus {
+    pub(super) fn new(version: Version, now: Tick) -> Self {
+        Self(Arc::new(RwLock::new(SubscriptionState {
+            phase: Phase::Disconnected,
+            since: now,
+            version,
+            confirmed: None,
+            nacked: None,
+            disconnected: None,
+            rolled_back: 0,
+        })))
+    }
+
+    pub(super) fn get(&self) -> SubscriptionState {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn change(&self, change: impl FnOnce(&mut SubscriptionState)) {
+        change(&mut self.0.write().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// The whole report. `scheduled_classes`: the class whose extended resource each pod requested.
+pub(super) fn node_state(
     snapshot: &Snapshot,
-    places: &BTreeMap<String, String>,
+    scheduled_classes: &BTreeMap<String, String>,
     sources: &SourcesSnapshot,
     config: &NodeConfig,
     agent: AgentState,
 ) -> NodeState {
     NodeState {
         agent,
-        vms: snapshot.pools.iter().flat_map(|pool| vms(pool, places, config)).collect(),
+        vms: snapshot.pools.iter().flat_map(|pool| vms(pool, scheduled_classes, config)).collect(),
         usage: snapshot.pools.iter().flat_map(usage).collect(),
         supplies: supplies(config, sources),
     }
 }
 
-/// The agent itself.
-pub(super) fn agent(
+/// The state of the agent itself.
+pub(super) fn agent_state(
     readiness: &Readiness,
     subscribed: &SubscriptionState,
-    disorder: &HealthCondition,
+    health: &HealthCondition,
 ) -> AgentState {
     let missing = readiness.missing();
     let mut state = AgentState { ready: missing.is_none(), ..AgentState::default() };
@@ -48,13 +94,13 @@ pub(super) fn agent(
             status: true,
             reason: "ConfigRolledBack".to_owned(),
             message: format!(
-                "an older configuration than before was taken {} times: nothing else was on offer for a minute",
+                "an older configuration was applied {} times because no newer one was offered for a minute",
                 subscribed.rolled_back
             ),
         };
         state.conditions.insert("ConfigRolledBack".to_owned(), condition);
     }
-    if let Some(WriteFailure { reason, message }) = &disorder.unwritable {
+    if let Some(WriteFailure { reason, message }) = &health.unwritable {
         let condition =
             AgentCondition { status: true, reason: (*reason).to_owned(), message: message.clone() };
         state.conditions.insert("CheckpointUnwritable".to_owned(), condition);
@@ -64,13 +110,13 @@ pub(super) fn agent(
 
 fn vms<'a>(
     pool: &'a PoolSnapshot,
-    places: &'a BTreeMap<String, String>,
+    scheduled_classes: &'a BTreeMap<String, String>,
     config: &'a NodeConfig,
 ) -> impl Iterator<Item = (String, VmReport)> + 'a {
     pool.vms.iter().map(move |vm| {
         let orphaned = is_orphaned(vm, &pool.name, config);
-        let place = places.get(&vm.id).cloned();
-        let report = VmReport { pool: pool.name.clone(), class: vm.class.clone(), slot: place, orphaned };
+        let slot = scheduled_classes.get(&vm.id).cloned();
+        let report = VmReport { pool: pool.name.clone(), class: vm.class.clone(), slot, orphaned };
         (vm.id.clone(), report)
     })
 }
@@ -99,7 +145,7 @@ fn supplies(config: &NodeConfig, sources: &SourcesSnapshot) -> SupplyReports {
     config.pools.iter().map(supply).collect()
 }
 
-/// A pool that draws from the kernel alone needs nobody to watch it.
+/// A pool that draws from the kernel alone has no health tests.
 fn of_kernel(pool: &PoolConfig) -> SupplyReport {
     let healthy = |source: &delivery::SourceConfig| SourceReport {
         name: source.name.clone(),
@@ -128,7 +174,7 @@ fn source_state(source: &SourceStatus) -> SourceReport {
         HealthState::Starting => SourceHealth::Starting,
         HealthState::Suspect => SourceHealth::Suspect,
         HealthState::Unavailable => SourceHealth::Unavailable,
-        // What may not be opened has not failed a test.
+        // A source that may not be opened has not failed a test.
         HealthState::Failed if source.reason == Some("SourceNotPermitted") => SourceHealth::Unavailable,
         HealthState::Failed => SourceHealth::Failed,
     };
@@ -142,23 +188,19 @@ fn source_state(source: &SourceStatus) -> SourceReport {
 
 #[cfg(test)]
 mod tests {
-    use delivery::Version;
-    use htb::Tick;
-
-    use super::super::status::SubscriptionStatus;
     use super::*;
 
     #[test]
-    fn a_checkpoint_that_cannot_be_written_is_told_to_the_controller_while_that_is_so() {
+    fn an_unwritable_checkpoint_is_reported() {
         let subscribed = SubscriptionStatus::new(Version::default(), Tick(0)).get();
         let ready = Readiness { configured: true, pod_info_on_mount: None, driver: None };
-        let told = |unwritable| {
-            agent(&ready, &subscribed, &HealthCondition { unwritable, ..HealthCondition::default() })
+        let conditions = |unwritable| {
+            agent_state(&ready, &subscribed, &HealthCondition { unwritable, ..HealthCondition::default() })
                 .conditions
         };
-        assert_eq!(told(None), BTreeMap::new());
+        assert_eq!(conditions(None), BTreeMap::new());
         let unwritable = Some(WriteFailure { reason: "DiskFull", message: "there is no room".to_owned() });
-        let AgentCondition { status, reason, message } = &told(unwritable)["CheckpointUnwritable"];
+        let AgentCondition { status, reason, message } = &conditions(unwritable)["CheckpointUnwritable"];
         assert_eq!((*status, &**reason, &**message), (true, "DiskFull", "there is no room"));
     }
 }

@@ -1,4 +1,4 @@
-//! Messages between a predecessor and its successor, with descriptors beside them and a time-out on each.
+//! The messages between a predecessor and its successor, with file descriptors, and a time-out for each.
 
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -12,37 +12,43 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
 
-/// The kernel passes at most 253 descriptors in one message.
+/// The version of the protocol. The state it carries has none: its fields are only ever added.
+pub(super) const VERSION: u16 = 2;
+/// The oldest version that can be spoken with: it ends with *done*, and knows no pods.
+pub(super) const OLDEST: u16 = 1;
+
+/// The socket's name in the run directory.
+pub(super) const HANDOVER_SOCKET: &str = "handover.sock";
+/// Descriptors of one message: the kernel passes at most 253.
 pub(super) const DESCRIPTORS: usize = 240;
-/// Bytes of one message: less than the smallest buffer takes.
+/// Bytes of one message: less than the smallest socket buffer.
 pub(super) const BODY: usize = 32 * 1024;
 const SPACE: usize = rustix::cmsg_space!(ScmRights(DESCRIPTORS));
 
-/// What a message is about: its first byte.
+/// The first byte of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum MessageKind {
-    /// Successor: I am here, and speak this version.
+    /// Successor: wants to take over, with its version and its pod's generation.
     Hello = b'H',
-    /// Predecessor: what I keep on disk is complete, prepare.
+    /// Predecessor: the checkpoint is complete, prepare.
     Offer = b'O',
-    /// Predecessor: I go on serving, and here is why.
+    /// Predecessor: continues to serve, with the reason.
     Refused = b'X',
-    /// Predecessor: I go on serving, for my pod is newer than yours.
+    /// Predecessor: continues to serve, because its pod is newer.
     Newer = b'N',
-    /// Successor: I am prepared, stop serving and tell me all.
+    /// Successor: is prepared, stop serving and send everything.
     Ask = b'A',
-    /// Predecessor: sockets.
     Sockets = b'F',
-    /// Predecessor: a part of the estate.
+    /// Predecessor: a part of the state.
     Part = b'P',
-    /// Predecessor: that was all.
+    /// Predecessor: everything is sent, with the number of sockets.
     End = b'E',
-    /// Successor: I could serve now.
+    /// Successor: is ready to serve.
     Ready = b'R',
-    /// Predecessor: do. I never shall again, unless you die before you serve.
+    /// Predecessor: has stopped for good, serve.
     Done = b'D',
-    /// Successor: I do.
+    /// Successor: serves.
     Serves = b'S',
 }
 
@@ -66,15 +72,14 @@ impl MessageKind {
     }
 }
 
-/// A time-out as a sentence.
-fn silent(errno: Errno) -> io::Error {
+/// Names a time-out.
+fn socket_error(errno: Errno) -> io::Error {
     match errno {
-        Errno::AGAIN => io::Error::new(ErrorKind::TimedOut, "the other process was silent for too long"),
+        Errno::AGAIN => io::Error::new(ErrorKind::TimedOut, "the other process did not answer in time"),
         errno => errno.into(),
     }
 }
 
-/// A message as it came.
 #[derive(Debug)]
 pub(super) struct Message {
     pub(super) kind: MessageKind,
@@ -82,22 +87,27 @@ pub(super) struct Message {
     pub(super) sockets: Vec<OwnedFd>,
 }
 
-/// One end of a connection that keeps messages apart.
+/// One end of a connection that preserves message boundaries.
 #[derive(Debug)]
 pub(super) struct Channel(pub(super) OwnedFd);
 
 impl Channel {
-    /// From now on whoever is silent, or does not read, for so long has failed.
-    pub(super) fn set_patience(&self, patience: Duration) -> io::Result<()> {
-        set_socket_timeout(&self.0, Timeout::Recv, Some(patience))?;
-        Ok(set_socket_timeout(&self.0, Timeout::Send, Some(patience))?)
+    /// Sets how long the peer may take to send a message, and to read one.
+    pub(super) fn set_timeout(&self, timeout: Duration) -> io::Result<()> {
+        set_socket_timeout(&self.0, Timeout::Recv, Some(timeout))?;
+        Ok(set_socket_timeout(&self.0, Timeout::Send, Some(timeout))?)
     }
 
-    pub(super) fn say(&self, kind: MessageKind, body: &[u8]) -> io::Result<()> {
-        self.send(kind, body, &[])
+    pub(super) fn send(&self, kind: MessageKind, body: &[u8]) -> io::Result<()> {
+        self.send_with_sockets(kind, body, &[])
     }
 
-    pub(super) fn send(&self, kind: MessageKind, body: &[u8], sockets: &[BorrowedFd<'_>]) -> io::Result<()> {
+    pub(super) fn send_with_sockets(
+        &self,
+        kind: MessageKind,
+        body: &[u8],
+        sockets: &[BorrowedFd<'_>],
+    ) -> io::Result<()> {
         let mut space = [MaybeUninit::uninit(); SPACE];
         let mut control = SendAncillaryBuffer::new(&mut space);
         if !sockets.is_empty() && !control.push(SendAncillaryMessage::ScmRights(sockets)) {
@@ -105,7 +115,7 @@ impl Channel {
         }
         let kind = [kind as u8];
         let parts = [IoSlice::new(&kind), IoSlice::new(body)];
-        sendmsg(&self.0, &parts, &mut control, SendFlags::NOSIGNAL).map_err(silent)?;
+        sendmsg(&self.0, &parts, &mut control, SendFlags::NOSIGNAL).map_err(socket_error)?;
         Ok(())
     }
 
@@ -114,8 +124,8 @@ impl Channel {
         let mut space = [MaybeUninit::uninit(); SPACE];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let flags = RecvFlags::CMSG_CLOEXEC;
-        let got =
-            recvmsg(&self.0, &mut [IoSliceMut::new(&mut bytes)], &mut control, flags).map_err(silent)?;
+        let got = recvmsg(&self.0, &mut [IoSliceMut::new(&mut bytes)], &mut control, flags)
+            .map_err(socket_error)?;
         let rights = control.drain().filter_map(|message| match message {
             RecvAncillaryMessage::ScmRights(sockets) => Some(sockets),
             _ => None,
@@ -124,32 +134,37 @@ impl Channel {
         if got.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
             return Err(io::Error::new(
                 ErrorKind::InvalidData,
-                "a message was cut: are there descriptors left?",
+                "a message was truncated: the limit of open files may be too low",
             ));
         }
         let (kind, body) = match bytes[..got.bytes].split_first() {
-            None => return Err(io::Error::new(ErrorKind::UnexpectedEof, "the other process has hung up")),
+            None => {
+                return Err(io::Error::new(
+                    ErrorKind::UnexpectedEof,
+                    "the other process closed the connection",
+                ));
+            }
             Some((kind, body)) => (MessageKind::of(*kind), body.to_vec()),
         };
-        let unknown = || io::Error::new(ErrorKind::InvalidData, "a message that this version does not know");
+        let unknown = || io::Error::new(ErrorKind::InvalidData, "unknown message kind");
         Ok(Message { kind: kind.ok_or_else(unknown)?, body, sockets })
     }
 
-    /// The next message, which must be of this kind.
+    /// Receives a message of this kind.
     pub(super) fn expect(&self, kind: MessageKind) -> io::Result<Message> {
         self.expect_any(&[kind])
     }
 
-    /// The next message, which must be of one of these kinds.
+    /// Receives a message of one of these kinds.
     pub(super) fn expect_any(&self, kinds: &[MessageKind]) -> io::Result<Message> {
         let message = self.receive()?;
         if kinds.contains(&message.kind) {
             return Ok(message);
         }
-        let said = match message.kind {
+        let reason = match message.kind {
             MessageKind::Refused | MessageKind::Newer => String::from_utf8_lossy(&message.body).into_owned(),
-            other => format!("{other:?} came where {:?} was due", kinds[0]),
+            other => format!("received {other:?}, expected {:?}", kinds[0]),
         };
-        Err(io::Error::new(ErrorKind::InvalidData, said))
+        Err(io::Error::new(ErrorKind::InvalidData, reason))
     }
 }

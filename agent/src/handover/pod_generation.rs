@@ -1,21 +1,21 @@
-//! When a pod first started: what tells which of two is the newer one.
+//! The start time of a pod, which tells the newer of two pods.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// When the pod of a process first started, in nanoseconds of the file system's clock.
+/// When the pod of a process started, in nanoseconds of the file system's clock.
 ///
-/// Two pods serve a node for a while when one replaces the other. Only the newer may ask the older to hand over:
-/// otherwise each container that is started again would take back what it has given.
+/// While one pod replaces another both run on the node. Only the newer one may ask the older one to hand over: otherwise
+/// each container that restarts would take back what it has handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct PodGeneration(u64);
+pub(crate) struct PodGeneration(u64);
 
 impl PodGeneration {
-    /// That of the pod whose file `path` is, made by whoever asks first. It has to be on a volume that lives and dies
-    /// with the pod: a container that is started again finds it.
-    pub fn of_file(path: &Path) -> io::Result<Self> {
+    /// Reads the time of the file at `path`, which the first caller creates. It must be on a volume with the lifetime of
+    /// the pod, so that a container that restarts finds it.
+    pub(crate) fn of_file(path: &Path) -> io::Result<Self> {
         match OpenOptions::new().write(true).create_new(true).open(path) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
             _ => {}
@@ -23,8 +23,8 @@ impl PodGeneration {
         let found = fs::metadata(path)?;
         let nanoseconds = i128::from(found.mtime()) * 1_000_000_000 + i128::from(found.mtime_nsec());
         u64::try_from(nanoseconds).map(Self).map_err(|_| {
-            let sentence = format!("{} is from before 1970 or after 2554: set the clock", path.display());
-            io::Error::new(ErrorKind::InvalidData, sentence)
+            let message = format!("{} is from before 1970 or after 2554: set the clock", path.display());
+            io::Error::new(ErrorKind::InvalidData, message)
         })
     }
 
@@ -32,7 +32,7 @@ impl PodGeneration {
         self.0.to_be_bytes()
     }
 
-    /// `None` where nothing was said.
+    /// `None` if there is none in the message.
     pub(super) fn of_bytes(bytes: &[u8]) -> Option<Self> {
         bytes.first_chunk().map(|bytes| Self(u64::from_be_bytes(*bytes)))
     }
@@ -45,7 +45,7 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     #[test]
-    fn a_container_that_is_started_again_is_as_old_as_its_pod() {
+    fn a_restarted_container_has_the_generation_of_its_pod() {
         let pods = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
         let [older, newer] = pods.each_ref().map(|pod| pod.path().join("started"));
         let first = PodGeneration::of_file(&older).unwrap();
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_where_nothing_can_be_kept_is_an_error() {
+    fn a_file_that_cannot_be_created_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
         PodGeneration::of_file(&dir.path().join("missing/started")).unwrap_err();
     }

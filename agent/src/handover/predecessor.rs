@@ -1,10 +1,10 @@
-//! The successor's end: the process that serves, and what it leaves.
+//! The successor's end of a hand-over: connects to the process that serves and receives its state.
 
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use prost::Message as _;
@@ -12,14 +12,45 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use rustix::process::geteuid;
 
-use super::channel::{Channel, MessageKind};
+use super::channel::{Channel, HANDOVER_SOCKET, MessageKind, VERSION};
+use super::pod_generation::PodGeneration;
+use super::systemd_fdstore::StoredHandover;
 use super::wire::{self, HandoverState};
-use super::{PodGeneration, ReceiveError, VERSION};
 
-/// How long a predecessor may take to write down what it keeps. Its disk may be slow.
-const OFFER: Duration = Duration::from_secs(30);
+/// How long a predecessor may take to write its checkpoint: its disk may be slow.
+const OFFER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long it may take for each message after that.
-const STEP: Duration = Duration::from_secs(5);
+const MESSAGE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Where a new process gets sockets and state from.
+#[derive(Debug)]
+pub(crate) enum HandoverSource {
+    /// Another process, which serves.
+    Serves(Predecessor),
+    /// A service manager: the process before has ended.
+    Stored(Box<StoredHandover>),
+}
+
+impl HandoverSource {
+    /// Receives everything. From here to [`commit`](Self::commit) nobody serves.
+    pub(crate) fn receive(&mut self) -> Result<HandoverState, ReceiveError> {
+        match self {
+            Self::Serves(predecessor) => predecessor.receive(),
+            Self::Stored(stored) => Ok(stored.take()),
+        }
+    }
+
+    /// This process is ready to serve. After a success it is the only one that can.
+    pub(crate) fn commit(self) -> Result<PredecessorGuard, ReceiveError> {
+        match self {
+            Self::Serves(predecessor) => predecessor.commit(),
+            Self::Stored(stored) => {
+                stored.discard();
+                Ok(PredecessorGuard(None))
+            }
+        }
+    }
+}
 
 /// The process that serves.
 #[derive(Debug)]
@@ -27,55 +58,60 @@ pub struct Predecessor {
     pub(super) channel: Channel,
 }
 
-/// The process that served, and waits to hear that its successor does.
+/// The process that has served, and waits until its successor does. Dropped without [`release`](Self::release), it has its
+/// supervisor start another worker.
 #[derive(Debug)]
-pub struct PredecessorGuard(pub(super) Option<Channel>);
+pub struct PredecessorGuard(Option<Channel>);
 
 impl PredecessorGuard {
-    /// Tells it. Dropped instead, it has somebody else serve.
-    pub fn serves(self) {
-        // One that has ended, now or long ago, needs to know nothing.
-        let _ = self.0.map(|channel| channel.say(MessageKind::Serves, &[]));
+    /// Tells it that this process serves.
+    pub fn release(self) {
+        // A predecessor that has exited already does not wait.
+        let _ = self.0.map(|channel| channel.send(MessageKind::Serves, &[]));
     }
 }
 
 impl Predecessor {
-    /// Asks whoever listens at `path` to hand over; `None` if nobody does. When this succeeds, what that process keeps
-    /// on disk is complete, and does not change before it hears of us again. `birth` is our pod's, if we are in one.
-    pub fn find(path: &Path, birth: Option<PodGeneration>) -> Result<Option<Self>, ReceiveError> {
-        let knock = |source| ReceiveError::Knock { path: path.to_owned(), source };
-        let Some(socket) = knock_at(path).map_err(knock)? else { return Ok(None) };
+    /// Asks the process that serves in `run_dir` to hand over; `None` if there is none. After a success its checkpoint is
+    /// complete, and does not change until it receives another message. `generation` is that of this process's pod.
+    pub(crate) fn find(
+        run_dir: &Path,
+        generation: Option<PodGeneration>,
+    ) -> Result<Option<Self>, ReceiveError> {
+        let path = run_dir.join(HANDOVER_SOCKET);
+        let failed = |source| ReceiveError::Connect { path: path.clone(), source };
+        let Some(socket) = connect_to(&path).map_err(failed)? else { return Ok(None) };
         let predecessor = Self { channel: Channel(socket) };
-        predecessor.ask(birth).map_err(ReceiveError::Refused)?;
+        predecessor.send_hello(generation).map_err(ReceiveError::Refused)?;
         predecessor.wait_for_offer()?;
         Ok(Some(predecessor))
     }
 
-    fn ask(&self, birth: Option<PodGeneration>) -> io::Result<()> {
+    fn send_hello(&self, generation: Option<PodGeneration>) -> io::Result<()> {
         let mut hello = VERSION.to_be_bytes().to_vec();
-        hello.extend(birth.into_iter().flat_map(PodGeneration::to_bytes));
-        self.channel.set_patience(OFFER)?;
-        self.channel.say(MessageKind::Hello, &hello)
+        hello.extend(generation.into_iter().flat_map(PodGeneration::to_bytes));
+        self.channel.set_timeout(OFFER_TIMEOUT)?;
+        self.channel.send(MessageKind::Hello, &hello)
     }
 
-    /// Waits until it has written down what it keeps, or says that it will not hand over.
+    /// Waits until it has written its checkpoint, or refuses.
     pub fn wait_for_offer(&self) -> Result<(), ReceiveError> {
         let answer = self.channel.expect_any(&[MessageKind::Offer, MessageKind::Newer]);
-        let answer = answer.and_then(|answer| self.channel.set_patience(STEP).map(|()| answer));
+        let answer = answer.and_then(|answer| self.channel.set_timeout(MESSAGE_TIMEOUT).map(|()| answer));
         match answer.map_err(ReceiveError::Refused)?.kind {
             MessageKind::Newer => Err(ReceiveError::Newer),
             _ => Ok(()),
         }
     }
 
-    /// Has it stop serving and tell all. From here to [`done`](Self::done) nobody serves.
-    pub fn estate(&self) -> Result<HandoverState, ReceiveError> {
-        self.read().map_err(ReceiveError::Estate)
+    /// Has it stop serving and send everything. From here to [`commit`](Self::commit) nobody serves.
+    pub fn receive(&self) -> Result<HandoverState, ReceiveError> {
+        self.receive_state().map_err(ReceiveError::Incomplete)
     }
 
-    fn read(&self) -> io::Result<HandoverState> {
-        let cut = |sentence: &str| io::Error::new(ErrorKind::InvalidData, sentence.to_owned());
-        self.channel.say(MessageKind::Ask, &[])?;
+    fn receive_state(&self) -> io::Result<HandoverState> {
+        let invalid = |message: &str| io::Error::new(ErrorKind::InvalidData, message.to_owned());
+        self.channel.send(MessageKind::Ask, &[])?;
         let (mut bytes, mut sockets) = (Vec::new(), Vec::new());
         loop {
             let message = self.channel.receive()?;
@@ -86,34 +122,36 @@ impl Predecessor {
                 MessageKind::End => {
                     let sent = message.body.first_chunk().map(|count| u64::from_be_bytes(*count));
                     if sent != Some(sockets.len() as u64) {
-                        return Err(cut("sockets are missing: is the limit of open files lower here?"));
+                        return Err(invalid(
+                            "sockets are missing: the limit of open files may be lower here",
+                        ));
                     }
-                    let estate = proto::handover::HandoverState::decode(bytes.as_slice());
-                    return Ok(wire::unpack(estate.map_err(io::Error::other)?, sockets));
+                    let state = proto::handover::HandoverState::decode(bytes.as_slice());
+                    return Ok(wire::unpack(state.map_err(io::Error::other)?, sockets));
                 }
-                _ => return Err(cut("a message came where an estate was due")),
+                _ => return Err(invalid("received another message than the state")),
             }
         }
     }
 
-    /// We could serve; when this succeeds, we must, for it does no more.
-    pub fn done(self) -> Result<PredecessorGuard, ReceiveError> {
-        let done = || {
-            self.channel.say(MessageKind::Ready, &[])?;
+    /// This process is ready to serve. After a success it must: the predecessor has stopped for good.
+    pub fn commit(self) -> Result<PredecessorGuard, ReceiveError> {
+        let commit = || {
+            self.channel.send(MessageKind::Ready, &[])?;
             self.channel.expect(MessageKind::Done)
         };
-        done().map_err(ReceiveError::Withdrawn)?;
+        commit().map_err(ReceiveError::Withdrawn)?;
         Ok(PredecessorGuard(Some(self.channel)))
     }
 }
 
-/// A connection to whoever listens at `path`.
-fn knock_at(path: &Path) -> io::Result<Option<OwnedFd>> {
+/// A connection to the process that listens at `path`, if there is one.
+fn connect_to(path: &Path) -> io::Result<Option<OwnedFd>> {
     match fs::metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Ok(found) if found.uid() != geteuid().as_raw() => {
-            let sentence = format!("it runs as user {}; so must its successor", found.uid());
-            return Err(io::Error::new(ErrorKind::PermissionDenied, sentence));
+            let message = format!("it runs as user {}; so must its successor", found.uid());
+            return Err(io::Error::new(ErrorKind::PermissionDenied, message));
         }
         found => found?,
     };
@@ -122,5 +160,34 @@ fn knock_at(path: &Path) -> io::Result<Option<OwnedFd>> {
         Ok(()) => Ok(Some(socket)),
         Err(Errno::NOENT | Errno::CONNREFUSED) => Ok(None),
         Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Why a successor does not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ReceiveError {
+    #[error("cannot connect to the running daemon at {}", path.display())]
+    Connect { path: PathBuf, source: io::Error },
+    /// The predecessor belongs to a newer pod: it never hands over to this one.
+    #[error("the agent of a newer pod serves these directories")]
+    Newer,
+    #[error("the running daemon does not hand over; it continues to serve")]
+    Refused(#[source] io::Error),
+    #[error("the running daemon did not hand over everything; it continues to serve")]
+    Incomplete(#[source] io::Error),
+    #[error("the running daemon did not wait any longer and continues to serve")]
+    Withdrawn(#[source] io::Error),
+}
+
+impl ReceiveError {
+    /// The one word for logs and metrics.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Connect { .. } => "CannotAsk",
+            Self::Newer => "NewerPodServes",
+            Self::Refused(_) => "Refused",
+            Self::Incomplete(_) => "HandoverIncomplete",
+            Self::Withdrawn(_) => "Withdrawn",
+        }
     }
 }

@@ -1,19 +1,14 @@
-//! Both ends of a hand-over without a door between them: for simulations, which have no two processes.
+//! Both ends of a hand-over in one process, for simulations.
 
 use std::io;
-use std::sync::mpsc;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 use super::channel::Channel;
 use super::{Predecessor, Successor};
 
-/// The two, where the successor has said hello and was heard.
-pub fn rehearse() -> io::Result<(Predecessor, Successor)> {
+/// A predecessor and a successor that have exchanged *hello*.
+pub fn connected_pair() -> io::Result<(Predecessor, Successor)> {
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
-    let (turn, _) = mpsc::channel();
-    Ok((
-        Predecessor { channel: Channel(ours) },
-        Successor { channel: Channel(theirs), tells: true, _turn: turn },
-    ))
+    Ok((Predecessor { channel: Channel(ours) }, Successor::connected(Channel(theirs))))
 }

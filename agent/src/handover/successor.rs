@@ -1,7 +1,7 @@
-//! The predecessor's end: who asks, and what becomes of it.
+//! The predecessor's end of a hand-over: listens for successors and sends them its state.
 
 use std::fs;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -14,25 +14,26 @@ use prost::Message as _;
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, listen, socket_with,
 };
+use tokio::runtime::{Builder, Runtime};
 
-use super::channel::{BODY, Channel, DESCRIPTORS, MessageKind};
+use super::channel::{BODY, Channel, DESCRIPTORS, HANDOVER_SOCKET, MessageKind, OLDEST, VERSION};
+use super::pod_generation::PodGeneration;
+use super::recipient::{HandoverError, Recipient};
 use super::wire::{self, Sockets};
-use super::{HandoverError, OLDEST, PendingSuccessor, PodGeneration, Recipient, VERSION};
+use crate::signals::Signals;
 
-/// The socket's name in the run directory.
-pub(super) const DOOR: &str = "handover.sock";
-/// For its owner alone: who may speak here gets every socket there is.
+/// For the owner alone: a process that connects can get every socket.
 const MODE: u32 = 0o600;
-/// How long a stranger may take to say what it wants.
-const HELLO: Duration = Duration::from_secs(1);
+/// How long a process that connects may take to send *hello*.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a successor may prepare. The data plane serves meanwhile; changes wait.
-pub(super) const PREPARE: Duration = Duration::from_secs(30);
-/// How long a successor may take to take over. Nobody is served meanwhile.
-const TAKE: Duration = Duration::from_secs(1);
+const PREPARE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a successor may take to receive everything. Nobody serves meanwhile.
+const TRANSFER_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Where a successor knocks. When it goes, so does its file, if that is still its own.
+/// The socket that successors connect to. Dropped, it removes its file unless that is another process's.
 #[derive(Debug)]
-pub struct HandoverListener {
+pub(crate) struct HandoverListener {
     path: PathBuf,
     inode: Inode,
 }
@@ -40,45 +41,53 @@ pub struct HandoverListener {
 /// A process that wants to take over from this one.
 #[derive(Debug)]
 pub struct Successor {
-    pub(super) channel: Channel,
-    /// Whether it will say when it serves.
-    pub(super) tells: bool,
-    /// Dropped when there is an end to it: the next one is heard then.
-    pub(super) _turn: Sender<()>,
+    channel: Channel,
+    /// Whether it reports when it serves.
+    reports_serving: bool,
+    /// Dropped with the successor: then the next one is accepted.
+    _done: Sender<()>,
+}
+
+impl Successor {
+    /// One that has sent *hello*, in a simulation.
+    #[cfg(feature = "sim")]
+    pub(super) fn connected(channel: Channel) -> Self {
+        Self { channel, reports_serving: true, _done: mpsc::channel().0 }
+    }
 }
 
 impl HandoverListener {
-    /// As [`open`](Self::open), in the run directory. Without one a daemon serves as well, and a planned restart costs its
-    /// connections; that is said.
-    pub fn in_run_dir(
+    /// Listens in the run directory. A daemon serves without it, too, but a planned restart then closes its connections: a
+    /// failure is only logged.
+    pub(crate) fn in_run_dir(
         run_dir: &Path,
-        birth: Option<PodGeneration>,
-        meet: impl Fn(Successor) + Send + 'static,
+        generation: Option<PodGeneration>,
+        handle: impl Fn(Successor) + Send + 'static,
     ) -> Option<Self> {
-        let path = run_dir.join(DOOR);
+        let path = run_dir.join(HANDOVER_SOCKET);
         let failed = |error: &io::Error| {
-            tracing::warn!(path = %path.display(), %error, "nobody can take over from this process");
+            tracing::warn!(path = %path.display(), %error, "hand-over unavailable");
         };
-        Self::open(&path, birth, meet).inspect_err(failed).ok()
+        Self::open(&path, generation, handle).inspect_err(failed).ok()
     }
 
-    /// Listens at `path`, whoever was there before, and hands each successor that comes to `meet`: one after the other.
-    /// `birth` is our pod's, if we are in one; no older one is let in.
-    pub fn open(
+    /// Listens at `path`, replacing another process's socket, and passes successors to `handle`, one at a time. Successors
+    /// of pods older than `generation` are refused.
+    fn open(
         path: &Path,
-        birth: Option<PodGeneration>,
-        meet: impl Fn(Successor) + Send + 'static,
+        generation: Option<PodGeneration>,
+        handle: impl Fn(Successor) + Send + 'static,
     ) -> io::Result<Self> {
         let (socket, inode) = bind_and_rename(path, ".handover.n", bind_at, |error| error)?;
-        thread::Builder::new().name("hand-over".to_owned()).spawn(move || answer(&socket, birth, &meet))?;
+        thread::Builder::new()
+            .name("hand-over".to_owned())
+            .spawn(move || accept_successors(&socket, generation, &handle))?;
         Ok(Self { path: path.to_owned(), inode })
     }
-}
 
-impl HandoverListener {
-    /// The file is the successor's, or will be: it puts its own there. To look whose it is and then to remove it would
-    /// now and then remove the successor's.
-    pub fn leave(mut self) {
+    /// Leaves the file to the successor, which replaces it. Checking whose file it is before removing it would be a race
+    /// with that.
+    pub(crate) fn leave(mut self) {
         // No file has this inode.
         self.inode = (0, 0);
     }
@@ -88,7 +97,7 @@ impl Drop for HandoverListener {
     fn drop(&mut self) {
         let own = |found: fs::Metadata| inode(&found) == self.inode;
         if fs::symlink_metadata(&self.path).is_ok_and(own) {
-            // A file that nobody listens at is in nobody's way.
+            // A file that remains is replaced by the next process.
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -102,82 +111,135 @@ fn bind_at(path: &Path) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-fn answer(socket: &OwnedFd, birth: Option<PodGeneration>, meet: &impl Fn(Successor)) {
+fn accept_successors(socket: &OwnedFd, generation: Option<PodGeneration>, handle: &impl Fn(Successor)) {
     loop {
         let Ok(peer) = accept_with(socket, SocketFlags::CLOEXEC) else {
-            // No descriptor is free, or a signal came. Who knocks waits.
+            // No descriptor is free, or a signal came. The successor waits in the backlog.
             let _ = rustix::event::poll(&mut [], Some(&rustix::event::Timespec { tv_sec: 1, tv_nsec: 0 }));
             continue;
         };
         let channel = Channel(peer);
-        match introduce(&channel) {
-            Ok((_, asks)) if asks.is_some() && asks < birth => {
-                tracing::info!("the agent of an older pod asked, and waits for its end");
-                let _ = channel.say(MessageKind::Newer, b"this pod is newer");
+        match receive_hello(&channel) {
+            Ok((_, theirs)) if theirs.is_some() && theirs < generation => {
+                tracing::info!("handover: refused the agent of an older pod");
+                let _ = channel.send(MessageKind::Newer, b"this pod is newer");
             }
             Ok((version, _)) => {
-                let (turn, over) = mpsc::channel();
-                meet(Successor { channel, tells: version > OLDEST, _turn: turn });
+                let (done, finished) = mpsc::channel();
+                handle(Successor { channel, reports_serving: version > OLDEST, _done: done });
                 // Ends when the successor is dropped.
-                let _ = over.recv();
+                let _ = finished.recv();
             }
             Err(error) => {
-                tracing::warn!(%error, "somebody knocked who is no successor");
-                let _ = channel.say(MessageKind::Refused, error.to_string().as_bytes());
+                tracing::warn!(%error, "handover: invalid hello");
+                let _ = channel.send(MessageKind::Refused, error.to_string().as_bytes());
             }
         }
     }
 }
 
-/// The version that it speaks, and when its pod started. Who could connect may speak here: the file says who that is.
-fn introduce(channel: &Channel) -> io::Result<(u16, Option<PodGeneration>)> {
-    channel.set_patience(HELLO)?;
+/// The protocol version of the peer, and its pod's generation. The mode of the socket's file authenticates it.
+fn receive_hello(channel: &Channel) -> io::Result<(u16, Option<PodGeneration>)> {
+    channel.set_timeout(HELLO_TIMEOUT)?;
     let hello = channel.expect(MessageKind::Hello)?;
     match hello.body.split_first_chunk() {
-        // What is newer knows how to speak to us.
+        // A newer version can speak this one.
         Some((version, rest)) if u16::from_be_bytes(*version) >= OLDEST => {
             Ok((u16::from_be_bytes(*version), PodGeneration::of_bytes(rest)))
         }
         _ => {
-            let sentence = format!("its version of the hand-over is older than {OLDEST}");
-            Err(io::Error::new(io::ErrorKind::InvalidData, sentence))
+            let message = format!("its version of the protocol is older than {OLDEST}");
+            Err(io::Error::new(ErrorKind::InvalidData, message))
         }
     }
 }
 
 impl Recipient for Successor {
-    type Heir = PendingSuccessor;
+    type Receipt = PendingSuccessor;
 
-    fn refuse(self, why: &str) {
-        // Whoever does not hear it hears nothing, which is the same to it.
-        let _ = self.channel.say(MessageKind::Refused, why.as_bytes());
+    fn refuse(self, reason: &str) {
+        // A closed connection tells it the same.
+        let _ = self.channel.send(MessageKind::Refused, reason.as_bytes());
     }
 
     fn offer(&self) -> Result<(), HandoverError> {
         let offer = || {
-            self.channel.set_patience(PREPARE)?;
-            self.channel.say(MessageKind::Offer, &VERSION.to_be_bytes())?;
+            self.channel.set_timeout(PREPARE_TIMEOUT)?;
+            self.channel.send(MessageKind::Offer, &VERSION.to_be_bytes())?;
             self.channel.expect(MessageKind::Ask).map(|_| ())
         };
         offer().map_err(HandoverError::Prepare)
     }
 
-    fn give(self, vms: &[VmState<BorrowedFd<'_>>], own: &Sockets) -> Result<PendingSuccessor, HandoverError> {
-        let give = || {
-            self.channel.set_patience(TAKE)?;
-            let (estate, sockets) = wire::pack(vms, own);
-            for some in sockets.chunks(DESCRIPTORS) {
-                self.channel.send(MessageKind::Sockets, &[], some)?;
+    fn send(self, vms: &[VmState<BorrowedFd<'_>>], own: &Sockets) -> Result<PendingSuccessor, HandoverError> {
+        let send = || {
+            self.channel.set_timeout(TRANSFER_TIMEOUT)?;
+            let (state, sockets) = wire::pack(vms, own);
+            for chunk in sockets.chunks(DESCRIPTORS) {
+                self.channel.send_with_sockets(MessageKind::Sockets, &[], chunk)?;
             }
-            let estate = estate.encode_to_vec();
-            for part in estate.chunks(BODY) {
-                self.channel.say(MessageKind::Part, part)?;
+            let state = state.encode_to_vec();
+            for part in state.chunks(BODY) {
+                self.channel.send(MessageKind::Part, part)?;
             }
-            self.channel.say(MessageKind::End, &(sockets.len() as u64).to_be_bytes())?;
+            self.channel.send(MessageKind::End, &(sockets.len() as u64).to_be_bytes())?;
             self.channel.expect(MessageKind::Ready)?;
-            self.channel.say(MessageKind::Done, &[])
+            self.channel.send(MessageKind::Done, &[])
         };
-        give().map_err(HandoverError::Take)?;
-        Ok(PendingSuccessor::new(self.channel, self.tells))
+        send().map_err(HandoverError::Take)?;
+        Ok(PendingSuccessor { channel: self.channel, reports_serving: self.reports_serving })
+    }
+}
+
+/// A process that has received everything, and may not serve yet.
+#[derive(Debug)]
+pub struct PendingSuccessor {
+    channel: Channel,
+    reports_serving: bool,
+}
+
+/// Waits until a successor serves. Created before the API, which handles signals otherwise, stops: so none is lost.
+#[derive(Debug)]
+pub(crate) struct SuccessorWait {
+    runtime: Runtime,
+    signals: Signals,
+}
+
+impl SuccessorWait {
+    /// Handles SIGTERM, SIGINT and SIGHUP from now on.
+    pub(crate) fn begin() -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(1).build()?;
+        let signals = {
+            let _guard = runtime.enter();
+            Signals::new()?
+        };
+        Ok(Self { runtime, signals })
+    }
+
+    /// Waits until `successor` serves. Returns `false` if it has died before: then nobody serves. A successor that lives
+    /// and reports nothing, and one that is there when a signal ends this process, counts as serving.
+    pub(crate) fn until_serving(self, successor: PendingSuccessor) -> bool {
+        let Self { runtime, mut signals } = self;
+        let serves = runtime.block_on(async {
+            tokio::select! {
+                _ = signals.next() => true,
+                serves = tokio::task::spawn_blocking(move || successor.serves()) => serves.unwrap_or(true),
+            }
+        });
+        runtime.shutdown_background();
+        serves
+    }
+}
+
+impl PendingSuccessor {
+    fn serves(&self) -> bool {
+        if !self.reports_serving {
+            return true;
+        }
+        let timeout = self.channel.set_timeout(PREPARE_TIMEOUT);
+        match timeout.and_then(|()| self.channel.expect(MessageKind::Serves)) {
+            Ok(_) => true,
+            Err(error) => error.kind() == ErrorKind::TimedOut,
+        }
     }
 }

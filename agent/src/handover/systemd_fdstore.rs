@@ -1,9 +1,9 @@
-//! Where old and new do not overlap: a service manager keeps everything while nobody runs, and so plays the successor
-//! of the one and the predecessor of the other.
+//! A hand-over through systemd's file descriptor store, for restarts in which the processes do not overlap: systemd is the
+//! recipient of the process that ends, and the source of the one that starts.
 //!
-//! It keeps descriptors, by names: the sockets, and a file in memory that says whose each of them is, as a successor
-//! would be told. As long as it has them no connection ends, whoever else closes it; so a process that takes them has
-//! it forget them before it serves.
+//! It stores descriptors by name: the sockets, and a memory file with the state that a successor would receive. While
+//! systemd has a connection it stays open whoever else closes it; so a process that takes them has systemd remove them
+//! before it serves.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, Write};
@@ -14,130 +14,130 @@ use dataplane::VmState;
 use prost::Message as _;
 use rustix::fs::{MemfdFlags, memfd_create};
 
-use super::predecessor::PredecessorGuard;
+use super::recipient::{HandoverError, Recipient};
 use super::wire::{self, HandoverState, Sockets};
-use super::{HandoverError, Recipient};
 use crate::sd_notify::{DESCRIPTORS, ServiceManager, is_closed};
 use crate::supervisor::ListenFd;
 
 const SOCKET: &str = "entropool-socket";
-const ESTATE: &str = "entropool-estate";
-/// A pipe that nobody writes to, kept last: what has no room for it had none for something.
+const STATE: &str = "entropool-estate";
+/// A pipe, stored last: if there is no room for it, something may have been dropped.
 const LAST: &str = "entropool-last";
-const OURS: [&str; 3] = [SOCKET, ESTATE, LAST];
+const OURS: [&str; 3] = [SOCKET, STATE, LAST];
 
-/// A service manager that may keep what this process has.
+/// The service manager of this daemon as the recipient of a hand-over.
 #[derive(Debug)]
-pub struct SystemdFdStore(ServiceManager);
+pub(crate) struct SystemdFdStore(ServiceManager);
 
 impl SystemdFdStore {
-    /// That of whoever started this daemon, if that wants to hear of it.
-    pub fn here() -> Option<Self> {
+    /// The one that started this daemon, if any.
+    pub(crate) fn here() -> Option<Self> {
         ServiceManager::here().map(Self)
     }
 
-    fn keep(&self, name: &str, what: &[BorrowedFd<'_>]) -> io::Result<()> {
-        self.0.tell(&format!("FDSTORE=1\nFDNAME={name}"), what)
+    fn store(&self, name: &str, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        self.0.notify_with_fds(&format!("FDSTORE=1\nFDNAME={name}"), descriptors)
     }
 
-    fn keep_all(
+    fn store_all(
         &self,
-        estate: &proto::handover::HandoverState,
+        state: &proto::handover::HandoverState,
         sockets: &[BorrowedFd<'_>],
     ) -> io::Result<()> {
-        self.ask_to_forget()?;
-        for some in sockets.chunks(DESCRIPTORS) {
-            self.keep(SOCKET, some)?;
+        self.request_removal()?;
+        for chunk in sockets.chunks(DESCRIPTORS) {
+            self.store(SOCKET, chunk)?;
         }
-        self.keep(ESTATE, &[file(&estate.encode_to_vec())?.as_fd()])?;
+        self.store(STATE, &[memory_file(&state.encode_to_vec())?.as_fd()])?;
         let (ours, theirs) = io::pipe()?;
-        self.keep(LAST, &[theirs.as_fd()])?;
+        self.store(LAST, &[theirs.as_fd()])?;
         drop(theirs);
         self.0.barrier()?;
         if is_closed(ours, Duration::ZERO)? {
             let wanted = sockets.len() + 2;
-            let sentence = format!("it does not keep {wanted} descriptors: see FileDescriptorStoreMax=");
-            return Err(io::Error::new(ErrorKind::QuotaExceeded, sentence));
+            let message = format!("it does not keep {wanted} descriptors: see FileDescriptorStoreMax=");
+            return Err(io::Error::new(ErrorKind::QuotaExceeded, message));
         }
         Ok(())
     }
 
-    fn ask_to_forget(&self) -> io::Result<()> {
-        OURS.iter().try_for_each(|name| self.0.tell(&format!("FDSTOREREMOVE=1\nFDNAME={name}"), &[]))
+    fn request_removal(&self) -> io::Result<()> {
+        OURS.iter().try_for_each(|name| self.0.notify(&format!("FDSTOREREMOVE=1\nFDNAME={name}")))
     }
 
-    /// Has it forget all of ours. Whatever it holds on to, no connection of ours ends for its peer.
-    fn forget(&self) {
-        if let Err(error) = self.ask_to_forget().and_then(|()| self.0.barrier()) {
-            tracing::warn!(%error, "the service manager may still keep sockets of before");
+    /// Removes all our descriptors. A connection that remains stored stays open for its peer after we close it.
+    fn remove_all(&self) {
+        if let Err(error) = self.request_removal().and_then(|()| self.0.barrier()) {
+            tracing::warn!(%error, "the service manager may still keep old sockets");
         }
     }
 }
 
 impl Recipient for SystemdFdStore {
-    type Heir = ();
+    type Receipt = ();
 
     fn offer(&self) -> Result<(), HandoverError> {
         Ok(())
     }
 
-    fn refuse(self, _why: &str) {}
+    fn refuse(self, _reason: &str) {}
 
-    fn give(self, vms: &[VmState<BorrowedFd<'_>>], own: &Sockets) -> Result<(), HandoverError> {
-        let (estate, sockets) = wire::pack(vms, own);
-        let kept = self.keep_all(&estate, &sockets);
-        kept.inspect_err(|_| self.forget()).map_err(HandoverError::FdStoreFull)
+    fn send(self, vms: &[VmState<BorrowedFd<'_>>], own: &Sockets) -> Result<(), HandoverError> {
+        let (state, sockets) = wire::pack(vms, own);
+        let stored = self.store_all(&state, &sockets);
+        stored.inspect_err(|_| self.remove_all()).map_err(HandoverError::FdStoreFull)
     }
 }
 
-/// What a service manager kept of a process that has ended.
+/// What a service manager has stored of a process that has ended.
 #[derive(Debug)]
-pub struct StoredHandover {
+pub(crate) struct StoredHandover {
     store: SystemdFdStore,
-    estate: HandoverState,
+    state: HandoverState,
 }
 
 impl StoredHandover {
-    /// What was passed to this daemon at its start; `None` if that is nothing to go on from.
-    pub fn of(passed: Vec<ListenFd>) -> Option<Self> {
+    /// What was passed to this daemon at its start; `None` if that is not a complete state.
+    pub(crate) fn of(passed: Vec<ListenFd>) -> Option<Self> {
         if passed.is_empty() {
             return None;
         }
-        let found = sort(passed);
+        let found = read_state(passed);
         let store = SystemdFdStore::here()?;
         match found {
-            Ok(estate) => Some(Self { store, estate }),
+            Ok(state) => Some(Self { store, state }),
             Err(error) => {
-                tracing::warn!(%error, "nothing was kept over the restart; this is a new start");
-                store.forget();
+                tracing::warn!(%error, "stored sockets cannot be used: starting without them");
+                store.remove_all();
                 None
             }
         }
     }
 
-    /// Everything, once.
-    pub(super) fn estate(&mut self) -> HandoverState {
-        let stopped = self.estate.stopped;
+    /// The state, once.
+    pub(super) fn take(&mut self) -> HandoverState {
+        let stopped = self.state.stopped;
         std::mem::replace(
-            &mut self.estate,
+            &mut self.state,
             HandoverState { vms: Vec::new(), sockets: Sockets::default(), stopped },
         )
     }
 
-    /// This process is about to serve: from now on nobody else has it.
-    pub(super) fn done(self) -> PredecessorGuard {
-        self.store.forget();
-        PredecessorGuard(None)
+    /// Removes everything from the store: this process is about to serve.
+    pub(super) fn discard(self) {
+        self.store.remove_all();
     }
 }
 
-/// The estate that is in what was passed. The rest is closed.
-fn sort(passed: Vec<ListenFd>) -> io::Result<HandoverState> {
-    let (mut sockets, mut left, mut foreign) = (Vec::new(), None, Vec::new());
+/// The state in what was passed. Other descriptors are closed.
+fn read_state(passed: Vec<ListenFd>) -> io::Result<HandoverState> {
+    let mut sockets = Vec::new();
+    let mut state = None;
+    let mut foreign = Vec::new();
     for (name, descriptor) in passed {
         match &*name {
             SOCKET => sockets.push(descriptor),
-            ESTATE => left = Some(descriptor),
+            STATE => state = Some(descriptor),
             LAST => {}
             _ => foreign.push(name),
         }
@@ -145,23 +145,23 @@ fn sort(passed: Vec<ListenFd>) -> io::Result<HandoverState> {
     if !foreign.is_empty() {
         tracing::warn!(
             names = foreign.join(" "),
-            "the service manager passes what is not ours; it is closed"
+            "the service manager passed unknown descriptors; they are closed"
         );
     }
-    let left =
-        left.ok_or_else(|| io::Error::new(ErrorKind::NotFound, "nothing says whose the sockets are"))?;
-    Ok(wire::unpack(read(left)?, sockets))
+    let state =
+        state.ok_or_else(|| io::Error::new(ErrorKind::NotFound, "the state of the sockets is missing"))?;
+    Ok(wire::unpack(decode(state)?, sockets))
 }
 
-fn file(content: &[u8]) -> io::Result<File> {
-    let mut file = File::from(memfd_create(ESTATE, MemfdFlags::CLOEXEC)?);
+fn memory_file(content: &[u8]) -> io::Result<File> {
+    let mut file = File::from(memfd_create(STATE, MemfdFlags::CLOEXEC)?);
     file.write_all(content)?;
     Ok(file)
 }
 
-fn read(left: OwnedFd) -> io::Result<proto::handover::HandoverState> {
-    let (mut file, mut bytes) = (File::from(left), Vec::new());
-    // Whoever wrote it has left it at its end.
+fn decode(state: OwnedFd) -> io::Result<proto::handover::HandoverState> {
+    let (mut file, mut bytes) = (File::from(state), Vec::new());
+    // The writer has left the offset at the end.
     file.rewind()?;
     file.read_to_end(&mut bytes)?;
     proto::handover::HandoverState::decode(bytes.as_slice()).map_err(io::Error::other)

@@ -1,4 +1,4 @@
-//! An estate as it travels.
+//! The state of a hand-over as it is sent: a protobuf message and the sockets that it refers to.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -12,38 +12,33 @@ use htb::Tick;
 use proto::handover as wire;
 use rustix::fs::fstat;
 
-/// A listening socket, with the device and inode of its file.
-pub type Bound = (OwnedFd, (u64, u64));
+use crate::unix_socket::BoundSocket;
 
 /// The sockets at fixed paths.
 #[derive(Debug, Default)]
 pub struct Sockets {
-    /// The local API's.
-    pub api: Option<Bound>,
-    /// By which a kubelet finds the CSI driver.
-    pub registration: Option<Bound>,
-    /// The CSI driver's.
-    pub driver: Option<Bound>,
+    pub api: Option<BoundSocket>,
+    /// At which the kubelet finds the CSI driver.
+    pub registration: Option<BoundSocket>,
+    pub driver: Option<BoundSocket>,
 }
 
-/// What a successor gets.
+/// What a successor receives.
 #[derive(Debug)]
 pub struct HandoverState {
-    /// The VMs with their sockets.
     pub vms: Vec<VmState<OwnedFd>>,
-    /// The other sockets.
     pub sockets: Sockets,
-    /// Since when nobody is served.
+    /// When the predecessor stopped serving.
     pub stopped: Tick,
 }
 
-/// The name of a socket, in both processes.
-fn name(socket: impl AsFd) -> u64 {
-    // Zero is nobody's, and what cannot be named is not handed over.
+/// Identifies a socket in both processes.
+fn socket_id(socket: impl AsFd) -> u64 {
+    // No socket has the inode 0: one that cannot be identified is not handed over.
     fstat(socket).map_or(0, |found| found.st_ino)
 }
 
-/// The message, and the sockets to go with it.
+/// The message, and the sockets it refers to.
 pub(super) fn pack<'a>(
     vms: &'a [VmState<BorrowedFd<'a>>],
     own: &'a Sockets,
@@ -55,35 +50,35 @@ pub(super) fn pack<'a>(
         sockets.extend(vm.listener);
         sockets.extend(vm.connections.iter().map(|connection| connection.socket));
     }
-    let bound = |bound: &Option<Bound>| bound.as_ref().map(|(socket, file)| listener(socket, *file));
-    let estate = wire::HandoverState {
+    let bound = |bound: &Option<BoundSocket>| bound.as_ref().map(|(socket, file)| listener(socket, *file));
+    let state = wire::HandoverState {
         vms: vms.iter().map(vm).collect(),
         stopped: dataplane::now().0,
         api: bound(api),
         registration: bound(registration),
         driver: bound(driver),
     };
-    (estate, sockets)
+    (state, sockets)
 }
 
-/// The estate again. A socket that did not come is one that is gone.
-pub(super) fn unpack(estate: wire::HandoverState, sockets: Vec<OwnedFd>) -> HandoverState {
+/// The reverse of [`pack`]. A socket that was not received counts as closed.
+pub(super) fn unpack(state: wire::HandoverState, sockets: Vec<OwnedFd>) -> HandoverState {
     let mut sockets: HashMap<u64, OwnedFd> =
-        sockets.into_iter().map(|socket| (name(&socket), socket)).collect();
+        sockets.into_iter().map(|socket| (socket_id(&socket), socket)).collect();
     let mut bound = |listener: Option<wire::Listener>| {
         listener.and_then(|listener| Some((sockets.remove(&listener.socket)?, file(&listener))))
     };
     let own = Sockets {
-        api: bound(estate.api),
-        registration: bound(estate.registration),
-        driver: bound(estate.driver),
+        api: bound(state.api),
+        registration: bound(state.registration),
+        driver: bound(state.driver),
     };
-    let vms = estate.vms.into_iter().map(|vm| unpack_vm(vm, &mut sockets)).collect();
-    HandoverState { vms, sockets: own, stopped: Tick(estate.stopped) }
+    let vms = state.vms.into_iter().map(|vm| unpack_vm(vm, &mut sockets)).collect();
+    HandoverState { vms, sockets: own, stopped: Tick(state.stopped) }
 }
 
 fn listener(socket: impl AsFd, (file_device, file_inode): (u64, u64)) -> wire::Listener {
-    wire::Listener { socket: name(socket), file_device, file_inode, path: Vec::new() }
+    wire::Listener { socket: socket_id(socket), file_device, file_inode, path: Vec::new() }
 }
 
 fn listener_of(vm: &VmState<BorrowedFd<'_>>) -> Option<wire::Listener> {
@@ -95,7 +90,7 @@ fn file(listener: &wire::Listener) -> (u64, u64) {
     (listener.file_device, listener.file_inode)
 }
 
-/// The path of a socket that is in a directory of somebody else's.
+/// The path of a socket outside the socket directory.
 fn elsewhere(listener: &wire::Listener) -> Option<PathBuf> {
     let path = OsStr::from_bytes(&listener.path);
     (!path.is_empty()).then(|| PathBuf::from(path))
@@ -134,30 +129,30 @@ fn unpack_vm(vm: wire::Vm, sockets: &mut HashMap<u64, OwnedFd>) -> VmState<Owned
     }
 }
 
-fn connection(left: &ConnectionState<BorrowedFd<'_>>) -> wire::Connection {
-    let session = &left.session;
+fn connection(state: &ConnectionState<BorrowedFd<'_>>) -> wire::Connection {
+    let session = &state.session;
     wire::Connection {
-        socket: name(left.socket),
+        socket: socket_id(state.socket),
         partial: session.partial.clone(),
         requests: session.requests.iter().map(|(demand, count)| request(*demand, *count)).collect(),
         replies: session.replies.iter().map(reply).collect(),
         asked: Some(counters(session.counters)),
         other_commands: session.other_commands,
-        ended: left.ended,
-        push: left.push.map(|(due, credit)| wire::Push { due: due.0, credit }),
+        ended: state.ended,
+        push: state.push.map(|(due, credit)| wire::Push { due: due.0, credit }),
     }
 }
 
-fn unpack_connection(left: wire::Connection, socket: OwnedFd) -> ConnectionState<OwnedFd> {
+fn unpack_connection(state: wire::Connection, socket: OwnedFd) -> ConnectionState<OwnedFd> {
     let session = SessionSnapshot {
-        partial: left.partial,
-        requests: left.requests.iter().map(unpack_request).collect(),
-        replies: left.replies.into_iter().filter_map(unpack_reply).collect(),
-        counters: left.asked.map(unpack_counters).unwrap_or_default(),
-        other_commands: left.other_commands,
+        partial: state.partial,
+        requests: state.requests.iter().map(unpack_request).collect(),
+        replies: state.replies.into_iter().filter_map(unpack_reply).collect(),
+        counters: state.asked.map(unpack_counters).unwrap_or_default(),
+        other_commands: state.other_commands,
     };
-    let push = left.push.map(|push| (Tick(push.due), push.credit));
-    ConnectionState { socket, session, ended: left.ended, push }
+    let push = state.push.map(|push| (Tick(push.due), push.credit));
+    ConnectionState { socket, session, ended: state.ended, push }
 }
 
 fn request(demand: Demand, count: u64) -> wire::Request {
@@ -171,7 +166,7 @@ fn request(demand: Demand, count: u64) -> wire::Request {
     wire::Request { command, bytes, count }
 }
 
-/// What this version does not know becomes no demand, which no session takes: that connection is closed.
+/// An unknown request becomes `Demand::None`, which no session accepts: the connection is closed.
 fn unpack_request(request: &wire::Request) -> (Demand, u64) {
     let demand = match request.command {
         0 => Demand::Level,

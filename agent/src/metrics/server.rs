@@ -57,7 +57,7 @@ impl AdminHandler for MetricsHandler {
     }
 
     async fn readiness(&self) -> Result<&'static str, Unavailable> {
-        let has_config = self.agent.in_force().age.is_some();
+        let has_config = self.agent.applied_config().age.is_some();
         self.health().await?;
         Ok(if has_config {
             "a configuration is in force and the data plane responds"
@@ -81,8 +81,8 @@ fn scrape(agent: &Agent) -> Option<String> {
         snapshot: &snapshot,
         sources: &agent.server().sources(),
         config: &agent.config(),
-        in_force: &agent.in_force(),
-        disorder: &agent.disorder(),
+        in_force: &agent.applied_config(),
+        disorder: &agent.health().get(),
     };
     telemetry::encode(FAMILIES, samples(&input)).ok()
 }

@@ -1,129 +1,139 @@
-//! What becomes of workers that start, serve and die: a machine without processes, signals or time.
+//! Decides when workers are started and restarted: a state machine without processes, signals or time.
 
 use std::time::Duration;
 
 use clock::{Exponential, Span};
 
-use super::worker::WorkerRole;
-
-/// The pauses before a worker that has never served is started again.
+/// The pauses before a worker is restarted that died before it served.
 const PAUSES: Exponential = Exponential { first: Span::millis(100), longest: Span::seconds(10) };
-/// The exit code of wrong use: no repetition makes that right.
-const WRONG_USE: u8 = 2;
-/// The exit code of a worker that could not take over from one that serves: `EX_TEMPFAIL`.
-pub(super) const TRY_AGAIN: u8 = 75;
+/// The exit code of invalid arguments: restarting does not help.
+const USAGE_ERROR: u8 = 2;
+/// The exit code of a worker that could not take over from one that serves and is to be restarted: `EX_TEMPFAIL`.
+pub(crate) const TRY_AGAIN: u8 = 75;
 
-/// What becomes of a supervisor whose worker has handed over to somebody else's, or was not let take over by it.
+/// What a supervisor does when its worker has handed over to the worker of another supervisor, or was refused by that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnSuccess {
-    /// It ends.
+pub(crate) enum OnSuccess {
+    /// It exits.
     #[default]
     End,
-    /// It stays until a signal asks for its end: whoever started it would start it again, and it would ask back.
+    /// It stays until a signal ends it: a kubelet would restart it, and it would take over again.
     Stay,
 }
 
-/// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WorkerExit {
-    /// By itself, with this code.
     Exited(u8),
     /// By this signal.
     Killed(u8),
 }
 
-/// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PolicyStep {
-    /// Nothing, until something happens.
     Wait,
-    /// Start a worker that begins from what the last one left, after a pause.
+    /// Start a worker after a pause.
     Start(Duration),
     /// Start a worker that takes over from the one that serves.
     Succeed,
-    /// End, with this code.
+    /// Exit with this code.
     Exit(u8),
 }
 
-/// A process id.
-pub(super) type Id = i32;
+/// Why a worker is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WorkerRole {
+    /// No worker has served yet.
+    First,
+    /// A worker has served, and died.
+    Restarted,
+    /// It takes over from the worker that serves.
+    Successor,
+}
 
-/// The workers there are. At most two, and two only while one takes over from the other.
+/// The process id of a worker.
+pub(super) type WorkerId = i32;
+
+/// The current worker, and a second one while that takes over.
 #[derive(Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "any of them may hold beside any other")]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 pub(super) struct RestartPolicy {
-    current: Option<Id>,
-    successor: Option<Id>,
-    /// The current one has served.
+    current: Option<WorkerId>,
+    successor: Option<WorkerId>,
+    /// The current worker serves.
     serves: bool,
-    /// Some worker has.
+    /// Any worker has served.
     has_served: bool,
     failures: u32,
-    /// A successor is wanted as soon as there can be one.
-    wanted: bool,
+    /// A successor is to be started as soon as possible.
+    successor_wanted: bool,
     stopping: bool,
-    afterwards: OnSuccess,
+    on_success: OnSuccess,
 }
 
 impl RestartPolicy {
-    pub(super) fn new(afterwards: OnSuccess) -> Self {
-        Self { afterwards, ..Self::default() }
+    pub(super) fn new(on_success: OnSuccess) -> Self {
+        Self { on_success, ..Self::default() }
     }
 
-    /// What a worker that is started now is to be.
+    /// The role of a worker that is started now.
     pub(super) fn role(&self, succeeds: bool) -> WorkerRole {
         match (succeeds, self.has_served) {
             (true, _) => WorkerRole::Successor,
-            (false, true) => WorkerRole::Again,
+            (false, true) => WorkerRole::Restarted,
             (false, false) => WorkerRole::First,
         }
     }
 
-    /// A worker was started, as [`Step::Start`] or [`Step::Succeed`] said.
-    pub(super) fn started(&mut self, id: Id, succeeds: bool) {
+    /// A worker was started after [`PolicyStep::Start`] or [`PolicyStep::Succeed`].
+    pub(super) fn started(&mut self, id: WorkerId, succeeds: bool) {
         if succeeds {
             self.successor = Some(id);
         } else {
-            // It is of the program as it is on disk now: that is as good as a successor.
-            (self.current, self.serves, self.wanted) = (Some(id), false, false);
+            self.current = Some(id);
+            self.serves = false;
+            // It runs the program that is on disk now, as a successor would.
+            self.successor_wanted = false;
         }
     }
 
-    /// A worker says that it serves.
-    pub(super) fn served(&mut self, id: Id) -> PolicyStep {
+    /// A worker reports that it serves.
+    pub(super) fn served(&mut self, id: WorkerId) -> PolicyStep {
         if self.successor == Some(id) {
-            // The one before it has handed over, and ends by itself.
-            (self.current, self.successor) = (Some(id), None);
+            // The one before it has handed over, and exits by itself.
+            self.current = Some(id);
+            self.successor = None;
         }
         if self.current == Some(id) {
-            (self.serves, self.has_served, self.failures) = (true, true, 0);
+            self.serves = true;
+            self.has_served = true;
+            self.failures = 0;
         }
         self.succeed_if_wanted()
     }
 
-    /// Somebody wants the end. The workers are told by the caller.
+    /// A signal ends the daemon. The caller passes it on to the workers.
     pub(super) fn stop(&mut self) -> PolicyStep {
         self.stopping = true;
         if self.workers().next().is_none() { PolicyStep::Exit(0) } else { PolicyStep::Wait }
     }
 
-    /// Somebody wants a successor for the current worker. If there cannot be one yet, it comes later.
+    /// A successor is wanted for the current worker. It is started later if it cannot be started yet.
     pub(super) fn succeed(&mut self) -> PolicyStep {
-        self.wanted = true;
+        self.successor_wanted = true;
         self.succeed_if_wanted()
     }
 
     fn succeed_if_wanted(&mut self) -> PolicyStep {
         let may = self.serves && self.current.is_some() && self.successor.is_none() && !self.stopping;
-        if may && std::mem::take(&mut self.wanted) { PolicyStep::Succeed } else { PolicyStep::Wait }
+        if may && std::mem::take(&mut self.successor_wanted) { PolicyStep::Succeed } else { PolicyStep::Wait }
     }
 
-    /// A process has ended. It may be nobody's worker: pid 1 inherits orphans.
-    pub(super) fn died(&mut self, id: Id, end: WorkerExit) -> PolicyStep {
+    /// A process has exited. It need not be a worker: pid 1 inherits orphans.
+    pub(super) fn exited(&mut self, id: WorkerId, exit: WorkerExit) -> PolicyStep {
         if self.successor == Some(id) {
             self.successor = None;
             let last = self.stopping && self.current.is_none();
-            return if last { PolicyStep::Exit(code(end)) } else { self.succeed_if_wanted() };
+            return if last { PolicyStep::Exit(exit_code(exit)) } else { self.succeed_if_wanted() };
         }
         if self.current != Some(id) {
             return PolicyStep::Wait;
@@ -131,25 +141,25 @@ impl RestartPolicy {
         let served = std::mem::take(&mut self.serves);
         self.current = self.successor.take();
         if self.current.is_some() {
-            // It has handed over and its successor has not yet said so, or died on the way: then that one finds
-            // nobody there.
+            // It has handed over and its successor has not reported it yet; or it died before, and the successor
+            // finds no predecessor.
             return PolicyStep::Wait;
         }
-        match end {
-            _ if self.stopping => PolicyStep::Exit(code(end)),
-            WorkerExit::Exited(0) if self.afterwards == OnSuccess::Stay => PolicyStep::Wait,
-            WorkerExit::Exited(TRY_AGAIN) if self.afterwards == OnSuccess::Stay => {
+        match exit {
+            _ if self.stopping => PolicyStep::Exit(exit_code(exit)),
+            WorkerExit::Exited(0) if self.on_success == OnSuccess::Stay => PolicyStep::Wait,
+            WorkerExit::Exited(TRY_AGAIN) if self.on_success == OnSuccess::Stay => {
                 PolicyStep::Start(self.pause())
             }
-            WorkerExit::Exited(code @ (0 | WRONG_USE)) => PolicyStep::Exit(code),
+            WorkerExit::Exited(code @ (0 | USAGE_ERROR)) => PolicyStep::Exit(code),
             WorkerExit::Exited(code) if !self.has_served => PolicyStep::Exit(code),
             _ if served => PolicyStep::Start(Duration::ZERO),
             _ => PolicyStep::Start(self.pause()),
         }
     }
 
-    /// Those that are to hear of a signal.
-    pub(super) fn workers(&self) -> impl Iterator<Item = Id> {
+    /// The workers that a signal is passed on to.
+    pub(super) fn workers(&self) -> impl Iterator<Item = WorkerId> {
         self.current.into_iter().chain(self.successor)
     }
 
@@ -160,13 +170,13 @@ impl RestartPolicy {
     }
 }
 
-/// The code of a supervisor whose worker was told to end and did so like this. One that had not yet taken over the
-/// signal died of it, and that is what was wanted.
-fn code(end: WorkerExit) -> u8 {
-    const WANTED: [u8; 3] = [1, 2, 15]; // SIGHUP, SIGINT, SIGTERM
-    match end {
+/// The supervisor's exit code when a worker was signalled and exited so. A worker that did not handle the signal yet was
+/// killed by it, which is a success.
+fn exit_code(exit: WorkerExit) -> u8 {
+    const PASSED_ON: [u8; 3] = [1, 2, 15]; // SIGHUP, SIGINT, SIGTERM
+    match exit {
         WorkerExit::Exited(code) => code,
-        WorkerExit::Killed(signal) if WANTED.contains(&signal) => 0,
+        WorkerExit::Killed(signal) if PASSED_ON.contains(&signal) => 0,
         WorkerExit::Killed(signal) => 128_u8.saturating_add(signal),
     }
 }
@@ -177,165 +187,161 @@ mod tests {
 
     const KILLED: WorkerExit = WorkerExit::Killed(9);
 
-    /// The life of a supervisor whose first worker, 10, serves.
+    /// The policy after its first worker, 10, has reported that it serves.
     fn serving() -> RestartPolicy {
-        let mut life = RestartPolicy::default();
-        life.started(10, false);
-        life.served(10);
-        life
+        let mut policy = RestartPolicy::default();
+        policy.started(10, false);
+        policy.served(10);
+        policy
     }
 
     #[test]
-    fn a_worker_that_served_is_started_again_at_once_however_often_it_dies() {
-        let mut life = serving();
+    fn a_worker_that_served_is_restarted_at_once_each_time() {
+        let mut policy = serving();
         for id in 10..1_000 {
-            assert_eq!(life.died(id, KILLED), PolicyStep::Start(Duration::ZERO));
-            life.started(id + 1, false);
-            life.served(id + 1);
+            assert_eq!(policy.exited(id, KILLED), PolicyStep::Start(Duration::ZERO));
+            policy.started(id + 1, false);
+            policy.served(id + 1);
         }
     }
 
     #[test]
-    fn a_panic_or_an_error_of_one_that_served_is_a_crash_too() {
+    fn a_panic_or_an_error_of_a_worker_that_served_is_a_crash() {
         for end in [WorkerExit::Exited(1), WorkerExit::Exited(101), WorkerExit::Killed(6)] {
-            assert_eq!(serving().died(10, end), PolicyStep::Start(Duration::ZERO), "{end:?}");
+            assert_eq!(serving().exited(10, end), PolicyStep::Start(Duration::ZERO), "{end:?}");
         }
     }
 
     #[test]
-    fn one_that_dies_before_it_serves_waits_longer_each_time_up_to_ten_seconds() {
-        let mut life = serving();
-        life.died(10, KILLED);
+    fn the_pause_before_workers_that_never_serve_doubles_up_to_ten_seconds() {
+        let mut policy = serving();
+        policy.exited(10, KILLED);
         let mut pauses = Vec::new();
         for id in 11..20 {
-            life.started(id, false);
+            policy.started(id, false);
             let PolicyStep::Start(pause) =
-                life.died(id, if id % 2 == 0 { KILLED } else { WorkerExit::Exited(1) })
+                policy.exited(id, if id % 2 == 0 { KILLED } else { WorkerExit::Exited(1) })
             else {
-                panic!("given up");
+                panic!("the policy gave up");
             };
             pauses.push(pause.as_millis());
         }
         assert_eq!(pauses, [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
-        life.started(20, false);
-        life.served(20);
-        life.died(20, KILLED);
-        life.started(21, false);
-        assert_eq!(
-            life.died(21, KILLED),
-            PolicyStep::Start(PAUSES.first.into()),
-            "serving makes up for all before"
-        );
+        policy.started(20, false);
+        policy.served(20);
+        policy.exited(20, KILLED);
+        policy.started(21, false);
+        assert_eq!(policy.exited(21, KILLED), PolicyStep::Start(PAUSES.first.into()), "serving resets the pause");
     }
 
     #[test]
-    fn what_no_repetition_makes_right_is_passed_on() {
+    fn errors_that_a_restart_does_not_mend_are_passed_on() {
         for code in [1, 2] {
-            let mut life = RestartPolicy::default();
-            life.started(10, false);
-            assert_eq!(life.died(10, WorkerExit::Exited(code)), PolicyStep::Exit(code));
+            let mut policy = RestartPolicy::default();
+            policy.started(10, false);
+            assert_eq!(policy.exited(10, WorkerExit::Exited(code)), PolicyStep::Exit(code));
         }
-        assert_eq!(serving().died(10, WorkerExit::Exited(2)), PolicyStep::Exit(2));
+        assert_eq!(serving().exited(10, WorkerExit::Exited(2)), PolicyStep::Exit(2));
         assert_eq!(
-            serving().died(10, WorkerExit::Exited(0)),
+            serving().exited(10, WorkerExit::Exited(0)),
             PolicyStep::Exit(0),
-            "it has handed over to somebody else's"
+            "it has handed over to another supervisor's worker"
         );
     }
 
     #[test]
-    fn one_that_stays_waits_for_its_end_once_somebody_else_s_worker_serves() {
-        let mut life = RestartPolicy::new(OnSuccess::Stay);
-        life.started(10, false);
+    fn with_stay_the_supervisor_waits_for_a_signal_after_a_hand_over() {
+        let mut policy = RestartPolicy::new(OnSuccess::Stay);
+        policy.started(10, false);
         assert_eq!(
-            life.died(10, WorkerExit::Exited(TRY_AGAIN)),
+            policy.exited(10, WorkerExit::Exited(TRY_AGAIN)),
             PolicyStep::Start(PAUSES.first.into()),
-            "who serves may yet go"
+            "the one that serves may still end"
         );
-        life.started(11, false);
-        life.served(11);
-        assert_eq!(life.died(11, WorkerExit::Exited(0)), PolicyStep::Wait);
-        assert_eq!(life.succeed(), PolicyStep::Wait);
-        assert_eq!(life.stop(), PolicyStep::Exit(0));
+        policy.started(11, false);
+        policy.served(11);
+        assert_eq!(policy.exited(11, WorkerExit::Exited(0)), PolicyStep::Wait);
+        assert_eq!(policy.succeed(), PolicyStep::Wait);
+        assert_eq!(policy.stop(), PolicyStep::Exit(0));
     }
 
     #[test]
-    fn one_whose_successor_died_before_it_served_serves_again_at_once() {
-        let mut life = RestartPolicy::new(OnSuccess::Stay);
-        life.started(10, false);
-        life.served(10);
-        assert_eq!(life.died(10, WorkerExit::Exited(1)), PolicyStep::Start(Duration::ZERO));
+    fn a_worker_whose_successor_died_is_restarted_at_once() {
+        let mut policy = RestartPolicy::new(OnSuccess::Stay);
+        policy.started(10, false);
+        policy.served(10);
+        assert_eq!(policy.exited(10, WorkerExit::Exited(1)), PolicyStep::Start(Duration::ZERO));
     }
 
     #[test]
-    fn the_end_waits_for_the_worker_and_passes_its_code_on() {
+    fn stopping_waits_for_the_worker_and_passes_its_code_on() {
         for (end, code) in [
             (WorkerExit::Exited(0), 0),
             (WorkerExit::Exited(1), 1),
             (WorkerExit::Killed(15), 0),
             (WorkerExit::Killed(9), 137),
         ] {
-            let mut life = serving();
-            assert_eq!(life.stop(), PolicyStep::Wait);
-            assert_eq!(life.died(10, end), PolicyStep::Exit(code));
+            let mut policy = serving();
+            assert_eq!(policy.stop(), PolicyStep::Wait);
+            assert_eq!(policy.exited(10, end), PolicyStep::Exit(code));
         }
-        let mut life = serving();
-        life.died(10, KILLED);
-        assert_eq!(life.stop(), PolicyStep::Exit(0), "between two workers there is nobody to wait for");
+        let mut policy = serving();
+        policy.exited(10, KILLED);
+        assert_eq!(policy.stop(), PolicyStep::Exit(0), "between two workers there is none to wait for");
     }
 
     #[test]
-    fn a_successor_replaces_the_worker_whoever_of_them_is_heard_first() {
-        for told_first in [true, false] {
-            let mut life = serving();
-            assert_eq!(life.succeed(), PolicyStep::Succeed);
-            life.started(11, true);
-            assert_eq!(life.succeed(), PolicyStep::Wait, "one at a time");
-            if told_first {
-                assert_eq!(life.served(11), PolicyStep::Succeed, "what was asked for meanwhile");
-                assert_eq!(life.died(10, WorkerExit::Exited(0)), PolicyStep::Wait);
+    fn a_successor_replaces_the_worker_in_either_order_of_events() {
+        for served_first in [true, false] {
+            let mut policy = serving();
+            assert_eq!(policy.succeed(), PolicyStep::Succeed);
+            policy.started(11, true);
+            assert_eq!(policy.succeed(), PolicyStep::Wait, "one at a time");
+            if served_first {
+                assert_eq!(policy.served(11), PolicyStep::Succeed, "a second one was requested meanwhile");
+                assert_eq!(policy.exited(10, WorkerExit::Exited(0)), PolicyStep::Wait);
             } else {
-                assert_eq!(life.died(10, WorkerExit::Exited(0)), PolicyStep::Wait);
-                assert_eq!(life.served(11), PolicyStep::Succeed, "what was asked for meanwhile");
+                assert_eq!(policy.exited(10, WorkerExit::Exited(0)), PolicyStep::Wait);
+                assert_eq!(policy.served(11), PolicyStep::Succeed, "a second one was requested meanwhile");
             }
-            assert_eq!(life.workers().collect::<Vec<_>>(), [11]);
-            assert_eq!(life.died(11, KILLED), PolicyStep::Start(Duration::ZERO));
+            assert_eq!(policy.workers().collect::<Vec<_>>(), [11]);
+            assert_eq!(policy.exited(11, KILLED), PolicyStep::Start(Duration::ZERO));
         }
     }
 
     #[test]
-    fn a_successor_that_fails_leaves_the_worker_as_it_was() {
-        let mut life = serving();
-        life.started(11, true);
-        assert_eq!(life.died(11, WorkerExit::Exited(1)), PolicyStep::Wait);
-        assert_eq!(life.workers().collect::<Vec<_>>(), [10]);
-        life.started(12, true);
-        assert_eq!(life.succeed(), PolicyStep::Wait);
+    fn a_successor_that_fails_leaves_the_worker_in_place() {
+        let mut policy = serving();
+        policy.started(11, true);
+        assert_eq!(policy.exited(11, WorkerExit::Exited(1)), PolicyStep::Wait);
+        assert_eq!(policy.workers().collect::<Vec<_>>(), [10]);
+        policy.started(12, true);
+        assert_eq!(policy.succeed(), PolicyStep::Wait);
         assert_eq!(
-            life.died(12, WorkerExit::Exited(1)),
+            policy.exited(12, WorkerExit::Exited(1)),
             PolicyStep::Succeed,
-            "who asked again has another one tried"
+            "a second one was requested"
         );
-        assert_eq!(life.died(10, KILLED), PolicyStep::Start(Duration::ZERO));
+        assert_eq!(policy.exited(10, KILLED), PolicyStep::Start(Duration::ZERO));
     }
 
     #[test]
-    fn when_both_are_told_to_end_both_are_waited_for() {
-        let mut life = serving();
-        life.started(11, true);
-        assert_eq!(life.stop(), PolicyStep::Wait);
-        assert_eq!(life.died(10, WorkerExit::Exited(0)), PolicyStep::Wait);
-        assert_eq!(life.died(11, WorkerExit::Killed(15)), PolicyStep::Exit(0));
+    fn stopping_waits_for_both_workers() {
+        let mut policy = serving();
+        policy.started(11, true);
+        assert_eq!(policy.stop(), PolicyStep::Wait);
+        assert_eq!(policy.exited(10, WorkerExit::Exited(0)), PolicyStep::Wait);
+        assert_eq!(policy.exited(11, WorkerExit::Killed(15)), PolicyStep::Exit(0));
     }
 
     #[test]
-    fn before_it_serves_nobody_can_succeed_a_worker_and_orphans_matter_to_none() {
-        let mut life = RestartPolicy::default();
-        life.started(10, false);
-        assert_eq!(life.succeed(), PolicyStep::Wait);
-        assert_eq!(life.died(99, KILLED), PolicyStep::Wait);
-        assert_eq!(life.workers().collect::<Vec<_>>(), [10]);
-        assert_eq!(life.served(10), PolicyStep::Succeed, "and nobody has to ask again");
-        assert_eq!(life.served(10), PolicyStep::Wait, "once");
+    fn a_worker_has_no_successor_before_it_serves_and_other_processes_are_ignored() {
+        let mut policy = RestartPolicy::default();
+        policy.started(10, false);
+        assert_eq!(policy.succeed(), PolicyStep::Wait);
+        assert_eq!(policy.exited(99, KILLED), PolicyStep::Wait);
+        assert_eq!(policy.workers().collect::<Vec<_>>(), [10]);
+        assert_eq!(policy.served(10), PolicyStep::Succeed, "the request is remembered");
+        assert_eq!(policy.served(10), PolicyStep::Wait, "once");
     }
 }

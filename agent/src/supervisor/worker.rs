@@ -1,4 +1,4 @@
-//! The worker's side: what it knows of its supervisor, and says to it.
+//! The worker's end: what it knows of its supervisor, and the answers to its pings.
 
 use std::env;
 use std::io::{self, ErrorKind, IoSlice};
@@ -8,120 +8,109 @@ use std::process::Command;
 use std::sync::{Arc, Weak};
 use std::thread;
 
-use super::listen_fds::{ListenFd, passed_to};
-use super::{ANSWERS, SERVES};
-use crate::agent::Agent;
 use rustix::io::{read, retry_on_intr, write};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal};
 
-/// Tells a process that it is a worker, and of whom.
-const VARIABLE: &str = "ENTROPOOL_SUPERVISOR";
-/// Behind the supervisor's id where the worker is to take over from another one.
-const SUCCESSOR: &str = ",successor";
-/// Behind it where one before has served, and died.
-const AGAIN: &str = ",again";
+use super::listen_fds::{self, ListenFd};
+use super::restart_policy::WorkerRole;
+use super::worker_channel::{ANSWERS, SERVES};
+use crate::agent::Agent;
 
-/// Tells it how many before it hung.
+/// The environment variable with the supervisor's process id, and the worker's role.
+const VARIABLE: &str = "ENTROPOOL_SUPERVISOR";
+/// The suffix of a worker that takes over from another one.
+const SUCCESSOR: &str = ",successor";
+/// The suffix of a worker whose predecessor has served and died.
+const AGAIN: &str = ",again";
+/// The environment variable with the number of workers that hung.
 const HANGS: &str = "ENTROPOOL_HANGS";
 
-/// Why a worker is started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum WorkerRole {
-    /// Nobody has served yet.
-    First,
-    /// One before has served, and died.
-    Again,
-    /// It takes over from one that serves.
-    Successor,
-}
-
-/// This process, if it is a worker.
+/// This process as a worker.
 #[derive(Debug)]
-pub struct Worker {
+pub(crate) struct Worker {
     role: WorkerRole,
     hangs: u64,
-    passed: Vec<ListenFd>,
+    listen_fds: Vec<ListenFd>,
 }
 
 impl Worker {
-    /// This process as a worker; `None` if nobody supervises it. From now on it dies with its supervisor. To be called
-    /// before anything is opened.
-    pub fn here() -> io::Result<Option<Self>> {
+    /// This process, if it has a supervisor. From now on it dies with that. Must be called before any descriptor is opened.
+    pub(crate) fn here() -> io::Result<Option<Self>> {
         let Some((supervisor, role)) = env::var(VARIABLE).ok().and_then(|text| parse(&text)) else {
             return Ok(None);
         };
         if getppid() != Some(supervisor) {
-            // What an ancestor was told.
+            // The variable was inherited from an ancestor.
             return Ok(None);
         }
         set_parent_process_death_signal(Some(Signal::KILL))?;
         if getppid() != Some(supervisor) {
-            return Err(io::Error::new(ErrorKind::BrokenPipe, "the supervisor has just died"));
+            return Err(io::Error::new(ErrorKind::BrokenPipe, "the supervisor has died"));
         }
         let hangs = env::var(HANGS).ok().and_then(|count| count.parse().ok()).unwrap_or_default();
-        Ok(Some(Self { role, hangs, passed: passed_to(supervisor) }))
+        Ok(Some(Self { role, hangs, listen_fds: listen_fds::take(supervisor) }))
     }
 
-    /// Whether the supervisor wants it to take over from the worker that serves.
-    pub fn is_successor(&self) -> bool {
+    /// Whether it is to take over from the worker that serves.
+    pub(crate) fn is_successor(&self) -> bool {
         self.role == WorkerRole::Successor
     }
 
-    /// Whether its supervisor has seen one before it serve with the same arguments: what these say of VMs was right, and
-    /// if it is not any more, all others are to be served nevertheless.
-    pub fn comes_again(&self) -> bool {
-        self.role == WorkerRole::Again
+    /// Whether a worker with the same arguments has served before: these were valid, and an error in them now must not keep
+    /// the other VMs from being served.
+    pub(crate) fn served_before(&self) -> bool {
+        self.role == WorkerRole::Restarted
     }
 
-    /// What a service manager kept of the process before its supervisor, once.
-    pub fn passed(&mut self) -> Vec<ListenFd> {
-        std::mem::take(&mut self.passed)
+    /// Takes the descriptors that a service manager passed to the supervisor.
+    pub(crate) fn take_listen_fds(&mut self) -> Vec<ListenFd> {
+        std::mem::take(&mut self.listen_fds)
     }
 
-    /// Says that `agent` serves, and from now on, whenever the supervisor asks, that its loop still takes turns. Standard
-    /// input is the way to the supervisor.
-    pub fn serves(&self, agent: &Arc<Agent>) {
-        agent.others_hung(self.hangs);
-        // One that does not hear it has died, and this process dies with it.
+    /// Reports that `agent` serves, and from now on answers the supervisor's pings. Standard input is the socket to the
+    /// supervisor.
+    pub(crate) fn serves(&self, agent: &Arc<Agent>) {
+        agent.health().set_hangs(self.hangs);
+        // A write fails only if the supervisor has died, and then so does this process.
         let _ = write(io::stdin().as_fd(), &[SERVES]);
-        let asked = Arc::downgrade(agent);
-        let thread = thread::Builder::new().name("supervised".to_owned()).spawn(move || answer(&asked));
+        let agent = Arc::downgrade(agent);
+        let thread = thread::Builder::new().name("supervised".to_owned()).spawn(move || answer_pings(&agent));
         if let Err(error) = thread {
-            tracing::warn!(%error, "nobody will notice it if the event loop stands still");
+            tracing::warn!(%error, "the watchdog is unavailable: a hanging event loop will not be noticed");
         }
     }
 }
 
-/// Answers for as long as anybody asks. An agent that has ended, as it was told to, hangs no more.
-fn answer(agent: &Weak<Agent>) {
-    let mut said = offer(agent);
-    while said.is_ok() {
+/// Answers pings until the supervisor sends no more. For an agent that has stopped, every ping is answered.
+fn answer_pings(agent: &Weak<Agent>) {
+    let mut sent = send_first_answer(agent);
+    while sent.is_ok() {
         if !matches!(retry_on_intr(|| read(io::stdin().as_fd(), &mut [0])), Ok(1)) {
-            // A supervisor of a version that does not ask.
+            // The supervisor's version sends no pings.
             return;
         }
         let _ = agent.upgrade().is_some_and(|agent| agent.server().responds());
-        said = write(io::stdin().as_fd(), &[ANSWERS]).map(|_| ());
+        sent = write(io::stdin().as_fd(), &[ANSWERS]).map(|_| ());
     }
 }
 
-/// Says that this worker can be asked, and gives where it is seen that there is no need to.
-fn offer(agent: &Weak<Agent>) -> rustix::io::Result<()> {
+/// Tells the supervisor that this worker answers pings, and sends it the heartbeat, which shows when none is needed.
+fn send_first_answer(agent: &Weak<Agent>) -> rustix::io::Result<()> {
     let agent = agent.upgrade();
-    let seen = agent.as_ref().and_then(|agent| agent.server().heartbeat());
-    let beside: Vec<_> = seen.into_iter().collect();
+    let heartbeat = agent.as_ref().and_then(|agent| agent.server().heartbeat());
+    let descriptors: Vec<_> = heartbeat.into_iter().collect();
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = SendAncillaryBuffer::new(&mut space);
-    let _ = beside.is_empty() || control.push(SendAncillaryMessage::ScmRights(&beside));
+    let _ = descriptors.is_empty() || control.push(SendAncillaryMessage::ScmRights(&descriptors));
     sendmsg(io::stdin().as_fd(), &[IoSlice::new(&[ANSWERS])], &mut control, SendFlags::NOSIGNAL).map(|_| ())
 }
 
-/// Tells a command that it will be a worker of this process, and how many before it hung.
-pub(super) fn appoint(command: &mut Command, role: WorkerRole, hangs: u64) {
+/// Sets the environment of a command that runs a worker of this process.
+pub(super) fn set_environment(command: &mut Command, role: WorkerRole, hangs: u64) {
     let suffix = match role {
         WorkerRole::First => "",
-        WorkerRole::Again => AGAIN,
+        WorkerRole::Restarted => AGAIN,
         WorkerRole::Successor => SUCCESSOR,
     };
     command.env(VARIABLE, format!("{}{suffix}", getpid().as_raw_nonzero()));
@@ -131,7 +120,7 @@ pub(super) fn appoint(command: &mut Command, role: WorkerRole, hangs: u64) {
 fn parse(text: &str) -> Option<(Pid, WorkerRole)> {
     let suffixed = |(suffix, role)| Some((text.strip_suffix(suffix)?, role));
     let suffixed =
-        [(SUCCESSOR, WorkerRole::Successor), (AGAIN, WorkerRole::Again)].into_iter().find_map(suffixed);
+        [(SUCCESSOR, WorkerRole::Successor), (AGAIN, WorkerRole::Restarted)].into_iter().find_map(suffixed);
     let (pid, role) = suffixed.unwrap_or((text, WorkerRole::First));
     Some((Pid::from_raw(pid.parse().ok()?)?, role))
 }
@@ -141,12 +130,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_supervisor_says_is_what_its_worker_hears() {
-        for role in [WorkerRole::First, WorkerRole::Again, WorkerRole::Successor] {
+    fn a_worker_parses_what_its_supervisor_sets() {
+        for role in [WorkerRole::First, WorkerRole::Restarted, WorkerRole::Successor] {
             let mut command = Command::new("true");
-            appoint(&mut command, role, 0);
-            let said = command.get_envs().find_map(|(name, value)| (name == VARIABLE).then_some(value?));
-            assert_eq!(said.and_then(|said| parse(said.to_str()?)), Some((getpid(), role)));
+            set_environment(&mut command, role, 0);
+            let value = command.get_envs().find_map(|(name, value)| (name == VARIABLE).then_some(value?));
+            assert_eq!(value.and_then(|value| parse(value.to_str()?)), Some((getpid(), role)));
         }
         for wrong in ["", "0", "x", "12,", ",successor"] {
             assert_eq!(parse(wrong), None, "{wrong:?}");

@@ -1,4 +1,4 @@
-//! The supervisor's end of the way to one worker: what that says, and when it is to be looked at.
+//! The supervisor's end of the socket to one worker, with the worker's watchdog.
 
 use std::io::{self, ErrorKind, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -12,94 +12,96 @@ use tokio::net::UnixStream;
 use tokio::time::{Sleep, sleep};
 
 use super::proc_status::ProcStatus;
-use super::restart_policy::Id;
+use super::restart_policy::WorkerId;
 use super::watchdog::{Watchdog, WatchdogAction};
-use super::{ANSWERS, ASKED, SERVES};
 
+/// What a worker writes when it serves.
+pub(super) const SERVES: u8 = b'S';
+/// What it writes to answer a ping; the first time after [`SERVES`], to announce that it answers.
+pub(super) const ANSWERS: u8 = b'A';
+/// What a supervisor writes to ping a worker.
+const PING: u8 = b'?';
 const SPACE: usize = rustix::cmsg_space!(ScmRights(1));
 
-/// What there is about a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WorkerMessage {
-    /// It serves.
     Serves,
-    /// It will say nothing more.
+    /// The worker has closed its end.
     Closed,
-    /// It is to be looked at.
-    Due,
+    /// A watchdog check is due.
+    CheckDue,
 }
 
 pub(super) struct WorkerChannel {
-    pub(super) id: Id,
+    pub(super) id: WorkerId,
     stream: UnixStream,
-    /// Where its loop says whether it sleeps.
-    beat: Option<OwnedFd>,
-    watch: Watchdog,
-    due: Option<Pin<Box<Sleep>>>,
+    /// Shows whether the worker's event loop sleeps.
+    heartbeat: Option<OwnedFd>,
+    watchdog: Watchdog,
+    next_check: Option<Pin<Box<Sleep>>>,
 }
 
 impl WorkerChannel {
-    pub(super) fn new(id: Id, stream: UnixStream) -> Self {
-        Self { id, stream, beat: None, watch: Watchdog::default(), due: None }
+    pub(super) fn new(id: WorkerId, stream: UnixStream) -> Self {
+        Self { id, stream, heartbeat: None, watchdog: Watchdog::default(), next_check: None }
     }
 
-    /// What comes next, if it has.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<WorkerMessage> {
-        while let Poll::Ready(heard) = self.poll_heard(context) {
-            match heard {
+        while let Poll::Ready(received) = self.poll_receive(context) {
+            match received {
                 Ok(SERVES) => return Poll::Ready(WorkerMessage::Serves),
                 Ok(ANSWERS) => {
-                    self.watch.answered();
-                    self.wind();
+                    self.watchdog.answered();
+                    self.schedule_check();
                 }
-                // A word of a later version.
+                // A message of a newer version.
                 Ok(_) => {}
                 Err(_) => return Poll::Ready(WorkerMessage::Closed),
             }
         }
-        let Some(due) = &mut self.due else { return Poll::Pending };
-        ready!(due.as_mut().poll(context));
-        Poll::Ready(WorkerMessage::Due)
+        let Some(check) = &mut self.next_check else { return Poll::Pending };
+        ready!(check.as_mut().poll(context));
+        Poll::Ready(WorkerMessage::CheckDue)
     }
 
-    fn poll_heard(&mut self, context: &mut Context<'_>) -> Poll<io::Result<u8>> {
+    fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<io::Result<u8>> {
         loop {
             ready!(self.stream.poll_read_ready(context))?;
-            match self.hear() {
+            match self.receive() {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                heard => return Poll::Ready(heard),
+                received => return Poll::Ready(received),
             }
         }
     }
 
-    /// The next byte that it has said.
-    fn hear(&mut self) -> io::Result<u8> {
+    /// The next byte from the worker.
+    fn receive(&mut self) -> io::Result<u8> {
         let stream = &self.stream;
-        let (byte, beside) = stream.try_io(Interest::READABLE, || receive(stream))?;
-        if let Some(beat) = beside {
-            self.beat = Some(beat);
+        let (byte, descriptor) = stream.try_io(Interest::READABLE, || receive(stream))?;
+        if let Some(heartbeat) = descriptor {
+            self.heartbeat = Some(heartbeat);
         }
         Ok(byte)
     }
 
-    /// Whether, before it died, it said that it serves.
+    /// Whether a worker that has died had reported that it serves.
     pub(super) fn had_served(mut self) -> bool {
-        std::iter::from_fn(|| self.hear().ok()).any(|byte| byte == SERVES)
+        std::iter::from_fn(|| self.receive().ok()).any(|byte| byte == SERVES)
     }
 
-    /// Looks at it, asks it if that is due, and says what else is to be done.
-    pub(super) fn look(&mut self) -> WatchdogAction {
-        let act = self.watch.look(ProcStatus::of(self.id, self.beat.as_ref()));
-        if act == WatchdogAction::Ask {
-            // One that takes no more of them has not answered those of before.
-            let _ = self.stream.try_write(&[ASKED]);
+    /// Runs a watchdog check, and sends a ping if it asks for one.
+    pub(super) fn check(&mut self) -> WatchdogAction {
+        let action = self.watchdog.check(ProcStatus::of(self.id, self.heartbeat.as_ref()));
+        if action == WatchdogAction::Ping {
+            // If the socket is full, earlier pings have not been answered either.
+            let _ = self.stream.try_write(&[PING]);
         }
-        self.wind();
-        act
+        self.schedule_check();
+        action
     }
 
-    fn wind(&mut self) {
-        self.due = self.watch.next().map(|pause| Box::pin(sleep(pause)));
+    fn schedule_check(&mut self) {
+        self.next_check = self.watchdog.next_check().map(|pause| Box::pin(sleep(pause)));
     }
 }
 
@@ -108,9 +110,9 @@ fn receive(stream: &UnixStream) -> io::Result<(u8, Option<OwnedFd>)> {
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let parts = &mut [IoSliceMut::new(&mut byte)];
     let got = recvmsg(stream, parts, &mut control, RecvFlags::CMSG_CLOEXEC)?;
-    let beside = control.drain().find_map(|message| match message {
+    let descriptor = control.drain().find_map(|message| match message {
         RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
         _ => None,
     });
-    if got.bytes == 0 { Err(ErrorKind::UnexpectedEof.into()) } else { Ok((byte[0], beside)) }
+    if got.bytes == 0 { Err(ErrorKind::UnexpectedEof.into()) } else { Ok((byte[0], descriptor)) }
 }

@@ -1,6 +1,6 @@
-//! A save is cut at every system call, and then power is cut or not.
+//! A save is cut at every system call, with and without a power cut.
 
-use entropool_agent::checkpoint::{Checkpoint, CheckpointState, Disk};
+use entropool_agent::testing::checkpoint::{Checkpoint, CheckpointState, Disk};
 
 use crate::model::{FATES, Fate, Model, Trouble};
 use crate::states::state;
@@ -63,7 +63,7 @@ fn load(disk: &Model) -> CheckpointState {
 }
 
 #[test]
-fn a_save_cut_at_any_system_call_leaves_the_old_state_or_the_new() {
+fn a_save_cut_at_any_system_call_leaves_the_old_state_or_the_new_one() {
     for count in 0..4 {
         let cuts = each_cut(count, |disk, done| {
             let seen = disk.fork();
@@ -78,7 +78,7 @@ fn a_save_cut_at_any_system_call_leaves_the_old_state_or_the_new() {
 }
 
 #[test]
-fn after_any_cut_saving_goes_on_and_its_result_survives() {
+fn after_any_cut_the_next_save_succeeds_and_survives() {
     each_cut(2, |disk, _| {
         for disk in power_cuts(disk) {
             let (mut checkpoint, _) = Checkpoint::open(disk.clone());
@@ -91,7 +91,7 @@ fn after_any_cut_saving_goes_on_and_its_result_survives() {
 }
 
 #[test]
-fn what_a_start_has_taken_is_not_lost_by_a_power_cut_after_it() {
+fn a_state_that_a_start_used_survives_a_later_power_cut() {
     each_cut(2, |disk, _| {
         disk.world().restart();
         let taken = load(disk);
@@ -102,7 +102,7 @@ fn what_a_start_has_taken_is_not_lost_by_a_power_cut_after_it() {
 }
 
 #[test]
-fn every_save_that_was_done_survives_a_power_cut() {
+fn every_completed_save_survives_a_power_cut() {
     for count in 0..5 {
         let (disk, _) = saved(count);
         assert!(power_cuts(&disk).all(|disk| load(&disk) == after(count)));
@@ -111,7 +111,7 @@ fn every_save_that_was_done_survives_a_power_cut() {
 
 /// The control: the model must be able to tell a careless save from a careful one.
 #[test]
-fn a_disk_that_lies_about_fsync_is_found_out() {
+fn a_disk_that_lies_about_fsync_is_detected() {
     let (disk, mut checkpoint) = saved(2);
     disk.world().lies = true;
     checkpoint.save(&state(3)).unwrap();
@@ -128,7 +128,7 @@ fn a_disk_that_lies_about_fsync_is_found_out() {
 }
 
 #[test]
-fn what_is_left_of_a_cut_save_is_taken_over_by_the_next() {
+fn the_file_of_a_cut_save_is_overwritten_by_the_next_save() {
     let (disk, mut checkpoint) = saved(1);
     let begin = disk.world().calls;
     disk.world().trouble = Some((begin + 2, Trouble::CutWithin));

@@ -1,6 +1,6 @@
-//! Disks that say no.
+//! Failing disks.
 
-use entropool_agent::checkpoint::{Checkpoint, CheckpointState, SaveError, Warning};
+use entropool_agent::testing::checkpoint::{Checkpoint, CheckpointState, LoadWarning, SaveError};
 use rustix::io::Errno;
 
 use crate::model::{Model, Trouble};
@@ -24,7 +24,7 @@ fn load(disk: &Model) -> CheckpointState {
 }
 
 #[test]
-fn a_call_that_fails_leaves_the_old_state_or_the_new_and_the_next_save_succeeds() {
+fn a_failed_call_leaves_the_old_state_or_the_new_one_and_the_next_save_succeeds() {
     let errors = [Errno::NOSPC, Errno::ROFS, Errno::IO];
     let troubles = errors.into_iter().flat_map(|errno| [Trouble::Fails(errno), Trouble::FailsDone(errno)]);
     for trouble in troubles {
@@ -87,7 +87,7 @@ fn a_read_only_disk_is_read_and_keeps_the_old_state() {
 }
 
 #[test]
-fn a_start_on_a_failing_disk_finds_a_whole_state_and_saves_once_it_can() {
+fn a_start_on_a_failing_disk_loads_a_valid_state_and_saves_when_it_can() {
     for errno in [Errno::NOSPC, Errno::ROFS, Errno::IO] {
         for call in 0..6 {
             let (disk, _) = saved(3);
@@ -106,7 +106,7 @@ fn a_start_on_a_failing_disk_finds_a_whole_state_and_saves_once_it_can() {
 }
 
 #[test]
-fn a_file_that_can_neither_be_used_nor_set_aside_blocks_saving_until_it_is_gone() {
+fn a_file_that_can_be_neither_used_nor_renamed_blocks_saves_until_it_can() {
     let (disk, _) = saved(2);
     // Readable again one day, it would be the newest of all.
     let begin = disk.world().calls;
@@ -115,7 +115,7 @@ fn a_file_that_can_neither_be_used_nor_set_aside_blocks_saving_until_it_is_gone(
     let (mut checkpoint, loaded) = Checkpoint::open(disk.clone());
     assert_eq!(loaded.state, state(1));
     assert!(
-        matches!(loaded.warnings[..], [Warning::InTheWay { .. }, Warning::Older { .. }]),
+        matches!(loaded.warnings[..], [LoadWarning::Blocking { .. }, LoadWarning::OlderGeneration { .. }]),
         "{:?}",
         loaded.warnings
     );
@@ -128,7 +128,7 @@ fn a_file_that_can_neither_be_used_nor_set_aside_blocks_saving_until_it_is_gone(
 }
 
 #[test]
-fn a_file_in_the_way_that_somebody_removed_is_no_longer_in_the_way() {
+fn a_blocking_file_that_was_removed_no_longer_blocks() {
     let (disk, _) = saved(2);
     disk.world().put("state.b", b"rubbish");
     disk.world().refuses = Some(Errno::ROFS);

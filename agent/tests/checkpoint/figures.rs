@@ -1,8 +1,8 @@
-//! How much and how long, printed.
+//! Size and duration, printed.
 
 use std::time::Instant;
 
-use entropool_agent::checkpoint::{Checkpoint, HostDisk};
+use entropool_agent::testing::checkpoint::{Checkpoint, HostDisk};
 use tempfile::tempdir;
 
 use crate::states::state;

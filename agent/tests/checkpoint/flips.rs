@@ -1,7 +1,9 @@
-//! Files that are not what was written.
+//! Damaged files.
 
-use entropool_agent::checkpoint::format::{UnsealError, seal, unseal};
-use entropool_agent::checkpoint::{Checkpoint, CheckpointState, Loaded, SlotError, Warning, to_json};
+use entropool_agent::testing::checkpoint::format::{UnsealError, seal, unseal};
+use entropool_agent::testing::checkpoint::{
+    Checkpoint, CheckpointState, LoadWarning, Loaded, SlotError, to_json,
+};
 
 use crate::model::Model;
 use crate::states::state;
@@ -23,7 +25,7 @@ fn load(disk: &Model) -> Loaded {
 }
 
 #[test]
-fn any_bit_flipped_is_found_and_the_other_slot_is_taken() {
+fn any_flipped_bit_is_detected_and_the_other_slot_is_used() {
     let disk = saved();
     let file = disk.world().file("state.a").unwrap().to_vec();
     for bit in 0..file.len() * 8 {
@@ -36,7 +38,10 @@ fn any_bit_flipped_is_found_and_the_other_slot_is_taken() {
         let loaded = load(&disk);
         assert_eq!(loaded.state, state(2));
         assert!(
-            matches!(loaded.warnings[..], [Warning::SetAside { .. }, Warning::Older { generation: 2, .. }]),
+            matches!(
+                loaded.warnings[..],
+                [LoadWarning::SetAside { .. }, LoadWarning::OlderGeneration { generation: 2, .. }]
+            ),
             "bit {bit}: {:?}",
             loaded.warnings
         );
@@ -45,7 +50,7 @@ fn any_bit_flipped_is_found_and_the_other_slot_is_taken() {
 }
 
 #[test]
-fn any_byte_changed_to_anything_is_found() {
+fn any_changed_byte_is_detected() {
     let file = seal(3, &to_json(&CheckpointState::default())).unwrap();
     for index in 0..file.len() {
         for change in 1..=u8::MAX {
@@ -57,7 +62,7 @@ fn any_byte_changed_to_anything_is_found() {
 }
 
 #[test]
-fn any_other_length_is_found() {
+fn any_other_length_is_detected() {
     let file = saved().world().file("state.a").unwrap().to_vec();
     for length in 0..file.len() {
         assert!(unseal(&file[..length]).is_err(), "{length}");
@@ -69,7 +74,7 @@ fn any_other_length_is_found() {
 }
 
 #[test]
-fn with_both_slots_bad_a_start_is_empty_and_both_are_kept() {
+fn with_two_bad_slots_a_start_is_empty_and_keeps_both_files() {
     let disk = saved();
     disk.world().put("state.a", b"");
     disk.world().put("state.b", b"not a checkpoint at all, by any measure");
@@ -77,7 +82,7 @@ fn with_both_slots_bad_a_start_is_empty_and_both_are_kept() {
     assert_eq!(loaded.state, CheckpointState::default());
     assert!(matches!(
         loaded.warnings[..],
-        [Warning::SetAside { .. }, Warning::SetAside { .. }, Warning::Empty]
+        [LoadWarning::SetAside { .. }, LoadWarning::SetAside { .. }, LoadWarning::Empty]
     ));
     assert_eq!(
         loaded.warnings[0].to_string(),
@@ -90,7 +95,7 @@ fn with_both_slots_bad_a_start_is_empty_and_both_are_kept() {
 }
 
 #[test]
-fn the_state_before_stays_in_the_other_slot_also_across_starts() {
+fn the_previous_state_stays_in_the_other_slot_across_starts() {
     let disk = saved();
     let (mut checkpoint, _) = Checkpoint::open(disk.clone());
     save(&mut checkpoint, 4);
@@ -99,12 +104,12 @@ fn the_state_before_stays_in_the_other_slot_also_across_starts() {
     assert_eq!(loaded.state, state(3));
     assert_eq!(
         loaded.warnings[1].to_string(),
-        "checkpoint /state/state.a, generation 3, is used: what changed after it may be missing"
+        "checkpoint /state/state.a, generation 3, is used instead; changes after it may be missing"
     );
 }
 
 #[test]
-fn nothing_there_is_no_reason_for_a_sentence() {
+fn an_empty_directory_is_no_reason_for_a_warning() {
     let loaded = load(&Model::default());
     assert_eq!(loaded.state, CheckpointState::default());
     assert!(loaded.warnings.is_empty());
@@ -118,8 +123,8 @@ fn a_newer_format_is_refused_and_kept_for_the_version_that_wrote_it() {
     let loaded = load(&disk);
     assert_eq!(loaded.state, state(2));
     let [
-        Warning::SetAside { cause: SlotError::Unseal(UnsealError::Newer { format: 2 }), .. },
-        Warning::Older { .. },
+        LoadWarning::SetAside { cause: SlotError::Unseal(UnsealError::Newer { format: 2 }), .. },
+        LoadWarning::OlderGeneration { .. },
     ] = loaded.warnings[..]
     else {
         panic!("{:?}", loaded.warnings)
@@ -128,28 +133,28 @@ fn a_newer_format_is_refused_and_kept_for_the_version_that_wrote_it() {
 }
 
 #[test]
-fn contents_that_are_no_state_are_refused() {
+fn a_payload_that_is_not_a_state_is_refused() {
     let disk = saved();
     disk.world().put("state.a", &seal(9, b"[1, 2]").unwrap());
     let loaded = load(&disk);
     assert_eq!(loaded.state, state(2));
     assert!(matches!(
         loaded.warnings[..],
-        [Warning::SetAside { cause: SlotError::Payload(_), .. }, Warning::Older { .. }]
+        [LoadWarning::SetAside { cause: SlotError::Payload(_), .. }, LoadWarning::OlderGeneration { .. }]
     ));
 }
 
 #[test]
-fn what_is_left_out_of_a_state_has_its_sentence() {
+fn a_skipped_object_has_a_warning() {
     let disk = saved();
     let payload = br#"{"vms": {"web-1": {"namespace": 7}}}"#;
     disk.world().put("state.a", &seal(9, payload).unwrap());
     let loaded = load(&disk);
     assert_eq!(loaded.state, CheckpointState::default());
-    let [note] = &loaded.warnings[..] else { panic!("{:?}", loaded.warnings) };
+    let [warning] = &loaded.warnings[..] else { panic!("{:?}", loaded.warnings) };
     assert_eq!(
-        note.to_string(),
-        "in checkpoint /state/state.a, VM web-1 is left out: invalid type: integer `7`, expected a string"
+        warning.to_string(),
+        "in checkpoint /state/state.a, VM web-1 is skipped: invalid type: integer `7`, expected a string"
     );
 }
 

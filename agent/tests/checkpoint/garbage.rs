@@ -1,7 +1,7 @@
-//! Anything at all in the files: a start never panics, and the next save stands.
+//! Arbitrary bytes in the files: a start never panics, and the next save succeeds.
 
-use entropool_agent::checkpoint::format::{seal, unseal};
-use entropool_agent::checkpoint::{Checkpoint, from_json, to_json};
+use entropool_agent::testing::checkpoint::format::{seal, unseal};
+use entropool_agent::testing::checkpoint::{Checkpoint, from_json, to_json};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -37,7 +37,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
 
     #[test]
-    fn a_start_takes_anything(a in file(), b in file()) {
+    fn a_start_accepts_any_bytes(a in file(), b in file()) {
         let disk = Model::default();
         disk.world().put("state.a", &a);
         disk.world().put("state.b", &b);
@@ -49,14 +49,14 @@ proptest! {
         if !generations.contains(&u64::MAX) {
             prop_assert_eq!(again.state, state(2));
         }
-        prop_assert!(found.warnings.iter().all(|note| !note.to_string().is_empty()));
+        prop_assert!(found.warnings.iter().all(|warning| !warning.to_string().is_empty()));
     }
 
     #[test]
-    fn a_payload_that_is_read_is_written_as_it_was_read(payload in payload()) {
+    fn a_payload_that_parses_is_written_as_it_was_read(payload in payload()) {
         if let Ok((state, _)) = from_json(&payload) {
-            let (again, left_out) = from_json(&to_json(&state)).unwrap();
-            prop_assert!(left_out.is_empty());
+            let (again, skipped) = from_json(&to_json(&state)).unwrap();
+            prop_assert!(skipped.is_empty());
             prop_assert_eq!(again, state);
         }
     }

@@ -1,28 +1,28 @@
-//! The host's own disk.
+//! A real directory.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
-use entropool_agent::checkpoint::{Checkpoint, CheckpointState, HostDisk, SaveError, Warning};
+use entropool_agent::testing::checkpoint::{Checkpoint, CheckpointState, HostDisk, LoadWarning, SaveError};
 use tempfile::{TempDir, tempdir};
 
 use crate::states::state;
 
-fn open(dir: &TempDir) -> (Checkpoint<HostDisk>, CheckpointState, Vec<Warning>) {
+fn open(dir: &TempDir) -> (Checkpoint<HostDisk>, CheckpointState, Vec<LoadWarning>) {
     let (checkpoint, loaded) = Checkpoint::open(HostDisk::new(dir.path().join("a/state")));
     (checkpoint, loaded.state, loaded.warnings)
 }
 
 #[test]
-fn states_come_back_from_the_directory_that_was_made_for_them() {
+fn states_are_loaded_from_a_directory_that_was_made_for_them() {
     let dir = tempdir().unwrap();
-    let (mut checkpoint, found, notes) = open(&dir);
-    assert_eq!((found, notes.len()), (CheckpointState::default(), 0));
+    let (mut checkpoint, found, warnings) = open(&dir);
+    assert_eq!((found, warnings.len()), (CheckpointState::default(), 0));
     for number in 1..5 {
         let saved = checkpoint.save(&state(number)).unwrap();
         assert_eq!(saved.generation, number);
-        let (_, found, notes) = open(&dir);
-        assert_eq!((found, notes.len()), (state(number), 0));
+        let (_, found, warnings) = open(&dir);
+        assert_eq!((found, warnings.len()), (state(number), 0));
     }
     let mut names: Vec<_> =
         fs::read_dir(dir.path().join("a/state")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -31,7 +31,7 @@ fn states_come_back_from_the_directory_that_was_made_for_them() {
 }
 
 #[test]
-fn only_the_owner_may_look() {
+fn only_the_owner_can_read() {
     let dir = tempdir().unwrap();
     open(&dir).0.save(&state(1)).unwrap();
     let mode = |path: &str| fs::metadata(dir.path().join(path)).unwrap().mode() & 0o777;
@@ -39,7 +39,7 @@ fn only_the_owner_may_look() {
 }
 
 #[test]
-fn a_directory_that_is_there_keeps_its_mode() {
+fn an_existing_directory_keeps_its_mode() {
     let dir = tempdir().unwrap();
     let state_dir = dir.path().join("a/state");
     fs::create_dir_all(&state_dir).unwrap();
@@ -56,9 +56,9 @@ fn no_link_is_followed_by_a_load_or_a_save() {
     let victim = dir.path().join("victim");
     fs::write(&victim, "precious").unwrap();
     symlink(&victim, state_dir.join("state.a")).unwrap();
-    let (mut checkpoint, found, notes) = open(&dir);
+    let (mut checkpoint, found, warnings) = open(&dir);
     assert_eq!(found, CheckpointState::default());
-    assert!(matches!(notes[..], [Warning::SetAside { .. }, Warning::Empty]), "{notes:?}");
+    assert!(matches!(warnings[..], [LoadWarning::SetAside { .. }, LoadWarning::Empty]), "{warnings:?}");
 
     symlink(&victim, state_dir.join("state.tmp")).unwrap();
     assert!(matches!(checkpoint.save(&state(1)), Err(SaveError::Create { .. })));
@@ -67,21 +67,21 @@ fn no_link_is_followed_by_a_load_or_a_save() {
 }
 
 #[test]
-fn a_thing_that_is_no_file_is_not_waited_for() {
+fn a_fifo_or_directory_does_not_block_a_load() {
     let dir = tempdir().unwrap();
     let state_dir = dir.path().join("a/state");
     fs::create_dir_all(state_dir.join("state.b")).unwrap();
     let fifo = state_dir.join("state.a");
     rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
-    let (mut checkpoint, _, notes) = open(&dir);
-    assert_eq!(notes.len(), 3, "{notes:?}");
+    let (mut checkpoint, _, warnings) = open(&dir);
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
     checkpoint.save(&state(1)).unwrap();
     checkpoint.save(&state(2)).unwrap();
     assert_eq!(open(&dir).1, state(2));
 }
 
 #[test]
-fn a_place_that_is_no_directory_is_said_and_can_be_repaired() {
+fn a_path_that_is_not_a_directory_fails_until_it_is_repaired() {
     let dir = tempdir().unwrap();
     fs::write(dir.path().join("a"), "").unwrap();
     let (mut checkpoint, found, _) = open(&dir);

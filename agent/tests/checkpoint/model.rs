@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use entropool_agent::checkpoint::Disk;
+use entropool_agent::testing::checkpoint::Disk;
 use rustix::io::Errno;
 
 /// Handed to a checkpoint; its clones are the same disk.

@@ -1,6 +1,6 @@
 //! Saves, failures, kills and power cuts in any order.
 
-use entropool_agent::checkpoint::{Checkpoint, CheckpointState};
+use entropool_agent::testing::checkpoint::{Checkpoint, CheckpointState};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use rustix::io::Errno;
@@ -12,9 +12,9 @@ use crate::states::state;
 struct Step {
     /// What goes wrong at which call of the save, if anything.
     trouble: Option<(u32, Trouble)>,
-    /// What follows a cut: a start, after a power cut or not.
+    /// Whether the restart after a cut follows a power cut.
     power_cut: Option<(u32, usize)>,
-    /// Whether the process is started anew though nothing happened.
+    /// Whether the process restarts although nothing happened.
     restart: bool,
 }
 
@@ -40,7 +40,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
 
     #[test]
-    fn a_start_finds_the_last_saved_state_or_one_that_was_tried_after_it(steps in vec(step(), 1..30)) {
+    fn a_start_loads_the_last_saved_state_or_one_that_was_tried_after_it(steps in vec(step(), 1..30)) {
         let disk = Model::default();
         disk.world().piece = Some(150);
         let mut checkpoint = Checkpoint::open(disk.clone()).0;

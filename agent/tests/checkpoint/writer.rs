@@ -1,8 +1,8 @@
-//! The thread, on a disk that does as it is told.
+//! The writer's thread, on a simulated disk.
 
 use std::thread::yield_now;
 
-use entropool_agent::checkpoint::{Checkpoint, CheckpointState, CheckpointWriter, WriteFailure};
+use entropool_agent::testing::checkpoint::{Checkpoint, CheckpointState, CheckpointWriter, WriteFailure};
 use htb::Tick;
 use rustix::io::Errno;
 
@@ -20,10 +20,10 @@ fn load(disk: &Model) -> CheckpointState {
 }
 
 #[test]
-fn the_first_change_is_written_without_being_asked_twice() {
+fn the_first_change_is_written_at_once() {
     let disk = Model::default();
     let writer = start(&disk);
-    writer.note(state(1));
+    writer.set_state(state(1));
     while disk.world().file("state.a").is_none() {
         yield_now();
     }
@@ -32,52 +32,52 @@ fn the_first_change_is_written_without_being_asked_twice() {
 }
 
 #[test]
-fn the_end_writes_what_is_new() {
+fn stop_writes_the_last_change() {
     let disk = Model::default();
     let writer = start(&disk);
     for number in 1..20 {
-        writer.note(state(number));
+        writer.set_state(state(number));
     }
     assert_eq!(writer.stop(), None);
     assert_eq!(load(&disk), state(19));
 }
 
 #[test]
-fn an_end_without_news_writes_nothing() {
+fn stop_without_a_change_writes_nothing() {
     let disk = Model::default();
     let writer = start(&disk);
     let calls = disk.world().calls;
-    writer.note(CheckpointState::default());
+    writer.set_state(CheckpointState::default());
     assert_eq!(writer.stop(), None);
     assert_eq!(disk.world().calls, calls);
 }
 
 #[test]
-fn a_note_does_not_wait_for_the_disk() {
+fn setting_the_state_does_not_wait_for_the_disk() {
     let disk = Model::default();
     let writer = start(&disk);
     {
         let _stuck = disk.world();
-        (1..100).for_each(|number| writer.note(state(number % 3)));
+        (1..100).for_each(|number| writer.set_state(state(number % 3)));
         assert_eq!(writer.condition().unwritable(), None);
     }
-    writer.note(state(4));
+    writer.set_state(state(4));
     writer.stop();
     assert_eq!(load(&disk), state(4));
 }
 
 #[test]
-fn a_disk_that_refuses_is_a_condition_and_no_end() {
+fn a_failing_disk_is_a_condition_and_does_not_stop_the_writer() {
     for (errno, reason) in [(Errno::NOSPC, "DiskFull"), (Errno::ROFS, "ReadOnly"), (Errno::IO, "DiskError")] {
         let disk = Model::default();
         let writer = start(&disk);
         disk.world().refuses = Some(errno);
-        writer.note(state(1));
+        writer.set_state(state(1));
         while writer.condition().unwritable().is_none() {
             yield_now();
         }
         assert_eq!(writer.condition().unwritable().unwrap().reason, reason);
-        writer.note(state(2));
+        writer.set_state(state(2));
 
         disk.world().refuses = None;
         assert_eq!(writer.stop(), None, "the last try succeeds");
@@ -86,13 +86,13 @@ fn a_disk_that_refuses_is_a_condition_and_no_end() {
 }
 
 #[test]
-fn a_disk_that_refuses_to_the_end_is_told_with_what_would_help() {
+fn a_disk_that_fails_to_the_end_is_reported_with_a_remedy() {
     let disk = Model::default();
     let writer = start(&disk);
     disk.world().room = Some(10);
-    writer.note(state(1));
-    let expected = "cannot write /state/state.tmp: No space left on device (os error 28); serving goes on, and a \
-                    restart would not know of what is new: free space on that file system";
+    writer.set_state(state(1));
+    let expected = "cannot write /state/state.tmp: No space left on device (os error 28); serving continues, but a \
+                    restart loses the changes since: free space on that file system";
     assert_eq!(writer.stop(), Some(WriteFailure { reason: "DiskFull", message: expected.to_owned() }));
     assert_eq!(load(&disk), CheckpointState::default());
 }

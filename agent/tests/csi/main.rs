@@ -1,15 +1,15 @@
-//! A kubelet's calls against the real service, over its sockets.
+//! A kubelet's calls to the real CSI driver, over its sockets.
 #![allow(clippy::unwrap_used)]
 
-mod bad;
 mod config;
 mod figures;
-mod hand_over;
+mod handover;
+mod invalid_requests;
 mod kubelet;
-mod life;
 mod mount;
 mod node;
+mod persisted;
 mod program;
+mod publish;
 mod restart;
 mod sanity;
-mod word;

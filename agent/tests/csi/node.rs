@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex};
 
 use dataplane::{DataPlaneOptions, SocketOwner};
 use delivery::NodeConfig;
-use entropool_agent::Agent;
-use entropool_agent::csi::{CsiOptions, CsiServer, PodHost, PodInfo, Volumes};
+use entropool_agent::testing::Agent;
+use entropool_agent::testing::csi::{CsiOptions, CsiServer, PodHost, PodInfo, Volumes};
 use tempfile::TempDir;
 
 use crate::config::config;
 
-/// Directories that outlive the agent, as those of a host do.
+/// The directories of a host, which outlive the agent.
 pub(crate) struct Host {
     dir: TempDir,
 }
@@ -54,15 +54,15 @@ fn walk(root: &Path, directory: &Path, found: &mut Vec<String>) {
     }
 }
 
-/// What the agent's host says, which a test may change.
+/// The facts that volumes depend on, for a test to set.
 #[derive(Debug)]
-pub(crate) struct Says {
+pub(crate) struct FakePodHost {
     pub(crate) pod_info: Mutex<PodInfo>,
     pub(crate) configured: AtomicBool,
     pub(crate) changes: AtomicUsize,
 }
 
-impl PodHost for Says {
+impl PodHost for FakePodHost {
     fn pod_info(&self) -> PodInfo {
         *self.pod_info.lock().unwrap()
     }
@@ -76,16 +76,16 @@ impl PodHost for Says {
     }
 }
 
-/// A running agent. It ends when it is dropped, in order.
+/// A running agent. It stops when it is dropped.
 pub(crate) struct Node {
     _csi: CsiServer,
     pub(crate) volumes: Arc<Volumes>,
     pub(crate) agent: Arc<Agent>,
-    pub(crate) says: Arc<Says>,
+    pub(crate) pod_host: Arc<FakePodHost>,
 }
 
 impl Node {
-    /// One that knows its configuration and the `CSIDriver`.
+    /// Starts an agent that has a configuration and a verified `CSIDriver`.
     pub(crate) fn start(host: &Host) -> Self {
         let node = Self::start_bare(host);
         node.configure();
@@ -98,12 +98,12 @@ impl Node {
 
     pub(crate) fn configure_as(&self, config: NodeConfig) {
         self.agent.apply(&Arc::new(config)).unwrap();
-        *self.says.pod_info.lock().unwrap() = PodInfo::Verified;
-        self.says.configured.store(true, Ordering::Relaxed);
-        self.volumes.settle();
+        *self.pod_host.pod_info.lock().unwrap() = PodInfo::Verified;
+        self.pod_host.configured.store(true, Ordering::Relaxed);
+        self.volumes.restore();
     }
 
-    /// One that has heard nothing yet.
+    /// Starts an agent that has no configuration yet.
     pub(crate) fn start_bare(host: &Host) -> Self {
         let options = DataPlaneOptions {
             socket_dir: host.path("run/vm"),
@@ -113,17 +113,17 @@ impl Node {
             paused: false,
         };
         let agent = Arc::new(Agent::start(options).unwrap());
-        let says = Arc::new(Says {
+        let pod_host = Arc::new(FakePodHost {
             pod_info: Mutex::new(PodInfo::Unknown),
             configured: AtomicBool::new(false),
             changes: AtomicUsize::new(0),
         });
         let csi = CsiOptions { node: "node-1".to_owned(), kubelet_dir: host.path("kubelet") };
-        let records = host.path("run/csi");
-        let volumes = Volumes::open(Arc::clone(&agent), says.clone(), csi.pods(), records).unwrap();
+        let journal = host.path("run/attachments");
+        let volumes = Volumes::open(&agent, pod_host.clone(), csi.pods(), journal).unwrap();
         let volumes = Arc::new(volumes);
         let csi = CsiServer::serve(&csi, Arc::clone(&volumes)).unwrap();
-        Self { _csi: csi, volumes, agent, says }
+        Self { _csi: csi, volumes, agent, pod_host }
     }
 
     /// The class that a VM is in.

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use delivery::{NodeConfig, Version, WatchedKind};
-use entropool_agent::checkpoint::{Checkpoint, CheckpointState, HostDisk, LastGood};
+use entropool_agent::testing::checkpoint::{Checkpoint, CheckpointState, HostDisk, LastGood};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, getgid, kill_process, pidfd_open};
 
@@ -68,7 +68,7 @@ impl Program {
     }
 
     /// Waits for a line of its log, and gives it.
-    pub(crate) fn says(&self, text: &str) -> String {
+    pub(crate) fn wait_for_log(&self, text: &str) -> String {
         let mut before = String::new();
         loop {
             let line = self.log.recv_timeout(PATIENCE);

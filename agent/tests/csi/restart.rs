@@ -1,4 +1,4 @@
-//! Whatever moment an agent ends at, the next one has every pod's socket in the directory that the pod has mounted.
+//! Whenever an agent stops, the next one makes every pod's socket in the directory that the pod has mounted.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -12,7 +12,7 @@ use crate::kubelet::{Kubelet, Pod, draw};
 use crate::node::{Host, Node};
 
 #[test]
-fn a_directory_outlives_the_agent_and_the_next_one_s_socket_is_in_it() {
+fn a_directory_outlives_the_agent_and_has_the_socket_of_the_next_one() {
     let host = Host::new();
     let pod = Pod::new(1).class("two");
     let mut node = Node::start(&host);
@@ -28,7 +28,7 @@ fn a_directory_outlives_the_agent_and_the_next_one_s_socket_is_in_it() {
 }
 
 #[test]
-fn a_pod_that_names_no_class_keeps_that_which_was_the_default_when_it_came() {
+fn a_pod_that_names_no_class_keeps_the_default_class_of_its_publish() {
     let host = Host::new();
     let (first, second) = (Pod::new(1), Pod::new(2));
     let node = Node::start(&host);
@@ -45,48 +45,45 @@ fn a_pod_that_names_no_class_keeps_that_which_was_the_default_when_it_came() {
     node.configure_as(config);
     assert_eq!(classes(&node), ["shared", "two"], "after a restart");
     // To the default class, whichever that is now.
-    node.agent.move_vm(&first.uid, "").unwrap();
-    node.volumes.moved(&first.uid, "");
+    node.agent.attachments().move_vm(&first.uid, "").unwrap();
     drop(node);
     assert_eq!(classes(&Node::start(&host)), ["two", "two"], "where it was moved to");
 }
 
 #[test]
-fn a_class_that_a_pod_was_moved_to_is_not_forgotten() {
+fn a_pod_keeps_the_class_that_it_was_moved_to() {
     let host = Host::new();
     let pod = Pod::new(1).class("two");
     let node = Node::start(&host);
     let kubelet = Kubelet::of(&host);
     kubelet.publish(&pod).unwrap();
-    node.agent.move_vm(&pod.uid, "shared").unwrap();
-    node.volumes.moved(&pod.uid, "shared");
-    kubelet.publish(&pod).expect("the pod's author still says what was said first");
+    node.agent.attachments().move_vm(&pod.uid, "shared").unwrap();
+    kubelet.publish(&pod).expect("the pod still names its first class");
     drop(node);
     let node = Node::start(&host);
     assert_eq!(node.vms()[0].2, "shared");
 }
 
 #[test]
-fn a_pod_that_was_cut_off_stays_so_until_it_ends() {
+fn a_detached_pod_stays_detached_until_it_ends() {
     let host = Host::new();
     let (pod, after) = (Pod::new(1), Pod::new(2));
     let node = Node::start(&host);
     let kubelet = Kubelet::of(&host);
     let before = host.tree();
     let target = kubelet.publish(&pod).unwrap();
-    node.agent.detach(&pod.uid).unwrap();
-    node.volumes.cut(&pod.uid);
-    let is_cut = |node: &Node| {
+    node.agent.attachments().detach(&pod.uid).unwrap();
+    let is_detached = |node: &Node| {
         assert_eq!(node.vms(), []);
         assert!(!target.join("egd.sock").exists());
     };
     node.configure();
-    is_cut(&node);
+    is_detached(&node);
     kubelet.publish(&pod).expect("the kubelet may ask again");
-    is_cut(&node);
+    is_detached(&node);
     drop(node);
     let (node, kubelet) = (Node::start(&host), Kubelet::of(&host));
-    is_cut(&node);
+    is_detached(&node);
     kubelet.unpublish(&pod).unwrap();
     kubelet.publish(&after).unwrap();
     assert_eq!(node.vms().len(), 1, "the next pod is another");
@@ -95,7 +92,7 @@ fn a_pod_that_was_cut_off_stays_so_until_it_ends() {
 }
 
 #[test]
-fn a_pod_that_went_while_the_agent_was_away_is_forgotten() {
+fn a_pod_that_was_deleted_while_the_agent_was_stopped_is_dropped() {
     let host = Host::new();
     let (gone, stays) = (Pod::new(1), Pod::new(2));
     let node = Node::start(&host);
@@ -106,11 +103,11 @@ fn a_pod_that_went_while_the_agent_was_away_is_forgotten() {
     fs::remove_dir_all(host.pods().join(&gone.uid)).unwrap();
     let node = Node::start(&host);
     assert_eq!(node.vms().iter().map(|vm| &vm.0).collect::<Vec<_>>(), [&stays.uid]);
-    assert_eq!(fs::read_dir(host.path("run/csi")).unwrap().count(), 1);
+    assert_eq!(fs::read_dir(host.path("run/attachments")).unwrap().count(), 1);
 }
 
 #[test]
-fn a_pod_waits_for_the_configuration_that_has_its_pool() {
+fn a_pod_waits_for_a_configuration_with_its_pool() {
     let host = Host::new();
     let pod = Pod::new(1);
     let node = Node::start(&host);
@@ -123,23 +120,25 @@ fn a_pod_waits_for_the_configuration_that_has_its_pool() {
     assert!(draw(&target.join("egd.sock"), 1).is_ok());
 }
 
-/// What a crash leaves at each step of a publish and an unpublish, and what a reboot leaves.
+/// The leftovers of a crash at each step of a publish and an unpublish, and of a reboot.
 #[test]
-fn whatever_a_crash_left_the_next_calls_end_well() {
+fn after_any_crash_the_next_calls_succeed() {
     type Leave = fn(&Host, &Pod);
     let leave: [(&str, Leave); 5] = [
-        ("a half-written record", |host, _| fs::write(host.path("run/csi/.new"), "{\"volu").unwrap()),
-        ("a record without a directory", |host, pod| {
+        ("a half-written journal entry", |host, _| {
+            fs::write(host.path("run/attachments/.new"), "{\"volu").unwrap()
+        }),
+        ("an entry without a directory", |host, pod| {
             fs::remove_dir_all(pod.target(&host.pods())).unwrap();
         }),
         ("a directory without a socket", |host, pod| {
             fs::remove_file(pod.target(&host.pods()).join("egd.sock")).ok();
         }),
-        ("a socket before it had its name", |host, pod| {
+        ("a socket that was not yet renamed", |host, pod| {
             fs::write(pod.target(&host.pods()).join(".egd.new"), "").unwrap();
         }),
-        ("no record, and a socket of before the reboot", |host, pod| {
-            fs::remove_dir_all(host.path("run/csi")).unwrap();
+        ("no entry, and a socket from before the reboot", |host, pod| {
+            fs::remove_dir_all(host.path("run/attachments")).unwrap();
             let directory = fs::File::open(pod.target(&host.pods())).unwrap();
             let short = format!("/proc/self/fd/{}/egd.sock", std::os::fd::AsRawFd::as_raw_fd(&directory));
             drop(UnixListener::bind(short).unwrap());
@@ -158,14 +157,14 @@ fn whatever_a_crash_left_the_next_calls_end_well() {
         assert!(draw(&target.join("egd.sock"), 1).is_ok(), "{what}");
         kubelet.unpublish(&pod).unwrap_or_else(|error| panic!("{what}: {error}"));
         assert_eq!(node.vms(), [], "{what}");
-        let records = fs::read_dir(host.path("run/csi")).unwrap();
-        let left: Vec<_> = records.map(|entry| entry.unwrap().file_name()).collect();
+        let entries = fs::read_dir(host.path("run/attachments")).unwrap();
+        let left: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
         assert!(left.iter().all(|name| name == ".new"), "{what}: {left:?}");
     }
 }
 
 #[test]
-fn an_unpublish_after_a_reboot_clears_what_is_ours() {
+fn an_unpublish_after_a_reboot_removes_the_agent_s_files_alone() {
     let host = Host::new();
     let pod = Pod::new(1);
     let target = pod.target(&host.pods());

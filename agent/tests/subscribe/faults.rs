@@ -24,7 +24,7 @@ fn a_network_that_is_cut_and_whole_again_costs_seconds_and_no_byte() {
         front.is(Network::Cut);
         replica.publish(version(2), &config(&["gold", "shared"]));
         // Nobody is told; the pings find out.
-        node.says("the controller is gone");
+        node.says("lost the controller");
         assert_eq!(node.draw("web-1", 64).len(), 64);
         node.says("no controller");
         front.is(Network::Whole);
@@ -39,7 +39,7 @@ fn a_half_open_connection_is_given_up_and_another_one_serves() {
     in_step(|replica, front, node| {
         front.is(Network::HalfOpen);
         replica.publish(version(2), &config(&["gold", "shared"]));
-        node.says("the controller is gone");
+        node.says("lost the controller");
         replica.programmed();
         node.attach("web-2", "gold").unwrap();
     });
@@ -54,7 +54,7 @@ fn an_older_view_is_not_taken_and_its_node_serves_on() {
         replica.publish(version(3), &config(&["shared"]));
         front.is(Network::Refused);
         front.is(Network::Whole);
-        node.says("only an older configuration is on offer");
+        node.says("the controller offers only an older configuration");
         let older =
             |heard: Heard| matches!(&heard, Heard::Stands(AckState::Refused(it)) if it.reason == "Older");
         replica.hear(|heard| older(heard).then_some(()));

@@ -60,7 +60,7 @@ fn what_cannot_be_served_is_nacked_with_a_sentence_and_the_last_good_goes_on() {
         Heard::Stands(AckState::Refused(refusal)) => Some(refusal),
         _ => None,
     });
-    let message = "pool default: source kernel: there is no instruction ROLL to read: write RDSEED";
+    let message = "pool default: source kernel: unknown CPU instruction ROLL: only RDSEED is supported";
     assert_eq!(refusal, Nack::new("UnknownInstruction", message));
     assert_eq!(node.draw("web-1", 64).len(), 64);
     replica.publish(version(3), &config(&["shared"]));

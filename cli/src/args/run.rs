@@ -1,16 +1,16 @@
 //! Flags of `run`.
 
-use std::io;
 use std::net::SocketAddr;
-use std::path::{PathBuf, absolute};
+use std::path::PathBuf;
 
-use agent::Directories;
 use agent::metrics::port;
+use agent::{Directories, HostArgs};
 use clap::Args;
+use dataplane::AttachRequest;
 use source::Permissions;
 
 use super::vm::namespace;
-use super::{TcpVmSpec, VmSpec};
+use super::{Client, TcpVmSpec, VmSpec};
 
 /// Serve the pools and classes of manifests on this host
 ///
@@ -86,12 +86,33 @@ pub(crate) struct RunArgs {
 }
 
 impl RunArgs {
-    /// What pools may open.
-    pub(crate) fn allowed(&self) -> Permissions {
-        Permissions {
-            devices: self.devices.clone(),
-            upstreams: self.upstreams.clone(),
-            test_sources: self.allow_test_sources,
+    pub(crate) fn host_args(&self) -> HostArgs {
+        let vm = |spec: &VmSpec| {
+            let client = match spec.client {
+                Client::Qemu => dataplane::Client::Qemu,
+                Client::Egd => dataplane::Client::Egd,
+            };
+            let VmSpec { name: id, pool, class, .. } = spec.clone();
+            AttachRequest { id, namespace: self.namespace.clone(), pool, class, client }
+        };
+        HostArgs {
+            files: self.files.clone(),
+            directories: Directories {
+                run: self.run_dir.clone(),
+                state: self.state_dir.clone(),
+                socket: self.socket_dir.clone().unwrap_or_else(|| self.run_dir.join("vm")),
+            },
+            api_mode: self.api_mode,
+            vms: self.vms.iter().map(vm).collect(),
+            ports: self.ports.iter().map(|spec| (spec.address, vm(&spec.vm))).collect(),
+            namespace: self.namespace.clone(),
+            take_over: self.take_over,
+            permissions: Permissions {
+                devices: self.devices.clone(),
+                upstreams: self.upstreams.clone(),
+                test_sources: self.allow_test_sources,
+            },
+            metrics: self.metrics,
         }
     }
 

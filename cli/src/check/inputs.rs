@@ -7,7 +7,7 @@ use proto::local::{Class, ListVmsRequest, Pool, Source, Vm};
 
 use crate::args::{CheckArgs, Global};
 use crate::client::DaemonClient;
-use crate::run;
+use crate::plan;
 
 /// A host.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ pub(crate) struct DaemonState {
 }
 
 pub(super) async fn gather(global: &Global, args: &CheckArgs) -> CheckInputs {
-    let (checkpoint_warnings, manifests) = run::looked_at(&args.state_dir, &args.files);
+    let (checkpoint_warnings, manifests) = plan::inspect(&args.state_dir, &args.files);
     let daemon = match DaemonClient::connect(&global.api).await {
         Ok(daemon) => daemon_state(daemon).await,
         Err(error) => Err(error.into()),

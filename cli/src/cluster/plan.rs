@@ -11,11 +11,11 @@ use kube::{Client, Resource};
 use super::objects;
 use crate::args::Format;
 use crate::diff::{self, ManifestDiff};
-use crate::{output, run};
+use crate::output;
 
 /// Prints what would change, and fails if something would be refused.
 pub(super) async fn plan(client: &Client, files: &[PathBuf], format: Format) -> Result<()> {
-    let manifest = run::read_manifests(files);
+    let manifest = agent::read_manifests(files);
     let before = objects::snapshot(client).await?;
     let problems = problems(&before, &manifest.problems, &manifest.objects);
     let diff = if problems.is_empty() {

@@ -6,7 +6,7 @@ use std::fmt::{self, Display, Formatter};
 use delivery::{ClassConfig, Namespaces, NodeConfig, PoolConfig, Shape};
 use serde::Serialize;
 
-use crate::run::{ChangedPart, ConfigChange};
+use agent::{ChangedPart, ConfigChange};
 
 /// What a change means for the VMs of a pool or class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

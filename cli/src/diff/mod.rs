@@ -5,10 +5,9 @@ mod effect;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use agent::config_changes;
 use delivery::NodeConfig;
 use serde::Serialize;
-
-use crate::run::changes;
 
 use crate::output::Table;
 use effect::DiffEffect;
@@ -42,7 +41,7 @@ impl ManifestDiff {
     pub(crate) fn of<'a>(nodes: impl IntoIterator<Item = (&'a str, &'a NodeConfig, &'a NodeConfig)>) -> Self {
         let mut lines = BTreeMap::<_, Vec<String>>::new();
         for (node, old, new) in nodes {
-            for change in changes(old, new) {
+            for change in config_changes(old, new) {
                 let effect = DiffEffect::of(old, new, &change);
                 let key = (change.pool, change.class, effect, change.what.fields());
                 lines.entry(key).or_default().push(node.to_owned());

@@ -154,12 +154,12 @@ fn failing_disk_is_reported_once_while_serving_continues() {
     // A directory cannot be written over by a file, whoever tries.
     fs::create_dir(home.path("state/state.tmp")).unwrap();
     daemon.says(&["attach", "web-2=default"]);
-    let said = daemon.wait_for("the checkpoint cannot be written");
-    assert!(said.contains("serving goes on"), "{said}");
+    let said = daemon.wait_for("failed to write checkpoint");
+    assert!(said.contains("serving continues"), "{said}");
     assert_eq!(draw(&home.socket("web-2"), 300), 300);
     fs::remove_dir(home.path("state/state.tmp")).unwrap();
     daemon.says(&["attach", "web-3=default"]);
-    daemon.wait_for("the checkpoint can be written again");
+    daemon.wait_for("checkpoint writable again");
     daemon.wait_until_kept(&home, |state| state["vms"]["web-3"].is_object());
 }
 
@@ -216,7 +216,7 @@ fn vms_of_deleted_objects_are_served_across_all_restarts() {
     daemon.wait_until_kept(&home, |state| state["vms"]["gone"].is_object());
     home.write("pools.yaml", DELETED);
     daemon.wait_for("change=removed");
-    daemon.wait_until_kept(&home, |state| state["remains"].is_object());
+    daemon.wait_until_kept(&home, |state| state["orphans"].is_object());
     daemon.says(&["detach", "gone"]);
     daemon.wait_until_kept(&home, |state| state["vms"]["gone"].is_null());
 

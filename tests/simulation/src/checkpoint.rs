@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use agent::checkpoint::{Checkpoint, CheckpointState, WriteAction, WriteScheduler};
+use agent::testing::checkpoint::{Checkpoint, CheckpointState, WriteAction, WriteScheduler};
 use htb::Tick;
 
 use crate::disk::Model;
@@ -13,7 +13,7 @@ use crate::violation::Check;
 pub(crate) struct SimulatedCheckpoint {
     pub(crate) disk: Model,
     checkpoint: Checkpoint<Model>,
-    saver: WriteScheduler,
+    scheduler: WriteScheduler,
     /// When to ask it again.
     due: Option<Tick>,
     /// Every state that was to be saved since the one that surely is, which is the first.
@@ -24,13 +24,13 @@ impl SimulatedCheckpoint {
     pub(crate) fn new(disk: Model) -> Self {
         let (checkpoint, loaded) = Checkpoint::open(disk.clone());
         let noted = vec![loaded.state.clone()];
-        Self { disk, checkpoint, saver: WriteScheduler::new(loaded.state), due: None, noted }
+        Self { disk, checkpoint, scheduler: WriteScheduler::new(loaded.state), due: None, noted }
     }
 
     /// This is how things are now.
     pub(crate) fn note(&mut self, state: CheckpointState) {
         self.noted.push(state.clone());
-        self.saver.note(state);
+        self.scheduler.set_state(state);
         self.due = Some(Tick(0));
     }
 
@@ -39,7 +39,7 @@ impl SimulatedCheckpoint {
         if self.due.is_none_or(|due| due > now) {
             return false;
         }
-        let WriteAction::Write(state) = self.saver.next_action(now) else {
+        let WriteAction::Write(state) = self.scheduler.next_action(now) else {
             self.due = self.wait(now);
             return false;
         };
@@ -52,16 +52,16 @@ impl SimulatedCheckpoint {
             Ok(_) => {
                 let at = self.noted.iter().rposition(|noted| *noted == *state).unwrap_or(0);
                 self.noted.drain(..at);
-                self.saver.wrote(state, now);
+                self.scheduler.written(state, now);
             }
-            Err(_) => self.saver.failed(now),
+            Err(_) => self.scheduler.failed(now),
         }
         self.due = self.wait(now);
     }
 
     /// Writes what is not on the disk, however soon that is; whether all is there then.
     pub(crate) fn conclude(&mut self, now: Tick) -> bool {
-        if let Some(state) = self.saver.unsaved() {
+        if let Some(state) = self.scheduler.unsaved() {
             self.write(state, now);
         }
         self.is_settled()
@@ -69,7 +69,7 @@ impl SimulatedCheckpoint {
 
     /// Whether what is wanted is on the disk.
     pub(crate) fn is_settled(&self) -> bool {
-        self.saver.unsaved().is_none()
+        self.scheduler.unsaved().is_none()
     }
 
     pub(crate) fn next(&self) -> Option<Tick> {
@@ -77,10 +77,10 @@ impl SimulatedCheckpoint {
     }
 
     fn wait(&self, now: Tick) -> Option<Tick> {
-        match self.saver.next_action(now) {
+        match self.scheduler.next_action(now) {
             WriteAction::WaitUntil(due) => Some(due),
             WriteAction::Write(_) => Some(now),
-            WriteAction::Nothing => None,
+            WriteAction::Idle => None,
         }
     }
 
@@ -92,7 +92,7 @@ impl SimulatedCheckpoint {
         };
         self.noted.drain(..at);
         self.noted.truncate(1);
-        (self.saver, self.due) = (WriteScheduler::new(loaded.state.clone()), None);
+        (self.scheduler, self.due) = (WriteScheduler::new(loaded.state.clone()), None);
         self.checkpoint = checkpoint;
         Ok(Arc::new(loaded.state))
     }

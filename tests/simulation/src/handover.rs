@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::thread;
 
-use agent::{Recipient, Sockets};
+use agent::testing::{Recipient, Sockets};
 use dataplane::{AttachRequest, HandoverOutcome, VmState};
 use htb::Tick;
 use soak::Rng;
@@ -61,7 +61,7 @@ pub(crate) fn hand_over(
     cut: HandoverFault,
 ) -> Result<Survivor, String> {
     let now = wanted.now;
-    let (predecessor, successor) = agent::rehearse().unwrap();
+    let (predecessor, successor) = agent::testing::connected_pair().unwrap();
     thread::scope(|scope| {
         let peer = scope.spawn(move || succeed(predecessor, begin, wanted, cut));
         let mut verdict = HandoverOutcome::Resumed;
@@ -71,7 +71,7 @@ pub(crate) fn hand_over(
                     HandoverFault::Predecessor => HandoverOutcome::Resumed,
                     // There are no sockets but those of VMs here.
                     _ => successor
-                        .give(&vms, &Sockets::default())
+                        .send(&vms, &Sockets::default())
                         .map_or(HandoverOutcome::Resumed, |_| HandoverOutcome::Transferred),
                 },
                 now,
@@ -94,7 +94,7 @@ pub(crate) fn hand_over(
 
 /// The successor's part; nothing if it dies or need not serve.
 fn succeed(
-    predecessor: agent::Predecessor,
+    predecessor: agent::testing::Predecessor,
     begin: impl FnOnce() -> Result<Process, String>,
     wanted: Expected<'_>,
     cut: HandoverFault,
@@ -103,7 +103,7 @@ fn succeed(
         return Ok(None);
     }
     let mut new = begin()?;
-    let Ok(mut estate) = predecessor.estate() else { return Ok(None) };
+    let Ok(mut estate) = predecessor.receive() else { return Ok(None) };
     if cut == HandoverFault::BeforeInherit {
         return Ok(None);
     }
@@ -112,7 +112,7 @@ fn succeed(
     if let Some((id, error)) = failed.first() {
         return Err(format!("{id} is lost in a planned restart: {error}"));
     }
-    if cut == HandoverFault::BeforeReady || predecessor.done().is_err() || cut == HandoverFault::AfterDone {
+    if cut == HandoverFault::BeforeReady || predecessor.commit().is_err() || cut == HandoverFault::AfterDone {
         new.crash();
         return Ok(None);
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use agent::checkpoint::SavedVm;
+use agent::testing::attachments::Attachment;
 use dataplane::{AttachRequest, Client, PoolConfig, Simulated, Snapshot, SupplySpec};
 use delivery::NodeConfig;
 use htb::{Rate, Tick};
@@ -31,7 +31,7 @@ impl Process {
 
     /// Puts a configuration in force.
     pub(crate) fn apply(&mut self, config: &NodeConfig, now: Tick) -> Result<(), String> {
-        let mut pools = agent::setups(config).map_err(|error| error.to_string())?;
+        let mut pools = agent::testing::pool_configs(config).map_err(|error| error.to_string())?;
         for pool in &mut pools {
             spoil(pool, self.plant);
         }
@@ -48,8 +48,8 @@ impl Process {
         stage.apply(pools, supply, now).map_err(|error| error.to_string())
     }
 
-    pub(crate) fn attach(&mut self, id: &str, vm: &SavedVm, path: &Path, now: Tick) -> Result<(), String> {
-        self.stage.attach(wanted(id, vm, self.plant), path, now).map_err(|error| error.to_string())
+    pub(crate) fn attach(&mut self, vm: &Attachment, path: &Path, now: Tick) -> Result<(), String> {
+        self.stage.attach(wanted(vm, self.plant), path, now).map_err(|error| error.to_string())
     }
 
     pub(crate) fn detach(&mut self, id: &str, now: Tick) -> Result<(), String> {
@@ -57,13 +57,13 @@ impl Process {
     }
 
     /// Moves a VM to the class that it now names.
-    pub(crate) fn move_vm(&mut self, id: &str, vm: &SavedVm, path: &Path, now: Tick) -> Result<(), String> {
+    pub(crate) fn move_vm(&mut self, vm: &Attachment, path: &Path, now: Tick) -> Result<(), String> {
         if self.plant == Some(Mutation::MovedWithoutDebt) {
-            self.detach(id, now)?;
-            return self.attach(id, vm, path, now);
+            self.detach(&vm.id, now)?;
+            return self.attach(vm, path, now);
         }
         let class = vm.class.as_deref().unwrap_or_default();
-        self.stage.move_vm(id, class, now).map_err(|error| error.to_string())
+        self.stage.move_vm(&vm.id, class, now).map_err(|error| error.to_string())
     }
 
     /// Does all that there is to do at this instant: whether that was anything, and when there is more.
@@ -104,10 +104,10 @@ impl Process {
 }
 
 /// A VM as it is attached.
-pub(crate) fn wanted(id: &str, vm: &SavedVm, plant: Option<Mutation>) -> AttachRequest {
-    let client =
-        |attach: AttachRequest| if plant == Some(Mutation::NoPush) { Client::Egd } else { attach.client };
-    AttachRequest { client: client(vm.attach(id)), ..vm.attach(id) }
+pub(crate) fn wanted(vm: &Attachment, plant: Option<Mutation>) -> AttachRequest {
+    let request = vm.request();
+    let client = if plant == Some(Mutation::NoPush) { Client::Egd } else { request.client };
+    AttachRequest { client, ..request }
 }
 
 /// Which of the node's sources these are, by the last letter of their paths.

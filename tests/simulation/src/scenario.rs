@@ -1,6 +1,7 @@
 //! Who is on the host, and what the operator wrote.
 
-use agent::checkpoint::{SavedClient as Kind, SavedVm};
+use agent::testing::attachments::Attachment;
+use dataplane::Client as Kind;
 use soak::Rng;
 
 use crate::client::{Guest, Malice};
@@ -27,7 +28,7 @@ pub(crate) enum Role {
 #[derive(Clone, Debug)]
 pub(crate) struct Member {
     pub(crate) id: String,
-    pub(crate) vm: SavedVm,
+    pub(crate) vm: Attachment,
     pub(crate) role: Role,
     /// It is on the host.
     pub(crate) attached: bool,
@@ -127,8 +128,9 @@ fn member(number: u64, dice: &mut Rng) -> Member {
     };
     let pool = if noise { NOISE } else { KERNEL };
     let namespace = format!("tenant-{}", dice.below(3));
-    let vm = SavedVm { namespace, pool: pool.to_owned(), class: Some(class.to_owned()), client };
-    Member { id: format!("vm-{number}"), vm, role, attached: true, unsaved: false }
+    let (id, pool, class) = (format!("vm-{number}"), pool.to_owned(), Some(class.to_owned()));
+    let vm = Attachment { id: id.clone(), namespace, pool, class, client, ..Attachment::default() };
+    Member { id, vm, role, attached: true, unsaved: false }
 }
 
 /// At most half of what it is assured.

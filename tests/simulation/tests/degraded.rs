@@ -57,7 +57,7 @@ impl Host {
             let bell = bell.clone();
             Ok(node.supply_of(PoolSpec::clone(spec), &[0], move || bell.wake()))
         };
-        stage.apply(agent::setups(book.config()).unwrap(), supply, Tick(SECOND)).unwrap();
+        stage.apply(agent::testing::pool_configs(book.config()).unwrap(), supply, Tick(SECOND)).unwrap();
         for class in ["strict", "lax"] {
             let attach = AttachRequest {
                 id: class.to_owned(),

@@ -11,7 +11,7 @@ fn the_stream_of_a_pod_that_is_deleted_ends_at_once_and_another_pod_of_the_node_
     let pod =
         ["delete", "pod", "entropool-agent-n1", "--force", "--grace-period=0", "--namespace", NAMESPACE];
     scene.api.said(pod).unwrap();
-    scene.agents[0].wait_for_log("the controller is gone").unwrap();
+    scene.agents[0].wait_for_log("lost the controller").unwrap();
     scene.agents[0].wait_for_log("ControllerRefused").unwrap();
     assert!(scene.replicas[0].log().contains("UnknownPod"), "{}", scene.replicas[0].log());
     // What it has goes on; what is new does not reach it.

@@ -67,7 +67,7 @@ fn a_lease_that_is_deleted_is_made_again_and_a_network_that_was_cut_is_noticed()
     scene.service.cut(true);
     apply(&scene.api, &class("gold", "rate: 10Ki/s"));
     scene.draws("vm");
-    scene.agents[0].wait_for_log("the controller is gone").unwrap();
+    scene.agents[0].wait_for_log("lost the controller").unwrap();
     assert_eq!(scene.agents[0].rate_of("gold").unwrap().as_deref(), Some("9Ki/s"));
     scene.service.cut(false);
     let healed = WorkClock::begin();

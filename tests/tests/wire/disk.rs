@@ -16,7 +16,7 @@ use crate::{OPEN, beside_others, host};
 
 /// Room for a checkpoint of some VMs, and soon for no more.
 const SIZE: &str = "size=64k";
-const AGAIN: &str = "the checkpoint can be written again";
+const AGAIN: &str = "checkpoint writable again";
 
 /// A daemon with a disk of its own for its state.
 struct OnDisk {
@@ -135,7 +135,7 @@ fn a_disk_that_can_only_be_read_is_said_stops_nobody_and_is_caught_up_with_when_
     daemon.running.says("ReadOnly");
     daemon.serve(&["a", "b", "c"]);
     daemon.crash();
-    daemon.running.says("what is new will not be kept");
+    daemon.running.says("the checkpoint will not be updated");
     daemon.serve(&["a", "b"]);
 
     daemon.attach("d");

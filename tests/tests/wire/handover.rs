@@ -191,7 +191,7 @@ fn a_daemon_that_cannot_write_down_what_it_keeps_hands_over_to_nobody() {
     ask(&daemon, &["attach", "b=default/any,client=egd"]);
     let refused = Refusal::of(run(&daemon).arg("--take-over")).unwrap();
     assert_eq!(refused.code, Some(1), "{}", refused.said);
-    assert!(refused.said.contains("a restart would not know of what is new"), "{}", refused.said);
+    assert!(refused.said.contains("a restart loses the changes since"), "{}", refused.said);
     EgdClient::connect(&daemon.socket("b")).unwrap().read(64).unwrap();
 
     std::fs::remove_dir(&in_the_way).unwrap();

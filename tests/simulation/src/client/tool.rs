@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use agent::checkpoint::SavedClient as Kind;
+use dataplane::Client as Kind;
 use htb::Tick;
 use soak::Rng;
 

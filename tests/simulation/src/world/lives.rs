@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use agent::ManifestSet;
-use agent::checkpoint::CheckpointState;
+use agent::testing::checkpoint::CheckpointState;
 use delivery::NodeConfig;
 use source::fake::Fake;
 
@@ -82,7 +82,7 @@ impl World {
 
     fn remembered(&self, state: &CheckpointState) -> ManifestSet {
         let book = ManifestSet::new(state.vms.values().map(|vm| vm.namespace.clone()));
-        if self.plant == Some(Mutation::Forgetful) { book } else { book.remember(state.accepted.clone()) }
+        if self.plant == Some(Mutation::Forgetful) { book } else { book.restore(state.accepted.clone()) }
     }
 
     /// The VMs are those of a checkpoint, from now on.
@@ -124,7 +124,7 @@ impl World {
         }
         process.apply(self.book.config(), self.now).map_err(refused)?;
         for (number, member) in self.scene.members.iter().enumerate().filter(|(_, member)| member.attached) {
-            process.attach(&member.id, &member.vm, &self.path(number), self.now).map_err(refused)?;
+            process.attach(&member.vm, &self.path(number), self.now).map_err(refused)?;
         }
         process.stage.discard_unclaimed();
         self.watch.goes_on(self.now, &process)?;
@@ -153,7 +153,7 @@ impl World {
         let Self { fakes, plant, dir, now, scene, .. } = self;
         let (plant, now, noted) = (*plant, *now, dir.path().join("state"));
         let attached = scene.members.iter().filter(|member| member.attached);
-        let vms = attached.map(|member| (member.id.clone(), wanted(&member.id, &member.vm, plant))).collect();
+        let vms = attached.map(|member| (member.id.clone(), wanted(&member.vm, plant))).collect();
         let begin = || {
             let mut new = Process::succeed(fakes, plant, &noted);
             new.apply(book.config(), now).map(|()| new)

@@ -45,7 +45,7 @@ impl World {
         let (path, now) = (self.path(number), self.now);
         let Some(process) = &mut self.process else { return Ok(()) };
         let member = &mut self.scene.members[number];
-        process.attach(&member.id, &member.vm, &path, now).map_err(|what| ("P1", what))?;
+        process.attach(&member.vm, &path, now).map_err(|what| ("P1", what))?;
         member.attached = true;
         member.unsaved = self.plant == Some(Mutation::UnsavedAttach);
         self.clients[number] = self.client(number);
@@ -80,7 +80,7 @@ impl World {
         let to = if member.vm.class.as_deref() == Some("gold") { "shared" } else { "gold" };
         member.vm.class = Some(to.to_owned());
         let before = process.snapshot(self.now);
-        process.move_vm(&member.id, &member.vm, &path, self.now).map_err(|what| ("P1", what))?;
+        process.move_vm(&member.vm, &path, self.now).map_err(|what| ("P1", what))?;
         self.watch.moves(&before, &process.snapshot(self.now), number, &member.id)?;
         self.changed();
         Ok(())

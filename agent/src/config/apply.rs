@@ -1,0 +1,81 @@
+//! Translates a node's configuration into the data plane's. The only place where the two meet.
+
+use dataplane::DataPlaneHandle;
+use delivery::{
+    Admission, BytesPerDay, ClassConfig, Fairness, NamespaceBound, Namespaces, NodeConfig, Shape,
+};
+use htb::Rate;
+use htb::pool::{self, ClassParams, PoolParams};
+
+use super::error::ApplyError;
+use super::sources;
+
+/// Applies `config` as a whole or not at all. VMs keep their connections, tokens and debts.
+pub(crate) fn apply(config: &NodeConfig, dataplane: &DataPlaneHandle) -> Result<(), ApplyError> {
+    dataplane.apply(pool_configs(config)?).map_err(ApplyError::DataPlane)
+}
+
+/// The data plane's configuration for `config`.
+pub fn pool_configs(config: &NodeConfig) -> Result<Vec<dataplane::PoolConfig>, ApplyError> {
+    config.pools.iter().map(pool_config).collect()
+}
+
+fn pool_config(pool: &delivery::PoolConfig) -> Result<dataplane::PoolConfig, ApplyError> {
+    Ok(dataplane::PoolConfig {
+        name: pool.name.clone(),
+        params: PoolParams {
+            root: shape(pool.shape),
+            default_class: pool.default_class.clone(),
+            classes: pool.classes.iter().map(class).collect(),
+        },
+        namespaces: namespaces(&pool.namespaces),
+        class_namespaces: pool
+            .classes
+            .iter()
+            .map(|class| (class.name.clone(), namespaces(&class.namespaces)))
+            .collect(),
+        supply: sources::supply(pool)?,
+    })
+}
+
+fn class(class: &ClassConfig) -> ClassParams {
+    ClassParams {
+        name: class.name.clone(),
+        parent: class.parent.clone(),
+        shape: shape(class.shape),
+        prio: class.prio,
+        // The schema allows at most 10000; a larger weight can only come from a faulty sender.
+        weight: u16::try_from(class.weight).unwrap_or(u16::MAX),
+        per_vm: shape(class.per_vm),
+        per_namespace: bound(class.per_namespace),
+        max_vms: class.max_vms,
+        admission: match class.admission {
+            Admission::Strict => pool::Admission::Strict,
+            Admission::Proportional => pool::Admission::Proportional,
+        },
+        fairness: match class.fairness {
+            Fairness::Namespace => pool::Fairness::Namespace,
+            Fairness::Vm => pool::Fairness::Vm,
+        },
+    }
+}
+
+fn shape(shape: Shape) -> pool::Shape {
+    pool::Shape { rate: rate(shape.rate), ceil: rate(shape.ceil), burst: shape.burst, cburst: shape.cburst }
+}
+
+fn bound(bound: NamespaceBound) -> pool::NamespaceBound {
+    let NamespaceBound { rate: assured, ceil, max_vms } = bound;
+    pool::NamespaceBound { rate: assured.map(rate), ceil: ceil.map(rate), max_vms }
+}
+
+fn rate(rate: BytesPerDay) -> Rate {
+    Rate(rate.0)
+}
+
+fn namespaces(namespaces: &Namespaces) -> dataplane::Namespaces {
+    match namespaces {
+        Namespaces::All => dataplane::Namespaces::All,
+        Namespaces::Only(names) => dataplane::Namespaces::Only(names.clone()),
+    }
+}

@@ -1,0 +1,116 @@
+//! Configuration from a controller: the last good one at the start, then those of a subscription.
+
+use std::io;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use delivery::NodeConfig;
+
+use super::config_source::{ConfigSource, Persisted};
+use super::orphans::Orphans;
+use crate::agent::Agent;
+use crate::checkpoint::{AcceptedSpecs, CheckpointState, LastGood};
+use crate::controller_client::{ControllerEndpoint, HeldConfig, Subscription};
+use crate::event::{ConfigEvent, Events};
+
+/// A node's configuration source. Its subscription applies what the controller sends on a thread of its own.
+pub(crate) struct Controller {
+    endpoint: ControllerEndpoint,
+    /// The configuration to resume the subscription from; afterwards [`last_good`](Self::last_good).
+    restored: Option<HeldConfig>,
+    last_good: Option<LastGood>,
+    /// `None` before the start, and while another process takes over.
+    subscription: Option<Subscription>,
+}
+
+impl Controller {
+    pub(crate) fn new(endpoint: ControllerEndpoint) -> Self {
+        Self { endpoint, restored: None, last_good: None, subscription: None }
+    }
+
+    fn apply_last_good(&self, agent: &Agent) -> Result<HeldConfig> {
+        let Some(last_good) = &self.last_good else { return Ok(HeldConfig::default()) };
+        let held = decode(last_good)?;
+        let config: Arc<NodeConfig> = Arc::new(codec::decode(&held.content)?);
+        agent.apply(&config)?;
+        tracing::info!(pools = config.pools.len(), "in force, from before this start");
+        Ok(held)
+    }
+}
+
+impl ConfigSource for Controller {
+    const RETRY: &'static str = "with each configuration, and `entropool detach` forgets it";
+
+    fn restore(&mut self, state: &CheckpointState, agent: &Agent, takes_over: bool) -> Result<bool> {
+        match Orphans::of_checkpoint(state) {
+            Ok(orphans) => agent.restore_orphans(orphans.into_config()),
+            Err(error) => tracing::warn!(
+                error = format!("{error:#}"),
+                "classes that were deleted are forgotten, with the VMs that they still had"
+            ),
+        }
+        self.last_good = state.last_good.clone();
+        let held = match self.apply_last_good(agent) {
+            Err(error) if takes_over => {
+                return Err(error).context("what the running agent serves cannot be served by this one");
+            }
+            Err(error) => {
+                tracing::error!(
+                    reason = "LastGoodNotServed",
+                    error = format!("{error:#}"),
+                    "the last good configuration cannot be applied; waiting for the controller"
+                );
+                HeldConfig::default()
+            }
+            Ok(held) => held,
+        };
+        self.restored = Some(held);
+        Ok(!agent.config().pools.is_empty())
+    }
+
+    fn connect(&mut self, agent: &Arc<Agent>, events: &Events) -> io::Result<()> {
+        let applied = || self.last_good.as_ref().and_then(|last_good| decode(last_good).ok());
+        let held = self.restored.take().or_else(applied).unwrap_or_default();
+        let (endpoint, agent) = (self.endpoint.clone(), Arc::clone(agent));
+        self.subscription = Some(Subscription::start(endpoint, agent, held, events.clone())?);
+        Ok(())
+    }
+
+    fn disconnect(&mut self) {
+        if let Some(subscription) = self.subscription.take() {
+            subscription.stop();
+        }
+    }
+
+    fn handle(&mut self, event: ConfigEvent, _agent: &Agent) -> bool {
+        self.record(&event);
+        matches!(event, ConfigEvent::Applied(_))
+    }
+
+    fn record(&mut self, event: &ConfigEvent) {
+        if let ConfigEvent::Applied(last_good) = event {
+            self.last_good = Some(last_good.clone());
+        }
+    }
+
+    fn vms_changed(&self) {
+        if let Some(subscription) = &self.subscription {
+            subscription.vms_changed();
+        }
+    }
+
+    fn persisted(&self) -> Persisted {
+        Persisted { accepted: AcceptedSpecs::default(), last_good: self.last_good.clone() }
+    }
+}
+
+fn decode(last_good: &LastGood) -> Result<HeldConfig> {
+    ensure!(
+        last_good.encoding == codec::ENCODING,
+        "the last good configuration is in encoding {}, and this version reads {}",
+        last_good.encoding,
+        codec::ENCODING
+    );
+    let (version, content) = codec::decode_persisted(&last_good.bytes)?;
+    Ok(HeldConfig { version, content: Arc::new(content) })
+}

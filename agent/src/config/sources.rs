@@ -1,0 +1,79 @@
+//! Translates the sources of a pool's configuration into those of the `source` crate.
+
+use std::collections::BTreeSet;
+
+use dataplane::SupplySpec;
+use delivery::{HealthTest, OnSourceFailure, PoolConfig, SourceConfig, SourceKind as Kind};
+use source::health::MinEntropy;
+use source::{OnFailure, PoolSpec, SourceKind, SourceSpec};
+
+use super::error::{ApplyError, SourceSpecError};
+
+const SECONDS_PER_DAY: u64 = 86_400;
+
+/// The supply of a pool: the kernel directly, or sources with health tests.
+pub(crate) fn supply(pool: &PoolConfig) -> Result<SupplySpec, ApplyError> {
+    let spec = pool_spec(pool)?;
+    if spec.is_kernel_only() {
+        return Ok(SupplySpec::Kernel);
+    }
+    let allowing = pool.classes.iter().filter(|class| class.allow_degraded);
+    let allow_degraded: BTreeSet<String> = allowing.map(|class| class.name.clone()).collect();
+    Ok(SupplySpec::Sources { spec: Box::new(spec), allow_degraded })
+}
+
+fn pool_spec(pool: &PoolConfig) -> Result<PoolSpec, ApplyError> {
+    let source = |config: &SourceConfig| {
+        source_spec(config).map_err(|source| ApplyError::Source {
+            pool: pool.name.clone(),
+            name: config.name.clone(),
+            source,
+        })
+    };
+    Ok(PoolSpec {
+        name: pool.name.clone(),
+        sources: pool.sources.iter().map(source).collect::<Result<_, _>>()?,
+        output: output(pool.output),
+        min_healthy: usize::try_from(pool.min_healthy_sources).unwrap_or(usize::MAX),
+        on_failure: match pool.on_source_failure {
+            OnSourceFailure::Hold => OnFailure::Hold,
+            OnSourceFailure::Degrade => OnFailure::Degrade,
+        },
+    })
+}
+
+pub(crate) fn output(output: delivery::Output) -> source::Output {
+    match output {
+        delivery::Output::Stretched => source::Output::Stretched,
+        delivery::Output::FullEntropy => source::Output::FullEntropy,
+        delivery::Output::Raw => source::Output::Raw,
+    }
+}
+
+fn source_spec(source: &SourceConfig) -> Result<SourceSpec, SourceSpecError> {
+    let min_entropy =
+        |tenths: u8| MinEntropy::from_tenths(tenths).ok_or(SourceSpecError::MinEntropy { tenths });
+    Ok(SourceSpec {
+        name: source.name.clone(),
+        kind: kind(&source.kind)?,
+        tier: source.tier,
+        min_entropy: source.min_entropy_tenths.map(min_entropy).transpose()?,
+        // Rounded up: this is an upper bound, and a slow source may deliver less than one byte per second.
+        bytes_per_second: source.capacity.map(|capacity| capacity.0.div_ceil(SECONDS_PER_DAY)),
+        block_tests: source.health_tests.contains(&HealthTest::Fips1402),
+    })
+}
+
+pub(crate) fn kind(kind: &Kind) -> Result<SourceKind, SourceSpecError> {
+    Ok(match kind {
+        Kind::Kernel => SourceKind::Kernel,
+        Kind::Cpu { instruction } if instruction == "RDSEED" => SourceKind::Rdseed,
+        Kind::Cpu { instruction } => {
+            return Err(SourceSpecError::Instruction { instruction: instruction.clone() });
+        }
+        Kind::Device { path } => SourceKind::Device(path.into()),
+        Kind::EgdUnix { path } => SourceKind::EgdUnix(path.into()),
+        Kind::EgdTcp { address } => SourceKind::EgdTcp(address.clone()),
+        Kind::File { path } => SourceKind::File(path.into()),
+    })
+}

@@ -1,0 +1,236 @@
+//! A planned restart, from both sides: taking over from a process that serves, and handing over to the next one.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Result;
+use dataplane::{HandoverOutcome, VmState};
+use source::Serving;
+
+use super::checkpointer::Checkpointer;
+use super::csi::CsiDriver;
+use super::options::{Prepared, StartOptions};
+use super::run::Daemon;
+use crate::agent::Agent;
+use crate::attachments::{Attachment, log_failed};
+use crate::checkpoint::{Checkpoint, CheckpointState, HostDisk};
+use crate::config::{ConfigSource, Persisted};
+use crate::event::{Event, Events};
+use crate::handover::{
+    HandoverError, HandoverSource, PendingSuccessor, PredecessorGuard, Recipient, Sockets, Successor,
+    SystemdFdStore,
+};
+use crate::metrics::Metrics;
+use crate::unix_socket::ApiSocket;
+
+/// How often, and how far apart, the sources are polled: for ten seconds, a third of what a predecessor waits.
+const POLLS: u32 = 200;
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// The parts of a daemon once its VMs are attached.
+pub(super) struct Started {
+    pub(super) agent: Arc<Agent>,
+    pub(super) checkpointer: Checkpointer,
+    pub(super) api_socket: ApiSocket,
+    pub(super) metrics: Option<Metrics>,
+    pub(super) csi: Option<CsiDriver>,
+    pub(super) predecessor: Option<PredecessorGuard>,
+}
+
+/// Starts with what another process leaves. If this fails, that one continues to serve.
+pub(super) fn take_over<S: ConfigSource>(
+    options: &StartOptions,
+    prepared: Prepared,
+    source: &mut S,
+    mut predecessor: HandoverSource,
+    events: &Events,
+) -> Result<Started> {
+    let checkpoint = prepared.checkpoint.unwrap_or_else(|| options.load_checkpoint());
+    let agent = Arc::new(Agent::start(options.data_plane(true))?);
+    let configured = source.restore(checkpoint.state(), &agent, true)?;
+    let mut csi = CsiDriver::open(options, &agent, configured, events)?;
+    let attachments = agent.attachments();
+
+    // Everything possible is done before the predecessor stops: from then until this process serves, no process does.
+    let CheckpointState { vms, served, .. } = checkpoint.restorable();
+    let failed = attachments.register_expected(options.vms.attachments().collect(), vms, served)?;
+    let lost = options.vms.refuse_failed(failed)?;
+    if let HandoverSource::Serves(_) = predecessor {
+        await_sources(&agent);
+    }
+    let state = predecessor.receive()?;
+    let connections: usize = state.vms.iter().map(|vm| vm.connections.len()).sum();
+    attachments.restore_connections(state.vms)?;
+    let predecessor = predecessor.commit()?;
+    attachments.resume_serving()?;
+    let pause = Duration::from_nanos(dataplane::now().since(state.stopped));
+    tracing::info!(connections, ?pause, "took over");
+    agent.discard_unclaimed();
+
+    let is_pod = |id: &str| attachments.table().get(id).is_some_and(Attachment::is_pod);
+    let (of_pods, of_host): (Vec<_>, Vec<_>) = lost.into_iter().partition(|(id, _)| is_pod(id));
+    log_failed(of_pods, "with each configuration, until its pod ends");
+    log_failed(of_host, S::RETRY);
+    let Sockets { api, registration, driver } = state.sockets;
+    let api_socket = ApiSocket::resume(&options.directories.api_socket(), api, options.api_mode)?;
+    if let Some(csi) = &mut csi {
+        csi.attach_missing();
+        csi.resume(driver, registration)?;
+    }
+    let metrics = options.metrics.map(|address| Metrics::inherit(address, Arc::clone(&agent))).transpose()?;
+    let checkpointer = checkpoint.into_checkpointer(&agent)?;
+    Ok(Started { agent, checkpointer, api_socket, metrics, csi, predecessor: Some(predecessor) })
+}
+
+/// Waits until no pool is empty because its sources are in their start-up tests, which may take seconds: the predecessor
+/// serves meanwhile, from sources that have passed theirs. Slow sources are not waited for any longer than ten seconds.
+fn await_sources(agent: &Agent) {
+    for _ in 0..POLLS {
+        if agent.server().sources().pools.iter().all(|pool| pool.serving != Serving::Starting) {
+            return;
+        }
+        thread::park_timeout(POLL_INTERVAL);
+    }
+    tracing::warn!(
+        "took over with sources in their start-up tests: their pools serve nothing until these are passed"
+    );
+}
+
+impl<S: ConfigSource> Daemon<S> {
+    /// Hands over to another process. If that does not take over, this daemon continues to serve.
+    pub(super) fn hand_over(
+        &mut self,
+        successor: Successor,
+        events: &Receiver<Event>,
+    ) -> Option<PendingSuccessor> {
+        self.transfer(successor, events)
+    }
+
+    /// Has the service manager store everything for the next process. If it does not, returns `false`.
+    pub(super) fn store(&mut self, events: &Receiver<Event>) -> bool {
+        SystemdFdStore::here().and_then(|store| self.transfer(store, events)).is_some()
+    }
+
+    /// Tells the previous process that this one serves.
+    pub(super) fn release_predecessor(&mut self) {
+        if let Some(predecessor) = self.predecessor.take() {
+            PredecessorGuard::release(predecessor);
+        }
+    }
+
+    fn transfer<R: Recipient>(&mut self, recipient: R, events: &Receiver<Event>) -> Option<R::Receipt> {
+        self.source.disconnect();
+        self.defer(events);
+        let sockets = self.sockets();
+        let Self { agent, source, checkpointer, state_dir, .. } = self;
+        let receipt = send(agent, &source.persisted(), checkpointer, state_dir, sockets, recipient);
+        if receipt.is_none() {
+            self.save();
+            if let Err(error) = self.source.connect(&self.agent, &self.events) {
+                tracing::error!(%error, "cannot resume the subscription to the controller");
+            }
+        }
+        receipt
+    }
+
+    /// Defers the pending events until the hand-over has failed. What a successor reads of them from disk is saved now.
+    fn defer(&mut self, events: &Receiver<Event>) {
+        for event in events.try_iter() {
+            if let Event::Config(event) = &event {
+                self.source.record(event);
+            }
+            self.deferred.push_back(event);
+        }
+    }
+
+    fn sockets(&self) -> io::Result<Sockets> {
+        let mut sockets = Sockets { api: Some(self.api.socket()?), ..Sockets::default() };
+        if let Some(csi) = &self.csi {
+            csi.share_sockets(&mut sockets)?;
+        }
+        Ok(sockets)
+    }
+}
+
+/// Sends all that the agent has, once the checkpoint is on disk. If the recipient does not accept it, the agent and the
+/// checkpointer continue.
+fn send<R: Recipient>(
+    agent: &Agent,
+    config: &Persisted,
+    checkpointer: &mut Option<Checkpointer>,
+    state_dir: &Path,
+    sockets: io::Result<Sockets>,
+    recipient: R,
+) -> Option<R::Receipt> {
+    // From the checkpoint to the end of the transfer no VM is attached, moved or detached.
+    let mut changes = agent.attachments().lock();
+    let unwritten = match checkpointer.take() {
+        Some(mut checkpointer) => {
+            checkpointer.save_final(agent, config.clone());
+            // On disk before the successor reads it.
+            checkpointer.stop().map(|failure| failure.message)
+        }
+        None => Some("changes are no longer saved: restart this daemon".to_owned()),
+    };
+    let sent = match unwritten {
+        None => {
+            let sockets = sockets.map_err(HandoverError::Sockets);
+            sockets.and_then(|sockets| send_vms(agent, recipient, sockets))
+        }
+        Some(reason) => {
+            // An older checkpoint lacks the VMs attached since: they would lose their sockets.
+            recipient.refuse(&reason);
+            Err(HandoverError::Unwritten(reason))
+        }
+    };
+    let error = match sent {
+        Ok(receipt) => {
+            changes.set_handed_over();
+            return Some(receipt);
+        }
+        Err(error) => error,
+    };
+    log_failure(error);
+    let (checkpoint, found) = Checkpoint::open(HostDisk::new(state_dir));
+    match Checkpointer::start(checkpoint, found.state, agent) {
+        Ok(started) => *checkpointer = Some(started),
+        Err(error) => tracing::error!(%error, "changes are no longer saved"),
+    }
+    None
+}
+
+/// Has the data plane stop and sends its VMs, or has it resume. `sockets` are those at fixed paths.
+fn send_vms<R: Recipient>(agent: &Agent, to: R, sockets: Sockets) -> Result<R::Receipt, HandoverError> {
+    to.offer()?;
+    let before = agent.attachments().table().served_before().vms.clone();
+    let (result, received) = channel();
+    let send = move |mut vms: Vec<VmState<BorrowedFd<'_>>>| {
+        for vm in &mut vms {
+            vm.bytes = vm.bytes.saturating_add(before.get(&vm.id).copied().unwrap_or_default());
+        }
+        let sent = to.send(&vms, &sockets);
+        let outcome = if sent.is_ok() { HandoverOutcome::Transferred } else { HandoverOutcome::Resumed };
+        // The receiver lives until the data plane has called this.
+        let _ = result.send(sent);
+        outcome
+    };
+    // A data plane that stops never calls it.
+    let _ = agent.server().hand_over(send);
+    received.try_recv().unwrap_or(Err(HandoverError::Stopping))
+}
+
+fn log_failure(error: HandoverError) {
+    let (reason, by_configuration) = (error.reason(), matches!(error, HandoverError::FdStoreFull(_)));
+    let error = format!("{:#}", anyhow::Error::from(error));
+    if by_configuration {
+        // The unit file decides whether sockets are stored.
+        tracing::warn!(reason, error, "connections end with this daemon");
+    } else {
+        tracing::error!(reason, error, "not handed over; this daemon continues to serve");
+    }
+}

@@ -1,0 +1,105 @@
+//! The daemon of a node: configured by a controller, with a CSI driver for the node's pods.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+
+use super::args::NodeArgs;
+use super::options::{CommandLineVms, Prepared, StartOptions, refuse};
+use super::run::Daemon;
+use super::start::{prepare_process, wait_for_predecessor};
+use crate::attachments::csi::CsiOptions;
+use crate::config::{ConfigSource, Controller};
+use crate::directories::Directories;
+use crate::event;
+use crate::handover::{HandoverSource, PodGeneration, Predecessor, ReceiveError};
+use telemetry::init_logging;
+use crate::supervisor::{TRY_AGAIN, Worker, supervise};
+use crate::unix_socket::OWNER_ONLY;
+
+/// Runs the node's daemon until a signal ends it. The process that a person or a kubelet starts is the supervisor, and
+/// starts another one that serves.
+pub fn run_node(args: &NodeArgs) -> Result<ExitCode> {
+    init_logging()?;
+    let Some(worker) = Worker::here().context("cannot follow the supervisor")? else {
+        return Ok(ExitCode::from(supervise(args.on_success()).context("cannot start a worker")?));
+    };
+    match serve(args, &worker) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) => exit_code(error),
+    }
+}
+
+/// A worker that could not take over from a live process may succeed the next time. One of an older pod must not try.
+fn exit_code(error: anyhow::Error) -> Result<ExitCode> {
+    match error.downcast_ref() {
+        Some(ReceiveError::Newer) => {
+            tracing::info!("the agent of a newer pod serves");
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(failed) => {
+            let (reason, error) = (failed.reason(), format!("{error:#}"));
+            tracing::error!(reason, error, "not taken over");
+            Ok(ExitCode::from(TRY_AGAIN))
+        }
+        None => Err(error),
+    }
+}
+
+fn serve(args: &NodeArgs, worker: &Worker) -> Result<()> {
+    prepare_process();
+    let (events, receiver) = event::channel(false);
+    let directories = args.directories().context("cannot tell the working directory")?;
+    let (created, unusable) = directories.prepare();
+    refuse(unusable)?;
+    let pod_generation = args.pod_generation()?;
+    let predecessor = if worker.is_successor() || args.take_over || pod_generation.is_some() {
+        Predecessor::find(&directories.run, pod_generation)?.map(HandoverSource::Serves)
+    } else {
+        None
+    };
+    if predecessor.is_none() {
+        wait_for_predecessor(&directories);
+    }
+    let source = Controller::new(args.endpoint());
+    let options = args.start_options(directories, pod_generation);
+    let api = options.directories.api_socket();
+    let mut daemon = Daemon::start(options, Prepared::default(), source, predecessor, &events)?;
+    tracing::info!(
+        api = %api.display(),
+        node = args.node,
+        controller = %args.controller,
+        "ready"
+    );
+    daemon.source.connect(&daemon.agent, &events).context("cannot start the subscription's thread")?;
+    created.keep();
+    daemon.serve(worker, &receiver)
+}
+
+impl NodeArgs {
+    fn pod_generation(&self) -> Result<Option<PodGeneration>> {
+        let of_file = |path: &PathBuf| {
+            PodGeneration::of_file(path)
+                .with_context(|| format!("--pod-started: {} cannot be kept", path.display()))
+        };
+        self.pod_started.as_ref().map(of_file).transpose()
+    }
+
+    fn start_options(&self, directories: Directories, pod_generation: Option<PodGeneration>) -> StartOptions {
+        let csi =
+            |kubelet_dir: &PathBuf| CsiOptions { node: self.node.clone(), kubelet_dir: kubelet_dir.clone() };
+        StartOptions {
+            directories,
+            socket_owner: self.socket_owner(),
+            permissions: self.permissions(),
+            api_mode: OWNER_ONLY,
+            api_address: self.local,
+            metrics: self.metrics,
+            pod_generation,
+            csi: self.kubelet_dir.as_ref().map(csi),
+            vms: CommandLineVms::default(),
+            uses_systemd: false,
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The events of a daemon's main thread.
+
+use std::sync::mpsc::{self, Receiver, Sender};
+
+use crate::api::Host;
+use crate::checkpoint::LastGood;
+use crate::controller_client::PersistConfig;
+use crate::handover::Successor;
+
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// For the configuration source.
+    Config(ConfigEvent),
+    /// A VM was attached, moved or detached.
+    VmsChanged,
+    /// Another process asks to take over.
+    HandOver(Successor),
+    /// A signal asks the daemon to end.
+    Stop(&'static str),
+}
+
+/// An event that the configuration source handles.
+#[derive(Debug)]
+pub(crate) enum ConfigEvent {
+    /// The subscription has applied this configuration of the controller.
+    Applied(LastGood),
+    /// A manifest may have changed.
+    ManifestsChanged,
+    /// The manifests have not changed for a while: it is time to read them.
+    ManifestsSettled,
+    /// A VM of this namespace is about to be attached. The caller waits until `done` is dropped.
+    NamespaceExpected { namespace: String, done: Sender<()> },
+}
+
+/// Sends events to the daemon's main thread.
+#[derive(Clone, Debug)]
+pub(crate) struct Events {
+    sender: Sender<Event>,
+    expects_namespaces: bool,
+}
+
+/// The channel to the daemon's main thread. With `expects_namespaces`, an attach waits until the configuration source
+/// knows the VM's namespace; a controller knows all namespaces by itself.
+pub(crate) fn channel(expects_namespaces: bool) -> (Events, Receiver<Event>) {
+    let (sender, receiver) = mpsc::channel();
+    (Events { sender, expects_namespaces }, receiver)
+}
+
+impl Events {
+    pub(crate) fn manifests_changed(&self) {
+        self.send(Event::Config(ConfigEvent::ManifestsChanged));
+    }
+
+    pub(crate) fn hand_over(&self, successor: Successor) {
+        self.send(Event::HandOver(successor));
+    }
+
+    fn send(&self, event: Event) {
+        // The receiver is gone only while the daemon ends.
+        let _ = self.sender.send(event);
+    }
+}
+
+impl Host for Events {
+    fn expect(&self, namespace: &str) {
+        if !self.expects_namespaces {
+            return;
+        }
+        let (done, wait) = mpsc::channel();
+        self.send(Event::Config(ConfigEvent::NamespaceExpected { namespace: namespace.to_owned(), done }));
+        // Ends when `done` is dropped, whether the event was handled or not.
+        let _ = wait.recv();
+    }
+
+    fn vms_changed(&self) {
+        self.send(Event::VmsChanged);
+    }
+
+    fn stop(&self, signal: &'static str) {
+        self.send(Event::Stop(signal));
+    }
+}
+
+impl PersistConfig for Events {
+    fn applied(&self, last_good: LastGood) {
+        self.send(Event::Config(ConfigEvent::Applied(last_good)));
+    }
+
+    fn vms_changed(&self) {
+        Host::vms_changed(self);
+    }
+}

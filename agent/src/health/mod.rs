@@ -1,0 +1,42 @@
+//! What is reported of the process beside what it serves: its health, the registration of its CSI driver, and a log of its
+//! sources.
+
+pub(crate) mod driver_registration;
+pub(crate) mod source_log;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::checkpoint::{WriteCondition, WriteFailure};
+
+/// What is wrong with the process and has no effect on VMs.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct HealthCondition {
+    /// How many workers before this one hung and were killed.
+    pub(crate) hangs: u64,
+    /// Why the checkpoint could not be written.
+    pub(crate) unwritable: Option<WriteFailure>,
+}
+
+/// Collects the [`HealthCondition`].
+#[derive(Debug, Default)]
+pub(crate) struct HealthConditions {
+    hangs: AtomicU64,
+    checkpoint: Mutex<Option<WriteCondition>>,
+}
+
+impl HealthConditions {
+    pub(crate) fn set_hangs(&self, hangs: u64) {
+        self.hangs.store(hangs, Ordering::Relaxed);
+    }
+
+    pub(crate) fn watch_checkpoint(&self, checkpoint: WriteCondition) {
+        *self.checkpoint.lock().unwrap_or_else(PoisonError::into_inner) = Some(checkpoint);
+    }
+
+    pub(crate) fn get(&self) -> HealthCondition {
+        let checkpoint = self.checkpoint.lock().unwrap_or_else(PoisonError::into_inner);
+        let unwritable = checkpoint.as_ref().and_then(WriteCondition::unwritable);
+        HealthCondition { hangs: self.hangs.load(Ordering::Relaxed), unwritable }
+    }
+}
