@@ -1,4 +1,4 @@
-//! One row of the table: a VM, as somebody asked to attach it.
+//! One row of the table: a VM as it was requested.
 
 use std::net::SocketAddr;
 

@@ -90,7 +90,8 @@ impl Journal {
 fn read(path: &Path) -> io::Result<Entry<Attachment>> {
     let mut entry: Entry<Attachment> = serde_json::from_slice(&fs::read(path)?)?;
     let id = path.file_stem().and_then(|stem| stem.to_str());
-    entry.attachment.id = id.ok_or_else(|| io::Error::other("its name is not UTF-8"))?.to_owned();
+    let id = id.ok_or_else(|| io::Error::other("its name is not UTF-8"))?;
+    id.clone_into(&mut entry.attachment.id);
     Ok(entry)
 }
 

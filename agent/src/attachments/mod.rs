@@ -1,7 +1,6 @@
-//! Which VMs are attached to this host: the one table and its journal, and the operations on both.
-//!
-//! A VM is attached by one of three callers: the kubelet ([`csi`]), the local API, or a flag of the command line.
-//! Each of them adds a row to the [`AttachmentTable`](table::AttachmentTable) and then a VM to the data plane.
+//! Which VMs are attached to this host: one table, one journal, and the operations on both. The kubelet ([`csi`]), the
+//! local API and flags of the command line each add a row to the table and then a VM to the data plane, whose own tables
+//! and crash state stay apart: they decide admission and survive a crash by themselves.
 
 mod attachment;
 pub(crate) mod csi;

@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_attached_once_whoever_asks() {
+    fn an_id_is_attached_once_for_all_origins() {
         let origins = [Origin::Api, Origin::Flag { port: None }, pod("a", "csi-1").origin];
         for first in &origins {
             for second in &origins {

@@ -17,10 +17,10 @@ use crate::config::Files;
 use crate::config::manifests::ManifestSet;
 use crate::event::{self, Events};
 use crate::handover::{HandoverSource, Predecessor, StoredHandover};
-use telemetry::init_logging;
 use crate::metrics::Endpoint;
 use crate::supervisor::{ListenFd, OnSuccess, Worker, supervise};
 use crate::unix_socket::check_vacant;
+use telemetry::init_logging;
 
 /// Runs the host's daemon until a signal ends it. The process that a person or a service manager starts is the
 /// supervisor, and starts another one that serves.

@@ -14,9 +14,9 @@ use crate::config::{ConfigSource, Controller};
 use crate::directories::Directories;
 use crate::event;
 use crate::handover::{HandoverSource, PodGeneration, Predecessor, ReceiveError};
-use telemetry::init_logging;
 use crate::supervisor::{TRY_AGAIN, Worker, supervise};
 use crate::unix_socket::OWNER_ONLY;
+use telemetry::init_logging;
 
 /// Runs the node's daemon until a signal ends it. The process that a person or a kubelet starts is the supervisor, and
 /// starts another one that serves.

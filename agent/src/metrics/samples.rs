@@ -12,8 +12,8 @@ use telemetry::{Histogram, Samples};
 use super::families;
 use crate::agent::AppliedConfig;
 use crate::api::sources;
-use crate::health::HealthCondition;
 use crate::config::orphans::is_orphaned;
+use crate::health::HealthCondition;
 
 /// A VM that has waited for longer has a series of its own.
 const LONG: u64 = 10_000_000_000;

@@ -231,7 +231,11 @@ mod tests {
         policy.served(20);
         policy.exited(20, KILLED);
         policy.started(21, false);
-        assert_eq!(policy.exited(21, KILLED), PolicyStep::Start(PAUSES.first.into()), "serving resets the pause");
+        assert_eq!(
+            policy.exited(21, KILLED),
+            PolicyStep::Start(PAUSES.first.into()),
+            "serving resets the pause"
+        );
     }
 
     #[test]

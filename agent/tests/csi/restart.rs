@@ -126,7 +126,7 @@ fn after_any_crash_the_next_calls_succeed() {
     type Leave = fn(&Host, &Pod);
     let leave: [(&str, Leave); 5] = [
         ("a half-written journal entry", |host, _| {
-            fs::write(host.path("run/attachments/.new"), "{\"volu").unwrap()
+            fs::write(host.path("run/attachments/.new"), "{\"volu").unwrap();
         }),
         ("an entry without a directory", |host, pod| {
             fs::remove_dir_all(pod.target(&host.pods())).unwrap();

@@ -115,25 +115,6 @@ impl RunArgs {
             metrics: self.metrics,
         }
     }
-
-    pub(crate) fn directories(&self) -> Directories {
-        let (run, state) = (self.run_dir.clone(), self.state_dir.clone());
-        Directories { run, state, socket: self.socket_dir() }
-    }
-
-    pub(crate) fn socket_dir(&self) -> PathBuf {
-        self.socket_dir.clone().unwrap_or_else(|| self.run_dir.join("vm"))
-    }
-
-    /// The same with absolute directories, which other processes can use.
-    pub(crate) fn absolute(&self) -> io::Result<Self> {
-        Ok(Self {
-            run_dir: absolute(&self.run_dir)?,
-            state_dir: absolute(&self.state_dir)?,
-            socket_dir: self.socket_dir.as_deref().map(absolute).transpose()?,
-            ..self.clone()
-        })
-    }
 }
 
 /// A file mode in octal digits with read and write permissions only, at least for the owner.
