@@ -30,7 +30,7 @@ impl MinEntropy {
     }
 }
 
-super::string_quantity!(MinEntropy, u8, parse, schema());
+super::string_quantity::string_quantity!(MinEntropy, u8, parse, schema());
 
 fn parse(text: &str) -> Result<u8, QuantityError> {
     let tenths = match text.as_bytes() {

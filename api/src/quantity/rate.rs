@@ -39,7 +39,7 @@ impl Rate {
     }
 }
 
-super::string_quantity!(Rate, u64, parse, schema());
+super::string_quantity::string_quantity!(Rate, u64, parse, schema());
 
 fn parse(text: &str) -> Result<u64, QuantityError> {
     let max = "10G/s";

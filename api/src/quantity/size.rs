@@ -28,7 +28,7 @@ impl Size {
     }
 }
 
-super::string_quantity!(Size, u64, parse, schema());
+super::string_quantity::string_quantity!(Size, u64, parse, schema());
 
 fn parse(text: &str) -> Result<u64, QuantityError> {
     let max = "4Gi";

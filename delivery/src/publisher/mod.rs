@@ -20,20 +20,11 @@ use crate::resource_set::ResourceSet;
 use crate::version::{Version, WatchedKind};
 use clock::{Span, Tick};
 
-pub use self::reauth::ReviewOutcome;
+pub use self::reauth::{REAUTH_INTERVAL, REVIEW_RETRY_INTERVAL, ReviewOutcome, TOKEN_TIMEOUT};
+pub use self::update_state::{ACK_TIMEOUT, AckState, MAX_ATTEMPTS};
 
 /// The time within which an agent must subscribe.
 pub const SUBSCRIBE_TIMEOUT: Span = Span::seconds(10);
-/// The time after which an unanswered update is sent again.
-pub const ACK_TIMEOUT: Span = Span::seconds(5);
-/// The number of times that an update is sent before the stream ends.
-pub const MAX_ATTEMPTS: u32 = 3;
-/// The time after which an agent must send its token again.
-pub const REAUTH_INTERVAL: Span = Span::seconds(300);
-/// The time within which an agent must send a requested token.
-pub const TOKEN_TIMEOUT: Span = Span::seconds(30);
-/// The time after which a token is requested again if it could not be reviewed.
-pub const REVIEW_RETRY_INTERVAL: Span = Span::seconds(15);
 
 /// What the caller has to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,19 +75,6 @@ impl StreamEnd {
             Self::Leaving => "Leaving",
         }
     }
-}
-
-/// Whether an agent runs what it should.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AckState {
-    /// It has not subscribed, or nothing is published yet.
-    Unknown,
-    /// It runs what is published.
-    Programmed,
-    /// It does not run what is published yet.
-    Behind,
-    /// It refuses what is published.
-    Refused(Nack),
 }
 
 /// The controller's half of a stream. `B` is the encoded body of a resource, which must be cheap to clone.

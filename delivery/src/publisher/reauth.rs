@@ -1,8 +1,14 @@
 //! Reauthentication: when an agent must send its token again.
 
-use super::{REAUTH_INTERVAL, REVIEW_RETRY_INTERVAL, TOKEN_TIMEOUT};
 use crate::message::Nack;
-use clock::Tick;
+use clock::{Span, Tick};
+
+/// The time after which an agent must send its token again.
+pub const REAUTH_INTERVAL: Span = Span::seconds(300);
+/// The time within which an agent must send a requested token.
+pub const TOKEN_TIMEOUT: Span = Span::seconds(30);
+/// The time after which a token is requested again if it could not be reviewed.
+pub const REVIEW_RETRY_INTERVAL: Span = Span::seconds(15);
 
 /// The result of a token review.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,11 +2,28 @@
 
 use std::sync::Arc;
 
-use super::{ACK_TIMEOUT, AckState, MAX_ATTEMPTS};
 use crate::message::{Nack, Subscription, Update};
 use crate::resource_set::{self, Delta, Hash, Inventory, ResourceSet};
 use crate::version::{Version, WatchedKind};
-use clock::Tick;
+use clock::{Span, Tick};
+
+/// The time after which an unanswered update is sent again.
+pub const ACK_TIMEOUT: Span = Span::seconds(5);
+/// The number of times that an update is sent before the stream ends.
+pub const MAX_ATTEMPTS: u32 = 3;
+
+/// Whether an agent runs what it should.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AckState {
+    /// It has not subscribed, or nothing is published yet.
+    Unknown,
+    /// It runs what is published.
+    Programmed,
+    /// It does not run what is published yet.
+    Behind,
+    /// It refuses what is published.
+    Refused(Nack),
+}
 
 /// What the node should run.
 #[derive(Clone, Debug)]

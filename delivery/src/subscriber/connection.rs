@@ -1,7 +1,14 @@
 //! The stream: when to connect, and when to give up.
 
-use super::{FIRST_RETRY_DELAY, MAX_RETRY_DELAY, SUBSCRIBE_TIMEOUT};
 use clock::{Backoff, Exponential, Jitter, Span, Tick};
+
+/// The time within which a controller must answer a subscription.
+pub const SUBSCRIBE_TIMEOUT: Span = Span::seconds(10);
+/// The maximum delay between two attempts to connect.
+pub const MAX_RETRY_DELAY: Span = Span::millis(3_000);
+/// The maximum delay after a stream has ended. It is random, because all agents of a cluster lose their streams
+/// at once.
+pub const FIRST_RETRY_DELAY: Span = Span::millis(1_000);
 
 const RETRIES: Exponential = Exponential { first: FIRST_RETRY_DELAY, longest: MAX_RETRY_DELAY };
 

@@ -19,19 +19,10 @@ use self::rollback_guard::{RollbackDecision, RollbackGuard};
 use crate::message::{FromAgent, FromController, Move, Nack, Subscription, Update};
 use crate::resource_set::{Delta, ResourceSet};
 use crate::version::Version;
-use clock::{Span, Tick};
+use clock::Tick;
 
-/// The time within which a controller must answer a subscription.
-pub const SUBSCRIBE_TIMEOUT: Span = Span::seconds(10);
-/// The time for which only older versions must have been offered before one is applied.
-pub const ROLLBACK_AFTER: Span = Span::seconds(60);
-/// How often the agent subscribes again in the meantime.
-pub const RESUBSCRIBE_INTERVAL: Span = Span::seconds(10);
-/// The maximum delay between two attempts to connect.
-pub const MAX_RETRY_DELAY: Span = Span::millis(3_000);
-/// The maximum delay after a stream has ended. It is random, because all agents of a cluster lose their streams
-/// at once.
-pub const FIRST_RETRY_DELAY: Span = Span::millis(1_000);
+pub use self::connection::{FIRST_RETRY_DELAY, MAX_RETRY_DELAY, SUBSCRIBE_TIMEOUT};
+pub use self::rollback_guard::{RESUBSCRIBE_INTERVAL, ROLLBACK_AFTER};
 
 /// What the caller has to do.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,11 @@
 //! Whether to apply a configuration that is older than the one in effect.
 
-use super::{RESUBSCRIBE_INTERVAL, ROLLBACK_AFTER};
-use clock::Tick;
+use clock::{Span, Tick};
+
+/// The time for which only older versions must have been offered before one is applied.
+pub const ROLLBACK_AFTER: Span = Span::seconds(60);
+/// How often the agent subscribes again in the meantime.
+pub const RESUBSCRIBE_INTERVAL: Span = Span::seconds(10);
 
 /// Since when only older versions were offered, by controllers that have just listed.
 #[derive(Clone, Copy, Debug, Default)]
