@@ -43,7 +43,7 @@ pub(crate) fn supervise(on_success: OnSuccess) -> io::Result<u8> {
 struct Supervisor {
     program: Program,
     policy: RestartPolicy,
-    signals: Signals,
+    signals: SupervisorSignals,
     channels: Vec<WorkerChannel>,
     /// How many workers were killed so far because they hung.
     hangs: u64,
@@ -69,7 +69,7 @@ impl Supervisor {
         Ok(Self {
             program,
             policy: RestartPolicy::new(on_success),
-            signals: Signals::new()?,
+            signals: SupervisorSignals::new()?,
             channels: Vec::new(),
             hangs: 0,
             pause: None,
@@ -259,7 +259,7 @@ impl Program {
 }
 
 /// The signals that a supervisor handles.
-struct Signals {
+struct SupervisorSignals {
     child: unix::Signal,
     hang_up: unix::Signal,
     interrupt: unix::Signal,
@@ -267,7 +267,7 @@ struct Signals {
     succeed: unix::Signal,
 }
 
-impl Signals {
+impl SupervisorSignals {
     fn new() -> io::Result<Self> {
         Ok(Self {
             child: unix::signal(SignalKind::child())?,
