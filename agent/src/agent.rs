@@ -20,7 +20,7 @@ use crate::vmgenid::VmgenidMonitor;
 #[derive(Debug, Default)]
 struct Applied {
     at: Option<Tick>,
-    applied: u64,
+    count: u64,
     /// Those of them that were older than the ones they replaced.
     rolled_back: u64,
     /// Empty without a controller.
@@ -29,7 +29,8 @@ struct Applied {
 
 impl Applied {
     fn record(&mut self, now: Tick) {
-        (self.at, self.applied) = (Some(now), self.applied + 1);
+        self.at = Some(now);
+        self.count += 1;
     }
 }
 
@@ -144,7 +145,7 @@ impl Agent {
     pub(crate) fn applied_config(&self) -> AppliedConfig {
         let history = self.applied();
         let age = history.at.map(|at| dataplane::now().0.saturating_sub(at.0));
-        let Applied { applied, rolled_back, .. } = *history;
+        let Applied { count: applied, rolled_back, .. } = *history;
         AppliedConfig { age, applied, rolled_back, version: history.version.clone() }
     }
 

@@ -15,6 +15,7 @@ where
     E::try_from(*number).unwrap_or_default().serialize(serializer)
 }
 
+#[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
 pub(crate) fn optional_name<E, S>(number: &Option<i32>, serializer: S) -> Result<S::Ok, S::Error>
 where
     E: TryFrom<i32> + Default + Serialize,
@@ -39,6 +40,7 @@ pub(crate) fn seconds<S: Serializer>(nanoseconds: &u64, serializer: S) -> Result
     serializer.serialize_f64(Duration::from_micros(nanoseconds / 1_000).as_secs_f64())
 }
 
+#[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
 pub(crate) fn optional_seconds<S: Serializer>(
     nanoseconds: &Option<u64>,
     serializer: S,

@@ -49,7 +49,7 @@ impl ConfigSource for Controller {
                 "classes that were deleted are forgotten, with the VMs that they still had"
             ),
         }
-        self.last_good = state.last_good.clone();
+        self.last_good.clone_from(&state.last_good);
         let held = match self.apply_last_good(agent) {
             Err(error) if takes_over => {
                 return Err(error).context("what the running agent serves cannot be served by this one");

@@ -124,7 +124,7 @@ impl ConfigSource for Files {
     const RETRY: &'static str = "at the next start, and `entropool detach` forgets it";
 
     fn restore(&mut self, state: &CheckpointState, agent: &Agent, _takes_over: bool) -> Result<bool> {
-        self.last_good = state.last_good.clone();
+        self.last_good.clone_from(&state.last_good);
         // Manifests may have been edited since the checkpoint was saved, and VMs be in classes that this removed.
         agent.restore_orphans(
             Orphans::of_checkpoint(state).unwrap_or_default().beside(self.restored.config()),

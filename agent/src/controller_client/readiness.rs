@@ -10,7 +10,7 @@ use crate::health::driver_registration::{RegistrationResult, RegistrationStatus}
 pub(super) struct Readiness {
     /// Whether a configuration is applied, even one without pools.
     pub(super) configured: bool,
-    /// Whether the CSIDriver has `podInfoOnMount`; `None` before a controller has sent it.
+    /// Whether the `CSIDriver` has `podInfoOnMount`; `None` before a controller has sent it.
     pub(super) pod_info_on_mount: Option<bool>,
     /// The registration of the CSI driver; `None` on a node without one, whose VMs are attached by hand.
     pub(super) driver: Option<RegistrationStatus>,

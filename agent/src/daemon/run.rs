@@ -139,7 +139,9 @@ impl<S: ConfigSource> Daemon<S> {
         if let Some(listener) = self.handover_listener {
             HandoverListener::leave(listener);
         }
-        self.metrics.map(Metrics::stop);
+        if let Some(metrics) = self.metrics {
+            metrics.stop();
+        }
         if let Some(csi) = self.csi {
             csi.leave();
         }

@@ -48,12 +48,12 @@ fn run(server: &DataPlaneHandle, receiver: &Receiver<()>) {
     loop {
         let now = server.sources();
         logged.log_changes(&now);
-        let received = if now.pools.is_empty() {
+        let outcome = if now.pools.is_empty() {
             receiver.recv().map_err(|_| RecvTimeoutError::Disconnected)
         } else {
             receiver.recv_timeout(INTERVAL)
         };
-        if received == Err(RecvTimeoutError::Disconnected) {
+        if outcome == Err(RecvTimeoutError::Disconnected) {
             return;
         }
     }
@@ -101,7 +101,7 @@ fn log_source(pool: &str, status: &SourceStatus) {
     match status.state {
         HealthState::Healthy => tracing::info!(pool, source, kind = %status.kind, "source healthy"),
         HealthState::Starting => {
-            tracing::info!(pool, source, kind = %status.kind, "source in its start-up test")
+            tracing::info!(pool, source, kind = %status.kind, "source in its start-up test");
         }
         HealthState::Suspect => tracing::warn!(pool, source, reason, why, "source suspect"),
         HealthState::Unavailable => tracing::warn!(pool, source, reason, why, "source unavailable"),

@@ -135,7 +135,7 @@ async fn converse(
         while let Some(task) = publisher.poll(now()) {
             match task {
                 PublisherTask::Send(message) => {
-                    drop(outbox.try_send(Ok(codec::controller::to_proto(message))))
+                    drop(outbox.try_send(Ok(codec::controller::to_proto(message))));
                 }
                 // What is published is all there is.
                 PublisherTask::Relist(_) => publisher.listed(),

@@ -66,7 +66,9 @@ const NO_CHANGES: &str = "Nothing would change.";
 
 fn without_nodes(lines: &[DiffLine]) -> String {
     let mut table = Table::new(&["POOL", "CLASS", "EFFECT", "WHAT"]);
-    lines.iter().for_each(|line| table.row(cells(line)));
+    for line in lines {
+        table.row(cells(line));
+    }
     table.or(NO_CHANGES)
 }
 

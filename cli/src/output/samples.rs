@@ -11,16 +11,16 @@ pub(super) const HELD: &str = "holds: source trng failed (RepetitionCount); 0 of
 
 const KI_S: u64 = 1_024 * 86_400;
 
-fn shape(rate: u64, ceil: u64) -> Option<Shape> {
-    Some(Shape { rate: rate * KI_S, ceil: ceil * KI_S, burst: 1_024, cburst: 1_024 })
+fn shape(rate: u64, ceil: u64) -> Shape {
+    Shape { rate: rate * KI_S, ceil: ceil * KI_S, burst: 1_024, cburst: 1_024 }
 }
 
-fn counters(bytes: u64, borrowed: u64) -> Option<Counters> {
-    Some(Counters { bytes, grants: bytes.div_ceil(64), borrowed, lent: 0, overlimits: 7 })
+fn counters(bytes: u64, borrowed: u64) -> Counters {
+    Counters { bytes, grants: bytes.div_ceil(64), borrowed, lent: 0, overlimits: 7 }
 }
 
-fn level(tokens: i64, ctokens: i64, mode: Mode) -> Option<Level> {
-    Some(Level { tokens, ctokens, mode: mode.into() })
+fn level(tokens: i64, ctokens: i64, mode: Mode) -> Level {
+    Level { tokens, ctokens, mode: mode.into() }
 }
 
 /// A pool that keeps its promise.
@@ -32,7 +32,7 @@ pub(crate) fn pool() -> Pool {
     };
     Pool {
         name: "default".into(),
-        shape: shape(32, 32),
+        shape: Some(shape(32, 32)),
         default_class: "bronze".into(),
         classes: 4,
         vms: 3,
@@ -41,7 +41,7 @@ pub(crate) fn pool() -> Pool {
         output: Some(output),
         sources: 1,
         sources_healthy: 1,
-        counters: counters(3_355_443, 0),
+        counters: Some(counters(3_355_443, 0)),
         deleted: false,
     }
 }
@@ -56,11 +56,11 @@ pub(crate) fn tree() -> Tree {
     };
     let deleted = Pool {
         name: "old".into(),
-        shape: shape(0, 1),
+        shape: Some(shape(0, 1)),
         output: Some(held),
         sources: 1,
         deleted: true,
-        counters: counters(0, 0),
+        counters: Some(counters(0, 0)),
         ..Pool::default()
     };
     Tree { now: 10_000_000_000, pools: vec![pool(), deleted], classes: classes(), vms: vms() }
@@ -72,10 +72,10 @@ fn class(name: &str, parent: Option<&str>, shape: Option<Shape>) -> Class {
         name: name.into(),
         parent: parent.map(str::to_owned),
         shape,
-        per_vm: self::shape(1, 16),
+        per_vm: Some(self::shape(1, 16)),
         prio: 4,
         weight: 100,
-        counters: counters(0, 0),
+        counters: Some(counters(0, 0)),
         ..Class::default()
     }
 }
@@ -85,10 +85,11 @@ fn classes() -> Vec<Class> {
         vms: 1,
         members: 1,
         waiting: 1,
-        counters: counters(2_097_152, 1_048_576),
-        ..class("bronze", None, shape(4, 32))
+        counters: Some(counters(2_097_152, 1_048_576)),
+        ..class("bronze", None, Some(shape(4, 32)))
     };
-    let paid = Class { vms: 2, counters: counters(1_258_291, 0), ..class("paid", None, shape(16, 32)) };
+    let paid =
+        Class { vms: 2, counters: Some(counters(1_258_291, 0)), ..class("paid", None, Some(shape(16, 32))) };
     let gold = Class {
         vms: 2,
         members: 2,
@@ -96,10 +97,10 @@ fn classes() -> Vec<Class> {
         waiting: 1,
         weight: 300,
         promised: 2 * KI_S,
-        counters: counters(1_258_291, 629_145),
-        ..class("gold", Some("paid"), shape(8, 32))
+        counters: Some(counters(1_258_291, 629_145)),
+        ..class("gold", Some("paid"), Some(shape(8, 32)))
     };
-    let silver = Class { deleted: true, prio: 7, ..class("silver", Some("paid"), shape(0, 16)) };
+    let silver = Class { deleted: true, prio: 7, ..class("silver", Some("paid"), Some(shape(0, 16))) };
     vec![bronze, paid, gold, silver]
 }
 
@@ -140,9 +141,9 @@ fn waiting_vm() -> Vm {
         owed: 640,
         waiting: Some(3_210_000_000),
         binding: Some(binding(Limit::Ceil, NodeKind::Class, "gold")),
-        shape: shape(1, 16),
-        level: level(-255, 12, Mode::MayBorrow),
-        counters: counters(1_258_291, 629_145),
+        shape: Some(shape(1, 16)),
+        level: Some(level(-255, 12, Mode::MayBorrow)),
+        counters: Some(counters(1_258_291, 629_145)),
         unsolicited: 128,
         limit_hits: Some(LimitHits::default()),
     }
@@ -158,7 +159,7 @@ pub(super) fn idle_vm() -> Vm {
         waiting: None,
         binding: None,
         socket: "/run/entropool/vm/web-2/egd.sock".into(),
-        level: level(1_024, 1_024, Mode::CanSend),
+        level: Some(level(1_024, 1_024, Mode::CanSend)),
         counters: Some(Counters::default()),
         unsolicited: 0,
         ..waiting_vm()
@@ -204,15 +205,15 @@ pub(crate) fn explanation() -> ExplainResponse {
         kind: kind.into(),
         name: name.to_owned(),
         shape,
-        level: level(tokens, ctokens, mode),
-        counters: counters(1_258_291, 0),
+        level: Some(level(tokens, ctokens, mode)),
+        counters: Some(counters(1_258_291, 0)),
     };
     let path = vec![
-        step(NodeKind::Vm, "web-1", shape(1, 16), -255, 12, Mode::MayBorrow),
-        step(NodeKind::Namespace, "default", shape(2, 32), -13, 1_000, Mode::MayBorrow),
-        step(NodeKind::Class, "gold", shape(8, 32), 1_024, -180, Mode::CantSend),
-        step(NodeKind::Class, "paid", shape(16, 32), 1_024, 1_024, Mode::CanSend),
-        step(NodeKind::Pool, "default", shape(32, 32), 0, 0, Mode::CanSend),
+        step(NodeKind::Vm, "web-1", Some(shape(1, 16)), -255, 12, Mode::MayBorrow),
+        step(NodeKind::Namespace, "default", Some(shape(2, 32)), -13, 1_000, Mode::MayBorrow),
+        step(NodeKind::Class, "gold", Some(shape(8, 32)), 1_024, -180, Mode::CantSend),
+        step(NodeKind::Class, "paid", Some(shape(16, 32)), 1_024, 1_024, Mode::CanSend),
+        step(NodeKind::Pool, "default", Some(shape(32, 32)), 0, 0, Mode::CanSend),
     ];
     ExplainResponse { vm: Some(waiting_vm()), path }
 }

@@ -128,7 +128,7 @@ fn succeed(
 fn spoil(vm: &mut VmState<OwnedFd>, plant: Option<Mutation>) {
     match plant {
         Some(Mutation::LostDemand) => {
-            vm.connections.iter_mut().for_each(|left| left.session.requests.clear())
+            vm.connections.iter_mut().for_each(|left| left.session.requests.clear());
         }
         Some(Mutation::DroppedConnections) => vm.connections.clear(),
         _ => {}

@@ -43,7 +43,7 @@ fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
             if !matches!(&*name, "tests" | "examples" | "snapshots" | "fuzz" | "target") {
                 sources(&path, found);
             }
-        } else if name.ends_with(".rs") && !name.ends_with("tests.rs") {
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !name.ends_with("tests.rs") {
             found.push(path);
         }
     }
@@ -52,7 +52,9 @@ fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
 /// Every production file of the named crates, as tokens without their unit tests.
 fn crates(names: &[&str]) -> Vec<Vec<TokenTree>> {
     let mut files = Vec::new();
-    names.iter().for_each(|name| sources(&root().join(name).join("src"), &mut files));
+    for name in names {
+        sources(&root().join(name).join("src"), &mut files);
+    }
     let tokens = |path: &PathBuf| -> Vec<TokenTree> {
         let text = fs::read_to_string(path).unwrap();
         let text = text.split("#[cfg(test)]\nmod ").next().unwrap();
@@ -124,7 +126,9 @@ fn reasons(tokens: &[TokenTree], found: &mut BTreeSet<String>) {
                 _ => None,
             });
             let mut words = BTreeSet::new();
-            body.into_iter().for_each(|body| texts(body, &mut words));
+            if let Some(body) = body {
+                texts(body, &mut words);
+            }
             found.extend(words.into_iter().filter(|word| is_camel(word)));
         }
         if is_ident(Some(token), |word| word == "reasons")
@@ -176,7 +180,9 @@ fn every_reason_has_a_row() {
         "hook",
     ]);
     let mut found = BTreeSet::from(["Other".to_owned()]);
-    crates.iter().for_each(|file| reasons(file, &mut found));
+    for file in &crates {
+        reasons(file, &mut found);
+    }
     assert_same("Reasons", &found);
 }
 
@@ -195,7 +201,9 @@ fn every_metric_has_a_row() {
 #[test]
 fn every_column_has_a_row() {
     let mut found = BTreeSet::new();
-    crates(&["cli"]).iter().for_each(|file| columns(file, &mut found));
+    for file in crates(&["cli"]) {
+        columns(&file, &mut found);
+    }
     // Printer columns of `kubectl get`, which prints them in capitals.
     for crd in ["entropypools", "entropyclasses"] {
         let path = root().join(format!("deploy/crds/{crd}.yaml"));

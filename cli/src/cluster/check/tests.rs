@@ -79,11 +79,11 @@ fn every_check_finds_its_problem() {
     let found = [
         only_problem(|it| it.pools = Err("cannot list entropypools: NotFound (404)".into())),
         only_problem(|it| {
-            it.pools = Ok(vec![pool(&ready("False", "UnknownClass", "there is no class shared"))])
+            it.pools = Ok(vec![pool(&ready("False", "UnknownClass", "there is no class shared"))]);
         }),
         only_problem(|it| it.classes = Ok(vec![class(&json!({}))])),
         only_problem(|it| {
-            it.classes = Ok(vec![class(&ready("Unknown", "Pending", "n2 has not answered yet"))])
+            it.classes = Ok(vec![class(&ready("Unknown", "Pending", "n2 has not answered yet"))]);
         }),
         only_problem(|it| it.leader = Ok(None)),
         only_problem(|it| it.leader.as_mut().unwrap().as_mut().unwrap().silent = Some(4)),
@@ -98,11 +98,11 @@ fn every_check_finds_its_problem() {
         only_problem(|it| it.kubevirt = Ok(Some(kubevirt("v1.6.0", &[])))),
         only_problem(|it| it.kubevirt = Err("cannot list KubeVirt objects: Forbidden (403)".into())),
         only_problem(|it| {
-            it.agents = Err("cannot list the agents' pods in namespace entropool-system".into())
+            it.agents = Err("cannot list the agents' pods in namespace entropool-system".into());
         }),
         only_problem(|it| {
             it.agents.as_mut().unwrap()[0].1 =
-                Err("cannot forward a port of pod a in namespace entropool-system".into())
+                Err("cannot forward a port of pod a in namespace entropool-system".into());
         }),
         only_problem(|it| agent(it).pools[0].output.as_mut().unwrap().set_serving(Serving::Starting)),
         only_problem(|it| {

@@ -1,7 +1,7 @@
 //! Tenants that mean harm, each beside ninety-nine that do not. `docs/threats.md` is the table of them.
 
+mod attack;
 mod attackers;
-mod attacks;
 mod first_attack;
 mod honest_clients;
 mod report;
@@ -17,7 +17,7 @@ use serde_json::Value;
 use soak::Run;
 
 use crate::{alone, host};
-use attacks::{ACTS, Attack, collusion};
+use attack::{ACTS, Attack, collusion};
 use first_attack::First;
 use honest_clients::HonestClients;
 use report::{Row, Verdict};
