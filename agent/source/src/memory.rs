@@ -18,7 +18,7 @@ pub struct MapError {
 impl MapError {
     /// The one word for logs and metrics.
     pub fn reason(&self) -> &'static str {
-        "MapError"
+        "MapMemory"
     }
 }
 

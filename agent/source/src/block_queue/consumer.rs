@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender};
 
-use super::{BLOCKS, Block, Quality, QueueControl};
+use super::control::{BLOCKS, Block, Quality, QueueControl};
 use crate::buffer::Buffer;
 
 /// Where the event loop takes its bytes. Never waits.

@@ -8,9 +8,7 @@ mod policy;
 mod runs;
 
 pub use policy::{FailurePolicy, PolicyDecision};
-
-/// Bytes in a block: 20,000 bits.
-pub const BLOCK: usize = 2500;
+pub use runs::BLOCK;
 
 /// How many bits of a block may be ones.
 const ONES: std::ops::RangeInclusive<u32> = 9726..=10_274;

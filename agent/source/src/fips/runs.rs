@@ -4,7 +4,8 @@
 //! and this bit and the *n* - 2 after it are marked. So runs of each length are counted by shifting and counting
 //! bits, without a branch on a random one.
 
-use super::BLOCK;
+/// Bytes in a block: 20,000 bits.
+pub const BLOCK: usize = 2500;
 
 /// Words of 64 bits, first bit uppermost; the last has 32 bits of the block, then zeros.
 const WORDS: usize = BLOCK.div_ceil(8);

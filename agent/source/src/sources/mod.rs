@@ -1,52 +1,24 @@
 //! All noise sources of one node, and the pools that draw from them.
 
+mod error;
 mod registry;
 
 use std::fmt;
-use std::io;
 use std::sync::{Arc, Mutex};
 
+pub use self::error::SupplyError;
 use self::registry::Registry;
 use crate::Clock;
 use crate::block_queue::{Waker, block_queue};
-use crate::condition::{Raw, RawRefused};
+use crate::condition::Raw;
 use crate::engine::{Engine, KernelBytes, Member, Origin, Pool, Subscription};
 use crate::kernel::Kernel;
-use crate::memory::MapError;
 use crate::permissions::Permissions;
 use crate::sampler::Subscriber;
 use crate::spec::{Output, PoolSpec, SourceSpec};
 use crate::status::PoolStatus;
 use crate::supply::Supply;
 use crate::waker::{EngineWaker, lock};
-
-/// A pool could not be given a supply.
-#[derive(Debug, thiserror::Error)]
-pub enum SupplyError {
-    #[error("pool {pool} promises more than Stretched and has no noise source with minEntropyPerByte")]
-    NoNoiseSource { pool: String },
-    #[error("pool {pool}: {source}")]
-    Raw { pool: String, source: RawRefused },
-    #[error(transparent)]
-    NoMemory(MapError),
-    #[error("cannot start a thread for a source or a pool: {0}")]
-    NoThread(io::Error),
-    #[error("cannot create a descriptor for a source: {0}")]
-    NoDescriptor(io::Error),
-}
-
-impl SupplyError {
-    /// The one word for logs, metrics and conditions.
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::NoNoiseSource { .. } => "NoNoiseSource",
-            Self::Raw { .. } => "RawRefused",
-            Self::NoMemory(_) => "NoMemory",
-            Self::NoThread(_) => "NoThread",
-            Self::NoDescriptor(_) => "NoDescriptor",
-        }
-    }
-}
 
 /// The noise sources of one node. Each is opened once, however many pools draw from it, and only while one does.
 ///

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 
-use super::SupplyError;
+use super::error::SupplyError;
 use crate::Clock;
 use crate::engine::Pool;
 use crate::noise::{Position, opener};

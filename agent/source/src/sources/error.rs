@@ -1,0 +1,34 @@
+//! Why a pool gets no supply.
+
+use std::io;
+
+use crate::condition::RawRefused;
+use crate::memory::MapError;
+
+/// A pool could not be given a supply.
+#[derive(Debug, thiserror::Error)]
+pub enum SupplyError {
+    #[error("pool {pool} promises more than Stretched and has no noise source with minEntropyPerByte")]
+    NoNoiseSource { pool: String },
+    #[error("pool {pool}: {source}")]
+    Raw { pool: String, source: RawRefused },
+    #[error(transparent)]
+    NoMemory(MapError),
+    #[error("cannot start a thread for a source or a pool: {0}")]
+    NoThread(io::Error),
+    #[error("cannot create a descriptor for a source: {0}")]
+    NoDescriptor(io::Error),
+}
+
+impl SupplyError {
+    /// The one word for logs, metrics and conditions.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::NoNoiseSource { .. } => "NoNoiseSource",
+            Self::Raw { .. } => "RawRefused",
+            Self::NoMemory(_) => "NoMemory",
+            Self::NoThread(_) => "NoThread",
+            Self::NoDescriptor(_) => "NoDescriptor",
+        }
+    }
+}
