@@ -80,7 +80,7 @@ pub struct Nack {
 
 impl Nack {
     /// The agent runs a newer version than that of the update.
-    pub const OLDER: &'static str = "Older";
+    pub const OLDER_REASON: &'static str = "Older";
 
     pub fn new(reason: impl Into<String>, message: impl Into<String>) -> Self {
         Self { reason: reason.into(), message: message.into() }

@@ -194,7 +194,7 @@ fn a_deleted_class_stays_for_its_members_and_accepts_no_more() {
     let tin = pool.classes().find(|view| view.name == "tin").unwrap();
     assert!(tin.deleted && tin.members == 1);
     let refused = refusal(&mut pool, "a", "tin");
-    assert_eq!(refused, "class tin is deleted and stays only for the VMs that it has");
+    assert_eq!(refused, "class tin has been deleted, and is kept only for the VMs that it still has");
     pool.tree_mut().enqueue(leaf, 10, NOW);
     assert_eq!(pool.tree_mut().dequeue(NOW, 255), Decision::Grant { leaf, bytes: 10 });
     pool.configure(&params([class("gold"), class("tin")]), NOW).unwrap();

@@ -39,7 +39,7 @@ impl Stage {
         for _ in 0..2_000 {
             assert_eq!(draw(&self.home.socket("a"), 1_000), 1_000);
             let sources = self.daemon.json(&["sources"])["sources"].clone();
-            if sources.as_array().unwrap().iter().all(|source| source["drawn"] == (source["name"] == name)) {
+            if sources.as_array().unwrap().iter().all(|source| source["active"] == (source["name"] == name)) {
                 return;
             }
         }

@@ -143,7 +143,8 @@ impl AgentStream {
     fn handle(&self, live: &mut StreamContext, message: wire::FromAgent) {
         if !live.limiter.admit(MESSAGES, now()) {
             warn!(node = %self.agent.node, "agent sent too many messages; ending the stream");
-            self.end_with(Status::resource_exhausted("TooManyMessages: the agent sent too many messages"));
+            let reason = "TooManyMessages";
+            self.end_with(Status::resource_exhausted(format!("{reason}: the agent sent too many messages")));
             live.ended = true;
             return;
         }

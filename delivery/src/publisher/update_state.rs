@@ -174,7 +174,7 @@ impl<B: Clone> UpdateState<B> {
     pub(super) fn nack(&mut self, nonce: u64, refusal: Nack) {
         if let (Some(pending), Some(agent)) = (self.pending.take_if(|it| it.nonce == nonce), &mut self.agent)
         {
-            let older = refusal.reason == Nack::OLDER;
+            let older = refusal.reason == Nack::OLDER_REASON;
             agent.nacked = Some(NackedUpdate { digest: pending.desired.content.digest(), older, refusal });
         }
     }

@@ -256,7 +256,7 @@ impl<B: Clone> Subscriber<B> {
 
     fn nack_older(&mut self, update: &Update<B>) {
         let message = "the agent runs a configuration of a newer version";
-        let refusal = Nack::new(Nack::OLDER, message);
+        let refusal = Nack::new(Nack::OLDER_REASON, message);
         self.answer(Some(update.nonce), |nonce| FromAgent::Nack { nonce, refusal });
     }
 

@@ -146,16 +146,28 @@ fn reasons(tokens: &[TokenTree], found: &mut BTreeSet<String>) {
     }
 }
 
-/// The headings of tables: the texts of `Table::new(&[…])`, without the sign that aligns a column to the right.
+/// Whether this is the heading of a table: capitals, with the sign in front that aligns a column to the right.
+fn is_heading(text: &str) -> bool {
+    let name = text.trim_start_matches('>');
+    name.chars().all(|letter| letter.is_ascii_uppercase() || matches!(letter, ' ' | '/'))
+        && name.starts_with(|first: char| first.is_ascii_uppercase())
+}
+
+/// The headings of tables: arrays of several texts that are all headings, and the column that joins tables.
 fn columns(tokens: &[TokenTree], found: &mut BTreeSet<String>) {
     for (at, token) in tokens.iter().enumerate() {
-        if is_ident(Some(token), |word| word == "Table")
-            && is_ident(tokens.get(at + 3), |word| word == "new")
-            && let Some(TokenTree::Group(arguments)) = tokens.get(at + 4)
-        {
-            let mut headings = BTreeSet::new();
-            texts(arguments.stream(), &mut headings);
-            found.extend(headings.iter().map(|heading| heading.trim_start_matches('>').to_owned()));
+        let mut headings = BTreeSet::new();
+        if let TokenTree::Group(group) = token {
+            let of_array = group.delimiter() == Delimiter::Bracket;
+            let of_join = at > 0 && is_ident(tokens.get(at - 1), |word| word == "joined");
+            if of_array || of_join {
+                headings.extend(group.stream().into_iter().filter_map(|token| text_of(&token)));
+            }
+            // The first column of a table can be without a heading.
+            headings.remove("");
+            if (headings.len() > 1 || of_join) && headings.iter().all(|text| is_heading(text)) {
+                found.extend(headings.iter().map(|heading| heading.trim_start_matches('>').to_owned()));
+            }
         }
         if let TokenTree::Group(group) = token {
             columns(&group.stream().into_iter().collect::<Vec<_>>(), found);

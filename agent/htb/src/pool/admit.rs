@@ -56,7 +56,7 @@ impl fmt::Display for AttachError {
         match self {
             Self::UnknownClass { class } => write!(f, "the pool has no class {class}"),
             Self::DeletedClass { class } => {
-                write!(f, "class {class} is deleted and stays only for the VMs that it has")
+                write!(f, "class {class} has been deleted, and is kept only for the VMs that it still has")
             }
             Self::ClassFull { class, members, max } => {
                 write!(f, "class {class} has {members} of {max} VMs on this host")
