@@ -3,13 +3,13 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use dataplane::{DataPlaneHandle, DataPlaneOptions, Snapshot, StartError, Stopped};
+use dataplane::{DataPlaneHandle, DataPlaneOptions, DataPlaneSnapshot, StartError, Stopped};
 use delivery::{NodeConfig, Version};
 use htb::Tick;
 
 use crate::attachments::{Attachments, ServedTotals};
 use crate::config::apply::apply;
-use crate::config::error::ApplyError;
+use crate::config::error::ApplyConfigError;
 use crate::config::orphans::Orphans;
 use crate::health::HealthConditions;
 use crate::health::driver_registration::RegistrationMonitor;
@@ -116,7 +116,7 @@ impl Agent {
     }
 
     /// Applies `config` as a whole or not at all. VMs keep their connections, tokens and debts.
-    pub fn apply(&self, config: &Arc<NodeConfig>) -> Result<(), ApplyError> {
+    pub fn apply(&self, config: &Arc<NodeConfig>) -> Result<(), ApplyConfigError> {
         let mut state = self.orphans();
         if state.closed {
             let before = state.orphans.beside(&self.config());
@@ -181,7 +181,7 @@ impl Agent {
     }
 
     /// A snapshot of the data plane, in which the VMs' counters include what was served before this process.
-    pub fn snapshot(&self) -> Result<Snapshot, Stopped> {
+    pub fn snapshot(&self) -> Result<DataPlaneSnapshot, Stopped> {
         let mut snapshot = self.server().snapshot()?;
         self.attachments.table().served_before().add_to(&mut snapshot);
         Ok(snapshot)

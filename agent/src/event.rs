@@ -8,7 +8,7 @@ use crate::controller_client::PersistConfig;
 use crate::handover::Successor;
 
 #[derive(Debug)]
-pub(crate) enum Event {
+pub(crate) enum DaemonEvent {
     /// For the configuration source.
     Config(ConfigEvent),
     /// A VM was attached, moved or detached.
@@ -34,56 +34,59 @@ pub(crate) enum ConfigEvent {
 
 /// Sends events to the daemon's main thread.
 #[derive(Clone, Debug)]
-pub(crate) struct Events {
-    sender: Sender<Event>,
+pub(crate) struct DaemonEvents {
+    sender: Sender<DaemonEvent>,
     expects_namespaces: bool,
 }
 
 /// The channel to the daemon's main thread. With `expects_namespaces`, an attach waits until the configuration source
 /// knows the VM's namespace; a controller knows all namespaces by itself.
-pub(crate) fn channel(expects_namespaces: bool) -> (Events, Receiver<Event>) {
+pub(crate) fn channel(expects_namespaces: bool) -> (DaemonEvents, Receiver<DaemonEvent>) {
     let (sender, receiver) = mpsc::channel();
-    (Events { sender, expects_namespaces }, receiver)
+    (DaemonEvents { sender, expects_namespaces }, receiver)
 }
 
-impl Events {
+impl DaemonEvents {
     pub(crate) fn manifests_changed(&self) {
-        self.send(Event::Config(ConfigEvent::ManifestsChanged));
+        self.send(DaemonEvent::Config(ConfigEvent::ManifestsChanged));
     }
 
     pub(crate) fn hand_over(&self, successor: Successor) {
-        self.send(Event::HandOver(successor));
+        self.send(DaemonEvent::HandOver(successor));
     }
 
-    fn send(&self, event: Event) {
+    fn send(&self, event: DaemonEvent) {
         // The receiver is gone only while the daemon ends.
         let _ = self.sender.send(event);
     }
 }
 
-impl Host for Events {
+impl Host for DaemonEvents {
     fn expect(&self, namespace: &str) {
         if !self.expects_namespaces {
             return;
         }
         let (done, wait) = mpsc::channel();
-        self.send(Event::Config(ConfigEvent::NamespaceExpected { namespace: namespace.to_owned(), done }));
+        self.send(DaemonEvent::Config(ConfigEvent::NamespaceExpected {
+            namespace: namespace.to_owned(),
+            done,
+        }));
         // Ends when `done` is dropped, whether the event was handled or not.
         let _ = wait.recv();
     }
 
     fn vms_changed(&self) {
-        self.send(Event::VmsChanged);
+        self.send(DaemonEvent::VmsChanged);
     }
 
     fn stop(&self, signal: &'static str) {
-        self.send(Event::Stop(signal));
+        self.send(DaemonEvent::Stop(signal));
     }
 }
 
-impl PersistConfig for Events {
+impl PersistConfig for DaemonEvents {
     fn applied(&self, last_good: LastGood) {
-        self.send(Event::Config(ConfigEvent::Applied(last_good)));
+        self.send(DaemonEvent::Config(ConfigEvent::Applied(last_good)));
     }
 
     fn vms_changed(&self) {

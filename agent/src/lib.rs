@@ -40,7 +40,7 @@ pub mod testing {
     pub use crate::handover::{Predecessor, Recipient, Sockets, Successor};
 
     pub mod attachments {
-        pub use crate::attachments::{Attachment, Attachments, Origin, PodVolume, ServedTotals};
+        pub use crate::attachments::{Attachment, AttachmentOrigin, Attachments, PodVolume, ServedTotals};
     }
     pub mod checkpoint {
         pub use crate::checkpoint::*;

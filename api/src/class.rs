@@ -20,7 +20,7 @@ use crate::{Accepted, Assured, ClassNamespaces, Condition, NodeCount, Rate, Size
     plural = "entropyclasses",
     shortname = "eclass",
     category = "entropool",
-    status = "ClassStatus",
+    status = "EntropyClassStatus",
     derive = "PartialEq",
     doc = "An EntropyClass is a class of VMs in a pool: what they are assured, and how much they may borrow.",
     printcolumn(name = "Pool", type_ = "string", json_path = ".spec.pool", description = "The pool"),
@@ -228,7 +228,7 @@ pub struct PerNamespace {
 /// The observed state of the class. It never names VMs or namespaces.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct ClassStatus {
+pub struct EntropyClassStatus {
     /// The `metadata.generation` that the status reflects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,

@@ -21,7 +21,8 @@ mod source;
 mod status;
 
 pub use class::{
-    Admission, ClassEffective, ClassStatus, EntropyClass, EntropyClassSpec, Fairness, PerNamespace, PerVm,
+    Admission, ClassEffective, EntropyClass, EntropyClassSpec, EntropyClassStatus, Fairness, PerNamespace,
+    PerVm,
 };
 pub use condition::{Condition, ConditionStatus, ConditionType, Reason};
 pub use crd::{crd_files, crds};
@@ -30,9 +31,12 @@ pub use namespaces::{
     PoolNamespacesFrom, selects,
 };
 pub use pool::{
-    EntropyPool, EntropyPoolSpec, OnSourceFailure, Output, OutputStatus, PoolEffective, PoolStatus,
+    EntropyPool, EntropyPoolSpec, EntropyPoolStatus, OnSourceFailure, Output, OutputStatus, PoolEffective,
     SourceAssessment, WorstSource,
 };
 pub use quantity::{MinEntropy, QuantityError, Rate, Size};
-pub use source::{Capacity, Cpu, Device, Egd, File, HealthTest, Instruction, Kernel, Source, SourceKind};
+pub use source::{
+    Capacity, CpuInstruction, CpuSource, DeviceSource, EgdSource, FileSource, HealthTest, KernelSource,
+    Source, SourceKind,
+};
 pub use status::{Accepted, Assured, NodeCount};

@@ -23,7 +23,7 @@ use crate::{Accepted, Assured, Condition, NodeCount, PoolNamespaces, Rate, Size,
     plural = "entropypools",
     shortname = "epool",
     category = "entropool",
-    status = "PoolStatus",
+    status = "EntropyPoolStatus",
     derive = "PartialEq",
     doc = "An EntropyPool is a set of sources that serve VMs together on each node that the pool selects.",
     printcolumn(
@@ -172,7 +172,7 @@ pub enum OnSourceFailure {
 /// The observed state of the pool. It never names VMs or namespaces.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct PoolStatus {
+pub struct EntropyPoolStatus {
     /// The `metadata.generation` that the status reflects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,

@@ -22,26 +22,26 @@ pub struct Source {
     /// The kernel's generator, read with `getrandom(2)`. It is a DRBG and not a noise source: it is always
     /// healthy, has no rate limit and is not credited with entropy. Example: `{}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kernel: Option<Kernel>,
+    pub kernel: Option<KernelSource>,
 
     /// An instruction of the processor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cpu: Option<Cpu>,
+    pub cpu: Option<CpuSource>,
 
     /// A character device of a hardware generator. The agent of the node must allow the device with
     /// `--allow-device`, which defaults to `/dev/hwrng`; otherwise the reason is `SourceNotPermitted`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub device: Option<Device>,
+    pub device: Option<DeviceSource>,
 
     /// Another daemon that speaks EGD, such as an appliance in the rack or another pool. The agent of the node
     /// must allow it with `--allow-upstream`, which defaults to none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub egd: Option<Egd>,
+    pub egd: Option<EgdSource>,
 
     /// A file that is read repeatedly from its start. For tests only, because the same bytes recur. The agent
     /// of the node must allow it with `--allow-test-sources`, which defaults to off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub file: Option<File>,
+    pub file: Option<FileSource>,
 
     /// Labels that a node of the pool must have to use the source, for example if each rack has its own
     /// appliance. Defaults to no labels, which selects all nodes of the pool.
@@ -82,18 +82,18 @@ pub struct Source {
 
 /// The kernel's generator. It has no settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Kernel {}
+pub struct KernelSource {}
 
 /// An instruction of the processor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Cpu {
+pub struct CpuSource {
     /// The instruction. Example: `RDSEED`.
-    pub instruction: Instruction,
+    pub instruction: CpuInstruction,
 }
 
 /// Instructions that provide random bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Instruction {
+pub enum CpuInstruction {
     /// The conditioned noise source of x86 processors.
     #[serde(rename = "RDSEED")]
     Rdseed,
@@ -101,7 +101,7 @@ pub enum Instruction {
 
 /// A character device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Device {
+pub struct DeviceSource {
     /// The absolute path of the device, without "..". Example: `/dev/hwrng`.
     #[schemars(schema_with = "absolute_path")]
     pub path: String,
@@ -112,7 +112,7 @@ pub struct Device {
 #[schemars(extend("x-kubernetes-validations" = [
     rule("has(self.unix) != has(self.tcp)", "set exactly one of unix and tcp"),
 ]))]
-pub struct Egd {
+pub struct EgdSource {
     /// The absolute path of its Unix socket, at most 107 characters. Example: `/run/egd-pool`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "socket_path")]
@@ -126,7 +126,7 @@ pub struct Egd {
 
 /// A file for tests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct File {
+pub struct FileSource {
     /// The absolute path of the file, without "..".
     #[schemars(schema_with = "absolute_path")]
     pub path: String,
@@ -163,7 +163,7 @@ pub enum HealthTest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SourceKind<'a> {
     Kernel,
-    Cpu(Instruction),
+    Cpu(CpuInstruction),
     /// The path of a character device.
     Device(&'a str),
     /// The path of an EGD daemon's Unix socket.
@@ -179,7 +179,7 @@ impl Source {
     pub fn kernel() -> Self {
         Self {
             name: "kernel".to_owned(),
-            kernel: Some(Kernel {}),
+            kernel: Some(KernelSource {}),
             cpu: None,
             device: None,
             egd: None,

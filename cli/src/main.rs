@@ -16,7 +16,7 @@ mod top;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use args::{Cli, Command};
+use args::{Cli, CliCommand};
 
 fn main() -> ExitCode {
     let program = std::env::args_os().next().map(PathBuf::from);
@@ -35,24 +35,24 @@ fn main() -> ExitCode {
 fn execute(cli: &Cli) -> anyhow::Result<ExitCode> {
     let global = &cli.global;
     let result = match &cli.command {
-        Command::Run(args) => return agent::run_host(&args.host_args()),
-        Command::Attach(args) => commands::block_on(commands::attach(global, args)),
-        Command::Detach(args) => commands::block_on(commands::detach(global, &args.vm)),
-        Command::Move(args) => commands::block_on(commands::move_vm(global, &args.vm, &args.class)),
-        Command::Pools => commands::block_on(commands::pools(global)),
-        Command::Classes(args) => commands::block_on(commands::classes(global, args)),
-        Command::Vms(args) => commands::block_on(commands::vms(global, args)),
-        Command::Waiting(args) => commands::block_on(commands::waiting(global, args)),
-        Command::Top(args) => commands::block_on(top::top(global, args)),
-        Command::Explain(args) => commands::block_on(commands::explain(global, &args.vm)),
-        Command::Sources(args) => commands::block_on(commands::sources(global, args)),
-        Command::Plan(args) => plan::plan(global, args),
-        Command::Check(args) => commands::block_on(check::check(global, args)),
-        Command::Egd(args) => egd::egd(args),
-        Command::QemuArgs(args) => commands::block_on(commands::qemu_args(global, args)),
-        Command::Libvirt(args) => libvirt::libvirt(global, args),
-        Command::Crds(args) => commands::crds(args),
-        Command::Completion(args) => commands::completion(args),
+        CliCommand::Run(args) => return agent::run_host(&args.host_args()),
+        CliCommand::Attach(args) => commands::block_on(commands::attach(global, args)),
+        CliCommand::Detach(args) => commands::block_on(commands::detach(global, &args.vm)),
+        CliCommand::Move(args) => commands::block_on(commands::move_vm(global, &args.vm, &args.class)),
+        CliCommand::Pools => commands::block_on(commands::pools(global)),
+        CliCommand::Classes(args) => commands::block_on(commands::classes(global, args)),
+        CliCommand::Vms(args) => commands::block_on(commands::vms(global, args)),
+        CliCommand::Waiting(args) => commands::block_on(commands::waiting(global, args)),
+        CliCommand::Top(args) => commands::block_on(top::top(global, args)),
+        CliCommand::Explain(args) => commands::block_on(commands::explain(global, &args.vm)),
+        CliCommand::Sources(args) => commands::block_on(commands::sources(global, args)),
+        CliCommand::Plan(args) => plan::plan(global, args),
+        CliCommand::Check(args) => commands::block_on(check::check(global, args)),
+        CliCommand::Egd(args) => egd::egd(args),
+        CliCommand::QemuArgs(args) => commands::block_on(commands::qemu_args(global, args)),
+        CliCommand::Libvirt(args) => libvirt::libvirt(global, args),
+        CliCommand::Crds(args) => commands::crds(args),
+        CliCommand::Completion(args) => commands::completion(args),
     };
     result.map(|()| ExitCode::SUCCESS)
 }

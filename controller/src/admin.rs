@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use net::Limits;
+use net::ConnectionLimits;
 use net::admin::{self, AdminHandler, Unavailable};
 use tokio::sync::watch;
 use tracing::info;
@@ -15,7 +15,7 @@ use crate::metrics;
 use crate::state::SharedState;
 
 /// Peers are a kubelet, which restarts a controller that does not respond, and Prometheus.
-const LIMITS: Limits = Limits { total: 32, unshared: 16, per_peer: 4 };
+const LIMITS: ConnectionLimits = ConnectionLimits { total: 32, unshared: 16, per_peer: 4 };
 
 pub(crate) struct ReplicaHealth {
     pub(crate) state: Arc<SharedState>,

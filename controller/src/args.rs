@@ -14,7 +14,7 @@ use clap::{Parser, Subcommand};
 /// `ENTROPOOL_LOG_FORMAT=json` its format.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "entropool-controller", version, max_term_width = 100)]
-pub struct Args {
+pub struct ControllerArgs {
     /// A command to execute once, instead of running the controller
     #[command(subcommand)]
     pub command: Option<OneOff>,

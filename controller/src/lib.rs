@@ -26,7 +26,7 @@ mod status;
 mod store;
 mod watches;
 
-pub use args::Args;
+pub use args::ControllerArgs;
 pub use metrics::page as metrics_page;
 pub use run::run;
 pub use state::{PublishedPlan, SharedState};

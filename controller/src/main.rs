@@ -3,5 +3,5 @@
 use clap::Parser;
 
 fn main() -> anyhow::Result<()> {
-    controller::run(controller::Args::parse())
+    controller::run(controller::ControllerArgs::parse())
 }

@@ -18,7 +18,7 @@ pub(crate) struct QueueDepths {
 pub(crate) struct Queue(AtomicUsize);
 
 /// One that waits; dropped, it waits no longer.
-pub(crate) struct Waiting<'q>(&'q Queue);
+pub(crate) struct WaitGuard<'q>(&'q Queue);
 
 impl QueueDepths {
     /// Each by its name.
@@ -36,13 +36,13 @@ impl Queue {
     }
 
     /// One more, until the answer is dropped.
-    pub(crate) fn join(&self) -> Waiting<'_> {
+    pub(crate) fn join(&self) -> WaitGuard<'_> {
         self.0.fetch_add(1, Ordering::Relaxed);
-        Waiting(self)
+        WaitGuard(self)
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for WaitGuard<'_> {
     fn drop(&mut self) {
         self.0.0.fetch_sub(1, Ordering::Relaxed);
     }

@@ -21,7 +21,9 @@ use crate::kubevirt::PluginReconciler;
 use crate::leader_election::Leadership;
 use crate::state::SharedState;
 use crate::status::EventRecorder;
-use crate::{Args, admin, admission, agents, kubevirt, leader_election, nodes, reconciler, status, watches};
+use crate::{
+    ControllerArgs, admin, admission, agents, kubevirt, leader_election, nodes, reconciler, status, watches,
+};
 
 /// The Service of the controller.
 const SERVICE: &str = "entropool-controller";
@@ -29,13 +31,13 @@ const SERVICE: &str = "entropool-controller";
 const GRACE_PERIOD: Duration = Duration::from_secs(5);
 
 /// Runs until SIGTERM or SIGINT.
-pub fn run(args: Args) -> Result<()> {
+pub fn run(args: ControllerArgs) -> Result<()> {
     telemetry::init_logging()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.context("failed to start the threads of the runtime")?.block_on(run_tasks(args))
 }
 
-async fn run_tasks(args: Args) -> Result<()> {
+async fn run_tasks(args: ControllerArgs) -> Result<()> {
     // The provider of all TLS. An error means that one is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut terminate = signal(SignalKind::terminate()).context("failed to install a handler of SIGTERM")?;
@@ -103,7 +105,7 @@ async fn run_tasks(args: Args) -> Result<()> {
 
 /// Starts the task that provides the serving certificate, and returns the CA bundle that verifies it.
 fn start_certificate(
-    args: &Args,
+    args: &ControllerArgs,
     client: &Client,
     certificate: &Arc<Certificate>,
     role: watch::Receiver<Leadership>,
@@ -128,7 +130,7 @@ fn start_certificate(
 
 /// Starts the tasks that determine `KubeVirt`'s injection method, and returns it.
 fn start_injection(
-    args: &Args,
+    args: &ControllerArgs,
     client: &Client,
     role: watch::Receiver<Leadership>,
     tasks: &mut JoinSet<()>,
@@ -142,7 +144,7 @@ fn start_injection(
 }
 
 /// The names by which agents and the API server may reach the controller.
-fn dns_names(args: &Args) -> Vec<String> {
+fn dns_names(args: &ControllerArgs) -> Vec<String> {
     let service = format!("{SERVICE}.{}.svc", args.namespace);
     let defaults = [
         SERVICE.to_owned(),
@@ -154,12 +156,12 @@ fn dns_names(args: &Args) -> Vec<String> {
 }
 
 /// This replica's identity in the Lease: the pod's name, else the host's name with the process id.
-fn identity(args: &Args) -> String {
+fn identity(args: &ControllerArgs) -> String {
     let host = || std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     args.name.clone().unwrap_or_else(|| format!("{}-{}", host().trim(), std::process::id()))
 }
 
-async fn client(args: &Args) -> Result<Client> {
+async fn client(args: &ControllerArgs) -> Result<Client> {
     let config = if let Some(file) = &args.kubeconfig {
         let read = Kubeconfig::read_from(file)
             .with_context(|| format!("{} is not a valid kubeconfig", file.display()))?;

@@ -6,12 +6,12 @@ use api::names::{AGENT_LABEL, CLASS_ANNOTATION, CSI_DRIVER};
 use api::{EntropyClass, EntropyPool};
 use delivery::agent_auth;
 use kube::core::DeserializeGuard;
-use plan::{Labels, Node, Snapshot};
+use plan::{ClusterNode, ClusterSnapshot, Labels};
 use tracing::error;
 
 use crate::reflector::{
-    Object, PartialAgentPod, PartialCsiDriver, PartialNamespace, PartialNode, PartialPod, ReflectorEvent,
-    WatchKind,
+    PartialAgentPod, PartialCsiDriver, PartialNamespace, PartialNode, PartialPod, ReflectorEvent, WatchKind,
+    WatchedObject,
 };
 
 #[derive(Debug, Default)]
@@ -58,7 +58,7 @@ impl Store {
             a.spec == b.spec && a.metadata.generation == b.metadata.generation && accepted(a) == accepted(b)
         };
         let progress = self.progress.entry(WatchKind::Pool).or_default();
-        let event = skip_older(event, |name| self.pools.get(name).map(Object::version));
+        let event = skip_older(event, |name| self.pools.get(name).map(WatchedObject::version));
         apply(&mut self.pools, progress, event, decoded, same)
     }
 
@@ -69,7 +69,7 @@ impl Store {
             a.spec == b.spec && a.metadata.generation == b.metadata.generation && accepted(a) == accepted(b)
         };
         let progress = self.progress.entry(WatchKind::Class).or_default();
-        let event = skip_older(event, |name| self.classes.get(name).map(Object::version));
+        let event = skip_older(event, |name| self.classes.get(name).map(WatchedObject::version));
         apply(&mut self.classes, progress, event, decoded, same)
     }
 
@@ -133,11 +133,12 @@ impl Store {
     }
 
     /// The input of a plan. Its nodes are those with the agent's label.
-    pub fn snapshot(&self) -> Snapshot {
+    pub fn snapshot(&self) -> ClusterSnapshot {
         let agents = self.nodes.iter().filter(|(_, node)| node.labels.contains_key(AGENT_LABEL));
-        let node =
-            |(name, node): (&String, &StoredNode)| (name.clone(), Node { labels: node.labels.clone() });
-        Snapshot {
+        let node = |(name, node): (&String, &StoredNode)| {
+            (name.clone(), ClusterNode { labels: node.labels.clone() })
+        };
+        ClusterSnapshot {
             pools: self.pools.values().cloned().collect(),
             classes: self.classes.values().cloned().collect(),
             namespaces: self.namespaces.clone(),
@@ -228,7 +229,10 @@ fn decoded<K>(kind: WatchKind, guard: DeserializeGuard<K>) -> Option<K> {
 }
 
 /// Our own write returns an object before the watch does; what the watch sends in between is older and is skipped.
-fn skip_older<K: Object>(event: ReflectorEvent<K>, known: impl Fn(&str) -> Option<u64>) -> ReflectorEvent<K> {
+fn skip_older<K: WatchedObject>(
+    event: ReflectorEvent<K>,
+    known: impl Fn(&str) -> Option<u64>,
+) -> ReflectorEvent<K> {
     match event {
         ReflectorEvent::Applied(object) if known(object.named()) > Some(object.version()) => {
             ReflectorEvent::Reached(object.version())
@@ -239,7 +243,7 @@ fn skip_older<K: Object>(event: ReflectorEvent<K>, known: impl Fn(&str) -> Optio
 
 /// Applies an event to one kind. `convert` returns what is stored of an object, `None` to skip it; returns whether
 /// something changed that is not the `same`.
-fn apply<K: Object, V>(
+fn apply<K: WatchedObject, V>(
     known: &mut BTreeMap<String, V>,
     progress: &mut Progress,
     event: ReflectorEvent<K>,
@@ -276,7 +280,7 @@ fn put<V>(known: &mut BTreeMap<String, V>, name: String, value: V, same: impl Fn
     changed
 }
 
-fn replace_all<K: Object, V>(
+fn replace_all<K: WatchedObject, V>(
     known: &mut BTreeMap<String, V>,
     objects: Vec<K>,
     convert: impl Fn(K) -> Option<V>,

@@ -7,7 +7,7 @@ use delivery::agent_auth::AgentAccount;
 use kube::{Api, Client};
 use tokio::task::JoinSet;
 
-use crate::reflector::{Object, Reflector, ReflectorEvent, WatchKind};
+use crate::reflector::{Reflector, ReflectorEvent, WatchKind, WatchedObject};
 use crate::state::SharedState;
 use crate::store::Store;
 
@@ -80,7 +80,7 @@ fn start_reflector<K>(
     selectors: Selectors,
     apply: fn(&mut Store, ReflectorEvent<K>) -> bool,
 ) where
-    K: Object + Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + Sync + 'static,
+    K: WatchedObject + Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + Sync + 'static,
 {
     let state = Arc::clone(state);
     let Selectors { labels, fields } = selectors;

@@ -25,10 +25,10 @@ pub use config::{
     Admission, BytesPerDay, ClassConfig, Fairness, HealthTest, NamespaceBound, Namespaces, NodeConfig,
     OnSourceFailure, Output, PoolConfig, Shape, SourceConfig, SourceKind,
 };
-pub use message::{FromAgent, FromController, Move, Nack, Subscription, Token, Update};
+pub use message::{AgentSubscription, BearerToken, FromAgent, FromController, Move, Nack, Update};
 pub use publisher::Publisher;
 pub use report::{
-    AgentCondition, AgentState, ClassUse, Report, Serving, SourceHealth, SourceReport, SupplyReport,
+    AgentCondition, AgentState, ClassUse, Report, ServingState, SourceReport, SourceState, SupplyReport,
     SupplyReports, Usage, VmReport, Vms, VmsReport,
 };
 pub use report_debouncer::{NodeState, ReportDebouncer};

@@ -11,7 +11,7 @@ use clock::Span;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FromAgent {
     /// Its node and what it holds. Sent first, and again whenever an update does not match what it holds.
-    Subscribe(Subscription),
+    Subscribe(AgentSubscription),
     /// The update is in effect.
     Ack { nonce: u64 },
     /// The update is not in effect.
@@ -19,7 +19,7 @@ pub enum FromAgent {
     /// The state of the node.
     Report(Report),
     /// Its token, for reauthentication.
-    Token(Token),
+    Token(BearerToken),
     /// The result of a move.
     Moved { ticket: u64, result: Result<(), Nack> },
 }
@@ -42,7 +42,7 @@ pub enum FromController<B> {
 
 /// The subscription of an agent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Subscription {
+pub struct AgentSubscription {
     /// The node of the agent.
     pub node: String,
     pub agent_version: String,
@@ -100,9 +100,9 @@ pub struct Move {
 
 /// A bearer token. It is a secret and cannot be printed.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Token(String);
+pub struct BearerToken(String);
 
-impl Token {
+impl BearerToken {
     pub fn new(token: impl Into<String>) -> Self {
         Self(token.into())
     }
@@ -113,8 +113,8 @@ impl Token {
     }
 }
 
-impl Debug for Token {
+impl Debug for BearerToken {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(…)")
+        f.write_str("BearerToken(…)")
     }
 }

@@ -101,7 +101,7 @@ pub type SupplyReports = BTreeMap<String, SupplyReport>;
 /// The state of a pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SupplyReport {
-    pub serving: Serving,
+    pub serving: ServingState,
     /// Why it does not serve what is promised.
     pub message: String,
     /// In the order of the pool.
@@ -110,7 +110,7 @@ pub struct SupplyReport {
 
 /// What a pool serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Serving {
+pub enum ServingState {
     /// Nothing yet: its sources are in their start-up test.
     Starting,
     /// What is promised.
@@ -125,7 +125,7 @@ pub enum Serving {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceReport {
     pub name: String,
-    pub health: SourceHealth,
+    pub health: SourceState,
     /// Empty while it is healthy.
     pub reason: String,
     pub message: String,
@@ -133,7 +133,7 @@ pub struct SourceReport {
 
 /// The health of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum SourceHealth {
+pub enum SourceState {
     /// It passes its tests.
     Healthy,
     /// It is in its start-up test.

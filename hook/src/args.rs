@@ -10,7 +10,7 @@ use clap::Parser;
 /// it with the VM.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "entropool-hook", version)]
-pub struct Args {
+pub struct SidecarArgs {
     /// The directory in which virt-launcher looks for the sockets of its sidecars
     #[arg(long, value_name = "DIR", default_value = "/var/run/kubevirt-hooks")]
     pub hooks: PathBuf,

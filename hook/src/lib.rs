@@ -10,6 +10,6 @@ mod define;
 mod run;
 mod service;
 
-pub use args::Args;
+pub use args::SidecarArgs;
 pub use define::{DefineError, define};
 pub use run::{RunError, run};

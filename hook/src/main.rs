@@ -4,10 +4,10 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use hook::{Args, run};
+use hook::{SidecarArgs, run};
 
 fn main() -> ExitCode {
-    match run(&Args::parse()) {
+    match run(&SidecarArgs::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "sidecar failed");

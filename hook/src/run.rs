@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::UnixListenerStream;
 
-use crate::args::Args;
+use crate::args::SidecarArgs;
 use crate::service::{CallbacksService, InfoService};
 
 /// The file name must be unique among the sidecars of a VM.
@@ -36,14 +36,14 @@ pub enum RunError {
 }
 
 /// Serves virt-launcher until the VM ends, or a signal ends the sidecar.
-pub fn run(args: &Args) -> Result<(), RunError> {
+pub fn run(args: &SidecarArgs) -> Result<(), RunError> {
     tracing_subscriber::fmt().json().with_writer(io::stderr).init();
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RunError::Setup)?;
     runtime.block_on(serve(args))
 }
 
-async fn serve(args: &Args) -> Result<(), RunError> {
+async fn serve(args: &SidecarArgs) -> Result<(), RunError> {
     let (shut_down, is_shut_down) = watch::channel(false);
     let end = end(is_shut_down)?;
     let path = args.hooks.join(SOCKET);

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::io::Read;
 
 use entropool_dataplane::{
-    AttachRequest, Client, DataPlaneOptions, Namespaces, PoolConfig, SocketOwner, SupplySpec, start,
+    AllowedNamespaces, AttachRequest, Client, DataPlaneOptions, PoolConfig, SocketOwner, SupplySpec, start,
 };
 use htb::Rate;
 use htb::pool::{Admission, ClassParams, Fairness, NamespaceBound, PoolParams, Shape, default_burst};
@@ -58,7 +58,7 @@ fn pool(per_vm: Rate) -> PoolConfig {
     PoolConfig {
         name: "default".to_owned(),
         params: PoolParams { root: wide, default_class: class.name.clone(), classes: vec![class] },
-        namespaces: Namespaces::All,
+        namespaces: AllowedNamespaces::All,
         class_namespaces: std::collections::BTreeMap::new(),
         supply: SupplySpec::Kernel,
     }

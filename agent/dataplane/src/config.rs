@@ -11,21 +11,21 @@ pub struct PoolConfig {
     /// Its root and classes, with all defaults filled in.
     pub params: PoolParams,
     /// The namespaces that may use the pool at all.
-    pub namespaces: Namespaces,
+    pub namespaces: AllowedNamespaces,
     /// The namespaces that may use each class, among the pool's; a class not named here admits all of those.
-    pub class_namespaces: BTreeMap<String, Namespaces>,
+    pub class_namespaces: BTreeMap<String, AllowedNamespaces>,
     pub supply: SupplySpec,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Namespaces {
+pub enum AllowedNamespaces {
     /// Every namespace, including future ones.
     #[default]
     All,
     Only(BTreeSet<String>),
 }
 
-impl Namespaces {
+impl AllowedNamespaces {
     pub fn contains(&self, namespace: &str) -> bool {
         match self {
             Self::All => true,

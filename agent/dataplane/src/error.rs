@@ -26,7 +26,7 @@ pub enum AttachError {
     },
     /// The class is full, or closed.
     #[error("{0}")]
-    Admission(htb::pool::AttachError),
+    Admission(htb::pool::AdmissionError),
     #[error(
         "this node's agent serves {vms} VMs, and its limit of open files allows no more; \
          raise it (LimitNOFILE, or ulimit -n) to {needed} or above"
@@ -66,10 +66,10 @@ impl AttachError {
     }
 }
 
-fn admission_reason(error: &htb::pool::AttachError) -> &'static str {
+fn admission_reason(error: &htb::pool::AdmissionError) -> &'static str {
     match error {
-        htb::pool::AttachError::UnknownClass { .. } => "UnknownClass",
-        htb::pool::AttachError::DeletedClass { .. } => "DeletedClass",
+        htb::pool::AdmissionError::UnknownClass { .. } => "UnknownClass",
+        htb::pool::AdmissionError::DeletedClass { .. } => "DeletedClass",
         _ => "ClassFull",
     }
 }
@@ -98,7 +98,7 @@ pub enum MoveError {
     },
     /// The class is full, or closed.
     #[error("{0}")]
-    Admission(htb::pool::AttachError),
+    Admission(htb::pool::AdmissionError),
     #[error("the data plane is stopping")]
     Stopping,
 }

@@ -15,14 +15,14 @@ use source::{PoolStatus, Sources, Supply, SupplyError};
 
 use crate::clock;
 use crate::config::{AttachRequest, PoolConfig, SupplySpec};
-use crate::core::{Command, DataPlane, HandoverOutcome, Heartbeat, VmState, prepare, run};
+use crate::core::{DataPlane, HandoverOutcome, Heartbeat, LoopCommand, VmState, prepare, run};
 use crate::descriptors::{Descriptors, raise_limit};
 use crate::error::{ApplyError, AttachError, DetachError, MoveError};
 use crate::listener::{ListenError, Listener, ListenerLocation, SOCKET, prepare_directory, socket_path};
 use crate::options::{DataPlaneOptions, StartError, Stopped};
 use crate::persist::CrashState;
 use crate::poll::LoopWaker;
-use crate::snapshot::Snapshot;
+use crate::snapshot::DataPlaneSnapshot;
 
 /// Starts the loop's thread. It serves nothing before [`DataPlaneHandle::apply`] and [`DataPlaneHandle::attach`].
 pub fn start(options: DataPlaneOptions) -> Result<DataPlaneHandle, StartError> {
@@ -75,7 +75,7 @@ pub struct DataPlaneHandle {
 struct Inner {
     options: DataPlaneOptions,
     /// `None` only while it is dropped.
-    commands: Option<Sender<Command>>,
+    commands: Option<Sender<LoopCommand>>,
     waker: LoopWaker,
     /// Held while a configuration is applied.
     applying: Mutex<()>,
@@ -194,7 +194,7 @@ impl DataPlaneHandle {
         Ok(())
     }
 
-    pub fn snapshot(&self) -> Result<Snapshot, Stopped> {
+    pub fn snapshot(&self) -> Result<DataPlaneSnapshot, Stopped> {
         self.call(|data_plane, now| data_plane.snapshot(now))
     }
 }
@@ -294,7 +294,7 @@ impl DataPlaneHandle {
         command: impl FnOnce(&mut DataPlane, Tick) -> T + Send + 'static,
     ) -> Result<T, Stopped> {
         let (sender, result) = sync_channel(1);
-        let command: Command = Box::new(move |data_plane, now| {
+        let command: LoopCommand = Box::new(move |data_plane, now| {
             // The caller waits, so the receiver exists.
             let _ = sender.send(command(data_plane, now));
         });

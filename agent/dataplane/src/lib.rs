@@ -35,7 +35,7 @@ mod vm;
 use htb::slab;
 
 pub use crate::clock::now;
-pub use config::{AttachRequest, Client, Namespaces, PoolConfig, SupplySpec};
+pub use config::{AllowedNamespaces, AttachRequest, Client, PoolConfig, SupplySpec};
 pub use counters::{Closed, Counters};
 pub use descriptors::make_room;
 pub use error::{ApplyError, AttachError, DetachError, MoveError};
@@ -49,8 +49,8 @@ pub use pool::{Overlimits, WAIT_BOUNDS, WaitHistogram};
 #[cfg(feature = "simulation")]
 pub use sim::{Simulated, Step, Waker};
 pub use snapshot::{
-    ClassSnapshot, Level, LimitAt, NamespaceSnapshot, NodeSnapshot, PoolSnapshot, Snapshot, VmSnapshot,
-    Waiting,
+    ClassSnapshot, DataPlaneSnapshot, Level, LimitAt, NamespaceSnapshot, NodeSnapshot, PoolSnapshot,
+    VmSnapshot, Waiting,
 };
 pub use vm::LimitHits;
 

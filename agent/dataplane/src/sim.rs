@@ -16,8 +16,8 @@ use crate::descriptors::Descriptors;
 use crate::error::{ApplyError, AttachError, DetachError, MoveError};
 use crate::listener::{Listener, SocketOwner};
 use crate::persist::CrashState;
-use crate::poll::{Events, LoopWaker};
-use crate::snapshot::Snapshot;
+use crate::poll::{LoopWaker, PollEvents};
+use crate::snapshot::DataPlaneSnapshot;
 use crate::vm::READ_BUDGET;
 
 /// More VMs than any simulation has.
@@ -156,7 +156,7 @@ impl Simulated {
     /// # Panics
     /// If that never ends.
     pub fn step(&mut self, now: Tick) -> Step {
-        let mut events = Events::new();
+        let mut events = PollEvents::new();
         for batches in 0..MAX_BATCHES {
             self.data_plane.poll_events(&mut events);
             let due = self.data_plane.next_due();
@@ -169,7 +169,7 @@ impl Simulated {
         panic!("the loop is still busy after {MAX_BATCHES} batches at {now:?}");
     }
 
-    pub fn snapshot(&self, now: Tick) -> Snapshot {
+    pub fn snapshot(&self, now: Tick) -> DataPlaneSnapshot {
         self.data_plane.snapshot(now)
     }
 

@@ -9,7 +9,7 @@ use crate::pool::{Overlimits, WaitHistogram};
 use crate::vm::LimitHits;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Snapshot {
+pub struct DataPlaneSnapshot {
     /// When it was taken. A rate is the difference of two snapshots' bytes by the difference of these.
     pub now: Tick,
     pub counters: Counters,
@@ -89,7 +89,7 @@ pub struct VmSnapshot {
     /// Bytes served unsolicited since it was attached.
     pub unsolicited: u64,
     /// Requests since it was attached.
-    pub asked: egd::Counters,
+    pub asked: egd::SessionCounters,
     pub limit_hits: LimitHits,
     pub waiting: Option<Waiting>,
 }

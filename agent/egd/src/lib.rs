@@ -20,5 +20,5 @@ mod snapshot;
 pub use codec::Command;
 pub use reply_queue::{Replies, Reply};
 pub use request_queue::{Demand, MAX_OWED, MAX_RUNS, ProtocolError};
-pub use session::{Counters, Session};
+pub use session::{Session, SessionCounters};
 pub use snapshot::{InvalidSnapshot, QueuedReply, SessionSnapshot};

@@ -6,7 +6,7 @@ use crate::request_queue::{Demand, Enqueued, ProtocolError, RequestQueue};
 
 /// The complete commands of a connection by kind, and what was discarded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
+pub struct SessionCounters {
     /// 0x00 commands.
     pub level: u64,
     /// 0x01 commands.
@@ -23,7 +23,7 @@ pub struct Counters {
     pub saturations: u64,
 }
 
-impl Counters {
+impl SessionCounters {
     fn count(&mut self, command: Command) {
         match command {
             Command::Level => self.level += 1,
@@ -49,7 +49,7 @@ pub struct Session {
     pub(crate) decoder: Decoder,
     pub(crate) requests: RequestQueue,
     pub(crate) replies: ReplyQueue,
-    pub(crate) counters: Counters,
+    pub(crate) counters: SessionCounters,
     protocol_error: Option<ProtocolError>,
     /// Whether a command other than 0x02 was received, at least in part.
     pub(crate) other_commands: bool,
@@ -70,7 +70,7 @@ impl Session {
             decoder: Decoder::default(),
             requests: RequestQueue::new(),
             replies: ReplyQueue::new(),
-            counters: Counters::default(),
+            counters: SessionCounters::default(),
             protocol_error: None,
             other_commands: false,
         }
@@ -199,7 +199,7 @@ impl Session {
         self.other_commands
     }
 
-    pub fn counters(&self) -> Counters {
+    pub fn counters(&self) -> SessionCounters {
         self.counters
     }
 }

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use crate::reply_queue::Reply;
 use crate::request_queue::Demand;
-use crate::session::{Counters, Session};
+use crate::session::{Session, SessionCounters};
 
 /// The complete state of a session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct SessionSnapshot {
     pub requests: Vec<(Demand, u64)>,
     /// The replies that are not written yet, in order.
     pub replies: Vec<QueuedReply>,
-    pub counters: Counters,
+    pub counters: SessionCounters,
     /// Whether a command other than 0x02 was received, at least in part.
     pub other_commands: bool,
 }

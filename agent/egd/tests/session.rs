@@ -1,7 +1,7 @@
 //! What goes over the wire, command by command.
 #![allow(clippy::unwrap_used)]
 
-use egd::{Command, Counters, Demand, MAX_OWED, MAX_RUNS, ProtocolError, Reply, Session};
+use egd::{Command, Demand, MAX_OWED, MAX_RUNS, ProtocolError, Reply, Session, SessionCounters};
 
 const RANDOM: u8 = b'?';
 
@@ -181,8 +181,11 @@ fn a_run_stops_growing_at_4_gib_and_is_still_served() {
     }
     let requested: u64 = 515 * 32 * 1024;
     // The 16,843,010th request is the first that does not fit: 255 times as many bytes are 4 GiB and 254 bytes.
-    let counters =
-        Counters { blocking: requested, saturations: requested - 16_843_009, ..Counters::default() };
+    let counters = SessionCounters {
+        blocking: requested,
+        saturations: requested - 16_843_009,
+        ..SessionCounters::default()
+    };
     assert_eq!(session.counters(), counters);
     assert_eq!(session.demand(), Demand::Blocking(MAX_OWED));
     session.grant(1000);
@@ -261,7 +264,14 @@ fn complete_commands_are_counted() {
     let before = session_after(&wire).counters();
     assert_eq!((before.write, before.discarded), (0, 0), "its payload is not complete");
     wire.push(2);
-    let counters =
-        Counters { level: 1, non_blocking: 1, blocking: 1, write: 1, pid: 2, discarded: 3, saturations: 0 };
+    let counters = SessionCounters {
+        level: 1,
+        non_blocking: 1,
+        blocking: 1,
+        write: 1,
+        pid: 2,
+        discarded: 3,
+        saturations: 0,
+    };
     assert_eq!(session_after(&wire).counters(), counters);
 }

@@ -12,7 +12,7 @@
 //! [`dequeue`](Tree::dequeue) is *grant*, *wait until*, *wait for supply* or *idle*. It allocates when a node is added
 //! or a queue grows, never per request. It knows no names, except in [`pool`].
 //!
-//! Start with [`Tree`]; for the classes, namespaces and members of a pool with [`pool::Pool`].
+//! Start with [`Tree`]; for the classes, namespaces and members of a pool with [`pool::PoolShaper`].
 
 #![no_std]
 #![forbid(unsafe_code)]

@@ -24,12 +24,12 @@ impl NodeId {
 
 #[derive(Debug)]
 pub struct Slab<T> {
-    entries: Vec<Entry<T>>,
+    entries: Vec<SlabEntry<T>>,
     free: Vec<u32>,
 }
 
 #[derive(Debug)]
-struct Entry<T> {
+struct SlabEntry<T> {
     generation: u32,
     value: Option<T>,
 }
@@ -77,7 +77,7 @@ impl<T> Slab<T> {
     pub fn insert(&mut self, value: T) -> Key {
         let slot = self.free.pop().unwrap_or_else(|| {
             let slot = self.slots();
-            self.entries.push(Entry { generation: 0, value: None });
+            self.entries.push(SlabEntry { generation: 0, value: None });
             slot
         });
         let entry = &mut self.entries[slot as usize];

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use htb::pool::{
-    Admission, AttachError, ClassParams, ConfigureError, Fairness, NamespaceBound, Pool, PoolParams, Shape,
-    default_burst, members_that_fit,
+    Admission, AdmissionError, ClassParams, ConfigureError, Fairness, NamespaceBound, PoolParams, PoolShaper,
+    Shape, default_burst, members_that_fit,
 };
 use htb::{Decision, NodeId, Rate, Tick};
 
@@ -37,23 +37,23 @@ fn params(classes: impl IntoIterator<Item = ClassParams>) -> PoolParams {
     PoolParams { root: shape(512, 512), default_class: classes[0].name.clone(), classes }
 }
 
-fn pool(classes: impl IntoIterator<Item = ClassParams>) -> Pool {
-    Pool::new(&params(classes), NOW).unwrap()
+fn pool(classes: impl IntoIterator<Item = ClassParams>) -> PoolShaper {
+    PoolShaper::new(&params(classes), NOW).unwrap()
 }
 
-fn members(pool: &mut Pool, count: usize, namespace: &str, class: &str) -> Vec<NodeId> {
+fn members(pool: &mut PoolShaper, count: usize, namespace: &str, class: &str) -> Vec<NodeId> {
     (0..count).map(|_| pool.attach(namespace, class, NOW).unwrap()).collect()
 }
 
-fn refusal(pool: &mut Pool, namespace: &str, class: &str) -> String {
+fn refusal(pool: &mut PoolShaper, namespace: &str, class: &str) -> String {
     pool.attach(namespace, class, NOW).unwrap_err().to_string()
 }
 
-fn rate(pool: &Pool, node: NodeId) -> Rate {
+fn rate(pool: &PoolShaper, node: NodeId) -> Rate {
     pool.tree().params(node).rate
 }
 
-fn namespace_node(pool: &Pool, class: &str, namespace: &str) -> NodeId {
+fn namespace_node(pool: &PoolShaper, class: &str, namespace: &str) -> NodeId {
     pool.namespaces(class).find(|view| view.name == namespace).unwrap().node.unwrap()
 }
 
@@ -89,7 +89,7 @@ fn nothing_is_promised_twice_under_strict_admission() {
     );
     let error = pool.attach("b", "gold", NOW).unwrap_err();
     let (class, per_vm, rate) = ("gold".to_owned(), ki(1), ki(5));
-    assert_eq!(error, AttachError::ClassRate { class, per_vm, members: 5, rate });
+    assert_eq!(error, AdmissionError::ClassRate { class, per_vm, members: 5, rate });
 }
 
 #[test]

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use net::{ConnectionLimiter, FirstByteTimeout, Limits};
+use net::{ConnectionLimiter, ConnectionLimits, FirstByteTimeout};
 use proto::local::local_server::LocalServer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{UnixListener, UnixStream};
@@ -53,7 +53,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Why nobody is answered.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ApiError {
+pub(crate) enum LocalApiError {
     /// The thread could not be made.
     #[error("the thread of the local API cannot be started: {0}")]
     Thread(#[source] io::Error),
@@ -79,18 +79,18 @@ impl LocalApi {
         address: Option<SocketAddr>,
         agent: Arc<Agent>,
         host: Arc<dyn Host>,
-    ) -> Result<Self, ApiError> {
-        let listener = socket.listener().map_err(ApiError::Setup)?;
+    ) -> Result<Self, LocalApiError> {
+        let listener = socket.listener().map_err(LocalApiError::Setup)?;
         let (stop, stopped) = oneshot::channel();
         let (ready, is_ready) = std::sync::mpsc::channel();
         let thread = thread::Builder::new()
             .name("local-api".to_owned())
             .spawn(move || run(listener, address, agent, host, stopped, &ready))
-            .map_err(ApiError::Thread)?;
+            .map_err(LocalApiError::Thread)?;
         is_ready
             .recv()
             .unwrap_or_else(|_| Err(io::Error::other("its thread ended")))
-            .map_err(ApiError::Setup)?;
+            .map_err(LocalApiError::Setup)?;
         Ok(Self { stop, thread, socket })
     }
 
@@ -205,7 +205,7 @@ async fn accept_connections<S>(
     accept: impl AsyncFn() -> io::Result<S>,
     connections: mpsc::Sender<FirstByteTimeout<S>>,
 ) {
-    let limiter = ConnectionLimiter::new(Limits::total(CONNECTIONS));
+    let limiter = ConnectionLimiter::new(ConnectionLimits::total(CONNECTIONS));
     loop {
         let slot = limiter.slot().await;
         match accept().await {

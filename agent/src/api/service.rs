@@ -19,7 +19,7 @@ use tonic::{Request, Response, Status};
 use super::to_proto::{self, View};
 use super::{sources, status};
 use crate::agent::Agent;
-use crate::attachments::{Attachment, Origin};
+use crate::attachments::{Attachment, AttachmentOrigin};
 
 /// Between two trees unless the request says otherwise.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
@@ -67,7 +67,7 @@ impl Local for Service {
         status::namespace(&request.namespace)?;
         self.call(|agent, host| {
             host.expect(&request.namespace);
-            let attachment = Attachment::new(attach_request(request), Origin::Api);
+            let attachment = Attachment::new(attach_request(request), AttachmentOrigin::Api);
             let socket = agent.attachments().attach(attachment).map_err(|error| status::attach(&error))?;
             host.vms_changed();
             Ok(AttachResponse { socket: socket.to_string_lossy().into_owned() })

@@ -3,7 +3,7 @@
 use api::names::{NAMESPACES, is_namespace};
 use dataplane::{AttachError, DetachError, MoveError};
 use delivery::{NodeConfig, PoolConfig};
-use htb::pool::AttachError as Admission;
+use htb::pool::AdmissionError;
 use tonic::{Code, Status};
 
 /// A daemon stores the namespaces of its VMs, so only names that Kubernetes accepts are allowed.
@@ -63,10 +63,10 @@ pub(super) fn retest(name: &str, config: &NodeConfig) -> Status {
     Status::not_found(format!("there is no source {name} on this host; `entropool sources` lists them"))
 }
 
-fn admission(error: &Admission) -> Code {
+fn admission(error: &AdmissionError) -> Code {
     match error {
-        Admission::UnknownClass { .. } => Code::NotFound,
-        Admission::DeletedClass { .. } => Code::FailedPrecondition,
+        AdmissionError::UnknownClass { .. } => Code::NotFound,
+        AdmissionError::DeletedClass { .. } => Code::FailedPrecondition,
         // All others are about room; the enum may grow.
         _ => Code::ResourceExhausted,
     }

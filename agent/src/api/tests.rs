@@ -14,7 +14,7 @@ use tonic::Code;
 use super::status;
 use super::to_proto::View;
 use crate::agent::Agent;
-use crate::attachments::{Attachment, Origin};
+use crate::attachments::{Attachment, AttachmentOrigin};
 
 const SHAPE: Shape =
     Shape { rate: BytesPerDay(86_400_000), ceil: BytesPerDay(864_000_000), burst: 1_024, cburst: 1_024 };
@@ -88,7 +88,7 @@ fn view(agent: &Agent) -> View {
 }
 
 fn attach(agent: &Agent, request: AttachRequest) -> Result<PathBuf, AttachError> {
-    agent.attachments().attach(Attachment::new(request, Origin::Api))
+    agent.attachments().attach(Attachment::new(request, AttachmentOrigin::Api))
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use dataplane::{
-    ClassSnapshot, Client, Level, LimitAt, NodeSnapshot, PoolSnapshot, Snapshot, SourcesSnapshot, VmSnapshot,
-    Waiting,
+    ClassSnapshot, Client, DataPlaneSnapshot, Level, LimitAt, NodeSnapshot, PoolSnapshot, SourcesSnapshot,
+    VmSnapshot, Waiting,
 };
 use delivery::{ClassConfig, NodeConfig};
 use htb::Tick;
@@ -15,13 +15,17 @@ use super::sources;
 
 /// One instant: the data plane, its sources, and the configuration in effect.
 pub(super) struct View {
-    snapshot: Snapshot,
+    snapshot: DataPlaneSnapshot,
     config: Arc<NodeConfig>,
     sources: SourcesSnapshot,
 }
 
 impl View {
-    pub(super) fn new(snapshot: Snapshot, config: Arc<NodeConfig>, sources: SourcesSnapshot) -> Self {
+    pub(super) fn new(
+        snapshot: DataPlaneSnapshot,
+        config: Arc<NodeConfig>,
+        sources: SourcesSnapshot,
+    ) -> Self {
         Self { snapshot, config, sources }
     }
 

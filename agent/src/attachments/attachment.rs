@@ -20,14 +20,14 @@ pub struct Attachment {
     pub class: Option<String>,
     #[serde(default, with = "ClientOnDisk")]
     pub client: Client,
-    #[serde(default, skip_serializing_if = "Origin::is_api")]
-    pub origin: Origin,
+    #[serde(default, skip_serializing_if = "AttachmentOrigin::is_api")]
+    pub origin: AttachmentOrigin,
 }
 
 /// Who asked for an attachment, and with it how long its row is valid.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Origin {
+pub enum AttachmentOrigin {
     /// `--vm`, or `--tcp` with a port. The row lives as long as the process: each start repeats its flags.
     #[serde(skip)]
     Flag { port: Option<SocketAddr> },
@@ -65,14 +65,14 @@ enum ClientOnDisk {
     Egd,
 }
 
-impl Origin {
+impl AttachmentOrigin {
     fn is_api(&self) -> bool {
         *self == Self::Api
     }
 }
 
 impl Attachment {
-    pub fn new(request: AttachRequest, origin: Origin) -> Self {
+    pub fn new(request: AttachRequest, origin: AttachmentOrigin) -> Self {
         let AttachRequest { id, namespace, pool, class, client } = request;
         Self { id, namespace, pool, class, client, origin }
     }
@@ -91,16 +91,16 @@ impl Attachment {
     /// Where the socket is, unless it is in the socket directory.
     pub(super) fn location(&self) -> Option<ListenerLocation> {
         match &self.origin {
-            Origin::Csi(_) => Some(ListenerLocation::Elsewhere),
-            Origin::Flag { port } => port.map(ListenerLocation::Port),
-            Origin::Api => None,
+            AttachmentOrigin::Csi(_) => Some(ListenerLocation::Elsewhere),
+            AttachmentOrigin::Flag { port } => port.map(ListenerLocation::Port),
+            AttachmentOrigin::Api => None,
         }
     }
 
     pub fn pod_volume(&self) -> Option<&PodVolume> {
         match &self.origin {
-            Origin::Csi(volume) => Some(volume),
-            Origin::Flag { .. } | Origin::Api => None,
+            AttachmentOrigin::Csi(volume) => Some(volume),
+            AttachmentOrigin::Flag { .. } | AttachmentOrigin::Api => None,
         }
     }
 
@@ -117,7 +117,7 @@ impl Attachment {
     pub(super) fn is_same_request(&self, other: &Self) -> bool {
         let requested = |row: &Self| {
             let mut row = Self { class: None, ..row.clone() };
-            if let Origin::Csi(volume) = &mut row.origin {
+            if let AttachmentOrigin::Csi(volume) = &mut row.origin {
                 (volume.scheduled_class, volume.detached) = (None, false);
             }
             row
@@ -143,7 +143,7 @@ mod tests {
             class: Some("gold".to_owned()),
             client: Client::Qemu,
         };
-        let attachment = Attachment::new(request.clone(), Origin::Api);
+        let attachment = Attachment::new(request.clone(), AttachmentOrigin::Api);
         assert_eq!(attachment.request(), request);
         let stored = serde_json::to_value(&attachment).unwrap();
         let expected = json!({"namespace": "shop", "pool": "default", "class": "gold", "client": "qemu"});

@@ -28,7 +28,7 @@ pub(super) struct UnreadableEntry {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Entry<A> {
+struct JournalEntry<A> {
     boot_id: String,
     #[serde(flatten)]
     attachment: A,
@@ -68,7 +68,7 @@ impl Journal {
     }
 
     pub(super) fn write(&self, attachment: &Attachment) -> io::Result<()> {
-        let entry = Entry { boot_id: self.boot_id.clone(), attachment };
+        let entry = JournalEntry { boot_id: self.boot_id.clone(), attachment };
         let temporary = self.directory.join(TEMPORARY);
         let mut file = File::create(&temporary)?;
         file.write_all(&serde_json::to_vec(&entry)?)?;
@@ -87,8 +87,8 @@ impl Journal {
     }
 }
 
-fn read(path: &Path) -> io::Result<Entry<Attachment>> {
-    let mut entry: Entry<Attachment> = serde_json::from_slice(&fs::read(path)?)?;
+fn read(path: &Path) -> io::Result<JournalEntry<Attachment>> {
+    let mut entry: JournalEntry<Attachment> = serde_json::from_slice(&fs::read(path)?)?;
     let id = path.file_stem().and_then(|stem| stem.to_str());
     let id = id.ok_or_else(|| io::Error::other("its name is not UTF-8"))?;
     id.clone_into(&mut entry.attachment.id);
@@ -99,7 +99,7 @@ fn read(path: &Path) -> io::Result<Entry<Attachment>> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::super::attachment::{Origin, PodVolume};
+    use super::super::attachment::{AttachmentOrigin, PodVolume};
     use super::*;
 
     fn attachment(id: &str) -> Attachment {
@@ -115,7 +115,7 @@ mod tests {
             id: id.to_owned(),
             namespace,
             pool,
-            origin: Origin::Csi(volume),
+            origin: AttachmentOrigin::Csi(volume),
             ..Attachment::default()
         }
     }

@@ -9,7 +9,7 @@ mod registry;
 mod served_totals;
 mod table;
 
-pub use attachment::{Attachment, Origin, PodVolume};
+pub use attachment::{Attachment, AttachmentOrigin, PodVolume};
 pub use registry::Attachments;
 pub(crate) use registry::log_failed;
 pub use served_totals::ServedTotals;

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use dataplane::{AttachError, DataPlaneHandle, DetachError, ListenerLocation, MoveError, Stopped, VmState};
 use delivery::NodeConfig;
 
-use super::attachment::{Attachment, Origin};
+use super::attachment::{Attachment, AttachmentOrigin};
 use super::served_totals::ServedTotals;
 use super::table::{AttachmentTable, InsertError};
 
@@ -97,7 +97,7 @@ impl Attachments {
         if attachment.pod_volume().is_some() {
             if detached.is_ok() {
                 table.update(id, |row| {
-                    if let Origin::Csi(volume) = &mut row.origin {
+                    if let AttachmentOrigin::Csi(volume) = &mut row.origin {
                         volume.detached = true;
                     }
                 });
@@ -105,7 +105,7 @@ impl Attachments {
             return detached;
         }
         // One that could not be restored is removed as well.
-        let of_api = attachment.origin == Origin::Api;
+        let of_api = attachment.origin == AttachmentOrigin::Api;
         // Only rows of pods are in the journal, which may fail.
         let _ = table.remove(id);
         if of_api { Ok(()) } else { detached }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dataplane::{PoolSnapshot, Snapshot};
+use dataplane::{DataPlaneSnapshot, PoolSnapshot};
 use serde::{Deserialize, Serialize};
 
 /// Bytes served since a VM was attached, or since the host was set up.
@@ -18,7 +18,7 @@ pub struct ServedTotals {
 
 impl ServedTotals {
     /// Adds these totals to the VM counters of a snapshot, which count from the start of the process.
-    pub(crate) fn add_to(&self, snapshot: &mut Snapshot) {
+    pub(crate) fn add_to(&self, snapshot: &mut DataPlaneSnapshot) {
         for vm in snapshot.pools.iter_mut().flat_map(|pool| &mut pool.vms) {
             let before = self.vms.get(&vm.id).copied().unwrap_or_default();
             vm.node.stats.bytes = vm.node.stats.bytes.saturating_add(before);
@@ -28,7 +28,7 @@ impl ServedTotals {
     /// The totals up to now. The snapshot's VM counters include these totals already; a VM that is not in it keeps its
     /// total if `is_waiting` says that it may still be attached.
     #[must_use]
-    pub(crate) fn with(&self, snapshot: &Snapshot, is_waiting: impl Fn(&str) -> bool) -> Self {
+    pub(crate) fn with(&self, snapshot: &DataPlaneSnapshot, is_waiting: impl Fn(&str) -> bool) -> Self {
         let waiting = self.vms.iter().filter(|(id, _)| is_waiting(id));
         let mut vms: BTreeMap<_, _> = waiting.map(|(id, bytes)| (id.clone(), *bytes)).collect();
         for vm in snapshot.pools.iter().flat_map(|pool| &pool.vms) {
@@ -105,14 +105,15 @@ mod tests {
         };
         let before = ServedTotals { classes: of(&[("gold", 100), ("gone", 7)]), ..ServedTotals::default() };
         let pool = PoolSnapshot { classes: vec![class("gold", 5), class("new", 1)], ..pool(0) };
-        let snapshot = Snapshot { now: Tick(1), counters: Counters::default(), pools: vec![pool] };
+        let snapshot = DataPlaneSnapshot { now: Tick(1), counters: Counters::default(), pools: vec![pool] };
         let counted = of(&[("gold", 105), ("gone", 7), ("new", 1)]);
         assert_eq!(before.with(&snapshot, |_| false).classes, counted);
     }
 
     #[test]
     fn a_total_never_wraps() {
-        let mut snapshot = Snapshot { now: Tick(1), counters: Counters::default(), pools: vec![pool(7)] };
+        let mut snapshot =
+            DataPlaneSnapshot { now: Tick(1), counters: Counters::default(), pools: vec![pool(7)] };
         let gold = BTreeMap::from([("gold".to_owned(), u64::MAX - 1)]);
         let classes = BTreeMap::from([("default".to_owned(), gold)]);
         let before = ServedTotals { vms: BTreeMap::from([("a".to_owned(), 5)]), classes };

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 
-use dataplane::{AttachError, Snapshot};
+use dataplane::{AttachError, DataPlaneSnapshot};
 
-use super::attachment::{Attachment, Origin};
+use super::attachment::{Attachment, AttachmentOrigin};
 use super::journal::Journal;
 use super::served_totals::ServedTotals;
 
@@ -93,7 +93,7 @@ impl AttachmentTable {
 
     /// The rows that the checkpoint keeps, by id.
     pub fn checkpointed(&self) -> BTreeMap<String, Attachment> {
-        let api = self.rows.iter().filter(|(_, row)| row.origin == Origin::Api);
+        let api = self.rows.iter().filter(|(_, row)| row.origin == AttachmentOrigin::Api);
         api.map(|(id, row)| (id.clone(), row.clone())).collect()
     }
 
@@ -125,7 +125,7 @@ impl AttachmentTable {
     /// could not be restored.
     pub(super) fn check(&self, attachment: &Attachment) -> Result<(), AttachError> {
         let id = &attachment.id;
-        let repeated = attachment.origin == Origin::Api && self.missing.contains(id);
+        let repeated = attachment.origin == AttachmentOrigin::Api && self.missing.contains(id);
         if self.rows.contains_key(id) && !repeated {
             return Err(AttachError::AlreadyAttached { id: id.clone() });
         }
@@ -187,7 +187,7 @@ impl AttachmentTable {
     /// These could not be restored. Only rows of the API are tried again from here: the kubelet repeats its calls, and a
     /// start its flags.
     pub(super) fn set_missing<'a>(&mut self, ids: impl Iterator<Item = &'a str>) {
-        let of_api = |id: &&str| self.rows.get(*id).is_some_and(|row| row.origin == Origin::Api);
+        let of_api = |id: &&str| self.rows.get(*id).is_some_and(|row| row.origin == AttachmentOrigin::Api);
         self.missing = ids.filter(of_api).map(str::to_owned).collect();
     }
 
@@ -218,7 +218,7 @@ impl AttachmentTable {
     }
 
     /// The totals up to a snapshot that includes what was served before.
-    pub(crate) fn served(&self, snapshot: &Snapshot) -> ServedTotals {
+    pub(crate) fn served(&self, snapshot: &DataPlaneSnapshot) -> ServedTotals {
         self.served_before.with(snapshot, |id| self.rows.contains_key(id))
     }
 }
@@ -230,7 +230,7 @@ mod tests {
     use super::super::attachment::PodVolume;
     use super::*;
 
-    fn of(id: &str, origin: Origin) -> Attachment {
+    fn of(id: &str, origin: AttachmentOrigin) -> Attachment {
         let (namespace, pool) = ("shop".to_owned(), "default".to_owned());
         Attachment { id: id.to_owned(), namespace, pool, origin, ..Attachment::default() }
     }
@@ -243,7 +243,7 @@ mod tests {
             scheduled_class: Some("gold".to_owned()),
             detached: false,
         };
-        of(uid, Origin::Csi(volume))
+        of(uid, AttachmentOrigin::Csi(volume))
     }
 
     fn journaled(dir: &tempfile::TempDir) -> AttachmentTable {
@@ -254,7 +254,8 @@ mod tests {
 
     #[test]
     fn an_id_is_attached_once_for_all_origins() {
-        let origins = [Origin::Api, Origin::Flag { port: None }, pod("a", "csi-1").origin];
+        let origins =
+            [AttachmentOrigin::Api, AttachmentOrigin::Flag { port: None }, pod("a", "csi-1").origin];
         for first in &origins {
             for second in &origins {
                 let mut table = AttachmentTable::default();
@@ -271,10 +272,10 @@ mod tests {
     #[test]
     fn a_missing_attachment_may_be_attached_again_by_the_api_alone() {
         let mut table = AttachmentTable::default();
-        table.restore([of("a", Origin::Api)], ServedTotals::default());
+        table.restore([of("a", AttachmentOrigin::Api)], ServedTotals::default());
         table.set_missing(["a"].into_iter());
         table.check(&pod("a", "csi-1")).unwrap_err();
-        table.insert(of("a", Origin::Api)).unwrap();
+        table.insert(of("a", AttachmentOrigin::Api)).unwrap();
         assert_eq!(table.take_missing(), []);
     }
 
@@ -296,10 +297,17 @@ mod tests {
     fn each_origin_is_kept_for_as_long_as_its_caller_does_not_repeat_itself() {
         let dir = tempfile::tempdir().unwrap();
         let mut table = journaled(&dir);
-        for row in [of("api", Origin::Api), of("flag", Origin::Flag { port: None }), pod("pod", "csi-1")] {
+        for row in [
+            of("api", AttachmentOrigin::Api),
+            of("flag", AttachmentOrigin::Flag { port: None }),
+            pod("pod", "csi-1"),
+        ] {
             table.insert(row).unwrap();
         }
-        assert_eq!(table.checkpointed(), BTreeMap::from([("api".to_owned(), of("api", Origin::Api))]));
+        assert_eq!(
+            table.checkpointed(),
+            BTreeMap::from([("api".to_owned(), of("api", AttachmentOrigin::Api))])
+        );
         let next = journaled(&dir);
         assert_eq!(next.rows().collect::<Vec<_>>(), [&pod("pod", "csi-1")]);
         assert_eq!(next.by_volume("csi-1"), Some(&pod("pod", "csi-1")));
@@ -321,7 +329,7 @@ mod tests {
     #[test]
     fn a_successor_counts_on_only_for_the_vms_that_it_expects() {
         let mut table = AttachmentTable::default();
-        table.restore([of("a", Origin::Api)], ServedTotals::default());
+        table.restore([of("a", AttachmentOrigin::Api)], ServedTotals::default());
         table.set_expected(["a".to_owned()].into_iter());
         table.receive_totals([("a", 64), ("b", 32)].into_iter());
         assert_eq!(table.served_before().vms, BTreeMap::from([("a".to_owned(), 64)]));

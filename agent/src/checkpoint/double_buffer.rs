@@ -44,7 +44,7 @@ pub struct WrittenSlot {
     pub length: usize,
 }
 
-struct Slot {
+struct CheckpointSlot {
     generation: u64,
     state: CheckpointState,
     skipped: Vec<SkippedObject>,
@@ -56,7 +56,7 @@ impl<D: Disk> Checkpoint<D> {
     pub fn open(disk: D) -> (Self, Loaded) {
         let mut checkpoint = Self { disk, generation: 0, next: 0, blocking: Vec::new() };
         let mut loaded = Loaded::default();
-        let mut newest: Option<(usize, Slot)> = None;
+        let mut newest: Option<(usize, CheckpointSlot)> = None;
         for (index, name) in SLOTS.into_iter().enumerate() {
             match checkpoint.read(name) {
                 Ok(Some(slot))
@@ -110,14 +110,14 @@ impl<D: Disk> Checkpoint<D> {
         disk.sync_dir().map_err(|source| SaveError::SyncDir { path: path(), source })
     }
 
-    fn read(&self, name: &str) -> Result<Option<Slot>, SlotError> {
+    fn read(&self, name: &str) -> Result<Option<CheckpointSlot>, SlotError> {
         let Some(file) = self.disk.read(name, MAX_FILE).map_err(SlotError::Read)? else { return Ok(None) };
         let unsealed = format::unseal(&file).map_err(SlotError::Unseal)?;
         let (state, skipped) = from_json(unsealed.payload).map_err(SlotError::Payload)?;
-        Ok(Some(Slot { generation: unsealed.generation, state, skipped }))
+        Ok(Some(CheckpointSlot { generation: unsealed.generation, state, skipped }))
     }
 
-    fn use_slot(&mut self, index: usize, slot: Slot, loaded: &mut Loaded) {
+    fn use_slot(&mut self, index: usize, slot: CheckpointSlot, loaded: &mut Loaded) {
         self.generation = slot.generation;
         self.next = other(index);
         loaded.state = slot.state;

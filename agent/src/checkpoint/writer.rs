@@ -31,7 +31,7 @@ impl From<&SaveError> for WriteFailure {
 
 /// The condition of a [`CheckpointWriter`], also after it has ended.
 #[derive(Clone, Debug)]
-pub struct WriteCondition(Arc<Shared>);
+pub struct WriteCondition(Arc<WriterShared>);
 
 impl WriteCondition {
     /// Why the last write failed. `None` while writes succeed.
@@ -43,18 +43,18 @@ impl WriteCondition {
 /// Keeps a checkpoint up to date. When it is dropped, it writes the last changes and ends.
 #[derive(Debug)]
 pub struct CheckpointWriter {
-    shared: Arc<Shared>,
+    shared: Arc<WriterShared>,
     thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug)]
-struct Shared {
-    pending: Mutex<Pending>,
+struct WriterShared {
+    pending: Mutex<PendingWrite>,
     changed: Condvar,
 }
 
 #[derive(Debug)]
-struct Pending {
+struct PendingWrite {
     scheduler: WriteScheduler,
     unwritable: Option<WriteFailure>,
     stopping: bool,
@@ -67,8 +67,9 @@ impl CheckpointWriter {
         loaded: CheckpointState,
         clock: impl Fn() -> Tick + Send + 'static,
     ) -> io::Result<Self> {
-        let pending = Pending { scheduler: WriteScheduler::new(loaded), unwritable: None, stopping: false };
-        let shared = Arc::new(Shared { pending: Mutex::new(pending), changed: Condvar::new() });
+        let pending =
+            PendingWrite { scheduler: WriteScheduler::new(loaded), unwritable: None, stopping: false };
+        let shared = Arc::new(WriterShared { pending: Mutex::new(pending), changed: Condvar::new() });
         let thread = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("checkpoint".to_owned())
@@ -107,8 +108,8 @@ impl Drop for CheckpointWriter {
     }
 }
 
-impl Shared {
-    fn pending(&self) -> MutexGuard<'_, Pending> {
+impl WriterShared {
+    fn pending(&self) -> MutexGuard<'_, PendingWrite> {
         // No method leaves it half changed.
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -133,7 +134,7 @@ impl Shared {
     }
 }
 
-fn run<D: Disk>(mut checkpoint: Checkpoint<D>, shared: &Shared, clock: impl Fn() -> Tick) {
+fn run<D: Disk>(mut checkpoint: Checkpoint<D>, shared: &WriterShared, clock: impl Fn() -> Tick) {
     while let Some(state) = shared.next(&clock) {
         let result = checkpoint.save(&state);
         let mut pending = shared.pending();
@@ -155,7 +156,7 @@ fn run<D: Disk>(mut checkpoint: Checkpoint<D>, shared: &Shared, clock: impl Fn()
     }
 }
 
-impl Pending {
+impl PendingWrite {
     /// Logs a changed condition once, not at every retry.
     fn set_unwritable(&mut self, unwritable: Option<WriteFailure>) {
         match (&self.unwritable, &unwritable) {

@@ -7,20 +7,20 @@ use delivery::{
 use htb::Rate;
 use htb::pool::{self, ClassParams, PoolParams};
 
-use super::error::ApplyError;
+use super::error::ApplyConfigError;
 use super::sources;
 
 /// Applies `config` as a whole or not at all. VMs keep their connections, tokens and debts.
-pub(crate) fn apply(config: &NodeConfig, dataplane: &DataPlaneHandle) -> Result<(), ApplyError> {
-    dataplane.apply(pool_configs(config)?).map_err(ApplyError::DataPlane)
+pub(crate) fn apply(config: &NodeConfig, dataplane: &DataPlaneHandle) -> Result<(), ApplyConfigError> {
+    dataplane.apply(pool_configs(config)?).map_err(ApplyConfigError::DataPlane)
 }
 
 /// The data plane's configuration for `config`.
-pub fn pool_configs(config: &NodeConfig) -> Result<Vec<dataplane::PoolConfig>, ApplyError> {
+pub fn pool_configs(config: &NodeConfig) -> Result<Vec<dataplane::PoolConfig>, ApplyConfigError> {
     config.pools.iter().map(pool_config).collect()
 }
 
-fn pool_config(pool: &delivery::PoolConfig) -> Result<dataplane::PoolConfig, ApplyError> {
+fn pool_config(pool: &delivery::PoolConfig) -> Result<dataplane::PoolConfig, ApplyConfigError> {
     Ok(dataplane::PoolConfig {
         name: pool.name.clone(),
         params: PoolParams {
@@ -73,9 +73,9 @@ fn rate(rate: BytesPerDay) -> Rate {
     Rate(rate.0)
 }
 
-fn namespaces(namespaces: &Namespaces) -> dataplane::Namespaces {
+fn namespaces(namespaces: &Namespaces) -> dataplane::AllowedNamespaces {
     match namespaces {
-        Namespaces::All => dataplane::Namespaces::All,
-        Namespaces::Only(names) => dataplane::Namespaces::Only(names.clone()),
+        Namespaces::All => dataplane::AllowedNamespaces::All,
+        Namespaces::Only(names) => dataplane::AllowedNamespaces::Only(names.clone()),
     }
 }

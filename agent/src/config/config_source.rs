@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use crate::agent::Agent;
 use crate::checkpoint::{AcceptedSpecs, CheckpointState, LastGood};
-use crate::event::{ConfigEvent, Event, Events};
+use crate::event::{ConfigEvent, DaemonEvent, DaemonEvents};
 
 /// Where a daemon's configuration comes from: manifest files or a controller.
 ///
@@ -23,7 +23,7 @@ pub(crate) trait ConfigSource {
     fn restore(&mut self, state: &CheckpointState, agent: &Agent, takes_over: bool) -> Result<bool>;
 
     /// Starts to receive configurations, where that takes a connection.
-    fn connect(&mut self, _agent: &Arc<Agent>, _events: &Events) -> io::Result<()> {
+    fn connect(&mut self, _agent: &Arc<Agent>, _events: &DaemonEvents) -> io::Result<()> {
         Ok(())
     }
 
@@ -31,7 +31,7 @@ pub(crate) trait ConfigSource {
     fn disconnect(&mut self) {}
 
     /// Waits for the next event, which may be the source's own; `None` when there can be none any more.
-    fn next(&mut self, events: &Receiver<Event>) -> Option<Event> {
+    fn next(&mut self, events: &Receiver<DaemonEvent>) -> Option<DaemonEvent> {
         events.recv().ok()
     }
 

@@ -10,8 +10,8 @@ use super::config_source::{ConfigSource, Persisted};
 use super::orphans::Orphans;
 use crate::agent::Agent;
 use crate::checkpoint::{AcceptedSpecs, CheckpointState, LastGood};
-use crate::controller_client::{ControllerEndpoint, HeldConfig, Subscription};
-use crate::event::{ConfigEvent, Events};
+use crate::controller_client::{ControllerEndpoint, HeldConfig, SubscriptionThread};
+use crate::event::{ConfigEvent, DaemonEvents};
 
 /// A node's configuration source. Its subscription applies what the controller sends on a thread of its own.
 pub(crate) struct Controller {
@@ -20,7 +20,7 @@ pub(crate) struct Controller {
     restored: Option<HeldConfig>,
     last_good: Option<LastGood>,
     /// `None` before the start, and while another process takes over.
-    subscription: Option<Subscription>,
+    subscription: Option<SubscriptionThread>,
 }
 
 impl Controller {
@@ -68,11 +68,11 @@ impl ConfigSource for Controller {
         Ok(!agent.config().pools.is_empty())
     }
 
-    fn connect(&mut self, agent: &Arc<Agent>, events: &Events) -> io::Result<()> {
+    fn connect(&mut self, agent: &Arc<Agent>, events: &DaemonEvents) -> io::Result<()> {
         let applied = || self.last_good.as_ref().and_then(|last_good| decode(last_good).ok());
         let held = self.restored.take().or_else(applied).unwrap_or_default();
         let (endpoint, agent) = (self.endpoint.clone(), Arc::clone(agent));
-        self.subscription = Some(Subscription::start(endpoint, agent, held, events.clone())?);
+        self.subscription = Some(SubscriptionThread::start(endpoint, agent, held, events.clone())?);
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 /// Why a configuration was not applied. The data plane keeps the pools it has.
 #[derive(Debug, thiserror::Error)]
-pub enum ApplyError {
+pub enum ApplyConfigError {
     /// A source of the configuration is invalid.
     #[error("pool {pool}: source {name}: {source}")]
     Source { pool: String, name: String, source: SourceSpecError },
@@ -11,7 +11,7 @@ pub enum ApplyError {
     DataPlane(#[source] dataplane::ApplyError),
 }
 
-impl ApplyError {
+impl ApplyConfigError {
     /// The one word for logs, metrics and conditions.
     pub fn reason(&self) -> &'static str {
         match self {

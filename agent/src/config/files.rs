@@ -12,13 +12,13 @@ use delivery::NodeConfig;
 
 use super::config_diff::config_changes;
 use super::config_source::{ConfigSource, Persisted};
-use super::error::ApplyError;
+use super::error::ApplyConfigError;
 use super::file_watcher::{FileWatcher, is_manifest};
 use super::manifests::{ManifestSet, ReadOutcome};
 use super::orphans::Orphans;
 use crate::agent::Agent;
 use crate::checkpoint::{CheckpointState, LastGood};
-use crate::event::{ConfigEvent, Event, Events};
+use crate::event::{ConfigEvent, DaemonEvent, DaemonEvents};
 
 /// Without manifests: one pool that serves kernel bytes and guarantees no rate.
 const DEFAULT: &str =
@@ -44,7 +44,7 @@ pub(crate) struct Files {
 
 impl Files {
     /// Watches the manifests below `roots` before they are read, so that no change is missed.
-    pub(crate) fn watch(roots: &[PathBuf], events: &Events) -> Result<Self> {
+    pub(crate) fn watch(roots: &[PathBuf], events: &DaemonEvents) -> Result<Self> {
         let events = events.clone();
         let watcher = FileWatcher::new(roots, move || events.manifests_changed())?;
         Ok(Self {
@@ -145,8 +145,8 @@ impl ConfigSource for Files {
         Ok(true)
     }
 
-    fn next(&mut self, events: &Receiver<Event>) -> Option<Event> {
-        const SETTLED: Event = Event::Config(ConfigEvent::ManifestsSettled);
+    fn next(&mut self, events: &Receiver<DaemonEvent>) -> Option<DaemonEvent> {
+        const SETTLED: DaemonEvent = DaemonEvent::Config(ConfigEvent::ManifestsSettled);
         match self.pending {
             None => events.recv().ok(),
             Some(0) => Some(SETTLED),
@@ -181,7 +181,7 @@ impl ConfigSource for Files {
     }
 }
 
-fn log_not_applied(error: ApplyError) {
+fn log_not_applied(error: ApplyConfigError) {
     let reason = error.reason();
     let error = format!("{:#}", anyhow::Error::from(error));
     tracing::error!(reason, error, "configuration not applied; the last accepted one stays in force");

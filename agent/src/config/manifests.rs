@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use api::manifest::{self, Located, Location, Manifest, Object, Problem};
-use api::{Accepted, ClassStatus, EntropyClass, EntropyPool, PoolStatus};
+use api::{Accepted, EntropyClass, EntropyClassStatus, EntropyPool, EntropyPoolStatus};
 use delivery::NodeConfig;
-use plan::{Plan, Rejection, Snapshot};
+use plan::{ClusterSnapshot, Plan, Rejection};
 
 use crate::checkpoint::AcceptedSpecs;
 
@@ -161,21 +161,21 @@ impl ManifestSet {
         let plan = plan::plan(&self.snapshot());
         for (name, pool) in &mut self.pools {
             let accepted: Option<Accepted<_>> = plan.pools.get(name).and_then(|it| it.accepted_spec.clone());
-            pool.status = Some(PoolStatus { accepted, ..PoolStatus::default() });
+            pool.status = Some(EntropyPoolStatus { accepted, ..EntropyPoolStatus::default() });
         }
         for (name, class) in &mut self.classes {
             let accepted: Option<Accepted<_>> =
                 plan.classes.get(name).and_then(|it| it.accepted_spec.clone());
-            class.status = Some(ClassStatus { accepted, ..ClassStatus::default() });
+            class.status = Some(EntropyClassStatus { accepted, ..EntropyClassStatus::default() });
         }
         self.config = plan.nodes.get(HOST).cloned().unwrap_or_default();
         (self, plan)
     }
 
-    fn snapshot(&self) -> Snapshot {
+    fn snapshot(&self) -> ClusterSnapshot {
         let pools = self.pools.values().cloned().collect();
         let classes = self.classes.values().cloned().collect();
-        Snapshot::of_host(HOST, pools, classes, self.namespaces.iter().cloned())
+        ClusterSnapshot::of_host(HOST, pools, classes, self.namespaces.iter().cloned())
     }
 }
 
@@ -225,14 +225,14 @@ fn messages(problems: &[Problem]) -> Vec<String> {
 fn accepted_pool(name: &str, accepted: Accepted<api::EntropyPoolSpec>) -> EntropyPool {
     let mut pool = EntropyPool::new(name, accepted.spec.clone());
     pool.metadata.generation = Some(accepted.generation);
-    pool.status = Some(PoolStatus { accepted: Some(accepted), ..PoolStatus::default() });
+    pool.status = Some(EntropyPoolStatus { accepted: Some(accepted), ..EntropyPoolStatus::default() });
     pool
 }
 
 fn accepted_class(name: &str, accepted: Accepted<api::EntropyClassSpec>) -> EntropyClass {
     let mut class = EntropyClass::new(name, accepted.spec.clone());
     class.metadata.generation = Some(accepted.generation);
-    class.status = Some(ClassStatus { accepted: Some(accepted), ..ClassStatus::default() });
+    class.status = Some(EntropyClassStatus { accepted: Some(accepted), ..EntropyClassStatus::default() });
     class
 }
 

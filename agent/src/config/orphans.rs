@@ -4,7 +4,7 @@
 //! both until all VMs are attached again, and then the configuration alone, which closes the orphans to new VMs.
 
 use anyhow::{Result, ensure};
-use dataplane::{Snapshot, VmSnapshot};
+use dataplane::{DataPlaneSnapshot, VmSnapshot};
 use delivery::{ClassConfig, NodeConfig, PoolConfig, Version};
 
 use crate::checkpoint::{CheckpointState, LastGood};
@@ -41,7 +41,7 @@ impl Orphans {
     }
 
     /// What the data plane still has of `before`, now that `config` is applied.
-    pub(crate) fn remaining(before: &NodeConfig, config: &NodeConfig, dataplane: &Snapshot) -> Self {
+    pub(crate) fn remaining(before: &NodeConfig, config: &NodeConfig, dataplane: &DataPlaneSnapshot) -> Self {
         let stays = |pool: &PoolConfig, class: &ClassConfig| {
             let known = dataplane.pools.iter().find(|known| known.name == pool.name);
             known.is_some_and(|known| known.classes.iter().any(|known| known.name == class.name))

@@ -47,7 +47,7 @@ fn config(pools: &[PoolConfig]) -> NodeConfig {
 }
 
 /// A data plane with these pools and classes.
-fn dataplane(pools: &[(&str, &[&str])]) -> Snapshot {
+fn dataplane(pools: &[(&str, &[&str])]) -> DataPlaneSnapshot {
     let node = NodeSnapshot {
         params: Params { rate: Rate(0), ceil: Rate(1), burst: 0, cburst: 0, prio: 4, weight: 100 },
         stats: Stats {
@@ -83,7 +83,7 @@ fn dataplane(pools: &[(&str, &[&str])]) -> Snapshot {
         classes: classes.iter().map(class).collect(),
         vms: vec![],
     };
-    Snapshot { now: Tick(1), counters: Counters::default(), pools: pools.iter().map(pool).collect() }
+    DataPlaneSnapshot { now: Tick(1), counters: Counters::default(), pools: pools.iter().map(pool).collect() }
 }
 
 fn names(pool: &PoolConfig) -> Vec<&str> {

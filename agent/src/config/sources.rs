@@ -7,12 +7,12 @@ use delivery::{HealthTest, OnSourceFailure, PoolConfig, SourceConfig, SourceKind
 use source::health::MinEntropy;
 use source::{OnFailure, PoolSpec, SourceKind, SourceSpec};
 
-use super::error::{ApplyError, SourceSpecError};
+use super::error::{ApplyConfigError, SourceSpecError};
 
 const SECONDS_PER_DAY: u64 = 86_400;
 
 /// The supply of a pool: the kernel directly, or sources with health tests.
-pub(crate) fn supply(pool: &PoolConfig) -> Result<SupplySpec, ApplyError> {
+pub(crate) fn supply(pool: &PoolConfig) -> Result<SupplySpec, ApplyConfigError> {
     let spec = pool_spec(pool)?;
     if spec.is_kernel_only() {
         return Ok(SupplySpec::Kernel);
@@ -22,9 +22,9 @@ pub(crate) fn supply(pool: &PoolConfig) -> Result<SupplySpec, ApplyError> {
     Ok(SupplySpec::Sources { spec: Box::new(spec), allow_degraded })
 }
 
-fn pool_spec(pool: &PoolConfig) -> Result<PoolSpec, ApplyError> {
+fn pool_spec(pool: &PoolConfig) -> Result<PoolSpec, ApplyConfigError> {
     let source = |config: &SourceConfig| {
-        source_spec(config).map_err(|source| ApplyError::Source {
+        source_spec(config).map_err(|source| ApplyConfigError::Source {
             pool: pool.name.clone(),
             name: config.name.clone(),
             source,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use delivery::limits::LONGEST_FROM_CONTROLLER;
-use delivery::{FromAgent, Token};
+use delivery::{BearerToken, FromAgent};
 use hyper_util::rt::TokioIo;
 use proto::delivery as wire;
 use proto::delivery::delivery_client::DeliveryClient;
@@ -81,12 +81,12 @@ impl ConnectError {
 }
 
 /// An open stream.
-pub(super) struct Stream {
+pub(super) struct ControllerStream {
     outgoing: mpsc::Sender<wire::FromAgent>,
     pub(super) incoming: Streaming<wire::FromController>,
 }
 
-impl Stream {
+impl ControllerStream {
     /// Queues a message. Returns whether the controller still reads.
     pub(super) fn send(&self, message: FromAgent) -> bool {
         self.outgoing.try_send(codec::agent::to_proto(message)).is_ok()
@@ -94,18 +94,18 @@ impl Stream {
 }
 
 /// Opens a stream, or fails within [`TIMEOUT`].
-pub(super) async fn connect(target: ControllerEndpoint) -> Result<Stream, ConnectError> {
+pub(super) async fn connect(target: ControllerEndpoint) -> Result<ControllerStream, ConnectError> {
     let silent = || ConnectError::Silent { controller: target.controller.clone() };
     timeout(TIMEOUT, open(&target)).await.unwrap_or_else(|_| Err(silent()))
 }
 
 /// The current token.
-pub(super) fn token(path: &Path) -> Result<Token, ConnectError> {
+pub(super) fn token(path: &Path) -> Result<BearerToken, ConnectError> {
     let unreadable = |source| ConnectError::Token { path: path.to_owned(), source };
-    Ok(Token::new(std::fs::read_to_string(path).map_err(unreadable)?.trim()))
+    Ok(BearerToken::new(std::fs::read_to_string(path).map_err(unreadable)?.trim()))
 }
 
-async fn open(target: &ControllerEndpoint) -> Result<Stream, ConnectError> {
+async fn open(target: &ControllerEndpoint) -> Result<ControllerStream, ConnectError> {
     let (outgoing, waiting) = mpsc::channel(SEND_QUEUE);
     let mut request = Request::new(ReceiverStream::new(waiting));
     if let Some(path) = &target.token {
@@ -120,7 +120,7 @@ async fn open(target: &ControllerEndpoint) -> Result<Stream, ConnectError> {
     let refused =
         |status| ConnectError::Refused { controller: target.controller.clone(), status: Box::new(status) };
     let incoming = client.subscribe(request).await.map_err(refused)?.into_inner();
-    Ok(Stream { outgoing, incoming })
+    Ok(ControllerStream { outgoing, incoming })
 }
 
 async fn channel(target: &ControllerEndpoint) -> Result<Channel, ConnectError> {

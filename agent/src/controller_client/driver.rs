@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use codec::Bytes;
-use delivery::subscriber::{Phase, Subscriber, SubscriberTask};
+use delivery::subscriber::{Subscriber, SubscriberTask, SubscriptionPhase};
 use delivery::{
     FromAgent, FromController, Move, Nack, ReportDebouncer, ResourceSet, Span, Tick, Version, WatchedKind,
 };
@@ -15,14 +15,14 @@ use proto::delivery as wire;
 use tokio::sync::Notify;
 use tonic::Status;
 
-use super::connect::{self, ConnectError, ControllerEndpoint, Stream};
-use super::readiness::Readiness;
+use super::connect::{self, ConnectError, ControllerEndpoint, ControllerStream};
+use super::readiness::AgentReadiness;
 use super::report::{SubscriptionStatus, agent_state, node_state};
 use crate::agent::Agent;
 use crate::checkpoint::LastGood;
-use crate::config::error::ApplyError;
+use crate::config::error::ApplyConfigError;
 
-type Connecting = Pin<Box<dyn Future<Output = Result<Stream, ConnectError>> + Send>>;
+type Connecting = Pin<Box<dyn Future<Output = Result<ControllerStream, ConnectError>> + Send>>;
 
 /// Optional features of the protocol that this version has.
 const CAPABILITIES: [&str; 1] = ["move"];
@@ -56,7 +56,7 @@ pub(super) struct Driver {
     status: SubscriptionStatus,
     subscriber: Subscriber<Bytes>,
     connecting: Option<Connecting>,
-    stream: Option<Stream>,
+    stream: Option<ControllerStream>,
     /// The last reason for having no stream that was logged, and when.
     logged: Option<(&'static str, Tick)>,
     subscribed: bool,
@@ -66,7 +66,7 @@ pub(super) struct Driver {
 }
 
 enum DriverEvent {
-    Connected(Result<Stream, ConnectError>),
+    Connected(Result<ControllerStream, ConnectError>),
     Received(Result<Option<wire::FromController>, Status>),
     Timer,
     VmsChanged,
@@ -81,11 +81,11 @@ impl Driver {
         vms_changed: Arc<Notify>,
         status: SubscriptionStatus,
     ) -> Self {
-        let subscription = delivery::Subscription {
+        let subscription = delivery::AgentSubscription {
             node: endpoint.node.clone(),
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
             capabilities: CAPABILITIES.map(str::to_owned).to_vec(),
-            ..delivery::Subscription::default()
+            ..delivery::AgentSubscription::default()
         };
         let seed = seed(&endpoint.node);
         let subscriber = Subscriber::new(now(), subscription, held.content, held.version, seed);
@@ -153,7 +153,7 @@ impl Driver {
         }
     }
 
-    fn connected(&mut self, stream: Stream) {
+    fn connected(&mut self, stream: ControllerStream) {
         self.connecting = None;
         self.stream = Some(stream);
         self.status.change(|status| status.disconnected = None);
@@ -241,7 +241,7 @@ impl Driver {
         self.report_at = Some(now() + REPORT_INTERVAL);
         let Ok(snapshot) = self.agent.server().snapshot() else { return };
         let (sources, config) = (self.agent.server().sources(), self.agent.config());
-        let readiness = Readiness {
+        let readiness = AgentReadiness {
             configured: self.agent.applied_config().age.is_some(),
             pod_info_on_mount: config.pod_info_on_mount,
             driver: self.agent.driver_registration().status(),
@@ -259,7 +259,7 @@ impl Driver {
         if self.status.get().phase == phase {
             return;
         }
-        if phase == Phase::OnlyOlder {
+        if phase == SubscriptionPhase::OnlyOlder {
             tracing::warn!(
                 reason = "OnlyOlder",
                 "the controller offers only an older configuration; the current one stays in force"
@@ -308,7 +308,7 @@ impl Driver {
     fn decode_and_apply(&self, content: &ResourceSet<Bytes>) -> Result<(), Nack> {
         let config = codec::decode(content).map_err(|error| Nack::new(error.reason(), error.to_string()))?;
         let (pools, config) = (config.pools.len(), Arc::new(config));
-        let refused = |error: ApplyError| Nack::new(error.reason(), chain(&error));
+        let refused = |error: ApplyConfigError| Nack::new(error.reason(), chain(&error));
         self.agent.apply(&config).map_err(refused)?;
         tracing::info!(pools, "in force");
         for vm in self.agent.attachments().restore_missing() {

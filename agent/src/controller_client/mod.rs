@@ -14,4 +14,4 @@ mod subscription;
 pub(crate) use address::ControllerAddress;
 pub(crate) use connect::ControllerEndpoint;
 pub(crate) use driver::{HeldConfig, PersistConfig};
-pub(crate) use subscription::Subscription;
+pub(crate) use subscription::SubscriptionThread;

@@ -7,7 +7,7 @@ use crate::health::driver_registration::{RegistrationResult, RegistrationStatus}
 /// What readiness depends on. Pools whose sources are in their start-up tests do not matter: their VMs get sockets, and
 /// their requests wait.
 #[derive(Clone, Debug)]
-pub(super) struct Readiness {
+pub(super) struct AgentReadiness {
     /// Whether a configuration is applied, even one without pools.
     pub(super) configured: bool,
     /// Whether the `CSIDriver` has `podInfoOnMount`; `None` before a controller has sent it.
@@ -16,7 +16,7 @@ pub(super) struct Readiness {
     pub(super) driver: Option<RegistrationStatus>,
 }
 
-impl Readiness {
+impl AgentReadiness {
     /// Why the node is not ready. The reasons are those that its pods would be refused with.
     pub(super) fn missing(&self) -> Option<Nack> {
         if !self.configured {
@@ -64,15 +64,15 @@ fn not_registered(driver: &RegistrationStatus) -> Option<Nack> {
 mod tests {
     use super::*;
 
-    fn node(pod_info_on_mount: Option<bool>, driver: Option<RegistrationStatus>) -> Readiness {
-        Readiness { configured: true, pod_info_on_mount, driver }
+    fn node(pod_info_on_mount: Option<bool>, driver: Option<RegistrationStatus>) -> AgentReadiness {
+        AgentReadiness { configured: true, pod_info_on_mount, driver }
     }
 
     fn driver(result: RegistrationResult) -> RegistrationStatus {
         RegistrationStatus { lost: None, result }
     }
 
-    fn missing(node: &Readiness) -> Option<String> {
+    fn missing(node: &AgentReadiness) -> Option<String> {
         node.missing().map(|refusal| refusal.reason)
     }
 
@@ -80,7 +80,7 @@ mod tests {
     fn a_node_is_ready_once_it_is_configured_and_its_driver_is_registered() {
         let registered = || Some(driver(RegistrationResult::Registered));
         assert_eq!(missing(&node(Some(true), registered())), None);
-        let unconfigured = Readiness { configured: false, ..node(Some(true), registered()) };
+        let unconfigured = AgentReadiness { configured: false, ..node(Some(true), registered()) };
         assert_eq!(missing(&unconfigured).as_deref(), Some("NotConfigured"));
         assert_eq!(missing(&node(None, registered())).as_deref(), Some("PodInfoUnknown"));
         assert_eq!(missing(&node(Some(false), registered())).as_deref(), Some("PodInfoOff"));
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn a_node_without_a_driver_needs_only_a_configuration() {
         assert_eq!(missing(&node(None, None)), None);
-        let unconfigured = Readiness { configured: false, ..node(None, None) };
+        let unconfigured = AgentReadiness { configured: false, ..node(None, None) };
         assert_eq!(missing(&unconfigured).as_deref(), Some("NotConfigured"));
     }
 }

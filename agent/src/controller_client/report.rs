@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use dataplane::{ClassSnapshot, PoolSnapshot, Snapshot, SourcesSnapshot};
-use delivery::subscriber::Phase;
+use dataplane::{ClassSnapshot, DataPlaneSnapshot, PoolSnapshot, SourcesSnapshot};
+use delivery::subscriber::SubscriptionPhase;
 use delivery::{
-    AgentCondition, AgentState, BytesPerDay, ClassUse, Nack, NodeConfig, NodeState, PoolConfig, Serving,
-    SourceHealth, SourceReport, SupplyReport, SupplyReports, Version, VmReport,
+    AgentCondition, AgentState, BytesPerDay, ClassUse, Nack, NodeConfig, NodeState, PoolConfig, ServingState,
+    SourceReport, SourceState, SupplyReport, SupplyReports, Version, VmReport,
 };
 use htb::Tick;
 use source::health::HealthState;
 use source::{PoolStatus, SourceStatus};
 
-use super::readiness::Readiness;
+use super::readiness::AgentReadiness;
 use crate::checkpoint::WriteFailure;
 use crate::config::orphans::is_orphaned;
 use crate::health::HealthCondition;
@@ -21,7 +21,7 @@ use crate::health::HealthCondition;
 /// The state of the subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SubscriptionState {
-    pub(super) phase: Phase,
+    pub(super) phase: SubscriptionPhase,
     /// When the phase began.
     pub(super) since: Tick,
     /// Of the applied configuration.
@@ -43,7 +43,7 @@ pub(super) struct SubscriptionStatus(Arc<RwLock<SubscriptionState>>);
 impl SubscriptionStatus {
     pub(super) fn new(version: Version, now: Tick) -> Self {
         Self(Arc::new(RwLock::new(SubscriptionState {
-            phase: Phase::Disconnected,
+            phase: SubscriptionPhase::Disconnected,
             since: now,
             version,
             confirmed: None,
@@ -64,7 +64,7 @@ impl SubscriptionStatus {
 
 /// The whole report. `scheduled_classes`: the class whose extended resource each pod requested.
 pub(super) fn node_state(
-    snapshot: &Snapshot,
+    snapshot: &DataPlaneSnapshot,
     scheduled_classes: &BTreeMap<String, String>,
     sources: &SourcesSnapshot,
     config: &NodeConfig,
@@ -80,7 +80,7 @@ pub(super) fn node_state(
 
 /// The state of the agent itself.
 pub(super) fn agent_state(
-    readiness: &Readiness,
+    readiness: &AgentReadiness,
     subscribed: &SubscriptionState,
     health: &HealthCondition,
 ) -> AgentState {
@@ -149,20 +149,20 @@ fn supplies(config: &NodeConfig, sources: &SourcesSnapshot) -> SupplyReports {
 fn of_kernel(pool: &PoolConfig) -> SupplyReport {
     let healthy = |source: &delivery::SourceConfig| SourceReport {
         name: source.name.clone(),
-        health: SourceHealth::Healthy,
+        health: SourceState::Healthy,
         reason: String::new(),
         message: String::new(),
     };
     let sources = pool.sources.iter().map(healthy).collect();
-    SupplyReport { serving: Serving::Promised, message: String::new(), sources }
+    SupplyReport { serving: ServingState::Promised, message: String::new(), sources }
 }
 
 fn of_status(status: &PoolStatus) -> SupplyReport {
     let serving = match status.serving {
-        source::Serving::Starting => Serving::Starting,
-        source::Serving::Promised => Serving::Promised,
-        source::Serving::Degraded => Serving::Degraded,
-        source::Serving::Held => Serving::Held,
+        source::Serving::Starting => ServingState::Starting,
+        source::Serving::Promised => ServingState::Promised,
+        source::Serving::Degraded => ServingState::Degraded,
+        source::Serving::Held => ServingState::Held,
     };
     let sources = status.sources.iter().map(source_state).collect();
     SupplyReport { serving, message: status.message.clone(), sources }
@@ -170,13 +170,13 @@ fn of_status(status: &PoolStatus) -> SupplyReport {
 
 fn source_state(source: &SourceStatus) -> SourceReport {
     let health = match source.state {
-        HealthState::Healthy => SourceHealth::Healthy,
-        HealthState::Starting => SourceHealth::Starting,
-        HealthState::Suspect => SourceHealth::Suspect,
-        HealthState::Unavailable => SourceHealth::Unavailable,
+        HealthState::Healthy => SourceState::Healthy,
+        HealthState::Starting => SourceState::Starting,
+        HealthState::Suspect => SourceState::Suspect,
+        HealthState::Unavailable => SourceState::Unavailable,
         // A source that may not be opened has not failed a test.
-        HealthState::Failed if source.reason == Some("SourceNotPermitted") => SourceHealth::Unavailable,
-        HealthState::Failed => SourceHealth::Failed,
+        HealthState::Failed if source.reason == Some("SourceNotPermitted") => SourceState::Unavailable,
+        HealthState::Failed => SourceState::Failed,
     };
     SourceReport {
         name: source.name.clone(),
@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn an_unwritable_checkpoint_is_reported() {
         let subscribed = SubscriptionStatus::new(Version::default(), Tick(0)).get();
-        let ready = Readiness { configured: true, pod_info_on_mount: None, driver: None };
+        let ready = AgentReadiness { configured: true, pod_info_on_mount: None, driver: None };
         let conditions = |unwritable| {
             agent_state(&ready, &subscribed, &HealthCondition { unwritable, ..HealthCondition::default() })
                 .conditions

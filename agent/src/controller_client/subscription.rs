@@ -14,13 +14,13 @@ use crate::agent::Agent;
 
 /// The thread that holds the stream.
 #[derive(Debug)]
-pub(crate) struct Subscription {
+pub(crate) struct SubscriptionThread {
     stop: oneshot::Sender<()>,
     vms_changed: Arc<Notify>,
     thread: JoinHandle<()>,
 }
 
-impl Subscription {
+impl SubscriptionThread {
     /// Starts the thread. `held` is the configuration that is applied already.
     pub(crate) fn start(
         endpoint: ControllerEndpoint,

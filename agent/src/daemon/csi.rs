@@ -10,7 +10,7 @@ use super::options::StartOptions;
 use crate::agent::Agent;
 use crate::api::Host;
 use crate::attachments::csi::{CsiOptions, CsiServer, PodHost, PodInfo, Volumes};
-use crate::event::Events;
+use crate::event::DaemonEvents;
 use crate::handover::Sockets;
 use crate::unix_socket::BoundSocket;
 
@@ -29,7 +29,7 @@ impl CsiDriver {
         start: &StartOptions,
         agent: &Arc<Agent>,
         configured: bool,
-        events: &Events,
+        events: &DaemonEvents,
     ) -> Result<Option<Self>> {
         let Some(options) = start.csi.clone() else { return Ok(None) };
         let host = Arc::new(DriverHost {
@@ -92,7 +92,7 @@ impl CsiDriver {
 struct DriverHost {
     configured: AtomicBool,
     agent: Arc<Agent>,
-    events: Events,
+    events: DaemonEvents,
 }
 
 impl PodHost for DriverHost {

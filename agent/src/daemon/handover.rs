@@ -20,7 +20,7 @@ use crate::agent::Agent;
 use crate::attachments::{Attachment, log_failed};
 use crate::checkpoint::{Checkpoint, CheckpointState, HostDisk};
 use crate::config::{ConfigSource, Persisted};
-use crate::event::{Event, Events};
+use crate::event::{DaemonEvent, DaemonEvents};
 use crate::handover::{
     HandoverError, HandoverSource, PendingSuccessor, PredecessorGuard, Recipient, Sockets, Successor,
     SystemdFdStore,
@@ -48,7 +48,7 @@ pub(super) fn take_over<S: ConfigSource>(
     prepared: Prepared,
     source: &mut S,
     mut predecessor: HandoverSource,
-    events: &Events,
+    events: &DaemonEvents,
 ) -> Result<Started> {
     let checkpoint = prepared.checkpoint.unwrap_or_else(|| options.load_checkpoint());
     let agent = Arc::new(Agent::start(options.data_plane(true))?);
@@ -106,13 +106,13 @@ impl<S: ConfigSource> Daemon<S> {
     pub(super) fn hand_over(
         &mut self,
         successor: Successor,
-        events: &Receiver<Event>,
+        events: &Receiver<DaemonEvent>,
     ) -> Option<PendingSuccessor> {
         self.transfer(successor, events)
     }
 
     /// Has the service manager store everything for the next process. If it does not, returns `false`.
-    pub(super) fn store(&mut self, events: &Receiver<Event>) -> bool {
+    pub(super) fn store(&mut self, events: &Receiver<DaemonEvent>) -> bool {
         SystemdFdStore::here().and_then(|store| self.transfer(store, events)).is_some()
     }
 
@@ -123,7 +123,7 @@ impl<S: ConfigSource> Daemon<S> {
         }
     }
 
-    fn transfer<R: Recipient>(&mut self, recipient: R, events: &Receiver<Event>) -> Option<R::Receipt> {
+    fn transfer<R: Recipient>(&mut self, recipient: R, events: &Receiver<DaemonEvent>) -> Option<R::Receipt> {
         self.source.disconnect();
         self.defer(events);
         let sockets = self.sockets();
@@ -139,9 +139,9 @@ impl<S: ConfigSource> Daemon<S> {
     }
 
     /// Defers the pending events until the hand-over has failed. What a successor reads of them from disk is saved now.
-    fn defer(&mut self, events: &Receiver<Event>) {
+    fn defer(&mut self, events: &Receiver<DaemonEvent>) {
         for event in events.try_iter() {
-            if let Event::Config(event) = &event {
+            if let DaemonEvent::Config(event) = &event {
                 self.source.record(event);
             }
             self.deferred.push_back(event);

@@ -15,7 +15,7 @@ use super::run::Daemon;
 use super::start::{prepare_process, wait_for_predecessor};
 use crate::config::Files;
 use crate::config::manifests::ManifestSet;
-use crate::event::{self, Events};
+use crate::event::{self, DaemonEvents};
 use crate::handover::{HandoverSource, Predecessor, StoredHandover};
 use crate::metrics::Endpoint;
 use crate::supervisor::{ListenFd, OnSuccess, Worker, supervise};
@@ -43,7 +43,7 @@ fn serve(args: &HostArgs, mut worker: Worker) -> Result<()> {
 }
 
 /// Starts the daemon. Every error that can be found is reported at once, before anything is served.
-fn start(args: &HostArgs, worker: &mut Worker, events: &Events) -> Result<Daemon<Files>> {
+fn start(args: &HostArgs, worker: &mut Worker, events: &DaemonEvents) -> Result<Daemon<Files>> {
     let mut files = Files::watch(&args.files, events)?;
     let (created, unusable) = args.directories.prepare();
     let predecessor = find_predecessor(args, worker.is_successor(), worker.take_listen_fds())?;

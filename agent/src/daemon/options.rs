@@ -12,7 +12,7 @@ use source::Permissions;
 use super::checkpointer::LoadedCheckpoint;
 use crate::agent::Agent;
 use crate::attachments::csi::CsiOptions;
-use crate::attachments::{Attachment, Origin};
+use crate::attachments::{Attachment, AttachmentOrigin};
 use crate::directories::Directories;
 use crate::handover::PodGeneration;
 use crate::metrics::Endpoint;
@@ -70,7 +70,7 @@ impl CommandLineVms {
     pub(super) fn attachments(&self) -> impl Iterator<Item = Attachment> {
         let vms = self.vms.iter().map(|vm| (None, vm));
         let ports = self.ports.iter().map(|(port, vm)| (Some(*port), vm));
-        vms.chain(ports).map(|(port, vm)| Attachment::new(vm.clone(), Origin::Flag { port }))
+        vms.chain(ports).map(|(port, vm)| Attachment::new(vm.clone(), AttachmentOrigin::Flag { port }))
     }
 
     pub(super) fn attach(&self, agent: &Agent) -> Result<()> {

@@ -13,7 +13,7 @@ use super::csi::CsiDriver;
 use crate::agent::Agent;
 use crate::api::LocalApi;
 use crate::config::ConfigSource;
-use crate::event::{Event, Events};
+use crate::event::{DaemonEvent, DaemonEvents};
 use crate::handover::{HandoverListener, PendingSuccessor, PredecessorGuard, SuccessorWait};
 use crate::metrics::Metrics;
 use crate::sd_notify::notify_ready;
@@ -32,9 +32,9 @@ pub(crate) struct Daemon<S> {
     pub(super) api: LocalApi,
     pub(super) metrics: Option<Metrics>,
     pub(super) csi: Option<CsiDriver>,
-    pub(super) events: Events,
+    pub(super) events: DaemonEvents,
     /// Events that were received while another process was to take over.
-    pub(super) deferred: VecDeque<Event>,
+    pub(super) deferred: VecDeque<DaemonEvent>,
     /// The process that served before, until it is told that this one serves.
     pub(super) predecessor: Option<PredecessorGuard>,
     pub(super) handover_listener: Option<HandoverListener>,
@@ -50,7 +50,7 @@ enum Exit {
 
 impl<S: ConfigSource> Daemon<S> {
     /// Serves until a signal or a successor ends it.
-    pub(super) fn serve(mut self, worker: &Worker, events: &Receiver<Event>) -> Result<()> {
+    pub(super) fn serve(mut self, worker: &Worker, events: &Receiver<DaemonEvent>) -> Result<()> {
         worker.serves(&self.agent);
         self.release_predecessor();
         if self.uses_systemd {
@@ -78,25 +78,25 @@ impl<S: ConfigSource> Daemon<S> {
         Ok(())
     }
 
-    fn run(&mut self, events: &Receiver<Event>) -> Exit {
+    fn run(&mut self, events: &Receiver<DaemonEvent>) -> Exit {
         loop {
             let event = self.deferred.pop_front().or_else(|| self.source.next(events));
             match event {
-                Some(Event::Config(event)) => {
+                Some(DaemonEvent::Config(event)) => {
                     if self.source.handle(event, &self.agent) {
                         self.config_changed();
                     }
                 }
-                Some(Event::VmsChanged) => {
+                Some(DaemonEvent::VmsChanged) => {
                     self.save();
                     self.source.vms_changed();
                 }
-                Some(Event::HandOver(successor)) => {
+                Some(DaemonEvent::HandOver(successor)) => {
                     if let Some(successor) = self.hand_over(successor, events) {
                         return Exit::HandedOver(successor);
                     }
                 }
-                Some(Event::Stop(signal)) => return Exit::Signal(signal),
+                Some(DaemonEvent::Stop(signal)) => return Exit::Signal(signal),
                 // The API holds a sender for as long as the daemon lives.
                 None => return Exit::Signal("none"),
             }

@@ -15,7 +15,7 @@ use crate::agent::Agent;
 use crate::api::LocalApi;
 use crate::config::ConfigSource;
 use crate::directories::Directories;
-use crate::event::Events;
+use crate::event::DaemonEvents;
 use crate::handover::{HandoverListener, HandoverSource};
 use crate::metrics::{Endpoint, Metrics};
 use crate::unix_socket::{ApiSocket, wait_for_exit};
@@ -44,7 +44,7 @@ impl<S: ConfigSource> Daemon<S> {
         prepared: Prepared,
         mut source: S,
         predecessor: Option<HandoverSource>,
-        events: &Events,
+        events: &DaemonEvents,
     ) -> Result<Self> {
         let started = match predecessor {
             None => start_alone(&options, prepared, &mut source, events)?,
@@ -80,7 +80,7 @@ fn start_alone<S: ConfigSource>(
     options: &StartOptions,
     prepared: Prepared,
     source: &mut S,
-    events: &Events,
+    events: &DaemonEvents,
 ) -> Result<Started> {
     let api_socket = ApiSocket::bind(&options.directories.api_socket(), options.api_mode)?;
     let endpoint = match prepared.metrics {

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use dataplane::{ConnectionState, VmState};
-use egd::{Counters, Demand, QueuedReply, SessionSnapshot};
+use egd::{Demand, QueuedReply, SessionCounters, SessionSnapshot};
 use htb::Tick;
 use proto::handover as wire;
 use rustix::fs::fstat;
@@ -195,12 +195,12 @@ fn unpack_reply(reply: wire::Reply) -> Option<QueuedReply> {
     })
 }
 
-fn counters(asked: Counters) -> wire::Counters {
-    let Counters { level, non_blocking, blocking, write, pid, discarded, saturations } = asked;
+fn counters(asked: SessionCounters) -> wire::Counters {
+    let SessionCounters { level, non_blocking, blocking, write, pid, discarded, saturations } = asked;
     wire::Counters { level, non_blocking, blocking, write, pid, discarded, saturations }
 }
 
-fn unpack_counters(asked: wire::Counters) -> Counters {
+fn unpack_counters(asked: wire::Counters) -> SessionCounters {
     let wire::Counters { level, non_blocking, blocking, write, pid, discarded, saturations } = asked;
-    Counters { level, non_blocking, blocking, write, pid, discarded, saturations }
+    SessionCounters { level, non_blocking, blocking, write, pid, discarded, saturations }
 }

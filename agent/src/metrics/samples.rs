@@ -1,8 +1,8 @@
 //! The values of all series at one instant.
 
 use dataplane::{
-    ClassSnapshot, Closed, Level, LimitAt, LimitHits, PoolSnapshot, Snapshot, SourcesSnapshot, VmSnapshot,
-    WAIT_BOUNDS, WaitHistogram,
+    ClassSnapshot, Closed, DataPlaneSnapshot, Level, LimitAt, LimitHits, PoolSnapshot, SourcesSnapshot,
+    VmSnapshot, WAIT_BOUNDS, WaitHistogram,
 };
 use delivery::{NodeConfig, WatchedKind};
 use proto::local as wire;
@@ -26,7 +26,7 @@ const SECONDS_A_DAY: f64 = 86_400.0;
 /// What the samples are taken of.
 #[derive(Debug)]
 pub(super) struct ScrapeInput<'a> {
-    pub(super) snapshot: &'a Snapshot,
+    pub(super) snapshot: &'a DataPlaneSnapshot,
     pub(super) sources: &'a SourcesSnapshot,
     pub(super) config: &'a NodeConfig,
     pub(super) in_force: &'a AppliedConfig,
@@ -145,7 +145,7 @@ fn add_source(samples: &mut Samples, source: &wire::Source) {
     }
 }
 
-fn add_long_waiting(samples: &mut Samples, snapshot: &Snapshot) {
+fn add_long_waiting(samples: &mut Samples, snapshot: &DataPlaneSnapshot) {
     let all = snapshot.pools.iter().flat_map(|pool| pool.vms.iter().map(move |vm| (pool, vm)));
     let waited = |vm: &VmSnapshot| Some(snapshot.now.0.saturating_sub(vm.waiting.as_ref()?.since.0));
     let mut long: Vec<_> = all.filter_map(|(pool, vm)| Some((waited(vm)?, pool, vm))).collect();

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use net::Limits;
+use net::ConnectionLimits;
 use net::admin::{self, AdminHandler, Unavailable};
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, oneshot};
@@ -32,7 +32,7 @@ pub(super) async fn serve(
     };
     tokio::select! {
         _ = stopped => {}
-        () = admin::serve(listener, Limits::total(CONNECTIONS), MetricsHandler::new(agent)) => {}
+        () = admin::serve(listener, ConnectionLimits::total(CONNECTIONS), MetricsHandler::new(agent)) => {}
     }
 }
 

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dataplane::{
-    ClassSnapshot, Client, Counters, DataPlaneOptions, LimitAt, NodeSnapshot, Overlimits, PoolSnapshot,
-    Snapshot, SocketOwner, SourcesSnapshot, VmSnapshot, WaitHistogram, Waiting,
+    ClassSnapshot, Client, Counters, DataPlaneOptions, DataPlaneSnapshot, LimitAt, NodeSnapshot, Overlimits,
+    PoolSnapshot, SocketOwner, SourcesSnapshot, VmSnapshot, WaitHistogram, Waiting,
 };
 use delivery::{NodeConfig, Version, WatchedKind as Kinds};
 use htb::{Params, Rate, Stats, Tick};
@@ -69,13 +69,13 @@ fn vm(id: &str, class: &str, seconds: u64) -> VmSnapshot {
         connections: 1,
         blocked: 0,
         unsolicited: 0,
-        asked: egd::Counters::default(),
+        asked: egd::SessionCounters::default(),
         limit_hits: dataplane::LimitHits::default(),
         waiting: (seconds > 0).then_some(Waiting { since, limit: LimitAt::Supply, limit_since: since }),
     }
 }
 
-fn snapshot(vms: Vec<VmSnapshot>) -> Snapshot {
+fn snapshot(vms: Vec<VmSnapshot>) -> DataPlaneSnapshot {
     let pool = PoolSnapshot {
         name: "default".to_owned(),
         closed: false,
@@ -86,10 +86,14 @@ fn snapshot(vms: Vec<VmSnapshot>) -> Snapshot {
         classes: vec![class("gold", None, 100), class("silver", Some("gold"), 50), class("free", None, 0)],
         vms,
     };
-    Snapshot { now: NOW, counters: Counters { unsolicited: 64, ..Counters::default() }, pools: vec![pool] }
+    DataPlaneSnapshot {
+        now: NOW,
+        counters: Counters { unsolicited: 64, ..Counters::default() },
+        pools: vec![pool],
+    }
 }
 
-fn scraped(snapshot: &Snapshot) -> String {
+fn scraped(snapshot: &DataPlaneSnapshot) -> String {
     let (sources, config) = (SourcesSnapshot { now: NOW, pools: vec![] }, NodeConfig::default());
     let version = Version::from_iter([(Kinds::POOLS, 1_234), (Kinds(99), 7)]);
     let in_force = AppliedConfig { age: Some(2_500_000_000), applied: 3, rolled_back: 1, version };

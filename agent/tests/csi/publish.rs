@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use dataplane::{AttachRequest, Client};
-use entropool_agent::testing::attachments::{Attachment, Origin};
+use entropool_agent::testing::attachments::{Attachment, AttachmentOrigin};
 use entropool_agent::testing::csi::PodInfo;
 use proto::csi::identity_client::IdentityClient;
 use proto::csi::node_client::NodeClient;
@@ -135,7 +135,7 @@ fn a_vm_attached_through_the_api_is_not_a_pod_s() {
         class: Some("lab".to_owned()),
         client: Client::Qemu,
     };
-    let socket = node.agent.attachments().attach(Attachment::new(request, Origin::Api)).unwrap();
+    let socket = node.agent.attachments().attach(Attachment::new(request, AttachmentOrigin::Api)).unwrap();
     let refused = Kubelet::of(&host).publish(&pod).unwrap_err();
     assert_eq!(refused.code(), Code::AlreadyExists, "{refused}");
     assert_eq!(node.vms()[0].2, "lab");

@@ -15,7 +15,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tracing::{debug, warn};
 
-use crate::connection_limiter::{ConnectionLimiter, Limits};
+use crate::connection_limiter::{ConnectionLimiter, ConnectionLimits};
 use crate::listener::ACCEPT_RETRY;
 
 /// From connecting to the last byte of the response.
@@ -39,7 +39,7 @@ pub trait AdminHandler: Send + Sync + 'static {
 }
 
 /// Serves for ever. Every connection carries one request, so that no peer keeps its slot.
-pub async fn serve<H: AdminHandler>(listener: TcpListener, limits: Limits, handler: H) {
+pub async fn serve<H: AdminHandler>(listener: TcpListener, limits: ConnectionLimits, handler: H) {
     let limiter = ConnectionLimiter::new(limits);
     let router = router(handler);
     loop {
@@ -130,7 +130,7 @@ mod tests {
     async fn each_path_has_its_status_type_and_body() {
         let listener = bind_tcp(([127, 0, 0, 1], 0).into()).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let server = tokio::spawn(serve(listener, Limits::total(1), Unready));
+        let server = tokio::spawn(serve(listener, ConnectionLimits::total(1), Unready));
         for (request, status, header, body) in [
             ("GET /healthz", 200, PLAIN, "ok\n"),
             ("HEAD /healthz", 200, PLAIN, ""),

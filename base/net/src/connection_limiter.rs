@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::debug;
 
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct ConnectionLimits {
     /// Connections at a time. Further ones wait in the kernel's queue, where they cost us nothing.
     pub total: usize,
     /// While no more than this many are open, one peer may have all of them.
@@ -19,7 +19,7 @@ pub struct Limits {
     pub per_peer: usize,
 }
 
-impl Limits {
+impl ConnectionLimits {
     /// For ports whose peers cannot be told apart, such as Unix sockets.
     pub const fn total(total: usize) -> Self {
         Self { total, unshared: total, per_peer: total }
@@ -28,7 +28,7 @@ impl Limits {
 
 #[derive(Clone, Debug)]
 pub struct ConnectionLimiter {
-    limits: Limits,
+    limits: ConnectionLimits,
     slots: Arc<Semaphore>,
     peers: Arc<Mutex<BTreeMap<IpAddr, usize>>>,
 }
@@ -48,7 +48,7 @@ pub struct Permit {
 }
 
 impl ConnectionLimiter {
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: ConnectionLimits) -> Self {
         Self { limits, slots: Arc::new(Semaphore::new(limits.total)), peers: Arc::default() }
     }
 
@@ -116,7 +116,7 @@ fn lock(peers: &Mutex<BTreeMap<IpAddr, usize>>) -> MutexGuard<'_, BTreeMap<IpAdd
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { total: 10, unshared: 5, per_peer: 2 };
+    const LIMITS: ConnectionLimits = ConnectionLimits { total: 10, unshared: 5, per_peer: 2 };
 
     async fn connect(limiter: &ConnectionLimiter, peer: u8, times: usize) -> Vec<Permit> {
         let mut permits = Vec::new();

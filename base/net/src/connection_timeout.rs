@@ -14,7 +14,7 @@ use tonic::transport::server::Connected;
 use crate::connection_limiter::{Permit, Slot};
 
 /// What a peer has to do in time.
-pub trait Condition: Send + Unpin + 'static {
+pub trait TimeoutCondition: Send + Unpin + 'static {
     /// What a service sees of the connection.
     type Info: Clone + Send + Sync + 'static;
 
@@ -63,7 +63,7 @@ impl<S> AuthenticationTimeout<S> {
     }
 }
 
-impl Condition for FirstByte {
+impl TimeoutCondition for FirstByte {
     type Info = ();
 
     fn is_met(&self, has_sent: bool) -> bool {
@@ -73,7 +73,7 @@ impl Condition for FirstByte {
     fn info(&self) {}
 }
 
-impl Condition for Authenticated {
+impl TimeoutCondition for Authenticated {
     type Info = UnauthenticatedPermit;
 
     fn is_met(&self, _has_sent: bool) -> bool {
@@ -103,7 +103,7 @@ impl UnauthenticatedPermit {
     }
 }
 
-impl<S, C: Condition> ConnectionTimeout<S, C> {
+impl<S, C: TimeoutCondition> ConnectionTimeout<S, C> {
     fn new(within: Duration, stream: S, condition: C) -> Self {
         let timer = Some(Box::pin(tokio::time::sleep(within)));
         Self { stream, condition, has_sent: false, timer }
@@ -119,7 +119,7 @@ impl<S, C: Condition> ConnectionTimeout<S, C> {
     }
 }
 
-impl<S, C: Condition> Connected for ConnectionTimeout<S, C> {
+impl<S, C: TimeoutCondition> Connected for ConnectionTimeout<S, C> {
     type ConnectInfo = C::Info;
 
     fn connect_info(&self) -> C::Info {
@@ -127,7 +127,7 @@ impl<S, C: Condition> Connected for ConnectionTimeout<S, C> {
     }
 }
 
-impl<S: AsyncRead + Unpin, C: Condition> AsyncRead for ConnectionTimeout<S, C> {
+impl<S: AsyncRead + Unpin, C: TimeoutCondition> AsyncRead for ConnectionTimeout<S, C> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -142,7 +142,7 @@ impl<S: AsyncRead + Unpin, C: Condition> AsyncRead for ConnectionTimeout<S, C> {
     }
 }
 
-impl<S: AsyncWrite + Unpin, C: Condition> AsyncWrite for ConnectionTimeout<S, C> {
+impl<S: AsyncWrite + Unpin, C: TimeoutCondition> AsyncWrite for ConnectionTimeout<S, C> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
@@ -177,7 +177,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
     use super::*;
-    use crate::connection_limiter::{ConnectionLimiter, Limits};
+    use crate::connection_limiter::{ConnectionLimiter, ConnectionLimits};
 
     const SHORT: Duration = Duration::from_millis(20);
 
@@ -189,7 +189,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_unauthenticated_peer_is_given_up_whatever_it_sends_and_an_authenticated_one_may_be_silent() {
-        let limiter = ConnectionLimiter::new(Limits::total(1));
+        let limiter = ConnectionLimiter::new(ConnectionLimits::total(1));
         let (mut near, mut far) = connect(&limiter).await;
         far.write_u8(7).await.unwrap();
         assert_eq!(near.read_u8().await.unwrap(), 7);
@@ -211,7 +211,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_peer_that_sends_nothing_is_given_up_and_one_that_has_sent_a_byte_is_not() {
-        let limiter = ConnectionLimiter::new(Limits::total(1));
+        let limiter = ConnectionLimiter::new(ConnectionLimits::total(1));
         for sends in [false, true] {
             let (near, mut far) = tokio::io::duplex(16);
             let mut near = FirstByteTimeout::first_byte(SHORT, near, limiter.slot().await);

@@ -13,9 +13,10 @@ mod connection_timeout;
 mod listener;
 mod tls;
 
-pub use connection_limiter::{ConnectionLimiter, Limits, Permit, Slot};
+pub use connection_limiter::{ConnectionLimiter, ConnectionLimits, Permit, Slot};
 pub use connection_timeout::{
-    AuthenticationTimeout, Condition, ConnectionTimeout, FirstByte, FirstByteTimeout, UnauthenticatedPermit,
+    AuthenticationTimeout, ConnectionTimeout, FirstByte, FirstByteTimeout, TimeoutCondition,
+    UnauthenticatedPermit,
 };
 pub use listener::{ACCEPT_RETRY, bind_tcp, bind_tcp_nonblocking, bind_tcp_when_free};
-pub use tls::{Accepted, accept_tls};
+pub use tls::{AcceptedTls, accept_tls};

@@ -19,14 +19,14 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 /// costs less than a millisecond.
 const HANDSHAKES: usize = 1_024;
 
-pub type Accepted = (TlsStream<TcpStream>, Permit);
+pub type AcceptedTls = (TlsStream<TcpStream>, Permit);
 
 /// Accepts connections within the limiter's bounds until the receiver is dropped.
 pub async fn accept_tls(
     listener: TcpListener,
     config: Arc<ServerConfig>,
     limiter: ConnectionLimiter,
-    accepted: mpsc::Sender<Accepted>,
+    accepted: mpsc::Sender<AcceptedTls>,
 ) {
     let acceptor = TlsAcceptor::from(config);
     let handshakes = Arc::new(Semaphore::new(HANDSHAKES));

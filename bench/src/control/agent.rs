@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use codec::Bytes;
-use delivery::subscriber::{Phase, SubscriberTask};
-use delivery::{FromAgent, ReportDebouncer, ResourceSet, Subscriber, Subscription, Tick};
+use delivery::subscriber::{SubscriberTask, SubscriptionPhase};
+use delivery::{AgentSubscription, FromAgent, ReportDebouncer, ResourceSet, Subscriber, Tick};
 use hyper_util::rt::TokioIo;
 use prost::Message;
 use proto::delivery as wire;
@@ -52,11 +52,11 @@ struct Stream {
 impl Agent {
     /// That holds nothing yet.
     pub(crate) fn new(number: usize, shared: Arc<Shared>) -> Self {
-        let about = Subscription {
+        let about = AgentSubscription {
             node: node_name(number),
             agent_version: "bench".to_owned(),
             capabilities: vec!["move".to_owned()],
-            ..Subscription::default()
+            ..AgentSubscription::default()
         };
         // Any numbers that differ.
         let seed = (number as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -105,7 +105,7 @@ impl Agent {
             }
             SubscriberTask::Apply(_) => self.subscriber.applied(Ok(())),
             SubscriberTask::Authenticate => {
-                self.send(FromAgent::Token(delivery::Token::new(self.number.to_string())));
+                self.send(FromAgent::Token(delivery::BearerToken::new(self.number.to_string())));
             }
             SubscriberTask::Disconnect => self.stream = None,
             SubscriberTask::Persist | SubscriberTask::Move(_) | SubscriberTask::ConfigRolledBack { .. } => {}
@@ -141,7 +141,7 @@ impl Agent {
 
     /// One more or one less is in step.
     fn tell(&mut self) {
-        let in_step = self.subscriber.phase() == Phase::Synced;
+        let in_step = self.subscriber.phase() == SubscriptionPhase::Synced;
         if in_step != std::mem::replace(&mut self.in_step, in_step) {
             self.shared.in_step.send_modify(|count| if in_step { *count += 1 } else { *count -= 1 });
         }

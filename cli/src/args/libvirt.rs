@@ -55,7 +55,7 @@ pub(crate) struct TranslateArgs {
     /// The file with the domain's XML; - is standard input
     pub(crate) file: PathBuf,
     #[command(flatten)]
-    pub(crate) sockets: Sockets,
+    pub(crate) sockets: SocketArgs,
 }
 
 /// Handle a call of libvirt's hook for QEMU; the domain's XML is standard input
@@ -76,11 +76,11 @@ pub(crate) struct LibvirtHost {
     #[arg(long, value_name = "URI", env = "LIBVIRT_DEFAULT_URI", hide_env_values = true)]
     pub(crate) connect: Option<String>,
     #[command(flatten)]
-    pub(crate) sockets: Sockets,
+    pub(crate) sockets: SocketArgs,
 }
 
 #[derive(Args, Clone, Debug)]
-pub(crate) struct Sockets {
+pub(crate) struct SocketArgs {
     /// The directory of the VMs' sockets
     #[arg(
         long,

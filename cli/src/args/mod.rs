@@ -20,7 +20,9 @@ pub(crate) use host::{CheckArgs, CompletionArgs, CrdsArgs, PlanArgs};
 pub(crate) use libvirt::{HookArgs, LibvirtArgs, LibvirtCommand, SetArgs, TranslateArgs, UnsetArgs};
 pub(crate) use list::{ClassesArgs, SourcesArgs, SourcesCommand, TopArgs, VmsArgs};
 pub(crate) use run::RunArgs;
-pub(crate) use vm::{AttachArgs, Client, DetachArgs, ExplainArgs, MoveArgs, PoolClass, TcpVmSpec, VmSpec};
+pub(crate) use vm::{
+    AttachArgs, ClientKind, DetachArgs, ExplainArgs, MoveArgs, PoolClass, TcpVmSpec, VmSpec,
+};
 
 /// The socket of a daemon that runs with default flags.
 const DEFAULT_API: &str = "/run/entropool/api.sock";
@@ -32,7 +34,7 @@ pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: CliCommand,
 }
 
 impl Cli {
@@ -40,7 +42,7 @@ impl Cli {
     pub(crate) fn read() -> Self {
         let matches = Self::command().get_matches();
         let cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-        if matches!(cli.command, Command::Run(_)) && has_api(&matches) {
+        if matches!(cli.command, CliCommand::Run(_)) && has_api(&matches) {
             let message = "run listens on api.sock in its run directory; use --run-dir instead of --api";
             Self::command().error(ErrorKind::ArgumentConflict, message).exit();
         }
@@ -87,7 +89,7 @@ pub(crate) enum Format {
 
 /// A command with flags is documented at its flags.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {
+pub(crate) enum CliCommand {
     Run(RunArgs),
     Attach(AttachArgs),
     Detach(DetachArgs),

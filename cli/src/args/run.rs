@@ -10,7 +10,7 @@ use dataplane::AttachRequest;
 use source::Permissions;
 
 use super::vm::namespace;
-use super::{Client, TcpVmSpec, VmSpec};
+use super::{ClientKind, TcpVmSpec, VmSpec};
 
 /// Serve the pools and classes of manifests on this host
 ///
@@ -89,8 +89,8 @@ impl RunArgs {
     pub(crate) fn host_args(&self) -> HostArgs {
         let vm = |spec: &VmSpec| {
             let client = match spec.client {
-                Client::Qemu => dataplane::Client::Qemu,
-                Client::Egd => dataplane::Client::Egd,
+                ClientKind::Qemu => dataplane::Client::Qemu,
+                ClientKind::Egd => dataplane::Client::Egd,
             };
             let VmSpec { name: id, pool, class, .. } = spec.clone();
             AttachRequest { id, namespace: self.namespace.clone(), pool, class, client }

@@ -55,7 +55,7 @@ pub(crate) struct ExplainArgs {
 
 /// The client on a VM's socket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Client {
+pub(crate) enum ClientKind {
     /// A QEMU, which may be sent unsolicited bytes after a reconnect.
     #[default]
     Qemu,
@@ -70,7 +70,7 @@ pub(crate) struct VmSpec {
     pub(crate) pool: String,
     /// `None` is the pool's default class.
     pub(crate) class: Option<String>,
-    pub(crate) client: Client,
+    pub(crate) client: ClientKind,
 }
 
 impl FromStr for VmSpec {
@@ -171,12 +171,12 @@ fn pool_class(text: &str) -> Result<(String, Option<String>), String> {
 }
 
 /// The options after the class.
-fn client<'a>(options: impl Iterator<Item = &'a str>) -> Result<Client, String> {
+fn client<'a>(options: impl Iterator<Item = &'a str>) -> Result<ClientKind, String> {
     let mut client = None;
     for option in options {
         let value = match option {
-            "client=qemu" => Client::Qemu,
-            "client=egd" => Client::Egd,
+            "client=qemu" => ClientKind::Qemu,
+            "client=egd" => ClientKind::Egd,
             _ => return Err(format!("{option:?} is not an option of a VM; write client=qemu or client=egd")),
         };
         if client.replace(value).is_some() {
@@ -198,7 +198,7 @@ mod tests {
             name: "web-1".into(),
             pool: "default".into(),
             class: Some("gold".into()),
-            client: Client::Qemu,
+            client: ClientKind::Qemu,
         };
         assert_eq!(vm, expected);
     }
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn class_and_client_are_optional() {
         let vm: VmSpec = "a=trng,client=egd".parse().unwrap();
-        assert_eq!((vm.class, vm.client), (None, Client::Egd));
+        assert_eq!((vm.class, vm.client), (None, ClientKind::Egd));
     }
 
     #[test]
@@ -224,7 +224,7 @@ mod tests {
             name: "[::1]:7000".into(),
             pool: "default".into(),
             class: Some("gold".into()),
-            client: Client::Egd,
+            client: ClientKind::Egd,
         };
         assert_eq!(port, TcpVmSpec { address: "[::1]:7000".parse().unwrap(), vm });
     }

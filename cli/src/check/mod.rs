@@ -13,7 +13,7 @@ use crate::args::{CheckArgs, Format, Global};
 use crate::output;
 
 pub(crate) use inputs::{DaemonState, daemon_state};
-pub(crate) use result::{CheckResult, Level, results};
+pub(crate) use result::{CheckLevel, CheckResult, results};
 pub(crate) use rules::daemon as check_daemon;
 
 pub(crate) async fn check(global: &Global, args: &CheckArgs) -> Result<()> {
@@ -26,7 +26,7 @@ pub(crate) fn report(results: &[CheckResult], format: Format) -> Result<()> {
         Format::Table => output::print(&result::table(results))?,
         Format::Json => output::print_json(&json!({ "checks": results }))?,
     }
-    match results.iter().filter(|result| result.level == Level::Error).count() {
+    match results.iter().filter(|result| result.level == CheckLevel::Error).count() {
         0 => Ok(()),
         1 => bail!("one check found an error"),
         several => bail!("the checks found {several} errors"),

@@ -8,14 +8,14 @@ use crate::output::Table;
 pub(crate) struct CheckResult {
     /// The name of the check, as in the manual.
     pub(crate) check: &'static str,
-    pub(crate) level: Level,
+    pub(crate) level: CheckLevel,
     /// What was found and, unless it is ok, what to do.
     pub(crate) message: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) enum Level {
+pub(crate) enum CheckLevel {
     Ok,
     /// VMs are served, but something may fail later.
     Warning,
@@ -26,11 +26,11 @@ pub(crate) enum Level {
 pub(crate) fn results(
     check: &'static str,
     ok: &str,
-    level: Level,
+    level: CheckLevel,
     problems: Vec<String>,
 ) -> Vec<CheckResult> {
     if problems.is_empty() {
-        return vec![CheckResult { check, level: Level::Ok, message: ok.to_owned() }];
+        return vec![CheckResult { check, level: CheckLevel::Ok, message: ok.to_owned() }];
     }
     problems.into_iter().map(|message| CheckResult { check, level, message }).collect()
 }
@@ -40,9 +40,9 @@ pub(super) fn table(results: &[CheckResult]) -> String {
     let mut table = Table::new(&["", "CHECK", "WHAT"]);
     for result in results {
         let level = match result.level {
-            Level::Ok => "ok",
-            Level::Warning => "warning",
-            Level::Error => "error",
+            CheckLevel::Ok => "ok",
+            CheckLevel::Warning => "warning",
+            CheckLevel::Error => "error",
         };
         table.row([level.to_owned(), result.check.to_owned(), result.message.clone()]);
     }

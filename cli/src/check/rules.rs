@@ -6,7 +6,7 @@ use api::Rate;
 use proto::local::{Class, Pool, Serving, Source, SourceState, Vm};
 
 use super::inputs::{CheckInputs, DaemonState};
-use super::result::{CheckResult, Level, results};
+use super::result::{CheckLevel, CheckResult, results};
 
 /// A VM that waits for longer is reported.
 const LONG_WAIT: Duration = Duration::from_secs(10);
@@ -17,25 +17,25 @@ pub(super) fn host(inputs: &CheckInputs) -> Vec<CheckResult> {
     let state = match &inputs.daemon {
         Ok(state) => state,
         Err(error) => {
-            found.push(CheckResult { check: "daemon", level: Level::Error, message: error.clone() });
+            found.push(CheckResult { check: "daemon", level: CheckLevel::Error, message: error.clone() });
             return found;
         }
     };
-    found.extend(results("daemon", &format!("it answers on {}", inputs.api), Level::Error, Vec::new()));
+    found.extend(results("daemon", &format!("it answers on {}", inputs.api), CheckLevel::Error, Vec::new()));
     found.extend(daemon(state));
     let missing = |socket| format!("{socket} was removed: detach its VM and attach it again");
     let missing = inputs.missing_sockets.iter().map(missing).collect();
-    found.extend(results("sockets", "every VM has its socket", Level::Error, missing));
+    found.extend(results("sockets", "every VM has its socket", CheckLevel::Error, missing));
     found
 }
 
 /// The checkpoint, and the manifests if some were named.
 fn disk(inputs: &CheckInputs) -> Vec<CheckResult> {
     let ok = "the configuration accepted last can be read";
-    let mut found = results("checkpoint", ok, Level::Warning, inputs.checkpoint_warnings.clone());
+    let mut found = results("checkpoint", ok, CheckLevel::Warning, inputs.checkpoint_warnings.clone());
     if let Some((objects, refused)) = &inputs.manifests {
         let ok = format!("all {objects} objects can be served");
-        found.extend(results("manifests", &ok, Level::Error, refused.clone()));
+        found.extend(results("manifests", &ok, CheckLevel::Error, refused.clone()));
     }
     found
 }
@@ -48,15 +48,20 @@ pub(crate) fn daemon(state: &DaemonState) -> Vec<CheckResult> {
 fn pools(state: &DaemonState) -> Vec<CheckResult> {
     let problems = |rule: fn(&Pool) -> Option<String>| state.pools.iter().filter_map(rule).collect();
     [
-        results("pools-serve", "every pool serves", Level::Error, problems(serves_nothing)),
-        results("output", "every byte is what its pool promises", Level::Error, problems(degraded)),
+        results("pools-serve", "every pool serves", CheckLevel::Error, problems(serves_nothing)),
+        results("output", "every byte is what its pool promises", CheckLevel::Error, problems(degraded)),
         results(
             "promises",
             "no pool has promised 90 % of its rate",
-            Level::Warning,
+            CheckLevel::Warning,
             problems(nearly_promised),
         ),
-        results("deleted-pools", "no deleted pool still has VMs", Level::Warning, problems(deleted_pool)),
+        results(
+            "deleted-pools",
+            "no deleted pool still has VMs",
+            CheckLevel::Warning,
+            problems(deleted_pool),
+        ),
     ]
     .concat()
 }
@@ -67,8 +72,13 @@ fn sources(state: &DaemonState) -> Vec<CheckResult> {
     };
     let out = problems(&[SourceState::Failed, SourceState::Unavailable]);
     [
-        results("sources", "no source is failed or unavailable", Level::Error, out),
-        results("health-tests", "no source is suspect", Level::Warning, problems(&[SourceState::Suspect])),
+        results("sources", "no source is failed or unavailable", CheckLevel::Error, out),
+        results(
+            "health-tests",
+            "no source is suspect",
+            CheckLevel::Warning,
+            problems(&[SourceState::Suspect]),
+        ),
     ]
     .concat()
 }
@@ -76,15 +86,20 @@ fn sources(state: &DaemonState) -> Vec<CheckResult> {
 fn classes(state: &DaemonState) -> Vec<CheckResult> {
     let problems = |rule: fn(&Class) -> Option<String>| state.classes.iter().filter_map(rule).collect();
     [
-        results("slots", "every class takes one more VM", Level::Warning, problems(full)),
-        results("deleted-classes", "no deleted class still has VMs", Level::Warning, problems(deleted_class)),
+        results("slots", "every class takes one more VM", CheckLevel::Warning, problems(full)),
+        results(
+            "deleted-classes",
+            "no deleted class still has VMs",
+            CheckLevel::Warning,
+            problems(deleted_class),
+        ),
     ]
     .concat()
 }
 
 fn waiting(state: &DaemonState) -> Vec<CheckResult> {
     let waits = state.vms.iter().filter_map(waits_long).collect();
-    results("waiting", "no VM has waited for more than 10 s", Level::Warning, waits)
+    results("waiting", "no VM has waited for more than 10 s", CheckLevel::Warning, waits)
 }
 
 fn serves_nothing(pool: &Pool) -> Option<String> {

@@ -32,7 +32,7 @@ fn only_problem(damage: impl FnOnce(&mut CheckInputs)) -> CheckResult {
     let mut inputs = healthy();
     damage(&mut inputs);
     let mut found = rules::host(&inputs);
-    found.retain(|result| result.level != Level::Ok);
+    found.retain(|result| result.level != CheckLevel::Ok);
     assert_eq!(found.len(), 1, "{found:#?}");
     found.remove(0)
 }
@@ -48,7 +48,7 @@ fn output(inputs: &mut CheckInputs) -> &mut PoolOutput {
 #[test]
 fn healthy_host_passes_all_checks() {
     let found = rules::host(&healthy());
-    assert!(found.iter().all(|result| result.level == Level::Ok), "{found:#?}");
+    assert!(found.iter().all(|result| result.level == CheckLevel::Ok), "{found:#?}");
     insta::assert_snapshot!(result::table(&found));
 }
 

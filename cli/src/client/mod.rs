@@ -58,8 +58,8 @@ impl DaemonClient {
     /// Attaches a VM and returns the path of its socket.
     pub(crate) async fn attach(&mut self, vm: &VmSpec, namespace: &str) -> Result<String, ClientError> {
         let client = match vm.client {
-            args::Client::Qemu => Client::Qemu,
-            args::Client::Egd => Client::Egd,
+            args::ClientKind::Qemu => Client::Qemu,
+            args::ClientKind::Egd => Client::Egd,
         };
         let request = AttachRequest {
             name: vm.name.clone(),

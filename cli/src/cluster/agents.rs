@@ -18,11 +18,11 @@ const CONCURRENT_CALLS: usize = 16;
 pub(super) struct Agents {
     api: Api<Pod>,
     namespace: String,
-    pods: Vec<AgentPod>,
+    pods: Vec<RunningAgent>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct AgentPod {
+pub(super) struct RunningAgent {
     pub(super) node: String,
     name: String,
     ready: bool,
@@ -81,7 +81,7 @@ impl Agents {
         stream::iter(calls).buffered(CONCURRENT_CALLS).collect().await
     }
 
-    async fn connect(&self, pod: &AgentPod) -> Result<DaemonClient> {
+    async fn connect(&self, pod: &RunningAgent) -> Result<DaemonClient> {
         let name = &pod.name;
         let call = format!("forward a port of pod {name} in namespace {}", self.namespace);
         let mut forwarder =
@@ -105,16 +105,16 @@ fn no_agent(node: &str, namespace: &str) -> anyhow::Error {
     )
 }
 
-fn agent_pod(pod: &Pod) -> Option<AgentPod> {
+fn agent_pod(pod: &Pod) -> Option<RunningAgent> {
     let status = pod.status.as_ref()?;
     let running = status.phase.as_deref() == Some("Running") && pod.metadata.deletion_timestamp.is_none();
     let ready = status.conditions.iter().flatten().any(|it| it.type_ == "Ready" && it.status == "True");
     let node = pod.spec.as_ref()?.node_name.clone()?;
-    running.then(|| AgentPod { node, name: pod.name_any(), ready })
+    running.then(|| RunningAgent { node, name: pod.name_any(), ready })
 }
 
 /// During an upgrade a node has two agents; the ready one serves.
-fn one_per_node(mut pods: Vec<AgentPod>) -> Vec<AgentPod> {
+fn one_per_node(mut pods: Vec<RunningAgent>) -> Vec<RunningAgent> {
     pods.sort_by(|a, b| (&a.node, b.ready, &a.name).cmp(&(&b.node, a.ready, &b.name)));
     pods.dedup_by(|a, b| a.node == b.node);
     pods
@@ -124,8 +124,8 @@ fn one_per_node(mut pods: Vec<AgentPod>) -> Vec<AgentPod> {
 mod tests {
     use super::*;
 
-    fn pod(node: &str, name: &str, ready: bool) -> AgentPod {
-        AgentPod { node: node.to_owned(), name: name.to_owned(), ready }
+    fn pod(node: &str, name: &str, ready: bool) -> RunningAgent {
+        RunningAgent { node: node.to_owned(), name: name.to_owned(), ready }
     }
 
     #[test]

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use ::plan::{Labels, Node, Snapshot};
+use ::plan::{ClusterNode, ClusterSnapshot, Labels};
 use anyhow::Result;
 use api::names::AGENT_LABEL;
 use api::{EntropyClass, EntropyPool};
-use k8s_openapi::api::core::v1::{Namespace, Node as ClusterNode};
+use k8s_openapi::api::core::v1::{Namespace, Node};
 use kube::api::{ListParams, ObjectList, PartialObjectMeta};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
@@ -26,14 +26,14 @@ pub(super) async fn classes(client: &Client) -> Result<Vec<EntropyClass>> {
 }
 
 /// The input of a plan, as the controller would collect it.
-pub(super) async fn snapshot(client: &Client) -> Result<Snapshot> {
-    let nodes = labels::<ClusterNode>(client).await?;
+pub(super) async fn snapshot(client: &Client) -> Result<ClusterSnapshot> {
+    let nodes = labels::<Node>(client).await?;
     let agents = nodes.into_iter().filter(|(_, labels)| labels.contains_key(AGENT_LABEL));
-    Ok(Snapshot {
+    Ok(ClusterSnapshot {
         pools: pools(client).await?,
         classes: classes(client).await?,
         namespaces: labels::<Namespace>(client).await?,
-        nodes: agents.map(|(name, labels)| (name, Node { labels })).collect(),
+        nodes: agents.map(|(name, labels)| (name, ClusterNode { labels })).collect(),
         // It changes nothing that is shown.
         pod_info_on_mount: None,
     })

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use ::plan::{Plan, Rejection, Snapshot};
+use ::plan::{ClusterSnapshot, Plan, Rejection};
 use anyhow::{Result, bail};
 use api::manifest::{self, Located, Object, Problem};
 use kube::{Client, Resource};
@@ -38,7 +38,7 @@ pub(super) async fn plan(client: &Client, files: &[PathBuf], format: Format) -> 
 }
 
 /// What is wrong with the manifests alone, and as edits of the existing objects.
-fn problems(before: &Snapshot, problems: &[Problem], objects: &[Located]) -> Vec<Problem> {
+fn problems(before: &ClusterSnapshot, problems: &[Problem], objects: &[Located]) -> Vec<Problem> {
     let of_edits = objects.iter().filter_map(|located| {
         let class =
             before.classes.iter().find(|class| is_named(class.metadata.name.as_ref(), &located.object));
@@ -53,7 +53,7 @@ fn is_named(name: Option<&String>, object: &Object) -> bool {
 }
 
 /// The snapshot after the objects were applied. Other objects stay.
-fn applied(mut snapshot: Snapshot, objects: Vec<Located>) -> Snapshot {
+fn applied(mut snapshot: ClusterSnapshot, objects: Vec<Located>) -> ClusterSnapshot {
     for located in objects {
         match located.object {
             Object::Pool(new) => put(&mut snapshot.pools, *new, |pool| &mut pool.spec),
@@ -76,7 +76,7 @@ fn put<K: Resource, S: PartialEq>(all: &mut Vec<K>, mut new: K, spec: fn(&mut K)
 }
 
 /// The change that the controller would distribute. Problems that exist already are left out.
-fn planned(before: &Snapshot, after: &Snapshot) -> ManifestDiff {
+fn planned(before: &ClusterSnapshot, after: &ClusterSnapshot) -> ManifestDiff {
     let (old, new) = (::plan::plan(before), ::plan::plan(after));
     let nodes =
         new.nodes.iter().filter_map(|(node, config)| Some((&**node, &**old.nodes.get(node)?, &**config)));

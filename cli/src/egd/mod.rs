@@ -16,7 +16,7 @@ use crate::output;
 
 pub(crate) use stream::TCP;
 
-use stream::Stream;
+use stream::EgdStream;
 
 /// The largest count that one command can carry.
 const MAX_COUNT: usize = 255;
@@ -51,15 +51,15 @@ pub(crate) fn egd(args: &EgdArgs) -> Result<()> {
     }
 }
 
-fn connect(socket: &Path) -> Result<Stream> {
-    Stream::connect(socket).with_context(|| {
+fn connect(socket: &Path) -> Result<EgdStream> {
+    EgdStream::connect(socket).with_context(|| {
         format!("cannot connect to {}; it must be the socket of an attached VM", socket.display())
     })
 }
 
 /// A connection whose next byte answers the next command. On the socket of a QEMU the daemon sends unsolicited bytes until
 /// the first command; they would be taken for the length or number of the answer.
-fn connect_framed(socket: &Path) -> Result<Stream> {
+fn connect_framed(socket: &Path) -> Result<EgdStream> {
     let mut stream = connect(socket)?;
     stream.set_read_timeout(Some(UNSOLICITED_TIMEOUT)).context("cannot set a read timeout")?;
     // They come in one read; a timeout is a peer that sends none.
@@ -69,14 +69,14 @@ fn connect_framed(socket: &Path) -> Result<Stream> {
 }
 
 /// 0x00: the answer is a number of bits.
-fn level(stream: &mut Stream) -> Result<u32> {
+fn level(stream: &mut EgdStream) -> Result<u32> {
     let mut answer = [0; 4];
     send_command(stream, &[0x00], &mut answer)?;
     Ok(u32::from_be_bytes(answer))
 }
 
 /// 0x04: the answer is a length and as many digits.
-fn pid(stream: &mut Stream) -> Result<String> {
+fn pid(stream: &mut EgdStream) -> Result<String> {
     let mut length = [0; 1];
     send_command(stream, &[0x04], &mut length)?;
     let mut digits = vec![0; usize::from(length[0])];
@@ -85,7 +85,7 @@ fn pid(stream: &mut Stream) -> Result<String> {
 }
 
 /// 0x02: waits for all bytes.
-fn read_blocking(mut stream: Stream, mut left: u64, out: &mut Sink) -> Result<()> {
+fn read_blocking(mut stream: EgdStream, mut left: u64, out: &mut Sink) -> Result<()> {
     let mut buffer = Zeroizing::new([0; MAX_COUNT]);
     while left > 0 {
         let (count, length) = at_most(left);
@@ -99,7 +99,7 @@ fn read_blocking(mut stream: Stream, mut left: u64, out: &mut Sink) -> Result<()
 }
 
 /// 0x01: a short answer means that no more bytes are available now.
-fn read_non_blocking(mut stream: Stream, mut left: u64, out: &mut Sink) -> Result<()> {
+fn read_non_blocking(mut stream: EgdStream, mut left: u64, out: &mut Sink) -> Result<()> {
     let mut buffer = Zeroizing::new([0; MAX_COUNT]);
     while left > 0 {
         let (count, _) = at_most(left);
@@ -120,7 +120,7 @@ fn read_non_blocking(mut stream: Stream, mut left: u64, out: &mut Sink) -> Resul
 }
 
 /// 0x03: there is no answer. It claims no entropy, since the daemon could not believe a claim.
-fn write(stream: &mut Stream, mut input: impl Read) -> Result<u64> {
+fn write(stream: &mut EgdStream, mut input: impl Read) -> Result<u64> {
     let mut chunk = Zeroizing::new([0; MAX_COUNT]);
     let mut sent = 0;
     loop {
@@ -142,12 +142,12 @@ fn at_most(left: u64) -> (u8, usize) {
     (count, usize::from(count))
 }
 
-fn send_command(stream: &mut Stream, command: &[u8], answer: &mut [u8]) -> Result<()> {
+fn send_command(stream: &mut EgdStream, command: &[u8], answer: &mut [u8]) -> Result<()> {
     stream.write_all(command).context("cannot write to the socket")?;
     receive(stream, answer)
 }
 
-fn receive(stream: &mut Stream, answer: &mut [u8]) -> Result<()> {
+fn receive(stream: &mut EgdStream, answer: &mut [u8]) -> Result<()> {
     stream.read_exact(answer).context("the connection closed before the answer was complete")
 }
 

@@ -9,12 +9,12 @@ use std::time::Duration;
 /// The prefix of an address where a path is possible too.
 pub(crate) const TCP: &str = "tcp:";
 
-pub(crate) enum Stream {
+pub(crate) enum EgdStream {
     Unix(UnixStream),
     Tcp(TcpStream),
 }
 
-impl Stream {
+impl EgdStream {
     /// Connects to a path, or to the address after `tcp:`.
     pub(crate) fn connect(socket: &Path) -> io::Result<Self> {
         match socket.to_str().and_then(|socket| socket.strip_prefix(TCP)) {
@@ -35,7 +35,7 @@ impl Stream {
     }
 }
 
-impl Read for Stream {
+impl Read for EgdStream {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Unix(stream) => stream.read(bytes),
@@ -44,7 +44,7 @@ impl Read for Stream {
     }
 }
 
-impl Write for Stream {
+impl Write for EgdStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Unix(stream) => stream.write(bytes),

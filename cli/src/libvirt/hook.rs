@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use domain_xml::PoolSelection;
 
-use crate::args::{Client, Global, HookArgs, VmSpec};
+use crate::args::{ClientKind, Global, HookArgs, VmSpec};
 use crate::client::DaemonClient;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +97,7 @@ async fn detach(daemon: &mut DaemonClient, args: &HookArgs) -> Result<()> {
 
 fn vm_spec(args: &HookArgs, selection: &PoolSelection) -> VmSpec {
     let PoolSelection { pool, class } = selection.clone();
-    VmSpec { name: args.domain.clone(), pool, class, client: Client::Qemu }
+    VmSpec { name: args.domain.clone(), pool, class, client: ClientKind::Qemu }
 }
 
 fn pool_class(PoolSelection { pool, class }: &PoolSelection) -> String {

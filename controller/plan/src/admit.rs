@@ -6,7 +6,7 @@ use crate::desired::{DesiredSpec, DesiredSpecs};
 use crate::rejection::Rejection;
 use crate::resolved_tree::ResolvedTree;
 use crate::rules::{self, SpecRules};
-use crate::snapshot::Node;
+use crate::snapshot::ClusterNode;
 
 /// The specs that run, and why the others do not.
 #[derive(Debug)]
@@ -24,7 +24,10 @@ pub(crate) type Rejections<'a> = BTreeMap<&'a str, Vec<Rejection>>;
 /// A pool and its default class depend on each other, so a pool is first accepted without its default class being
 /// checked. A pool that turns out to have none is rejected afterwards, and everything is resolved again without
 /// its edit. So a rejected edit affects nothing but its own object.
-pub(crate) fn admit<'a>(desired: &DesiredSpecs<'a>, nodes: &'a BTreeMap<String, Node>) -> Resolved<'a> {
+pub(crate) fn admit<'a>(
+    desired: &DesiredSpecs<'a>,
+    nodes: &'a BTreeMap<String, ClusterNode>,
+) -> Resolved<'a> {
     let mut excluded = Rejections::new();
     let mut first_rejections = Rejections::new();
     loop {
@@ -41,7 +44,7 @@ pub(crate) fn admit<'a>(desired: &DesiredSpecs<'a>, nodes: &'a BTreeMap<String, 
 
 fn admit_without<'a>(
     desired: &DesiredSpecs<'a>,
-    nodes: &'a BTreeMap<String, Node>,
+    nodes: &'a BTreeMap<String, ClusterNode>,
     excluded: &Rejections<'a>,
 ) -> Resolved<'a> {
     let mut tree = ResolvedTree::empty(nodes);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use api::{Accepted, EntropyClass, EntropyClassSpec, EntropyPool, EntropyPoolSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 
-use crate::snapshot::Snapshot;
+use crate::snapshot::ClusterSnapshot;
 
 /// One object: its newest spec, and the one that was accepted before.
 pub(crate) struct DesiredSpec<'a, S> {
@@ -46,7 +46,7 @@ impl<'a, S: PartialEq> DesiredSpec<'a, S> {
 }
 
 impl<'a> DesiredSpecs<'a> {
-    pub(crate) fn of(snapshot: &'a Snapshot) -> Self {
+    pub(crate) fn of(snapshot: &'a ClusterSnapshot) -> Self {
         let mut pools: Vec<_> = snapshot.pools.iter().map(pool).collect();
         pools.sort_by_key(|candidate| (candidate.created, candidate.name));
         let mut classes: Vec<_> = snapshot.classes.iter().map(class).collect();

@@ -5,7 +5,7 @@
 //! gives the same plan. An edit that breaks a rule is refused as a whole, on the object that was edited, and the
 //! last accepted spec stays in effect.
 //!
-//! Start with [`Snapshot`] and [`Plan`].
+//! Start with [`ClusterSnapshot`] and [`Plan`].
 #![forbid(unsafe_code)]
 
 mod admit;
@@ -28,15 +28,15 @@ mod supply;
 pub use extended_resources::{capacity, extended_resources, is_full};
 pub use node_reports::{
     Aggregate, Aggregates, ApplyState, ClassReport, Group, NodeCondition, NodeReport, NodeReports,
-    OrphanedVms, PoolReport, Severity, Supply, orphaned,
+    NodeSupply, OrphanedVms, PoolReport, SourceSeverity, orphaned,
 };
 pub use outcome::{ClassPlan, ObjectPlan, Plan, PoolPlan};
 pub use rejection::{ObjectKind, Rejection};
-pub use snapshot::{Labels, Node, Snapshot};
+pub use snapshot::{ClusterNode, ClusterSnapshot, Labels};
 pub use status::keep_transition_times;
 
 /// Computes what every node of the snapshot serves, and which edits are refused.
-pub fn plan(snapshot: &Snapshot) -> Plan {
+pub fn plan(snapshot: &ClusterSnapshot) -> Plan {
     let desired = desired::DesiredSpecs::of(snapshot);
     let resolved = admit::admit(&desired, &snapshot.nodes);
     outcome::build(&desired, &resolved, snapshot)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use api::{EntropyClassSpec, EntropyPoolSpec, Instruction, SourceKind};
+use api::{CpuInstruction, EntropyClassSpec, EntropyPoolSpec, SourceKind};
 use delivery::{ClassConfig, Namespaces, NodeConfig, PoolConfig, Shape, SourceConfig};
 
 use crate::budget::{Commitment, Parent};
@@ -185,7 +185,7 @@ fn health_test(test: api::HealthTest) -> delivery::HealthTest {
 fn kind(kind: SourceKind<'_>) -> delivery::SourceKind {
     match kind {
         SourceKind::Kernel => delivery::SourceKind::Kernel,
-        SourceKind::Cpu(Instruction::Rdseed) => {
+        SourceKind::Cpu(CpuInstruction::Rdseed) => {
             delivery::SourceKind::Cpu { instruction: "RDSEED".to_owned() }
         }
         SourceKind::Device(path) => delivery::SourceKind::Device { path: path.to_owned() },

@@ -38,14 +38,14 @@ pub struct NodeCondition {
 pub struct PoolReport {
     pub apply_state: ApplyState,
     /// `None` until the node has reported it.
-    pub supply: Option<Supply>,
+    pub supply: Option<NodeSupply>,
     /// By class; a class without a VM may be absent.
     pub classes: Arc<BTreeMap<String, ClassReport>>,
 }
 
 /// What one pool serves on one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Supply {
+pub struct NodeSupply {
     /// The state of each source, by name: `Healthy`, `Starting`, or the reason of a failure.
     pub sources: BTreeMap<String, Reason>,
     /// What is served; `None` while the node holds.
@@ -92,7 +92,7 @@ pub struct Aggregate {
     /// Nodes that have reported the state of their sources.
     pub reporting: u32,
     /// The source in the worst state, and the nodes on which it is in that state.
-    pub worst_source: Option<(Severity, String, Group)>,
+    pub worst_source: Option<(SourceSeverity, String, Group)>,
 }
 
 /// A number of nodes, with one of them as an example.
@@ -105,9 +105,9 @@ pub struct Group {
 
 /// The state of a source; the worst is the greatest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Severity(u8, Reason);
+pub struct SourceSeverity(u8, Reason);
 
-impl Severity {
+impl SourceSeverity {
     /// Ranks a state. A failed health test is worse than a source that cannot be read.
     pub fn of(state: Reason) -> Self {
         let rank = match state {
@@ -237,9 +237,9 @@ impl Aggregate {
         }
     }
 
-    fn add_sources(&mut self, node: &str, supply: &Supply, needed: u32) {
+    fn add_sources(&mut self, node: &str, supply: &NodeSupply, needed: u32) {
         self.reporting += 1;
-        let states = || supply.sources.iter().map(|(name, state)| (Severity::of(*state), name));
+        let states = || supply.sources.iter().map(|(name, state)| (SourceSeverity::of(*state), name));
         if states().filter(|(state, _)| state.is_healthy()).count()
             < usize::try_from(needed).unwrap_or(usize::MAX)
         {

@@ -13,7 +13,7 @@ use crate::effective;
 use crate::node::{PoolDraft, configs};
 use crate::rejection::Rejection;
 use crate::rules::{self, SpecRules};
-use crate::snapshot::Snapshot;
+use crate::snapshot::ClusterSnapshot;
 
 /// What every node serves, and the decision on every object, by name.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -63,7 +63,7 @@ impl Plan {
     }
 }
 
-pub(crate) fn build(desired: &DesiredSpecs<'_>, resolved: &Resolved<'_>, snapshot: &Snapshot) -> Plan {
+pub(crate) fn build(desired: &DesiredSpecs<'_>, resolved: &Resolved<'_>, snapshot: &ClusterSnapshot) -> Plan {
     let tree = &resolved.tree;
     let draft = |&name| Some((name, PoolDraft::of(tree, name, &snapshot.namespaces)?));
     let drafts: BTreeMap<_, _> = tree.pools.keys().filter_map(draft).collect();

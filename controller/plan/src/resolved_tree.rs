@@ -6,13 +6,13 @@ use api::{EntropyClassSpec, EntropyPoolSpec};
 
 use crate::budget::{Budget, Commitment, Parent};
 use crate::effective::{self, assured};
-use crate::snapshot::Node;
+use crate::snapshot::ClusterNode;
 use crate::supply::PoolLayout;
 
 /// The specs admitted so far. Invariant: the pool and the parent of every class in it are in it too.
 #[derive(Debug)]
 pub(crate) struct ResolvedTree<'a> {
-    pub(crate) nodes: &'a BTreeMap<String, Node>,
+    pub(crate) nodes: &'a BTreeMap<String, ClusterNode>,
     pub(crate) pools: BTreeMap<&'a str, ResolvedPool<'a>>,
     pub(crate) classes: BTreeMap<&'a str, &'a EntropyClassSpec>,
     pub(crate) budget: Budget<'a>,
@@ -27,7 +27,7 @@ pub(crate) struct ResolvedPool<'a> {
 }
 
 impl<'a> ResolvedPool<'a> {
-    pub(crate) fn of(spec: &'a EntropyPoolSpec, nodes: &'a BTreeMap<String, Node>) -> Self {
+    pub(crate) fn of(spec: &'a EntropyPoolSpec, nodes: &'a BTreeMap<String, ClusterNode>) -> Self {
         let layout = PoolLayout::of(spec, nodes);
         let sets = layout.source_sets().into_iter();
         let rates = sets.map(|sources| effective::root(spec, layout.rate_of(&sources)).rate.0);
@@ -38,7 +38,7 @@ impl<'a> ResolvedPool<'a> {
 }
 
 impl<'a> ResolvedTree<'a> {
-    pub(crate) fn empty(nodes: &'a BTreeMap<String, Node>) -> Self {
+    pub(crate) fn empty(nodes: &'a BTreeMap<String, ClusterNode>) -> Self {
         Self { nodes, pools: BTreeMap::new(), classes: BTreeMap::new(), budget: Budget::default() }
     }
 

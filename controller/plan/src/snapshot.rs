@@ -14,7 +14,7 @@ const HOSTNAME_LABEL: &str = "kubernetes.io/hostname";
 /// Everything that a plan depends on, at one moment. The order of the lists does not matter; names are unique
 /// within a kind.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Snapshot {
+pub struct ClusterSnapshot {
     /// All pools, with their accepted specs in `status.accepted`.
     pub pools: Vec<EntropyPool>,
     /// All classes, likewise.
@@ -22,18 +22,18 @@ pub struct Snapshot {
     /// All namespaces, by name. Selectors are matched against these alone.
     pub namespaces: BTreeMap<String, Labels>,
     /// All nodes that run an agent, by name.
-    pub nodes: BTreeMap<String, Node>,
+    pub nodes: BTreeMap<String, ClusterNode>,
     /// Whether the `CSIDriver` has `podInfoOnMount`; `None` if that is unknown, as on a host without Kubernetes.
     pub pod_info_on_mount: Option<bool>,
 }
 
 /// What a plan needs to know of a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Node {
+pub struct ClusterNode {
     pub labels: Labels,
 }
 
-impl Snapshot {
+impl ClusterSnapshot {
     /// One host without Kubernetes: a single node named `host`, labelled with its name, and the namespaces of its
     /// VMs, whose only label is their name. No selector matches a namespace that is not in the list, so a host
     /// plans again when a VM of a new namespace is attached.
@@ -52,7 +52,7 @@ impl Snapshot {
             pools,
             classes,
             namespaces: namespaces.into_iter().map(Into::into).map(named).collect(),
-            nodes: BTreeMap::from([(host.to_owned(), Node { labels })]),
+            nodes: BTreeMap::from([(host.to_owned(), ClusterNode { labels })]),
             pod_info_on_mount: None,
         }
     }

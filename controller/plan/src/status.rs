@@ -1,8 +1,8 @@
 //! The status of pools and classes.
 
 use api::{
-    Accepted, ClassStatus, Condition, ConditionStatus, ConditionType, EntropyPoolSpec, NodeCount, Output,
-    OutputStatus, PoolStatus, Reason, SourceAssessment, WorstSource,
+    Accepted, Condition, ConditionStatus, ConditionType, EntropyClassStatus, EntropyPoolSpec,
+    EntropyPoolStatus, NodeCount, Output, OutputStatus, Reason, SourceAssessment, WorstSource,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -13,8 +13,8 @@ use crate::rejection::join_messages;
 
 impl PoolPlan {
     /// The status without times; [`keep_transition_times`] adds them.
-    pub fn status(&self, aggregate: &Aggregate) -> PoolStatus {
-        PoolStatus {
+    pub fn status(&self, aggregate: &Aggregate) -> EntropyPoolStatus {
+        EntropyPoolStatus {
             observed_generation: Some(self.generation),
             conditions: conditions::of_pool(self, aggregate),
             accepted: self.accepted_spec.clone(),
@@ -31,8 +31,8 @@ impl PoolPlan {
 
 impl ClassPlan {
     /// The status without times; [`keep_transition_times`] adds them. `pool` is the plan of the class's pool.
-    pub fn status(&self, aggregate: &Aggregate, pool: Option<&PoolPlan>) -> ClassStatus {
-        ClassStatus {
+    pub fn status(&self, aggregate: &Aggregate, pool: Option<&PoolPlan>) -> EntropyClassStatus {
+        EntropyClassStatus {
             observed_generation: Some(self.generation),
             conditions: conditions::of_class(self, aggregate, pool),
             accepted: self.accepted_spec.clone(),

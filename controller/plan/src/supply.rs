@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use api::{EntropyPoolSpec, Output, Rate, Source, selects};
 
-use crate::snapshot::Node;
+use crate::snapshot::ClusterNode;
 
 /// The sources of a pool that a node uses, as indices into the spec.
 pub(crate) type SourceSet = Vec<usize>;
@@ -22,7 +22,7 @@ pub(crate) struct PoolLayout<'a> {
 }
 
 impl<'a> PoolLayout<'a> {
-    pub(crate) fn of(spec: &'a EntropyPoolSpec, nodes: &'a BTreeMap<String, Node>) -> Self {
+    pub(crate) fn of(spec: &'a EntropyPoolSpec, nodes: &'a BTreeMap<String, ClusterNode>) -> Self {
         let selected = nodes.iter().filter(|(_, node)| selects(&spec.node_selector, &node.labels));
         let sets = selected.map(|(name, node)| (name.as_str(), sources_on(spec, node)));
         let (serving, without_source): (BTreeMap<_, _>, BTreeMap<_, _>) =
@@ -84,7 +84,7 @@ pub(crate) fn is_credited(source: &Source) -> bool {
     source.kernel.is_none() && source.min_entropy_per_byte.is_some()
 }
 
-fn sources_on(spec: &EntropyPoolSpec, node: &Node) -> SourceSet {
+fn sources_on(spec: &EntropyPoolSpec, node: &ClusterNode) -> SourceSet {
     let on_node = |(_, source): &(usize, &Source)| selects(&source.node_selector, &node.labels);
     spec.sources.iter().enumerate().filter(on_node).map(|(index, _)| index).collect()
 }

@@ -8,7 +8,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes};
 use thiserror::Error;
 
-use net::{ConnectionLimiter, Limits, Permit};
+use net::{ConnectionLimiter, ConnectionLimits, Permit};
 
 /// The API server does not wait longer either.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -17,7 +17,7 @@ const MAX_BODY: usize = 8 << 20;
 /// Launcher pods and VMs are smaller. Every connection may hold a body of this size.
 const SHORT_BODY: usize = 64 << 10;
 /// The number of longer bodies at a time; a peer may have one of them if there are several.
-const LONG_BODIES: Limits = Limits { total: 3, unshared: 1, per_peer: 1 };
+const LONG_BODIES: ConnectionLimits = ConnectionLimits { total: 3, unshared: 1, per_peer: 1 };
 /// The wait between two attempts to get a permit for a long body.
 const RETRY_INTERVAL: Duration = Duration::from_millis(20);
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use thiserror::Error;
 use tokio::sync::watch;
 use tracing::{debug, info};
-use webhook::{ClassSlot, Cluster, Decision, Hook, InjectionMethod, PoolIndex, ReviewError, answer};
+use webhook::{AdmissionDecision, ClassSlot, Cluster, Hook, InjectionMethod, PoolIndex, ReviewError, answer};
 
 use crate::state::{PublishedPlan, SharedState};
 
@@ -66,7 +66,7 @@ impl AdmissionHandler {
         hook: Hook,
         body: &[u8],
         injection: Option<&InjectionMethod>,
-    ) -> Result<(Value, Decision), HandlerError> {
+    ) -> Result<(Value, AdmissionDecision), HandlerError> {
         let planned = self.state.plan.borrow().clone().ok_or(HandlerError::NotYet)?;
         let injection = injection.ok_or(HandlerError::NotYet)?;
         let pool_index = self.pool_index(&planned);
@@ -98,17 +98,17 @@ impl AdmissionHandler {
         )
     }
 
-    fn record(&self, hook: Hook, decision: &Decision) {
+    fn record(&self, hook: Hook, decision: &AdmissionDecision) {
         self.state.reviews.count(hook, decision);
         match decision {
-            Decision::Refused(denial) => {
+            AdmissionDecision::Refused(denial) => {
                 info!(hook = hook.as_str(), reason = denial.reason(), message = %denial, "VM refused");
             }
-            Decision::Allowed { .. } => debug!(hook = hook.as_str(), "VM allowed"),
+            AdmissionDecision::Allowed { .. } => debug!(hook = hook.as_str(), "VM allowed"),
         }
     }
 }
 
-fn is_transient(decision: &Decision) -> bool {
-    matches!(decision, Decision::Refused(denial) if denial.is_transient())
+fn is_transient(decision: &AdmissionDecision) -> bool {
+    matches!(decision, AdmissionDecision::Refused(denial) if denial.is_transient())
 }

@@ -16,7 +16,7 @@ use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use net::{ConnectionLimiter, Limits, accept_tls};
+use net::{ConnectionLimiter, ConnectionLimits, accept_tls};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -29,7 +29,7 @@ use super::handler::{AdmissionHandler, HandlerError};
 use crate::ca::Certificate;
 
 /// API servers have a few connections each, and for a moment one for each concurrent request.
-const LIMITS: Limits = Limits { total: 1_024, unshared: 512, per_peer: 64 };
+const LIMITS: ConnectionLimits = ConnectionLimits { total: 1_024, unshared: 512, per_peer: 64 };
 /// Connections that have completed their handshake and wait to be served.
 const BACKLOG: usize = 64;
 /// Longer than an API server keeps an idle connection, so that it is the one that closes it: a request that is sent while

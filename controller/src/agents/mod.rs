@@ -14,7 +14,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use delivery::limits::{LONGEST_FROM_AGENT, STREAMS_PER_CONNECTION};
 use futures::StreamExt;
-use net::{Accepted, AuthenticationTimeout, ConnectionLimiter, Limits, accept_tls};
+use net::{AcceptedTls, AuthenticationTimeout, ConnectionLimiter, ConnectionLimits, accept_tls};
 use proto::delivery::delivery_server::DeliveryServer;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
@@ -33,7 +33,7 @@ const MAX_HEADER_LIST: u32 = 16 << 10;
 /// Connections that have completed their handshake and wait to be served.
 const BACKLOG: usize = 64;
 /// Connections that have not been authenticated yet: enough for five thousand agents that reconnect at once.
-const UNAUTHENTICATED: Limits = Limits { total: 6_144, unshared: 512, per_peer: 64 };
+const UNAUTHENTICATED: ConnectionLimits = ConnectionLimits { total: 6_144, unshared: 512, per_peer: 64 };
 /// A connection is closed if it is not authenticated within this time; an agent gives up an attempt sooner. A later loss
 /// of the connection is detected by HTTP/2 pings.
 const AUTHENTICATION_TIMEOUT: Duration = Duration::from_secs(10);
@@ -59,7 +59,7 @@ pub(crate) async fn bind(server: AgentServer) -> Result<impl Future<Output = Res
     let service = DeliveryService::new(state, reviewer, recorder, role, stopping.clone());
     let evict_stale_streams = service.evict_stale_streams();
     let service = DeliveryServer::new(service).max_decoding_message_size(LONGEST_FROM_AGENT);
-    let with_timeout = |(stream, permit): Accepted| {
+    let with_timeout = |(stream, permit): AcceptedTls| {
         Ok::<_, Infallible>(AuthenticationTimeout::authentication(AUTHENTICATION_TIMEOUT, stream, permit))
     };
     let incoming = ReceiverStream::new(incoming).map(with_timeout);

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use api::Reason;
 use delivery::publisher::AckState;
 use delivery::{
-    AgentCondition, AgentState, NodeConfig, Output, PoolConfig, Report, Serving, SourceHealth, SourceReport,
-    SupplyReports, Vms,
+    AgentCondition, AgentState, NodeConfig, Output, PoolConfig, Report, ServingState, SourceReport,
+    SourceState, SupplyReports, Vms,
 };
-use plan::{ApplyState, ClassReport, NodeCondition, NodeReport, PoolReport, Supply};
+use plan::{ApplyState, ClassReport, NodeCondition, NodeReport, NodeSupply, PoolReport};
 
 /// Conditions of an agent beyond this number are ignored, so that what it can make the controller store is bounded.
 const MAX_CONDITIONS: usize = 8;
@@ -117,26 +117,26 @@ fn apply_state(ack_state: &AckState) -> ApplyState {
     }
 }
 
-fn supply(report: &delivery::SupplyReport, pool: &PoolConfig) -> Supply {
+fn supply(report: &delivery::SupplyReport, pool: &PoolConfig) -> NodeSupply {
     let served = match report.serving {
         // A start-up test is not a failure: requests wait for it, as for a slow source.
-        Serving::Starting | Serving::Promised => Some(pool.output),
-        Serving::Degraded => Some(Output::Stretched),
-        Serving::Held => None,
+        ServingState::Starting | ServingState::Promised => Some(pool.output),
+        ServingState::Degraded => Some(Output::Stretched),
+        ServingState::Held => None,
     };
     let sources = report.sources.iter().map(|source| (source.name.clone(), source_state(source))).collect();
-    Supply { sources, served }
+    NodeSupply { sources, served }
 }
 
 fn source_state(source: &SourceReport) -> Reason {
     match source.health {
-        SourceHealth::Healthy => Reason::Healthy,
-        SourceHealth::Starting => Reason::Starting,
-        SourceHealth::Suspect | SourceHealth::Failed => Reason::HealthTestFailed,
-        SourceHealth::Unavailable if source.reason == Reason::SourceNotPermitted.as_str() => {
+        SourceState::Healthy => Reason::Healthy,
+        SourceState::Starting => Reason::Starting,
+        SourceState::Suspect | SourceState::Failed => Reason::HealthTestFailed,
+        SourceState::Unavailable if source.reason == Reason::SourceNotPermitted.as_str() => {
             Reason::SourceNotPermitted
         }
-        SourceHealth::Unavailable => Reason::SourceUnavailable,
+        SourceState::Unavailable => Reason::SourceUnavailable,
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ::clock::RateLimiter;
 use delivery::agent_auth::{self, AgentIdentity, AuthError};
 use delivery::limits::{STREAM_WAITS, STREAMS};
-use delivery::{Nack, Token};
+use delivery::{BearerToken, Nack};
 use futures::StreamExt;
 use futures::stream::Map;
 use net::UnauthenticatedPermit;
@@ -143,12 +143,12 @@ fn refused(refusal: &Nack) -> Status {
     Status::unauthenticated(format!("{}: {}", refusal.reason, refusal.message))
 }
 
-fn bearer(metadata: &MetadataMap) -> Result<Token, AuthError> {
+fn bearer(metadata: &MetadataMap) -> Result<BearerToken, AuthError> {
     // If there are two headers, both are ignored.
     let mut all = metadata.get_all("authorization").iter();
     let (first, second) = (all.next(), all.next());
     let only = first.filter(|_| second.is_none());
-    agent_auth::bearer(only.and_then(|value| value.to_str().ok())).map(Token::new)
+    agent_auth::bearer(only.and_then(|value| value.to_str().ok())).map(BearerToken::new)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use delivery::agent_auth::{
     AUDIENCE, AgentAccount, AgentIdentity, AgentPod, AuthError, ReviewedToken, confirm, identify,
     is_plausible_token,
 };
-use delivery::{Nack, Token};
+use delivery::{BearerToken, Nack};
 use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec, TokenReviewStatus};
 use kube::api::PostParams;
 use kube::{Api, Client};
@@ -77,7 +77,7 @@ impl TokenReviewer {
         confirm(agent, pod, &self.agents)
     }
 
-    pub(crate) async fn review(&self, token: &Token) -> ReviewResult {
+    pub(crate) async fn review(&self, token: &BearerToken) -> ReviewResult {
         if !is_plausible_token(token.reveal()) {
             return ReviewResult::Denied(AuthError::NoToken.to_nack());
         }
@@ -94,7 +94,7 @@ impl TokenReviewer {
         result
     }
 
-    async fn create_review(&self, token: &Token) -> ReviewResult {
+    async fn create_review(&self, token: &BearerToken) -> ReviewResult {
         let Ok(_permit) = self.permits.acquire().await else { return ReviewResult::NotMade };
         let review = TokenReview {
             spec: TokenReviewSpec {

@@ -16,7 +16,7 @@ use webhook::InjectionMethod;
 use super::state::KubeVirtState;
 use crate::api_error::api_error;
 use crate::leader_election::Leadership;
-use crate::reflector::{KubeVirt, Object, Plugin, Reflector, ReflectorEvent, Relist, WatchKind};
+use crate::reflector::{KubeVirt, Plugin, Reflector, ReflectorEvent, Relist, WatchKind, WatchedObject};
 use crate::status::FIELD_MANAGER;
 
 /// The wait after a failed write of the Plugin.
@@ -44,7 +44,7 @@ fn watch_kind<K>(
     apply: fn(&mut KubeVirtState, ReflectorEvent<K>),
     tasks: &mut JoinSet<()>,
 ) where
-    K: Object + Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + Sync + 'static,
+    K: WatchedObject + Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + Sync + 'static,
 {
     let watched = watched.clone();
     let api = Api::<K>::all(client.clone());

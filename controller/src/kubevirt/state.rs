@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use webhook::InjectionMethod;
 
-use crate::reflector::{KubeVirt, Object, Plugin, ReflectorEvent};
+use crate::reflector::{KubeVirt, Plugin, ReflectorEvent, WatchedObject};
 
 /// The objects of both kinds; `None` until they have been listed. A cluster may have neither.
 #[derive(Debug, Default)]
@@ -66,7 +66,7 @@ fn contains(found: &Value, desired: &Value) -> bool {
     }
 }
 
-fn apply<K: Object>(known: &mut Option<BTreeMap<String, K>>, event: ReflectorEvent<K>) {
+fn apply<K: WatchedObject>(known: &mut Option<BTreeMap<String, K>>, event: ReflectorEvent<K>) {
     let named = |object: K| (object.named().to_owned(), object);
     match (event, known.as_mut()) {
         (ReflectorEvent::Listed(objects, _), _) => *known = Some(objects.into_iter().map(named).collect()),

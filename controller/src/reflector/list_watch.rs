@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::kind::WatchKind;
-use super::object::{Object, ReflectorEvent, parse_version};
+use super::object::{ReflectorEvent, WatchedObject, parse_version};
 use crate::api_error::api_error;
 
 /// The API server ends a watch after this time, so that one that hangs is noticed.
@@ -81,7 +81,7 @@ enum WatchEnd {
 
 impl<K> Reflector<K>
 where
-    K: Object + Clone + Debug + DeserializeOwned + Send + 'static,
+    K: WatchedObject + Clone + Debug + DeserializeOwned + Send + 'static,
 {
     /// Passes all events to `sink`; never returns.
     pub async fn run(self, sink: impl Fn(ReflectorEvent<K>) + Send) {
@@ -262,7 +262,7 @@ where
 }
 
 /// Converts a watch event to a reflector event and the version it reaches; `None` while a list is incomplete.
-fn convert<K: Object>(
+fn convert<K: WatchedObject>(
     event: WatchEvent<K>,
     listing: &mut Option<Vec<K>>,
 ) -> Option<(ReflectorEvent<K>, u64)> {

@@ -9,7 +9,7 @@ mod partial;
 pub use kind::WatchKind;
 pub use kubevirt::{KubeVirt, Plugin};
 pub use list_watch::{Reflector, Relist};
-pub use object::{Object, ReflectorEvent};
+pub use object::{ReflectorEvent, WatchedObject};
 pub use partial::{
     PartialAgentPod, PartialAgentPodSpec, PartialCsiDriver, PartialCsiDriverSpec, PartialNamespace,
     PartialNode, PartialNodeStatus, PartialPod,

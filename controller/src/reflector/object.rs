@@ -22,7 +22,7 @@ pub enum ReflectorEvent<K> {
 }
 
 /// An object that can be watched.
-pub trait Object: Resource<DynamicType = ()> {
+pub trait WatchedObject: Resource<DynamicType = ()> {
     /// The name; empty if there is none, which no API server sends.
     fn named(&self) -> &str {
         self.meta().name.as_deref().unwrap_or_default()
@@ -34,16 +34,16 @@ pub trait Object: Resource<DynamicType = ()> {
     }
 }
 
-impl Object for PartialNode {}
-impl Object for PartialNamespace {}
-impl Object for PartialPod {}
-impl Object for PartialCsiDriver {}
-impl Object for KubeVirt {}
-impl Object for Plugin {}
-impl Object for PartialAgentPod {}
-impl Object for EntropyPool {}
-impl Object for EntropyClass {}
-impl<K: Resource<DynamicType = ()>> Object for DeserializeGuard<K> {}
+impl WatchedObject for PartialNode {}
+impl WatchedObject for PartialNamespace {}
+impl WatchedObject for PartialPod {}
+impl WatchedObject for PartialCsiDriver {}
+impl WatchedObject for KubeVirt {}
+impl WatchedObject for Plugin {}
+impl WatchedObject for PartialAgentPod {}
+impl WatchedObject for EntropyPool {}
+impl WatchedObject for EntropyClass {}
+impl<K: Resource<DynamicType = ()>> WatchedObject for DeserializeGuard<K> {}
 
 /// A resource version as a number, which Kubernetes allows clients to compare; 0 for anything else.
 pub(super) fn parse_version(text: &str) -> u64 {

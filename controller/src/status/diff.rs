@@ -1,6 +1,6 @@
 //! How much a status has changed, which decides how soon it is written.
 
-use api::{ClassStatus, Condition, ConditionType, PoolStatus};
+use api::{Condition, ConditionType, EntropyClassStatus, EntropyPoolStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// How soon a status is written; the soonest is the greatest.
@@ -34,7 +34,7 @@ pub(super) trait Status: Clone + PartialEq {
     }
 }
 
-impl Status for ClassStatus {
+impl Status for EntropyClassStatus {
     fn conditions(&self) -> &[Condition] {
         &self.conditions
     }
@@ -56,7 +56,7 @@ impl Status for ClassStatus {
     }
 }
 
-impl Status for PoolStatus {
+impl Status for EntropyPoolStatus {
     fn conditions(&self) -> &[Condition] {
         &self.conditions
     }
@@ -121,7 +121,7 @@ mod tests {
         Time(jiff::Timestamp::new(second, 0).expect("a small number of seconds is a time"))
     }
 
-    fn status(ready: ConditionStatus, message: &str, generation: i64) -> ClassStatus {
+    fn status(ready: ConditionStatus, message: &str, generation: i64) -> EntropyClassStatus {
         let condition = Condition {
             kind: ConditionType::Ready,
             status: ready,
@@ -130,14 +130,18 @@ mod tests {
             observed_generation: Some(generation),
             last_transition_time: None,
         };
-        ClassStatus {
+        EntropyClassStatus {
             observed_generation: Some(generation),
             conditions: vec![condition],
-            ..ClassStatus::default()
+            ..EntropyClassStatus::default()
         }
     }
 
-    fn timed(mut status: ClassStatus, before: Option<&ClassStatus>, second: i64) -> ClassStatus {
+    fn timed(
+        mut status: EntropyClassStatus,
+        before: Option<&EntropyClassStatus>,
+        second: i64,
+    ) -> EntropyClassStatus {
         status.keep_transition_times(before, &time(second));
         status
     }

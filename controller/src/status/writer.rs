@@ -108,8 +108,8 @@ struct StatusWrite<K, S> {
 
 #[derive(Default)]
 struct StatusWrites {
-    pools: Vec<StatusWrite<EntropyPool, api::PoolStatus>>,
-    classes: Vec<StatusWrite<EntropyClass, api::ClassStatus>>,
+    pools: Vec<StatusWrite<EntropyPool, api::EntropyPoolStatus>>,
+    classes: Vec<StatusWrite<EntropyClass, api::EntropyClassStatus>>,
 }
 
 impl StatusWriter {
@@ -152,7 +152,7 @@ impl StatusWriter {
         &mut self,
         planned: &PublishedPlan,
         aggregates: &Aggregates,
-    ) -> Vec<StatusWrite<EntropyPool, api::PoolStatus>> {
+    ) -> Vec<StatusWrite<EntropyPool, api::EntropyPoolStatus>> {
         let state = Arc::clone(&self.state);
         let store = state.store();
         let none = plan::Aggregate::default();
@@ -173,7 +173,7 @@ impl StatusWriter {
         &mut self,
         planned: &PublishedPlan,
         aggregates: &Aggregates,
-    ) -> Vec<StatusWrite<EntropyClass, api::ClassStatus>> {
+    ) -> Vec<StatusWrite<EntropyClass, api::EntropyClassStatus>> {
         let state = Arc::clone(&self.state);
         let store = state.store();
         let none = plan::Aggregate::default();

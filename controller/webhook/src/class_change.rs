@@ -6,18 +6,18 @@ use serde_json::{Value, json};
 use crate::denial::Denial;
 use crate::patch::Patch;
 use crate::pool_index::{ClassSlot, Requested, annotation};
-use crate::review::{AdmissionRequest, Cluster, Decision};
+use crate::review::{AdmissionDecision, AdmissionRequest, Cluster};
 
 /// Rejects a class that the VM's agent would not accept, and updates the pod's annotation `entropool.io/bound`.
 pub(crate) fn review(
     request: &AdmissionRequest,
     old: &Value,
     cluster: &Cluster<'_>,
-) -> Result<Decision, Denial> {
+) -> Result<AdmissionDecision, Denial> {
     let pod = request.object.as_ref().unwrap_or(&Value::Null);
     let (metadata, before) = (&pod["metadata"], &old["metadata"]);
     let Some(pool) = annotation(before, POOL_ANNOTATION).filter(|_| !is_deleted(pod)) else {
-        return Ok(Decision::unchanged());
+        return Ok(AdmissionDecision::unchanged());
     };
     let Some(requested) = Requested::of(metadata)?.filter(|requested| requested.pool == pool) else {
         return Err(Denial::AnotherPool { pool: pool.to_owned() });
@@ -25,7 +25,7 @@ pub(crate) fn review(
     // Without the annotation a VM stays in its class.
     let same = || Requested::of(before).is_ok_and(|before| before.as_ref() == Some(&requested));
     if requested.class.is_none() || same() {
-        return Ok(Decision::unchanged());
+        return Ok(AdmissionDecision::unchanged());
     }
     let slot = cluster.pools.find(&requested, &request.namespace)?;
     let ClassSlot { pool, class, resource } = &slot;
@@ -38,7 +38,7 @@ pub(crate) fn review(
     if let Some(bound) = bound_to(metadata, class.as_deref()) {
         patch.entry(pod, "/metadata/annotations", BOUND_ANNOTATION, &bound);
     }
-    Ok(Decision::Allowed { patch, warnings: Vec::new() })
+    Ok(AdmissionDecision::Allowed { patch, warnings: Vec::new() })
 }
 
 /// A deleted pod is edited only to remove its finalizers.

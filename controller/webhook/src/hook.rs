@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::denial::Denial;
 use crate::patch::Patch;
-use crate::review::{AdmissionRequest, Cluster, Decision};
+use crate::review::{AdmissionDecision, AdmissionRequest, Cluster};
 use crate::{class_change, pod, virtual_machine};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl Hook {
         }
     }
 
-    fn decide(self, request: &AdmissionRequest, cluster: &Cluster<'_>) -> Decision {
+    fn decide(self, request: &AdmissionRequest, cluster: &Cluster<'_>) -> AdmissionDecision {
         let object = request.object.as_ref().unwrap_or(&Value::Null);
         let decision = match self {
             Self::Pod => match &request.old_object {
@@ -65,18 +65,22 @@ impl Hook {
             Self::Instance => virtual_machine::mutate(object, &request.namespace, cluster),
             Self::Validate => virtual_machine::validate(request, cluster),
         };
-        decision.unwrap_or_else(Decision::Refused)
+        decision.unwrap_or_else(AdmissionDecision::Refused)
     }
 }
 
 /// Answers the `AdmissionReview` in `body`, and returns the decision beside the answer.
-pub fn answer(hook: Hook, body: &[u8], cluster: &Cluster<'_>) -> Result<(Value, Decision), ReviewError> {
+pub fn answer(
+    hook: Hook,
+    body: &[u8],
+    cluster: &Cluster<'_>,
+) -> Result<(Value, AdmissionDecision), ReviewError> {
     let review: AdmissionReview = serde_json::from_slice(body).map_err(ReviewError::Unreadable)?;
     let request = review.request.ok_or(ReviewError::NoRequest)?;
     let decision = hook.decide(&request, cluster);
     let response = match &decision {
-        Decision::Allowed { patch, warnings } => allowed(&request.uid, patch, warnings),
-        Decision::Refused(denial) => refused(&request.uid, denial),
+        AdmissionDecision::Allowed { patch, warnings } => allowed(&request.uid, patch, warnings),
+        AdmissionDecision::Refused(denial) => refused(&request.uid, denial),
     };
     let answer =
         json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response});

@@ -22,4 +22,4 @@ pub use injection_method::InjectionMethod;
 pub use patch::Patch;
 pub use plugin::{NAME, plugin};
 pub use pool_index::{ClassSlot, PoolIndex};
-pub use review::{Cluster, Decision};
+pub use review::{AdmissionDecision, Cluster};

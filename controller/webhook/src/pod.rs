@@ -11,7 +11,7 @@ use crate::denial::Denial;
 use crate::injection_method::{InjectionMethod, has_sidecar};
 use crate::patch::Patch;
 use crate::pool_index::{ClassSlot, Requested, annotation};
-use crate::review::{Cluster, Decision};
+use crate::review::{AdmissionDecision, Cluster};
 
 /// The name of the volume in the pod.
 const VOLUME: &str = "entropool";
@@ -20,13 +20,17 @@ const COMPUTE: &str = "compute";
 /// Set on a pod that exists only until a volume is bound; no VM runs in it.
 const PROVISIONING: &str = "kubevirt.io/ephemeral-provisioning";
 
-pub(crate) fn mutate(pod: &Value, namespace: &str, cluster: &Cluster<'_>) -> Result<Decision, Denial> {
+pub(crate) fn mutate(
+    pod: &Value,
+    namespace: &str,
+    cluster: &Cluster<'_>,
+) -> Result<AdmissionDecision, Denial> {
     let metadata = &pod["metadata"];
     let launcher = metadata["labels"]["kubevirt.io"] == "virt-launcher";
     if !launcher || annotation(metadata, PROVISIONING) == Some("true") {
-        return Ok(Decision::unchanged());
+        return Ok(AdmissionDecision::unchanged());
     }
-    let Some(requested) = Requested::of(metadata)? else { return Ok(Decision::unchanged()) };
+    let Some(requested) = Requested::of(metadata)? else { return Ok(AdmissionDecision::unchanged()) };
     let slot = cluster.pools.find(&requested, namespace)?;
     check_injection(metadata, cluster.injection)?;
     let mut patch = Patch::default();
@@ -38,7 +42,7 @@ pub(crate) fn mutate(pod: &Value, namespace: &str, cluster: &Cluster<'_>) -> Res
     patch.entry(pod, "/metadata/labels", VM_LABEL, VM_TRUE);
     patch.entry(pod, "/metadata/annotations", BOUND_ANNOTATION, &bound(&slot, cluster.injection));
     let warnings = cluster.warning(&slot).into_iter().collect();
-    Ok(Decision::Allowed { patch, warnings })
+    Ok(AdmissionDecision::Allowed { patch, warnings })
 }
 
 /// Rejects a pod that would have the socket and a domain that does not use it.

@@ -41,7 +41,7 @@ impl Cluster<'_> {
 
 /// The decision on a request.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Decision {
+pub enum AdmissionDecision {
     /// The object is allowed with these changes; the user reads the warnings.
     Allowed {
         patch: Patch,
@@ -50,7 +50,7 @@ pub enum Decision {
     Refused(Denial),
 }
 
-impl Decision {
+impl AdmissionDecision {
     pub(crate) fn unchanged() -> Self {
         Self::Allowed { patch: Patch::default(), warnings: Vec::new() }
     }

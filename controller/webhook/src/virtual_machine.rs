@@ -8,15 +8,19 @@ use crate::denial::Denial;
 use crate::injection_method::{InjectionMethod, SIDECARS, has_sidecar, with_sidecar};
 use crate::patch::Patch;
 use crate::pool_index::{Requested, annotation};
-use crate::review::{AdmissionRequest, Cluster, Decision};
+use crate::review::{AdmissionDecision, AdmissionRequest, Cluster};
 
 const MISPLACED: &str = "annotation entropool.io/pool has no effect on a VirtualMachine itself: write it under \
                          spec.template.metadata.annotations";
 
 /// Adds the device to an instance, and the sidecar if the cluster needs it.
-pub(crate) fn mutate(instance: &Value, namespace: &str, cluster: &Cluster<'_>) -> Result<Decision, Denial> {
+pub(crate) fn mutate(
+    instance: &Value,
+    namespace: &str,
+    cluster: &Cluster<'_>,
+) -> Result<AdmissionDecision, Denial> {
     let metadata = &instance["metadata"];
-    let Some(requested) = Requested::of(metadata)? else { return Ok(Decision::unchanged()) };
+    let Some(requested) = Requested::of(metadata)? else { return Ok(AdmissionDecision::unchanged()) };
     cluster.pools.find(&requested, namespace)?;
     let mut patch = Patch::default();
     match cluster.injection {
@@ -28,7 +32,7 @@ pub(crate) fn mutate(instance: &Value, namespace: &str, cluster: &Cluster<'_>) -
         InjectionMethod::None(why) => return Err(Denial::NoInjectionMethod(why.clone())),
     }
     add_device(instance, &mut patch);
-    Ok(Decision::Allowed { patch, warnings: Vec::new() })
+    Ok(AdmissionDecision::Allowed { patch, warnings: Vec::new() })
 }
 
 /// Adds `devices.rng: {}`, so that `KubeVirt` assigns the device an address.
@@ -46,18 +50,21 @@ fn add_device(instance: &Value, patch: &mut Patch) {
 }
 
 /// Rejects an object whose launcher pod would be rejected.
-pub(crate) fn validate(request: &AdmissionRequest, cluster: &Cluster<'_>) -> Result<Decision, Denial> {
-    let Some(object) = &request.object else { return Ok(Decision::unchanged()) };
+pub(crate) fn validate(
+    request: &AdmissionRequest,
+    cluster: &Cluster<'_>,
+) -> Result<AdmissionDecision, Denial> {
+    let Some(object) = &request.object else { return Ok(AdmissionDecision::unchanged()) };
     // A deleted object is edited only to remove its finalizers.
     if !object["metadata"]["deletionTimestamp"].is_null() {
-        return Ok(Decision::unchanged());
+        return Ok(AdmissionDecision::unchanged());
     }
     let metadata = template(object);
     let requested = Requested::of(metadata)?;
     // An object may be edited in other respects even if its pool has been deleted since.
     let before = request.old_object.as_ref().map(|old| Requested::of(template(old)));
     let mut warnings = misplaced(object, metadata);
-    let allowed = |warnings| Ok(Decision::Allowed { patch: Patch::default(), warnings });
+    let allowed = |warnings| Ok(AdmissionDecision::Allowed { patch: Patch::default(), warnings });
     let Some(requested) = requested.filter(|requested| before != Some(Ok(Some(requested.clone())))) else {
         return allowed(warnings);
     };

@@ -8,7 +8,7 @@ use delivery::{
     Output, PoolConfig, Shape,
 };
 use entropool_webhook::{
-    ClassSlot, Cluster, Decision, Hook, InjectionMethod, PoolIndex, ReviewError, answer, plugin,
+    AdmissionDecision, ClassSlot, Cluster, Hook, InjectionMethod, PoolIndex, ReviewError, answer, plugin,
 };
 use serde_json::{Value, json};
 
@@ -73,7 +73,11 @@ fn pool_index() -> PoolIndex {
     PoolIndex::of([&one, &two])
 }
 
-fn decide(hook: Hook, body: &[u8], injection: &InjectionMethod) -> Result<(Value, Decision), ReviewError> {
+fn decide(
+    hook: Hook,
+    body: &[u8],
+    injection: &InjectionMethod,
+) -> Result<(Value, AdmissionDecision), ReviewError> {
     let full =
         |slot: &ClassSlot, node: Option<&str>| slot.class.as_deref() == Some("gold") && node != Some("roomy");
     answer(hook, body, &Cluster { pools: &pool_index(), injection, full: &full })
@@ -347,7 +351,7 @@ fn a_vm_whose_pool_was_deleted_can_still_be_edited_and_deleted() {
     let decide = |object: &Value, old: &Value| {
         let (_, decision) =
             decide(Hook::Validate, &review("shop", object, Some(old)), &InjectionMethod::Plugin).unwrap();
-        matches!(decision, Decision::Allowed { .. })
+        matches!(decision, AdmissionDecision::Allowed { .. })
     };
     let mut edited = gone.clone();
     edited["spec"]["runStrategy"] = json!("Halted");

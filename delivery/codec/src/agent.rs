@@ -1,6 +1,6 @@
 //! Messages of agents.
 
-use delivery::{FromAgent, Nack, ResourceName, Subscription, Token};
+use delivery::{AgentSubscription, BearerToken, FromAgent, Nack, ResourceName};
 use proto::delivery as pb;
 use proto::delivery::from_agent::Message;
 
@@ -32,7 +32,7 @@ pub fn from_proto(message: pb::FromAgent) -> Result<FromAgent, DecodeError> {
             FromAgent::Nack { nonce, refusal: Nack { reason, message } }
         }
         Message::Report(report) => FromAgent::Report(report::from_proto(report)),
-        Message::Token(pb::Token { token }) => FromAgent::Token(Token::new(token)),
+        Message::Token(pb::Token { token }) => FromAgent::Token(BearerToken::new(token)),
         Message::Moved(pb::Moved { ticket, reason, message }) => {
             let result = if reason.is_empty() { Ok(()) } else { Err(Nack { reason, message }) };
             FromAgent::Moved { ticket, result }
@@ -40,7 +40,7 @@ pub fn from_proto(message: pb::FromAgent) -> Result<FromAgent, DecodeError> {
     })
 }
 
-fn subscription_to_proto(subscription: Subscription) -> pb::Subscription {
+fn subscription_to_proto(subscription: AgentSubscription) -> pb::Subscription {
     let held = |(name, hash): (ResourceName, delivery::Hash)| pb::Held {
         name: name.to_string(),
         hash: hash.0.to_vec(),
@@ -54,10 +54,10 @@ fn subscription_to_proto(subscription: Subscription) -> pb::Subscription {
     }
 }
 
-fn subscription_from_proto(subscription: pb::Subscription) -> Result<Subscription, DecodeError> {
+fn subscription_from_proto(subscription: pb::Subscription) -> Result<AgentSubscription, DecodeError> {
     let held =
         |held: pb::Held| Ok((ResourceName::from(held.name), resource::hash_from_proto("hash", &held.hash)?));
-    Ok(Subscription {
+    Ok(AgentSubscription {
         node: subscription.node,
         agent_version: subscription.agent_version,
         capabilities: subscription.capabilities,

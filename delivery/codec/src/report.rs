@@ -1,7 +1,7 @@
 //! Reports. Unknown values are skipped, because reports decide nothing.
 
 use delivery::{
-    AgentCondition, AgentState, BytesPerDay, ClassUse, Report, Serving, SourceHealth, SourceReport,
+    AgentCondition, AgentState, BytesPerDay, ClassUse, Report, ServingState, SourceReport, SourceState,
     SupplyReport, SupplyReports, Usage, VmReport, VmsReport,
 };
 use proto::delivery as pb;
@@ -102,21 +102,21 @@ fn supplies_from_proto(supplies: pb::Supplies) -> SupplyReports {
     supplies.pools.into_iter().filter_map(supply).collect()
 }
 
-fn serving_to_proto(serving: Serving) -> pb::Serving {
+fn serving_to_proto(serving: ServingState) -> pb::Serving {
     match serving {
-        Serving::Starting => pb::Serving::Starting,
-        Serving::Promised => pb::Serving::Promised,
-        Serving::Degraded => pb::Serving::Degraded,
-        Serving::Held => pb::Serving::Held,
+        ServingState::Starting => pb::Serving::Starting,
+        ServingState::Promised => pb::Serving::Promised,
+        ServingState::Degraded => pb::Serving::Degraded,
+        ServingState::Held => pb::Serving::Held,
     }
 }
 
-fn serving_from_proto(serving: pb::Serving) -> Option<Serving> {
+fn serving_from_proto(serving: pb::Serving) -> Option<ServingState> {
     match serving {
-        pb::Serving::Starting => Some(Serving::Starting),
-        pb::Serving::Promised => Some(Serving::Promised),
-        pb::Serving::Degraded => Some(Serving::Degraded),
-        pb::Serving::Held => Some(Serving::Held),
+        pb::Serving::Starting => Some(ServingState::Starting),
+        pb::Serving::Promised => Some(ServingState::Promised),
+        pb::Serving::Degraded => Some(ServingState::Degraded),
+        pb::Serving::Held => Some(ServingState::Held),
         pb::Serving::Unspecified => None,
     }
 }
@@ -124,22 +124,22 @@ fn serving_from_proto(serving: pb::Serving) -> Option<Serving> {
 fn source_to_proto(source: SourceReport) -> pb::SourceState {
     let SourceReport { name, health, reason, message } = source;
     let health = match health {
-        SourceHealth::Healthy => pb::Health::Healthy,
-        SourceHealth::Starting => pb::Health::Starting,
-        SourceHealth::Suspect => pb::Health::Suspect,
-        SourceHealth::Unavailable => pb::Health::Unavailable,
-        SourceHealth::Failed => pb::Health::Failed,
+        SourceState::Healthy => pb::Health::Healthy,
+        SourceState::Starting => pb::Health::Starting,
+        SourceState::Suspect => pb::Health::Suspect,
+        SourceState::Unavailable => pb::Health::Unavailable,
+        SourceState::Failed => pb::Health::Failed,
     };
     pb::SourceState { name, health: health.into(), reason, message }
 }
 
 fn source_from_proto(source: pb::SourceState) -> Option<SourceReport> {
     let health = match source.health() {
-        pb::Health::Healthy => SourceHealth::Healthy,
-        pb::Health::Starting => SourceHealth::Starting,
-        pb::Health::Suspect => SourceHealth::Suspect,
-        pb::Health::Unavailable => SourceHealth::Unavailable,
-        pb::Health::Failed => SourceHealth::Failed,
+        pb::Health::Healthy => SourceState::Healthy,
+        pb::Health::Starting => SourceState::Starting,
+        pb::Health::Suspect => SourceState::Suspect,
+        pb::Health::Unavailable => SourceState::Unavailable,
+        pb::Health::Failed => SourceState::Failed,
         pb::Health::Unspecified => return None,
     };
     let pb::SourceState { name, reason, message, .. } = source;

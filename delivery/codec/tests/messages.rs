@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use delivery::{
-    AgentCondition, AgentState, BytesPerDay, ClassUse, EncodedResource, FromAgent, FromController, Hash,
-    Move, Nack, Report, ResourceName, Serving, SourceHealth, SourceReport, Span, Subscription, SupplyReport,
-    Token, Update, Version, VmReport, VmsReport, WatchedKind,
+    AgentCondition, AgentState, AgentSubscription, BearerToken, BytesPerDay, ClassUse, EncodedResource,
+    FromAgent, FromController, Hash, Move, Nack, Report, ResourceName, ServingState, SourceReport,
+    SourceState, Span, SupplyReport, Update, Version, VmReport, VmsReport, WatchedKind,
 };
 use entropool_codec::{Bytes, agent, controller};
 use prost::Message;
@@ -18,13 +18,13 @@ fn version() -> Version {
         .collect()
 }
 
-fn supply(serving: Serving) -> SupplyReport {
+fn supply(serving: ServingState) -> SupplyReport {
     let all = [
-        SourceHealth::Healthy,
-        SourceHealth::Starting,
-        SourceHealth::Suspect,
-        SourceHealth::Unavailable,
-        SourceHealth::Failed,
+        SourceState::Healthy,
+        SourceState::Starting,
+        SourceState::Suspect,
+        SourceState::Unavailable,
+        SourceState::Failed,
     ];
     let state = |health| SourceReport {
         name: "trng".to_owned(),
@@ -43,7 +43,8 @@ fn report() -> Report {
         slot: place.map(str::to_owned),
         orphaned: place.is_none(),
     };
-    let serving = [Serving::Starting, Serving::Promised, Serving::Degraded, Serving::Held];
+    let serving =
+        [ServingState::Starting, ServingState::Promised, ServingState::Degraded, ServingState::Held];
     Report {
         agent: Some(AgentState { ready: true, conditions: BTreeMap::from([("T".to_owned(), condition)]) }),
         vms: Some(VmsReport {
@@ -63,7 +64,7 @@ fn report() -> Report {
 fn what_an_agent_says_comes_back() {
     let refusal = || Nack::new("Why", "because");
     let said = [
-        FromAgent::Subscribe(Subscription {
+        FromAgent::Subscribe(AgentSubscription {
             node: "node-1".to_owned(),
             agent_version: "0.1.0".to_owned(),
             capabilities: vec!["move".to_owned()],
@@ -74,7 +75,7 @@ fn what_an_agent_says_comes_back() {
         FromAgent::Nack { nonce: 2, refusal: refusal() },
         FromAgent::Report(report()),
         FromAgent::Report(Report::default()),
-        FromAgent::Token(Token::new("secret")),
+        FromAgent::Token(BearerToken::new("secret")),
         FromAgent::Moved { ticket: 3, result: Ok(()) },
         FromAgent::Moved { ticket: 4, result: Err(refusal()) },
     ];
@@ -139,5 +140,5 @@ fn a_message_that_says_nothing_known_is_refused_and_so_is_a_hash_of_another_leng
 
 #[test]
 fn a_token_is_not_printed() {
-    assert_eq!(format!("{:?}", FromAgent::Token(Token::new("secret"))), "Token(Token(…))");
+    assert_eq!(format!("{:?}", FromAgent::Token(BearerToken::new("secret"))), "Token(BearerToken(…))");
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use self::reauth::Reauth;
 use self::update_state::{Desired, UpdateState};
-use crate::message::{FromAgent, FromController, Move, Nack, Token};
+use crate::message::{BearerToken, FromAgent, FromController, Move, Nack};
 use crate::report::Report;
 use crate::resource_set::ResourceSet;
 use crate::version::{Version, WatchedKind};
@@ -35,7 +35,7 @@ pub enum PublisherTask<B> {
     /// subscription: repeat until it succeeds, at most once a second for all agents together.
     Relist(Vec<WatchedKind>),
     /// Review this token and call [`reviewed`](Publisher::reviewed).
-    ReviewToken(Token),
+    ReviewToken(BearerToken),
     Report(Report),
     /// The result of a move.
     Moved {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::message::{Nack, Subscription, Update};
+use crate::message::{AgentSubscription, Nack, Update};
 use crate::resource_set::{self, Delta, Hash, Inventory, ResourceSet};
 use crate::version::{Version, WatchedKind};
 use clock::{Span, Tick};
@@ -59,7 +59,7 @@ struct NackedUpdate {
 
 /// Whether the watched objects were listed again since the agent subscribed.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) enum Relist {
+pub(super) enum RelistState {
     /// Not since the agent subscribed.
     #[default]
     Needed,
@@ -69,7 +69,7 @@ pub(super) enum Relist {
     Done,
 }
 
-impl Relist {
+impl RelistState {
     /// Requests a list, unless that was done. Returns whether it did.
     pub(super) fn request(&mut self) -> bool {
         let needed = matches!(self, Self::Needed);
@@ -93,13 +93,13 @@ impl Relist {
 
 #[derive(Debug)]
 struct AgentConfig<B> {
-    subscription: Subscription,
+    subscription: AgentSubscription,
     held: AgentHas<B>,
     version: Version,
     /// The agent knows that what it holds is what it should hold.
     confirmed: bool,
     nacked: Option<NackedUpdate>,
-    relist: Relist,
+    relist: RelistState,
 }
 
 #[derive(Debug)]
@@ -133,7 +133,7 @@ impl<B> AgentHas<B> {
 }
 
 impl<B: Clone> UpdateState<B> {
-    pub(super) fn agent(&self) -> Option<&Subscription> {
+    pub(super) fn agent(&self) -> Option<&AgentSubscription> {
         self.agent.as_ref().map(|agent| &agent.subscription)
     }
 
@@ -147,7 +147,7 @@ impl<B: Clone> UpdateState<B> {
         }
     }
 
-    pub(super) fn subscribe(&mut self, mut subscription: Subscription) {
+    pub(super) fn subscribe(&mut self, mut subscription: AgentSubscription) {
         let held = std::mem::take(&mut subscription.held);
         let digest = resource_set::digest(&held);
         self.pending = None;
@@ -157,7 +157,7 @@ impl<B: Clone> UpdateState<B> {
             held: AgentHas::Reported(held, digest),
             confirmed: false,
             nacked: None,
-            relist: Relist::default(),
+            relist: RelistState::default(),
         });
     }
 

@@ -13,14 +13,14 @@ pub const FIRST_RETRY_DELAY: Span = Span::millis(1_000);
 const RETRIES: Exponential = Exponential { first: FIRST_RETRY_DELAY, longest: MAX_RETRY_DELAY };
 
 #[derive(Debug)]
-pub(super) struct Connection {
-    state: ConnectionState,
+pub(super) struct StreamConnection {
+    state: StreamConnectionState,
     /// Of consecutive attempts that failed.
     backoff: Backoff,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum ConnectionState {
+enum StreamConnectionState {
     /// To be opened at that time.
     Down(Tick),
     /// The caller limits the time.
@@ -35,28 +35,28 @@ pub(super) enum ConnectionDue {
     GiveUp,
 }
 
-impl Connection {
+impl StreamConnection {
     pub(super) fn new(now: Tick, seed: u64) -> Self {
-        Self { state: ConnectionState::Down(now), backoff: Backoff::new(RETRIES, Jitter::Spread, seed) }
+        Self { state: StreamConnectionState::Down(now), backoff: Backoff::new(RETRIES, Jitter::Spread, seed) }
     }
 
     pub(super) fn is_up(&self) -> bool {
-        matches!(self.state, ConnectionState::Up { .. })
+        matches!(self.state, StreamConnectionState::Up { .. })
     }
 
     pub(super) fn connected(&mut self, now: Tick) {
-        self.state = ConnectionState::Up { subscribed: Some(now), nonce: 0 };
+        self.state = StreamConnectionState::Up { subscribed: Some(now), nonce: 0 };
     }
 
     pub(super) fn subscribed(&mut self, now: Tick) {
-        if let ConnectionState::Up { subscribed, .. } = &mut self.state {
+        if let StreamConnectionState::Up { subscribed, .. } = &mut self.state {
             *subscribed = Some(now);
         }
     }
 
     /// An update was understood, so the controller is working.
     pub(super) fn update_received(&mut self, newest: u64) {
-        if let ConnectionState::Up { subscribed, nonce } = &mut self.state {
+        if let StreamConnectionState::Up { subscribed, nonce } = &mut self.state {
             (*subscribed, *nonce) = (None, newest);
             self.backoff.reset();
         }
@@ -64,25 +64,25 @@ impl Connection {
 
     /// Whether an update is newer than all others on the stream.
     pub(super) fn is_newest(&self, update: u64) -> bool {
-        matches!(self.state, ConnectionState::Up { nonce, .. } if update > nonce)
+        matches!(self.state, StreamConnectionState::Up { nonce, .. } if update > nonce)
     }
 
     pub(super) fn disconnected(&mut self, now: Tick) {
-        self.state = ConnectionState::Down(now + self.backoff.delay());
+        self.state = StreamConnectionState::Down(now + self.backoff.delay());
     }
 
     /// The controller asks the agent to reconnect within `spread`.
     pub(super) fn leave(&mut self, now: Tick, spread: Span) {
-        self.state = ConnectionState::Down(now + self.backoff.below(spread));
+        self.state = StreamConnectionState::Down(now + self.backoff.below(spread));
     }
 
     pub(super) fn due(&mut self, now: Tick) -> ConnectionDue {
         match self.state {
-            ConnectionState::Down(at) if now >= at => {
-                self.state = ConnectionState::Opening;
+            StreamConnectionState::Down(at) if now >= at => {
+                self.state = StreamConnectionState::Opening;
                 ConnectionDue::Connect
             }
-            ConnectionState::Up { subscribed: Some(at), .. } if now >= at + SUBSCRIBE_TIMEOUT => {
+            StreamConnectionState::Up { subscribed: Some(at), .. } if now >= at + SUBSCRIBE_TIMEOUT => {
                 self.disconnected(now);
                 ConnectionDue::GiveUp
             }
@@ -92,9 +92,9 @@ impl Connection {
 
     pub(super) fn wake_at(&self) -> Option<Tick> {
         match self.state {
-            ConnectionState::Down(at) => Some(at),
-            ConnectionState::Up { subscribed, .. } => subscribed.map(|at| at + SUBSCRIBE_TIMEOUT),
-            ConnectionState::Opening => None,
+            StreamConnectionState::Down(at) => Some(at),
+            StreamConnectionState::Up { subscribed, .. } => subscribed.map(|at| at + SUBSCRIBE_TIMEOUT),
+            StreamConnectionState::Opening => None,
         }
     }
 }
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     fn waits(seed: u64) -> Vec<u64> {
-        let mut connection = Connection::new(Tick(0), seed);
+        let mut connection = StreamConnection::new(Tick(0), seed);
         let wait = |_| {
             connection.disconnected(Tick(0));
             connection.wake_at().expect("it is down").0

@@ -14,9 +14,9 @@ mod rollback_guard;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use self::connection::Connection;
+use self::connection::StreamConnection;
 use self::rollback_guard::{RollbackDecision, RollbackGuard};
-use crate::message::{FromAgent, FromController, Move, Nack, Subscription, Update};
+use crate::message::{AgentSubscription, FromAgent, FromController, Move, Nack, Update};
 use crate::resource_set::{Delta, ResourceSet};
 use crate::version::Version;
 use clock::Tick;
@@ -50,7 +50,7 @@ pub enum SubscriberTask<B> {
 
 /// The state of the agent's subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
+pub enum SubscriptionPhase {
     /// There is no stream.
     Disconnected,
     /// There is a stream, on which nothing is confirmed yet.
@@ -74,10 +74,10 @@ struct PendingApply<B> {
 /// The agent's half. `B` is the encoded body of a resource.
 #[derive(Debug)]
 pub struct Subscriber<B> {
-    agent: Subscription,
+    agent: AgentSubscription,
     held: Arc<ResourceSet<B>>,
     version: Version,
-    connection: Connection,
+    connection: StreamConnection,
     rollback_guard: RollbackGuard,
     applying: Option<PendingApply<B>>,
     last_answer: Option<(u64, FromAgent)>,
@@ -90,7 +90,7 @@ impl<B: Clone> Subscriber<B> {
     /// delays differ from those of other agents.
     pub fn new(
         now: Tick,
-        agent: Subscription,
+        agent: AgentSubscription,
         held: Arc<ResourceSet<B>>,
         version: Version,
         seed: u64,
@@ -99,7 +99,7 @@ impl<B: Clone> Subscriber<B> {
             agent,
             held,
             version,
-            connection: Connection::new(now, seed),
+            connection: StreamConnection::new(now, seed),
             rollback_guard: RollbackGuard::default(),
             applying: None,
             last_answer: None,
@@ -118,12 +118,12 @@ impl<B: Clone> Subscriber<B> {
         &self.version
     }
 
-    pub fn phase(&self) -> Phase {
+    pub fn phase(&self) -> SubscriptionPhase {
         match (self.connection.is_up(), self.rollback_guard.is_waiting(), self.confirmed) {
-            (false, ..) => Phase::Disconnected,
-            (true, true, _) => Phase::OnlyOlder,
-            (true, false, false) => Phase::Subscribing,
-            (true, false, true) => Phase::Synced,
+            (false, ..) => SubscriptionPhase::Disconnected,
+            (true, true, _) => SubscriptionPhase::OnlyOlder,
+            (true, false, false) => SubscriptionPhase::Subscribing,
+            (true, false, true) => SubscriptionPhase::Synced,
         }
     }
 
@@ -201,7 +201,7 @@ impl<B: Clone> Subscriber<B> {
         self.reset_answers();
         self.connection.subscribed(now);
         let (version, held) = (self.version.clone(), self.held.inventory());
-        let subscription = Subscription { version, held, ..self.agent.clone() };
+        let subscription = AgentSubscription { version, held, ..self.agent.clone() };
         self.tasks.push_back(SubscriberTask::Send(FromAgent::Subscribe(subscription)));
     }
 

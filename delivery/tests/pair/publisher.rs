@@ -2,7 +2,8 @@
 
 use entropool_delivery::publisher::{AckState, PublisherTask, ReviewOutcome, StreamEnd};
 use entropool_delivery::{
-    FromAgent, FromController, Move, Nack, Publisher, Report, Span, Subscription, Tick, Token, WatchedKind,
+    AgentSubscription, BearerToken, FromAgent, FromController, Move, Nack, Publisher, Report, Span, Tick,
+    WatchedKind,
 };
 
 use crate::world::{Body, NODE, content, version};
@@ -12,7 +13,7 @@ fn at(seconds: u64) -> Tick {
 }
 
 fn subscribe(node: &str) -> FromAgent {
-    FromAgent::Subscribe(Subscription { node: node.to_owned(), ..Subscription::default() })
+    FromAgent::Subscribe(AgentSubscription { node: node.to_owned(), ..AgentSubscription::default() })
 }
 
 fn tasks(publisher: &mut Publisher<Body>, now: Tick) -> Vec<PublisherTask<Body>> {
@@ -77,7 +78,8 @@ fn an_answer_that_is_missing_is_missed_also_when_the_edit_was_taken_back() {
 fn a_list_is_asked_for_once_and_may_take_its_time() {
     let mut publisher = Publisher::new(at(0), NODE);
     publisher.publish(version(1, 1), content(&[("pool/p", 1)]));
-    let newer = Subscription { node: NODE.to_owned(), version: version(1, 2), ..Subscription::default() };
+    let newer =
+        AgentSubscription { node: NODE.to_owned(), version: version(1, 2), ..AgentSubscription::default() };
     publisher.handle(at(0), FromAgent::Subscribe(newer.clone()));
     assert_eq!(tasks(&mut publisher, at(0)), [PublisherTask::Relist(vec![WatchedKind::CLASSES])]);
     assert_eq!(tasks(&mut publisher, at(9)), []);
@@ -118,8 +120,8 @@ fn a_token_is_asked_for_every_five_minutes() {
     let mut publisher = programmed();
     assert_eq!(tasks(&mut publisher, at(299)), []);
     assert_eq!(tasks(&mut publisher, at(300)), [PublisherTask::Send(FromController::Authenticate)]);
-    publisher.handle(at(301), FromAgent::Token(Token::new("t")));
-    assert_eq!(tasks(&mut publisher, at(301)), [PublisherTask::ReviewToken(Token::new("t"))]);
+    publisher.handle(at(301), FromAgent::Token(BearerToken::new("t")));
+    assert_eq!(tasks(&mut publisher, at(301)), [PublisherTask::ReviewToken(BearerToken::new("t"))]);
     publisher.reviewed(at(302), ReviewOutcome::Accepted);
     assert_eq!(tasks(&mut publisher, at(601)), []);
     assert_eq!(tasks(&mut publisher, at(602)), [PublisherTask::Send(FromController::Authenticate)]);
@@ -129,7 +131,7 @@ fn a_token_is_asked_for_every_five_minutes() {
 #[test]
 fn a_token_that_nobody_asked_for_is_not_reviewed() {
     let mut publisher = programmed();
-    publisher.handle(at(1), FromAgent::Token(Token::new("t")));
+    publisher.handle(at(1), FromAgent::Token(BearerToken::new("t")));
     assert_eq!(tasks(&mut publisher, at(1)), []);
 }
 
@@ -143,7 +145,7 @@ fn a_review_that_cannot_be_made_is_no_refusal() {
             [PublisherTask::Send(FromController::Authenticate)],
             "{round}"
         );
-        publisher.handle(now, FromAgent::Token(Token::new("t")));
+        publisher.handle(now, FromAgent::Token(BearerToken::new("t")));
         tasks(&mut publisher, now);
         publisher.reviewed(now, ReviewOutcome::Unavailable);
     }
@@ -153,7 +155,7 @@ fn a_review_that_cannot_be_made_is_no_refusal() {
 fn a_token_that_is_no_longer_good_ends_the_stream() {
     let mut publisher = programmed();
     tasks(&mut publisher, at(300));
-    publisher.handle(at(300), FromAgent::Token(Token::new("t")));
+    publisher.handle(at(300), FromAgent::Token(BearerToken::new("t")));
     tasks(&mut publisher, at(300));
     let refusal = Nack::new("UnknownPod", "there is no pod agent-x");
     publisher.reviewed(at(300), ReviewOutcome::Denied(refusal.clone()));

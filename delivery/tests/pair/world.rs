@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use entropool_delivery::publisher::{PublisherTask as Do, StreamEnd};
-use entropool_delivery::subscriber::{Phase, SubscriberTask};
+use entropool_delivery::subscriber::{SubscriberTask, SubscriptionPhase};
 use entropool_delivery::{
-    EncodedResource, FromAgent, FromController, Hash, Nack, Publisher, ResourceName, ResourceSet, Span,
-    Subscriber, Subscription, Tick, Version, WatchedKind,
+    AgentSubscription, EncodedResource, FromAgent, FromController, Hash, Nack, Publisher, ResourceName,
+    ResourceSet, Span, Subscriber, Tick, Version, WatchedKind,
 };
 
 pub(crate) const STEP: Span = Span::millis(10);
@@ -198,7 +198,8 @@ impl World {
     /// The agent runs the newest state, and knows it.
     pub(crate) fn in_step(&self) -> bool {
         let newest = self.storage.last().unwrap();
-        self.agent.phase() == Phase::Synced && self.agent.held().digest() == newest.content.digest()
+        self.agent.phase() == SubscriptionPhase::Synced
+            && self.agent.held().digest() == newest.content.digest()
     }
 
     /// Every replica that is not frozen sees everything.
@@ -355,6 +356,6 @@ impl World {
 }
 
 fn agent(now: Tick, kept: &State, seed: u64) -> Subscriber<Body> {
-    let about = Subscription { node: NODE.to_owned(), ..Subscription::default() };
+    let about = AgentSubscription { node: NODE.to_owned(), ..AgentSubscription::default() };
     Subscriber::new(now, about, Arc::clone(&kept.content), kept.version.clone(), seed)
 }

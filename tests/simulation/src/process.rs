@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use agent::testing::attachments::Attachment;
-use dataplane::{AttachRequest, Client, PoolConfig, Simulated, Snapshot, SupplySpec};
+use dataplane::{AttachRequest, Client, DataPlaneSnapshot, PoolConfig, Simulated, SupplySpec};
 use delivery::NodeConfig;
 use htb::{Rate, Tick};
 use source::fake::{Fake, FakeNode};
@@ -80,7 +80,7 @@ impl Process {
         }
     }
 
-    pub(crate) fn snapshot(&self, now: Tick) -> Snapshot {
+    pub(crate) fn snapshot(&self, now: Tick) -> DataPlaneSnapshot {
         self.stage.snapshot(now)
     }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use delivery::{FromAgent, Subscription};
+use delivery::{AgentSubscription, FromAgent};
 use hyper_util::rt::TokioIo;
 use proto::delivery as wire;
 use proto::delivery::delivery_client::DeliveryClient;
@@ -82,7 +82,7 @@ pub(crate) async fn subscribe(
     for header in authorization {
         request.metadata_mut().append("authorization", header.parse().unwrap());
     }
-    let subscription = Subscription { node: node.to_owned(), ..Subscription::default() };
+    let subscription = AgentSubscription { node: node.to_owned(), ..AgentSubscription::default() };
     outgoing.try_send(codec::agent::to_proto(FromAgent::Subscribe(subscription))).unwrap();
     let answered = async {
         let mut incoming = DeliveryClient::new(channel).subscribe(request).await?.into_inner();

@@ -9,7 +9,7 @@ use crate::vm::CommandLimiter;
 
 /// The outcome of enqueuing demand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Enqueued {
+pub(crate) struct DemandOutcome {
     /// The tree has more demand than before.
     pub(crate) in_tree: bool,
     /// There is something to write.
@@ -28,9 +28,9 @@ impl Connection {
         now: Tick,
         supply: Option<&Supply>,
         limiter: &mut CommandLimiter,
-    ) -> Enqueued {
+    ) -> DemandOutcome {
         let room = if supply.is_some() { MAX_ENQUEUED } else { 0 };
-        let mut outcome = Enqueued::default();
+        let mut outcome = DemandOutcome::default();
         while self.writable && self.non_blocking.is_none() {
             match self.session.demand() {
                 Demand::Blocking(owed) => {

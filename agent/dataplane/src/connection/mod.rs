@@ -236,7 +236,7 @@ impl AsFd for Connection {
 }
 
 /// Commands that are answered without a grant, or only with bytes available at once.
-fn free_commands(counters: egd::Counters) -> u64 {
+fn free_commands(counters: egd::SessionCounters) -> u64 {
     counters.level + counters.non_blocking + counters.write + counters.pid
 }
 

@@ -9,7 +9,7 @@ use source::{Supply, SupplyError};
 use super::state::DataPlane;
 use crate::config::{PoolConfig, SupplySpec};
 use crate::error::ApplyError;
-use crate::pool::{NextGrant, Pool};
+use crate::pool::{NextGrant, ServedPool};
 
 /// What a configuration changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(crate) struct PoolChange {
 /// A pool with everything built that can fail.
 pub(crate) struct PreparedPool {
     config: PoolConfig,
-    shaper: htb::pool::Pool,
+    shaper: htb::pool::PoolShaper,
     /// `None` where the pool of that name keeps its supply.
     supply: Option<Supply>,
 }
@@ -54,7 +54,7 @@ fn prepare_pool(
     now: Tick,
 ) -> Result<PreparedPool, ApplyError> {
     let pool = || config.name.clone();
-    let shaper = htb::pool::Pool::new(&config.params, now)
+    let shaper = htb::pool::PoolShaper::new(&config.params, now)
         .map_err(|source| ApplyError::Configure { pool: pool(), source })?;
     let supply = supply.map_err(|source| ApplyError::Supply { pool: pool(), source })?;
     if supply.as_ref().is_some_and(|supply| !supply.locked()) {
@@ -83,7 +83,7 @@ impl DataPlane {
                 }
             } else {
                 let supply = supply.expect("only a pool that exists keeps its supply");
-                let key = self.pools.insert(Pool::new(config, shaper, supply));
+                let key = self.pools.insert(ServedPool::new(config, shaper, supply));
                 self.register_nodes(key, now);
                 changes.push(PoolChange { pool: name, change: "added" });
             }
@@ -117,7 +117,7 @@ impl DataPlane {
     }
 }
 
-impl Pool {
+impl ServedPool {
     /// False if there is nothing to change.
     fn reconfigure(&mut self, config: PoolConfig, now: Tick) -> bool {
         if self.config == config && !self.closed {

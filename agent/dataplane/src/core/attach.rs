@@ -1,6 +1,6 @@
 //! Attaching, moving and detaching virtual machines.
 
-use htb::pool::AttachError as Admission;
+use htb::pool::AdmissionError;
 use htb::{NodeId, Tick, Tree};
 
 use super::state::DataPlane;
@@ -83,7 +83,7 @@ impl DataPlane {
         }
         let ancestors = ancestors(pool.shaper.tree(), vm.leaf);
         pool.move_member(vm.leaf, class, now).map_err(|refused| match refused {
-            Admission::UnknownClass { class } => {
+            AdmissionError::UnknownClass { class } => {
                 MoveError::UnknownClass { pool: pool.config.name.clone(), class, classes: pool.class_names() }
             }
             refused => MoveError::Admission(refused),

@@ -5,7 +5,7 @@ use htb::{Decision, Tick};
 
 use super::state::DataPlane;
 use crate::connection::{CloseReason, Connection};
-use crate::poll::{Events, Token};
+use crate::poll::{PollEvents, Token};
 use crate::pool::NextGrant;
 use crate::slab::Key;
 
@@ -20,7 +20,7 @@ const SUPPLY_RETRY: u64 = 50_000_000;
 
 impl DataPlane {
     /// One round over everything that is ready.
-    pub(crate) fn batch(&mut self, events: &Events, scratch: &mut [u8], clock: impl Fn() -> Tick) {
+    pub(crate) fn batch(&mut self, events: &PollEvents, scratch: &mut [u8], clock: impl Fn() -> Tick) {
         let mut now = clock();
         self.batch += 1;
         self.dispatch(events, now);
@@ -39,7 +39,7 @@ impl DataPlane {
     }
 
     /// Schedules the work for each event.
-    fn dispatch(&mut self, events: &Events, now: Tick) {
+    fn dispatch(&mut self, events: &PollEvents, now: Tick) {
         for event in events.iter() {
             match event.token {
                 Token::Timer => {}

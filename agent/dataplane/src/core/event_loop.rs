@@ -6,19 +6,19 @@ use htb::Tick;
 
 use super::state::DataPlane;
 use crate::clock;
-use crate::poll::Events;
+use crate::poll::PollEvents;
 use crate::pool::NextGrant;
 use crate::vm::READ_BUDGET;
 
 /// Something to be done between two batches, by the thread that owns everything.
-pub(crate) type Command = Box<dyn FnOnce(&mut DataPlane, Tick) + Send>;
+pub(crate) type LoopCommand = Box<dyn FnOnce(&mut DataPlane, Tick) + Send>;
 
 /// How long commands may hold up the VMs, apart from the one that is running: 1 ms.
 const COMMAND_TIME: u64 = 1_000_000;
 
 /// Which commands are left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pending {
+enum PendingCommands {
     None,
     Some,
     /// All senders are gone.
@@ -26,10 +26,10 @@ enum Pending {
 }
 
 /// Runs until it has drained, or all senders are gone.
-pub(crate) fn run(mut data_plane: DataPlane, commands: &Receiver<Command>) {
-    let mut events = Events::new();
+pub(crate) fn run(mut data_plane: DataPlane, commands: &Receiver<LoopCommand>) {
+    let mut events = PollEvents::new();
     let mut scratch = vec![0; READ_BUDGET];
-    let mut pending = Pending::None;
+    let mut pending = PendingCommands::None;
     loop {
         if data_plane.paused {
             data_plane.heartbeat.set_asleep(true);
@@ -38,9 +38,9 @@ pub(crate) fn run(mut data_plane: DataPlane, commands: &Receiver<Command>) {
             command(&mut data_plane, clock::now());
             continue;
         }
-        data_plane.sleep(&mut events, pending == Pending::Some);
+        data_plane.sleep(&mut events, pending == PendingCommands::Some);
         pending = execute(&mut data_plane, commands, clock::now);
-        if pending == Pending::Disconnected {
+        if pending == PendingCommands::Disconnected {
             return;
         }
         data_plane.batch(&events, &mut scratch, clock::now);
@@ -51,22 +51,26 @@ pub(crate) fn run(mut data_plane: DataPlane, commands: &Receiver<Command>) {
 }
 
 /// Executes commands while there is time: those who read the state must not hold up those who are served.
-fn execute(data_plane: &mut DataPlane, commands: &Receiver<Command>, clock: impl Fn() -> Tick) -> Pending {
+fn execute(
+    data_plane: &mut DataPlane,
+    commands: &Receiver<LoopCommand>,
+    clock: impl Fn() -> Tick,
+) -> PendingCommands {
     let mut now = clock();
     let end = now.after(COMMAND_TIME);
     while now < end {
         match commands.try_recv() {
             Ok(command) => command(data_plane, now),
-            Err(TryRecvError::Empty) => return Pending::None,
-            Err(TryRecvError::Disconnected) => return Pending::Disconnected,
+            Err(TryRecvError::Empty) => return PendingCommands::None,
+            Err(TryRecvError::Disconnected) => return PendingCommands::Disconnected,
         }
         now = clock();
     }
-    Pending::Some
+    PendingCommands::Some
 }
 
 impl DataPlane {
-    fn sleep(&mut self, events: &mut Events, has_commands: bool) {
+    fn sleep(&mut self, events: &mut PollEvents, has_commands: bool) {
         let busy = has_commands || self.is_busy();
         if !busy {
             let due = self.next_due();
@@ -80,7 +84,7 @@ impl DataPlane {
 
     /// Collects events without sleeping.
     #[cfg(feature = "simulation")]
-    pub(crate) fn poll_events(&mut self, events: &mut Events) {
+    pub(crate) fn poll_events(&mut self, events: &mut PollEvents) {
         self.poll.wait(events, true).expect("epoll waits on our own descriptors");
     }
 

@@ -33,7 +33,7 @@ pub struct VmState<S> {
     /// Its connections, oldest first.
     pub connections: Vec<ConnectionState<S>>,
     /// Requests of connections that have closed.
-    pub asked_before: egd::Counters,
+    pub asked_before: egd::SessionCounters,
     /// Bytes served since it was attached, `unsolicited` ones included.
     pub bytes: u64,
     pub unsolicited: u64,

@@ -18,6 +18,6 @@ pub use handover::{ConnectionState, HandoverOutcome, VmState};
 pub use heartbeat::ASLEEP;
 
 pub(crate) use apply::prepare;
-pub(crate) use event_loop::{Command, run};
+pub(crate) use event_loop::{LoopCommand, run};
 pub(crate) use heartbeat::Heartbeat;
 pub(crate) use state::DataPlane;

@@ -4,7 +4,7 @@ use htb::{BucketLevels, NodeId, Tick};
 
 use super::state::DataPlane;
 use crate::persist::{CrashState, RecordName, RecordOwner, Recovered};
-use crate::pool::Pool;
+use crate::pool::ServedPool;
 use crate::slab::Key;
 use crate::vm::ClientBehaviour;
 
@@ -100,7 +100,7 @@ impl DataPlane {
     }
 }
 
-impl Pool {
+impl ServedPool {
     /// The inner nodes without a record.
     fn unrecorded(&self) -> Vec<(NodeId, RecordOwner)> {
         let pool = self.config.name.as_str();

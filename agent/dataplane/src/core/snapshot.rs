@@ -3,15 +3,15 @@
 use htb::{BindingLimit, NodeId, Tick};
 
 use super::state::DataPlane;
-use crate::pool::Pool;
+use crate::pool::ServedPool;
 use crate::snapshot::{
-    ClassSnapshot, Level, LimitAt, NamespaceSnapshot, NodeSnapshot, PoolSnapshot, Snapshot, VmSnapshot,
-    Waiting,
+    ClassSnapshot, DataPlaneSnapshot, Level, LimitAt, NamespaceSnapshot, NodeSnapshot, PoolSnapshot,
+    VmSnapshot, Waiting,
 };
 use crate::vm::{Vm, add_counters};
 
 impl DataPlane {
-    pub(crate) fn snapshot(&self, now: Tick) -> Snapshot {
+    pub(crate) fn snapshot(&self, now: Tick) -> DataPlaneSnapshot {
         let mut pools: Vec<_> = self.pools.iter().map(|(_, pool)| pool.snapshot(now)).collect();
         for (_, vm) in self.vms.iter() {
             let Some(pool) = self.pools.get(vm.pool) else { continue };
@@ -24,10 +24,10 @@ impl DataPlane {
         for pool in &mut pools {
             pool.vms.sort_by(|a, b| a.id.cmp(&b.id));
         }
-        Snapshot { now, counters: self.counters, pools }
+        DataPlaneSnapshot { now, counters: self.counters, pools }
     }
 
-    fn vm_snapshot(&self, vm: &Vm, pool: &Pool, now: Tick) -> VmSnapshot {
+    fn vm_snapshot(&self, vm: &Vm, pool: &ServedPool, now: Tick) -> VmSnapshot {
         let connections = || vm.connections.iter().filter_map(|key| self.connections.get(key));
         let mut asked = vm.asked_before;
         connections().for_each(|connection| add_counters(&mut asked, connection.session().counters()));
@@ -50,7 +50,7 @@ impl DataPlane {
     }
 }
 
-impl Pool {
+impl ServedPool {
     fn snapshot(&self, now: Tick) -> PoolSnapshot {
         PoolSnapshot {
             name: self.config.name.clone(),

@@ -11,16 +11,16 @@ use crate::descriptors::Descriptors;
 use crate::listener::Listener;
 use crate::persist::CrashState;
 use crate::poll::{LoopWaker, Poll, Token};
-use crate::pool::{NextGrant, Pool, Pools};
+use crate::pool::{NextGrant, Pools, ServedPool};
 use crate::slab::Key;
-use crate::vm::{AcceptQueue, Vm, Vms};
+use crate::vm::{AcceptQueue, Vm, VmTable};
 
 /// Everything the loop owns. Only its thread has access, so there are no locks.
 #[derive(Debug)]
 pub(crate) struct DataPlane {
     pub(super) poll: Poll,
     pub(super) pools: Pools,
-    pub(super) vms: Vms,
+    pub(super) vms: VmTable,
     pub(super) connections: Connections,
     pub(super) accepts: AcceptQueue,
     /// Connections whose 0x01 is being answered; empty between two decisions.
@@ -49,7 +49,7 @@ impl DataPlane {
         Ok(Self {
             poll: Poll::new()?,
             pools: Pools::new(),
-            vms: Vms::new(),
+            vms: VmTable::new(),
             connections: Connections::new(),
             accepts: AcceptQueue::default(),
             finishing: Vec::new(),
@@ -69,7 +69,7 @@ impl DataPlane {
     }
 
     /// A connection with its VM and pool.
-    pub(super) fn resolve(&mut self, key: Key) -> Option<(&mut Connection, &mut Vm, &mut Pool)> {
+    pub(super) fn resolve(&mut self, key: Key) -> Option<(&mut Connection, &mut Vm, &mut ServedPool)> {
         let connection = self.connections.get_mut(key)?;
         let vm = self.vms.get_mut(connection.vm)?;
         let pool = self.pools.get_mut(vm.pool)?;

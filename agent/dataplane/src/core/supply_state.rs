@@ -4,7 +4,7 @@ use htb::Tick;
 use source::Supply;
 
 use super::state::DataPlane;
-use crate::pool::{NextGrant, Pool};
+use crate::pool::{NextGrant, ServedPool};
 use crate::slab::Key;
 
 impl DataPlane {
@@ -80,7 +80,7 @@ impl DataPlane {
     }
 }
 
-impl Pool {
+impl ServedPool {
     /// True if its supply has become degraded, or has recovered.
     fn update_degraded(&mut self, now: Tick) -> bool {
         let (was, is) = (self.degraded.is_some(), self.supply.is_degraded());

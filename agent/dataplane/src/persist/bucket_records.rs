@@ -2,12 +2,12 @@
 
 use htb::{NodeId, Tick, Tree};
 
-use super::crash_state::{CrashState, Slot};
+use super::crash_state::{CrashState, RecordIndex};
 
 #[derive(Debug, Default)]
 pub(crate) struct BucketRecords {
     /// By the node's index.
-    slots: Vec<Option<(NodeId, Slot)>>,
+    slots: Vec<Option<(NodeId, RecordIndex)>>,
     /// Nodes charged since they were last saved.
     charged: Vec<NodeId>,
     /// Whether a node is among those, by its index.
@@ -29,13 +29,13 @@ impl BucketRecords {
         }
     }
 
-    pub(crate) fn slot(&self, node: NodeId) -> Option<Slot> {
+    pub(crate) fn slot(&self, node: NodeId) -> Option<RecordIndex> {
         let (owner, slot) = self.slots.get(node.index()).copied().flatten()?;
         (owner == node).then_some(slot)
     }
 
     /// Gives a node its record. A former node of the same index loses its own.
-    pub(crate) fn set(&mut self, node: NodeId, slot: Option<Slot>, state: &mut CrashState) {
+    pub(crate) fn set(&mut self, node: NodeId, slot: Option<RecordIndex>, state: &mut CrashState) {
         if self.slots.len() <= node.index() {
             self.slots.resize(node.index() + 1, None);
         }

@@ -29,7 +29,7 @@ const MAX_RECORDS: usize = 32_768;
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// Index of a record.
-pub(crate) type Slot = u32;
+pub(crate) type RecordIndex = u32;
 
 /// The name of a node, by which its record is found.
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +69,7 @@ pub(crate) struct CrashState {
     /// Its path until it is published, and after.
     path: Option<(PathBuf, PathBuf)>,
     owners: Vec<RecordOwner>,
-    free: Vec<Slot>,
+    free: Vec<RecordIndex>,
     recovered: HashMap<RecordOwner, Recovered>,
     /// A record cannot be read, so a node without a record may not be new.
     torn: bool,
@@ -152,9 +152,9 @@ impl CrashState {
         levels: BucketLevels,
         unsolicited: bool,
         now: Tick,
-    ) -> Option<Slot> {
+    ) -> Option<RecordIndex> {
         let room = self.map.as_ref().map_or(0, |map| map.len() / SIZE - 1);
-        let slot = self.free.pop().or_else(|| Slot::try_from(self.owners.len()).ok())?;
+        let slot = self.free.pop().or_else(|| RecordIndex::try_from(self.owners.len()).ok())?;
         let at = slot as usize;
         if at >= room {
             return None;
@@ -169,25 +169,25 @@ impl CrashState {
     }
 
     /// Saves the levels of a node's buckets.
-    pub(crate) fn save_levels(&mut self, slot: Slot, levels: BucketLevels, at: Tick) {
+    pub(crate) fn save_levels(&mut self, slot: RecordIndex, levels: BucketLevels, at: Tick) {
         let owner = self.owners[slot as usize];
         self.write(slot, HALF, &BucketState { levels, at }.encode(owner));
     }
 
     /// Saves whether a VM may be served unsolicited.
-    pub(crate) fn save_unsolicited(&mut self, slot: Slot, unsolicited: bool) {
+    pub(crate) fn save_unsolicited(&mut self, slot: RecordIndex, unsolicited: bool) {
         let owner = self.owners[slot as usize];
         self.write(slot, 0, &RecordHeader { owner, unsolicited }.encode());
     }
 
     /// Releases the record of a node that was removed.
-    pub(crate) fn release(&mut self, slot: Slot) {
+    pub(crate) fn release(&mut self, slot: RecordIndex) {
         self.write(slot, 0, &[0; HALF]);
         self.write(slot, HALF, &[0; HALF]);
         self.free.push(slot);
     }
 
-    fn write(&mut self, slot: Slot, offset: usize, half: &[u8; HALF]) {
+    fn write(&mut self, slot: RecordIndex, offset: usize, half: &[u8; HALF]) {
         let start = HEADER + slot as usize * SIZE + offset;
         if let Some(to) = self.map.as_mut().and_then(|map| map.get_mut(start..start + HALF)) {
             to.copy_from_slice(half);

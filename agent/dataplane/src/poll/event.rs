@@ -16,7 +16,7 @@ pub(crate) enum Token {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Event {
+pub(crate) struct PollEvent {
     pub(crate) token: Token,
     pub(crate) writable: bool,
     /// The peer has shut down its side.
@@ -25,7 +25,7 @@ pub(crate) struct Event {
     pub(crate) hung_up: bool,
 }
 
-impl Event {
+impl PollEvent {
     pub(super) fn unpack(event: epoll::Event) -> Self {
         let flags = event.flags;
         Self {

@@ -2,7 +2,7 @@
 
 mod event;
 
-pub(crate) use event::{Event, Token};
+pub(crate) use event::{PollEvent, Token};
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -39,15 +39,15 @@ pub(crate) struct Poll {
 }
 
 /// The events of one wait. Apart from [`Poll`], since the kernel's events are not `Send`.
-pub(crate) struct Events(Vec<epoll::Event>);
+pub(crate) struct PollEvents(Vec<epoll::Event>);
 
-impl Events {
+impl PollEvents {
     pub(crate) fn new() -> Self {
         Self(Vec::with_capacity(MAX_EVENTS))
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Event> {
-        self.0.iter().map(|event| Event::unpack(*event))
+    pub(crate) fn iter(&self) -> impl Iterator<Item = PollEvent> {
+        self.0.iter().map(|event| PollEvent::unpack(*event))
     }
 }
 
@@ -98,7 +98,7 @@ impl Poll {
     }
 
     /// Waits for events, or only collects those that are pending. A signal is no error.
-    pub(crate) fn wait(&mut self, events: &mut Events, nonblocking: bool) -> io::Result<()> {
+    pub(crate) fn wait(&mut self, events: &mut PollEvents, nonblocking: bool) -> io::Result<()> {
         let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
         events.0.clear();
         match epoll::wait(&self.epoll, spare_capacity(&mut events.0), nonblocking.then_some(&zero)) {
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     fn wait(poll: &mut Poll, nonblocking: bool) -> Vec<Token> {
-        let mut events = Events::new();
+        let mut events = PollEvents::new();
         poll.wait(&mut events, nonblocking).unwrap();
         events.iter().map(|event| event.token).collect()
     }

@@ -9,7 +9,7 @@ pub use wait_histogram::{WAIT_BOUNDS, WaitHistogram};
 
 pub(crate) use pools::Pools;
 
-use htb::pool::AttachError as Admission;
+use htb::pool::AdmissionError;
 use htb::{NodeId, Tick};
 use source::Supply;
 
@@ -20,9 +20,9 @@ use crate::persist::BucketRecords;
 use crate::slab::Key;
 
 #[derive(Debug)]
-pub(crate) struct Pool {
+pub(crate) struct ServedPool {
     pub(crate) config: PoolConfig,
-    pub(crate) shaper: htb::pool::Pool,
+    pub(crate) shaper: htb::pool::PoolShaper,
     pub(crate) supply: Supply,
     /// Deleted from the configuration, and kept for the VMs that it still has.
     pub(crate) closed: bool,
@@ -48,8 +48,8 @@ pub(crate) enum NextGrant {
     Supply,
 }
 
-impl Pool {
-    pub(crate) fn new(config: PoolConfig, shaper: htb::pool::Pool, supply: Supply) -> Self {
+impl ServedPool {
+    pub(crate) fn new(config: PoolConfig, shaper: htb::pool::PoolShaper, supply: Supply) -> Self {
         Self {
             config,
             shaper,
@@ -92,7 +92,7 @@ impl Pool {
             self.shaper.attach(&attach.namespace, class, now)
         };
         admitted.map_err(|refused| match refused {
-            Admission::UnknownClass { class } => {
+            AdmissionError::UnknownClass { class } => {
                 AttachError::UnknownClass { pool: attach.pool.clone(), class, classes: self.class_names() }
             }
             refused => AttachError::Admission(refused),
@@ -134,7 +134,7 @@ impl Pool {
 }
 
 /// Members: VMs by their leaves.
-impl Pool {
+impl ServedPool {
     /// Records that a leaf is this VM's, in the leaf's class of the tree.
     pub(crate) fn set_member(&mut self, leaf: NodeId, vm: Key) {
         self.members.set(leaf, vm, self.shaper.class_of(leaf));
@@ -151,7 +151,7 @@ impl Pool {
     }
 
     /// Moves a leaf to another class (`""`: the default class).
-    pub(crate) fn move_member(&mut self, leaf: NodeId, class: &str, now: Tick) -> Result<(), Admission> {
+    pub(crate) fn move_member(&mut self, leaf: NodeId, class: &str, now: Tick) -> Result<(), AdmissionError> {
         let namespace = self.namespace_overlimits(leaf);
         self.shaper.move_to(leaf, class, now)?;
         self.keep_overlimits(namespace);

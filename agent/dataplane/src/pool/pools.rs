@@ -2,12 +2,12 @@
 
 use htb::Tick;
 
-use super::Pool;
+use super::ServedPool;
 use crate::slab::{Key, Slab};
 
 #[derive(Debug)]
 pub(crate) struct Pools {
-    slab: Slab<Pool>,
+    slab: Slab<ServedPool>,
 }
 
 impl Pools {
@@ -15,19 +15,19 @@ impl Pools {
         Self { slab: Slab::new() }
     }
 
-    pub(crate) fn insert(&mut self, pool: Pool) -> Key {
+    pub(crate) fn insert(&mut self, pool: ServedPool) -> Key {
         self.slab.insert(pool)
     }
 
-    pub(crate) fn remove(&mut self, key: Key) -> Option<Pool> {
+    pub(crate) fn remove(&mut self, key: Key) -> Option<ServedPool> {
         self.slab.remove(key)
     }
 
-    pub(crate) fn get(&self, key: Key) -> Option<&Pool> {
+    pub(crate) fn get(&self, key: Key) -> Option<&ServedPool> {
         self.slab.get(key)
     }
 
-    pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut Pool> {
+    pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut ServedPool> {
         self.slab.get_mut(key)
     }
 
@@ -35,12 +35,12 @@ impl Pools {
         self.iter().find(|(_, pool)| pool.config.name == name).map(|(key, _)| key)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, &Pool)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, &ServedPool)> {
         self.slab.iter()
     }
 
     /// Pools that take VMs.
-    pub(crate) fn open(&self) -> impl Iterator<Item = &Pool> {
+    pub(crate) fn open(&self) -> impl Iterator<Item = &ServedPool> {
         self.iter().map(|(_, pool)| pool).filter(|pool| !pool.closed)
     }
 
@@ -53,7 +53,7 @@ impl Pools {
         self.slab.slots()
     }
 
-    pub(crate) fn slot_mut(&mut self, slot: u32) -> Option<(Key, &mut Pool)> {
+    pub(crate) fn slot_mut(&mut self, slot: u32) -> Option<(Key, &mut ServedPool)> {
         let key = self.slab.key(slot)?;
         Some((key, self.slab.get_mut(key)?))
     }

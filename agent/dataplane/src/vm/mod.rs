@@ -10,7 +10,7 @@ pub use limits::LimitHits;
 pub(crate) use accept_queue::AcceptQueue;
 pub(crate) use limits::{CommandLimiter, READ_BUDGET};
 pub(crate) use unsolicited::{ClientBehaviour, Credit, PushDecision, SocketObservation, Unsolicited};
-pub(crate) use vms::Vms;
+pub(crate) use vms::VmTable;
 
 use ::clock::{RateLimit, RateLimiter};
 use htb::{NodeId, Tick};
@@ -44,7 +44,7 @@ pub(crate) struct Vm {
     pub(crate) listener: Option<Listener>,
     pub(crate) connections: ConnectionRing,
     /// Requests of connections that have closed.
-    pub(crate) asked_before: egd::Counters,
+    pub(crate) asked_before: egd::SessionCounters,
     /// Bytes served unsolicited.
     pub(crate) unsolicited: u64,
     /// Since when it waits for bytes that the pool has and withholds from it.
@@ -71,7 +71,7 @@ impl Vm {
             leaf,
             listener: None,
             connections: ConnectionRing::default(),
-            asked_before: egd::Counters::default(),
+            asked_before: egd::SessionCounters::default(),
             unsolicited: 0,
             degraded_since: None,
             only_reads: true,
@@ -109,12 +109,12 @@ impl Vm {
     }
 
     /// Adds the requests of a connection that closes.
-    pub(crate) fn add_requests(&mut self, counters: egd::Counters) {
+    pub(crate) fn add_requests(&mut self, counters: egd::SessionCounters) {
         add_counters(&mut self.asked_before, counters);
     }
 }
 
-pub(crate) fn add_counters(sum: &mut egd::Counters, other: egd::Counters) {
+pub(crate) fn add_counters(sum: &mut egd::SessionCounters, other: egd::SessionCounters) {
     sum.level += other.level;
     sum.non_blocking += other.non_blocking;
     sum.blocking += other.blocking;

@@ -6,12 +6,12 @@ use super::Vm;
 use crate::slab::{Key, Slab};
 
 #[derive(Debug)]
-pub(crate) struct Vms {
+pub(crate) struct VmTable {
     slab: Slab<Vm>,
     by_id: HashMap<String, Key>,
 }
 
-impl Vms {
+impl VmTable {
     pub(crate) fn new() -> Self {
         Self { slab: Slab::new(), by_id: HashMap::new() }
     }

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use entropool_dataplane::{ApplyError, AttachError, Namespaces};
+use entropool_dataplane::{AllowedNamespaces, ApplyError, AttachError};
 use htb::Rate;
 
 use crate::rig::{Rig, UNBOUND, class, connect, exchange, is_closed, pool, silent, vm};
@@ -66,8 +66,8 @@ fn attach_errors_name_cause_and_alternatives() {
     let mut gold = class("gold", UNBOUND);
     gold.max_vms = Some(1);
     let mut setup = pool("default", UNBOUND, vec![class("shared", UNBOUND), gold]);
-    setup.namespaces = Namespaces::Only(["default".to_owned(), "poor".to_owned()].into());
-    setup.class_namespaces.insert("gold".into(), Namespaces::Only(["default".to_owned()].into()));
+    setup.namespaces = AllowedNamespaces::Only(["default".to_owned(), "poor".to_owned()].into());
+    setup.class_namespaces.insert("gold".into(), AllowedNamespaces::Only(["default".to_owned()].into()));
     let rig = Rig::new(setup);
     let refused = |id: &str, namespace: &str, pool: &str, class: Option<&str>| {
         let mut attach = vm(id);
@@ -111,7 +111,7 @@ fn attach_errors_name_cause_and_alternatives() {
 #[test]
 fn a_move_is_authorised_as_an_attach_is() {
     let mut setup = pool("default", UNBOUND, vec![class("shared", UNBOUND), class("gold", UNBOUND)]);
-    setup.class_namespaces.insert("gold".into(), Namespaces::Only(["rich".to_owned()].into()));
+    setup.class_namespaces.insert("gold".into(), AllowedNamespaces::Only(["rich".to_owned()].into()));
     let rig = Rig::new(setup);
     rig.attach("vm");
     let reason = |id, class| rig.data_plane.move_vm(id, class).unwrap_err().reason();

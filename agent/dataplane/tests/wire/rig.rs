@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use entropool_dataplane::{
-    AttachRequest, Client, DataPlaneHandle, DataPlaneOptions, Namespaces, PoolConfig, Snapshot, SocketOwner,
-    VmSnapshot, start,
+    AllowedNamespaces, AttachRequest, Client, DataPlaneHandle, DataPlaneOptions, DataPlaneSnapshot,
+    PoolConfig, SocketOwner, VmSnapshot, start,
 };
 use htb::pool::{Admission, ClassParams, Fairness, NamespaceBound, PoolParams, Shape, default_burst};
 use htb::{DEFAULT_PRIO, DEFAULT_WEIGHT, Rate};
@@ -69,7 +69,7 @@ impl Rig {
         connect(&self.attach(id))
     }
 
-    pub(crate) fn snapshot(&self) -> Snapshot {
+    pub(crate) fn snapshot(&self) -> DataPlaneSnapshot {
         self.data_plane.snapshot().unwrap()
     }
 
@@ -79,7 +79,7 @@ impl Rig {
     }
 
     /// Waits until `done`, or fails.
-    pub(crate) fn until(&self, what: &str, done: impl Fn(&Snapshot) -> bool) -> Snapshot {
+    pub(crate) fn until(&self, what: &str, done: impl Fn(&DataPlaneSnapshot) -> bool) -> DataPlaneSnapshot {
         let patience = crate::clock::Stopwatch::start();
         loop {
             let snapshot = self.snapshot();
@@ -110,7 +110,7 @@ pub(crate) fn pool(name: &str, ceil: Rate, classes: Vec<ClassParams>) -> PoolCon
     PoolConfig {
         name: name.to_owned(),
         params: PoolParams { root: shape(ceil, ceil), default_class, classes },
-        namespaces: Namespaces::All,
+        namespaces: AllowedNamespaces::All,
         class_namespaces: std::collections::BTreeMap::new(),
         supply: entropool_dataplane::SupplySpec::Kernel,
     }

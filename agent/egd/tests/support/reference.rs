@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use egd::{Command, Counters, Demand, MAX_RUNS, ProtocolError};
+use egd::{Command, Demand, MAX_RUNS, ProtocolError, SessionCounters};
 
 /// An item of the reply stream. Random bytes are counted, because the lists would be too long otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(crate) struct Reference {
     unparsed: VecDeque<u8>,
     requests: Vec<Demand>,
     pub(crate) pieces: Vec<Piece>,
-    pub(crate) counters: Counters,
+    pub(crate) counters: SessionCounters,
     pub(crate) protocol_error: Option<ProtocolError>,
 }
 
@@ -136,7 +136,7 @@ impl Reference {
     }
 
     pub(crate) fn only_blocking_reads(&self) -> bool {
-        let Counters { level, non_blocking, write, pid, blocking, .. } = self.counters;
+        let SessionCounters { level, non_blocking, write, pid, blocking, .. } = self.counters;
         blocking > 0
             && level + non_blocking + write + pid == 0
             && matches!(self.unparsed.front(), None | Some(2))

@@ -3,13 +3,13 @@
 use alloc::string::{String, ToString};
 use core::fmt;
 
-use super::{Admission, Class, Pool};
+use super::{Admission, Class, PoolShaper};
 use crate::units::Rate;
 
 /// Why a class does not accept a member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum AttachError {
+pub enum AdmissionError {
     UnknownClass {
         class: String,
     },
@@ -51,7 +51,7 @@ pub enum AttachError {
     },
 }
 
-impl fmt::Display for AttachError {
+impl fmt::Display for AdmissionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownClass { class } => write!(f, "the pool has no class {class}"),
@@ -77,11 +77,11 @@ impl fmt::Display for AttachError {
     }
 }
 
-impl core::error::Error for AttachError {}
+impl core::error::Error for AdmissionError {}
 
-impl Pool {
+impl PoolShaper {
     /// The name of the class that accepts another member from `namespace`; `""` is the default class.
-    pub(super) fn admit(&self, namespace: &str, class: &str) -> Result<String, AttachError> {
+    pub(super) fn admit(&self, namespace: &str, class: &str) -> Result<String, AdmissionError> {
         let name = self.find_open(class)?;
         let class = &self.classes[&name];
         class.has_room()?;
@@ -90,40 +90,45 @@ impl Pool {
     }
 
     /// The name of a class that is not deleted, even if it is full.
-    pub(super) fn find_open(&self, class: &str) -> Result<String, AttachError> {
+    pub(super) fn find_open(&self, class: &str) -> Result<String, AdmissionError> {
         let name = if class.is_empty() { self.default_class.as_str() } else { class };
         match self.classes.get(name) {
-            None => Err(AttachError::UnknownClass { class: name.to_string() }),
-            Some(class) if class.deleted => Err(AttachError::DeletedClass { class: name.to_string() }),
+            None => Err(AdmissionError::UnknownClass { class: name.to_string() }),
+            Some(class) if class.deleted => Err(AdmissionError::DeletedClass { class: name.to_string() }),
             Some(_) => Ok(name.to_string()),
         }
     }
 }
 
 impl Class {
-    fn has_room(&self) -> Result<(), AttachError> {
+    fn has_room(&self) -> Result<(), AdmissionError> {
         let (class, members) = (&self.params.name, self.members());
         if let Some(max) = self.params.max_vms.filter(|&max| members >= max as usize) {
-            return Err(AttachError::ClassFull { class: class.clone(), members, max });
+            return Err(AdmissionError::ClassFull { class: class.clone(), members, max });
         }
         let (per_vm, rate) = (self.params.per_vm.rate, self.params.shape.rate);
         if self.would_exceed(members, rate) {
-            return Err(AttachError::ClassRate { class: class.clone(), per_vm, members, rate });
+            return Err(AdmissionError::ClassRate { class: class.clone(), per_vm, members, rate });
         }
         Ok(())
     }
 
-    fn has_room_for_namespace(&self, namespace: &str) -> Result<(), AttachError> {
+    fn has_room_for_namespace(&self, namespace: &str) -> Result<(), AdmissionError> {
         let class = self.params.name.clone();
         let bound = self.params.per_namespace;
         let members = self.members_of(namespace);
         if let Some(max) = bound.max_vms.filter(|&max| members >= max as usize) {
-            return Err(AttachError::NamespaceFull { class, namespace: namespace.to_string(), members, max });
+            return Err(AdmissionError::NamespaceFull {
+                class,
+                namespace: namespace.to_string(),
+                members,
+                max,
+            });
         }
         let per_vm = self.params.per_vm.rate;
         if let Some(rate) = bound.rate.filter(|&rate| self.would_exceed(members, rate)) {
             let namespace = namespace.to_string();
-            return Err(AttachError::NamespaceRate { class, namespace, per_vm, members, rate });
+            return Err(AdmissionError::NamespaceRate { class, namespace, per_vm, members, rate });
         }
         Ok(())
     }

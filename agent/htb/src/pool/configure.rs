@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::{Class, ClassParams, Pool, PoolParams};
+use super::{Class, ClassParams, PoolParams, PoolShaper};
 use crate::node::{DEFAULT_PRIO, DEFAULT_WEIGHT};
 use crate::tree::Tree;
 use crate::units::Tick;
@@ -45,7 +45,7 @@ impl fmt::Display for ConfigureError {
 
 impl core::error::Error for ConfigureError {}
 
-impl Pool {
+impl PoolShaper {
     /// A pool without members.
     pub fn new(params: &PoolParams, now: Tick) -> Result<Self, ConfigureError> {
         check(params)?;

@@ -5,15 +5,15 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::params::{default_burst, scale, shrink};
-use super::{Admission, AttachError, Class, Fairness, Member, Namespace, Pool, Shape};
+use super::{Admission, AdmissionError, Class, Fairness, MemberLeaf, Namespace, PoolShaper, Shape};
 use crate::node::{DEFAULT_PRIO, Params};
 use crate::slab::NodeId;
 use crate::tree::Tree;
 use crate::units::{Rate, Tick};
 
-impl Pool {
+impl PoolShaper {
     /// Adds a member from `namespace` to `class` (`""`: the default class), with full buckets.
-    pub fn attach(&mut self, namespace: &str, class: &str, now: Tick) -> Result<NodeId, AttachError> {
+    pub fn attach(&mut self, namespace: &str, class: &str, now: Tick) -> Result<NodeId, AdmissionError> {
         let class = self.admit(namespace, class)?;
         Ok(self.add_member(namespace, class, now))
     }
@@ -24,7 +24,7 @@ impl Pool {
         namespace: &str,
         class: &str,
         now: Tick,
-    ) -> Result<NodeId, AttachError> {
+    ) -> Result<NodeId, AdmissionError> {
         let class = self.find_open(class)?;
         Ok(self.add_member(namespace, class, now))
     }
@@ -34,7 +34,7 @@ impl Pool {
         let group = entry.namespace_node(&mut self.tree, namespace, now);
         let leaf = self.tree.add_leaf(group, entry.params.per_vm.among_equals(), now);
         entry.add_leaf(&mut self.tree, namespace, leaf, now);
-        self.record(Member { leaf, class, namespace: namespace.to_string() });
+        self.record(MemberLeaf { leaf, class, namespace: namespace.to_string() });
         leaf
     }
 
@@ -55,7 +55,7 @@ impl Pool {
     /// # Panics
     ///
     /// If `leaf` is not a member of this pool.
-    pub fn move_to(&mut self, leaf: NodeId, class: &str, now: Tick) -> Result<(), AttachError> {
+    pub fn move_to(&mut self, leaf: NodeId, class: &str, now: Tick) -> Result<(), AdmissionError> {
         let (from, namespace) = (self.class_of(leaf).to_string(), self.namespace_of(leaf).to_string());
         let same = from == if class.is_empty() { self.default_class.as_str() } else { class };
         if same {
@@ -66,12 +66,12 @@ impl Pool {
         let group = entry.namespace_node(&mut self.tree, &namespace, now);
         self.tree.set_parent(leaf, group, now).expect("a leaf can stand below any inner node");
         entry.add_leaf(&mut self.tree, &namespace, leaf, now);
-        self.record(Member { leaf, class, namespace: namespace.clone() });
+        self.record(MemberLeaf { leaf, class, namespace: namespace.clone() });
         self.remove_leaf(&from, &namespace, leaf, now);
         Ok(())
     }
 
-    fn record(&mut self, member: Member) {
+    fn record(&mut self, member: MemberLeaf) {
         let at = member.leaf.index();
         if self.members.len() <= at {
             self.members.resize_with(at.saturating_add(1), || None);

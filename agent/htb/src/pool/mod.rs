@@ -1,6 +1,6 @@
 //! A pool: classes by name, namespaces within them, members as leaves. If the [`Fairness`] or the limits of a class
 //! require it, each namespace with members has an inner node between the class and its members. The pool decides
-//! whether a class has room ([`Pool::attach`]), and not who may use it.
+//! whether a class has room ([`PoolShaper::attach`]), and not who may use it.
 
 mod admit;
 mod configure;
@@ -12,7 +12,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-pub use admit::AttachError;
+pub use admit::AdmissionError;
 pub use configure::ConfigureError;
 pub use params::{
     Admission, ClassParams, Fairness, NamespaceBound, PoolParams, Shape, default_burst, members_that_fit,
@@ -24,12 +24,12 @@ use crate::tree::Tree;
 
 /// The tree of a pool, and the names in it.
 #[derive(Debug)]
-pub struct Pool {
+pub struct PoolShaper {
     tree: Tree,
     default_class: String,
     classes: BTreeMap<String, Class>,
     /// By the index of the leaf.
-    members: Vec<Option<Member>>,
+    members: Vec<Option<MemberLeaf>>,
 }
 
 #[derive(Debug)]
@@ -49,7 +49,7 @@ struct Namespace {
 }
 
 #[derive(Debug)]
-struct Member {
+struct MemberLeaf {
     leaf: NodeId,
     class: String,
     namespace: String,
@@ -65,7 +65,7 @@ impl Class {
     }
 }
 
-impl Pool {
+impl PoolShaper {
     pub fn tree(&self) -> &Tree {
         &self.tree
     }
@@ -91,7 +91,7 @@ impl Pool {
         &self.member(leaf).namespace
     }
 
-    fn member(&self, leaf: NodeId) -> &Member {
+    fn member(&self, leaf: NodeId) -> &MemberLeaf {
         let member = self.members.get(leaf.index()).and_then(Option::as_ref);
         member.filter(|member| member.leaf == leaf).expect("a member of this pool")
     }

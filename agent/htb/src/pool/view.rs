@@ -1,6 +1,6 @@
 //! The classes and namespaces of a pool, for display.
 
-use super::{Class, Namespace, Pool};
+use super::{Class, Namespace, PoolShaper};
 use crate::slab::NodeId;
 use crate::tree::Tree;
 use crate::units::Rate;
@@ -32,7 +32,7 @@ pub struct NamespaceView<'a> {
     pub assured: Rate,
 }
 
-impl Pool {
+impl PoolShaper {
     /// The classes, by name.
     pub fn classes(&self) -> impl Iterator<Item = ClassView<'_>> {
         self.classes.iter().map(|(name, class)| ClassView {

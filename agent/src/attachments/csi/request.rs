@@ -12,7 +12,7 @@ use proto::csi::volume_capability::AccessType;
 use proto::csi::{NodePublishVolumeRequest, NodeUnpublishVolumeRequest};
 
 use super::target::{TargetError, TargetPath, is_name, shortened};
-use crate::attachments::{Attachment, Origin, PodVolume};
+use crate::attachments::{Attachment, AttachmentOrigin, PodVolume};
 
 /// The prefix of the keys that the kubelet writes.
 const KUBELET: &str = "csi.storage.k8s.io/";
@@ -100,7 +100,7 @@ pub(super) fn publish(request: &NodePublishVolumeRequest, pods: &Path) -> Result
         pool: attributes.pool,
         class: attributes.class,
         client: attributes.client,
-        origin: Origin::Csi(volume),
+        origin: AttachmentOrigin::Csi(volume),
     })
 }
 

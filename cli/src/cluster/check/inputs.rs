@@ -23,22 +23,22 @@ const DRIVER: &str = "csi.entropool.io";
 const WEBHOOKS: &str = "entropool";
 
 /// What was found, or why it could not be read.
-pub(super) type Listed<T> = Result<T, String>;
+pub(super) type ListResult<T> = Result<T, String>;
 
 #[derive(Debug)]
 pub(super) struct ClusterInputs {
-    pub(super) pools: Listed<Vec<EntropyPool>>,
-    pub(super) classes: Listed<Vec<EntropyClass>>,
+    pub(super) pools: ListResult<Vec<EntropyPool>>,
+    pub(super) classes: ListResult<Vec<EntropyClass>>,
     /// The leader, if there is one.
-    pub(super) leader: Listed<Option<Leader>>,
+    pub(super) leader: ListResult<Option<Leader>>,
     /// Nodes with an agent, and its state.
-    pub(super) nodes: Listed<Vec<(String, String)>>,
-    pub(super) driver: Listed<Option<CsiDriverState>>,
+    pub(super) nodes: ListResult<Vec<(String, String)>>,
+    pub(super) driver: ListResult<Option<CsiDriverState>>,
     /// Whether the mutating and the validating webhooks have a CA bundle; `None` where the configuration is missing.
-    pub(super) webhooks: Listed<[Option<bool>; 2]>,
+    pub(super) webhooks: ListResult<[Option<bool>; 2]>,
     /// The `KubeVirt` object, if that is installed.
-    pub(super) kubevirt: Listed<Option<Value>>,
-    pub(super) agents: Listed<Vec<(String, Listed<DaemonState>)>>,
+    pub(super) kubevirt: ListResult<Option<Value>>,
+    pub(super) agents: ListResult<Vec<(String, ListResult<DaemonState>)>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -122,7 +122,7 @@ async fn agents(
     client: &Client,
     namespace: &str,
     nodes: &[String],
-) -> Result<Vec<(String, Listed<DaemonState>)>> {
+) -> Result<Vec<(String, ListResult<DaemonState>)>> {
     let agents = Agents::find(client, namespace, nodes).await?;
     let responses = agents.call(async |daemon| daemon_state(daemon).await).await;
     let listed = |AgentResponse { node, response }: AgentResponse<_>| (node, response.map_err(message));

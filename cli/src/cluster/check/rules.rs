@@ -6,9 +6,9 @@ use api::{Condition, ConditionStatus, ConditionType};
 use kube::ResourceExt;
 use webhook::InjectionMethod;
 
-use super::inputs::{ClusterInputs, CsiDriverState, Listed};
+use super::inputs::{ClusterInputs, CsiDriverState, ListResult};
 use super::leader::Leader;
-use crate::check::{CheckResult, DaemonState, Level, check_daemon, results};
+use crate::check::{CheckLevel, CheckResult, DaemonState, check_daemon, results};
 
 /// All checks, in the order in which a person would go.
 pub(super) fn cluster(inputs: &ClusterInputs) -> Vec<CheckResult> {
@@ -26,7 +26,7 @@ pub(super) fn cluster(inputs: &ClusterInputs) -> Vec<CheckResult> {
 
 /// The warning for what could not be read: it may well be right.
 fn unknown(check: &'static str, why: &str) -> Vec<CheckResult> {
-    vec![CheckResult { check, level: Level::Warning, message: why.to_owned() }]
+    vec![CheckResult { check, level: CheckLevel::Warning, message: why.to_owned() }]
 }
 
 fn objects(inputs: &ClusterInputs) -> Vec<CheckResult> {
@@ -34,7 +34,7 @@ fn objects(inputs: &ClusterInputs) -> Vec<CheckResult> {
         (Ok(pools), Ok(classes)) => (pools, classes),
         (Err(why), _) | (_, Err(why)) => {
             let problem = format!("{why}: install the chart, or `entropool crds` and `kubectl apply` them");
-            return results("kinds", "", Level::Error, vec![problem]);
+            return results("kinds", "", CheckLevel::Error, vec![problem]);
         }
     };
     let pools =
@@ -49,27 +49,40 @@ fn objects(inputs: &ClusterInputs) -> Vec<CheckResult> {
     let of =
         |level| problems.iter().filter(|(it, _)| *it == level).map(|(_, message)| message.clone()).collect();
     [
-        results("kinds", "both kinds are installed", Level::Error, Vec::new()),
-        results("objects", "every pool and class is served as promised", Level::Error, of(Level::Error)),
-        results("programmed", "every pool and class has its status", Level::Warning, of(Level::Warning)),
+        results("kinds", "both kinds are installed", CheckLevel::Error, Vec::new()),
+        results(
+            "objects",
+            "every pool and class is served as promised",
+            CheckLevel::Error,
+            of(CheckLevel::Error),
+        ),
+        results(
+            "programmed",
+            "every pool and class has its status",
+            CheckLevel::Warning,
+            of(CheckLevel::Warning),
+        ),
     ]
     .concat()
 }
 
-fn not_ready(kind: &str, name: &str, conditions: Option<&[Condition]>) -> Option<(Level, String)> {
+fn not_ready(kind: &str, name: &str, conditions: Option<&[Condition]>) -> Option<(CheckLevel, String)> {
     let ready = conditions.unwrap_or_default().iter().find(|it| it.kind == ConditionType::Ready);
     let Some(ready) = ready else {
-        return Some((Level::Warning, format!("{kind} {name} has no status yet: is a controller running?")));
+        return Some((
+            CheckLevel::Warning,
+            format!("{kind} {name} has no status yet: is a controller running?"),
+        ));
     };
     let problem = |level| Some((level, format!("{kind} {name}: {:?}: {}", ready.reason, ready.message)));
     match ready.status {
         ConditionStatus::True => None,
-        ConditionStatus::False => problem(Level::Error),
-        ConditionStatus::Unknown => problem(Level::Warning),
+        ConditionStatus::False => problem(CheckLevel::Error),
+        ConditionStatus::Unknown => problem(CheckLevel::Warning),
     }
 }
 
-fn controller(leader: &Listed<Option<Leader>>) -> Vec<CheckResult> {
+fn controller(leader: &ListResult<Option<Leader>>) -> Vec<CheckResult> {
     let problem = match leader {
         Err(why) => return unknown("controller", why),
         Ok(None) => "no controller has ever led here: check the pods of entropool-controller".to_owned(),
@@ -78,18 +91,18 @@ fn controller(leader: &Listed<Option<Leader>>) -> Vec<CheckResult> {
              the pods of entropool-controller"
         ),
         Ok(Some(Leader { name, silent: None })) => {
-            return results("controller", &format!("{name} leads"), Level::Error, Vec::new());
+            return results("controller", &format!("{name} leads"), CheckLevel::Error, Vec::new());
         }
     };
-    results("controller", "", Level::Error, vec![problem])
+    results("controller", "", CheckLevel::Error, vec![problem])
 }
 
-fn nodes(nodes: &Listed<Vec<(String, String)>>) -> Vec<CheckResult> {
+fn nodes(nodes: &ListResult<Vec<(String, String)>>) -> Vec<CheckResult> {
     let nodes = match nodes {
         Err(why) => return unknown("nodes", why),
         Ok(nodes) if nodes.is_empty() => {
             let problem = "no node has an agent: check the pods of entropool-agent".to_owned();
-            return results("nodes", "", Level::Error, vec![problem]);
+            return results("nodes", "", CheckLevel::Error, vec![problem]);
         }
         Ok(nodes) => nodes,
     };
@@ -100,10 +113,10 @@ fn nodes(nodes: &Listed<Vec<(String, String)>>) -> Vec<CheckResult> {
              if it will not come back"
         )
     });
-    results("nodes", "every agent is ready", Level::Error, not_ready.collect())
+    results("nodes", "every agent is ready", CheckLevel::Error, not_ready.collect())
 }
 
-fn driver(driver: &Listed<Option<CsiDriverState>>) -> Vec<CheckResult> {
+fn driver(driver: &ListResult<Option<CsiDriverState>>) -> Vec<CheckResult> {
     let problem = match driver {
         Err(why) => return unknown("csi-driver", why),
         Ok(None) => Some("there is no CSIDriver csi.entropool.io, so pods get no socket: install the chart"),
@@ -119,12 +132,12 @@ fn driver(driver: &Listed<Option<CsiDriverState>>) -> Vec<CheckResult> {
     results(
         "csi-driver",
         "pods can have sockets",
-        Level::Error,
+        CheckLevel::Error,
         problem.map(str::to_owned).into_iter().collect(),
     )
 }
 
-fn webhooks(webhooks: &Listed<[Option<bool>; 2]>) -> Vec<CheckResult> {
+fn webhooks(webhooks: &ListResult<[Option<bool>; 2]>) -> Vec<CheckResult> {
     let webhooks = match webhooks {
         Err(why) => return unknown("webhooks", why),
         Ok(webhooks) => webhooks,
@@ -139,11 +152,11 @@ fn webhooks(webhooks: &Listed<[Option<bool>; 2]>) -> Vec<CheckResult> {
             "there is no {kind} entropool, so VMs that name a pool get no socket: install the chart"
         )),
     });
-    results("webhooks", "the API server calls them", Level::Error, problems.collect())
+    results("webhooks", "the API server calls them", CheckLevel::Error, problems.collect())
 }
 
-fn kubevirt(kubevirt: &Listed<Option<serde_json::Value>>) -> Vec<CheckResult> {
-    let ok = |message: &str| results("kubevirt", message, Level::Warning, Vec::new());
+fn kubevirt(kubevirt: &ListResult<Option<serde_json::Value>>) -> Vec<CheckResult> {
+    let ok = |message: &str| results("kubevirt", message, CheckLevel::Warning, Vec::new());
     match kubevirt {
         Err(why) => unknown("kubevirt", why),
         Ok(None) => ok("it is not installed; pods draw by a volume"),
@@ -153,28 +166,28 @@ fn kubevirt(kubevirt: &Listed<Option<serde_json::Value>>) -> Vec<CheckResult> {
             InjectionMethod::Sidecar { .. } => ok("domains are changed by a hook sidecar"),
             InjectionMethod::None(why) => {
                 let problem = format!("VMs that name a pool are refused: {why}");
-                results("kubevirt", "", Level::Warning, vec![problem])
+                results("kubevirt", "", CheckLevel::Warning, vec![problem])
             }
         },
     }
 }
 
 /// The checks of all agents. One that is ok on all nodes is reported once.
-fn agents(agents: &Listed<Vec<(String, Listed<DaemonState>)>>) -> Vec<CheckResult> {
+fn agents(agents: &ListResult<Vec<(String, ListResult<DaemonState>)>>) -> Vec<CheckResult> {
     let agents = match agents {
         Err(why) => return unknown("agents", why),
         Ok(agents) => agents,
     };
     let silent =
         agents.iter().filter_map(|(node, state)| Some(format!("node {node}: {}", state.as_ref().err()?)));
-    let mut found = results("agents", "every agent answers", Level::Warning, silent.collect());
+    let mut found = results("agents", "every agent answers", CheckLevel::Warning, silent.collect());
     let mut ok = BTreeMap::new();
     let mut problems = Vec::new();
     for (node, state) in agents.iter().filter_map(|(node, state)| Some((node, state.as_ref().ok()?))) {
         for result in check_daemon(state) {
             match result.level {
-                Level::Ok => drop(ok.insert(result.check, result)),
-                Level::Warning | Level::Error => {
+                CheckLevel::Ok => drop(ok.insert(result.check, result)),
+                CheckLevel::Warning | CheckLevel::Error => {
                     problems
                         .push(CheckResult { message: format!("node {node}: {}", result.message), ..result });
                 }

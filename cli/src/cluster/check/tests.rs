@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::inputs::{ClusterInputs, CsiDriverState};
 use super::leader::Leader;
 use super::rules::cluster;
-use crate::check::{CheckResult, DaemonState, Level};
+use crate::check::{CheckLevel, CheckResult, DaemonState};
 use crate::output::samples;
 
 fn ready(status: &str, reason: &str, message: &str) -> Value {
@@ -58,7 +58,7 @@ fn only_problem(damage: impl FnOnce(&mut ClusterInputs)) -> CheckResult {
     let mut inputs = healthy();
     damage(&mut inputs);
     let mut found = cluster(&inputs);
-    found.retain(|result| result.level != Level::Ok);
+    found.retain(|result| result.level != CheckLevel::Ok);
     assert_eq!(found.len(), 1, "{found:#?}");
     found.remove(0)
 }
@@ -70,7 +70,7 @@ fn agent(inputs: &mut ClusterInputs) -> &mut DaemonState {
 #[test]
 fn healthy_cluster_passes_all_checks() {
     let found = cluster(&healthy());
-    assert!(found.iter().all(|result| result.level == Level::Ok), "{found:#?}");
+    assert!(found.iter().all(|result| result.level == CheckLevel::Ok), "{found:#?}");
 }
 
 /// Each check fails once, and no other one fails with it.
@@ -128,5 +128,5 @@ fn every_check_finds_its_problem() {
 #[test]
 fn cluster_without_kubevirt_passes_all_checks() {
     let inputs = ClusterInputs { kubevirt: Ok(None), ..healthy() };
-    assert!(cluster(&inputs).iter().all(|result| result.level == Level::Ok));
+    assert!(cluster(&inputs).iter().all(|result| result.level == CheckLevel::Ok));
 }

@@ -168,7 +168,7 @@ fn an_edit_is_not_refused_for_a_standing_problem() {
         .write("class gold: {pool: default, rate: 500/s}\nclass free: {pool: default, rate: 300/s}");
     assert_eq!(cluster.messages(), [""; 0]);
     cluster = cluster.accept();
-    cluster.snapshot.nodes.insert("b".to_owned(), plan::Node::default());
+    cluster.snapshot.nodes.insert("b".to_owned(), plan::ClusterNode::default());
     // Two nodes halve what each may promise. That is a standing problem, and VMs are served in proportion.
     assert_eq!(reasons(&cluster), []);
     insta::assert_snapshot!(cluster.messages().join("\n"));

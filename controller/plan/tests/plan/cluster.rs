@@ -4,26 +4,27 @@ use std::fmt;
 
 use api::manifest::Object;
 use api::{EntropyClass, EntropyPool, Reason};
-use plan::{Aggregate, Labels, Node, Plan, Snapshot, plan};
+use plan::{Aggregate, ClusterNode, ClusterSnapshot, Labels, Plan, plan};
 
 /// Objects, nodes and namespaces, with the specs accepted so far.
 #[derive(Clone, Default)]
 pub(crate) struct Cluster {
-    pub(crate) snapshot: Snapshot,
+    pub(crate) snapshot: ClusterSnapshot,
 }
 
 impl Cluster {
     /// One node `host` and the namespaces `shop` and `blog`.
     pub(crate) fn host() -> Self {
-        Self { snapshot: Snapshot::of_host("host", Vec::new(), Vec::new(), ["shop", "blog"]) }
+        Self { snapshot: ClusterSnapshot::of_host("host", Vec::new(), Vec::new(), ["shop", "blog"]) }
     }
 
     /// A cluster of nodes with these labels, and no namespace.
     pub(crate) fn of_nodes<const N: usize>(nodes: [(&str, &[(&str, &str)]); N]) -> Self {
-        let node =
-            |(name, labels): (&str, &[(&str, &str)])| (name.to_owned(), Node { labels: owned(labels) });
+        let node = |(name, labels): (&str, &[(&str, &str)])| {
+            (name.to_owned(), ClusterNode { labels: owned(labels) })
+        };
         let nodes = nodes.into_iter().map(node).collect();
-        Self { snapshot: Snapshot { nodes, ..Snapshot::default() } }
+        Self { snapshot: ClusterSnapshot { nodes, ..ClusterSnapshot::default() } }
     }
 
     pub(crate) fn namespace(mut self, name: &str, labels: &[(&str, &str)]) -> Self {

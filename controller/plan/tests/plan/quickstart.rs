@@ -1,7 +1,7 @@
 //! The quickstart sample.
 
 use api::manifest::{Object, parse};
-use plan::{Snapshot, plan};
+use plan::{ClusterSnapshot, plan};
 
 #[test]
 fn the_quickstart_gives_this_config() {
@@ -13,7 +13,7 @@ fn the_quickstart_gives_this_config() {
             Object::Class(class) => classes.push(*class),
         }
     }
-    let plan = plan(&Snapshot::of_host("host", pools, classes, ["default"]));
+    let plan = plan(&ClusterSnapshot::of_host("host", pools, classes, ["default"]));
     assert_eq!(plan.rejections().chain(plan.standing_problems()).count(), 0);
     insta::assert_debug_snapshot!(plan.nodes["host"]);
 }

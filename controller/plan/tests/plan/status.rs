@@ -6,7 +6,7 @@ use std::sync::Arc;
 use api::{ConditionStatus, ConditionType, Reason};
 use delivery::Output;
 use plan::{
-    Aggregates, ApplyState, ClassReport, NodeReport, NodeReports, Plan, PoolReport, Supply,
+    Aggregates, ApplyState, ClassReport, NodeReport, NodeReports, NodeSupply, Plan, PoolReport,
     extended_resources,
 };
 
@@ -21,8 +21,8 @@ fn shop() -> Cluster {
     Cluster::of_nodes([("a", &[]), ("b", &[]), ("c", &[])]).write(SHOP)
 }
 
-fn supply(state: Reason, served: Option<Output>) -> Supply {
-    Supply { sources: BTreeMap::from([("kernel".to_owned(), state)]), served }
+fn supply(state: Reason, served: Option<Output>) -> NodeSupply {
+    NodeSupply { sources: BTreeMap::from([("kernel".to_owned(), state)]), served }
 }
 
 /// A node that runs its configuration and has four gold VMs, one of which requested no slot.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use dataplane::{NodeSnapshot, Snapshot};
+use dataplane::{DataPlaneSnapshot, NodeSnapshot};
 use htb::Tick;
 
 use crate::violation::{Check, SECOND};
@@ -66,7 +66,7 @@ pub(super) struct Levels {
 }
 
 impl Levels {
-    pub(super) fn of(snapshot: &Snapshot) -> Self {
+    pub(super) fn of(snapshot: &DataPlaneSnapshot) -> Self {
         let mut nodes = HashMap::new();
         for pool in &snapshot.pools {
             nodes.insert(pool.name.clone(), pool.node);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use dataplane::{Snapshot, VmSnapshot};
+use dataplane::{DataPlaneSnapshot, VmSnapshot};
 use htb::Tick;
 use source::{PoolStatus, Serving};
 
@@ -31,7 +31,7 @@ pub(super) struct Watch {
     /// What VMs were charged that this process detached, by pool.
     gone: HashMap<String, u64>,
     /// What the process was that is to be no more.
-    leaving: Option<Snapshot>,
+    leaving: Option<DataPlaneSnapshot>,
     /// What was held when the process before ended.
     levels: Option<Levels>,
     ids: Vec<String>,
@@ -137,7 +137,7 @@ impl Watch {
     }
 
     /// A VM is to be detached.
-    pub(super) fn goes(&mut self, snapshot: Snapshot, id: &str) {
+    pub(super) fn goes(&mut self, snapshot: DataPlaneSnapshot, id: &str) {
         for pool in snapshot.pools {
             let vm = pool.vms.iter().find(|vm| vm.id == id);
             *self.gone.entry(pool.name).or_default() += vm.map_or(0, |vm| vm.node.stats.bytes);
@@ -147,13 +147,13 @@ impl Watch {
     /// A VM was moved: with its debts.
     pub(super) fn moves(
         &mut self,
-        before: &Snapshot,
-        after: &Snapshot,
+        before: &DataPlaneSnapshot,
+        after: &DataPlaneSnapshot,
         number: usize,
         id: &str,
     ) -> Result<(), Check> {
         self.backlogged[number] = None;
-        let node = |snapshot: &Snapshot| {
+        let node = |snapshot: &DataPlaneSnapshot| {
             let vm = snapshot.pools.iter().flat_map(|pool| &pool.vms).find(|vm| vm.id == id);
             vm.map(|vm| vm.node)
         };
