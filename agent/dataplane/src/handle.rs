@@ -20,7 +20,7 @@ use crate::descriptors::{Descriptors, raise_limit};
 use crate::error::{ApplyError, AttachError, DetachError, MoveError};
 use crate::listener::{ListenError, Listener, ListenerLocation, SOCKET, prepare_directory, socket_path};
 use crate::options::{DataPlaneOptions, StartError, Stopped};
-use crate::persist::CrashState;
+use crate::persist::BucketStateFile;
 use crate::poll::LoopWaker;
 use crate::snapshot::DataPlaneSnapshot;
 
@@ -28,10 +28,9 @@ use crate::snapshot::DataPlaneSnapshot;
 pub fn start(options: DataPlaneOptions) -> Result<DataPlaneHandle, StartError> {
     prepare_directory(&options.socket_dir).map_err(StartError::SocketDirectory)?;
     let descriptors = Descriptors::within(raise_limit());
-    let crash_state = options
-        .state_file
-        .as_deref()
-        .map_or_else(CrashState::default, |path| CrashState::open(path, max_records(descriptors.vms())));
+    let bucket_state_file = options.state_file.as_deref().map_or_else(BucketStateFile::default, |path| {
+        BucketStateFile::open(path, max_records(descriptors.vms()))
+    });
     let (heartbeat, heartbeat_file) = match Heartbeat::new() {
         Ok((heartbeat, file)) => (heartbeat, Some(file)),
         Err(error) => {
@@ -39,7 +38,7 @@ pub fn start(options: DataPlaneOptions) -> Result<DataPlaneHandle, StartError> {
             (Heartbeat::default(), None)
         }
     };
-    let data_plane = DataPlane::new(descriptors, crash_state, heartbeat, options.paused)
+    let data_plane = DataPlane::new(descriptors, bucket_state_file, heartbeat, options.paused)
         .map_err(|source| StartError::Poll { source })?;
     let waker = data_plane.waker();
     let (sender, commands) = channel();
@@ -204,7 +203,7 @@ impl DataPlaneHandle {
     /// All VMs of the previous process are attached: its records of others are discarded.
     pub fn discard_unclaimed(&self) {
         // If the loop has stopped, there is nothing to discard.
-        let _ = self.call(|data_plane, _| data_plane.publish_crash_state());
+        let _ = self.call(|data_plane, _| data_plane.publish_bucket_state());
     }
 
     /// Stops serving, passes all VMs with their sockets to `transfer`, on the loop's thread, and ends or resumes as that

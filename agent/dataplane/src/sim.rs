@@ -15,7 +15,7 @@ use crate::core::{DataPlane, HandoverOutcome, Heartbeat, VmState, prepare};
 use crate::descriptors::Descriptors;
 use crate::error::{ApplyError, AttachError, DetachError, MoveError};
 use crate::listener::{Listener, SocketOwner};
-use crate::persist::CrashState;
+use crate::persist::BucketStateFile;
 use crate::poll::{LoopWaker, PollEvents};
 use crate::snapshot::DataPlaneSnapshot;
 use crate::vm::READ_BUDGET;
@@ -59,28 +59,28 @@ impl Waker {
 impl Simulated {
     /// A data plane without pools and VMs.
     pub fn new() -> io::Result<Self> {
-        Self::with(CrashState::default(), false)
+        Self::with(BucketStateFile::default(), false)
     }
 
     /// As [`new`](Self::new), with a state file at `path`, restored from what the previous process saved there.
-    pub fn with_crash_state(path: &Path) -> io::Result<Self> {
-        Self::with(CrashState::open(path, MAX_RECORDS), false)
+    pub fn with_bucket_state_file(path: &Path) -> io::Result<Self> {
+        Self::with(BucketStateFile::open(path, MAX_RECORDS), false)
     }
 
     /// A paused data plane, while its predecessor still serves: see [`resume_serving`](Self::resume_serving).
     pub fn successor(path: &Path) -> io::Result<Self> {
-        Self::with(CrashState::open(path, MAX_RECORDS), true)
+        Self::with(BucketStateFile::open(path, MAX_RECORDS), true)
     }
 
-    fn with(crash_state: CrashState, paused: bool) -> io::Result<Self> {
+    fn with(bucket_state_file: BucketStateFile, paused: bool) -> io::Result<Self> {
         let descriptors = Descriptors::for_vms(MAX_VMS);
-        let data_plane = DataPlane::new(descriptors, crash_state, Heartbeat::default(), paused)?;
+        let data_plane = DataPlane::new(descriptors, bucket_state_file, Heartbeat::default(), paused)?;
         Ok(Self { data_plane, scratch: vec![0; READ_BUDGET] })
     }
 
     /// As [`DataPlaneHandle::discard_unclaimed`](crate::DataPlaneHandle::discard_unclaimed).
     pub fn discard_unclaimed(&mut self) {
-        self.data_plane.publish_crash_state();
+        self.data_plane.publish_bucket_state();
     }
 
     /// The waker of its supplies.

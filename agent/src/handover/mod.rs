@@ -19,7 +19,7 @@
 //!
 //! In a cluster pods replace each other. A pod that is older than the one that serves is refused ([`PodGeneration`]).
 
-mod channel;
+mod fd_channel;
 mod pod_generation;
 mod predecessor;
 mod recipient;

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use rustix::process::geteuid;
 
-use super::channel::{Channel, HANDOVER_SOCKET, MessageKind, VERSION};
+use super::fd_channel::{Channel, HANDOVER_SOCKET, MessageKind, VERSION};
 use super::pod_generation::PodGeneration;
 use super::systemd_fdstore::StoredHandover;
 use super::wire::{self, HandoverState};

@@ -4,7 +4,7 @@ use std::io;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
-use super::channel::Channel;
+use super::fd_channel::Channel;
 use super::{Predecessor, Successor};
 
 /// A predecessor and a successor that have exchanged *hello*.

@@ -16,7 +16,7 @@ use rustix::net::{
 };
 use tokio::runtime::{Builder, Runtime};
 
-use super::channel::{BODY, Channel, DESCRIPTORS, HANDOVER_SOCKET, MessageKind, OLDEST, VERSION};
+use super::fd_channel::{BODY, Channel, DESCRIPTORS, HANDOVER_SOCKET, MessageKind, OLDEST, VERSION};
 use super::pod_generation::PodGeneration;
 use super::recipient::{HandoverError, Recipient};
 use super::wire::{self, Sockets};

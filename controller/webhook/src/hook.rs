@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::denial::Denial;
 use crate::patch::Patch;
 use crate::review::{AdmissionDecision, AdmissionRequest, Cluster};
-use crate::{class_change, pod, virtual_machine};
+use crate::{class_change, pod_mutation, virtual_machine};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hook {
@@ -59,7 +59,7 @@ impl Hook {
         let object = request.object.as_ref().unwrap_or(&Value::Null);
         let decision = match self {
             Self::Pod => match &request.old_object {
-                None => pod::mutate(object, &request.namespace, cluster),
+                None => pod_mutation::mutate(object, &request.namespace, cluster),
                 Some(old) => class_change::review(request, old, cluster),
             },
             Self::Instance => virtual_machine::mutate(object, &request.namespace, cluster),

@@ -11,7 +11,7 @@ mod hook;
 mod injection_method;
 mod patch;
 mod plugin;
-mod pod;
+mod pod_mutation;
 mod pool_index;
 mod review;
 mod virtual_machine;

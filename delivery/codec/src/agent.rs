@@ -5,7 +5,7 @@ use proto::delivery as pb;
 use proto::delivery::from_agent::Message;
 
 use crate::error::DecodeError;
-use crate::{report, resource};
+use crate::{node_config, report};
 
 pub fn to_proto(message: FromAgent) -> pb::FromAgent {
     let message = match message {
@@ -49,19 +49,20 @@ fn subscription_to_proto(subscription: AgentSubscription) -> pb::Subscription {
         node: subscription.node,
         agent_version: subscription.agent_version,
         capabilities: subscription.capabilities,
-        version: Some(resource::version_to_proto(&subscription.version)),
+        version: Some(node_config::version_to_proto(&subscription.version)),
         held: subscription.held.into_iter().map(held).collect(),
     }
 }
 
 fn subscription_from_proto(subscription: pb::Subscription) -> Result<AgentSubscription, DecodeError> {
-    let held =
-        |held: pb::Held| Ok((ResourceName::from(held.name), resource::hash_from_proto("hash", &held.hash)?));
+    let held = |held: pb::Held| {
+        Ok((ResourceName::from(held.name), node_config::hash_from_proto("hash", &held.hash)?))
+    };
     Ok(AgentSubscription {
         node: subscription.node,
         agent_version: subscription.agent_version,
         capabilities: subscription.capabilities,
-        version: resource::version_from_proto(subscription.version),
+        version: node_config::version_from_proto(subscription.version),
         held: subscription.held.into_iter().map(held).collect::<Result<_, _>>()?,
     })
 }

@@ -9,7 +9,7 @@ use proto::delivery as pb;
 use proto::delivery::from_controller::Message;
 
 use crate::error::DecodeError;
-use crate::resource;
+use crate::node_config;
 
 const MILLISECOND: u64 = Span::millis(1).0;
 
@@ -46,7 +46,7 @@ fn update_to_proto(update: Update<Bytes>) -> pb::Update {
     };
     pb::Update {
         nonce: update.nonce,
-        version: Some(resource::version_to_proto(&update.version)),
+        version: Some(node_config::version_to_proto(&update.version)),
         base: update.base.0.to_vec(),
         changed: update.changed.into_iter().map(to_proto).collect(),
         removed: update.removed.iter().map(ToString::to_string).collect(),
@@ -56,13 +56,13 @@ fn update_to_proto(update: Update<Bytes>) -> pb::Update {
 
 fn update_from_proto(update: pb::Update) -> Result<Update<Bytes>, DecodeError> {
     let decode = |resource: pb::Resource| {
-        let hash = resource::hash_from_proto("hash", &resource.hash)?;
+        let hash = node_config::hash_from_proto("hash", &resource.hash)?;
         Ok((ResourceName::from(resource.name), EncodedResource { hash, body: resource.body }))
     };
     Ok(Update {
         nonce: update.nonce,
-        version: resource::version_from_proto(update.version),
-        base: resource::hash_from_proto("base", &update.base)?,
+        version: node_config::version_from_proto(update.version),
+        base: node_config::hash_from_proto("base", &update.base)?,
         changed: update.changed.into_iter().map(decode).collect::<Result<_, _>>()?,
         removed: update.removed.into_iter().map(Arc::from).collect(),
         listed: update.listed,

@@ -11,12 +11,12 @@
 pub mod agent;
 pub mod controller;
 mod error;
+mod node_config;
 mod pool;
 mod report;
-mod resource;
 mod source;
 
 pub use controller::{ENCODING, decode_persisted, encode_persisted};
 pub use error::DecodeError;
+pub use node_config::{decode, encode};
 pub use prost::bytes::Bytes;
-pub use resource::{decode, encode};

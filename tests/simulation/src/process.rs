@@ -21,7 +21,7 @@ pub(crate) struct Process {
 impl Process {
     /// One that goes on from what the one before it noted in its state file.
     pub(crate) fn start(fakes: &[Fake], plant: Option<Mutation>, state: &Path) -> Self {
-        Self { stage: Simulated::with_crash_state(state).unwrap(), node: FakeNode::new(fakes), plant }
+        Self { stage: Simulated::with_bucket_state_file(state).unwrap(), node: FakeNode::new(fakes), plant }
     }
 
     /// One that is to take over from another.

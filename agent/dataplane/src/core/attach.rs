@@ -30,7 +30,7 @@ impl DataPlane {
         let pool = self.pools.by_name(&attach.pool).ok_or_else(unknown)?;
         let found = self.pools.get_mut(pool).expect("a pool that was just found");
         let name = RecordName::Vm { pool: &attach.pool, namespace: &attach.namespace, id: &attach.id };
-        let leaf = found.admit(&attach, self.crash_state.served_before(name.owner()), now)?;
+        let leaf = found.admit(&attach, self.bucket_state_file.served_before(name.owner()), now)?;
         let AttachRequest { id, namespace, client, .. } = attach;
         let key = self.vms.insert(Vm::new(id, namespace, client, pool, leaf));
         if let Some(pool) = self.pools.get_mut(pool) {
@@ -62,10 +62,10 @@ impl DataPlane {
         }
         let vm = self.vms.remove(key)?;
         if let Some(pool) = self.pools.get_mut(vm.pool) {
-            pool.records.release(vm.leaf, &mut self.crash_state);
+            pool.records.release(vm.leaf, &mut self.bucket_state_file);
             let ancestors = ancestors(pool.shaper.tree(), vm.leaf);
             pool.remove_member(vm.leaf, now);
-            pool.records.prune(ancestors, pool.shaper.tree(), &mut self.crash_state);
+            pool.records.prune(ancestors, pool.shaper.tree(), &mut self.bucket_state_file);
             if pool.closed && pool.is_empty() {
                 self.remove_pool(vm.pool);
             }
@@ -89,7 +89,7 @@ impl DataPlane {
             refused => MoveError::Admission(refused),
         })?;
         let (key, degraded) = (vm.pool, pool.degraded.is_some());
-        pool.records.prune(ancestors, pool.shaper.tree(), &mut self.crash_state);
+        pool.records.prune(ancestors, pool.shaper.tree(), &mut self.bucket_state_file);
         // Its tokens so far were earned at the rate of its former class.
         pool.records.mark_charged(pool.shaper.tree(), vm.leaf);
         self.register_nodes(key, now);

@@ -156,7 +156,7 @@ impl DataPlane {
         socket_dir: &Path,
         now: Tick,
     ) {
-        self.reload_crash_state(now);
+        self.reload_bucket_state(now);
         for key in self.vms.keys() {
             self.register_vm(key, now);
         }
@@ -169,8 +169,8 @@ impl DataPlane {
     }
 
     /// The predecessor has stopped: its last records are valid.
-    fn reload_crash_state(&mut self, now: Tick) {
-        self.crash_state.reload();
+    fn reload_bucket_state(&mut self, now: Tick) {
+        self.bucket_state_file.reload();
         for key in self.pools.keys() {
             self.restore_pool(key, now);
         }

@@ -3,7 +3,7 @@
 use htb::{BucketLevels, NodeId, Tick};
 
 use super::state::DataPlane;
-use crate::persist::{CrashState, RecordName, RecordOwner, Recovered};
+use crate::persist::{BucketStateFile, RecordName, RecordOwner, Recovered};
 use crate::pool::ServedPool;
 use crate::slab::Key;
 use crate::vm::ClientBehaviour;
@@ -13,7 +13,7 @@ impl DataPlane {
     pub(super) fn save_levels(&mut self, now: Tick) {
         for slot in 0..self.pools.slots() {
             if let Some((_, pool)) = self.pools.slot_mut(slot) {
-                pool.records.save_charged(pool.shaper.tree(), &mut self.crash_state, now);
+                pool.records.save_charged(pool.shaper.tree(), &mut self.bucket_state_file, now);
             }
         }
     }
@@ -22,7 +22,7 @@ impl DataPlane {
     pub(super) fn register_nodes(&mut self, key: Key, now: Tick) {
         if let Some(pool) = self.pools.get_mut(key) {
             for (node, owner) in pool.unrecorded() {
-                pool.restore_node(node, owner, &mut self.crash_state, now);
+                pool.restore_node(node, owner, &mut self.bucket_state_file, now);
             }
         }
     }
@@ -30,7 +30,7 @@ impl DataPlane {
     /// The parameters of a pool have changed. What was earned so far was earned by the old ones, so it is saved.
     pub(super) fn save_pool(&mut self, key: Key, now: Tick) {
         if let Some(pool) = self.pools.get_mut(key) {
-            pool.records.save_all(pool.shaper.tree(), &mut self.crash_state, now);
+            pool.records.save_all(pool.shaper.tree(), &mut self.bucket_state_file, now);
         }
         self.register_nodes(key, now);
     }
@@ -40,9 +40,9 @@ impl DataPlane {
         let Some(pool) = self.pools.get_mut(key) else { return };
         let old = std::mem::take(&mut pool.records);
         for (node, owner) in pool.unrecorded() {
-            pool.restore_node(node, owner, &mut self.crash_state, now);
+            pool.restore_node(node, owner, &mut self.bucket_state_file, now);
         }
-        old.release_all(&mut self.crash_state);
+        old.release_all(&mut self.bucket_state_file);
     }
 
     /// Restores the leaf of a VM, and whether the VM may be served unsolicited.
@@ -50,7 +50,7 @@ impl DataPlane {
         let Some(vm) = self.vms.get_mut(key) else { return };
         let Some(pool) = self.pools.get_mut(vm.pool) else { return };
         let name = RecordName::Vm { pool: &pool.config.name, namespace: &vm.namespace, id: &vm.id };
-        let recovered = pool.restore_node(vm.leaf, name.owner(), &mut self.crash_state, now);
+        let recovered = pool.restore_node(vm.leaf, name.owner(), &mut self.bucket_state_file, now);
         vm.only_reads = recovered.is_none_or(|recovered| recovered.unsolicited);
         // Registering all nodes costs more with each VM, and only the first VM of a namespace adds one.
         let namespace = pool.shaper.tree().parent(vm.leaf);
@@ -63,7 +63,7 @@ impl DataPlane {
     /// Removes a pool, and its records.
     pub(super) fn remove_pool(&mut self, key: Key) {
         if let Some(pool) = self.pools.remove(key) {
-            pool.records.release_all(&mut self.crash_state);
+            pool.records.release_all(&mut self.bucket_state_file);
         }
     }
 
@@ -78,7 +78,7 @@ impl DataPlane {
     }
 
     fn update_vm_behaviour(&mut self, key: Key) {
-        let Self { pools, vms, connections, crash_state, .. } = self;
+        let Self { pools, vms, connections, bucket_state_file, .. } = self;
         let Some(vm) = vms.get_mut(key) else { return };
         let has = |behaviour| {
             let mut all = vm.connections.iter().filter_map(|key| connections.get(key));
@@ -90,13 +90,13 @@ impl DataPlane {
         if std::mem::replace(&mut vm.only_reads, only_reads) != only_reads
             && let Some(slot) = pools.get(vm.pool).and_then(|pool| pool.records.slot(vm.leaf))
         {
-            crash_state.save_unsolicited(slot, only_reads);
+            bucket_state_file.save_unsolicited(slot, only_reads);
         }
     }
 
     /// Replaces the predecessor's file: everything in it has been restored.
-    pub(crate) fn publish_crash_state(&mut self) {
-        self.crash_state.publish();
+    pub(crate) fn publish_bucket_state(&mut self) {
+        self.bucket_state_file.publish();
     }
 }
 
@@ -126,7 +126,7 @@ impl ServedPool {
         &mut self,
         node: NodeId,
         owner: RecordOwner,
-        state: &mut CrashState,
+        state: &mut BucketStateFile,
         now: Tick,
     ) -> Option<Recovered> {
         let recovered = state.recovered(owner);

@@ -9,7 +9,7 @@ use crate::connection::{Connection, Connections, Flushed};
 use crate::counters::Counters;
 use crate::descriptors::Descriptors;
 use crate::listener::Listener;
-use crate::persist::CrashState;
+use crate::persist::BucketStateFile;
 use crate::poll::{LoopWaker, Poll, Token};
 use crate::pool::{NextGrant, Pools, ServedPool};
 use crate::slab::Key;
@@ -29,7 +29,7 @@ pub(crate) struct DataPlane {
     pub(super) batch: u64,
     pub(super) descriptors: Descriptors,
     pub(super) counters: Counters,
-    pub(super) crash_state: CrashState,
+    pub(super) bucket_state_file: BucketStateFile,
     pub(super) heartbeat: Heartbeat,
     /// Executes commands and serves no I/O: another process still serves.
     pub(super) paused: bool,
@@ -42,7 +42,7 @@ pub(crate) struct DataPlane {
 impl DataPlane {
     pub(crate) fn new(
         descriptors: Descriptors,
-        crash_state: CrashState,
+        bucket_state_file: BucketStateFile,
         heartbeat: Heartbeat,
         paused: bool,
     ) -> io::Result<Self> {
@@ -56,7 +56,7 @@ impl DataPlane {
             batch: 0,
             descriptors,
             counters: Counters::default(),
-            crash_state,
+            bucket_state_file,
             heartbeat,
             paused,
             orphaned_listeners: Vec::new(),

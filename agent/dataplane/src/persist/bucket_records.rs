@@ -2,7 +2,7 @@
 
 use htb::{NodeId, Tick, Tree};
 
-use super::crash_state::{CrashState, RecordIndex};
+use super::bucket_state_file::{BucketStateFile, RecordIndex};
 
 #[derive(Debug, Default)]
 pub(crate) struct BucketRecords {
@@ -35,7 +35,7 @@ impl BucketRecords {
     }
 
     /// Gives a node its record. A former node of the same index loses its own.
-    pub(crate) fn set(&mut self, node: NodeId, slot: Option<RecordIndex>, state: &mut CrashState) {
+    pub(crate) fn set(&mut self, node: NodeId, slot: Option<RecordIndex>, state: &mut BucketStateFile) {
         if self.slots.len() <= node.index() {
             self.slots.resize(node.index() + 1, None);
         }
@@ -45,13 +45,13 @@ impl BucketRecords {
         }
     }
 
-    pub(crate) fn release(&mut self, node: NodeId, state: &mut CrashState) {
+    pub(crate) fn release(&mut self, node: NodeId, state: &mut BucketStateFile) {
         if self.slot(node).is_some() {
             self.set(node, None, state);
         }
     }
 
-    pub(crate) fn release_all(self, state: &mut CrashState) {
+    pub(crate) fn release_all(self, state: &mut BucketStateFile) {
         self.slots.into_iter().flatten().for_each(|(_, slot)| state.release(slot));
     }
 
@@ -61,13 +61,13 @@ impl BucketRecords {
         &mut self,
         nodes: impl IntoIterator<Item = NodeId>,
         tree: &Tree,
-        state: &mut CrashState,
+        state: &mut BucketStateFile,
     ) {
         nodes.into_iter().filter(|&node| !tree.contains(node)).for_each(|node| self.release(node, state));
     }
 
     /// Saves the levels of all nodes.
-    pub(crate) fn save_all(&mut self, tree: &Tree, state: &mut CrashState, now: Tick) {
+    pub(crate) fn save_all(&mut self, tree: &Tree, state: &mut BucketStateFile, now: Tick) {
         let nodes: Vec<_> = self.slots.iter().flatten().map(|(node, _)| *node).collect();
         self.prune(nodes, tree, state);
         for (node, slot) in self.slots.iter().flatten() {
@@ -76,7 +76,7 @@ impl BucketRecords {
     }
 
     /// Saves the levels of the nodes that were charged.
-    pub(crate) fn save_charged(&mut self, tree: &Tree, state: &mut CrashState, now: Tick) {
+    pub(crate) fn save_charged(&mut self, tree: &Tree, state: &mut BucketStateFile, now: Tick) {
         for node in std::mem::take(&mut self.charged) {
             self.marked[node.index()] = false;
             if let Some(slot) = self.slot(node)

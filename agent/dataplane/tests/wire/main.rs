@@ -1,10 +1,10 @@
 //! The data plane over real sockets.
 #![allow(clippy::unwrap_used)]
 
+mod bucket_state_file;
 mod clock;
 mod commands;
 mod counters;
-mod crash_state;
 mod idle;
 mod lifecycle;
 mod limits;

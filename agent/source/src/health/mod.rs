@@ -4,14 +4,14 @@
 //! results and from read failures what the source may be used for. Instants are arguments, in nanoseconds.
 
 mod binomial_tail;
-mod continuous;
 mod cutoff;
 mod limits;
 mod monitor;
+mod sp800_90b;
 mod state;
 
-pub use continuous::{Alarm, HealthTests, Severity, Test, TestOutcome};
 pub use cutoff::{Alpha, Cutoffs, MinEntropy, SampleKind};
 pub use limits::Limits;
 pub use monitor::Monitor;
+pub use sp800_90b::{Alarm, HealthTests, Severity, Test, TestOutcome};
 pub use state::{Cause, Disposition, HealthState, ReadFailure};

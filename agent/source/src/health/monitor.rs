@@ -1,7 +1,7 @@
 //! The health of one source, from start to failure.
 
-use super::continuous::{Alarm, HealthTests, Severity, TestOutcome};
 use super::limits::Limits;
+use super::sp800_90b::{Alarm, HealthTests, Severity, TestOutcome};
 use super::state::{Cause, Disposition, HealthState, ReadFailure};
 
 /// Consecutive samples of the start-up test, SP 800-90B 4.3: at least 1,024.

@@ -1,7 +1,7 @@
 //! The states of a source's health, and their causes.
 
-use super::continuous::{Alarm, Severity, Test};
 use super::limits::Limits;
+use super::sp800_90b::{Alarm, Severity, Test};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HealthState {

@@ -64,7 +64,7 @@ pub(crate) struct Recovered {
 
 /// The file. Without one, as on a full disk, everything works, but a crash forgets the debts.
 #[derive(Debug, Default)]
-pub(crate) struct CrashState {
+pub(crate) struct BucketStateFile {
     map: Option<MmapMut>,
     /// Its path until it is published, and after.
     path: Option<(PathBuf, PathBuf)>,
@@ -75,7 +75,7 @@ pub(crate) struct CrashState {
     torn: bool,
 }
 
-impl CrashState {
+impl BucketStateFile {
     /// Reads the predecessor's file at `path`, and creates a new one for this many nodes.
     pub(crate) fn open(path: &Path, nodes: usize) -> Self {
         let boot = fs::read(BOOT_ID).unwrap_or_default();
@@ -195,7 +195,7 @@ impl CrashState {
     }
 }
 
-impl Drop for CrashState {
+impl Drop for BucketStateFile {
     fn drop(&mut self) {
         // Not published: the start failed, and the predecessor's file stays.
         if let Some((new, _)) = self.path.take() {
@@ -232,8 +232,8 @@ mod tests {
     const WEB: RecordName<'_> = RecordName::Vm { pool: "default", namespace: "shop", id: "web-1" };
     const LEVELS: BucketLevels = BucketLevels { tokens: -500, ctokens: 12 };
 
-    fn written(path: &Path) -> CrashState {
-        let mut file = CrashState::open(path, 4);
+    fn written(path: &Path) -> BucketStateFile {
+        let mut file = BucketStateFile::open(path, 4);
         file.allocate(RecordName::Root { pool: "default" }.owner(), BucketLevels::default(), true, Tick(1))
             .unwrap();
         file.allocate(WEB.owner(), LEVELS, true, Tick(7)).unwrap();
@@ -248,7 +248,7 @@ mod tests {
         let mut killed = written(&path);
         killed.save_levels(1, BucketLevels { tokens: -501, ..LEVELS }, Tick(8));
         killed.save_unsolicited(1, false);
-        let next = CrashState::open(&path, 4);
+        let next = BucketStateFile::open(&path, 4);
         let levels = Some((BucketLevels { tokens: -501, ..LEVELS }, Tick(8)));
         assert_eq!(next.recovered(WEB.owner()), Some(Recovered { levels, unsolicited: false }));
         assert_eq!(
@@ -262,8 +262,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("state");
         drop(written(&path));
-        drop(CrashState::open(&path, 4));
-        assert!(CrashState::open(&path, 4).recovered(WEB.owner()).is_some());
+        drop(BucketStateFile::open(&path, 4));
+        assert!(BucketStateFile::open(&path, 4).recovered(WEB.owner()).is_some());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
@@ -278,7 +278,7 @@ mod tests {
             let mut bytes = whole.clone();
             bytes[record + at] ^= 0x10;
             fs::write(&path, &bytes).unwrap();
-            let recovered = CrashState::open(&path, 4).recovered(WEB.owner()).unwrap();
+            let recovered = BucketStateFile::open(&path, 4).recovered(WEB.owner()).unwrap();
             assert_eq!(recovered, Recovered { levels: None, unsolicited: at >= HALF }, "byte {at}");
         }
     }
@@ -293,23 +293,23 @@ mod tests {
             let mut bytes = whole.clone();
             bytes[at] ^= 1;
             fs::write(&path, &bytes).unwrap();
-            assert_eq!(CrashState::open(&path, 4).recovered(WEB.owner()), None, "byte {at}");
+            assert_eq!(BucketStateFile::open(&path, 4).recovered(WEB.owner()), None, "byte {at}");
         }
         for length in [0, 1, HEADER - 1, HEADER, HEADER + SIZE - 1] {
             fs::write(&path, &whole[..length]).unwrap();
-            assert_eq!(CrashState::open(&path, 4).recovered(WEB.owner()), None, "{length} bytes");
+            assert_eq!(BucketStateFile::open(&path, 4).recovered(WEB.owner()), None, "{length} bytes");
         }
     }
 
     #[test]
     fn a_full_file_and_no_file_are_no_errors() {
         let dir = tempfile::tempdir().unwrap();
-        let mut file = CrashState::open(&dir.path().join("state"), 1);
-        let allocate = |file: &mut CrashState| file.allocate(WEB.owner(), LEVELS, true, Tick(1));
+        let mut file = BucketStateFile::open(&dir.path().join("state"), 1);
+        let allocate = |file: &mut BucketStateFile| file.allocate(WEB.owner(), LEVELS, true, Tick(1));
         assert_eq!((allocate(&mut file), allocate(&mut file)), (Some(0), None));
         file.release(0);
         assert_eq!(allocate(&mut file), Some(0));
-        let mut none = CrashState::open(&dir.path().join("no/such/dir/state"), 1);
+        let mut none = BucketStateFile::open(&dir.path().join("no/such/dir/state"), 1);
         assert_eq!(allocate(&mut none), None);
         none.publish();
     }
@@ -320,7 +320,7 @@ mod tests {
         let path = dir.path().join("state");
         let mut file = written(&path);
         file.release(1);
-        assert_eq!(CrashState::open(&path, 4).recovered(WEB.owner()), None);
+        assert_eq!(BucketStateFile::open(&path, 4).recovered(WEB.owner()), None);
     }
 
     /// A file of the first version, from a host whose boot id was all fives: the header, a pool's root, web-1, and a record
@@ -336,7 +336,7 @@ mod tests {
 
     #[test]
     fn a_file_of_the_first_version_can_be_read() {
-        let mut file = CrashState::default();
+        let mut file = BucketStateFile::default();
         file.load(&golden(), &[b'5'; 36]);
         let of = |levels: BucketLevels, at, unsolicited| {
             Some(Recovered { levels: Some((levels, Tick(at))), unsolicited })

@@ -197,5 +197,5 @@ fn occurrences(wanted: u8, samples: &[u8]) -> u32 {
 }
 
 #[cfg(test)]
-#[path = "continuous_tests.rs"]
+#[path = "sp800_90b_tests.rs"]
 mod tests;
