@@ -1,23 +1,23 @@
-//! How much waits for its turn.
+//! The lengths of the queues, for metrics.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// One count a queue.
+/// One count per queue.
 #[derive(Debug, Default)]
 pub(crate) struct QueueDepths {
-    /// Agents that came faster than they are let in.
+    /// Agents that wait to be admitted.
     pub(crate) streams: Queue,
-    /// Objects whose status is to be written as soon as the pace allows.
+    /// Objects with a status to write as soon as the rate limit allows.
     pub(crate) statuses: Queue,
-    /// Nodes whose label or places are.
+    /// Nodes with a label or extended resources to write.
     pub(crate) nodes: Queue,
 }
 
-/// How many wait.
+/// The number of entries that wait.
 #[derive(Debug, Default)]
 pub(crate) struct Queue(AtomicUsize);
 
-/// One that waits; dropped, it waits no longer.
+/// An entry that waits; dropping it removes it from the count.
 pub(crate) struct WaitGuard<'q>(&'q Queue);
 
 impl QueueDepths {

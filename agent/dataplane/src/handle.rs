@@ -226,14 +226,14 @@ impl DataPlaneHandle {
     }
 
     /// Restores the expected VMs from what the predecessor transferred. The predecessor is paused and may still resume, so
-    /// nothing of its own is changed before [`resume_serving`](Self::resume_serving).
+    /// its sockets and files are not changed before [`resume_serving`](Self::resume_serving).
     pub fn restore_connections(&self, received: Vec<VmState<OwnedFd>>) -> Result<(), Stopped> {
         let socket_dir = self.socket_dir().to_owned();
         self.call(move |data_plane, now| data_plane.restore_connections(received, &socket_dir, now))
     }
 
-    /// The predecessor no longer serves: starts to. A VM without a socket gets a new one at its location; returns those
-    /// whose socket is in a directory of the caller, which have to be attached again.
+    /// Starts to serve, after the predecessor has stopped. A VM without a socket gets a new one at its location. Returns
+    /// the VMs with a socket in a directory of the caller, which have to be attached again.
     pub fn resume_serving(
         &self,
         locations: &BTreeMap<String, ListenerLocation>,

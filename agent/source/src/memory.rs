@@ -73,7 +73,7 @@ impl Memory {
     #[expect(unsafe_code, reason = "a view of the mapping")]
     pub(crate) fn bytes(&self) -> &[u8] {
         // SAFETY: `start` is valid for `len` bytes, aligned for u8, initialised (anonymous pages are zero),
-        // and borrowed no longer than `self`, through which nothing can write meanwhile.
+        // and borrowed no longer than `self`, through which nothing can write during the borrow.
         unsafe { slice::from_raw_parts(self.start.as_ptr(), self.len) }
     }
 

@@ -42,16 +42,16 @@ const CALLS: u32 = 8;
 const REQUEST: usize = 64 * 1024;
 /// The longest headers of a request.
 const HEADERS: u32 = 16 * 1024;
-/// A caller that has said nothing for so long is asked whether it lives, and has as long to say so: a stopped one
-/// does not keep its place.
+/// The keepalive interval and timeout: a caller that is silent for the one is pinged, and must answer within the
+/// other. Otherwise a stopped caller would keep its slot.
 const ALIVE: Duration = Duration::from_secs(20);
 /// Calls that wait for the data plane or the file system.
 const WAITING: usize = 16;
 
-/// Before the next caller is accepted after one could not be.
+/// The pause after a failure to accept a connection.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Why nobody is answered.
+/// Why the local API cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LocalApiError {
     /// The thread could not be made.

@@ -1,7 +1,7 @@
 //! When a state is written: a state machine without a clock, a thread or a disk.
 //!
-//! There is no write without a change. A change of the attached VMs is written at once, since nobody repeats the call that
-//! attached a VM; other changes are written at most once a second. The served totals change all the time, and losing a
+//! There is no write without a change. A change of the attached VMs is written at once, since the call that attached a VM
+//! is not repeated; other changes are written at most once a second. The served totals change all the time, and losing a
 //! minute of them does no harm: alone they are written once a minute, so as not to wear out the disk of a busy host. After
 //! a failure the scheduler backs off, and retries for ever.
 

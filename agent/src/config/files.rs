@@ -114,7 +114,7 @@ impl Files {
         }
         for change in &changes {
             let class = change.class.as_deref();
-            tracing::info!(pool = change.pool, class, change = %change.what, "in force");
+            tracing::info!(pool = change.pool, class, change = %change.what, "change in effect");
         }
         true
     }
@@ -135,11 +135,11 @@ impl ConfigSource for Files {
                 log_not_applied(error);
                 agent
                     .apply(self.restored.config())
-                    .context("what was accepted last cannot be served here either")?;
+                    .context("cannot serve the last accepted configuration either")?;
                 self.manifests = self.restored.clone();
             }
             Err(error) => {
-                return Err(error).context("the manifests are right, but cannot be served here");
+                return Err(error).context("the manifests are valid, but this host cannot serve them");
             }
         }
         Ok(true)
@@ -184,7 +184,7 @@ impl ConfigSource for Files {
 fn log_not_applied(error: ApplyConfigError) {
     let reason = error.reason();
     let error = format!("{:#}", anyhow::Error::from(error));
-    tracing::error!(reason, error, "configuration not applied; the last accepted one stays in force");
+    tracing::error!(reason, error, "configuration not applied; the last accepted one stays in effect");
 }
 
 /// Reads the manifests at or below `roots`; without any, one default pool.

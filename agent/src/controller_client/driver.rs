@@ -172,7 +172,7 @@ impl Driver {
             tracing::warn!(
                 reason,
                 error = chain(error),
-                "no controller; the last configuration stays in force"
+                "no controller; the last configuration stays in effect"
             );
         }
         self.subscriber.disconnected(now());
@@ -214,7 +214,7 @@ impl Driver {
             tracing::warn!(
                 reason = "StreamEnded",
                 error,
-                "lost the controller; the last configuration stays in force"
+                "lost the controller; the last configuration stays in effect"
             );
         }
         self.close_stream();
@@ -262,7 +262,7 @@ impl Driver {
         if phase == SubscriptionPhase::OnlyOlder {
             tracing::warn!(
                 reason = "OnlyOlder",
-                "the controller offers only an older configuration; the current one stays in force"
+                "the controller offers only an older configuration; the current one stays in effect"
             );
         }
         self.status.change(|status| {
@@ -297,7 +297,7 @@ impl Driver {
     fn apply(&mut self, content: &ResourceSet<Bytes>) {
         let result = self.decode_and_apply(content);
         if let Err(Nack { reason, message }) = &result {
-            tracing::error!(reason, error = message, "nack; the last configuration stays in force");
+            tracing::error!(reason, error = message, "nack; the last configuration stays in effect");
         }
         self.status.change(|status| status.nacked = result.clone().err());
         self.subscriber.applied(result);
@@ -310,7 +310,7 @@ impl Driver {
         let (pools, config) = (config.pools.len(), Arc::new(config));
         let refused = |error: ApplyConfigError| Nack::new(error.reason(), chain(&error));
         self.agent.apply(&config).map_err(refused)?;
-        tracing::info!(pools, "in force");
+        tracing::info!(pools, "configuration in effect");
         for vm in self.agent.attachments().restore_missing() {
             tracing::info!(vm, "attached again");
         }
@@ -353,7 +353,7 @@ impl Driver {
             reason = "ConfigRolledBack",
             from = describe(from),
             to = describe(to),
-            "an older configuration is in force: for a minute controllers that had just listed had no other"
+            "an older configuration is in effect: for a minute no controller with a fresh list offered a newer one"
         );
         self.agent.count_rollback();
         self.status.change(|status| status.rolled_back += 1);

@@ -35,7 +35,7 @@ pub fn run_host(args: &HostArgs) -> Result<ExitCode> {
 
 fn serve(args: &HostArgs, mut worker: Worker) -> Result<()> {
     prepare_process();
-    let directories = args.directories.absolute().context("cannot tell the working directory")?;
+    let directories = args.directories.absolute().context("cannot find the working directory")?;
     let args = HostArgs { directories, ..args.clone() };
     let (events, receiver) = event::channel(true);
     let daemon = start(&args, &mut worker, &events)?;

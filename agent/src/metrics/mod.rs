@@ -86,7 +86,7 @@ impl Metrics {
             .name("metrics".to_owned())
             .spawn(move || {
                 serve(&runtime, stopped);
-                // A scrape may wait for the data plane, which waits for nobody.
+                // A scrape may still wait for the data plane; do not wait for the scrape.
                 runtime.shutdown_background();
             })
             .map_err(MetricsError::Start)?;

@@ -15,11 +15,11 @@ use crate::api::sources;
 use crate::config::orphans::is_orphaned;
 use crate::health::HealthCondition;
 
-/// A VM that has waited for longer has a series of its own.
+/// A VM that has waited longer than this has its own series.
 const LONG: u64 = 10_000_000_000;
-/// So many VMs have one at most.
+/// The maximum number of such series.
 const MOST: usize = 50;
-/// Who waits so long for what it is assured does not get it.
+/// A VM that waits this long for assured bytes does not get its rate.
 const LATE: u64 = 1_000_000_000;
 const SECONDS_A_DAY: f64 = 86_400.0;
 
@@ -214,7 +214,7 @@ fn number(count: usize) -> f64 {
     wide(count as u64)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "beyond 2^53 nobody reads the last digit of a gauge")]
+#[expect(clippy::cast_precision_loss, reason = "beyond 2^53 the last digit of a gauge does not matter")]
 fn wide(count: u64) -> f64 {
     count as f64
 }
@@ -231,7 +231,7 @@ fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| wide(part) / wide(whole))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "seconds; nobody reads the last nanosecond of a year")]
+#[expect(clippy::cast_precision_loss, reason = "seconds; the last nanosecond of a year does not matter")]
 fn histogram(waits: &WaitHistogram) -> Histogram {
     let bounds = WAIT_BOUNDS.iter().map(|bound| *bound as f64 / 1e9).chain([f64::INFINITY]);
     Histogram {

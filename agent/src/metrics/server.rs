@@ -60,10 +60,10 @@ impl AdminHandler for MetricsHandler {
         let has_config = self.agent.applied_config().age.is_some();
         self.health().await?;
         Ok(if has_config {
-            "a configuration is in force and the data plane responds"
+            "a configuration is in effect and the data plane responds"
         } else {
             // A cluster without a pool has nothing to send, and its agents are ready for the first one.
-            "the data plane responds; no configuration is in force yet"
+            "the data plane responds; no configuration is in effect yet"
         })
     }
 

@@ -302,11 +302,11 @@ mod tests {
             policy.started(11, true);
             assert_eq!(policy.succeed(), PolicyStep::Wait, "one at a time");
             if served_first {
-                assert_eq!(policy.served(11), PolicyStep::Succeed, "a second one was requested meanwhile");
+                assert_eq!(policy.served(11), PolicyStep::Succeed, "a second one was requested in between");
                 assert_eq!(policy.exited(10, WorkerExit::Exited(0)), PolicyStep::Wait);
             } else {
                 assert_eq!(policy.exited(10, WorkerExit::Exited(0)), PolicyStep::Wait);
-                assert_eq!(policy.served(11), PolicyStep::Succeed, "a second one was requested meanwhile");
+                assert_eq!(policy.served(11), PolicyStep::Succeed, "a second one was requested in between");
             }
             assert_eq!(policy.workers().collect::<Vec<_>>(), [11]);
             assert_eq!(policy.exited(11, KILLED), PolicyStep::Start(Duration::ZERO));

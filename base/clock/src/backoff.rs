@@ -29,7 +29,7 @@ pub enum Jitter {
     Spread,
 }
 
-/// The delays of one client. They depend on its seed, which need not be secret: nobody gains by predicting them.
+/// The delays of one client. They depend on its seed, which need not be secret: predicting them gains nothing.
 #[derive(Clone, Debug)]
 pub struct Backoff {
     delays: Exponential,

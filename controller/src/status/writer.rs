@@ -255,7 +255,7 @@ where
             Some(object)
         }
         Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => {
-            info!(kind = %K::kind(&()), name, "object changed meanwhile; its status is computed again");
+            info!(kind = %K::kind(&()), name, "object changed concurrently; recomputing its status");
             None
         }
         Err(error) => {

@@ -50,7 +50,7 @@ pub(crate) struct Connection {
     listed: Listed,
     /// As of the last read.
     pub(crate) behaviour: ClientBehaviour,
-    /// What it is pushed before its first request.
+    /// The unsolicited bytes that it is sent before its first request.
     pub(crate) unsolicited: Unsolicited,
     pub(crate) command_timeout: CommandTimeout,
 }
@@ -162,7 +162,7 @@ impl Connection {
         bytes
     }
 
-    /// Withdraws its demand from the tree. A 0x01 is answered with what it was granted so far.
+    /// Withdraws its demand from the tree. A 0x01 is answered with the bytes granted so far.
     pub(crate) fn withdraw_demand(&mut self, tree: &mut Tree, leaf: NodeId, now: Tick) {
         if self.enqueued > 0 {
             tree.cancel(leaf, self.enqueued, now);

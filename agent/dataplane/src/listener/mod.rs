@@ -245,7 +245,7 @@ fn set_rights(path: &Path, mode: u32, owner: SocketOwner) -> Result<(), ListenEr
 }
 
 /// TCP does not identify its peer, so a port is for this host alone: any process on it that may connect draws the bytes of
-/// the VM whose port it is.
+/// the VM that owns the port.
 fn open_port(address: SocketAddr) -> Result<OwnedFd, ListenError> {
     if !address.ip().is_loopback() {
         return Err(ListenError::NotLoopback { address });

@@ -123,7 +123,7 @@ mod tests {
         delay.cancel();
         assert!(delay.start());
         delay.unlist();
-        assert!(delay.start(), "it was barred meanwhile");
+        assert!(delay.start(), "it was barred in between");
         delay.unlist();
         assert!(delay.finish());
         assert!(!delay.finish());

@@ -9,10 +9,10 @@ use crate::clock::SECOND;
 /// client in a loop stays far below.
 const ANSWERS: RateLimit = RateLimit::per_second(2_000, 4_000);
 
-/// Commands in a second that are ten times what is answered.
+/// Commands per second that count as flooding: ten times the number that is answered.
 const FLOOD: u64 = 20_000;
 
-/// Consecutive seconds of that which are no accident.
+/// Consecutive flooded seconds after which the connection is closed.
 const FLOOD_SECONDS: u8 = 10;
 
 /// Limits the commands of one VM that draw nothing.

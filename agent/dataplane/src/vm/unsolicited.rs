@@ -106,7 +106,7 @@ pub(crate) struct Credit {
 }
 
 impl Credit {
-    /// Of a VM whose next credit is available at this instant.
+    /// The credit of a VM that gets its next one at this instant.
     pub(crate) fn from(available_at: Tick) -> Self {
         Self { available_at }
     }

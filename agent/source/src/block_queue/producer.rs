@@ -107,7 +107,7 @@ impl Producer {
         }
         // Fails when the consumer is gone; then the block is dropped and wiped.
         let _ = self.filled.try_send(block);
-        // Only now: the consumer first sets the flag and then looks once more.
+        // Only now: the consumer first sets the flag and then checks the queue again.
         if self.control.wants_more.swap(false, Ordering::SeqCst) {
             (self.waker)();
         }

@@ -36,7 +36,7 @@ enum Refill {
 /// Why nothing was drawn.
 #[derive(Debug, thiserror::Error)]
 pub enum DrawError {
-    /// There are no bytes. Not the peer's fault: try again when the waker is called.
+    /// The pool is empty. The peer is not at fault: try again when the waker is called.
     #[error("the pool has no bytes at the moment")]
     Empty,
     /// The write of the bytes failed; `WouldBlock` means that the peer must read first.

@@ -13,7 +13,7 @@ use crate::attachments::table::VolumeConflict;
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     #[error(
-        "this node's agent has not heard yet whether the CSIDriver has podInfoOnMount: true; it waits for its controller"
+        "this node's agent does not know yet whether the CSIDriver has podInfoOnMount: true; it waits for its controller"
     )]
     PodInfoUnknown,
     /// A pod's author could claim to be another pod.

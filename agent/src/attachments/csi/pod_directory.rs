@@ -3,7 +3,7 @@
 //!
 //! The kubelet relabels no volume that a container may only read, so the agent labels what it makes. The level is `s0`
 //! without categories, which every container's level dominates: the mount decides which container sees the socket, and
-//! no driver is told a pod's categories.
+//! the kubelet does not tell drivers the categories of a pod.
 
 use std::fs;
 use std::io;

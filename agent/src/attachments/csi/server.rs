@@ -82,7 +82,7 @@ impl CsiServer {
     }
 
     /// Serves `volumes` at the sockets of a predecessor: the driver's and the registration's. A socket that it did not
-    /// leave is made again, and the kubelet, which has seen its path, looks there again.
+    /// leave is created again, so that the kubelet, which has seen its path, probes it again.
     pub fn resume(
         options: &CsiOptions,
         volumes: Arc<Volumes>,
@@ -112,7 +112,7 @@ impl CsiServer {
         let endpoint = options.driver().to_string_lossy().into_owned();
         let registration_service = RegistrationService { endpoint, volumes: Arc::clone(&volumes) };
         let node_service = NodeService { volumes, node: options.node.clone() };
-        // A runtime of its own: the kubelet's calls wait for nothing else.
+        // A separate runtime, so that the kubelet's calls do not wait for other work.
         let runtime = Builder::new_current_thread().enable_all().build().map_err(CsiError::Setup)?;
         let listener = |socket: &ApiSocket| {
             let _context = runtime.enter();

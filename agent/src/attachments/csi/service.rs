@@ -1,4 +1,4 @@
-//! The gRPC services of the driver. What waits runs on a thread of its own.
+//! The gRPC services of the driver. Calls that block run on a separate thread.
 
 use std::sync::Arc;
 
