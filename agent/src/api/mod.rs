@@ -1,4 +1,4 @@
-//! The local API: what a person, a hook or a script on this host may ask.
+//! The local API, for people, hooks and scripts on this host.
 
 mod service;
 pub(crate) mod sources;
@@ -32,7 +32,7 @@ use crate::unix_socket::{ApiSocket, BoundSocket};
 
 pub(crate) use service::Host;
 
-/// Connections at once. The next one waits to be accepted: the kernel keeps it, and it costs us nothing.
+/// Connections at once. The next one waits to be accepted: the kernel queues it at no cost to the daemon.
 const CONNECTIONS: usize = 16;
 /// How long a caller may take for its first byte.
 const FIRST_BYTE: Duration = Duration::from_secs(5);
@@ -67,7 +67,7 @@ pub(crate) enum LocalApiError {
 pub(crate) struct LocalApi {
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
-    /// Removed from the file system when the API goes.
+    /// Removed from the file system when the API stops.
     socket: ApiSocket,
 }
 
@@ -137,7 +137,7 @@ fn run(
             }
         }
     });
-    // A call may wait for the host, which waits for this thread.
+    // A call may wait for the main thread, which waits for this thread.
     runtime.shutdown_background();
 }
 

@@ -97,7 +97,7 @@ impl Checkpointer {
     }
 
     /// Like [`save`](Self::save), with the served totals of now. To be called before the agent drains: afterwards it
-    /// answers no more.
+    /// no longer answers.
     pub(crate) fn save_final(&mut self, agent: &Agent, config: Persisted) {
         self.read_totals(agent);
         self.write(agent, config);

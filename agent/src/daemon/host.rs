@@ -60,7 +60,7 @@ fn start(args: &HostArgs, worker: &mut Worker, events: &DaemonEvents) -> Result<
     } else {
         problems = outcome.refused;
     }
-    // The arguments of a process that has served before were right, and the other VMs are to be served in any case.
+    // The arguments were valid when this process served before, and the other VMs are to be served in any case.
     if problems.is_empty() && alone && !worker.served_before() {
         problems.extend(args.without_class(files.config()));
     }

@@ -1,4 +1,4 @@
-//! How to start a daemon, whatever program the arguments are of.
+//! How to start a daemon, for both programs.
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Display, Formatter};
@@ -99,7 +99,7 @@ impl CommandLineVms {
     }
 }
 
-/// Everything that is wrong, a line each.
+/// All problems, one per line.
 #[derive(Debug)]
 pub(super) struct StartRefused(Vec<String>);
 

@@ -107,7 +107,7 @@ impl<S: ConfigSource> Daemon<S> {
         if let Some(csi) = &self.csi {
             csi.configured();
         }
-        // Without a configuration at the start, what the crash state holds of VMs has waited until now.
+        // Without a configuration at the start, the VMs in the crash state have waited until now.
         self.agent.discard_unclaimed();
         self.save();
     }

@@ -76,7 +76,7 @@ pub(crate) async fn run(
             tokio::time::sleep(pause).await;
         } else {
             writer.state.queues.statuses.set(0);
-            // The next leader observes for itself what lasts.
+            // The next leader observes itself which conditions last.
             writer.filter = PersistenceFilter::default();
         }
         tokio::select! {

@@ -79,7 +79,7 @@ impl Consumer {
         count
     }
 
-    /// Asks the engine for more. False if a request is already pending; true if the caller should check for bytes again.
+    /// Asks the engine for more. False if a request is already pending; if true, check for bytes again.
     pub(crate) fn request_more(&self) -> bool {
         let is_pending = self.control.wants_more.swap(true, Ordering::SeqCst);
         if !is_pending {
