@@ -193,7 +193,7 @@ impl Agent {
         Ok(self.attachments.table().served(&snapshot))
     }
 
-    /// What is wrong with the process and has no effect on VMs.
+    /// Problems of the process that have no effect on VMs.
     pub(crate) fn health(&self) -> &HealthConditions {
         &self.health
     }

@@ -28,10 +28,10 @@ type Connecting = Pin<Box<dyn Future<Output = Result<ControllerStream, ConnectEr
 const CAPABILITIES: [&str; 1] = ["move"];
 /// How often the same reason for having no stream is logged.
 const LOG_INTERVAL: Span = Span::seconds(60);
-/// How often the node's state is read while nothing announces a change: sources fail by themselves.
+/// How often the node's state is read even without an event: a source fails without one.
 const REPORT_INTERVAL: Span = Span::seconds(5);
 
-/// Saves what a restart needs of what the controller sent.
+/// Saves the parts of the configuration that a restart needs.
 pub(crate) trait PersistConfig: Send + 'static {
     /// This configuration was applied.
     fn applied(&self, last_good: LastGood);

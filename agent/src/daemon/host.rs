@@ -178,7 +178,7 @@ fn missing_class(flag: &str, vm: &AttachRequest, config: &NodeConfig) -> Option<
     let list = |names: Vec<&str>| names.join(", ");
     let Some(pool) = config.pools.iter().find(|pool| pool.name == vm.pool) else {
         let pools = list(config.pools.iter().map(|pool| pool.name.as_str()).collect());
-        return Some(format!("{flag} {}: there is no pool {}; there is {pools}", vm.id, vm.pool));
+        return Some(format!("{flag} {}: there is no pool {}; available: {pools}", vm.id, vm.pool));
     };
     let class = vm.class.as_ref()?;
     if pool.classes.iter().any(|known| known.name == *class) {

@@ -23,7 +23,7 @@ const MOST: usize = 50;
 const LATE: u64 = 1_000_000_000;
 const SECONDS_A_DAY: f64 = 86_400.0;
 
-/// What the samples are taken of.
+/// The data that the samples are computed from.
 #[derive(Debug)]
 pub(super) struct ScrapeInput<'a> {
     pub(super) snapshot: &'a DataPlaneSnapshot,
@@ -57,7 +57,7 @@ pub(super) fn samples(sight: &ScrapeInput<'_>) -> Samples {
     samples.counter(&families::CONFIG_ROLLBACKS, &[], sight.in_force.rolled_back);
     samples.gauge(&families::WRITABLE, &[], truth(sight.disorder.unwritable.is_none()));
     samples.counter(&families::HANGS, &[], sight.disorder.hangs);
-    // Of kinds that only a newer peer knows there is no name.
+    // A kind that only a newer peer knows has no name here.
     let named = |kind: &WatchedKind| {
         [WatchedKind::POOLS, WatchedKind::CLASSES, WatchedKind::NAMESPACES, WatchedKind::NODES].contains(kind)
     };
@@ -199,7 +199,7 @@ fn limit(vm: &VmSnapshot) -> Option<&'static str> {
     })
 }
 
-/// Whether it waits though it has assured bytes to come.
+/// Whether it waits although assured bytes are due.
 fn is_late(vm: &VmSnapshot, now: u64) -> bool {
     let assured = vm.node.params.rate.0 > 0 && vm.node.stats.mode == htb::Mode::CanSend;
     let waits = vm.waiting.as_ref().is_some_and(|waiting| now.saturating_sub(waiting.since.0) > LATE);

@@ -9,7 +9,7 @@ use super::request::RequestError;
 use crate::api::status;
 use crate::attachments::table::VolumeConflict;
 
-/// Why a volume is not published. Nothing of the call is left then: after most codes a kubelet does not call again.
+/// Why a volume is not published. The call is undone completely: after most codes a kubelet does not call again.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     #[error(

@@ -53,7 +53,7 @@ impl PodDirectories {
         Ok(self.parent(target)?.is_some())
     }
 
-    /// Opens the volume's directory, made if need be.
+    /// Opens the volume's directory, which is created if necessary.
     pub(super) fn make(&self, target: &TargetPath) -> io::Result<OwnedFd> {
         let parent = self.parent(target)?.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
         match mkdirat(&parent, LEAF, Mode::from_raw_mode(0o750)) {

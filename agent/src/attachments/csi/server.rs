@@ -159,7 +159,7 @@ impl Drop for CsiServer {
     }
 }
 
-/// Makes a socket, and its directory if need be.
+/// Creates a socket, and its directory if necessary.
 fn in_directory(
     path: &Path,
     make: impl FnOnce(&Path) -> Result<ApiSocket, SocketError>,
@@ -223,7 +223,7 @@ impl Registration for RegistrationService {
             tracing::info!("driver registered with the kubelet");
             self.volumes.kubelet_answered(RegistrationResult::Registered);
         } else {
-            // It tries again by itself, and answers again.
+            // The kubelet retries, and reports the result again.
             tracing::error!(error, "the kubelet refuses to register the driver");
             self.volumes.kubelet_answered(RegistrationResult::Refused(error));
         }
