@@ -21,21 +21,21 @@ pub(crate) struct Queue(AtomicUsize);
 pub(crate) struct WaitGuard<'q>(&'q Queue);
 
 impl QueueDepths {
-    /// Each by its name.
+    /// The length of each queue, by name.
     pub(crate) fn waiting(&self) -> [(&'static str, i64); 3] {
         let all = [("streams", &self.streams), ("statuses", &self.statuses), ("nodes", &self.nodes)];
-        // More than fit never waited.
+        // No queue is that long.
         all.map(|(name, queue)| (name, i64::try_from(queue.0.load(Ordering::Relaxed)).unwrap_or(i64::MAX)))
     }
 }
 
 impl Queue {
-    /// So many wait now.
+    /// Sets the number of entries.
     pub(crate) fn set(&self, count: usize) {
         self.0.store(count, Ordering::Relaxed);
     }
 
-    /// One more, until the answer is dropped.
+    /// Counts an entry until the returned guard is dropped.
     pub(crate) fn join(&self) -> WaitGuard<'_> {
         self.0.fetch_add(1, Ordering::Relaxed);
         WaitGuard(self)

@@ -79,7 +79,7 @@ struct Inner {
     waker: LoopWaker,
     /// Held while a configuration is applied.
     applying: Mutex<()>,
-    /// Dropped after the loop has ended, whose supplies they fill.
+    /// They fill the supplies of the loop, so they are dropped after it has ended.
     sources: Sources,
     heartbeat: Option<File>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -207,8 +207,8 @@ impl DataPlaneHandle {
         let _ = self.call(|data_plane, _| data_plane.publish_crash_state());
     }
 
-    /// Stops serving, passes all VMs with their sockets to `transfer`, on the loop's thread, and ends or resumes as that
-    /// returns. No VM is served in the meantime.
+    /// Stops serving, passes all VMs with their sockets to `transfer`, on the loop's thread, and ends or resumes
+    /// depending on the result. No VM is served in the meantime.
     pub fn hand_over(
         &self,
         transfer: impl FnOnce(Vec<VmState<BorrowedFd<'_>>>) -> HandoverOutcome + Send + 'static,
@@ -280,7 +280,7 @@ impl DataPlaneHandle {
     /// Waits until the loop has ended and the sockets are removed.
     ///
     /// # Panics
-    /// If the loop did.
+    /// If the loop panicked.
     pub fn join(&self) {
         let thread = self.inner.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {

@@ -16,7 +16,7 @@ pub struct MapError {
 }
 
 impl MapError {
-    /// The one word for logs and metrics.
+    /// One word for logs and metrics.
     pub fn reason(&self) -> &'static str {
         "MapMemory"
     }
@@ -60,7 +60,7 @@ impl Memory {
         let dump = unsafe { madvise(address, self.len, Advice::LinuxDontDump) };
         // SAFETY: likewise; the content changes only in the child of a fork, which is another address space.
         let fork = unsafe { madvise(address, self.len, Advice::LinuxWipeOnFork) };
-        // SAFETY: the range is our own live mapping; locking it changes neither content nor rights.
+        // SAFETY: the range is our own live mapping; locking it changes neither its content nor its protection.
         let swap = unsafe { mlock(address, self.len) };
         dump.and(fork).and(swap)
     }

@@ -180,7 +180,7 @@ pub enum ReceiveError {
 }
 
 impl ReceiveError {
-    /// The one word for logs and metrics.
+    /// One word for logs and metrics.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Connect { .. } => "CannotAsk",

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender};
 use super::control::{BLOCKS, Block, Quality, QueueControl};
 use crate::buffer::Buffer;
 
-/// Where the event loop takes its bytes. Never waits.
+/// The end from which the event loop takes its bytes. Never waits.
 #[derive(Debug)]
 pub(crate) struct Consumer {
     filled: Receiver<Block>,
