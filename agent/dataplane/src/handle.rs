@@ -97,7 +97,7 @@ impl DataPlaneHandle {
         let pools = prepare(pools, &current, |spec| self.supply(spec), clock::now())?;
         let changes = self.call(move |data_plane, now| data_plane.apply(pools, now)).map_err(stopped)?;
         for change in changes {
-            tracing::info!(pool = change.pool, change = change.change, "pool");
+            tracing::info!(pool = change.pool, change = change.change, "pool changed");
         }
         Ok(())
     }
@@ -190,7 +190,7 @@ impl DataPlaneHandle {
         let (name, to) = (id.to_owned(), class.to_owned());
         self.call(move |data_plane, now| data_plane.move_vm(&name, &to, now))
             .unwrap_or(Err(MoveError::Stopping))?;
-        tracing::info!(vm = id, class, "moved");
+        tracing::info!(vm = id, class, "VM moved");
         Ok(())
     }
 

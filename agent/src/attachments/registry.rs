@@ -212,6 +212,6 @@ impl Attachments {
 pub(crate) fn log_failed(failed: impl IntoIterator<Item = (String, AttachError)>, again: &str) {
     for (vm, error) in failed {
         let reason = error.reason();
-        tracing::warn!(vm, reason, error = format!("{error}; retried {again}"), "not attached again");
+        tracing::warn!(vm, reason, error = format!("{error}; retried {again}"), "failed to reattach VM");
     }
 }

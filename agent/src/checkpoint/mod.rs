@@ -16,7 +16,7 @@
 //!
 //! let (checkpoint, loaded) = Checkpoint::open(HostDisk::new(&state_dir));
 //! for warning in &loaded.warnings {
-//!     tracing::warn!(%warning, "in the checkpoint");
+//!     tracing::warn!(%warning, "checkpoint warning");
 //! }
 //! let mut state = loaded.state; // accepted specs for `plan`, VMs to attach, bytes to count on from
 //! let writer = CheckpointWriter::start(checkpoint, state.clone(), clock)?;

@@ -67,7 +67,7 @@ impl Files {
     fn read_manifests_of_roots(&mut self) -> ReadOutcome {
         let outcome = self.manifests.read(read_manifests(&self.roots));
         for note in &outcome.noted {
-            tracing::warn!(note, "in the manifests");
+            tracing::warn!(note, "manifest warning");
         }
         outcome
     }

@@ -312,7 +312,7 @@ impl Driver {
         self.agent.apply(&config).map_err(refused)?;
         tracing::info!(pools, "configuration in effect");
         for vm in self.agent.attachments().restore_missing() {
-            tracing::info!(vm, "attached again");
+            tracing::info!(vm, "VM reattached");
         }
         Ok(())
     }
@@ -330,10 +330,12 @@ impl Driver {
         let result = self.agent.attachments().move_vm(uid, class);
         match &result {
             Ok(()) => {
-                tracing::info!(vm = uid, class, "moved");
+                tracing::info!(vm = uid, class, "VM moved");
                 self.persist.vms_changed();
             }
-            Err(error) => tracing::warn!(vm = uid, class, reason = error.reason(), %error, "not moved"),
+            Err(error) => {
+                tracing::warn!(vm = uid, class, reason = error.reason(), %error, "failed to move VM")
+            }
         }
         let result = result.map_err(|error| Nack::new(error.reason(), error.to_string()));
         self.send(FromAgent::Moved { ticket: *ticket, result });
@@ -343,7 +345,7 @@ impl Driver {
         match self.endpoint.token.as_deref().map(connect::token) {
             Some(Ok(token)) => self.send(FromAgent::Token(token)),
             // The controller asks again, or closes the stream.
-            Some(Err(error)) => tracing::warn!(reason = error.reason(), %error, "not authenticated"),
+            Some(Err(error)) => tracing::warn!(reason = error.reason(), %error, "failed to read token"),
             None => {}
         }
     }

@@ -28,7 +28,7 @@ impl LoadedCheckpoint {
     pub(super) fn load(state_dir: &Path, usable: bool) -> Self {
         let (checkpoint, found) = Checkpoint::open(HostDisk::new(state_dir));
         for note in found.warnings.iter().filter(|_| usable) {
-            tracing::warn!(%note, "in the checkpoint");
+            tracing::warn!(%note, "checkpoint warning");
         }
         let restorable = found.state.clone();
         Self { checkpoint, state: found.state, restorable }

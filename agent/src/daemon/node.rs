@@ -40,7 +40,7 @@ fn exit_code(error: anyhow::Error) -> Result<ExitCode> {
         }
         Some(failed) => {
             let (reason, error) = (failed.reason(), format!("{error:#}"));
-            tracing::error!(reason, error, "not taken over");
+            tracing::error!(reason, error, "failed to take over");
             Ok(ExitCode::from(TRY_AGAIN))
         }
         None => Err(error),

@@ -78,7 +78,7 @@ impl CommandLineVms {
         let problems: Vec<_> = errors.map(|error| error.to_string()).collect();
         if self.served_before {
             for error in &problems {
-                tracing::warn!(error, "not attached again");
+                tracing::warn!(error, "failed to reattach VM");
             }
         } else if !problems.is_empty() {
             agent.drain(Duration::ZERO);

@@ -66,7 +66,7 @@ impl HandoverListener {
     ) -> Option<Self> {
         let path = run_dir.join(HANDOVER_SOCKET);
         let failed = |error: &io::Error| {
-            tracing::warn!(path = %path.display(), %error, "hand-over unavailable");
+            tracing::warn!(path = %path.display(), %error, "handover unavailable");
         };
         Self::open(&path, generation, handle).inspect_err(failed).ok()
     }
