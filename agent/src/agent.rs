@@ -101,8 +101,8 @@ impl Agent {
         self.orphans().orphans = Orphans::new(orphans);
     }
 
-    /// The pools and classes that are no longer configured and have VMs now: what the next process has to
-    /// [restore](Self::restore_orphans).
+    /// The pools and classes that are no longer configured but still have VMs. The next process must
+    /// [restore](Self::restore_orphans) them.
     pub(crate) fn current_orphans(&self) -> Orphans {
         let mut state = self.orphans();
         if state.closed
@@ -193,7 +193,7 @@ impl Agent {
         Ok(self.attachments.table().served(&snapshot))
     }
 
-    /// What is wrong with the process and has no effect on VMs.
+    /// Problems of the process that have no effect on VMs.
     pub(crate) fn health(&self) -> &HealthConditions {
         &self.health
     }

@@ -65,7 +65,7 @@ impl Directories {
             created.record_missing(dir);
             let problem = prepare_one(flag, dir, mode).err()?;
             if dir == &self.state && SLOTS.iter().any(|slot| dir.join(slot).exists()) {
-                // What a read-only disk holds is served all the same.
+                // A checkpoint on a read-only disk is still used.
                 tracing::warn!(problem, "the checkpoint will not be updated");
                 return None;
             }

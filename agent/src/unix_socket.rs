@@ -42,7 +42,7 @@ pub enum SocketError {
 }
 
 impl SocketError {
-    /// The one word for logs.
+    /// One word for logs.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::TooLong { .. } => "SocketPathTooLong",
@@ -94,8 +94,8 @@ impl ApiSocket {
         bind(path, mode)
     }
 
-    /// Continues with the listener of the previous process. If there is none, or its path leads elsewhere by now, binds a
-    /// new one in place of whatever is there.
+    /// Continues with the listener of the previous process. If there is none, or its path now leads elsewhere, replaces
+    /// the file there by a new socket.
     pub(crate) fn resume(path: &Path, previous: Option<BoundSocket>, mode: u32) -> Result<Self, SocketError> {
         if let Some((socket, file)) = previous
             && fs::symlink_metadata(path).is_ok_and(|found| inode(&found) == file)

@@ -60,7 +60,7 @@ fn listen() -> Result<OwnedFd, Errno> {
 fn run(socket: &OwnedFd, stop: &OwnedFd, cloned: impl Fn()) {
     loop {
         let mut both = [socket, stop].map(|fd| PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::IN));
-        // After a failure (a signal, no memory) the sockets are read all the same.
+        // After a failure (a signal, no memory) the sockets are read anyway.
         let _ = poll(&mut both, None);
         if !both[1].revents().is_empty() {
             return;

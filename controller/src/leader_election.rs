@@ -15,8 +15,8 @@ use crate::clock;
 
 /// The name of the Lease.
 pub(crate) const NAME: &str = "entropool-controller";
-/// A holder that has not renewed the Lease for this long has lost it. Short, because status is not updated meanwhile;
-/// two writers would only cause each other conflicts.
+/// A holder that has not renewed the Lease for this long has lost it. Short, because status is not updated until
+/// another replica takes over; two writers would only cause each other conflicts.
 const LEASE_DURATION: Duration = Duration::from_secs(4);
 /// A holder that has failed to renew for this long stops writing, before another may start.
 const RENEW_DEADLINE: Duration = Duration::from_secs(3);
@@ -55,7 +55,7 @@ impl Leadership {
 enum ElectionStep {
     /// This replica holds the Lease.
     Renew,
-    /// Nobody holds it, or it has expired.
+    /// It has no holder, or it has expired.
     Acquire,
     /// Another replica holds it.
     Wait,

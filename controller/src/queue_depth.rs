@@ -1,41 +1,41 @@
-//! How much waits for its turn.
+//! The lengths of the queues, for metrics.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// One count a queue.
+/// One count per queue.
 #[derive(Debug, Default)]
 pub(crate) struct QueueDepths {
-    /// Agents that came faster than they are let in.
+    /// Agents that wait to be admitted.
     pub(crate) streams: Queue,
-    /// Objects whose status is to be written as soon as the pace allows.
+    /// Objects with a status to write as soon as the rate limit allows.
     pub(crate) statuses: Queue,
-    /// Nodes whose label or places are.
+    /// Nodes with a label or extended resources to write.
     pub(crate) nodes: Queue,
 }
 
-/// How many wait.
+/// The number of entries that wait.
 #[derive(Debug, Default)]
 pub(crate) struct Queue(AtomicUsize);
 
-/// One that waits; dropped, it waits no longer.
+/// An entry that waits; dropping it removes it from the count.
 pub(crate) struct WaitGuard<'q>(&'q Queue);
 
 impl QueueDepths {
-    /// Each by its name.
+    /// The length of each queue, by name.
     pub(crate) fn waiting(&self) -> [(&'static str, i64); 3] {
         let all = [("streams", &self.streams), ("statuses", &self.statuses), ("nodes", &self.nodes)];
-        // More than fit never waited.
+        // No queue is that long.
         all.map(|(name, queue)| (name, i64::try_from(queue.0.load(Ordering::Relaxed)).unwrap_or(i64::MAX)))
     }
 }
 
 impl Queue {
-    /// So many wait now.
+    /// Sets the number of entries.
     pub(crate) fn set(&self, count: usize) {
         self.0.store(count, Ordering::Relaxed);
     }
 
-    /// One more, until the answer is dropped.
+    /// Counts an entry until the returned guard is dropped.
     pub(crate) fn join(&self) -> WaitGuard<'_> {
         self.0.fetch_add(1, Ordering::Relaxed);
         WaitGuard(self)

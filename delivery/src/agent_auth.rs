@@ -1,4 +1,4 @@
-//! Authentication of agents: what a token review must say before anything of a node's configuration is sent.
+//! Authentication of agents: what a token review must show before any part of a node's configuration is sent.
 //!
 //! Everything is checked, including what the API server should have checked: the audience, the service account, the
 //! pod, its uid and its node. A missing claim is refused like a wrong one.

@@ -1,4 +1,4 @@
-//! What an agent may ask of its controller, whatever it is or pretends to be.
+//! Limits on the load that any client can put on a controller, authenticated or not.
 
 use clock::{RateLimit, Span};
 

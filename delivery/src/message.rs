@@ -66,7 +66,7 @@ pub struct Update<B> {
     /// New and changed resources.
     pub changed: Vec<(ResourceName, EncodedResource<B>)>,
     pub removed: Vec<ResourceName>,
-    /// The controller has listed the objects again whose versions the agent had seen newer.
+    /// The controller has relisted the kinds of which the agent had seen newer versions.
     pub listed: bool,
 }
 

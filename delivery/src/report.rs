@@ -78,7 +78,7 @@ pub struct VmReport {
     pub class: String,
     /// The class of the slot that its pod has requested from the scheduler.
     pub slot: Option<String>,
-    /// Its pool or class is deleted, or its namespace has lost its right, and it stays with what it had.
+    /// Its pool or class was deleted, or its namespace may no longer use it, and the VM keeps its former limits.
     pub orphaned: bool,
 }
 

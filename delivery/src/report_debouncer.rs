@@ -1,4 +1,4 @@
-//! What an agent reports, and how often: changes soon but together, usage seldom.
+//! Decides what an agent reports and when: changes soon but together, usage rarely.
 
 use crate::report::{AgentState, Report, SupplyReports, Usage, Vms, VmsReport};
 use clock::{Span, Tick};

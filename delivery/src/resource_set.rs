@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// 16 bytes that differ if the names or the bodies of two resources differ. Whoever encodes a body computes it;
+/// 16 bytes that differ if the names or the bodies of two resources differ. The encoder of a body computes them;
 /// this crate only compares.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Hash(pub [u8; 16]);

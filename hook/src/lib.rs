@@ -1,6 +1,6 @@
 //! A hook sidecar for `KubeVirt` up to 1.8. It connects a VM's random number generator to the socket of its pool.
 //!
-//! `virt-launcher` calls it twice for each start and once more on the target of a migration, each time with the whole XML;
+//! `virt-launcher` calls it twice for each start and again on the target of a migration, each time with the whole XML;
 //! the response depends on nothing else. The sidecar does not know pools and classes: there is one socket in the pod.
 //! Start with [`run`].
 #![forbid(unsafe_code)]

@@ -33,7 +33,7 @@ pub(crate) fn raise_limit() -> u64 {
     }
 }
 
-/// Has the kernel size its table of this process's descriptors for all that there may be. To be called while there is one
+/// Makes the kernel size this process's descriptor table for the maximum number. To be called while there is only one
 /// thread: the kernel doubles the table when it is full, and once threads share it each time takes some ten
 /// milliseconds (`synchronize_rcu` in `expand_fdtable`), six times on the way to a thousand VMs, while no VM is served.
 pub fn make_room() {
@@ -59,12 +59,12 @@ impl Descriptors {
         Self { bound: vms * PER_VM }
     }
 
-    /// How many VMs they suffice for.
+    /// The number of VMs that they suffice for.
     pub(crate) fn vms(self) -> u64 {
         self.bound / PER_VM
     }
 
-    /// Whether VMs use more than is theirs. Never while each has one connection at most.
+    /// Whether VMs use more than their share. Never true while each has at most one connection.
     pub(crate) fn are_short(self, vms: usize, connections: usize) -> bool {
         (vms as u64).saturating_add(connections as u64) > self.bound
     }

@@ -12,7 +12,7 @@ pub enum AttachError {
     Path(PathError),
     #[error("VM {id} is attached already; detach it first, or choose another name")]
     AlreadyAttached { id: String },
-    #[error("there is no pool {pool} on this host; there is {pools}")]
+    #[error("there is no pool {pool} on this host; available: {pools}")]
     UnknownPool { pool: String, pools: String },
     #[error("pool {pool} has no class {class}; it has {classes}")]
     UnknownClass { pool: String, class: String, classes: String },

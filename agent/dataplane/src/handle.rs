@@ -78,7 +78,7 @@ struct Inner {
     waker: LoopWaker,
     /// Held while a configuration is applied.
     applying: Mutex<()>,
-    /// Dropped after the loop has ended, whose supplies they fill.
+    /// They fill the supplies of the loop, so they are dropped after it has ended.
     sources: Sources,
     heartbeat: Option<File>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -96,7 +96,7 @@ impl DataPlaneHandle {
         let pools = prepare(pools, &current, |spec| self.supply(spec), clock::now())?;
         let changes = self.call(move |data_plane, now| data_plane.apply(pools, now)).map_err(stopped)?;
         for change in changes {
-            tracing::info!(pool = change.pool, change = change.change, "pool");
+            tracing::info!(pool = change.pool, change = change.change, "pool changed");
         }
         Ok(())
     }
@@ -189,7 +189,7 @@ impl DataPlaneHandle {
         let (name, to) = (id.to_owned(), class.to_owned());
         self.call(move |data_plane, now| data_plane.move_vm(&name, &to, now))
             .unwrap_or(Err(MoveError::Stopping))?;
-        tracing::info!(vm = id, class, "moved");
+        tracing::info!(vm = id, class, "VM moved");
         Ok(())
     }
 
@@ -206,8 +206,8 @@ impl DataPlaneHandle {
         let _ = self.call(|data_plane, _| data_plane.publish_bucket_state());
     }
 
-    /// Stops serving, passes all VMs with their sockets to `transfer`, on the loop's thread, and ends or resumes as that
-    /// returns. No VM is served in the meantime.
+    /// Stops serving, passes all VMs with their sockets to `transfer`, on the loop's thread, and ends or resumes
+    /// depending on the result. No VM is served in the meantime.
     pub fn hand_over(
         &self,
         transfer: impl FnOnce(Vec<VmState<BorrowedFd<'_>>>) -> HandoverOutcome + Send + 'static,
@@ -225,14 +225,14 @@ impl DataPlaneHandle {
     }
 
     /// Restores the expected VMs from what the predecessor transferred. The predecessor is paused and may still resume, so
-    /// nothing of its own is changed before [`resume_serving`](Self::resume_serving).
+    /// its sockets and files are not changed before [`resume_serving`](Self::resume_serving).
     pub fn restore_connections(&self, received: Vec<VmState<OwnedFd>>) -> Result<(), Stopped> {
         let socket_dir = self.socket_dir().to_owned();
         self.call(move |data_plane, now| data_plane.restore_connections(received, &socket_dir, now))
     }
 
-    /// The predecessor no longer serves: starts to. A VM without a socket gets a new one at its location; returns those
-    /// whose socket is in a directory of the caller, which have to be attached again.
+    /// Starts to serve, after the predecessor has stopped. A VM without a socket gets a new one at its location. Returns
+    /// the VMs with a socket in a directory of the caller, which have to be attached again.
     pub fn resume_serving(
         &self,
         locations: &BTreeMap<String, ListenerLocation>,
@@ -279,7 +279,7 @@ impl DataPlaneHandle {
     /// Waits until the loop has ended and the sockets are removed.
     ///
     /// # Panics
-    /// If the loop did.
+    /// If the loop panicked.
     pub fn join(&self) {
         let thread = self.inner.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {

@@ -173,7 +173,7 @@ impl Simulated {
         self.data_plane.snapshot(now)
     }
 
-    /// Ends as a killed process does: the kernel closes its descriptors, and nothing else happens.
+    /// Ends like a killed process: the kernel closes its descriptors, and nothing else happens.
     pub fn crash(mut self) {
         self.data_plane.abandon_listeners();
     }

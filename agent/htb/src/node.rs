@@ -18,7 +18,7 @@ pub const DEFAULT_WEIGHT: u16 = 100;
 pub struct Params {
     /// The assured rate. Zero if nothing is assured: the node only borrows.
     pub rate: Rate,
-    /// The maximum rate. It is exceeded by at most `cburst` and one grant, whoever lends.
+    /// The maximum rate. It is exceeded by at most `cburst` and one grant, whichever node lends.
     pub ceil: Rate,
     /// The size of the token bucket of `rate`, in bytes.
     pub burst: u64,

@@ -1,4 +1,4 @@
-//! The nodes of a tree. They refer to each other by slot, which is a key less to check on each step.
+//! The nodes of a tree. They refer to each other by slot, which saves checking a key on each step.
 
 use core::ops::{Index, IndexMut};
 

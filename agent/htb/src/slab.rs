@@ -1,10 +1,10 @@
 //! Values in slots that are reused, and keys that are not: for the nodes of a tree, and for the pools, VMs and
-//! connections of the data plane. Slots are dense, so that side tables are vectors, and a loop over slots borrows nothing meanwhile.
-//! docs/adr/0021 says what a library would cost here.
+//! connections of the data plane. Slots are dense, so that side tables are vectors, and a loop over slots holds no
+//! borrow. docs/adr/0021 says what a library would cost here.
 
 use alloc::vec::Vec;
 
-/// The slot of a value and its generation. A key whose value is removed finds nothing, also when the slot is in use again.
+/// The slot of a value and its generation. A key whose value was removed finds nothing, even after the slot is reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key {
     pub slot: u32,

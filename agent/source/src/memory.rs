@@ -16,7 +16,7 @@ pub struct MapError {
 }
 
 impl MapError {
-    /// The one word for logs and metrics.
+    /// One word for logs and metrics.
     pub fn reason(&self) -> &'static str {
         "MapMemory"
     }
@@ -60,7 +60,7 @@ impl Memory {
         let dump = unsafe { madvise(address, self.len, Advice::LinuxDontDump) };
         // SAFETY: likewise; the content changes only in the child of a fork, which is another address space.
         let fork = unsafe { madvise(address, self.len, Advice::LinuxWipeOnFork) };
-        // SAFETY: the range is our own live mapping; locking it changes neither content nor rights.
+        // SAFETY: the range is our own live mapping; locking it changes neither its content nor its protection.
         let swap = unsafe { mlock(address, self.len) };
         dump.and(fork).and(swap)
     }
@@ -73,7 +73,7 @@ impl Memory {
     #[expect(unsafe_code, reason = "a view of the mapping")]
     pub(crate) fn bytes(&self) -> &[u8] {
         // SAFETY: `start` is valid for `len` bytes, aligned for u8, initialised (anonymous pages are zero),
-        // and borrowed no longer than `self`, through which nothing can write meanwhile.
+        // and borrowed no longer than `self`, through which nothing can write during the borrow.
         unsafe { slice::from_raw_parts(self.start.as_ptr(), self.len) }
     }
 

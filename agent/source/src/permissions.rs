@@ -55,7 +55,7 @@ pub struct SourceNotPermitted {
 }
 
 impl SourceNotPermitted {
-    /// The one word for logs, metrics and conditions.
+    /// One word for logs, metrics and conditions.
     pub fn reason(&self) -> &'static str {
         "SourceNotPermitted"
     }

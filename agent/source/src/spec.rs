@@ -12,7 +12,7 @@ pub struct PoolSpec {
     pub sources: Vec<SourceSpec>,
     /// What is promised for every byte.
     pub output: Output,
-    /// With fewer healthy sources than this, `on_failure` decides. Only sources that the output may rest on count.
+    /// With fewer healthy sources than this, `on_failure` decides. Only sources that the output may depend on count.
     pub min_healthy: usize,
     pub on_failure: OnFailure,
 }
@@ -41,7 +41,7 @@ pub struct SourceSpec {
 }
 
 impl SourceSpec {
-    /// Assessed min-entropy that earns credit; `None` for the kernel, which is no noise source.
+    /// Assessed min-entropy that earns credit; `None` for the kernel, which is not a noise source.
     pub(crate) fn credited_min_entropy(&self) -> Option<MinEntropy> {
         self.min_entropy.filter(|_| self.kind != SourceKind::Kernel)
     }
@@ -56,7 +56,7 @@ impl SourceSpec {
 /// Where the bytes of a source come from. Sources of equal kind are one source, opened once.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SourceKind {
-    /// The kernel's generator, which is no noise source.
+    /// The kernel's generator, which is not a noise source.
     Kernel,
     Rdseed,
     /// A character device.

@@ -15,7 +15,7 @@ pub struct PoolStatus {
     /// Why it does not serve what it promises, to follow the pool's name: `holds: source trng failed
     /// (RepetitionCount); …`. Empty while it does.
     pub message: String,
-    /// How many of the sources that its output may rest on are healthy.
+    /// How many of the sources that its output may depend on are healthy.
     pub healthy: usize,
     /// Bytes made for the pool's VMs.
     pub bytes_out: u64,

@@ -25,7 +25,7 @@ impl EngineWaker {
     }
 }
 
-/// Interrupts a sampler's `poll(2)`. Wakes before it is cleared are one.
+/// Interrupts a sampler's `poll(2)`. Several wakes before it is cleared count as one.
 #[derive(Clone, Debug)]
 pub(crate) struct SamplerWaker(Arc<OwnedFd>);
 
@@ -51,7 +51,7 @@ impl AsFd for SamplerWaker {
     }
 }
 
-/// Locks, also after a holder panicked: what this crate's locks guard is consistent after every statement.
+/// Locks even after a holder panicked: the data that this crate's locks guard is consistent after every statement.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! The local API: what a person, a hook or a script on this host may ask.
+//! The local API, for people, hooks and scripts on this host.
 
 mod service;
 pub(crate) mod sources;
@@ -32,7 +32,7 @@ use crate::unix_socket::{ApiSocket, BoundSocket};
 
 pub(crate) use service::Host;
 
-/// Connections at once. The next one waits to be accepted: the kernel keeps it, and it costs us nothing.
+/// Connections at once. The next one waits to be accepted: the kernel queues it at no cost to the daemon.
 const CONNECTIONS: usize = 16;
 /// How long a caller may take for its first byte.
 const FIRST_BYTE: Duration = Duration::from_secs(5);
@@ -42,16 +42,16 @@ const CALLS: u32 = 8;
 const REQUEST: usize = 64 * 1024;
 /// The longest headers of a request.
 const HEADERS: u32 = 16 * 1024;
-/// A caller that has said nothing for so long is asked whether it lives, and has as long to say so: a stopped one
-/// does not keep its place.
+/// The keepalive interval and timeout: a caller that is silent for the one is pinged, and must answer within the
+/// other. Otherwise a stopped caller would keep its slot.
 const ALIVE: Duration = Duration::from_secs(20);
 /// Calls that wait for the data plane or the file system.
 const WAITING: usize = 16;
 
-/// Before the next caller is accepted after one could not be.
+/// The pause after a failure to accept a connection.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Why nobody is answered.
+/// Why the local API cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LocalApiError {
     /// The thread could not be made.
@@ -67,7 +67,7 @@ pub(crate) enum LocalApiError {
 pub(crate) struct LocalApi {
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
-    /// Removed from the file system when the API goes.
+    /// Removed from the file system when the API stops.
     socket: ApiSocket,
 }
 
@@ -137,7 +137,7 @@ fn run(
             }
         }
     });
-    // A call may wait for the host, which waits for this thread.
+    // A call may wait for the main thread, which waits for this thread.
     runtime.shutdown_background();
 }
 

@@ -96,7 +96,7 @@ impl View {
         let pools = &self.snapshot.pools;
         if !pool.is_empty() && pools.iter().all(|known| known.name != pool) {
             let known = list(pools.iter().map(|known| known.name.as_str()));
-            return Err(format!("there is no pool {pool} on this host; there is {known}"));
+            return Err(format!("there is no pool {pool} on this host; available: {known}"));
         }
         let within = || pools.iter().filter(|known| pool.is_empty() || known.name == pool);
         let classes = || within().flat_map(|pool| &pool.classes).map(|class| class.name.as_str());
@@ -104,7 +104,7 @@ impl View {
             return Ok(());
         }
         let scope = if pool.is_empty() { "on this host".to_owned() } else { format!("in pool {pool}") };
-        Err(format!("there is no class {class} {scope}; there is {}", list(classes())))
+        Err(format!("there is no class {class} {scope}; available: {}", list(classes())))
     }
 
     fn class(&self, pool: &PoolSnapshot, class: &ClassSnapshot, totals: &Totals<'_>) -> wire::Class {

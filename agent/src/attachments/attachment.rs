@@ -24,14 +24,14 @@ pub struct Attachment {
     pub origin: AttachmentOrigin,
 }
 
-/// Who asked for an attachment, and with it how long its row is valid.
+/// Who requested an attachment, which determines how long its row is valid.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum AttachmentOrigin {
     /// `--vm`, or `--tcp` with a port. The row lives as long as the process: each start repeats its flags.
     #[serde(skip)]
     Flag { port: Option<SocketAddr> },
-    /// The local API. The row outlives a reboot: nobody repeats the call. The checkpoint keeps it.
+    /// The local API. The row survives a reboot, since the call is not repeated. The checkpoint keeps it.
     #[default]
     Api,
     /// The kubelet. The row outlives the process but not a reboot, which ends the pod as well. The journal keeps it.

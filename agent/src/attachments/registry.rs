@@ -22,7 +22,7 @@ pub struct Attachments {
     table: Mutex<AttachmentTable>,
 }
 
-/// While it is held, no attachment is added, moved or removed by anybody else.
+/// While it is held, no other thread adds, moves or removes an attachment.
 #[derive(Debug)]
 pub struct ChangeLock<'a>(MutexGuard<'a, bool>);
 
@@ -193,7 +193,7 @@ impl Attachments {
         let locations: BTreeMap<String, ListenerLocation> =
             self.table().rows().filter_map(|row| Some((row.id.clone(), row.location()?))).collect();
         for id in self.dataplane.resume_serving(&locations)? {
-            // It may have been detached meanwhile.
+            // It may have been detached since.
             let _ = self.close_socket(&id);
         }
         Ok(())
@@ -208,15 +208,10 @@ impl Attachments {
     }
 }
 
-/// Logs which VMs are not served, and when that is tried `again`.
+/// Logs which VMs are not served, and when attaching them is retried (`again`).
 pub(crate) fn log_failed(failed: impl IntoIterator<Item = (String, AttachError)>, again: &str) {
     for (vm, error) in failed {
         let reason = error.reason();
-        tracing::warn!(
-            vm,
-            reason,
-            error = format!("{error}; it is tried again {again}"),
-            "not attached again"
-        );
+        tracing::warn!(vm, reason, error = format!("{error}; retried {again}"), "failed to reattach VM");
     }
 }

@@ -39,7 +39,7 @@ impl ServedTotals {
             let totals = classes.entry(name.clone()).or_default();
             for class in served {
                 let total = totals.entry(class.name.clone()).or_default();
-                // For display only: nobody is charged by it.
+                // For display only: no VM is charged by it.
                 *total = total.saturating_add(class.node.stats.bytes);
             }
         }

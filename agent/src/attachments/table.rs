@@ -1,4 +1,4 @@
-//! The table: who is attached, in which class, and who asked.
+//! The table of attachments: each VM, its class, and who requested the attachment.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use rustix::fs::{Mode, OFlags, open};
 
-/// For the owner alone: VMs have names, and who writes here decides what is served.
+/// For the owner alone: the files name the VMs, and their contents decide what is served.
 const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 const DIRECTORY_MODE: u32 = 0o700;
 /// Follows no link, and does not block on a file that is not regular.

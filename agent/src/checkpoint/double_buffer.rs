@@ -79,7 +79,7 @@ impl<D: Disk> Checkpoint<D> {
         (checkpoint, loaded)
     }
 
-    /// Saves a state. When this returns, the state is on disk; after an error either it or the state before is.
+    /// Saves a state. When this returns, the state is on disk; after an error either it or the previous state is.
     pub fn save(&mut self, state: &CheckpointState) -> Result<WrittenSlot, SaveError> {
         // At one save a second the generations do not run out.
         let generation = self.generation.saturating_add(1);

@@ -9,7 +9,7 @@ use super::payload::SkippedObject;
 /// A part of a checkpoint that a start did not use. Each is worth a warning.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadWarning {
-    /// The file was renamed, for people to look at.
+    /// The file was renamed, for inspection.
     #[error("checkpoint {path} is not used: {cause}; it is kept as {kept}", path = path.display(), kept = kept.display())]
     SetAside { path: PathBuf, kept: PathBuf, cause: SlotError },
     /// The file could not be renamed either, so it blocks saves.
@@ -39,7 +39,7 @@ pub enum SlotError {
     Read(#[source] io::Error),
     #[error("{0}")]
     Unseal(#[source] UnsealError),
-    /// The file is what was written, and does not hold a state.
+    /// The file is intact but does not hold a state.
     #[error("its payload is not the state of an agent: {0}")]
     Payload(#[source] serde_json::Error),
 }
@@ -61,7 +61,7 @@ impl SlotError {
     }
 }
 
-/// Why a save failed. The state before is still on disk.
+/// Why a save failed. The previous state is still on disk.
 #[derive(Debug, thiserror::Error)]
 pub enum SaveError {
     #[error("{0}")]

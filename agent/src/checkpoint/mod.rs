@@ -1,11 +1,11 @@
-//! The checkpoint: what the agent keeps on disk so that it starts without a controller. It holds what was accepted, who
-//! was attached through the API, and how much was served; nothing random and nothing secret.
+//! The checkpoint: the state on disk with which the agent starts without a controller. It holds the accepted
+//! configuration, the VMs attached through the API, and the served totals, but no random bytes and no secrets.
 //!
 //! [`Checkpoint`] loads and saves: two files are written alternately, so that an interrupted save leaves the state before
 //! it or after it. [`CheckpointWriter`] decides when, on its own thread; where the disk fails it reports that and retries,
 //! and serving continues.
 //!
-//! The checksum detects accidents, not attacks: who can write to the directory is trusted. One process writes there at a
+//! The checksum detects accidents, not attacks: a process that can write to the directory is trusted. One process writes there at a
 //! time: a predecessor stops its [`CheckpointWriter`] before it hands over.
 //!
 //! ```
@@ -16,7 +16,7 @@
 //!
 //! let (checkpoint, loaded) = Checkpoint::open(HostDisk::new(&state_dir));
 //! for warning in &loaded.warnings {
-//!     tracing::warn!(%warning, "in the checkpoint");
+//!     tracing::warn!(%warning, "checkpoint warning");
 //! }
 //! let mut state = loaded.state; // accepted specs for `plan`, VMs to attach, bytes to count on from
 //! let writer = CheckpointWriter::start(checkpoint, state.clone(), clock)?;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::attachments::{Attachment, ServedTotals};
 
-/// Everything that a start needs from the process before. Equal states are equal bytes on disk.
+/// Everything that a start needs from the previous process. Equal states are equal bytes on disk.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckpointState {
@@ -16,7 +16,7 @@ pub struct CheckpointState {
     /// On a node: the configuration that was applied last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_good: Option<LastGood>,
-    /// Pools and classes that are deleted and stay for the VMs that they have.
+    /// Deleted pools and classes that are kept for the VMs that they still have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub orphans: Option<LastGood>,
     /// VMs that were attached through the API, by id.

@@ -1,7 +1,7 @@
 //! When a state is written: a state machine without a clock, a thread or a disk.
 //!
-//! There is no write without a change. A change of the attached VMs is written at once, since nobody repeats the call that
-//! attached a VM; other changes are written at most once a second. The served totals change all the time, and losing a
+//! There is no write without a change. A change of the attached VMs is written at once, since the call that attached a VM
+//! is not repeated; other changes are written at most once a second. The served totals change all the time, and losing a
 //! minute of them does no harm: alone they are written once a minute, so as not to wear out the disk of a busy host. After
 //! a failure the scheduler backs off, and retries for ever.
 
@@ -12,11 +12,11 @@ use clock::{Exponential, Span, Tick};
 use super::state::CheckpointState;
 
 const SECOND: u64 = 1_000_000_000;
-/// Between two writes.
+/// The interval between two writes.
 const INTERVAL: u64 = SECOND;
-/// Between a write and one because of a VM that was attached, moved or detached.
+/// The interval before a write because a VM was attached, moved or detached.
 const VMS_INTERVAL: u64 = SECOND / 50;
-/// Between two writes that differ only in the served totals.
+/// The interval between two writes that differ only in the served totals.
 const TOTALS_INTERVAL: u64 = 60 * SECOND;
 /// The waits after a failure.
 const RETRIES: Exponential = Exponential { first: Span(INTERVAL), longest: Span::seconds(60) };
@@ -75,7 +75,7 @@ impl WriteScheduler {
         }
     }
 
-    /// The current state unless it is on disk, without regard to intervals: for the last write.
+    /// The current state unless it is on disk, regardless of intervals: for the last write.
     pub fn unsaved(&self) -> Option<Arc<CheckpointState>> {
         self.due().map(|_| Arc::clone(&self.current))
     }

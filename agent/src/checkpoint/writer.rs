@@ -87,7 +87,7 @@ impl CheckpointWriter {
         WriteCondition(Arc::clone(&self.shared))
     }
 
-    /// Tries once to write the last changes, and ends. Waits for the disk. Returns why they are not on it.
+    /// Tries once to write the last changes, and ends. Waits for the disk. Returns why they could not be written.
     pub fn stop(mut self) -> Option<WriteFailure> {
         self.end();
         self.condition().unwritable()
@@ -110,7 +110,7 @@ impl Drop for CheckpointWriter {
 
 impl WriterShared {
     fn pending(&self) -> MutexGuard<'_, PendingWrite> {
-        // No method leaves it half changed.
+        // No method leaves it in an inconsistent state.
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -13,7 +13,7 @@ use crate::checkpoint::{AcceptedSpecs, CheckpointState, LastGood};
 use crate::controller_client::{ControllerEndpoint, HeldConfig, SubscriptionThread};
 use crate::event::{ConfigEvent, DaemonEvents};
 
-/// A node's configuration source. Its subscription applies what the controller sends on a thread of its own.
+/// A node's configuration source. Its subscription's thread applies what the controller sends.
 pub(crate) struct Controller {
     endpoint: ControllerEndpoint,
     /// The configuration to resume the subscription from; afterwards [`last_good`](Self::last_good).
@@ -33,7 +33,7 @@ impl Controller {
         let held = decode(last_good)?;
         let config: Arc<NodeConfig> = Arc::new(codec::decode(&held.content)?);
         agent.apply(&config)?;
-        tracing::info!(pools = config.pools.len(), "in force, from before this start");
+        tracing::info!(pools = config.pools.len(), "last good configuration in effect");
         Ok(held)
     }
 }
@@ -46,13 +46,13 @@ impl ConfigSource for Controller {
             Ok(orphans) => agent.restore_orphans(orphans.into_config()),
             Err(error) => tracing::warn!(
                 error = format!("{error:#}"),
-                "classes that were deleted are forgotten, with the VMs that they still had"
+                "failed to restore deleted classes; their VMs are not served"
             ),
         }
         self.last_good.clone_from(&state.last_good);
         let held = match self.apply_last_good(agent) {
             Err(error) if takes_over => {
-                return Err(error).context("what the running agent serves cannot be served by this one");
+                return Err(error).context("cannot serve the configuration of the running agent");
             }
             Err(error) => {
                 tracing::error!(

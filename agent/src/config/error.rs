@@ -12,7 +12,7 @@ pub enum ApplyConfigError {
 }
 
 impl ApplyConfigError {
-    /// The one word for logs, metrics and conditions.
+    /// One word for logs, metrics and conditions.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Source { source, .. } => source.reason(),
@@ -31,7 +31,7 @@ pub enum SourceSpecError {
 }
 
 impl SourceSpecError {
-    /// The one word for logs, metrics and conditions.
+    /// One word for logs, metrics and conditions.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Instruction { .. } => "UnknownInstruction",

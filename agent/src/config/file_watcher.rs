@@ -22,7 +22,7 @@ pub(super) struct FileWatcher {
 }
 
 impl FileWatcher {
-    /// Calls `changed` whenever something may have changed at or below `roots`, from a thread of its own.
+    /// Calls `changed`, on a separate thread, whenever something may have changed at or below `roots`.
     pub(super) fn new(roots: &[PathBuf], changed: impl Fn() + Send + 'static) -> Result<Self> {
         let relevant = roots.to_vec();
         let on_event = move |event: notify::Result<Event>| match event {

@@ -23,9 +23,9 @@ use crate::event::{ConfigEvent, DaemonEvent, DaemonEvents};
 /// Without manifests: one pool that serves kernel bytes and guarantees no rate.
 const DEFAULT: &str =
     "apiVersion: entropool.io/v1alpha1\nkind: EntropyPool\nmetadata: {name: default}\nspec: {}\n";
-/// Editors save in several steps: the manifests are read once nothing has happened for so long.
+/// The quiet period after which manifests are read, since editors save in several steps.
 const QUIET_PERIOD: Duration = Duration::from_millis(100);
-/// Events after which the manifests are read though there was no quiet period.
+/// The number of events after which the manifests are read even without a quiet period.
 const MAX_DEFERRED_EVENTS: usize = 1_000;
 
 /// A host's configuration source.
@@ -38,7 +38,7 @@ pub(crate) struct Files {
     restored: ManifestSet,
     /// A controller's configuration in the same state directory. Not used here, only kept.
     last_good: Option<LastGood>,
-    /// Manifests have changed and are read after at most so many more events.
+    /// If manifests have changed, the number of events after which they are read at the latest.
     pending: Option<usize>,
 }
 
@@ -67,7 +67,7 @@ impl Files {
     fn read_manifests_of_roots(&mut self) -> ReadOutcome {
         let outcome = self.manifests.read(read_manifests(&self.roots));
         for note in &outcome.noted {
-            tracing::warn!(note, "in the manifests");
+            tracing::warn!(note, "manifest warning");
         }
         outcome
     }
@@ -114,7 +114,7 @@ impl Files {
         }
         for change in &changes {
             let class = change.class.as_deref();
-            tracing::info!(pool = change.pool, class, change = %change.what, "in force");
+            tracing::info!(pool = change.pool, class, change = %change.what, "change in effect");
         }
         true
     }
@@ -125,7 +125,7 @@ impl ConfigSource for Files {
 
     fn restore(&mut self, state: &CheckpointState, agent: &Agent, _takes_over: bool) -> Result<bool> {
         self.last_good.clone_from(&state.last_good);
-        // Manifests may have been edited since the checkpoint was saved, and VMs be in classes that this removed.
+        // The manifests may have been edited since the checkpoint was saved, and VMs may be in classes removed by that.
         agent.restore_orphans(
             Orphans::of_checkpoint(state).unwrap_or_default().beside(self.restored.config()),
         );
@@ -135,11 +135,11 @@ impl ConfigSource for Files {
                 log_not_applied(error);
                 agent
                     .apply(self.restored.config())
-                    .context("what was accepted last cannot be served here either")?;
+                    .context("cannot serve the last accepted configuration either")?;
                 self.manifests = self.restored.clone();
             }
             Err(error) => {
-                return Err(error).context("the manifests are right, but cannot be served here");
+                return Err(error).context("the manifests are valid, but this host cannot serve them");
             }
         }
         Ok(true)
@@ -184,7 +184,7 @@ impl ConfigSource for Files {
 fn log_not_applied(error: ApplyConfigError) {
     let reason = error.reason();
     let error = format!("{:#}", anyhow::Error::from(error));
-    tracing::error!(reason, error, "configuration not applied; the last accepted one stays in force");
+    tracing::error!(reason, error, "configuration not applied; the last accepted one stays in effect");
 }
 
 /// Reads the manifests at or below `roots`; without any, one default pool.

@@ -131,7 +131,7 @@ impl ManifestSet {
         }
     }
 
-    /// The set with these objects in place of its own; each keeps the generation and status of its namesake.
+    /// The set with its objects replaced by these; each keeps the generation and status of the object of the same name.
     fn with(&self, objects: Vec<Located>) -> Self {
         let mut next = Self { pools: BTreeMap::new(), classes: BTreeMap::new(), ..self.clone() };
         for located in objects {
@@ -183,7 +183,7 @@ impl ReadOutcome {
     /// Logs what was rejected while the last accepted spec remains.
     pub(crate) fn log_refused(&self) {
         for problem in &self.refused {
-            tracing::error!(problem, "refused; the last accepted spec stays in force");
+            tracing::error!(problem, "refused; the last accepted spec stays in effect");
         }
     }
 }

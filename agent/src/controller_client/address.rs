@@ -25,7 +25,7 @@ pub enum ControllerAddress {
 pub enum AddressError {
     #[error("{0} is not the address of a controller: write https://HOST:PORT")]
     Syntax(String),
-    /// Anybody on the network could pose as the controller.
+    /// Any host on the network could pose as the controller.
     #[error(
         "http://{0} is not a loopback address, and its answers are not authenticated: write https://HOST:PORT"
     )]

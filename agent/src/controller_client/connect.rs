@@ -68,7 +68,7 @@ pub(crate) enum ConnectError {
 }
 
 impl ConnectError {
-    /// The one word for logs, metrics and conditions.
+    /// One word for logs, metrics and conditions.
     pub(super) fn reason(&self) -> &'static str {
         match self {
             Self::Token { .. } | Self::NotAToken { .. } => "NoToken",
@@ -165,7 +165,7 @@ fn tls_config(target: &ControllerEndpoint) -> Result<Arc<ClientConfig>, ConnectE
 
 async fn tcp(address: impl tokio::net::ToSocketAddrs) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;
-    // An ack is a small write that no other follows.
+    // An ack is a small write that is not followed by another.
     stream.set_nodelay(true)?;
     Ok(stream)
 }

@@ -28,10 +28,10 @@ type Connecting = Pin<Box<dyn Future<Output = Result<ControllerStream, ConnectEr
 const CAPABILITIES: [&str; 1] = ["move"];
 /// How often the same reason for having no stream is logged.
 const LOG_INTERVAL: Span = Span::seconds(60);
-/// How often the node's state is read while nothing announces a change: sources fail by themselves.
+/// How often the node's state is read even without an event: a source fails without one.
 const REPORT_INTERVAL: Span = Span::seconds(5);
 
-/// Saves what a restart needs of what the controller sent.
+/// Saves the parts of the configuration that a restart needs.
 pub(crate) trait PersistConfig: Send + 'static {
     /// This configuration was applied.
     fn applied(&self, last_good: LastGood);
@@ -172,7 +172,7 @@ impl Driver {
             tracing::warn!(
                 reason,
                 error = chain(error),
-                "no controller; the last configuration stays in force"
+                "no controller; the last configuration stays in effect"
             );
         }
         self.subscriber.disconnected(now());
@@ -214,7 +214,7 @@ impl Driver {
             tracing::warn!(
                 reason = "StreamEnded",
                 error,
-                "lost the controller; the last configuration stays in force"
+                "lost the controller; the last configuration stays in effect"
             );
         }
         self.close_stream();
@@ -262,7 +262,7 @@ impl Driver {
         if phase == SubscriptionPhase::OnlyOlder {
             tracing::warn!(
                 reason = "OnlyOlder",
-                "the controller offers only an older configuration; the current one stays in force"
+                "the controller offers only an older configuration; the current one stays in effect"
             );
         }
         self.status.change(|status| {
@@ -297,7 +297,7 @@ impl Driver {
     fn apply(&mut self, content: &ResourceSet<Bytes>) {
         let result = self.decode_and_apply(content);
         if let Err(Nack { reason, message }) = &result {
-            tracing::error!(reason, error = message, "nack; the last configuration stays in force");
+            tracing::error!(reason, error = message, "nack; the last configuration stays in effect");
         }
         self.status.change(|status| status.nacked = result.clone().err());
         self.subscriber.applied(result);
@@ -310,9 +310,9 @@ impl Driver {
         let (pools, config) = (config.pools.len(), Arc::new(config));
         let refused = |error: ApplyConfigError| Nack::new(error.reason(), chain(&error));
         self.agent.apply(&config).map_err(refused)?;
-        tracing::info!(pools, "in force");
+        tracing::info!(pools, "configuration in effect");
         for vm in self.agent.attachments().restore_missing() {
-            tracing::info!(vm, "attached again");
+            tracing::info!(vm, "VM reattached");
         }
         Ok(())
     }
@@ -330,10 +330,12 @@ impl Driver {
         let result = self.agent.attachments().move_vm(uid, class);
         match &result {
             Ok(()) => {
-                tracing::info!(vm = uid, class, "moved");
+                tracing::info!(vm = uid, class, "VM moved");
                 self.persist.vms_changed();
             }
-            Err(error) => tracing::warn!(vm = uid, class, reason = error.reason(), %error, "not moved"),
+            Err(error) => {
+                tracing::warn!(vm = uid, class, reason = error.reason(), %error, "failed to move VM")
+            }
         }
         let result = result.map_err(|error| Nack::new(error.reason(), error.to_string()));
         self.send(FromAgent::Moved { ticket: *ticket, result });
@@ -343,7 +345,7 @@ impl Driver {
         match self.endpoint.token.as_deref().map(connect::token) {
             Some(Ok(token)) => self.send(FromAgent::Token(token)),
             // The controller asks again, or closes the stream.
-            Some(Err(error)) => tracing::warn!(reason = error.reason(), %error, "not authenticated"),
+            Some(Err(error)) => tracing::warn!(reason = error.reason(), %error, "failed to read token"),
             None => {}
         }
     }
@@ -353,7 +355,7 @@ impl Driver {
             reason = "ConfigRolledBack",
             from = describe(from),
             to = describe(to),
-            "an older configuration is in force: for a minute controllers that had just listed had no other"
+            "an older configuration is in effect: for a minute no controller with a fresh list offered a newer one"
         );
         self.agent.count_rollback();
         self.status.change(|status| status.rolled_back += 1);

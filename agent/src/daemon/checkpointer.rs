@@ -28,7 +28,7 @@ impl LoadedCheckpoint {
     pub(super) fn load(state_dir: &Path, usable: bool) -> Self {
         let (checkpoint, found) = Checkpoint::open(HostDisk::new(state_dir));
         for note in found.warnings.iter().filter(|_| usable) {
-            tracing::warn!(%note, "in the checkpoint");
+            tracing::warn!(%note, "checkpoint warning");
         }
         let restorable = found.state.clone();
         Self { checkpoint, state: found.state, restorable }
@@ -97,7 +97,7 @@ impl Checkpointer {
     }
 
     /// Like [`save`](Self::save), with the served totals of now. To be called before the agent drains: afterwards it
-    /// answers no more.
+    /// no longer answers.
     pub(crate) fn save_final(&mut self, agent: &Agent, config: Persisted) {
         self.read_totals(agent);
         self.write(agent, config);

@@ -24,7 +24,7 @@ pub(super) struct CsiDriver {
 }
 
 impl CsiDriver {
-    /// Opens the volumes where there is a kubelet, and serves nobody yet. `configured`: a configuration is applied.
+    /// Opens the volumes if there is a kubelet, without serving them yet. `configured`: a configuration is applied.
     pub(super) fn open(
         start: &StartOptions,
         agent: &Arc<Agent>,

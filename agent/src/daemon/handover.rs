@@ -87,8 +87,8 @@ pub(super) fn take_over<S: ConfigSource>(
     Ok(Started { agent, checkpointer, api_socket, metrics, csi, predecessor: Some(predecessor) })
 }
 
-/// Waits until no pool is empty because its sources are in their start-up tests, which may take seconds: the predecessor
-/// serves meanwhile, from sources that have passed theirs. Slow sources are not waited for any longer than ten seconds.
+/// Waits until no pool is empty because its sources are in their start-up tests, which may take seconds. Until then the
+/// predecessor serves, from sources that have passed theirs. The wait ends after ten seconds at the latest.
 fn await_sources(agent: &Agent) {
     for _ in 0..POLLS {
         if agent.server().sources().pools.iter().all(|pool| pool.serving != Serving::Starting) {
@@ -97,7 +97,7 @@ fn await_sources(agent: &Agent) {
         thread::park_timeout(POLL_INTERVAL);
     }
     tracing::warn!(
-        "took over with sources in their start-up tests: their pools serve nothing until these are passed"
+        "taking over while sources are in their start-up tests; their pools serve nothing until these pass"
     );
 }
 
@@ -229,7 +229,7 @@ fn log_failure(error: HandoverError) {
     let error = format!("{:#}", anyhow::Error::from(error));
     if by_configuration {
         // The unit file decides whether sockets are stored.
-        tracing::warn!(reason, error, "connections end with this daemon");
+        tracing::warn!(reason, error, "not handed over; connections close when this daemon exits");
     } else {
         tracing::error!(reason, error, "not handed over; this daemon continues to serve");
     }

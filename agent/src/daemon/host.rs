@@ -35,7 +35,7 @@ pub fn run_host(args: &HostArgs) -> Result<ExitCode> {
 
 fn serve(args: &HostArgs, mut worker: Worker) -> Result<()> {
     prepare_process();
-    let directories = args.directories.absolute().context("cannot tell the working directory")?;
+    let directories = args.directories.absolute().context("cannot find the working directory")?;
     let args = HostArgs { directories, ..args.clone() };
     let (events, receiver) = event::channel(true);
     let daemon = start(&args, &mut worker, &events)?;
@@ -60,7 +60,7 @@ fn start(args: &HostArgs, worker: &mut Worker, events: &DaemonEvents) -> Result<
     } else {
         problems = outcome.refused;
     }
-    // The arguments of a process that has served before were right, and the other VMs are to be served in any case.
+    // The arguments were valid when this process served before, and the other VMs are to be served in any case.
     if problems.is_empty() && alone && !worker.served_before() {
         problems.extend(args.without_class(files.config()));
     }
@@ -178,7 +178,7 @@ fn missing_class(flag: &str, vm: &AttachRequest, config: &NodeConfig) -> Option<
     let list = |names: Vec<&str>| names.join(", ");
     let Some(pool) = config.pools.iter().find(|pool| pool.name == vm.pool) else {
         let pools = list(config.pools.iter().map(|pool| pool.name.as_str()).collect());
-        return Some(format!("{flag} {}: there is no pool {}; there is {pools}", vm.id, vm.pool));
+        return Some(format!("{flag} {}: there is no pool {}; available: {pools}", vm.id, vm.pool));
     };
     let class = vm.class.as_ref()?;
     if pool.classes.iter().any(|known| known.name == *class) {

@@ -40,7 +40,7 @@ fn exit_code(error: anyhow::Error) -> Result<ExitCode> {
         }
         Some(failed) => {
             let (reason, error) = (failed.reason(), format!("{error:#}"));
-            tracing::error!(reason, error, "not taken over");
+            tracing::error!(reason, error, "failed to take over");
             Ok(ExitCode::from(TRY_AGAIN))
         }
         None => Err(error),
@@ -50,7 +50,7 @@ fn exit_code(error: anyhow::Error) -> Result<ExitCode> {
 fn serve(args: &NodeArgs, worker: &Worker) -> Result<()> {
     prepare_process();
     let (events, receiver) = event::channel(false);
-    let directories = args.directories().context("cannot tell the working directory")?;
+    let directories = args.directories().context("cannot find the working directory")?;
     let (created, unusable) = directories.prepare();
     refuse(unusable)?;
     let pod_generation = args.pod_generation()?;

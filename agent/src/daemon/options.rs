@@ -1,4 +1,4 @@
-//! How to start a daemon, whatever program the arguments are of.
+//! How to start a daemon, for both programs.
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Display, Formatter};
@@ -78,7 +78,7 @@ impl CommandLineVms {
         let problems: Vec<_> = errors.map(|error| error.to_string()).collect();
         if self.served_before {
             for error in &problems {
-                tracing::warn!(error, "not attached again");
+                tracing::warn!(error, "failed to reattach VM");
             }
         } else if !problems.is_empty() {
             agent.drain(Duration::ZERO);
@@ -99,7 +99,7 @@ impl CommandLineVms {
     }
 }
 
-/// Everything that is wrong, a line each.
+/// All problems, one per line.
 #[derive(Debug)]
 pub(super) struct StartRefused(Vec<String>);
 

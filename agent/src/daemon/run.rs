@@ -35,7 +35,7 @@ pub(crate) struct Daemon<S> {
     pub(super) events: DaemonEvents,
     /// Events that were received while another process was to take over.
     pub(super) deferred: VecDeque<DaemonEvent>,
-    /// The process that served before, until it is told that this one serves.
+    /// The predecessor, until it is notified that this process serves.
     pub(super) predecessor: Option<PredecessorGuard>,
     pub(super) handover_listener: Option<HandoverListener>,
     /// Whether to notify systemd of the start and to store the sockets with it at the end.
@@ -107,7 +107,7 @@ impl<S: ConfigSource> Daemon<S> {
         if let Some(csi) = &self.csi {
             csi.configured();
         }
-        // Without a configuration at the start, what the crash state holds of VMs has waited until now.
+        // Without a configuration at the start, the VMs in the crash state have waited until now.
         self.agent.discard_unclaimed();
         self.save();
     }

@@ -75,7 +75,7 @@ impl<S: ConfigSource> Daemon<S> {
     }
 }
 
-/// Starts where no other process serves.
+/// Starts when no other process serves.
 fn start_alone<S: ConfigSource>(
     options: &StartOptions,
     prepared: Prepared,
@@ -97,7 +97,7 @@ fn start_alone<S: ConfigSource>(
         csi.attach_missing();
     }
     if configured {
-        // All VMs that the crash state can be of are attached.
+        // All VMs that the crash state can refer to are attached.
         agent.discard_unclaimed();
     }
     if let Some(csi) = &mut csi {

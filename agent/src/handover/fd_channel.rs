@@ -14,7 +14,7 @@ use rustix::net::{
 
 /// The version of the protocol. The state it carries has none: its fields are only ever added.
 pub(super) const VERSION: u16 = 2;
-/// The oldest version that can be spoken with: it ends with *done*, and knows no pods.
+/// The oldest supported version: it ends with *done*, and does not send a pod's generation.
 pub(super) const OLDEST: u16 = 1;
 
 /// The socket's name in the run directory.

@@ -8,7 +8,7 @@ use std::path::Path;
 /// When the pod of a process started, in nanoseconds of the file system's clock.
 ///
 /// While one pod replaces another both run on the node. Only the newer one may ask the older one to hand over: otherwise
-/// each container that restarts would take back what it has handed over.
+/// a container of the older pod that restarts would take back what it has handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct PodGeneration(u64);
 

@@ -32,7 +32,7 @@ pub(crate) enum HandoverSource {
 }
 
 impl HandoverSource {
-    /// Receives everything. From here to [`commit`](Self::commit) nobody serves.
+    /// Receives the complete state. From here until [`commit`](Self::commit) no process serves.
     pub(crate) fn receive(&mut self) -> Result<HandoverState, ReceiveError> {
         match self {
             Self::Serves(predecessor) => predecessor.receive(),
@@ -104,7 +104,7 @@ impl Predecessor {
         }
     }
 
-    /// Has it stop serving and send everything. From here to [`commit`](Self::commit) nobody serves.
+    /// Makes it stop serving and send its state. From here until [`commit`](Self::commit) no process serves.
     pub fn receive(&self) -> Result<HandoverState, ReceiveError> {
         self.receive_state().map_err(ReceiveError::Incomplete)
     }
@@ -180,7 +180,7 @@ pub enum ReceiveError {
 }
 
 impl ReceiveError {
-    /// The one word for logs and metrics.
+    /// One word for logs and metrics.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Connect { .. } => "CannotAsk",

@@ -42,7 +42,7 @@ pub enum HandoverError {
 }
 
 impl HandoverError {
-    /// The one word for logs and metrics.
+    /// One word for logs and metrics.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Prepare(_) => "SuccessorNotPrepared",

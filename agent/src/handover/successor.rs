@@ -26,9 +26,9 @@ use crate::signals::Signals;
 const MODE: u32 = 0o600;
 /// How long a process that connects may take to send *hello*.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long a successor may prepare. The data plane serves meanwhile; changes wait.
+/// How long a successor may prepare. During that time the data plane serves and changes wait.
 const PREPARE_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a successor may take to receive everything. Nobody serves meanwhile.
+/// How long a successor may take to receive everything. During that time no process serves.
 const TRANSFER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The socket that successors connect to. Dropped, it removes its file unless that is another process's.
@@ -66,7 +66,7 @@ impl HandoverListener {
     ) -> Option<Self> {
         let path = run_dir.join(HANDOVER_SOCKET);
         let failed = |error: &io::Error| {
-            tracing::warn!(path = %path.display(), %error, "hand-over unavailable");
+            tracing::warn!(path = %path.display(), %error, "handover unavailable");
         };
         Self::open(&path, generation, handle).inspect_err(failed).ok()
     }
@@ -85,8 +85,8 @@ impl HandoverListener {
         Ok(Self { path: path.to_owned(), inode })
     }
 
-    /// Leaves the file to the successor, which replaces it. Checking whose file it is before removing it would be a race
-    /// with that.
+    /// Leaves the file to the successor, which replaces it. Checking which process owns it before removing it
+    /// would race with that.
     pub(crate) fn leave(mut self) {
         // No file has this inode.
         self.inode = (0, 0);
@@ -216,8 +216,8 @@ impl SuccessorWait {
         Ok(Self { runtime, signals })
     }
 
-    /// Waits until `successor` serves. Returns `false` if it has died before: then nobody serves. A successor that lives
-    /// and reports nothing, and one that is there when a signal ends this process, counts as serving.
+    /// Waits until `successor` serves. Returns `false` if it died first, so that no process serves. A successor that is
+    /// alive but reports nothing counts as serving, as does one that is alive when a signal ends this process.
     pub(crate) fn until_serving(self, successor: PendingSuccessor) -> bool {
         let Self { runtime, mut signals } = self;
         let serves = runtime.block_on(async {

@@ -1,9 +1,9 @@
 //! A hand-over through systemd's file descriptor store, for restarts in which the processes do not overlap: systemd is the
 //! recipient of the process that ends, and the source of the one that starts.
 //!
-//! It stores descriptors by name: the sockets, and a memory file with the state that a successor would receive. While
-//! systemd has a connection it stays open whoever else closes it; so a process that takes them has systemd remove them
-//! before it serves.
+//! It stores descriptors by name: the sockets, and a memory file with the state that a successor would receive. A
+//! connection stays open as long as systemd has a copy of it; so a process that takes the descriptors has systemd remove
+//! them before it serves.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, Write};

@@ -34,7 +34,7 @@ pub(crate) struct RegistrationStatus {
 }
 
 impl RegistrationMonitor {
-    /// The driver is served from now on. `result` is what the kubelet answered at these very sockets before.
+    /// The driver is served from now on. `result` is the kubelet's previous answer for these sockets.
     pub(crate) fn set_served(&self, sockets: Vec<SocketFile>, result: RegistrationResult) {
         *self.driver() = Some(DriverRegistration { sockets, result });
     }

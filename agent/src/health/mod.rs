@@ -1,5 +1,5 @@
-//! What is reported of the process beside what it serves: its health, the registration of its CSI driver, and a log of its
-//! sources.
+//! The state that the process reports in addition to what it serves: its health, the registration of its CSI driver, and a
+//! log of its sources.
 
 pub(crate) mod driver_registration;
 pub(crate) mod source_log;
@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::checkpoint::{WriteCondition, WriteFailure};
 
-/// What is wrong with the process and has no effect on VMs.
+/// Problems of the process that have no effect on VMs.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HealthCondition {
     /// How many workers before this one hung and were killed.

@@ -59,7 +59,7 @@ fn run(server: &DataPlaneHandle, receiver: &Receiver<()>) {
     }
 }
 
-/// What was last logged of each pool, and of each of its sources.
+/// The state last logged for each pool and each of its sources.
 #[derive(Default)]
 struct LoggedState {
     pools: BTreeMap<String, Serving>,

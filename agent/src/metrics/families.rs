@@ -54,8 +54,8 @@ telemetry::families! { pub FAMILIES:
     FAILURES "source_failures" Counter &["pool", "source", "test"], "Health tests that the noise source failed: \
         repetition_count, adaptive_proportion, block_tests (FIPS 140-2), or lost: it could not be opened or read, \
         ended or stalled";
-    CONFIG_AGE "config_age_seconds" Gauge &[], "Seconds since the configuration in force was applied";
-    CONFIG_VERSION "config_version" Gauge &["kind"], "Newest resourceVersion of the kind that the configuration in force \
+    CONFIG_AGE "config_age_seconds" Gauge &[], "Seconds since the configuration in effect was applied";
+    CONFIG_VERSION "config_version" Gauge &["kind"], "Newest resourceVersion of the kind that the configuration in effect \
         was made from; absent where no controller made it";
     CONFIGS "configs_applied" Counter &[], "Configurations applied since the start";
     CONFIG_ROLLBACKS "config_rollbacks" Counter &[], "Configurations applied although they were older than the one they \
@@ -72,7 +72,7 @@ const HEAD: &str = "\
 *For operators who scrape, graph or alert on `entropool run` or `entropool-agent`.*
 
 `entropool run --metrics ADDR` and the agent serve them in the OpenMetrics format at `/metrics`, beside `/healthz` (200 while
-the data plane responds) and `/readyz` (the same, and whether a configuration is in force). A port without an address is a
+the data plane responds) and `/readyz` (the same, and whether a configuration is in effect). A port without an address is a
 port of 127.0.0.1. There is no authentication: use another address only where everybody who reaches it may know the names
 of pools, classes and waiting VMs.
 

@@ -1,4 +1,4 @@
-//! What the agent measures, for Prometheus, and whether it is alive.
+//! Metrics for Prometheus, and health.
 //!
 //! Everything is taken from a snapshot at the moment of a scrape: the event loop keeps no metric for it, only the
 //! counts that it keeps anyway.
@@ -39,7 +39,7 @@ pub fn port(text: &str) -> Result<SocketAddr, String> {
         .map_err(|_| "write a port (9090), or an address with one (192.0.2.1:9090, [::1]:9090)".into())
 }
 
-/// A port that listens and does not respond yet.
+/// A port that listens but does not respond yet.
 #[derive(Debug)]
 pub struct Endpoint(TcpListener);
 
@@ -86,7 +86,7 @@ impl Metrics {
             .name("metrics".to_owned())
             .spawn(move || {
                 serve(&runtime, stopped);
-                // A scrape may wait for the data plane, which waits for nobody.
+                // A scrape may still wait for the data plane; do not wait for the scrape.
                 runtime.shutdown_background();
             })
             .map_err(MetricsError::Start)?;

@@ -15,15 +15,15 @@ use crate::api::sources;
 use crate::config::orphans::is_orphaned;
 use crate::health::HealthCondition;
 
-/// A VM that has waited for longer has a series of its own.
+/// A VM that has waited longer than this has its own series.
 const LONG: u64 = 10_000_000_000;
-/// So many VMs have one at most.
+/// The maximum number of such series.
 const MOST: usize = 50;
-/// Who waits so long for what it is assured does not get it.
+/// A VM that waits this long for assured bytes does not get its rate.
 const LATE: u64 = 1_000_000_000;
 const SECONDS_A_DAY: f64 = 86_400.0;
 
-/// What the samples are taken of.
+/// The data that the samples are computed from.
 #[derive(Debug)]
 pub(super) struct ScrapeInput<'a> {
     pub(super) snapshot: &'a DataPlaneSnapshot,
@@ -57,7 +57,7 @@ pub(super) fn samples(sight: &ScrapeInput<'_>) -> Samples {
     samples.counter(&families::CONFIG_ROLLBACKS, &[], sight.in_force.rolled_back);
     samples.gauge(&families::WRITABLE, &[], truth(sight.disorder.unwritable.is_none()));
     samples.counter(&families::HANGS, &[], sight.disorder.hangs);
-    // Of kinds that only a newer peer knows there is no name.
+    // A kind that only a newer peer knows has no name here.
     let named = |kind: &WatchedKind| {
         [WatchedKind::POOLS, WatchedKind::CLASSES, WatchedKind::NAMESPACES, WatchedKind::NODES].contains(kind)
     };
@@ -199,7 +199,7 @@ fn limit(vm: &VmSnapshot) -> Option<&'static str> {
     })
 }
 
-/// Whether it waits though it has assured bytes to come.
+/// Whether it waits although assured bytes are due.
 fn is_late(vm: &VmSnapshot, now: u64) -> bool {
     let assured = vm.node.params.rate.0 > 0 && vm.node.stats.mode == htb::Mode::CanSend;
     let waits = vm.waiting.as_ref().is_some_and(|waiting| now.saturating_sub(waiting.since.0) > LATE);
@@ -214,7 +214,7 @@ fn number(count: usize) -> f64 {
     wide(count as u64)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "beyond 2^53 nobody reads the last digit of a gauge")]
+#[expect(clippy::cast_precision_loss, reason = "beyond 2^53 the last digit of a gauge does not matter")]
 fn wide(count: u64) -> f64 {
     count as f64
 }
@@ -231,7 +231,7 @@ fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| wide(part) / wide(whole))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "seconds; nobody reads the last nanosecond of a year")]
+#[expect(clippy::cast_precision_loss, reason = "seconds; the last nanosecond of a year does not matter")]
 fn histogram(waits: &WaitHistogram) -> Histogram {
     let bounds = WAIT_BOUNDS.iter().map(|bound| *bound as f64 / 1e9).chain([f64::INFINITY]);
     Histogram {

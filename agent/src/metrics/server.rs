@@ -1,4 +1,4 @@
-//! What is answered at the metrics port.
+//! The responses at the metrics port.
 
 use std::io;
 use std::sync::Arc;
@@ -15,9 +15,9 @@ use super::samples::{ScrapeInput, samples};
 use crate::agent::Agent;
 
 const CONNECTIONS: usize = 16;
-/// Longer than the data plane ever takes for a batch.
+/// The time-out of a query to the data plane: longer than any batch takes.
 const RESPONDS_WITHIN: Duration = Duration::from_secs(5);
-/// Between two scrapes: more frequent ones, from however many peers, wait, and the VMs do not.
+/// The interval between two scrapes: more frequent ones wait, however many peers send them, and VMs do not.
 const SCRAPE_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Serves until told to stop.
@@ -60,10 +60,10 @@ impl AdminHandler for MetricsHandler {
         let has_config = self.agent.applied_config().age.is_some();
         self.health().await?;
         Ok(if has_config {
-            "a configuration is in force and the data plane responds"
+            "a configuration is in effect and the data plane responds"
         } else {
             // A cluster without a pool has nothing to send, and its agents are ready for the first one.
-            "the data plane responds; no configuration is in force yet"
+            "the data plane responds; no configuration is in effect yet"
         })
     }
 

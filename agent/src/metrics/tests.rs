@@ -226,7 +226,7 @@ fn a_running_agent_answers_over_http() {
     let metrics = Metrics::serve(port, Arc::clone(&agent)).unwrap();
     assert_eq!(ask(address, "GET /healthz").0, 200);
     let ready = ask(address, "GET /readyz");
-    assert!(ready.0 == 200 && ready.1.contains("no configuration is in force yet"), "{ready:?}");
+    assert!(ready.0 == 200 && ready.1.contains("no configuration is in effect yet"), "{ready:?}");
     agent.apply(&Arc::new(NodeConfig::default())).unwrap();
     assert_eq!(ask(address, "GET /readyz").0, 200);
     let (status, text) = ask(address, "GET /metrics");

@@ -1,6 +1,6 @@
 //! The first process of a daemon. It starts the worker, which serves, and starts it again when it dies.
 //!
-//! A kubelet or a service manager would do so, too, but later each time, and guests that read meanwhile would wait. Little
+//! A kubelet or a service manager would do so, too, but later each time, and guests would wait for longer. Little
 //! can go wrong here because there is little here: no configuration, no socket, no thread. The supervisor also kills a
 //! worker whose event loop hangs, so that the next one serves.
 //!

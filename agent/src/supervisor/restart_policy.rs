@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use clock::{Exponential, Span};
 
-/// The pauses before a worker is restarted that died before it served.
+/// The pauses before the restart of a worker that died before it served.
 const PAUSES: Exponential = Exponential { first: Span::millis(100), longest: Span::seconds(10) };
 /// The exit code of invalid arguments: restarting does not help.
 const USAGE_ERROR: u8 = 2;
 /// The exit code of a worker that could not take over from one that serves and is to be restarted: `EX_TEMPFAIL`.
 pub(crate) const TRY_AGAIN: u8 = 75;
 
-/// What a supervisor does when its worker has handed over to the worker of another supervisor, or was refused by that.
+/// What a supervisor does when its worker has handed over to the worker of another supervisor, or was refused by it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum OnSuccess {
     /// It exits.
@@ -302,11 +302,11 @@ mod tests {
             policy.started(11, true);
             assert_eq!(policy.succeed(), PolicyStep::Wait, "one at a time");
             if served_first {
-                assert_eq!(policy.served(11), PolicyStep::Succeed, "a second one was requested meanwhile");
+                assert_eq!(policy.served(11), PolicyStep::Succeed, "a second one was requested in between");
                 assert_eq!(policy.exited(10, WorkerExit::Exited(0)), PolicyStep::Wait);
             } else {
                 assert_eq!(policy.exited(10, WorkerExit::Exited(0)), PolicyStep::Wait);
-                assert_eq!(policy.served(11), PolicyStep::Succeed, "a second one was requested meanwhile");
+                assert_eq!(policy.served(11), PolicyStep::Succeed, "a second one was requested in between");
             }
             assert_eq!(policy.workers().collect::<Vec<_>>(), [11]);
             assert_eq!(policy.exited(11, KILLED), PolicyStep::Start(Duration::ZERO));

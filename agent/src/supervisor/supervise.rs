@@ -108,7 +108,7 @@ impl Supervisor {
             SupervisorEvent::Signal(signal) => {
                 self.pause = None;
                 for id in self.policy.workers() {
-                    // A worker that has exited meanwhile is reaped next.
+                    // A worker that has already exited is reaped next.
                     let _ = Pid::from_raw(id).map(|pid| kill_process(pid, signal));
                 }
                 vec![self.policy.stop()]
@@ -147,7 +147,7 @@ impl Supervisor {
             let step = self.policy.exited(id, exit);
             match step {
                 PolicyStep::Start(pause) => {
-                    tracing::error!(worker = id, end = ?exit, ?pause, "the worker died and is started again");
+                    tracing::error!(worker = id, end = ?exit, ?pause, "the worker died; restarting it");
                 }
                 PolicyStep::Wait if self.policy.workers().next().is_none() => {
                     tracing::info!(worker = id, "another process serves; waiting for a signal to end");
@@ -175,7 +175,7 @@ impl Supervisor {
             WatchdogAction::IgnoreDebugged => tracing::warn!(
                 worker = id,
                 reason = "WorkerHangs",
-                "the worker hangs in a debugger: it is not killed"
+                "the worker hangs in a debugger; not killing it"
             ),
             WatchdogAction::Kill => {
                 tracing::error!(worker = id, reason = "WorkerHangs", "the worker hangs and is killed");

@@ -147,8 +147,8 @@ mod tests {
         let mut watchdog = Watchdog::Answered;
         for _ in 0..100 {
             assert_eq!(watchdog.check(BUSY), WatchdogAction::Ping);
-            // The host is suspended here for hours. The timer that was due meanwhile fires once, perhaps before the
-            // worker has run.
+            // The host is suspended here for hours. The timer that was due in between fires once, perhaps before
+            // the worker has run.
             assert_eq!(watchdog.check(BUSY), WatchdogAction::Wait);
             watchdog.answered();
         }

@@ -15,7 +15,7 @@ use crate::program::Program;
 #[test]
 fn no_pod_is_published_before_a_controller_has_checked_the_csi_driver_object() {
     for (pod_info_on_mount, code, sentence) in [
-        (None, Code::Unavailable, "has not heard yet whether the CSIDriver has podInfoOnMount"),
+        (None, Code::Unavailable, "does not know yet whether the CSIDriver has podInfoOnMount"),
         (Some(false), Code::FailedPrecondition, "has no podInfoOnMount: true"),
     ] {
         let host = Host::new();

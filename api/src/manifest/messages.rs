@@ -1,4 +1,4 @@
-//! The messages for what deviates from a schema.
+//! The messages for deviations from a schema.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps;
 use serde_json::Value;

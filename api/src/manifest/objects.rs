@@ -47,7 +47,7 @@ pub struct Manifest {
     pub objects: Vec<Located>,
     /// If there are any, nothing of the manifest may be applied.
     pub problems: Vec<Problem>,
-    /// Documents of other kinds. They deserve a warning and are no reason to stop.
+    /// Documents of other kinds. They cause a warning, not an error.
     pub ignored: Vec<Problem>,
     /// The titles of all objects, valid or not, to find duplicates.
     pub(super) titles: Vec<(String, Location)>,

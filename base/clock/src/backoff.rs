@@ -18,7 +18,7 @@ impl Exponential {
     }
 }
 
-/// How clients that fail together are kept from trying again together.
+/// How clients that fail together are prevented from retrying together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Jitter {
     /// Each delay is up to a fifth shorter or longer, as in gRPC's connection back-off: for the few sources of one
@@ -29,7 +29,7 @@ pub enum Jitter {
     Spread,
 }
 
-/// The delays of one client. They depend on its seed, which need not be secret: nobody gains by predicting them.
+/// The delays of one client. They depend on its seed, which need not be secret: predicting them gains nothing.
 #[derive(Clone, Debug)]
 pub struct Backoff {
     delays: Exponential,

@@ -1,11 +1,11 @@
-//! What is due, and when.
+//! A queue of keys by deadline.
 
 use alloc::collections::BinaryHeap;
 use core::cmp::Reverse;
 
 use crate::tick::Tick;
 
-/// Keys by deadline. A key that is inserted twice comes twice: the caller bounds the queue by not doing so.
+/// Keys by deadline. A key that is inserted twice is returned twice: callers avoid this, so that the queue is bounded.
 #[derive(Debug)]
 pub struct DeadlineQueue<K>(BinaryHeap<Reverse<(Tick, K)>>);
 

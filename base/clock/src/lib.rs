@@ -1,4 +1,4 @@
-//! Time as an argument: instants and what is decided by them, in integer nanoseconds.
+//! Time as an argument: instants, and decisions that depend on them, in integer nanoseconds.
 //!
 //! Nothing here reads a clock, sleeps or starts a timer: callers pass the current [`Tick`] and wait until the one they
 //! get back, so that every state machine built on it also runs in virtual time. A crate with an event loop reads its

@@ -5,7 +5,7 @@ use crate::tick::{Span, Tick};
 /// How often something may happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimit {
-    /// Between two events, once the burst is used up.
+    /// The interval between two events, once the burst is used up.
     every: Span,
     /// How many may happen at once.
     burst: u64,

@@ -26,7 +26,7 @@ const PLAIN: &str = "text/plain; charset=utf-8";
 /// Why a program is not healthy, not ready or cannot be measured: 503 with this sentence.
 pub type Unavailable = &'static str;
 
-/// The program whose health is asked for.
+/// The program that reports its health and metrics.
 pub trait AdminHandler: Send + Sync + 'static {
     /// Answers `/healthz`, by which a kubelet restarts the program.
     fn health(&self) -> impl Future<Output = Result<&'static str, Unavailable>> + Send;

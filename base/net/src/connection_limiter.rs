@@ -1,4 +1,4 @@
-//! How many connections a port has, and how many of them one peer: a misbehaving peer takes nobody else's slot.
+//! Limits the connections of a port, in total and per peer, so that a misbehaving peer cannot use up all slots.
 
 use std::collections::BTreeMap;
 use std::io;

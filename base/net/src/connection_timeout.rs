@@ -1,5 +1,5 @@
-//! Connections that are given up unless the peer does what is expected of it in time. A peer that only connects, or
-//! sends anything but that, would otherwise hold its slot for ever, and a few thousand of them all slots there are.
+//! Connections that are closed unless the peer does what is expected of it in time. Otherwise a peer that only
+//! connects, or sends anything else, would hold its slot forever, and a few thousand such peers would hold all slots.
 
 use std::io::{self, ErrorKind};
 use std::pin::Pin;

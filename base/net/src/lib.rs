@@ -1,10 +1,10 @@
-//! What every server of ours does before a request is read: it binds a port, bounds the connections on it, and gives up
-//! peers that are slow.
+//! What all servers do before a request is read: bind a port, limit the connections on it, and disconnect slow
+//! peers.
 //!
 //! A peer is distrusted until it has authenticated: [`ConnectionLimiter`] bounds how many connections there are and how
 //! many of them one peer holds, [`accept_tls`] how long a handshake takes, and [`ConnectionTimeout`] how long a peer may
 //! take to send its first byte or to authenticate. [`admin`] is the HTTP server for health and metrics. The crate
-//! refuses to know what is served.
+//! does not know what is served.
 #![forbid(unsafe_code)]
 
 pub mod admin;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 /// Pause after a listener failed, for instance because the process has run out of file descriptors: the listener stays
-/// readable meanwhile, and a loop without a pause would spin.
+/// readable, and a loop without a pause would spin.
 pub const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
 /// How often, and at which interval, a port that another process is about to leave is tried.

@@ -1,4 +1,4 @@
-//! TLS connections whose handshake is done: a slow one delays no other.
+//! Accepts TLS connections. Handshakes run concurrently, so a slow one delays no other.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What a program says about itself: the log on standard error, and metrics.
+//! The log of a program on standard error, and its metrics.
 //!
 //! A program declares its metrics once, with [`families!`]: the response to a scrape ([`encode`]) and the page in docs/
 //! ([`table`]) are made from that list, so that neither can miss a metric. Values are [`Samples`], taken at the moment of

@@ -9,7 +9,7 @@ use prometheus_client::registry::Registry;
 
 use crate::families::{Family, MetricKind};
 
-/// Values in the making.
+/// Builds the samples of a scrape.
 #[derive(Debug, Default)]
 pub struct Samples(Vec<Sample>);
 

@@ -18,7 +18,7 @@ use super::objects::class_name;
 
 const AT_ONCE: usize = 128;
 
-/// An update that is in force.
+/// An update that is in effect.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ack {
     pub(crate) agent: usize,

@@ -1,4 +1,4 @@
-//! What the checks of a host look at.
+//! The inputs of the checks of a host.
 
 use std::fs;
 
@@ -14,7 +14,7 @@ use crate::plan;
 pub(super) struct CheckInputs {
     /// The socket of the daemon.
     pub(super) api: String,
-    /// What is odd about the checkpoint.
+    /// The warnings about the checkpoint.
     pub(super) checkpoint_warnings: Vec<String>,
     /// The number of objects in the manifests and what would be refused of them; `None` if none were named.
     pub(super) manifests: Option<(usize, Vec<String>)>,

@@ -11,7 +11,7 @@ use super::result::{CheckLevel, CheckResult, results};
 /// A VM that waits for longer is reported.
 const LONG_WAIT: Duration = Duration::from_secs(10);
 
-/// All checks of a host, in the order in which a person would go.
+/// All checks of a host, in the order in which an administrator would make them.
 pub(super) fn host(inputs: &CheckInputs) -> Vec<CheckResult> {
     let mut found = disk(inputs);
     let state = match &inputs.daemon {

@@ -43,7 +43,7 @@ impl Display for ApiError {
     }
 }
 
-// The cause is in the sentence, and a chain would print it once more.
+// The message contains the cause, and a chain would print it again.
 impl std::error::Error for ApiError {}
 
 #[cfg(test)]

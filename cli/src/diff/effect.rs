@@ -114,7 +114,7 @@ fn bounds<T: Ord>(old: Option<T>, new: Option<T>) -> Ordering {
     }
 }
 
-/// A namespace without a rate of its own is assured the sum of its VMs' rates, which is neither more nor less.
+/// A namespace without its own rate is assured the sum of its VMs' rates, which counts as neither more nor less.
 fn assured<T: Ord>(old: Option<T>, new: Option<T>) -> Ordering {
     old.zip(new).map_or(Ordering::Equal, |(old, new)| new.cmp(&old))
 }

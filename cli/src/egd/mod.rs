@@ -62,7 +62,7 @@ fn connect(socket: &Path) -> Result<EgdStream> {
 fn connect_framed(socket: &Path) -> Result<EgdStream> {
     let mut stream = connect(socket)?;
     stream.set_read_timeout(Some(UNSOLICITED_TIMEOUT)).context("cannot set a read timeout")?;
-    // They come in one read; a timeout is a peer that sends none.
+    // They arrive in one read; a timeout means that the peer sends none.
     let _ = stream.read(&mut *Zeroizing::new([0; MAX_COUNT]));
     stream.set_read_timeout(None).context("cannot clear the read timeout")?;
     Ok(stream)

@@ -28,8 +28,8 @@ impl HookAction {
     }
 }
 
-/// An error keeps a domain from starting, and libvirt shows its message. For a domain that runs or has ended it is only
-/// printed.
+/// An error prevents a domain from starting, and libvirt shows its message. If the domain runs or has ended, the error
+/// is only printed.
 pub(crate) async fn hook(global: &Global, args: &HookArgs, xml: &str) -> Result<()> {
     let action = HookAction::of(&args.operation, &args.sub_operation);
     if action == HookAction::None {
@@ -63,7 +63,7 @@ async fn attach(
     let vm = vm_spec(args, selection);
     let socket = match daemon.attach(&vm, &args.namespace).await {
         Err(error) if error.is_already_exists() => {
-            // The hook was not called when it ended last.
+            // The hook was not called when the domain last ended.
             daemon.detach(&vm.name).await?;
             daemon.attach(&vm, &args.namespace).await?
         }

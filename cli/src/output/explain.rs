@@ -5,8 +5,8 @@ use proto::local::{Binding, Client, ExplainResponse, Limit, LimitHits, Mode, Nod
 use super::amount::{configured_rate, duration, total};
 use super::table::Table;
 
-/// Where a VM draws, what it waits for, what it was served, which limits of its own it reached, and every limit on its
-/// path.
+/// The pool and class of a VM, what it waits for, what it was served, which per-VM limits it reached, and every limit on
+/// its path.
 pub(crate) fn explain(explanation: &ExplainResponse) -> String {
     let vm = explanation.vm.clone().unwrap_or_default();
     let path = &explanation.path;

@@ -85,10 +85,10 @@ fn unknown_name_is_rejected_with_the_known_ones() {
     let daemon = start(&home, &["--vm", "a=default"]);
     for verb in ["vms", "classes", "waiting"] {
         let said = daemon.refuses(&[verb, "--pool", "nope"]);
-        assert_eq!(said, "entropool: there is no pool nope on this host; there is default\n");
+        assert_eq!(said, "entropool: there is no pool nope on this host; available: default\n");
     }
     let said = daemon.refuses(&["vms", "--pool", "default", "--class", "gold"]);
-    assert!(said.contains("there is no class gold in pool default; there is"), "{said}");
+    assert!(said.contains("there is no class gold in pool default; available: "), "{said}");
 }
 
 #[test]

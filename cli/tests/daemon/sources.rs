@@ -222,7 +222,7 @@ fn pool_switches_its_source_and_vms_stay_connected() {
     gets_nothing(&mut guest);
     let kernel = pool("output: Stretched", "kernel: {}").replace("minEntropyPerByte: '8', ", "");
     home.write("pools.yaml", &kernel);
-    daemon.wait_for("in force");
+    daemon.wait_for("change in effect");
     guest.read_exact(&mut [0; 64]).unwrap();
     let sources = daemon.json(&["sources"]);
     assert_eq!(sources["sources"].as_array().unwrap().len(), 1);

@@ -63,8 +63,8 @@ fn admit_without<'a>(
     }
 }
 
-/// Inserts all accepted specs without a check: each was valid once, and no edit of its own has changed that. A
-/// class whose pool or parent was deleted is not inserted, and is tried like a new one.
+/// Inserts all accepted specs unchecked: each was valid when it was accepted and has not been edited since. A class
+/// whose pool or parent was deleted is not inserted, and is checked like a new one.
 fn insert_accepted<'a>(tree: &mut ResolvedTree<'a>, desired: &DesiredSpecs<'a>) {
     for candidate in &desired.pools {
         if let Some(accepted) = candidate.accepted {
@@ -153,8 +153,8 @@ fn without_default_class<'a>(desired: &DesiredSpecs<'a>, tree: &ResolvedTree<'a>
     inserted.filter_map(rejection).collect()
 }
 
-/// A class that was rejected for a reason of its own, and then again because its pool was rejected, reports the
-/// first reason.
+/// A class that was rejected because of its own spec, and then again because its pool was rejected, reports the first
+/// reason.
 fn restore_first_rejections<'a>(resolved: &mut Resolved<'a>, first: &Rejections<'a>) {
     let rejected: BTreeSet<&str> = resolved.rejected_classes.keys().copied().collect();
     for (name, rejections) in first.iter().filter(|(name, _)| rejected.contains(*name)) {

@@ -84,8 +84,8 @@ fn saturated(sum: u128) -> u64 {
     u64::try_from(sum).unwrap_or(u64::MAX)
 }
 
-/// Bytes a day for a message. A large figure is rounded down to whole bytes a second, since nobody writes
-/// 1123199999/d; rounded down, it is still within the limit.
+/// Bytes a day for a message. A large figure is rounded down to whole bytes a second, since
+/// 1123199999/d would be unreadable; rounded down, it is still within the limit.
 pub(crate) fn rounded(bytes_per_day: u64) -> Rate {
     let rate = Rate::from_bytes_per_day(bytes_per_day);
     if rate.to_string().ends_with("/d") && bytes_per_day > SECONDS_PER_DAY {

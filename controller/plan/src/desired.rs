@@ -58,7 +58,7 @@ impl<'a> DesiredSpecs<'a> {
         Self { pools, classes, parents, pool_names }
     }
 
-    /// Whether such a pool exists, refused or not.
+    /// Whether such a pool exists, rejected or not.
     pub(crate) fn has_pool(&self, name: &str) -> bool {
         self.pool_names.contains(name)
     }

@@ -71,7 +71,7 @@ fn output(promised: Output, aggregate: &Aggregate) -> OutputStatus {
 }
 
 impl<S, E> ObjectPlan<S, E> {
-    /// The condition `Accepted`, with every broken rule and the spec that is in effect meanwhile.
+    /// The condition `Accepted`, with every broken rule and the spec that stays in effect.
     pub fn accepted_condition(&self) -> Condition {
         let (status, reason, message) = match &self.accepted {
             Ok(()) => (ConditionStatus::True, Reason::Accepted, join_messages(&self.standing_problems)),

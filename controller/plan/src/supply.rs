@@ -78,7 +78,7 @@ impl<'a> PoolLayout<'a> {
     }
 }
 
-/// Whether bytes of the source are credited as entropy. The kernel's generator is no noise source, and a source
+/// Whether bytes of the source are credited as entropy. The kernel's generator is not a noise source, and a source
 /// without an assessed min-entropy is mixed in without credit.
 pub(crate) fn is_credited(source: &Source) -> bool {
     source.kernel.is_none() && source.min_entropy_per_byte.is_some()

@@ -95,7 +95,7 @@ async fn serve_connection(stream: TlsStream<TcpStream>, router: Router, mut stop
 }
 
 async fn wait_until_stopping(stopping: &mut watch::Receiver<bool>) {
-    // An error means that the program is ending, too.
+    // An error means that the program is also ending.
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 

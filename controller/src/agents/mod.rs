@@ -84,6 +84,6 @@ pub(crate) async fn bind(server: AgentServer) -> Result<impl Future<Output = Res
 }
 
 async fn wait_until_stopping(mut stopping: watch::Receiver<bool>) {
-    // An error means that the program is ending too.
+    // An error means that the program is also ending.
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }

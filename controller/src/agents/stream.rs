@@ -180,7 +180,7 @@ impl AgentStream {
                 let (reviewer, agent) = (Arc::clone(&self.reviewer), self.agent.clone());
                 let (sender, outcome) = oneshot::channel();
                 tokio::spawn(async move {
-                    // An error means that the stream has ended meanwhile.
+                    // An error means that the stream has ended.
                     let _ = sender.send(outcome_for(reviewer.review(&token).await, &agent));
                 });
                 live.review = Some(outcome);

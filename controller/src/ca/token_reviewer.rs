@@ -32,7 +32,7 @@ pub(crate) enum ReviewResult {
     /// The token is an agent's.
     Good(AgentIdentity),
     Denied(Nack),
-    /// The API server did not answer, which is no refusal.
+    /// The API server did not answer, which is not a refusal.
     NotMade,
 }
 

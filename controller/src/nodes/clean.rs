@@ -15,7 +15,7 @@ use crate::leader_election;
 use crate::reflector::PartialNode;
 use crate::store::StoredNode;
 
-/// The holder of the Lease meanwhile.
+/// The holder of the Lease while the nodes are cleaned.
 const HOLDER: &str = "clean-nodes";
 /// Replicas read the Lease once a second; a write that is under way ends within this time.
 const WAIT_FOR_REPLICAS: Duration = Duration::from_secs(3);

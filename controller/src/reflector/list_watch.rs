@@ -28,7 +28,7 @@ const WATCH_TIMEOUT: Duration = Duration::from_secs(75);
 const LIST_STALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// Objects in a page, where the API server cannot stream a list.
 const PAGE_SIZE: u32 = 500;
-/// The waits between attempts, the last of which repeats: short enough to be back within seconds of the API server.
+/// The waits between attempts, the last of which repeats: short enough to recover within seconds of the API server.
 const RETRIES: Exponential = Exponential { first: Span::millis(100), longest: Span::seconds(2) };
 /// The wait between two attempts to list a kind that the cluster does not have.
 const ABSENT_KIND_RETRY: Duration = Duration::from_secs(5);

@@ -76,7 +76,7 @@ pub(crate) async fn run(
             tokio::time::sleep(pause).await;
         } else {
             writer.state.queues.statuses.set(0);
-            // The next leader observes for itself what lasts.
+            // The next leader observes itself which conditions last.
             writer.filter = PersistenceFilter::default();
         }
         tokio::select! {
@@ -255,7 +255,7 @@ where
             Some(object)
         }
         Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => {
-            info!(kind = %K::kind(&()), name, "object changed meanwhile; its status is computed again");
+            info!(kind = %K::kind(&()), name, "object changed concurrently; recomputing its status");
             None
         }
         Err(error) => {

@@ -62,7 +62,7 @@ fn part(name: &ResourceName, body: &Bytes) -> Result<Option<Resource>, DecodeErr
 fn hash(name: &str, body: &[u8]) -> Hash {
     let sum = Sha256::new().chain_update(name).chain_update([0]).chain_update(body).finalize();
     let mut hash = Hash::default();
-    // Half of the digest suffices: whoever could construct a collision may write both resources anyway.
+    // Half of the digest suffices: only an author of both resources could construct a collision.
     hash.0.copy_from_slice(&sum[..16]);
     hash
 }

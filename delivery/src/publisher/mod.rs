@@ -3,8 +3,8 @@
 //! From the agent's messages ([`Publisher::handle`]), what the node should run ([`Publisher::publish`]) and the time, it
 //! derives what to do next ([`Publisher::poll`]), until there is nothing to do before [`Publisher::wake_at`].
 //!
-//! There is one update at a time; later changes go into the next one. An update is the difference from what the agent
-//! holds, and contains the digest of that, so that an agent that holds something else does not apply it.
+//! There is one update at a time; later changes go into the next one. An update is the difference from the set that
+//! the agent holds, and contains the digest of that set, so that an agent that holds another set does not apply it.
 
 mod reauth;
 mod update_state;

@@ -70,7 +70,7 @@ pub(super) enum RelistState {
 }
 
 impl RelistState {
-    /// Requests a list, unless that was done. Returns whether it did.
+    /// Requests a list unless one was requested already. Returns whether it did.
     pub(super) fn request(&mut self) -> bool {
         let needed = matches!(self, Self::Needed);
         if needed {
@@ -200,7 +200,7 @@ impl<B: Clone> UpdateState<B> {
         let (Some(desired), Some(agent)) = (&self.desired, &mut self.agent) else {
             return UpdateDue::Nothing;
         };
-        // Without an answer it is not known what the agent runs, whatever is desired now.
+        // Without an answer, the set that the agent runs is unknown.
         if self.pending.is_none() && agent.is_up_to_date(desired) {
             return UpdateDue::Nothing;
         }

@@ -5,8 +5,8 @@
 //! applied, the last good one stays.
 //!
 //! A configuration that is older in any kind than the one in effect is refused, with one exception, which is reported:
-//! if for [`ROLLBACK_AFTER`] nothing else was offered, by controllers that have just listed, then the storage was
-//! restored from a backup.
+//! if for [`ROLLBACK_AFTER`] controllers with a fresh list have offered nothing newer, then the storage was restored from
+//! a backup.
 
 mod connection;
 mod rollback_guard;
@@ -33,7 +33,7 @@ pub enum SubscriberTask<B> {
     Send(FromAgent),
     /// Apply these resources, and call [`applied`](Subscriber::applied).
     Apply(Arc<ResourceSet<B>>),
-    /// What is held, or its version, has changed: write it to disk.
+    /// The held set or its version has changed: write it to disk.
     Persist,
     /// Move a VM, and send the result.
     Move(Move),
@@ -55,7 +55,7 @@ pub enum SubscriptionPhase {
     Disconnected,
     /// There is a stream, on which nothing is confirmed yet.
     Subscribing,
-    /// What is held is what a controller offers, as far as is known.
+    /// The held set is the newest that a controller has offered, as far as is known.
     Synced,
     /// Only older versions are offered.
     OnlyOlder,
@@ -86,7 +86,7 @@ pub struct Subscriber<B> {
 }
 
 impl<B: Clone> Subscriber<B> {
-    /// The subscriber of an agent that holds what it persisted before. It connects at once. `seed` makes its
+    /// The subscriber of an agent that holds the set that it persisted. It connects at once. `seed` makes its
     /// delays differ from those of other agents.
     pub fn new(
         now: Tick,
@@ -108,12 +108,12 @@ impl<B: Clone> Subscriber<B> {
         }
     }
 
-    /// What is in effect.
+    /// The set in effect.
     pub fn held(&self) -> &Arc<ResourceSet<B>> {
         &self.held
     }
 
-    /// The version of what is in effect.
+    /// The version of the set in effect.
     pub fn version(&self) -> &Version {
         &self.version
     }

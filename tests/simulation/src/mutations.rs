@@ -13,7 +13,7 @@ pub enum Mutation {
     DegradedInstead,
     /// Twice what the ceils say.
     LooseCeil,
-    /// A refused edit is in force.
+    /// A refused edit is in effect.
     BadEditTaken,
     /// After a restart the manifests are read without what was accepted before.
     Forgetful,

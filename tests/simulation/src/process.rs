@@ -29,7 +29,7 @@ impl Process {
         Self { stage: Simulated::successor(state).unwrap(), node: FakeNode::new(fakes), plant }
     }
 
-    /// Puts a configuration in force.
+    /// Applies a configuration.
     pub(crate) fn apply(&mut self, config: &NodeConfig, now: Tick) -> Result<(), String> {
         let mut pools = agent::testing::pool_configs(config).map_err(|error| error.to_string())?;
         for pool in &mut pools {

@@ -67,7 +67,7 @@ pub(crate) struct World {
     /// The manifests as they are, and how often they were edited rightly.
     text: String,
     edits: u64,
-    /// What is in force after each right edit, if it was saved, and which of them is.
+    /// The configuration in effect after each valid edit, whether it was saved, and which one is current.
     rights: Vec<Arc<NodeConfig>>,
     accepted: usize,
     keep: SimulatedCheckpoint,

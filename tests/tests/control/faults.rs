@@ -18,7 +18,7 @@ fn without_a_control_plane_vms_come_and_draw_and_an_agent_starts() {
     scene.draws("new");
     scene.agents[0].wait_until_kept("new").unwrap();
     scene.agents[0].crash().unwrap();
-    scene.agents[0].wait_for_log("in force, from before this start").unwrap();
+    scene.agents[0].wait_for_log("last good configuration in effect").unwrap();
     scene.all_run("gold", "8Ki/s");
     scene.draws_again("vm");
     scene.draws_again("new");

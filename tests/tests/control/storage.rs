@@ -10,7 +10,7 @@ use crate::kubectl::{apply, class, cluster, pool, until_condition};
 use crate::scenario::{CONVERGED, Scenario};
 use crate::work_clock::WorkClock;
 
-const BACK: &str = "an older configuration is in force";
+const BACK: &str = "an older configuration is in effect";
 
 /// Revisions that a cluster has lived through. One that begins anew, or goes back, writes one or two a second by itself:
 /// it must not catch up before the minute is over, however long that takes on a busy machine.

@@ -61,7 +61,7 @@ fn edited(edit: &str) -> Daemon {
     let daemon = start(&manifest(2, "default"), &["a=default/gold"]);
     ask(&daemon, &["attach", "b=default/gold,client=egd"]).unwrap();
     daemon.host().rewrite(edit).unwrap();
-    daemon.wait_for("in force").unwrap();
+    daemon.wait_for("change in effect").unwrap();
     daemon
 }
 
@@ -118,7 +118,7 @@ fn a_class_that_is_gone_is_forgotten_with_its_last_vm() {
     let daemon = start(&manifest(2, "default"), &["a=default"]);
     ask(&daemon, &["attach", "b=default/gold,client=egd"]).unwrap();
     daemon.host().rewrite(BARE).unwrap();
-    daemon.wait_for("in force").unwrap();
+    daemon.wait_for("change in effect").unwrap();
     daemon.crash().unwrap();
     assert!(ask(&daemon, &["classes"]).unwrap().contains("gold"));
     ask(&daemon, &["detach", "b"]).unwrap();
@@ -150,7 +150,7 @@ fn a_vm_that_names_no_class_keeps_that_which_was_the_default_when_it_came() {
     let daemon = start(&with_default("one"), &["a=default/one"]);
     ask(&daemon, &["attach", "b=default,client=egd"]).unwrap();
     daemon.host().rewrite(&with_default("two")).unwrap();
-    daemon.wait_for("in force").unwrap();
+    daemon.wait_for("change in effect").unwrap();
     ask(&daemon, &["attach", "c=default,client=egd"]).unwrap();
     let in_class = |id: &str, class: &str| (id.to_owned(), class.to_owned());
     let expected = [in_class("a", "one"), in_class("b", "one"), in_class("c", "two")];

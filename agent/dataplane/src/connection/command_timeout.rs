@@ -1,4 +1,4 @@
-//! The time limit of a command that was begun.
+//! The time limit of an incomplete command.
 
 use htb::Tick;
 
@@ -7,7 +7,7 @@ use crate::clock::SECOND;
 /// How long a command may take from its first byte to its last. QEMU writes both bytes of its command at once.
 const COMMAND_TIMEOUT: u64 = 10 * SECOND;
 
-/// When the partial command was begun. A connection may be silent between commands for ever, as QEMU is.
+/// When the partial command began. Between commands a connection may be silent forever, as QEMU is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CommandTimeout {
     since: Option<Tick>,

@@ -1,4 +1,4 @@
-//! Writing: random bytes are copied from the pool's buffer to the socket, and kept nowhere in between.
+//! Writing: random bytes are copied straight from the pool's buffer to the socket.
 
 use std::io::{self, IoSlice};
 

@@ -50,7 +50,7 @@ pub(crate) struct Connection {
     listed: Listed,
     /// As of the last read.
     pub(crate) behaviour: ClientBehaviour,
-    /// What it is pushed before its first request.
+    /// The unsolicited bytes that it is sent before its first request.
     pub(crate) unsolicited: Unsolicited,
     pub(crate) command_timeout: CommandTimeout,
 }
@@ -107,7 +107,7 @@ impl Connection {
         &self.session
     }
 
-    /// Whether the tree has demand of it.
+    /// Whether the tree has demand from it.
     pub(crate) fn has_demand(&self) -> bool {
         self.enqueued > 0
     }
@@ -162,7 +162,7 @@ impl Connection {
         bytes
     }
 
-    /// Withdraws its demand from the tree. A 0x01 is answered with what it was granted so far.
+    /// Withdraws its demand from the tree. A 0x01 is answered with the bytes granted so far.
     pub(crate) fn withdraw_demand(&mut self, tree: &mut Tree, leaf: NodeId, now: Tick) {
         if self.enqueued > 0 {
             tree.cancel(leaf, self.enqueued, now);
@@ -195,12 +195,12 @@ impl Connection {
         self.reserved = self.reserved.max(granted);
     }
 
-    /// Leaves to others what it cannot take at the moment, or never will.
+    /// Releases to others the bytes that it cannot take now, or never will.
     pub(crate) fn release(&mut self, supply: &mut Supply) {
         supply.release(std::mem::take(&mut self.reserved));
     }
 
-    /// Reserves the same of a new supply.
+    /// Reserves the same number of bytes in a new supply.
     pub(crate) fn reserve_again(&mut self, supply: &mut Supply) {
         supply.reserve(self.reserved);
     }
@@ -214,7 +214,7 @@ impl Connection {
         self.session.random_pending()
     }
 
-    /// So much is granted and not written that it is to be written now.
+    /// Whether enough bytes are granted and unwritten that they should be written now.
     pub(crate) fn is_window_full(&self) -> bool {
         self.unwritten() >= WINDOW
     }

@@ -15,7 +15,7 @@ use crate::slab::Key;
 /// Connections accepted from one socket in a batch: a peer that connects and closes in a loop waits its turn.
 const MAX_ACCEPTS: usize = 8;
 
-/// What a peer that does not read can pin in the kernel, and what it is charged for bytes that it never takes. The
+/// How many bytes a peer that does not read can pin in the kernel, and be charged for without reading them. The
 /// kernel doubles the value, and has a minimum. Against its default of 208 KiB no cost was measured: with 64 VMs
 /// each asking for 16 times 255 bytes at once, CPU per request was 1.10 against 1.13 times the raw floor's.
 const SEND_BUFFER: usize = 4608 / 2;

@@ -1,4 +1,4 @@
-//! How connections end: closed by their peer, for a limit, for a newer one, or since the data plane drains.
+//! How connections end: closed by the peer, because of a limit, for a newer connection, or while the data plane drains.
 
 use htb::Tick;
 
@@ -49,8 +49,8 @@ impl DataPlane {
         }
     }
 
-    /// Closes connections whose peers have shut down their side. They were served what could go out at once; what they
-    /// are still owed is dropped.
+    /// Closes connections whose peers have shut down their side. They were served as much as could be
+    /// written at once; the bytes still owed to them are dropped.
     pub(super) fn close_ended(&mut self, now: Tick) {
         for at in 0..self.connections.ended().len() {
             self.close_hung_up(self.connections.ended()[at], now);
@@ -65,8 +65,8 @@ impl DataPlane {
         }
     }
 
-    /// Keeps a descriptor for the one connection that each VM needs, and those for everything else: the VM that has most
-    /// connections loses its oldest.
+    /// Keeps a descriptor for the one connection that each VM needs, and the reserve for everything else: the VM with the
+    /// most connections loses its oldest.
     pub(super) fn reclaim_descriptors(&mut self, now: Tick) {
         while self.descriptors.are_short(self.vms.len(), self.connections.len()) {
             let most = self.vms.iter().map(|(_, vm)| &vm.connections).max_by_key(|all| all.len());
@@ -110,7 +110,7 @@ impl DataPlane {
         }
     }
 
-    /// Whether nothing is left to do, or no time to do it.
+    /// Whether nothing is left to do, or the deadline has passed.
     pub(super) fn is_drained(&self, now: Tick) -> bool {
         self.drain_deadline.is_some_and(|deadline| deadline <= now || self.connections.len() == 0)
     }

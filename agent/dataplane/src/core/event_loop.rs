@@ -10,7 +10,7 @@ use crate::poll::PollEvents;
 use crate::pool::NextGrant;
 use crate::vm::READ_BUDGET;
 
-/// Something to be done between two batches, by the thread that owns everything.
+/// A function to be run between two batches, by the thread that owns the state.
 pub(crate) type LoopCommand = Box<dyn FnOnce(&mut DataPlane, Tick) + Send>;
 
 /// How long commands may hold up the VMs, apart from the one that is running: 1 ms.
@@ -50,7 +50,7 @@ pub(crate) fn run(mut data_plane: DataPlane, commands: &Receiver<LoopCommand>) {
     }
 }
 
-/// Executes commands while there is time: those who read the state must not hold up those who are served.
+/// Executes commands while there is time: readers of the state must not hold up VMs.
 fn execute(
     data_plane: &mut DataPlane,
     commands: &Receiver<LoopCommand>,

@@ -1,5 +1,5 @@
-//! What a data plane transfers to its successor: sockets, connections and the state of each. No random byte is among
-//! it; bytes granted and not written are transferred as a number.
+//! What a data plane transfers to its successor: sockets, connections and the state of each. No random bytes are
+//! transferred; bytes granted and not written are transferred as a number.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -37,7 +37,7 @@ pub struct VmState<S> {
     /// Bytes served since it was attached, `unsolicited` ones included.
     pub bytes: u64,
     pub unsolicited: u64,
-    /// When it may be pushed something on credit again.
+    /// When it may be pushed bytes on credit again.
     pub credit_again: Tick,
 }
 
@@ -55,7 +55,7 @@ pub struct ConnectionState<S> {
 /// How a hand-over ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HandoverOutcome {
-    /// A successor serves the VMs. This data plane serves nothing any more, and ends.
+    /// A successor serves the VMs. This data plane no longer serves, and ends.
     Transferred,
     /// No successor took over: this data plane continues to serve.
     Resumed,
@@ -63,7 +63,7 @@ pub enum HandoverOutcome {
 
 /// The predecessor's side.
 impl DataPlane {
-    /// Stops serving, passes all VMs to `transfer`, and resumes or ends as that returns.
+    /// Stops serving, passes all VMs to `transfer`, and resumes or ends depending on the result.
     pub(crate) fn hand_over(
         &mut self,
         transfer: impl FnOnce(Vec<VmState<BorrowedFd<'_>>>) -> HandoverOutcome,

@@ -1,4 +1,4 @@
-//! Taking a snapshot, on the loop's thread: all of it is of one instant.
+//! Takes a snapshot on the loop's thread, so that all of it is from one instant.
 
 use htb::{BindingLimit, NodeId, Tick};
 

@@ -47,7 +47,7 @@ impl DataPlane {
         }
     }
 
-    /// Withdraws from a pool's tree the demand that its bytes are withheld from, and enqueues all other.
+    /// Withdraws from a pool's tree all demand from which its bytes are withheld, and enqueues all other demand.
     pub(super) fn requeue_demand(&mut self, pool: Key, now: Tick) {
         let of_pool = self.vms.iter().filter(|(_, vm)| vm.pool == pool);
         let keys: Vec<Key> = of_pool.flat_map(|(_, vm)| vm.connections.iter()).collect();

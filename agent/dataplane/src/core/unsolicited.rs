@@ -27,7 +27,7 @@ impl DataPlane {
         let Some((connection, vm, pool)) = self.resolve(key) else { return };
         let open = opens_at(pool.shaper.tree(), vm.leaf, now);
         let observation = SocketObservation {
-            // If the kernel does not say, nothing is pushed that might never be read.
+            // If the kernel does not report it, nothing is pushed, since it might never be read.
             unread: has_unread(&*connection).unwrap_or(true),
             open: open.min(now.after(MAX_WAIT)),
             supply: if pool.is_withheld(vm.leaf) { 0 } else { pool.supply.level() },

@@ -15,7 +15,7 @@ const MAX_ID: usize = 128;
 /// The address at which a VM connects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
-    /// A socket in a directory of its own.
+    /// A socket in its own directory.
     Unix(PathBuf),
     /// A port of this host's loopback interface.
     Tcp(SocketAddr),

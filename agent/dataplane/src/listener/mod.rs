@@ -49,7 +49,7 @@ pub(crate) struct Listener {
     inode: Option<Inode>,
     /// Whether the file's directory is removed with it.
     owns_directory: bool,
-    /// Of its file, while the predecessor still owns that.
+    /// Of its file, while the predecessor still owns it.
     inherited: Option<Inode>,
 }
 
@@ -158,7 +158,7 @@ impl Drop for Listener {
             tracing::warn!(path = %path.display(), %error, "failed to remove socket");
         }
         if self.owns_directory {
-            // Not empty, and so kept, when a successor has its socket there.
+            // If a successor has its socket there, the directory is not empty and stays.
             let _ = path.parent().map(fs::remove_dir);
         }
     }
@@ -245,7 +245,7 @@ fn set_rights(path: &Path, mode: u32, owner: SocketOwner) -> Result<(), ListenEr
 }
 
 /// TCP does not identify its peer, so a port is for this host alone: any process on it that may connect draws the bytes of
-/// the VM whose port it is.
+/// the VM that owns the port.
 fn open_port(address: SocketAddr) -> Result<OwnedFd, ListenError> {
     if !address.ip().is_loopback() {
         return Err(ListenError::NotLoopback { address });

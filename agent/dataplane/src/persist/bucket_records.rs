@@ -55,8 +55,8 @@ impl BucketRecords {
         self.slots.into_iter().flatten().for_each(|(_, slot)| state.release(slot));
     }
 
-    /// Releases those of these nodes that the tree has removed: if one were added again under its name, there would be
-    /// two records of it, and the older might be believed.
+    /// Releases those of these nodes that the tree has removed: if one were added again under its name, it would
+    /// have two records, and the older one might be read.
     pub(crate) fn prune(
         &mut self,
         nodes: impl IntoIterator<Item = NodeId>,

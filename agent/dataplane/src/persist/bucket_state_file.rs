@@ -1,4 +1,4 @@
-//! The state file: what a worker that starts after a crash must know of its predecessor.
+//! The state file: the state of its predecessor that a worker needs when it starts after a crash.
 //!
 //! The checkpoint lists the attached VMs; this file has the levels of their buckets and whether each may be served
 //! unsolicited, as of the last batch. The loop writes it through a mapping, without a system call, so that it survives
@@ -21,7 +21,7 @@ use super::record::{BucketState, Decoded, HALF, RecordHeader, RecordOwner, SIZE,
 
 /// The first bytes of the file: its type and version.
 const MAGIC: &[u8; 16] = b"entropool state\x01";
-/// The boot id: levels of another boot are of another clock.
+/// The boot id: levels from another boot refer to another clock.
 const BOOT: std::ops::Range<usize> = 16..52;
 const HEADER: usize = SIZE;
 /// The most records: 2 MiB of memory. Further nodes are served too, but a crash forgets their debts.
@@ -210,7 +210,7 @@ fn create(path: &Path, nodes: usize, boot: &[u8]) -> io::Result<MmapMut> {
     let _ = fs::remove_file(path);
     let file: File = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
     let length = HEADER + nodes * SIZE;
-    // All of it now: a page that cannot be allocated later would raise SIGBUS.
+    // Allocated completely now: a page that cannot be allocated later would raise SIGBUS.
     fallocate(&file, FallocateFlags::empty(), 0, length as u64)?;
     // SAFETY: this process just created the file, for its owner alone and in its full length. It is never truncated: this
     // process does not, and others only read and rename it.

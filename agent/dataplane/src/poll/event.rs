@@ -1,10 +1,10 @@
-//! Which socket an event is of, in the 64 bits that epoll stores for us.
+//! The origin of an event, encoded in the 64 bits that epoll stores with it.
 
 use rustix::event::epoll::{self, EventData, EventFlags};
 
 use crate::slab::Key;
 
-/// What an event is of.
+/// The origin of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Token {
     /// Another thread woke the loop: commands are pending, or a supply was refilled.

@@ -34,7 +34,7 @@ pub(crate) struct Poll {
     epoll: OwnedFd,
     timer: OwnedFd,
     waker: LoopWaker,
-    /// What the timer is set to, since setting it is a system call.
+    /// The current setting of the timer, since setting it is a system call.
     armed: Option<Tick>,
 }
 
@@ -97,7 +97,7 @@ impl Poll {
         Ok(())
     }
 
-    /// Waits for events, or only collects those that are pending. A signal is no error.
+    /// Waits for events, or only collects those that are pending. A signal is not an error.
     pub(crate) fn wait(&mut self, events: &mut PollEvents, nonblocking: bool) -> io::Result<()> {
         let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
         events.0.clear();

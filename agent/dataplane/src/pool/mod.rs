@@ -72,7 +72,7 @@ impl ServedPool {
     }
 
     /// Gives a VM a leaf, if its namespace is allowed and its class has room. A `returning` VM met both conditions when it
-    /// was attached first: neither an edit nor a restart takes the leaf away from a VM in use.
+    /// was first attached: neither an edit nor a restart takes the leaf away from a VM in use.
     pub(crate) fn admit(
         &mut self,
         attach: &AttachRequest,

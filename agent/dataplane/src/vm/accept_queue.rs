@@ -60,7 +60,7 @@ impl AcceptQueue {
         }
     }
 
-    /// When there is something to accept without a new event.
+    /// When the next connection can be accepted without a new event.
     pub(crate) fn next_due(&self) -> Option<Tick> {
         [self.delayed.next(), self.retry_at].into_iter().flatten().min()
     }
@@ -123,7 +123,7 @@ mod tests {
         delay.cancel();
         assert!(delay.start());
         delay.unlist();
-        assert!(delay.start(), "it was barred meanwhile");
+        assert!(delay.start(), "it was barred in between");
         delay.unlist();
         assert!(delay.finish());
         assert!(!delay.finish());

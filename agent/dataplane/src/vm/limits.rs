@@ -9,10 +9,10 @@ use crate::clock::SECOND;
 /// client in a loop stays far below.
 const ANSWERS: RateLimit = RateLimit::per_second(2_000, 4_000);
 
-/// Commands in a second that are ten times what is answered.
+/// Commands per second that count as flooding: ten times the number that is answered.
 const FLOOD: u64 = 20_000;
 
-/// Consecutive seconds of that which are no accident.
+/// Consecutive flooded seconds after which the connection is closed.
 const FLOOD_SECONDS: u8 = 10;
 
 /// Limits the commands of one VM that draw nothing.
@@ -28,13 +28,13 @@ pub(crate) struct CommandLimiter {
 }
 
 impl CommandLimiter {
-    /// Whether one more command gets a true answer. If not, it gets the answer of a VM without tokens, which takes no work:
+    /// Whether another command gets a true answer. If not, it gets the answer of a VM without tokens, which takes no work:
     /// the client keeps its framing, and does not wait.
     pub(crate) fn allow_answer(&mut self, now: Tick) -> bool {
         self.answers.admit(ANSWERS, now)
     }
 
-    /// True when there were far too many for far too long.
+    /// Returns true when the VM has flooded for [`FLOOD_SECONDS`].
     pub(crate) fn count_commands(&mut self, commands: u64, now: Tick) -> bool {
         let age = now.0.saturating_sub(self.second.0);
         if age >= SECOND {
@@ -94,7 +94,7 @@ pub struct LimitHits {
     pub stalled: u64,
     /// Connections closed for an unknown command, or too many unlike requests pending.
     pub garbage: u64,
-    /// Times that the rest of what it had sent was read in a later batch.
+    /// How often the rest of its input was read in a later batch.
     pub deferred: u64,
 }
 

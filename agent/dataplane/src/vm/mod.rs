@@ -47,7 +47,7 @@ pub(crate) struct Vm {
     pub(crate) asked_before: egd::SessionCounters,
     /// Bytes served unsolicited.
     pub(crate) unsolicited: u64,
-    /// Since when it waits for bytes that the pool has and withholds from it.
+    /// Since when it has waited for bytes that the pool has but withholds from it.
     pub(crate) degraded_since: Option<Tick>,
     /// It has only ever sent 0x02, or nothing yet, to this process and its predecessor.
     pub(crate) only_reads: bool,

@@ -1,8 +1,8 @@
 //! Unsolicited bytes: what unblocks a QEMU whose request was lost with its last connection.
 //!
 //! QEMU remembers such a request and never repeats it, so that a read in its guest would hang. It accepts whatever
-//! arrives, up to what it waits for. So a new connection is pushed some bytes: if they are read, QEMU was waiting, and
-//! is pushed more; if they stay unread, it was not, and its next request is answered by them.
+//! arrives, up to the number of bytes it waits for. So a new connection is pushed some bytes. If they are read, QEMU was
+//! waiting, and is pushed more; if they stay unread, it was not, and they answer its next request.
 
 use egd::Session;
 use htb::{MAX_GRANT, Tick};
@@ -57,7 +57,7 @@ impl Unsolicited {
         Self { over: false, due: now, credit }
     }
 
-    /// The peer has sent a request, and might take further pushes for its answer.
+    /// The peer has sent a request, and might mistake further pushes for the answer.
     pub(crate) fn end(&mut self) {
         self.over = true;
     }
@@ -106,7 +106,7 @@ pub(crate) struct Credit {
 }
 
 impl Credit {
-    /// Of a VM whose next credit is available at this instant.
+    /// The credit of a VM that gets its next one at this instant.
     pub(crate) fn from(available_at: Tick) -> Self {
         Self { available_at }
     }

@@ -85,7 +85,7 @@ fn attach_errors_name_cause_and_alternatives() {
     let (reason, text) = refused("b", "default", "none", None);
     assert_eq!(
         (reason, text.as_str()),
-        ("UnknownPool", "there is no pool none on this host; there is default")
+        ("UnknownPool", "there is no pool none on this host; available: default")
     );
     let (reason, text) = refused("b", "default", "default", Some("silver"));
     assert_eq!(

@@ -35,7 +35,7 @@ impl Tree {
         self.put(slot, placement.queue_slot)
     }
 
-    /// Resets the timers below a node to what their own buckets say, because a ceil above can open sooner than
+    /// Resets the timers below a node according to their own buckets, because a ceil above can open sooner than
     /// before.
     pub(super) fn rearm_below(&mut self, top: usize) {
         if matches!(self.nodes[top].kind, NodeKind::Leaf(_)) {

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender};
 use super::control::{BLOCKS, Block, Quality, QueueControl};
 use crate::buffer::Buffer;
 
-/// Where the event loop takes its bytes. Never waits.
+/// The end from which the event loop takes its bytes. Never waits.
 #[derive(Debug)]
 pub(crate) struct Consumer {
     filled: Receiver<Block>,
@@ -79,7 +79,7 @@ impl Consumer {
         count
     }
 
-    /// Asks the engine for more. False if that was already pending; true if bytes sent meanwhile should be received.
+    /// Asks the engine for more. False if a request is already pending; if true, check for bytes again.
     pub(crate) fn request_more(&self) -> bool {
         let is_pending = self.control.wants_more.swap(true, Ordering::SeqCst);
         if !is_pending {

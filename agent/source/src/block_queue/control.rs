@@ -1,4 +1,4 @@
-//! What both ends of the queue share.
+//! The state that both ends of the queue share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

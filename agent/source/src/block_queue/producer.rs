@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender};
 use super::control::{BLOCKS, Block, Quality, QueueControl, Waker};
 use crate::buffer::Buffer;
 
-/// Where an engine puts its bytes.
+/// The end into which an engine puts its bytes.
 pub(crate) struct Producer {
     filled: SyncSender<Block>,
     returned: Receiver<Buffer>,
@@ -54,7 +54,7 @@ impl Producer {
         self.current.as_ref().is_some_and(|block| block.bytes.level() < block.bytes.capacity())
     }
 
-    /// Calls `make` for as long as there is room and it returns bytes; returns how many that were.
+    /// Calls `make` as long as there is room and it returns bytes; returns the number of bytes.
     pub(crate) fn fill(
         &mut self,
         quality: Quality,
@@ -107,7 +107,7 @@ impl Producer {
         }
         // Fails when the consumer is gone; then the block is dropped and wiped.
         let _ = self.filled.try_send(block);
-        // Only now: the consumer first sets the flag and then looks once more.
+        // Only now: the consumer first sets the flag and then checks the queue again.
         if self.control.wants_more.swap(false, Ordering::SeqCst) {
             (self.waker)();
         }

@@ -43,8 +43,8 @@ impl HmacDrbg {
         }
     }
 
-    /// Fills `out`, in requests that are 64 bytes longer than what is served. The hash takes in each block once more, and
-    /// what it takes in last stays on the stack for a while, where a core dump would find it: so that is a spare block.
+    /// Fills `out`, in requests that are 64 bytes longer than what is served. Each block is hashed again, and
+    /// the last input stays on the stack for a while, where a core dump would find it; so the last block is a spare one.
     pub fn generate_to_serve(&mut self, out: &mut [u8]) {
         for request in out.chunks_mut(MOST_AT_ONCE - SPARE * 32) {
             self.fill(request, SPARE);

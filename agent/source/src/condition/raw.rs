@@ -15,7 +15,7 @@ pub struct RawRefused {
 }
 
 impl RawRefused {
-    /// The one word for logs, metrics and conditions.
+    /// One word for logs, metrics and conditions.
     pub fn reason(&self) -> &'static str {
         "RawRefused"
     }

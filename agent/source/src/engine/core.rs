@@ -16,7 +16,7 @@ use crate::block_queue::{Producer, Quality};
 use crate::condition::personalization;
 use crate::spec::Output;
 
-/// Nanoseconds until a kernel that is not seeded is asked again.
+/// Nanoseconds between two attempts to read a kernel that is not seeded.
 const KERNEL_RETRY: u64 = 100_000_000;
 
 /// Makes the bytes of one pool.
@@ -70,7 +70,7 @@ impl OutputMode {
         }
     }
 
-    /// Whether samples would be of use though the queue has no room for bytes.
+    /// Whether samples would be useful although the queue has no room for bytes.
     fn wants_samples(&self) -> bool {
         matches!(self, Self::Stretched(output) if output.wants_samples())
     }

@@ -1,4 +1,4 @@
-//! What a pool's active sources and the kernel have to give.
+//! The inputs of an engine: a pool's active sources, and the kernel.
 
 use std::io;
 
@@ -33,8 +33,8 @@ impl Inputs<'_> {
         Inputs { credited: vec![], uncredited: vec![], has_kernel: true, kernel }
     }
 
-    /// Brings the conditioner as near to a block as the samples go; returns whether it is ready. It starts with source
-    /// `first`; callers rotate it, so that none is used only when another runs dry.
+    /// Fills the conditioner for the next block as far as the samples suffice; returns whether it is ready. It starts with
+    /// source `first`; callers rotate it, so that none is used only when another runs dry.
     pub(super) fn absorb_credited(&self, conditioner: &mut Conditioner, first: usize) -> bool {
         let count = self.credited.len();
         for at in 0..count {
@@ -47,7 +47,7 @@ impl Inputs<'_> {
         conditioner.ready()
     }
 
-    /// Mixes in what earns no credit.
+    /// Mixes in the bytes that earn no credit.
     pub(super) fn mix_uncredited(&self, conditioner: &mut Conditioner) {
         for subscriber in &self.uncredited {
             subscriber.take(|samples| {

@@ -1,7 +1,7 @@
 //! Makes a pool's bytes from its sources' samples.
 //!
 //! `selection` decides which sources are active and what is served, `full_entropy` and `stretched` make the bytes, and
-//! [`Engine`] combines them; it is told the time.
+//! [`Engine`] combines them and takes the time as an argument.
 
 mod core;
 mod full_entropy;

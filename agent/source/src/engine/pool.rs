@@ -134,7 +134,7 @@ impl Member {
         }
     }
 
-    /// Whether this output may rest on it.
+    /// Whether this output may depend on it.
     pub(crate) fn counts(&self, output: Output) -> bool {
         match output {
             Output::Stretched => true,

@@ -18,7 +18,7 @@ pub enum Serving {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Candidate {
     pub(super) tier: u32,
-    /// Whether the output may rest on it. Bytes of other sources are mixed in without credit.
+    /// Whether the output may depend on it. Bytes of other sources are mixed in without credit.
     pub(super) counts: bool,
     pub(super) health: CandidateHealth,
 }

@@ -56,7 +56,7 @@ impl Alpha {
     }
 }
 
-/// What one sample of a noise source is. Either way it is passed as a `u8`.
+/// The type of one sample of a noise source. Either type is passed as a `u8`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SampleKind {
     /// The value 0 or 1. Windows of 1,024.
@@ -96,7 +96,7 @@ impl Cutoffs {
         Self {
             repetition_count: repetition_count(h.exponent(), alpha),
             // 2 + critbinom(W - 1), not 1 + critbinom(W) as published: the first sample always matches itself.
-            // Capped, because a test that cannot fail is no test.
+            // Capped, so that the test can fail.
             adaptive_proportion: (2 + crit).min(kind.window()),
         }
     }

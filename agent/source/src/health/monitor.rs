@@ -117,7 +117,7 @@ impl Monitor {
     }
 }
 
-/// A source that recovers from each alarm and soon raises the next is worth less than was claimed.
+/// A source that recovers from each alarm but soon raises the next has less min-entropy than was claimed.
 #[derive(Clone, Debug, Default)]
 struct IntermittentFailures {
     count: u32,

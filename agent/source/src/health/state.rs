@@ -27,7 +27,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// The one word for logs, metrics, events and conditions.
+    /// One word for logs, metrics, events and conditions.
     pub fn reason(self) -> &'static str {
         match self {
             Self::Alarm(Alarm { test: Test::RepetitionCount, .. }) => "RepetitionCount",

@@ -1,4 +1,4 @@
-//! A regular file, for tests. It is never rewound: its bytes would be served twice.
+//! A regular file, for tests. It is never rewound, since its bytes would be served twice.
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};

@@ -7,7 +7,7 @@ use super::upstream::Upstream;
 use super::{Noise, OpenError, Opener};
 use crate::spec::SourceKind;
 
-/// `None` for the kernel's generator, which is no noise source. `position` is where the next read of a file starts.
+/// `None` for the kernel's generator, which is not a noise source. `position` is where the next read of a file starts.
 pub(crate) fn opener(kind: SourceKind, position: Position) -> Option<Opener> {
     Some(match kind {
         SourceKind::Kernel => return None,

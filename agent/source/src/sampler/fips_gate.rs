@@ -42,7 +42,7 @@ impl FipsGate {
             stats.record_block(findings);
             match self.policy.record(findings.passed()) {
                 PolicyDecision::Use => pass(block),
-                // Each source has a thread of its own, so there is nothing to yield to.
+                // Each source has its own thread, so there is nothing to yield to.
                 PolicyDecision::Retry | PolicyDecision::Yield => {}
                 PolicyDecision::Disable => return Err(Disabled),
             }

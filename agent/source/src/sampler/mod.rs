@@ -1,6 +1,7 @@
 //! One thread for each open noise source: it reads, tests every sample, and hands those that pass to the pools.
 //!
-//! [`Sampler`] is told the time, and `thread` waits for it. A [`Subscriber`] is one pool's share of one source.
+//! [`Sampler`] takes the time as an argument, and `thread` waits for it. A [`Subscriber`] is one pool's share of one
+//! source.
 
 mod core;
 mod fips_gate;

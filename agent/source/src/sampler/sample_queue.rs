@@ -12,7 +12,7 @@ use crate::spec::SourceSpec;
 pub(super) const MAX_READ: usize = 2048;
 /// Tested samples that may wait for a pool.
 const CAPACITY: usize = 8192;
-/// More is wanted while there is room for so much: the most of one read, and a block that it completes.
+/// More samples are read while there is room for this many: the most of one read, and a block that it completes.
 const ROOM: usize = MAX_READ + BLOCK;
 
 pub(super) struct SampleQueue {

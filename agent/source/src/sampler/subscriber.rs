@@ -37,7 +37,7 @@ impl Subscriber {
         lock(&self.queue).state()
     }
 
-    /// Whether the pool would use more samples now. Start-up tests are read for in any case.
+    /// Whether the pool would use more samples now. Samples for start-up tests are read in any case.
     pub(crate) fn set_wanted(&self, wanted: bool) {
         self.update(|queue| queue.set_wanted(wanted));
     }

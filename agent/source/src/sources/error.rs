@@ -21,7 +21,7 @@ pub enum SupplyError {
 }
 
 impl SupplyError {
-    /// The one word for logs, metrics and conditions.
+    /// One word for logs, metrics and conditions.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::NoNoiseSource { .. } => "NoNoiseSource",

@@ -36,7 +36,7 @@ enum Refill {
 /// Why nothing was drawn.
 #[derive(Debug, thiserror::Error)]
 pub enum DrawError {
-    /// There are no bytes. Not the peer's fault: try again when the waker is called.
+    /// The pool is empty. The peer is not at fault: try again when the waker is called.
     #[error("the pool has no bytes at the moment")]
     Empty,
     /// The write of the bytes failed; `WouldBlock` means that the peer must read first.
@@ -122,7 +122,7 @@ impl Supply {
 
     /// Calls `take` with at most `max` bytes: exactly `max` up to [`CONTIGUOUS`] and [`level`](Self::level) plus what
     /// is reserved, beyond that as many as there are. `take` returns how many of them left the process; those are
-    /// wiped. The others, and all after an error, left it nowhere and are offered again. `take` is not called when
+    /// wiped. The others, and after an error all of them, did not leave it and are offered again. `take` is not called when
     /// there are no bytes.
     pub fn with_bytes(
         &mut self,
@@ -151,7 +151,7 @@ impl Supply {
         let buffer = match &mut self.refill {
             Refill::Kernel { kernel, buffer, .. } => {
                 if buffer.level() < wanted {
-                    // Fails before the kernel is seeded; then the bytes that wait must do.
+                    // Fails before the kernel is seeded; then only the buffered bytes are available.
                     let _ = kernel.fill(buffer);
                 }
                 buffer

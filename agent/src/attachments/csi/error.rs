@@ -9,11 +9,11 @@ use super::request::RequestError;
 use crate::api::status;
 use crate::attachments::table::VolumeConflict;
 
-/// Why a volume is not published. Nothing of the call is left then: after most codes a kubelet does not call again.
+/// Why a volume is not published. The call is undone completely: after most codes a kubelet does not call again.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     #[error(
-        "this node's agent has not heard yet whether the CSIDriver has podInfoOnMount: true; it waits for its controller"
+        "this node's agent does not know yet whether the CSIDriver has podInfoOnMount: true; it waits for its controller"
     )]
     PodInfoUnknown,
     /// A pod's author could claim to be another pod.

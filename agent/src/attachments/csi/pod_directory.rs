@@ -3,7 +3,7 @@
 //!
 //! The kubelet relabels no volume that a container may only read, so the agent labels what it makes. The level is `s0`
 //! without categories, which every container's level dominates: the mount decides which container sees the socket, and
-//! no driver is told a pod's categories.
+//! the kubelet does not tell drivers the categories of a pod.
 
 use std::fs;
 use std::io;
@@ -53,7 +53,7 @@ impl PodDirectories {
         Ok(self.parent(target)?.is_some())
     }
 
-    /// Opens the volume's directory, made if need be.
+    /// Opens the volume's directory, which is created if necessary.
     pub(super) fn make(&self, target: &TargetPath) -> io::Result<OwnedFd> {
         let parent = self.parent(target)?.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
         match mkdirat(&parent, LEAF, Mode::from_raw_mode(0o750)) {

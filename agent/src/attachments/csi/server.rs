@@ -82,7 +82,7 @@ impl CsiServer {
     }
 
     /// Serves `volumes` at the sockets of a predecessor: the driver's and the registration's. A socket that it did not
-    /// leave is made again, and the kubelet, which has seen its path, looks there again.
+    /// leave is created again, so that the kubelet, which has seen its path, probes it again.
     pub fn resume(
         options: &CsiOptions,
         volumes: Arc<Volumes>,
@@ -112,7 +112,7 @@ impl CsiServer {
         let endpoint = options.driver().to_string_lossy().into_owned();
         let registration_service = RegistrationService { endpoint, volumes: Arc::clone(&volumes) };
         let node_service = NodeService { volumes, node: options.node.clone() };
-        // A runtime of its own: the kubelet's calls wait for nothing else.
+        // A separate runtime, so that the kubelet's calls do not wait for other work.
         let runtime = Builder::new_current_thread().enable_all().build().map_err(CsiError::Setup)?;
         let listener = |socket: &ApiSocket| {
             let _context = runtime.enter();
@@ -159,7 +159,7 @@ impl Drop for CsiServer {
     }
 }
 
-/// Makes a socket, and its directory if need be.
+/// Creates a socket, and its directory if necessary.
 fn in_directory(
     path: &Path,
     make: impl FnOnce(&Path) -> Result<ApiSocket, SocketError>,
@@ -223,7 +223,7 @@ impl Registration for RegistrationService {
             tracing::info!("driver registered with the kubelet");
             self.volumes.kubelet_answered(RegistrationResult::Registered);
         } else {
-            // It tries again by itself, and answers again.
+            // The kubelet retries, and reports the result again.
             tracing::error!(error, "the kubelet refuses to register the driver");
             self.volumes.kubelet_answered(RegistrationResult::Refused(error));
         }

@@ -1,4 +1,4 @@
-//! The gRPC services of the driver. What waits runs on a thread of its own.
+//! The gRPC services of the driver. Calls that block run on a separate thread.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ impl Identity for IdentityService {
     }
 
     async fn probe(&self, _: Request<ProbeRequest>) -> Result<Response<ProbeResponse>, Status> {
-        // A driver that answers is ready. What one volume waits for is in the answer to its own call.
+        // A driver that answers is ready. Whatever one volume waits for is reported in its own call.
         Ok(Response::new(ProbeResponse { ready: Some(true) }))
     }
 }

@@ -18,7 +18,7 @@ use crate::attachments::table::InsertError;
 use crate::attachments::{Attachment, Attachments, PodVolume};
 use crate::health::driver_registration::{RegistrationMonitor, RegistrationResult};
 
-/// Whether the kubelet is known to overwrite what a pod's author says about the pod.
+/// Whether the kubelet is known to overwrite the pod's identity as given by its author.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PodInfo {
     /// No controller has looked at the `CSIDriver` yet.
@@ -40,7 +40,7 @@ pub trait PodHost: Debug + Send + Sync + 'static {
     fn changed(&self);
 }
 
-/// The volumes of a node. Calls run one after the other; each takes a few turns of the data plane's loop.
+/// The volumes of a node. Calls run one after the other; each takes a few iterations of the data plane's loop.
 #[derive(Debug)]
 pub struct Volumes {
     attachments: Arc<Attachments>,
@@ -125,7 +125,7 @@ impl Volumes {
                 volume_id: volume_id.clone(),
                 target: unpublished.to_string(),
             }),
-            // Published before a reboot, or never.
+            // It was published before a reboot, or never.
             None => self.remove_directory(volume_id, &unpublished),
         }
     }
@@ -140,7 +140,7 @@ impl Volumes {
         }
     }
 
-    /// The row comes first: whatever a crash leaves has one, and the next start completes or removes it.
+    /// The row is written first: after a crash, the next start completes or removes the volume by its row.
     fn publish_new(&self, attachment: &Attachment) -> Result<(), PublishError> {
         self.attachments.table().insert(attachment.clone()).map_err(|error| match error {
             // A VM with the pod's UID that is not the pod.
@@ -161,7 +161,7 @@ impl Volumes {
         Ok(())
     }
 
-    /// After this the socket listens, whatever there was before, unless the VM was detached.
+    /// Makes the socket listen, whatever the previous state, unless the VM was detached.
     fn ensure_socket(&self, attachment: &Attachment) -> Result<(), PublishError> {
         if volume(attachment).detached {
             return Ok(());

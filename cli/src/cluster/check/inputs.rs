@@ -1,4 +1,4 @@
-//! What the checks of a cluster look at.
+//! The inputs of the checks of a cluster.
 
 use anyhow::Result;
 use api::names::AGENT_LABEL;

@@ -10,7 +10,7 @@ use super::inputs::{ClusterInputs, CsiDriverState, ListResult};
 use super::leader::Leader;
 use crate::check::{CheckLevel, CheckResult, DaemonState, check_daemon, results};
 
-/// All checks, in the order in which a person would go.
+/// All checks, in the order in which an administrator would make them.
 pub(super) fn cluster(inputs: &ClusterInputs) -> Vec<CheckResult> {
     [
         objects(inputs),
@@ -24,7 +24,7 @@ pub(super) fn cluster(inputs: &ClusterInputs) -> Vec<CheckResult> {
     .concat()
 }
 
-/// The warning for what could not be read: it may well be right.
+/// The warning for an object that could not be read: it may be valid.
 fn unknown(check: &'static str, why: &str) -> Vec<CheckResult> {
     vec![CheckResult { check, level: CheckLevel::Warning, message: why.to_owned() }]
 }

@@ -34,7 +34,7 @@ pub(crate) trait SpecRules: PartialEq + Clone {
     /// Every rule that an edit to this spec would break.
     fn violations(case: &Case<'_, '_, Self>) -> Vec<Violation>;
 
-    /// The rules that a running spec may break without an edit of its own, because nodes were added or objects
+    /// The rules that a running spec may break without being edited, because nodes were added or objects were
     /// deleted.
     fn standing_violations(case: &Case<'_, '_, Self>) -> Vec<Violation>;
 }
@@ -122,7 +122,7 @@ pub(crate) fn check_edit<'a, S: SpecRules>(
     new.map(|violation| violation.rejection(S::KIND, name)).collect()
 }
 
-/// The rules that a running spec breaks without an edit of its own.
+/// The rules that a running spec breaks without having been edited.
 pub(crate) fn check_running<'a, S: SpecRules>(
     tree: &ResolvedTree<'a>,
     desired: &DesiredSpecs<'a>,

@@ -105,17 +105,17 @@ impl World {
         Ok(())
     }
 
-    /// What is in force is what was right once, and never goes back.
+    /// The configuration in effect was valid once, and is never replaced by an older one.
     pub(super) fn judge(&mut self) -> Result<(), Check> {
         let is = |right: &Arc<NodeConfig>| right == self.book.config();
         let Some(at) = self.rights.iter().rposition(is).filter(|at| *at >= self.accepted) else {
-            return Err(("P5", "what is in force was not accepted, or not last".to_owned()));
+            return Err(("P5", "the configuration in effect was not accepted, or not last".to_owned()));
         };
         self.accepted = at;
         Ok(())
     }
 
-    /// A new process puts the configuration in force and attaches all VMs.
+    /// A new process applies the configuration and attaches all VMs.
     pub(super) fn serve(&mut self) -> Result<(), Check> {
         let mut process = Process::start(&self.fakes, self.plant, &self.noted());
         let refused = |what| ("P5", what);
