@@ -334,7 +334,7 @@ impl Driver {
                 self.persist.vms_changed();
             }
             Err(error) => {
-                tracing::warn!(vm = uid, class, reason = error.reason(), %error, "failed to move VM")
+                tracing::warn!(vm = uid, class, reason = error.reason(), %error, "failed to move VM");
             }
         }
         let result = result.map_err(|error| Nack::new(error.reason(), error.to_string()));
