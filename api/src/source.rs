@@ -38,8 +38,8 @@ pub struct Source {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub egd: Option<EgdSource>,
 
-    /// A file that is read repeatedly from its start. For tests only, because the same bytes recur. The agent
-    /// of the node must allow it with `--allow-test-sources`, which defaults to off.
+    /// A regular file that is read once, from its start to its end. For tests only, because nothing is known
+    /// about its bytes. The agent of the node must allow it with `--allow-test-sources`, which defaults to off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<FileSource>,
 

@@ -112,7 +112,7 @@ fn pod_info_is_trusted_only_if_the_csi_driver_object_has_pod_info_on_mount() {
         assert_eq!(host.tree(), before);
     };
     let set = |info| *node.pod_host.pod_info.lock().unwrap_or_else(PoisonError::into_inner) = info;
-    expect(Code::Unavailable, "not heard yet");
+    expect(Code::Unavailable, "does not know yet");
     set(PodInfo::Off);
     expect(Code::FailedPrecondition, "podInfoOnMount");
     set(PodInfo::Verified);
