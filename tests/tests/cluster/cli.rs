@@ -60,14 +60,13 @@ fn a_person_sees_who_draws_and_why_one_waits_and_detaches_it() {
     cluster.until("a node that is ready", ready).unwrap();
     let check = plugin(&cluster, "check --node node1");
     let check = String::from_utf8(check.stdout).unwrap();
-    for right in ["it leads", "every agent answers", "every agent is ready", "pods may have sockets"] {
-        let right = right.trim_start_matches("it ");
+    for right in ["leads", "every agent answers", "every agent is ready", "pods can have sockets"] {
         assert!(check.contains(right), "{right:?} is missing in\n{check}");
     }
 
     let moved = plugin(&cluster, "move reader other -n asking");
     let moved = String::from_utf8_lossy(&moved.stderr).into_owned();
-    assert!(moved.contains("pod reader runs no VM that named a pool: its class is its volume's"), "{moved}");
+    assert!(moved.contains("pod reader does not run a VM with a pool: its class is that of its volume"), "{moved}");
     said(&cluster, "detach reader -n asking");
     assert!(!said(&cluster, "vms --pool asked").contains("reader"));
     let gone = plugin(&cluster, "explain reader -n asking");
