@@ -57,7 +57,7 @@ impl<'a> Traveller<'a> {
     /// By a migration, while the target's agent is killed over and over from when it has published the volume.
     fn migrate_while_the_agent_dies(&self, name: &str) -> Result<Vec<Count>> {
         let target = other(&self.vm.node()?).to_owned();
-        let (mut kills, published) = (0_u32, ["sh", "-c", "ls /run/entropool/csi"]);
+        let (mut kills, published) = (0_u32, ["sh", "-c", "ls /run/entropool/attachments"]);
         let counts = self.migrate(name, || {
             if !self.cluster.on(&target, &published)?.trim().is_empty() {
                 agents::crash(self.cluster, &target)?;
