@@ -90,7 +90,7 @@ fn delete_and_bring_back(scene: &Scenario) {
     assert!(held.is_null(), "{held}");
     scene.api.said(["delete", "epool/default"]).unwrap();
     until_condition(&scene.api, "eclass/gold", "Ready", "False UnknownPool");
-    scene.agents[0].wait_for(&["pools"], "(closed)").unwrap();
+    scene.agents[0].wait_for(&["pools"], "(deleted)").unwrap();
     scene.draws("vm");
     let refused = scene.attach("late", "gold").unwrap_err().to_string();
     assert!(refused.contains("default"), "{refused}");
