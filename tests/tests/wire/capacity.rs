@@ -36,9 +36,9 @@ fn gives(output: &str, sources: &[&str], bytes: u64) {
     let said: serde_json::Value = serde_json::from_slice(&more.stdout).unwrap();
     let said = said["refused"][0].as_str().unwrap();
     let sum = if output == "Raw" {
-        "give:"
+        "yield:"
     } else {
-        "give after conditioning (capacity × minEntropyPerByte / 10):"
+        "yield after conditioning (capacity × minEntropyPerByte / 10):"
     };
     let sentence = format!("{}/d is more than", bytes + 1);
     assert!(said.contains(&sentence) && said.contains(&format!("that the sources {sum}")), "{said}");
