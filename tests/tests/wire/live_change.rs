@@ -42,7 +42,7 @@ fn a_bad_change_is_told_and_the_last_good_goes_on() {
     let _machine = alone();
     let daemon = start(&manifest("4000/s"), &["a=default/narrow"]);
 
-    for (wrong, word) in [("64kbit/s", "bit"), ("0/s", "leave"), ("[", "pools.yaml")] {
+    for (wrong, word) in [("64kbit/s", "bit"), ("0/s", "omit"), ("[", "pools.yaml")] {
         daemon.host().rewrite(&manifest(wrong)).unwrap();
         daemon.wait_for(word).unwrap();
     }
