@@ -9,7 +9,7 @@ use crate::broken_handovers::{LOOK, LOOKS};
 use crate::{beside_others, start};
 
 /// Where a checkpoint keeps what was deleted.
-const REMAINS: &str = "\"remains\"";
+const ORPHANS: &str = "\"orphans\"";
 
 /// A class that takes as many VMs, from that namespace alone; its VMs have a burst of 300 bytes and then nothing.
 fn manifest(most: u32, namespace: &str) -> String {
@@ -182,7 +182,7 @@ fn what_was_deleted_is_kept_for_the_next_start_as_long_as_it_has_vms() {
         );
     };
     until("nothing is kept of a class that has VMs", &|files| {
-        files.iter().any(|file| file.contains(REMAINS))
+        files.iter().any(|file| file.contains(ORPHANS))
     });
     for vm in ["a", "b"] {
         ask(&daemon, &["detach", vm]).unwrap();
@@ -194,6 +194,6 @@ fn what_was_deleted_is_kept_for_the_next_start_as_long_as_it_has_vms() {
         until("the VM is not kept", &|files| files.iter().any(|file| file.contains(&name)));
     }
     until("it is kept though it has none any more", &|files| {
-        !files.iter().any(|file| file.contains(REMAINS))
+        !files.iter().any(|file| file.contains(ORPHANS))
     });
 }
