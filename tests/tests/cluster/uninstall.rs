@@ -21,7 +21,7 @@ impl Drawer {
         let look = format!(
             "[ ! -e /var/lib/kubelet/pods/{uid} ] || echo its directory
             grep -qF {uid} /proc/mounts && echo its mounts
-            grep -rqF {uid} /run/entropool/attachments && echo its record
+            ls /run/entropool/attachments | grep -qF {uid} && echo its record
             grep -qF {uid} $(ls -t /var/lib/entropool/* | head -n 1) && echo its checkpoint
             grep -sqF {uid} /proc/[0-9]*/cgroup && echo its processes
             od -An -v -tx1 /run/entropool/state | tr -d ' \\n' | grep -qF {} && echo its levels
