@@ -79,7 +79,7 @@ fn rates_beyond_the_pool_are_refused_with_what_is_left() {
 
 #[test]
 fn a_zero_rate_is_refused() {
-    refused(&(POOL.to_owned() + &class("gold", "{pool: default, rate: 0/s}")), &["gold", "rate", "leave"]);
+    refused(&(POOL.to_owned() + &class("gold", "{pool: default, rate: 0/s}")), &["gold", "rate", "omit"]);
 }
 
 #[test]
