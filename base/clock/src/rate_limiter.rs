@@ -12,11 +12,13 @@ pub struct RateLimit {
 }
 
 impl RateLimit {
+    #[inline]
     pub const fn new(every: Span, burst: u64) -> Self {
         Self { every, burst }
     }
 
     /// The interval is rounded down to whole nanoseconds, in favour of the caller.
+    #[inline]
     pub const fn per_second(events: u64, burst: u64) -> Self {
         Self::new(Span(Span::seconds(1).0 / events), burst)
     }
@@ -37,23 +39,27 @@ pub struct RateLimiter {
 impl RateLimiter {
     /// When the next event may happen: `now` or later.
     #[must_use]
+    #[inline]
     pub fn ready_at(self, limit: RateLimit, now: Tick) -> Tick {
         let full = self.full.max(now) + limit.every;
         Tick(full.0.saturating_sub(limit.depth())).max(now)
     }
 
     /// Counts an event, also one that came too early.
+    #[inline]
     pub fn charge(&mut self, limit: RateLimit, now: Tick) {
         self.full = self.full.max(now) + limit.every;
     }
 
     /// Counts an event if it may happen now. A refused one costs nothing.
+    #[inline]
     pub fn admit(&mut self, limit: RateLimit, now: Tick) -> bool {
         self.admit_within(limit, now, Span(0)).is_some()
     }
 
     /// Counts an event that may happen within `patience` and returns how long it must wait. A refused one costs
     /// nothing.
+    #[inline]
     pub fn admit_within(&mut self, limit: RateLimit, now: Tick, patience: Span) -> Option<Span> {
         let wait = self.ready_at(limit, now) - now;
         (wait <= patience).then(|| {
@@ -63,6 +69,7 @@ impl RateLimiter {
     }
 
     /// Nothing may happen before `until`, and then one event at a time: the penalty for misuse.
+    #[inline]
     pub fn block_until(&mut self, limit: RateLimit, until: Tick) {
         self.full = self.full.max(until.after(limit.depth().saturating_sub(limit.every.0)));
     }
