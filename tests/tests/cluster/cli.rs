@@ -66,7 +66,10 @@ fn a_person_sees_who_draws_and_why_one_waits_and_detaches_it() {
 
     let moved = plugin(&cluster, "move reader other -n asking");
     let moved = String::from_utf8_lossy(&moved.stderr).into_owned();
-    assert!(moved.contains("pod reader does not run a VM with a pool: its class is that of its volume"), "{moved}");
+    assert!(
+        moved.contains("pod reader does not run a VM with a pool: its class is that of its volume"),
+        "{moved}"
+    );
     said(&cluster, "detach reader -n asking");
     assert!(!said(&cluster, "vms --pool asked").contains("reader"));
     let gone = plugin(&cluster, "explain reader -n asking");

@@ -89,5 +89,8 @@ fn a_port_that_cannot_be_had_is_refused_with_a_sentence() {
     assert!(said.contains(&format!("another process listens on {address}")), "{said}");
     let (code, said) = refuse("0.0.0.0:7000");
     assert_eq!(code, Some(2));
-    assert!(said.contains("can be reached from other hosts") && said.contains("write 127.0.0.1:7000"), "{said}");
+    assert!(
+        said.contains("can be reached from other hosts") && said.contains("write 127.0.0.1:7000"),
+        "{said}"
+    );
 }
