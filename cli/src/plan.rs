@@ -23,8 +23,8 @@ pub(crate) fn plan(global: &Global, args: &PlanArgs) -> Result<()> {
     }
     match edit.refused.len() {
         0 => Ok(()),
-        1 => bail!("one thing would be refused"),
-        several => bail!("{several} things would be refused"),
+        1 => bail!("one edit would be refused"),
+        several => bail!("{several} edits would be refused"),
     }
 }
 

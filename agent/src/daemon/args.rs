@@ -18,8 +18,8 @@ use crate::supervisor::OnSuccess;
 /// The agent connects to the controller, applies the configuration that it sends, and serves the VMs of its node. While
 /// there is no controller, also at the start, it serves the last configuration it was sent.
 ///
-/// The log goes to standard error; `ENTROPOOL_LOG` filters it (warn, info, debug) and
-/// `ENTROPOOL_LOG_FORMAT=json` writes it for programs.
+/// The log is written to standard error; `ENTROPOOL_LOG` filters it (warn, info, debug), and
+/// `ENTROPOOL_LOG_FORMAT=json` has it written as JSON.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "entropool-agent", version, max_term_width = 100)]
 pub struct NodeArgs {
@@ -62,10 +62,10 @@ pub struct NodeArgs {
     /// Group that owns the sockets [default: 107, that of QEMU in pods, where --kubelet-dir is given]
     #[arg(long, value_name = "GID", env = "ENTROPOOL_SOCKET_GROUP", hide_env_values = true)]
     pub socket_group: Option<u32>,
-    /// Serve the local API on a port of the loopback interface as well, as in a pod for `kubectl entropool`
+    /// Also serve the local API on a port of the loopback interface, which `kubectl entropool` forwards in a pod
     ///
-    /// Every process that can connect has the rights of the owner of api.sock: use it only in a network namespace of the
-    /// agent's own.
+    /// Every process that can connect has the rights of the owner of api.sock, so use it only if the agent has a network
+    /// namespace of its own.
     #[arg(long, value_name = "127.0.0.1:PORT", env = "ENTROPOOL_LOCAL", hide_env_values = true, value_parser = loopback)]
     pub local: Option<SocketAddr>,
     /// Character devices that a pool may draw from, instead of /dev/hwrng
@@ -79,8 +79,8 @@ pub struct NodeArgs {
     pub take_over: bool,
     /// In a pod: a file on a volume with the lifetime of the pod, such as an emptyDir; created if it does not exist
     ///
-    /// Its age tells which of two pods is newer. The newer one takes over from the older at its start. The older one then
-    /// waits for its end, also when its container is restarted.
+    /// Its age tells which of two pods is newer. The newer one takes over from the older one when it starts. The older one
+    /// then waits until it is stopped, even if its container is restarted.
     #[arg(long, value_name = "FILE", env = "ENTROPOOL_POD_STARTED", hide_env_values = true)]
     pub pod_started: Option<PathBuf>,
     /// Serve /metrics, /healthz and /readyz over HTTP; a port alone is one on 127.0.0.1 [default: nowhere]

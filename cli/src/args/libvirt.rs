@@ -47,9 +47,9 @@ pub(crate) struct UnsetArgs {
     pub(crate) connect: Option<String>,
 }
 
-/// Rewrite a domain whose <rng> is in a spelling that was proposed for pools
+/// Rewrite a domain whose <rng> has a form that was once proposed for pools
 ///
-/// Prints the rewritten XML; libvirt's own spelling stays as it is.
+/// Prints the rewritten XML. An <rng> that libvirt accepts is left unchanged.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct TranslateArgs {
     /// The file with the domain's XML; - is standard input

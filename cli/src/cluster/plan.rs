@@ -32,8 +32,8 @@ pub(super) async fn plan(client: &Client, files: &[PathBuf], format: Format) -> 
     }
     match diff.refused.len() {
         0 => Ok(()),
-        1 => bail!("one thing would be refused"),
-        several => bail!("{several} things would be refused"),
+        1 => bail!("one edit would be refused"),
+        several => bail!("{several} edits would be refused"),
     }
 }
 

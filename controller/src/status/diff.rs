@@ -34,48 +34,37 @@ pub(super) trait Status: Clone + PartialEq {
     }
 }
 
+/// What both statuses have in fields of the same names and different types.
+macro_rules! accessors {
+    () => {
+        fn conditions(&self) -> &[Condition] {
+            &self.conditions
+        }
+
+        fn generation(&self) -> i64 {
+            self.observed_generation.unwrap_or_default()
+        }
+
+        fn conditions_mut(&mut self) -> &mut Vec<Condition> {
+            &mut self.conditions
+        }
+
+        fn same_acceptance(&self, other: &Self) -> bool {
+            self.accepted == other.accepted && self.observed_generation == other.observed_generation
+        }
+
+        fn same_figures(&self, other: &Self) -> bool {
+            self.effective == other.effective && self.assured == other.assured
+        }
+    };
+}
+
 impl Status for EntropyClassStatus {
-    fn conditions(&self) -> &[Condition] {
-        &self.conditions
-    }
-
-    fn generation(&self) -> i64 {
-        self.observed_generation.unwrap_or_default()
-    }
-
-    fn conditions_mut(&mut self) -> &mut Vec<Condition> {
-        &mut self.conditions
-    }
-
-    fn same_acceptance(&self, other: &Self) -> bool {
-        self.accepted == other.accepted && self.observed_generation == other.observed_generation
-    }
-
-    fn same_figures(&self, other: &Self) -> bool {
-        self.effective == other.effective && self.assured == other.assured
-    }
+    accessors!();
 }
 
 impl Status for EntropyPoolStatus {
-    fn conditions(&self) -> &[Condition] {
-        &self.conditions
-    }
-
-    fn generation(&self) -> i64 {
-        self.observed_generation.unwrap_or_default()
-    }
-
-    fn conditions_mut(&mut self) -> &mut Vec<Condition> {
-        &mut self.conditions
-    }
-
-    fn same_acceptance(&self, other: &Self) -> bool {
-        self.accepted == other.accepted && self.observed_generation == other.observed_generation
-    }
-
-    fn same_figures(&self, other: &Self) -> bool {
-        self.effective == other.effective && self.assured == other.assured
-    }
+    accessors!();
 
     fn keep_transition_times(&mut self, before: Option<&Self>, now: &Time) {
         plan::keep_transition_times(&mut self.conditions, before.map_or(&[], Self::conditions), now);
