@@ -30,7 +30,7 @@ impl Part {
     /// Measures all of them.
     pub fn all() -> [Self; 3] {
         let samples = samples();
-        let limits = Limits::for_rate(SampleKind::Byte, MinEntropy::FULL_BYTE, None);
+        let limits = Limits::new(SampleKind::Byte, MinEntropy::FULL_BYTE);
         let (mut health, mut conditioner) = (HealthTests::new(limits), Conditioner::new());
         let tested = rounds_per_second(|| test(&mut health, &samples));
         let both = rounds_per_second(|| {

@@ -34,9 +34,8 @@ pub struct SourceSpec {
     pub tier: u32,
     /// Assessed min-entropy of a byte; `None` earns no credit.
     pub min_entropy: Option<MinEntropy>,
-    /// The source's maximum rate, if known: health tests of a slow source can be more sensitive.
-    pub bytes_per_second: Option<u64>,
-    /// Whether the FIPS 140-2 block tests run too.
+    /// Whether every block must pass the FIPS 140-2 tests before it is used, by `rngd`'s rules. Without it a source of 7
+    /// bits or more is still tested by blocks, but not held back.
     pub block_tests: bool,
 }
 

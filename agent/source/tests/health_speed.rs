@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use source::condition::{Conditioner, FullEntropy, HmacDrbg, OUTPUT, SEED};
 use source::fips::{BLOCK, BlockTests};
-use source::health::{HealthTests, Limits, MinEntropy, SampleKind, TestOutcome};
+use source::health::{HealthState, HealthTests, Limits, MinEntropy, Monitor, SampleKind, TestOutcome};
 
 const SIZE: u32 = 1 << 18;
 /// MB/s that even a slow machine reaches.
@@ -31,6 +31,22 @@ fn measure(what: &str, bytes: u32, mut work: impl FnMut()) {
     assert!(speed > FLOOR, "{what}: {speed:.1} MB/s a core");
 }
 
+/// The same for work that needs new bytes each time, which are not measured.
+fn measure_work(what: &str, bytes: u32, mut round: impl FnMut(&mut dyn FnMut(&mut dyn FnMut()))) {
+    let (mut seconds, mut rounds) = (0.0, 0u32);
+    while seconds < 0.15 {
+        round(&mut |work| {
+            let start = core_seconds();
+            work();
+            seconds += core_seconds() - start;
+        });
+        rounds += 1;
+    }
+    let speed = f64::from(rounds) * f64::from(bytes) / seconds / 1e6;
+    println!("{what}: {speed:.0} MB/s a core");
+    assert!(speed > FLOOR, "{what}: {speed:.1} MB/s a core");
+}
+
 fn samples() -> Vec<u8> {
     let mut samples = vec![0; SIZE as usize];
     HmacDrbg::new(&[1; SEED], b"speed").generate(&mut samples);
@@ -38,7 +54,7 @@ fn samples() -> Vec<u8> {
 }
 
 fn tests() -> HealthTests {
-    HealthTests::new(Limits::for_rate(SampleKind::Byte, MinEntropy::FULL_BYTE, None))
+    HealthTests::new(Limits::new(SampleKind::Byte, MinEntropy::FULL_BYTE))
 }
 
 /// As many blocks as the samples give.
@@ -76,6 +92,27 @@ fn samples_are_tested_and_conditioned_faster_than_any_source_makes_them() {
         assert_eq!(health.observe(black_box(&samples)), TestOutcome::Pass);
         condition(&samples, &mut conditioner);
     });
+
+    let limits = Limits::new(SampleKind::Byte, MinEntropy::FULL_BYTE);
+    let mut stream = HmacDrbg::new(&[4; SEED], b"stream");
+    let mut fresh = samples.clone();
+    let mut all = Monitor::new(limits, 0).unwrap();
+    measure_work("all health tests", SIZE, |work| {
+        // The tests would detect a loop.
+        stream.generate(&mut fresh);
+        work(&mut || {
+            let _ = all.observe(black_box(&fresh), 0);
+        });
+    });
+    assert_eq!(all.state(), HealthState::Healthy);
+    measure_work("all health tests and the conditioner", SIZE, |work| {
+        stream.generate(&mut fresh);
+        work(&mut || {
+            let _ = all.observe(black_box(&fresh), 0);
+            condition(&fresh, &mut conditioner);
+        });
+    });
+    assert_eq!(all.state(), HealthState::Healthy);
 
     let (mut health, mut pool) = (tests(), FullEntropy::new(&[2; SEED], b"speed"));
     measure("both and the DRBG of FullEntropy, bytes in", SIZE, || {

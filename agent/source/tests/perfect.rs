@@ -1,10 +1,11 @@
-//! A perfect source raises no alarm: the cutoffs follow from its rate.
+//! A source that keeps its claim raises no alarm, at any claim.
 #![allow(clippy::unwrap_used)]
 
 use soak::{Rng, Run};
-use source::health::{HealthTests, Limits, MinEntropy, SampleKind, TestOutcome};
+use source::health::{HealthState, HealthTests, Limits, MinEntropy, Monitor, SampleKind, TestOutcome};
 
 const MEBIBYTE: usize = 1 << 20;
+const WINDOW: usize = 4096;
 
 fn fill(rng: &mut Rng, samples: &mut [u8]) {
     for bytes in samples.chunks_exact_mut(8) {
@@ -12,21 +13,51 @@ fn fill(rng: &mut Rng, samples: &mut [u8]) {
     }
 }
 
+/// Samples of exactly this min-entropy: one value with a probability of 2^-H, the others equally often.
+fn fill_claimed(rng: &mut Rng, h: f64, samples: &mut [u8]) {
+    let common = (-h).exp2() * 2f64.powi(32);
+    for sample in samples {
+        let roll = rng.roll();
+        let [value, _, _, _, high @ ..] = roll.to_le_bytes();
+        let is_common = f64::from(u32::from_le_bytes(high)) < common;
+        *sample = if is_common { 255 } else { value.min(254) };
+    }
+}
+
 #[test]
-fn a_perfect_source_raises_no_alarm_at_any_rate() {
+fn a_perfect_source_raises_no_alarm() {
     let run = Run::begin("perfect-source", 100, 100_000);
-    let rates = [Some(1_000_000), Some(100_000_000), None];
-    let limits = rates.map(|rate| Limits::for_rate(SampleKind::Byte, MinEntropy::FULL_BYTE, rate));
-    let mut tests = limits.map(HealthTests::new);
+    let mut tests = HealthTests::new(Limits::new(SampleKind::Byte, MinEntropy::FULL_BYTE));
     let (mut rng, mut samples) = (run.dice(), vec![0; MEBIBYTE]);
     for mebibyte in 0..run.count() {
         fill(&mut rng, &mut samples);
-        for (tests, rate) in tests.iter_mut().zip(rates) {
+        assert_eq!(tests.observe(&samples), TestOutcome::Pass, "mebibyte {mebibyte}");
+    }
+}
+
+#[test]
+fn windows_of_honest_sources_pass_every_test() {
+    let mut run = Run::begin("honest-windows", 2000, 1_000_000);
+    let mut rng = run.dice();
+    for (tenths, name) in [(80, "estimate_8"), (60, "estimate_6"), (10, "estimate_1"), (1, "estimate_0.1")] {
+        let limits = Limits::new(SampleKind::Byte, MinEntropy::from_tenths(tenths).unwrap());
+        let mut monitor = Monitor::new(limits, 0).unwrap();
+        let mut samples = vec![0; WINDOW];
+        for window in 0..run.count() / 4 {
+            match tenths {
+                80 => fill(&mut rng, &mut samples),
+                _ => fill_claimed(&mut rng, f64::from(tenths) / 10.0, &mut samples),
+            }
+            let _ = monitor.observe(&samples, 0);
             assert_eq!(
-                tests.observe(&samples),
-                TestOutcome::Pass,
-                "mebibyte {mebibyte} at {rate:?} bytes a second"
+                monitor.state(),
+                HealthState::Healthy,
+                "H {name}, window {window}: {:?}",
+                monitor.cause()
             );
         }
+        let estimate = monitor.estimate().unwrap();
+        assert!((estimate - f64::from(tenths) / 10.0).abs() < 0.7, "{name}: {estimate}");
+        run.figure(name, (estimate * 1000.0).round() / 1000.0);
     }
 }

@@ -38,7 +38,6 @@ fn source(kind: SourceKind) -> SourceSpec {
         kind,
         tier: 0,
         min_entropy: Some(MinEntropy::FULL_BYTE),
-        bytes_per_second: None,
         block_tests: false,
     }
 }

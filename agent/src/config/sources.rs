@@ -9,8 +9,6 @@ use source::{OnFailure, PoolSpec, SourceKind, SourceSpec};
 
 use super::error::{ApplyConfigError, SourceSpecError};
 
-const SECONDS_PER_DAY: u64 = 86_400;
-
 /// The supply of a pool: the kernel directly, or sources with health tests.
 pub(crate) fn supply(pool: &PoolConfig) -> Result<SupplySpec, ApplyConfigError> {
     let spec = pool_spec(pool)?;
@@ -58,8 +56,6 @@ fn source_spec(source: &SourceConfig) -> Result<SourceSpec, SourceSpecError> {
         kind: kind(&source.kind)?,
         tier: source.tier,
         min_entropy: source.min_entropy_tenths.map(min_entropy).transpose()?,
-        // Rounded up: this is an upper bound, and a slow source may deliver less than one byte per second.
-        bytes_per_second: source.capacity.map(|capacity| capacity.0.div_ceil(SECONDS_PER_DAY)),
         block_tests: source.health_tests.contains(&HealthTest::Fips1402),
     })
 }

@@ -48,7 +48,6 @@ pub fn device(name: &str, tier: u32) -> SourceSpec {
         kind: SourceKind::Device(name.into()),
         tier,
         min_entropy: Some(MinEntropy::FULL_BYTE),
-        bytes_per_second: Some(1_000_000),
         block_tests: false,
     }
 }

@@ -68,6 +68,13 @@ impl BlockTests {
 
     /// Runs all tests on one block. Bits are taken from the most significant of each byte.
     pub fn test(&mut self, block: &[u8; BLOCK]) -> Findings {
+        self.test_inline(block)
+    }
+
+    /// To be compiled once more for processors with more instructions.
+    #[expect(clippy::inline_always, reason = "compiled once more for processors with a bit count")]
+    #[inline(always)]
+    pub(crate) fn test_inline(&mut self, block: &[u8; BLOCK]) -> Findings {
         let words = runs::words(block);
         let ones = words.iter().map(|word| word.count_ones()).sum();
         let runs = runs::count(&words);
@@ -83,10 +90,16 @@ impl BlockTests {
 
 /// The poker test: how often each of the sixteen nibbles comes among 5,000.
 fn passes_poker(block: &[u8; BLOCK]) -> bool {
+    let mut bytes = [[0u16; 256]; 2];
+    for pair in block.as_chunks::<2>().0 {
+        bytes[0][usize::from(pair[0])] += 1;
+        bytes[1][usize::from(pair[1])] += 1;
+    }
     let mut counts = [0u32; 16];
-    for byte in block {
-        counts[usize::from(byte >> 4)] += 1;
-        counts[usize::from(byte & 15)] += 1;
+    for (byte, (one, other)) in bytes[0].iter().zip(&bytes[1]).enumerate() {
+        let count = u32::from(one + other);
+        counts[byte >> 4] += count;
+        counts[byte & 15] += count;
     }
     SQUARES.contains(&counts.iter().map(|count| count * count).sum())
 }

@@ -4,6 +4,8 @@
 //! and this bit and the *n* - 2 after it are marked. So runs of each length are counted by shifting and counting
 //! bits, without a branch on a random one.
 
+#![expect(clippy::inline_always, reason = "compiled once more for processors with a bit count")]
+
 /// Bytes in a block: 20,000 bits.
 pub const BLOCK: usize = 2500;
 
@@ -38,6 +40,7 @@ impl Runs {
     }
 }
 
+#[inline(always)]
 pub(super) fn words(block: &[u8; BLOCK]) -> [u64; WORDS] {
     let mut words = [0; WORDS];
     for (word, bytes) in words.iter_mut().zip(block.chunks(8)) {
@@ -48,6 +51,7 @@ pub(super) fn words(block: &[u8; BLOCK]) -> [u64; WORDS] {
     words
 }
 
+#[inline(always)]
 pub(super) fn count(words: &[u64; WORDS]) -> Runs {
     let same = same_as_next(words);
     let mut runs = Runs { at_least: [[0; 6]; 2], has_long: false };
@@ -70,6 +74,7 @@ pub(super) fn count(words: &[u64; WORDS]) -> Runs {
 }
 
 /// Which bits equal the one after them. The last bit of the block has none after it.
+#[inline(always)]
 fn same_as_next(words: &[u64; WORDS]) -> [u64; WORDS] {
     let mut same = [0; WORDS];
     for index in 0..WORDS {
@@ -84,18 +89,21 @@ fn same_as_next(words: &[u64; WORDS]) -> [u64; WORDS] {
 struct Ahead(u128);
 
 impl Ahead {
+    #[inline(always)]
     fn new(same: &[u64; WORDS], index: usize) -> Self {
         let after = same.get(index + 1).copied().unwrap_or(0);
         Self(u128::from(same[index]) << 64 | u128::from(after))
     }
 
     /// The bits `by` places on.
+    #[inline(always)]
     fn shifted(&self, by: u32) -> u64 {
         // The upper half; the rest belongs to the next word.
         (self.0 << by >> 64) as u64
     }
 
     /// Where 25 marked bits begin, which are 26 equal ones.
+    #[inline(always)]
     fn of_26(&self) -> u64 {
         let two = self.0 & self.0 << 1;
         let four = two & two << 2;

@@ -47,11 +47,6 @@ impl Exponent {
     }
 }
 
-/// Whether a sum in units of 2^-F is one or more.
-pub(super) fn at_least_one(sum: &BigUint) -> bool {
-    sum.bits() > u64::from(PRECISION)
-}
-
 /// P[X > k] of Bin(n, p) for every k in 0..=n, each enclosed.
 #[derive(Debug)]
 pub(super) struct Tails {
@@ -75,6 +70,7 @@ impl Tails {
     }
 
     /// An upper bound of P[X > k].
+    #[cfg(test)]
     pub(super) fn above(&self, k: u32) -> &BigUint {
         &self.high[k as usize]
     }

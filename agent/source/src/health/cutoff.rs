@@ -31,9 +31,10 @@ impl MinEntropy {
 pub struct Alpha(u8);
 
 impl Alpha {
-    /// Candidates for intermittent failures, most sensitive first.
-    pub(super) const INTERMITTENT: [Self; 3] = [Self(20), Self(30), Self(40)];
-    pub(super) const LEAST_SENSITIVE: Self = Self(60);
+    /// Of intermittent failures.
+    pub const INTERMITTENT: Self = Self(60);
+    /// Of permanent failures.
+    pub const PERMANENT: Self = Self(80);
 
     /// 2^-exponent, for an exponent of 20 to 80: from the loosest that SP 800-90B recommends to the least sensitive
     /// for a permanent failure.
@@ -44,15 +45,6 @@ impl Alpha {
     /// The exponent, 20 to 80.
     pub const fn exponent(self) -> u8 {
         self.0
-    }
-
-    /// The alpha of a permanent failure where this is that of an intermittent one: squared, within 2^-60 to 2^-80.
-    pub(super) const fn permanent(self) -> Self {
-        match self.0 {
-            0..=30 => Self(60),
-            31..=39 => Self(self.0 * 2),
-            _ => Self(80),
-        }
     }
 }
 

@@ -3,6 +3,8 @@
 use super::limits::Limits;
 use super::sp800_90b::{Alarm, HealthTests, Severity, TestOutcome};
 use super::state::{Cause, Disposition, HealthState, ReadFailure};
+use super::structure::StructureTests;
+use crate::memory::MapError;
 
 /// Consecutive samples of the start-up test, SP 800-90B 4.3: at least 1,024.
 const START_UP: usize = 1024;
@@ -13,9 +15,10 @@ const MAX_ALARMS: u32 = 3;
 const FORGIVEN_AFTER: u64 = 1 << 20;
 
 /// The health of one source, driven by its reader.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Monitor {
     tests: HealthTests,
+    structure: StructureTests,
     state: HealthState,
     cause: Option<Cause>,
     since: u64,
@@ -26,15 +29,16 @@ pub struct Monitor {
 
 impl Monitor {
     /// For a source that was just opened.
-    pub fn new(limits: Limits, now: u64) -> Self {
-        Self {
+    pub fn new(limits: Limits, now: u64) -> Result<Self, MapError> {
+        Ok(Self {
             tests: HealthTests::new(limits),
+            structure: StructureTests::new(limits.h)?,
             state: HealthState::Starting,
             cause: None,
             since: now,
             passed: 0,
             failures: IntermittentFailures::default(),
-        }
+        })
     }
 
     pub fn state(&self) -> HealthState {
@@ -44,6 +48,11 @@ impl Monitor {
     /// The instant at which it entered this state.
     pub fn since(&self) -> u64 {
         self.since
+    }
+
+    /// See [`StructureTests::estimate`].
+    pub fn estimate(&self) -> Option<f64> {
+        self.structure.estimate()
     }
 
     /// Why it is not healthy; `None` while it is, or in its first start-up test.
@@ -57,8 +66,18 @@ impl Monitor {
             return Disposition::Drop;
         }
         match self.tests.observe(samples) {
-            TestOutcome::Pass => self.pass(samples.len(), now),
-            TestOutcome::Alarm(alarm) => self.raise(alarm, now),
+            TestOutcome::Pass => match self.structure.observe(samples) {
+                None => self.pass(samples.len(), now),
+                Some((structure, _)) => {
+                    self.enter(HealthState::Failed, Some(Cause::Structure(structure)), now);
+                    Disposition::Drop
+                }
+            },
+            TestOutcome::Alarm(alarm) => {
+                // What was dropped is no part of the stream that the other tests see.
+                self.structure.restart();
+                self.raise(alarm, now)
+            }
         }
     }
 
@@ -72,6 +91,7 @@ impl Monitor {
     /// The source was opened again.
     pub fn opened(&mut self, now: u64) {
         if self.state == HealthState::Unavailable {
+            self.structure.restart();
             self.enter(HealthState::Starting, self.cause, now);
         }
     }
@@ -84,6 +104,7 @@ impl Monitor {
     /// Forgets all failures and runs the start-up test.
     pub fn retest(&mut self, now: u64) {
         self.tests = HealthTests::new(*self.tests.limits());
+        self.structure.restart();
         self.failures = IntermittentFailures::default();
         self.enter(HealthState::Starting, None, now);
     }

@@ -1,21 +1,30 @@
 #![allow(clippy::unwrap_used)]
 
+use std::cell::RefCell;
+
 use super::*;
 use crate::health::{MinEntropy, SampleKind};
 
 const SECOND: u64 = 1_000_000_000;
 
 fn limits() -> Limits {
-    Limits::for_rate(SampleKind::Byte, MinEntropy::FULL_BYTE, Some(1_000_000))
+    Limits::new(SampleKind::Byte, MinEntropy::FULL_BYTE)
 }
 
-/// Bytes that pass every test: each value equally often, never twice in a row.
+thread_local! {
+    static RNG: RefCell<soak::Rng> = RefCell::new(soak::Rng::new(1));
+}
+
+/// Bytes that pass every test, and never the same twice. The last is 255.
 fn clean(count: usize) -> Vec<u8> {
-    (0u8..=255).cycle().take(count).collect()
+    let roll = |_| RNG.with_borrow_mut(|rng| rng.roll().to_le_bytes()[0]);
+    let mut samples: Vec<u8> = (1..count).map(roll).collect();
+    samples.push(255);
+    samples
 }
 
 fn healthy() -> Monitor {
-    let mut monitor = Monitor::new(limits(), 0);
+    let mut monitor = Monitor::new(limits(), 0).unwrap();
     assert_eq!(monitor.observe(&clean(1024), 1), Disposition::Discard);
     assert_eq!(monitor.state(), HealthState::Healthy);
     monitor
@@ -28,7 +37,7 @@ fn burst(value: u8) -> Vec<u8> {
 
 #[test]
 fn nothing_is_credited_before_the_start_up_test_has_passed() {
-    let mut monitor = Monitor::new(limits(), 0);
+    let mut monitor = Monitor::new(limits(), 0).unwrap();
     assert_eq!(monitor.observe(&clean(1023), 5), Disposition::Discard);
     assert_eq!(monitor.state(), HealthState::Starting);
     assert_eq!(monitor.observe(&[77], 6), Disposition::Discard);
@@ -51,7 +60,7 @@ fn an_intermittent_alarm_drops_the_samples_and_restarts_the_start_up_test() {
 fn counts_continue_over_a_restart_so_that_a_stuck_source_fails_permanently() {
     let mut monitor = healthy();
     let Limits { intermittent, permanent, .. } = limits();
-    // The last of the clean samples had this value too: 1,024 is four times 0 to 255.
+    // The last of the clean samples had this value too.
     for run in 2..intermittent.repetition_count {
         assert_eq!(monitor.observe(&[255], 2), Disposition::Credit, "a run of {run}");
     }
@@ -66,7 +75,7 @@ fn counts_continue_over_a_restart_so_that_a_stuck_source_fails_permanently() {
 #[test]
 fn a_stuck_source_never_passes_its_start_up_test() {
     for stuck in 0..=255 {
-        let mut monitor = Monitor::new(limits(), 0);
+        let mut monitor = Monitor::new(limits(), 0).unwrap();
         assert_eq!(monitor.observe(&[stuck; 1024], 1), Disposition::Drop);
         assert_eq!(monitor.state(), HealthState::Failed);
     }

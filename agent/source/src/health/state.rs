@@ -2,6 +2,7 @@
 
 use super::limits::Limits;
 use super::sp800_90b::{Alarm, Severity, Test};
+use super::structure::Structure;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HealthState {
@@ -21,6 +22,8 @@ pub enum HealthState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
     Alarm(Alarm),
+    /// The samples have structure that the claimed min-entropy rules out.
+    Structure(Structure),
     /// Too many blocks failed the FIPS 140-2 tests.
     BlockTests,
     Lost(ReadFailure),
@@ -32,6 +35,7 @@ impl Cause {
         match self {
             Self::Alarm(Alarm { test: Test::RepetitionCount, .. }) => "RepetitionCount",
             Self::Alarm(Alarm { test: Test::AdaptiveProportion, .. }) => "AdaptiveProportion",
+            Self::Structure(structure) => structure.reason(),
             Self::BlockTests => "BlockTests",
             Self::Lost(ReadFailure::Io) => "ReadError",
             Self::Lost(ReadFailure::End) => "EndOfFile",
@@ -43,6 +47,7 @@ impl Cause {
     pub(crate) fn describe(self, limits: &Limits, state: HealthState) -> String {
         let event = match self {
             Self::Alarm(alarm) => describe_alarm(alarm, limits),
+            Self::Structure(structure) => structure.to_string(),
             Self::BlockTests => "25 blocks failed the FIPS 140-2 tests".to_owned(),
             Self::Lost(_) => "it cannot be read".to_owned(),
         };

@@ -49,9 +49,9 @@ pub(crate) struct QueueState {
 
 impl SampleQueue {
     pub(super) fn new(spec: &SourceSpec, now: u64) -> Result<Self, MapError> {
-        let limits = Limits::for_rate(SampleKind::Byte, spec.tested_min_entropy(), spec.bytes_per_second);
+        let limits = Limits::new(SampleKind::Byte, spec.tested_min_entropy());
         Ok(Self {
-            monitor: Monitor::new(limits, now),
+            monitor: Monitor::new(limits, now)?,
             limits,
             fips_gate: if spec.block_tests { Some(FipsGate::new()?) } else { None },
             samples: Buffer::with_capacity(CAPACITY)?,

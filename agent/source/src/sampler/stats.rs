@@ -16,6 +16,8 @@ pub struct SourceStats {
     pub adaptive_proportion: u64,
     /// Blocks that failed each FIPS 140-2 test, in the order of [`BlockTest::ALL`].
     pub block_tests: [u64; BlockTest::ALL.len()],
+    /// Alarms of the tests for loops, correlation, leaning bits and common values.
+    pub structure: u64,
     /// How often it could not be opened or read, ended or stalled.
     pub lost: u64,
 }
@@ -25,6 +27,7 @@ impl SourceStats {
         match cause {
             Cause::Alarm(alarm) if alarm.test == Test::RepetitionCount => self.repetition_count += 1,
             Cause::Alarm(_) => self.adaptive_proportion += 1,
+            Cause::Structure(_) => self.structure += 1,
             Cause::BlockTests => {}
             Cause::Lost(_) => self.lost += 1,
         }

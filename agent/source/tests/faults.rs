@@ -1,0 +1,161 @@
+//! Faults that no test of SP 800-90B 4.4 detects, or only slowly, and within how many samples ours do.
+#![allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
+
+use soak::{Rng, Run};
+use source::health::{HealthState, Limits, MinEntropy, Monitor, SampleKind};
+
+/// Makes the samples of a fault, from a random number and the sample's index.
+type Fault = Box<dyn FnMut(&mut Rng, usize) -> u8>;
+
+struct Case {
+    name: String,
+    fault: Fault,
+    /// Samples of the fault within which it must be detected.
+    within: usize,
+}
+
+fn byte(rng: &mut Rng) -> u8 {
+    rng.roll().to_le_bytes()[0]
+}
+
+fn case(name: &str, within: usize, fault: impl FnMut(&mut Rng, usize) -> u8 + 'static) -> Case {
+    Case { name: name.to_owned(), fault: Box::new(fault), within }
+}
+
+/// A loop is detected in at most two of the spans that hold it, and the rest of a read.
+fn loops(period: usize) -> Case {
+    let span = [1024, 16_384, 131_072].into_iter().find(|span| period + 12 <= *span).unwrap();
+    let mut samples = vec![];
+    case(&format!("a loop of {period}"), span + period + 12 + 2048, move |rng, at| {
+        if samples.len() < period {
+            samples.push(byte(rng));
+        }
+        samples[at % period]
+    })
+}
+
+fn cases() -> Vec<Case> {
+    const WINDOW: usize = 4096;
+    let mut all: Vec<Case> =
+        [1, 2, 8, 24, 32, 300, 1000, 5000, 16_000, 32_768, 65_535, 65_536].map(loops).into_iter().collect();
+    let (mut lcg, mut lcg_low, mut lfsr, mut last, mut doubled, mut walk) = (7u16, 9u16, 1u16, 0, 0, 0u8);
+    let mut history = [0u8; 512];
+    all.extend([
+        case("a counter", 1024 + 256 + 12 + 2048, |_, at| at as u8),
+        case("a counter downwards in steps of 3", 1024 + 256 + 12 + 2048, |_, at| {
+            (at as u8).wrapping_mul(253)
+        }),
+        case("the high byte of a congruential generator of 16 bits", 200_000, move |_, _| {
+            lcg = lcg.wrapping_mul(25_173).wrapping_add(13_849);
+            lcg.to_be_bytes()[0]
+        }),
+        case("both bytes of a congruential generator of 16 bits", 200_000, move |_, at| {
+            if at % 2 == 0 {
+                lcg_low = lcg_low.wrapping_mul(25_173).wrapping_add(13_849);
+            }
+            lcg_low.to_be_bytes()[at % 2]
+        }),
+        case("a shift register of 16 bits", 200_000, move |_, _| {
+            for _ in 0..8 {
+                let bit = (lfsr ^ lfsr >> 2 ^ lfsr >> 3 ^ lfsr >> 5) & 1;
+                lfsr = lfsr >> 1 | bit << 15;
+            }
+            lfsr as u8
+        }),
+        case("each byte twice", 2 * WINDOW + 2048, move |rng, at| {
+            if at % 2 == 0 {
+                doubled = byte(rng);
+            }
+            doubled
+        }),
+        case("one byte in ten as the one before", 2 * WINDOW + 2048, move |rng, _| {
+            if !rng.once_in(10) {
+                last = byte(rng);
+            }
+            last
+        }),
+        case("a walk in steps of at most one", 2 * WINDOW + 2048, move |rng, _| {
+            walk = walk.wrapping_add(rng.below(3) as u8).wrapping_sub(1);
+            walk
+        }),
+        case("half of the bytes as 512 before", 300 * WINDOW, move |rng, at| {
+            if rng.once_in(2) {
+                history[at % 512] = byte(rng);
+            }
+            history[at % 512]
+        }),
+        case("a common value, one in fifteen", 5 * WINDOW + 2048, |rng, _| {
+            if rng.once_in(15) { 42 } else { byte(rng) }
+        }),
+        case("zero words, one in ten", 3 * WINDOW, {
+            let mut zero = false;
+            move |rng, at| {
+                if at % 4 == 0 {
+                    zero = rng.once_in(10);
+                }
+                if zero { 0 } else { byte(rng) }
+            }
+        }),
+        case("nibbles that are equal", 2 * WINDOW + 2048, |rng, _| (byte(rng) & 15) * 17),
+        case("two values of the same parity", 2 * WINDOW + 2048, |rng, _| byte(rng) & 0xf0 | 5),
+    ]);
+    for bit in 0..8 {
+        all.push(case(&format!("bit {bit} stuck at 1"), 2 * WINDOW + 2048, move |rng, _| {
+            byte(rng) | 1 << bit
+        }));
+        all.push(case(&format!("bit {bit} is 1 in 62 %"), 2 * WINDOW + 2048, move |rng, _| {
+            let one = rng.below(100) < 62;
+            byte(rng) & !(1 << bit) | u8::from(one) << bit
+        }));
+        all.push(case(&format!("bit {bit} is 1 in 53 %"), 33 * WINDOW, move |rng, _| {
+            let one = rng.below(100) < 53;
+            byte(rng) & !(1 << bit) | u8::from(one) << bit
+        }));
+        let mut copied = 0;
+        all.push(case(
+            &format!("bit {bit} copied from the byte before"),
+            2 * WINDOW + 2048,
+            move |rng, at| {
+                copied = if at % 2 == 0 { byte(rng) } else { byte(rng) & !(1 << bit) | copied & 1 << bit };
+                copied
+            },
+        ));
+    }
+    all.push(case("the top two bits stuck", 2 * WINDOW + 2048, |rng, _| byte(rng) & 0x3f));
+    all
+}
+
+/// How many samples of the fault a healthy source of full entropy gave until it was detected.
+fn detected(case: &mut Case, rng: &mut Rng) -> Option<usize> {
+    let limits = Limits::new(SampleKind::Byte, MinEntropy::FULL_BYTE);
+    let mut monitor = Monitor::new(limits, 0).unwrap();
+    let healthy: Vec<u8> = (0..5000 + rng.below(20_000)).map(|_| byte(rng)).collect();
+    let _ = monitor.observe(&healthy, 0);
+    assert_eq!(monitor.state(), HealthState::Healthy);
+    let (mut at, mut read) = (0, vec![]);
+    while at < 2 * case.within {
+        read.clear();
+        read.extend((at..at + 2048).map(|at| (case.fault)(rng, at)));
+        at += read.len();
+        let _ = monitor.observe(&read, 0);
+        if monitor.state() == HealthState::Failed {
+            return Some(at);
+        }
+    }
+    None
+}
+
+#[test]
+fn every_fault_is_detected_within_its_number_of_samples() {
+    let mut run = Run::begin("structure-faults", 1, 100);
+    let mut rng = run.dice();
+    for _ in 0..run.count() {
+        for mut case in cases() {
+            let samples = detected(&mut case, &mut rng);
+            let Some(samples) = samples else { panic!("{} is not detected", case.name) };
+            println!("{}: {samples} of {}", case.name, case.within);
+            assert!(samples <= case.within + 2048, "{}: {samples} samples", case.name);
+        }
+    }
+    run.figure("faults", cases().len());
+}
