@@ -45,6 +45,14 @@ impl SourceSpec {
         self.min_entropy.filter(|_| self.kind != SourceKind::Kernel)
     }
 
+    /// Whether this output may rest on it.
+    pub(crate) fn counts(&self, output: Output) -> bool {
+        match output {
+            Output::Stretched => true,
+            Output::FullEntropy | Output::Raw => self.credited_min_entropy().is_some(),
+        }
+    }
+
     /// What its health tests assume: the assessment, or one bit where there is none.
     pub(crate) fn tested_min_entropy(&self) -> MinEntropy {
         const ONE_BIT: MinEntropy = MinEntropy::from_tenths(10).expect("within 1 to 80");

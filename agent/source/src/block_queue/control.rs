@@ -69,6 +69,10 @@ impl QueueControl {
         self.epoch.load(Ordering::SeqCst)
     }
 
+    pub(crate) fn wake_engine(&self) {
+        self.engine.wake();
+    }
+
     pub(crate) fn stop(&self) {
         self.stop.store(true, Ordering::SeqCst);
         self.engine.wake();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::full_entropy::FullEntropyOutput;
 use super::inputs::{Inputs, KernelBytes};
-use super::pool::Pool;
+use super::pool::{Losses, Pool};
 use super::selection::{Candidate, Selection, Serving, select};
 use super::stretched::StretchedOutput;
 use crate::Clock;
@@ -28,8 +28,8 @@ pub(crate) struct Engine {
     mode: OutputMode,
     /// Made while the promise cannot be kept.
     degraded: Option<StretchedOutput>,
-    /// For each member, how often its samples had been dropped at the last poll.
-    drops: Vec<u64>,
+    /// For each member, what it had lost at the last poll.
+    losses: Vec<Losses>,
 }
 
 /// How the promised bytes are made.
@@ -78,8 +78,8 @@ impl OutputMode {
 
 impl Engine {
     pub(crate) fn new(pool: Arc<Pool>, queue: Producer, kernel: KernelBytes) -> Self {
-        let (mode, drops) = (OutputMode::new(&pool), vec![0; pool.members.len()]);
-        Self { pool, queue, kernel, kernel_ready: false, mode, degraded: None, drops }
+        let (mode, losses) = (OutputMode::new(&pool), vec![Losses::default(); pool.members.len()]);
+        Self { pool, queue, kernel, kernel_ready: false, mode, degraded: None, losses }
     }
 
     /// Makes what can be made now. Returns the instant at which to poll again even if nothing happens.
@@ -106,14 +106,20 @@ impl Engine {
         (made.is_err() || !kernel_ready).then(|| now.saturating_add(KERNEL_RETRY))
     }
 
-    /// Also discards what was made of samples so far if a member's samples were dropped.
+    /// Also discards what was made of samples so far if a member's samples were dropped, and every secret if it failed: its
+    /// subscriber has voided the bytes.
     fn select(&mut self, kernel_ready: bool) -> (Vec<Candidate>, Selection) {
         let spec = &self.pool.spec;
         let members = self.pool.members.iter().map(|member| member.candidate(spec.output, kernel_ready));
-        let (candidates, drops): (Vec<_>, Vec<_>) = members.unzip();
-        if drops != self.drops {
-            self.mode.discard_samples();
-            self.drops = drops;
+        let (candidates, losses): (Vec<_>, Vec<_>) = members.unzip();
+        if losses != self.losses {
+            let failures = |losses: &[Losses]| losses.iter().map(|losses| losses.failures).sum::<u64>();
+            if failures(&losses) == failures(&self.losses) {
+                self.mode.discard_samples();
+            } else {
+                self.mode = OutputMode::new(&self.pool);
+            }
+            self.losses = losses;
         }
         let selection = select(&candidates, spec.min_healthy, spec.on_failure);
         (candidates, selection)

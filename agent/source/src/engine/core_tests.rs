@@ -293,16 +293,57 @@ fn a_reset_voids_all_bytes_and_tests_all_sources() {
 
 #[test]
 fn a_waiting_event_loop_is_woken_when_bytes_come_and_no_other() {
-    let mut node = single(Output::Raw);
+    let mut node = single(Output::FullEntropy);
     node.fake(0).set_behaviour(FakeBehaviour::Dry);
     assert_eq!(node.wakes(0), 0, "a full supply does not wake");
     drain(&mut node);
     let wakes = node.wakes(0);
     node.advance(SECOND);
     assert_eq!(node.wakes(0), wakes, "nothing came");
-    feed(&mut node, [1]);
+    for byte in 100..140 {
+        assert_eq!((node.wakes(0), node.supply(0).level()), (wakes, 0));
+        feed(&mut node, [byte]);
+        if node.wakes(0) > wakes {
+            break;
+        }
+    }
     assert_eq!(node.wakes(0), wakes + 1);
-    assert_eq!(node.supply(0).level(), 1, "a slow source's bytes are not held back until there are many");
+    assert_eq!(node.supply(0).level(), 32, "a slow source's bytes are not held back until there are many");
+}
+
+#[test]
+fn bytes_made_before_a_permanent_alarm_are_void() {
+    for output in ALL {
+        let mut node = single(output);
+        node.fake(0).set_behaviour(FakeBehaviour::Dry);
+        // But for a generator, whose bytes are made again at once.
+        while output != Output::Stretched && node.supply(0).level() > 2000 {
+            node.draw(0, 500);
+        }
+        assert!(node.supply(0).level() > 255, "{output:?}");
+        node.fake(0).set_behaviour(FakeBehaviour::Stuck(7));
+        node.advance(30 * SECOND);
+        assert_eq!(node.state(0, 0), HealthState::Failed, "{output:?}");
+        assert_eq!(node.supply(0).level(), 0, "{output:?}");
+        assert!(node.draw(0, 1).is_empty());
+    }
+}
+
+#[test]
+fn no_sample_of_a_window_that_failed_is_served_raw() {
+    for good in [600, 1000, 3000] {
+        let mut node = single(Output::Raw);
+        node.draw(0, 10_000);
+        node.fake(0).set_behaviour(FakeBehaviour::Burst(good));
+        let mut drawn = node.draw(0, 1 << 20);
+        let given = node.fake(0).output().len();
+        node.fake(0).set_behaviour(FakeBehaviour::Stuck(9));
+        drawn.extend(node.draw(0, 1 << 20));
+        assert_eq!(node.state(0, 0), HealthState::Failed);
+        let window = &node.fake(0).output()[given - 512..given];
+        let tail = &window[512 - 8..];
+        assert!(!drawn.windows(8).any(|bytes| bytes == tail), "{good}");
+    }
 }
 
 #[test]

@@ -102,6 +102,13 @@ pub(crate) enum Origin {
     NotPermitted(String),
 }
 
+/// How often samples of a member were dropped, and how often it failed permanently.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Losses {
+    drops: u64,
+    pub(super) failures: u64,
+}
+
 /// A subscriber that is registered with its sampler, until it is dropped.
 pub(crate) struct Subscription {
     subscriber: Arc<Subscriber>,
@@ -136,18 +143,15 @@ impl Member {
 
     /// Whether this output may depend on it.
     pub(crate) fn counts(&self, output: Output) -> bool {
-        match output {
-            Output::Stretched => true,
-            Output::FullEntropy | Output::Raw => self.spec.credited_min_entropy().is_some(),
-        }
+        self.spec.counts(output)
     }
 
-    /// The member as a candidate for selection, and how often its samples were dropped.
-    pub(super) fn candidate(&self, output: Output, kernel_ready: bool) -> (Candidate, u64) {
-        let (health, drops) = match &self.origin {
-            Origin::Kernel if kernel_ready => (CandidateHealth::Healthy, 0),
-            Origin::Kernel => (CandidateHealth::New, 0),
-            Origin::NotPermitted(_) => (CandidateHealth::Unhealthy, 0),
+    /// The member as a candidate for selection, and what it lost.
+    pub(super) fn candidate(&self, output: Output, kernel_ready: bool) -> (Candidate, Losses) {
+        let (health, losses) = match &self.origin {
+            Origin::Kernel if kernel_ready => (CandidateHealth::Healthy, Losses::default()),
+            Origin::Kernel => (CandidateHealth::New, Losses::default()),
+            Origin::NotPermitted(_) => (CandidateHealth::Unhealthy, Losses::default()),
             Origin::Noise(subscription) => {
                 let state = subscription.subscriber.state();
                 let health = match state.health {
@@ -155,9 +159,9 @@ impl Member {
                     HealthState::Starting if state.is_new => CandidateHealth::New,
                     _ => CandidateHealth::Unhealthy,
                 };
-                (health, state.drops)
+                (health, Losses { drops: state.drops, failures: state.failures })
             }
         };
-        (Candidate { tier: self.spec.tier, counts: self.counts(output), health }, drops)
+        (Candidate { tier: self.spec.tier, counts: self.counts(output), health }, losses)
     }
 }

@@ -117,21 +117,21 @@ impl FakeNode {
         wakes: Arc<AtomicUsize>,
     ) -> usize {
         let engine_waker = Arc::new(EngineWaker::default());
+        let (producer, consumer) = block_queue(Arc::clone(&engine_waker), wake).unwrap();
         let mut sources = sources.iter();
         let members = spec.sources.iter().map(|source| {
             let origin = if source.kind == SourceKind::Kernel {
                 Origin::Kernel
             } else {
                 let handle = &self.sources[*sources.next().unwrap()].handle;
+                let control = Arc::clone(producer.control());
                 let subscriber =
-                    Subscriber::new(source, handle.waker().clone(), Arc::clone(&engine_waker), self.now)
-                        .unwrap();
+                    Subscriber::new(source, spec.output, handle.waker().clone(), control, self.now).unwrap();
                 Origin::Noise(Subscription::new(subscriber, Arc::clone(handle)))
             };
             Member { spec: source.clone(), origin }
         });
         let members = members.collect();
-        let (producer, consumer) = block_queue(Arc::clone(&engine_waker), wake).unwrap();
         let pool = Arc::new(Pool::new(spec, members, Arc::clone(producer.control()), engine_waker, self.now));
         let engine = Engine::new(Arc::clone(&pool), producer, kernel);
         let supply = Some(Supply::of(consumer).unwrap());

@@ -50,6 +50,11 @@ impl Monitor {
         self.since
     }
 
+    /// See [`HealthTests::windows`].
+    pub fn windows(&self) -> u64 {
+        self.tests.windows()
+    }
+
     /// See [`StructureTests::estimate`].
     pub fn estimate(&self) -> Option<f64> {
         self.structure.estimate()

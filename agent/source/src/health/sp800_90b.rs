@@ -64,6 +64,11 @@ impl HealthTests {
         &self.limits
     }
 
+    /// Windows of the adaptive proportion test that ended.
+    pub fn windows(&self) -> u64 {
+        self.proportion.windows
+    }
+
     /// Tests every sample, in order.
     pub fn observe(&mut self, samples: &[u8]) -> TestOutcome {
         let mut worst: Option<Alarm> = None;
@@ -156,11 +161,13 @@ struct AdaptiveProportion {
     first: u8,
     matches: u32,
     seen: usize,
+    /// Windows that ended.
+    windows: u64,
 }
 
 impl AdaptiveProportion {
     fn new(window: usize) -> Self {
-        Self { window, first: 0, matches: 0, seen: 0 }
+        Self { window, first: 0, matches: 0, seen: 0, windows: 0 }
     }
 
     /// Takes all samples at once; returns the most matches of any window in them.
@@ -177,6 +184,7 @@ impl AdaptiveProportion {
             self.seen += inside.len();
             if self.seen == self.window {
                 self.seen = 0;
+                self.windows += 1;
             }
             samples = rest;
         }

@@ -6,7 +6,7 @@ use crate::buffer::Buffer;
 use crate::fips::BLOCK;
 use crate::health::{Cause, Disposition, HealthState, Limits, Monitor, ReadFailure, SampleKind};
 use crate::memory::MapError;
-use crate::spec::SourceSpec;
+use crate::spec::{Output, SourceSpec};
 
 /// The most bytes of one read.
 pub(super) const MAX_READ: usize = 2048;
@@ -21,9 +21,18 @@ pub(super) struct SampleQueue {
     fips_gate: Option<FipsGate>,
     /// Passed by all tests and not conditioned yet.
     samples: Buffer,
+    /// How many of them may be taken: all, unless they are held back until the window in which they were tested has
+    /// passed.
+    released: usize,
+    output: Output,
     wanted: bool,
+    /// Whether the pool's output rests on this source, and samples were taken.
+    rests: bool,
+    contributed: bool,
     /// How often samples were dropped because of an alarm.
     drops: u64,
+    /// How often the source failed permanently.
+    failures: u64,
     stats: SourceStats,
     /// Why the source is not healthy, as a sentence.
     message: String,
@@ -45,30 +54,46 @@ pub(crate) struct QueueState {
     /// The source has not failed yet.
     pub(crate) is_new: bool,
     pub(crate) drops: u64,
+    pub(crate) failures: u64,
 }
 
 impl SampleQueue {
-    pub(super) fn new(spec: &SourceSpec, now: u64) -> Result<Self, MapError> {
+    pub(super) fn new(spec: &SourceSpec, output: Output, now: u64) -> Result<Self, MapError> {
         let limits = Limits::new(SampleKind::Byte, spec.tested_min_entropy());
         Ok(Self {
             monitor: Monitor::new(limits, now)?,
             limits,
             fips_gate: if spec.block_tests { Some(FipsGate::new()?) } else { None },
             samples: Buffer::with_capacity(CAPACITY)?,
+            released: 0,
+            output,
             wanted: false,
+            rests: spec.counts(output),
+            contributed: false,
             drops: 0,
+            failures: 0,
             stats: SourceStats::default(),
             message: String::new(),
         })
     }
 
     pub(super) fn state(&self) -> QueueState {
-        QueueState { health: self.monitor.state(), is_new: self.monitor.cause().is_none(), drops: self.drops }
+        QueueState {
+            health: self.monitor.state(),
+            is_new: self.monitor.cause().is_none(),
+            drops: self.drops,
+            failures: self.failures,
+        }
     }
 
-    /// How many samples wait.
+    /// How many samples may be taken.
     pub(super) fn level(&self) -> usize {
-        self.samples.level()
+        self.released
+    }
+
+    /// Whether bytes that were made of its samples would have to be void if it failed.
+    pub(super) fn has_contributed(&self) -> bool {
+        self.rests && self.contributed
     }
 
     pub(super) fn set_wanted(&mut self, wanted: bool) {
@@ -76,8 +101,10 @@ impl SampleQueue {
     }
 
     pub(super) fn take(&mut self, take: impl FnOnce(&[u8]) -> usize) -> usize {
-        let taken = take(self.samples.chunk()).min(self.samples.level());
+        let taken = take(&self.samples.chunk()[..self.released]).min(self.released);
         self.samples.consume(taken);
+        self.released -= taken;
+        self.contributed |= taken > 0;
         taken
     }
 
@@ -118,11 +145,19 @@ impl SampleQueue {
             return;
         }
         self.stats.bytes_in += samples.len() as u64;
+        let (windows, before) = (self.monitor.windows(), self.samples.level());
         match self.monitor.observe(samples, now) {
             Disposition::Credit if is_recipient => self.credit(samples, now),
             Disposition::Discard if self.monitor.state() == HealthState::Healthy => self.message.clear(),
             Disposition::Credit | Disposition::Discard => {}
             Disposition::Drop => self.raise_alarm(),
+        }
+        // Conditioned blocks of a window that fails are void; samples that were served would not be.
+        if self.output != Output::Raw {
+            self.released = self.samples.level();
+        } else if self.monitor.windows() != windows {
+            // A window ended in these samples, so that those before are of windows that passed.
+            self.released = before.min(self.samples.level());
         }
     }
 
@@ -142,6 +177,7 @@ impl SampleQueue {
 
     fn raise_alarm(&mut self) {
         self.drop_samples();
+        self.failures += u64::from(self.monitor.state() == HealthState::Failed);
         if let Some(cause) = self.monitor.cause() {
             self.stats.record_failure(cause);
             self.message = cause.describe(&self.limits, self.monitor.state());
@@ -163,6 +199,7 @@ impl SampleQueue {
 
     fn drop_samples(&mut self) {
         self.samples.consume(self.samples.level());
+        self.released = 0;
         if let Some(gate) = &mut self.fips_gate {
             gate.discard();
         }

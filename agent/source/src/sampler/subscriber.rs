@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex};
 
 use super::sample_queue::{QueueState, SampleQueue, SourceHealth};
+use crate::block_queue::QueueControl;
 use crate::health::ReadFailure;
 use crate::memory::MapError;
-use crate::spec::SourceSpec;
-use crate::waker::{EngineWaker, SamplerWaker, lock};
+use crate::spec::{Output, SourceSpec};
+use crate::waker::{SamplerWaker, lock};
 
 /// The sampler puts samples in, the pool's engine takes them out, and any thread may ask for the state.
 ///
@@ -15,17 +16,19 @@ use crate::waker::{EngineWaker, SamplerWaker, lock};
 pub(crate) struct Subscriber {
     queue: Mutex<SampleQueue>,
     sampler: SamplerWaker,
-    engine: Arc<EngineWaker>,
+    /// Of the pool's bytes, to void them and to wake the engine.
+    pool: Arc<QueueControl>,
 }
 
 impl Subscriber {
     pub(crate) fn new(
         spec: &SourceSpec,
+        output: Output,
         sampler: SamplerWaker,
-        engine: Arc<EngineWaker>,
+        pool: Arc<QueueControl>,
         now: u64,
     ) -> Result<Self, MapError> {
-        Ok(Self { queue: Mutex::new(SampleQueue::new(spec, now)?), sampler, engine })
+        Ok(Self { queue: Mutex::new(SampleQueue::new(spec, output, now)?), sampler, pool })
     }
 
     pub(crate) fn health(&self) -> SourceHealth {
@@ -50,7 +53,7 @@ impl Subscriber {
     /// Drops all samples, forgets all failures, and restarts the source with its start-up test.
     pub(crate) fn retest(&self, now: u64) {
         lock(&self.queue).retest(now);
-        self.engine.wake();
+        self.pool.wake_engine();
         self.sampler.wake();
     }
 
@@ -85,22 +88,26 @@ impl Subscriber {
             let mut queue = lock(&self.queue);
             let before = (queue.state(), queue.level());
             queue.observe(samples, is_recipient, now);
+            if queue.state().failures != before.0.failures && queue.has_contributed() {
+                // Before the lock is released: the bytes that were made of its samples are not served.
+                self.pool.void();
+            }
             before != (queue.state(), queue.level())
         };
         if changed {
-            self.engine.wake();
+            self.pool.wake_engine();
         }
     }
 
     /// The source could not be opened or read.
     pub(super) fn lost(&self, failure: ReadFailure, message: &str, now: u64) {
         lock(&self.queue).lost(failure, message, now);
-        self.engine.wake();
+        self.pool.wake_engine();
     }
 
     /// The source was opened.
     pub(super) fn opened(&self, now: u64) {
         lock(&self.queue).opened(now);
-        self.engine.wake();
+        self.pool.wake_engine();
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 pub use self::error::SupplyError;
 use self::registry::Registry;
 use crate::Clock;
-use crate::block_queue::{Waker, block_queue};
+use crate::block_queue::{QueueControl, Waker, block_queue};
 use crate::condition::Raw;
 use crate::engine::{Engine, KernelBytes, Member, Origin, Pool, Subscription};
 use crate::kernel::Kernel;
@@ -81,12 +81,12 @@ impl Sources {
         let now = (self.clock)();
         let engine_waker = Arc::new(EngineWaker::default());
         let mut registry = lock(&self.registry);
-        let member = |source| self.member(&mut registry, source, &engine_waker, now);
-        let members = spec.sources.iter().map(member).collect::<Result<Vec<_>, _>>()?;
         let (producer, consumer) =
             block_queue(Arc::clone(&engine_waker), waker).map_err(SupplyError::NoMemory)?;
         let supply = Supply::of(consumer).map_err(SupplyError::NoMemory)?;
         let control = Arc::clone(producer.control());
+        let member = |source| self.member(&mut registry, source, spec.output, &control, now);
+        let members = spec.sources.iter().map(member).collect::<Result<Vec<_>, _>>()?;
         let pool = Arc::new(Pool::new(spec.clone(), members, control, engine_waker, now));
         let engine = Engine::new(Arc::clone(&pool), producer, self.kernel);
         registry.add_pool(&pool);
@@ -99,7 +99,8 @@ impl Sources {
         &self,
         registry: &mut Registry,
         source: &SourceSpec,
-        engine: &Arc<EngineWaker>,
+        output: Output,
+        pool: &Arc<QueueControl>,
         now: u64,
     ) -> Result<Member, SupplyError> {
         let origin = match self.permissions.permits(&source.kind) {
@@ -108,7 +109,7 @@ impl Sources {
                 None => Origin::Kernel,
                 Some(sampler) => {
                     let subscriber =
-                        Subscriber::new(source, sampler.waker().clone(), Arc::clone(engine), now);
+                        Subscriber::new(source, output, sampler.waker().clone(), Arc::clone(pool), now);
                     Origin::Noise(Subscription::new(subscriber.map_err(SupplyError::NoMemory)?, sampler))
                 }
             },
