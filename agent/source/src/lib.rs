@@ -32,7 +32,7 @@ pub use engine::Serving;
 pub use kernel::Kernel;
 pub use memory::MapError;
 pub use permissions::{Permissions, SourceNotPermitted};
-pub use sampler::SourceStats;
+pub use sampler::{AlarmRecord, SourceStats};
 pub use sources::{Sources, SupplyError};
 pub use spec::{OnFailure, Output, PoolSpec, SourceKind, SourceSpec};
 pub use status::{PoolStatus, SourceStatus};

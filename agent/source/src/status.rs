@@ -2,7 +2,7 @@
 
 use crate::engine::{Member, Origin, Pool, PoolState, Serving};
 use crate::health::HealthState;
-use crate::sampler::SourceStats;
+use crate::sampler::{AlarmRecord, SourceStats};
 use crate::spec::{Output, SourceKind};
 
 #[derive(Clone, Debug)]
@@ -38,6 +38,10 @@ pub struct SourceStatus {
     /// Why it is not healthy, as a sentence.
     pub message: String,
     pub stats: SourceStats,
+    /// The last alarms of its health tests, oldest first.
+    pub alarms: Vec<AlarmRecord>,
+    /// Estimated bits of min-entropy of a byte, an upper bound; `None` until there are enough samples.
+    pub estimate: Option<f64>,
 }
 
 impl PoolStatus {
@@ -88,6 +92,8 @@ impl SourceStatus {
             reason,
             message,
             stats: SourceStats::default(),
+            alarms: vec![],
+            estimate: None,
         };
         match &member.origin {
             Origin::Kernel => status(HealthState::Healthy, None, String::new()),
@@ -97,7 +103,13 @@ impl SourceStatus {
             Origin::Noise(subscription) => {
                 let health = subscription.health();
                 let noise = status(health.state, health.reason, health.message);
-                Self { since: health.since, stats: health.stats, ..noise }
+                Self {
+                    since: health.since,
+                    stats: health.stats,
+                    alarms: health.alarms,
+                    estimate: health.estimate,
+                    ..noise
+                }
             }
         }
     }

@@ -99,6 +99,7 @@ fn stats(source: &SourceStatus) -> wire::SourceStats {
             adaptive_proportion: stats.adaptive_proportion,
             block_tests: stats.block_tests.iter().sum(),
             lost: stats.lost,
+            structure: stats.structure,
         }),
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use dataplane::{DataPlaneHandle, SourcesSnapshot};
 use source::health::HealthState;
-use source::{PoolStatus, Serving, SourceStatus};
+use source::{AlarmRecord, PoolStatus, Serving, SourceStatus};
 
 /// How often the sources are polled while any pool has some.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -64,6 +64,8 @@ fn run(server: &DataPlaneHandle, receiver: &Receiver<()>) {
 struct LoggedState {
     pools: BTreeMap<String, Serving>,
     sources: BTreeMap<(String, String), (HealthState, Option<&'static str>)>,
+    /// The ordinal of the last alarm of each source.
+    alarms: BTreeMap<(String, String), u64>,
 }
 
 impl LoggedState {
@@ -79,11 +81,27 @@ impl LoggedState {
                 if self.sources.get(&key) != Some(&is) {
                     log_source(&pool.name, source);
                 }
+                let logged = self.alarms.get(&key).copied().unwrap_or(0);
+                let last = log_alarms(&pool.name, source, logged);
+                next.alarms.insert(key.clone(), last);
                 next.sources.insert(key, is);
             }
         }
         *self = next;
     }
+}
+
+/// Logs the alarms after this ordinal, however soon the source recovered; returns the last ordinal.
+fn log_alarms(pool: &str, status: &SourceStatus, logged: u64) -> u64 {
+    let source = &status.name;
+    // A source that was opened again counts from 1.
+    let last = status.alarms.last().map_or(0, |alarm| alarm.ordinal);
+    let logged = if last < logged { 0 } else { logged };
+    for alarm in status.alarms.iter().filter(|alarm| alarm.ordinal > logged) {
+        let AlarmRecord { ordinal, offset, test, count, permanent, .. } = *alarm;
+        tracing::error!(pool, source, ordinal, test, offset, count, permanent, "health test failed");
+    }
+    last
 }
 
 fn log_pool(status: &PoolStatus) {

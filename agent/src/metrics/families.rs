@@ -52,8 +52,8 @@ telemetry::families! { pub FAMILIES:
     BYTES_IN "source_bytes" Counter SOURCE, "Bytes that were read from the noise source and tested";
     CREDITED "source_credited_bytes" Counter SOURCE, "Bytes of the noise source that passed all tests and went to this pool";
     FAILURES "source_failures" Counter &["pool", "source", "test"], "Health tests that the noise source failed: \
-        repetition_count, adaptive_proportion, block_tests (FIPS 140-2), or lost: it could not be opened or read, \
-        ended or stalled";
+        repetition_count, adaptive_proportion, block_tests (FIPS 140-2), structure (loops, correlation, \
+        leaning bits, common values), or lost: it could not be opened or read, ended or stalled";
     CONFIG_AGE "config_age_seconds" Gauge &[], "Seconds since the configuration in effect was applied";
     CONFIG_VERSION "config_version" Gauge &["kind"], "Newest resourceVersion of the kind that the configuration in effect \
         was made from; absent where no controller made it";

@@ -139,6 +139,7 @@ fn add_source(samples: &mut Samples, source: &wire::Source) {
         ("repetition_count", failures.repetition_count),
         ("adaptive_proportion", failures.adaptive_proportion),
         ("block_tests", failures.block_tests),
+        ("structure", failures.structure),
         ("lost", failures.lost),
     ] {
         samples.counter(&families::FAILURES, &[of[0], of[1], test], failures);

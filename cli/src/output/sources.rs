@@ -44,8 +44,8 @@ fn or_dash(cell: Option<String>) -> String {
 }
 
 fn failures(failures: &SourceFailures) -> u64 {
-    let SourceFailures { repetition_count, adaptive_proportion, block_tests, lost } = failures;
-    repetition_count + adaptive_proportion + block_tests + lost
+    let SourceFailures { repetition_count, adaptive_proportion, block_tests, lost, structure } = failures;
+    repetition_count + adaptive_proportion + block_tests + structure + lost
 }
 
 fn state(state: SourceState) -> &'static str {

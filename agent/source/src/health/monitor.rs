@@ -1,5 +1,6 @@
 //! The health of one source, from start to failure.
 
+use super::cutoff::Alpha;
 use super::limits::Limits;
 use super::sp800_90b::{Alarm, HealthTests, Severity, TestOutcome};
 use super::state::{Cause, Disposition, HealthState, ReadFailure};
@@ -10,9 +11,8 @@ use crate::memory::MapError;
 const START_UP: usize = 1024;
 /// Intermittent alarms at which a source fails permanently.
 const MAX_ALARMS: u32 = 3;
-/// Clean samples after which one alarm is forgiven: even at the loosest alpha, 2^-20, a perfect source is expected to
-/// raise at most one in so many.
-const FORGIVEN_AFTER: u64 = 1 << 20;
+/// Clean samples after which one alarm is forgiven: 1/alpha, in which a perfect source is expected to raise about one.
+const FORGIVEN_AFTER: u64 = 1 << Alpha::INTERMITTENT.exponent();
 
 /// The health of one source, driven by its reader.
 #[derive(Debug)]

@@ -87,6 +87,27 @@ fn a_stuck_source_serves_nothing_once_it_is_detected() {
 }
 
 #[test]
+fn every_alarm_is_kept_with_its_offset_test_and_count() {
+    let mut node = healthy();
+    node.draw(0, 20_000);
+    for (ordinal, permanent) in [(1, false), (2, false), (3, true)] {
+        node.fake(0).set_behaviour(FakeBehaviour::Dry);
+        node.draw(0, 1_000_000);
+        let offset = node.source(0, 0).stats.bytes_in;
+        for _ in 0..cutoff() {
+            node.fake(0).set_behaviour(FakeBehaviour::Once(99));
+            node.advance(SECOND);
+        }
+        let alarm = *node.source(0, 0).alarms.last().unwrap();
+        assert_eq!((alarm.ordinal, alarm.test, alarm.permanent), (ordinal, "RepetitionCount", permanent));
+        assert_eq!((alarm.offset, alarm.count), (offset + cutoff() as u64 - 1, cutoff() as u64));
+        node.fake(0).set_behaviour(FakeBehaviour::Burst(1_200_000));
+        node.draw(0, 1_100_000);
+    }
+    assert_eq!((node.source(0, 0).alarms.len(), node.state(0, 0)), (3, HealthState::Failed));
+}
+
+#[test]
 fn a_biased_source_is_detected() {
     let mut node = healthy();
     node.fake(0).set_behaviour(FakeBehaviour::Biased);

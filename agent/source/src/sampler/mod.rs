@@ -15,6 +15,6 @@ pub(crate) use self::core::Sampler;
 #[cfg(any(test, feature = "fake"))]
 pub(crate) use self::core::{Wait, WakeReason};
 pub(crate) use sample_queue::SourceHealth;
-pub use stats::SourceStats;
+pub use stats::{AlarmRecord, SourceStats};
 pub(crate) use subscriber::Subscriber;
 pub(crate) use thread::SamplerHandle;

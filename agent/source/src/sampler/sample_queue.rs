@@ -1,7 +1,7 @@
 //! One pool's health tests of a source, and the tested samples that wait for the pool.
 
 use super::fips_gate::{Disabled, FipsGate};
-use super::stats::SourceStats;
+use super::stats::{AlarmLog, AlarmRecord, SourceStats};
 use crate::buffer::Buffer;
 use crate::fips::BLOCK;
 use crate::health::{Cause, Disposition, HealthState, Limits, Monitor, ReadFailure, SampleKind};
@@ -34,6 +34,7 @@ pub(super) struct SampleQueue {
     /// How often the source failed permanently.
     failures: u64,
     stats: SourceStats,
+    alarms: AlarmLog,
     /// Why the source is not healthy, as a sentence.
     message: String,
 }
@@ -46,6 +47,8 @@ pub(crate) struct SourceHealth {
     pub(crate) reason: Option<&'static str>,
     pub(crate) message: String,
     pub(crate) stats: SourceStats,
+    pub(crate) alarms: Vec<AlarmRecord>,
+    pub(crate) estimate: Option<f64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +76,7 @@ impl SampleQueue {
             drops: 0,
             failures: 0,
             stats: SourceStats::default(),
+            alarms: AlarmLog::default(),
             message: String::new(),
         })
     }
@@ -128,6 +132,8 @@ impl SampleQueue {
             reason: self.monitor.cause().map(Cause::reason),
             message: self.message.clone(),
             stats: self.stats,
+            alarms: self.alarms.last(),
+            estimate: self.monitor.estimate(),
         }
     }
 
@@ -150,7 +156,7 @@ impl SampleQueue {
             Disposition::Credit if is_recipient => self.credit(samples, now),
             Disposition::Discard if self.monitor.state() == HealthState::Healthy => self.message.clear(),
             Disposition::Credit | Disposition::Discard => {}
-            Disposition::Drop => self.raise_alarm(),
+            Disposition::Drop => self.raise_alarm(samples.len(), now),
         }
         // Conditioned blocks of a window that fails are void; samples that were served would not be.
         if self.output != Output::Raw {
@@ -171,15 +177,18 @@ impl SampleQueue {
         stats.block_tests = block_stats.block_tests;
         if let Err(Disabled) = pushed {
             self.monitor.disable(now);
-            self.raise_alarm();
+            self.raise_alarm(samples.len(), now);
         }
     }
 
-    fn raise_alarm(&mut self) {
+    fn raise_alarm(&mut self, samples: usize, now: u64) {
         self.drop_samples();
         self.failures += u64::from(self.monitor.state() == HealthState::Failed);
         if let Some(cause) = self.monitor.cause() {
             self.stats.record_failure(cause);
+            let permanent = self.monitor.state() == HealthState::Failed;
+            let offset = self.stats.bytes_in - samples as u64;
+            self.alarms.record(cause, &self.limits, permanent, offset, now);
             self.message = cause.describe(&self.limits, self.monitor.state());
         }
     }

@@ -1,7 +1,9 @@
-//! Statistics of a source, as one pool sees it.
+//! Statistics and alarms of a source, as one pool sees it.
+
+use std::collections::VecDeque;
 
 use crate::fips::{BlockTest, Findings};
-use crate::health::{Cause, Test};
+use crate::health::{Cause, Cutoffs, Limits, Severity, Test};
 
 /// Counters since the pool started to draw from the source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,5 +39,66 @@ impl SourceStats {
         for (count, test) in self.block_tests.iter_mut().zip(BlockTest::ALL) {
             *count += u64::from(findings.failed(test));
         }
+    }
+}
+
+/// Alarms that are kept.
+const KEPT: usize = 16;
+
+/// One alarm of a health test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AlarmRecord {
+    /// Counts the alarms of the source for this pool, from 1.
+    pub ordinal: u64,
+    /// Instant of the alarm.
+    pub at: u64,
+    /// Bytes that were tested before those in which it was raised.
+    pub offset: u64,
+    /// The test, as the one word for logs.
+    pub test: &'static str,
+    /// What the test counted.
+    pub count: u64,
+    /// Whether the source is off until a retest.
+    pub permanent: bool,
+}
+
+/// The last alarms of a source.
+#[derive(Clone, Debug, Default)]
+pub(super) struct AlarmLog {
+    total: u64,
+    last: VecDeque<AlarmRecord>,
+}
+
+impl AlarmLog {
+    pub(super) fn record(&mut self, cause: Cause, limits: &Limits, permanent: bool, offset: u64, at: u64) {
+        self.total += 1;
+        if self.last.len() == KEPT {
+            self.last.pop_front();
+        }
+        let (ordinal, test, count) = (self.total, cause.reason(), count(cause, limits));
+        self.last.push_back(AlarmRecord { ordinal, at, offset, test, count, permanent });
+    }
+
+    /// Oldest first.
+    pub(super) fn last(&self) -> Vec<AlarmRecord> {
+        self.last.iter().copied().collect()
+    }
+}
+
+fn count(cause: Cause, limits: &Limits) -> u64 {
+    match cause {
+        Cause::Alarm(alarm) => {
+            let cutoffs: Cutoffs = match alarm.severity {
+                Severity::Intermittent => limits.intermittent,
+                Severity::Permanent => limits.permanent,
+            };
+            match alarm.test {
+                Test::RepetitionCount => cutoffs.repetition_count.into(),
+                Test::AdaptiveProportion => cutoffs.adaptive_proportion.into(),
+            }
+        }
+        Cause::Structure(structure) => structure.count(),
+        Cause::BlockTests => 25,
+        Cause::Lost(_) => 0,
     }
 }
