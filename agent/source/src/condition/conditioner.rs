@@ -8,7 +8,7 @@ use crate::health::MinEntropy;
 pub const OUTPUT: usize = 32;
 /// Assessed entropy that a block takes in, in tenths of a bit: its 256 bits and 64 more, with which it is within
 /// 2^-64 of full entropy (SP 800-90C; by the formula of 90B 3.1.5.1.2 it lacks 2^-71.5 bits).
-const NEEDED: u32 = 3200;
+pub const NEEDED: u32 = 3200;
 
 /// Hashes tested samples to blocks of full entropy. No sample is used for two blocks.
 #[derive(Default)]
@@ -31,6 +31,17 @@ impl Conditioner {
         self.hash.update(&samples[..taken as usize]);
         self.credit += taken * u32::from(h.tenths());
         taken as usize
+    }
+
+    /// Takes in as many of the tested samples as are worth `share` tenths of a bit; returns how many, and what they are
+    /// worth. For a block that several sources share.
+    pub fn absorb_share(&mut self, samples: &[u8], h: MinEntropy, share: u32) -> (usize, u32) {
+        let wanted = Self::samples_for(share, h);
+        let taken = u32::try_from(samples.len()).map_or(wanted, |given| given.min(wanted));
+        self.hash.update(&samples[..taken as usize]);
+        let credit = taken * u32::from(h.tenths());
+        self.credit += credit;
+        (taken as usize, credit)
     }
 
     /// Takes in bytes that earn no credit: of sources without an assessment, of the kernel.

@@ -12,7 +12,7 @@ mod full_entropy;
 mod raw;
 mod stretched;
 
-pub use conditioner::{Conditioner, OUTPUT};
+pub use conditioner::{Conditioner, NEEDED, OUTPUT};
 pub use drbg::{HmacDrbg, SEED, personalization};
 pub use full_entropy::FullEntropy;
 pub use raw::{Raw, RawRefused};

@@ -180,6 +180,29 @@ fn fail_and_recover(output: Output, times: usize) -> u64 {
 }
 
 #[test]
+fn every_block_has_an_equal_share_of_every_source() {
+    let mut node =
+        with(pool(Output::FullEntropy, &[device("one", 0), device("other", 0), device("third", 0)]));
+    let credited = |node: &FakeNode, at| node.source(0, at).stats.bytes_credited;
+    for at in 0..3 {
+        node.fake(at).set_behaviour(FakeBehaviour::Dry);
+    }
+    drain(&mut node);
+    // A source alone gives nothing, however much it has.
+    node.fake(0).set_behaviour(FakeBehaviour::Burst(6000));
+    node.advance(SECOND);
+    assert!(drain(&mut node) <= 32 * 2);
+    // 14 samples of each of the others make the next block.
+    let before = [credited(&node, 1), credited(&node, 2)];
+    for at in [1, 2] {
+        node.fake(at).set_behaviour(FakeBehaviour::Burst(14 * 10));
+    }
+    node.advance(SECOND);
+    assert_eq!([credited(&node, 1), credited(&node, 2)], before.map(|before| before + 140));
+    assert!((9 * 32..=11 * 32).contains(&drain(&mut node)));
+}
+
+#[test]
 fn a_stretched_pool_holds_at_once_though_its_seed_is_not_used_up() {
     let mut node = single(Output::Stretched);
     node.draw(0, 1000);

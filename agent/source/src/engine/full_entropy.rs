@@ -4,7 +4,7 @@ use std::io;
 
 use zeroize::Zeroizing;
 
-use super::inputs::Inputs;
+use super::inputs::{Inputs, Shares};
 use crate::condition::{FullEntropy, OUTPUT};
 
 /// Bytes of output after which the DRBG is reseeded with a conditioned block: as many as one seed may give.
@@ -18,14 +18,21 @@ pub(super) struct FullEntropyOutput {
     /// Bytes that may be served before the DRBG takes a block; at first none.
     left: usize,
     reseed_at: u64,
-    /// The source to start with.
-    first: usize,
+    shares: Shares,
+    /// The next block has all its samples.
+    is_complete: bool,
 }
 
 impl FullEntropyOutput {
     pub(super) fn new(personalization: &[u8], inputs: &Inputs<'_>, now: u64) -> io::Result<Self> {
         let blocks = FullEntropy::new(&*inputs.kernel_seed()?, personalization);
-        Ok(Self { blocks, left: 0, reseed_at: now.saturating_add(RESEED_AGE), first: 0 })
+        Ok(Self {
+            blocks,
+            left: 0,
+            reseed_at: now.saturating_add(RESEED_AGE),
+            shares: Shares::new(),
+            is_complete: false,
+        })
     }
 
     /// Fills the front of `space` with whole blocks, as far as the samples go.
@@ -39,6 +46,7 @@ impl FullEntropyOutput {
             if !self.blocks.emit(block) {
                 break;
             }
+            self.is_complete = false;
             self.left -= OUTPUT;
             filled += OUTPUT;
         }
@@ -47,6 +55,8 @@ impl FullEntropyOutput {
 
     pub(super) fn discard_samples(&mut self) {
         self.blocks.conditioner().reset();
+        self.shares.clear();
+        self.is_complete = false;
     }
 
     /// Whether a block is ready that may be served.
@@ -61,6 +71,7 @@ impl FullEntropyOutput {
             }
             let mut block = Zeroizing::new([0; OUTPUT]);
             self.blocks.conditioner().emit(&mut block);
+            self.is_complete = false;
             self.blocks.reseed(&*inputs.seed(&block)?);
             self.left = RESEED_BYTES;
         }
@@ -69,14 +80,11 @@ impl FullEntropyOutput {
 
     fn condition(&mut self, inputs: &Inputs<'_>) -> bool {
         let conditioner = self.blocks.conditioner();
-        if conditioner.ready() {
-            return true;
-        }
-        let ready = inputs.absorb_credited(conditioner, self.first);
-        if ready {
+        if !self.is_complete && inputs.absorb_shares(conditioner, &mut self.shares) {
             inputs.mix_uncredited(conditioner);
-            self.first = self.first.wrapping_add(1);
+            self.shares.clear();
+            self.is_complete = true;
         }
-        ready
+        self.is_complete
     }
 }

@@ -1,10 +1,11 @@
 //! The inputs of an engine: a pool's active sources, and the kernel.
 
+use std::collections::HashMap;
 use std::io;
 
 use zeroize::Zeroizing;
 
-use crate::condition::{Conditioner, OUTPUT, SEED};
+use crate::condition::{Conditioner, NEEDED, OUTPUT, SEED};
 use crate::health::MinEntropy;
 use crate::sampler::Subscriber;
 
@@ -13,6 +14,9 @@ const MAX_UNCREDITED: usize = 64;
 
 /// Fills all of the space with the kernel's bytes or fails, without waiting: `WouldBlock` before the kernel is seeded.
 pub(crate) type KernelBytes = fn(&mut [u8]) -> io::Result<()>;
+
+/// Credit that each source has given for the next block, in tenths of a bit.
+pub(super) type Shares = HashMap<u64, u32>;
 
 /// A seed that no other generator gets.
 pub(super) type Seed = Zeroizing<[u8; SEED]>;
@@ -45,6 +49,27 @@ impl Inputs<'_> {
             subscriber.take(|samples| conditioner.absorb(samples, h));
         }
         conditioner.ready()
+    }
+
+    /// Brings the conditioner as near to a block as the samples go, with an equal share of every source, so that no source
+    /// is alone behind a block; returns whether it is ready. `shares` is what each source has given, by its subscriber.
+    pub(super) fn absorb_shares(&self, conditioner: &mut Conditioner, shares: &mut Shares) -> bool {
+        let Ok(count) = u32::try_from(self.credited.len()) else { return false };
+        if count == 0 {
+            return false;
+        }
+        let share = NEEDED.div_ceil(count);
+        let mut is_complete = true;
+        for (subscriber, h) in &self.credited {
+            let given = shares.entry(subscriber.id()).or_default();
+            subscriber.take(|samples| {
+                let (taken, credit) = conditioner.absorb_share(samples, *h, share.saturating_sub(*given));
+                *given += credit;
+                taken
+            });
+            is_complete &= *given >= share;
+        }
+        is_complete && conditioner.ready()
     }
 
     /// Mixes in the bytes that earn no credit.

@@ -1,5 +1,6 @@
 //! One pool's share of one source.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::sample_queue::{QueueState, SampleQueue, SourceHealth};
@@ -14,6 +15,7 @@ use crate::waker::{SamplerWaker, lock};
 /// Pools may claim different min-entropies for one source, and each is tested by its own claim: a wrong claim harms
 /// only the pool that makes it.
 pub(crate) struct Subscriber {
+    id: u64,
     queue: Mutex<SampleQueue>,
     sampler: SamplerWaker,
     /// Of the pool's bytes, to void them and to wake the engine.
@@ -28,7 +30,14 @@ impl Subscriber {
         pool: Arc<QueueControl>,
         now: u64,
     ) -> Result<Self, MapError> {
-        Ok(Self { queue: Mutex::new(SampleQueue::new(spec, output, now)?), sampler, pool })
+        static IDS: AtomicU64 = AtomicU64::new(0);
+        let id = IDS.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { id, queue: Mutex::new(SampleQueue::new(spec, output, now)?), sampler, pool })
+    }
+
+    /// Unique in this process.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
     }
 
     pub(crate) fn health(&self) -> SourceHealth {
