@@ -46,7 +46,8 @@ impl StretchedOutput {
         }
     }
 
-    /// Reseeds when due. Waits for active sources, but never when the kernel is the only one.
+    /// Reseeds when due and there is entropy. Waits for active sources only for the first seed, and once a seed has
+    /// expired; never when the kernel is the only one.
     fn ensure_seeded(&mut self, inputs: &Inputs<'_>, now: u64) -> io::Result<bool> {
         if self.drbg.as_ref().is_some_and(|drbg| !drbg.is_due(now)) {
             return Ok(true);
@@ -61,7 +62,7 @@ impl StretchedOutput {
         } else if inputs.credited.is_empty() {
             self.reseed(&*inputs.kernel_seed()?, now);
         } else {
-            return Ok(false);
+            return Ok(self.drbg.as_ref().is_some_and(|drbg| !drbg.is_expired(now)));
         }
         Ok(true)
     }
