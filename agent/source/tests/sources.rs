@@ -172,6 +172,26 @@ fn a_pool_holds_while_its_upstream_is_away_and_recovers() {
     }
 }
 
+#[test]
+fn an_upstream_that_closes_is_noticed_at_once_though_nothing_is_drawn() {
+    for output in [Output::Stretched, Output::FullEntropy, Output::Raw] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("egd.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        let sources = Sources::new(allowing(&[], &[path.to_str().unwrap()]), clock);
+        let _supply = supply(&sources, &pool(output, &[SourceKind::EgdUnix(path)]));
+        let peer = listener.accept().unwrap().0;
+        let control = peer.try_clone().unwrap();
+        let server = std::thread::spawn(move || serve(peer));
+        until(&sources, |status| status.bytes_out >= 8000);
+        let closed = clock();
+        control.shutdown(std::net::Shutdown::Both).unwrap();
+        until(&sources, |status| status.sources[0].stats.lost > 0);
+        assert!(clock() - closed < 5_000_000_000, "{output:?}");
+        server.join().unwrap();
+    }
+}
+
 /// Draws what is available at once.
 fn draw_some(supply: &mut Supply) -> usize {
     supply.with_bytes(1024, |bytes| Ok(bytes.len())).unwrap_or(0)

@@ -154,7 +154,7 @@ impl FakeNode {
             for source in &mut self.sources {
                 match source.sampler.poll(&source.handle.subscribers(), WakeReason::Other, self.now) {
                     Wait::None => busy = true,
-                    Wait::Until(at) | Wait::Ready(at) => due = earlier(due, Some(at)),
+                    Wait::Until(at) | Wait::Ready(at) | Wait::Idle(at) => due = earlier(due, Some(at)),
                     Wait::Wake => {}
                 }
             }

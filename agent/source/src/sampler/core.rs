@@ -16,8 +16,8 @@ use crate::noise::{Noise, Opener};
 
 /// The most bytes of one read during a start-up test, whose samples are discarded.
 const MAX_READ_TESTING: usize = 1024;
-/// The most bytes of one read that only checks whether the source is still there.
-const MAX_READ_PROBING: usize = 8;
+/// The most bytes of one read that only checks whether the source still works: a window of the adaptive proportion test.
+const MAX_READ_PROBING: usize = 512;
 
 /// Reads one noise source for its subscribers.
 pub(crate) struct Sampler {
@@ -45,6 +45,8 @@ pub(crate) enum Wait {
     None,
     /// The source to be readable, at most until this instant.
     Ready(u64),
+    /// This instant, or that the source hangs up.
+    Idle(u64),
     /// This instant.
     Until(u64),
     /// Its waker.
@@ -84,8 +86,11 @@ impl Sampler {
         if subscribers.iter().any(|subscriber| subscriber.wants_samples()) {
             let testing = subscribers.iter().any(|subscriber| subscriber.is_testing());
             self.read(subscribers, if testing { MAX_READ_TESTING } else { MAX_READ }, woke, now)
+        } else if woke == WakeReason::Ready {
+            // It hung up while idle: what was requested comes first, and then the end.
+            self.read(subscribers, MAX_READ_PROBING, woke, now)
         } else if let Some(due) = self.schedule.idle_until(now) {
-            Wait::Until(due)
+            Wait::Idle(due)
         } else {
             self.read(subscribers, MAX_READ_PROBING, woke, now)
         }

@@ -37,7 +37,7 @@ fn a_source_of_a_full_pool_is_only_probed() {
     let (reads, output) = (node.fake(0).reads(), node.fake(0).output().len());
     assert!(output <= 32_768, "bounded");
     node.advance(100 * SECOND);
-    assert_eq!((node.fake(0).reads(), node.fake(0).output().len()), (reads + 10, output + 80));
+    assert_eq!((node.fake(0).reads(), node.fake(0).output().len()), (reads + 10, output + 5120));
     assert_eq!(node.state(0, 0), HealthState::Healthy);
 }
 

@@ -84,6 +84,7 @@ fn wait(sampler: &Sampler, waker: &SamplerWaker, until: Wait, clock: Clock) -> W
     let (due, source) = match until {
         Wait::None => return WakeReason::Other,
         Wait::Ready(due) => (Some(due), sampler.readiness()),
+        Wait::Idle(due) => (Some(due), sampler.readiness().map(|(fd, _)| (fd, PollFlags::RDHUP))),
         Wait::Until(due) => (Some(due), None),
         Wait::Wake => (None, None),
     };
