@@ -38,21 +38,30 @@ impl HmacDrbg {
 
     /// Fills `out`, in as many of the standard's requests as it takes.
     pub fn generate(&mut self, out: &mut [u8]) {
+        self.generate_with(&[], out);
+    }
+
+    /// The same with additional input to each request, which need not be secret to be of use: a copy of this generator
+    /// that gets another makes other bytes.
+    pub fn generate_with(&mut self, additional: &[u8], out: &mut [u8]) {
         for request in out.chunks_mut(MOST_AT_ONCE) {
-            self.fill(request, 0);
+            self.fill(request, additional, 0);
         }
     }
 
     /// Fills `out`, in requests that are 64 bytes longer than what is served. Each block is hashed again, and
     /// the last input stays on the stack for a while, where a core dump would find it; so the last block is a spare one.
-    pub fn generate_to_serve(&mut self, out: &mut [u8]) {
+    pub fn generate_to_serve(&mut self, additional: &[u8], out: &mut [u8]) {
         for request in out.chunks_mut(MOST_AT_ONCE - SPARE * 32) {
-            self.fill(request, SPARE);
+            self.fill(request, additional, SPARE);
         }
     }
 
     /// One of the standard's requests, with so many spare blocks.
-    fn fill(&mut self, request: &mut [u8], spare: usize) {
+    fn fill(&mut self, request: &mut [u8], additional: &[u8], spare: usize) {
+        if !additional.is_empty() {
+            self.update(&[additional]);
+        }
         let spare_blocks = std::iter::repeat_with(|| None).take(spare);
         // In one loop, so that the spare blocks use the same stack slots as the others.
         for block in request.chunks_mut(32).map(Some).chain(spare_blocks) {
@@ -61,7 +70,7 @@ impl HmacDrbg {
                 block.copy_from_slice(&self.value[..block.len()]);
             }
         }
-        self.update(&[]);
+        self.update(&[additional]);
     }
 
     /// V = HMAC(Key, V).

@@ -63,14 +63,17 @@ impl Plain {
         }
     }
 
-    fn generate(&mut self, count: usize) -> Vec<u8> {
+    fn generate(&mut self, additional: &[u8], count: usize) -> Vec<u8> {
+        if !additional.is_empty() {
+            self.update(additional);
+        }
         let mut out = Vec::new();
         while out.len() < count {
             self.value = plain_hmac(&self.key, &self.value);
             out.extend(self.value);
         }
         out.truncate(count);
-        self.update(&[]);
+        self.update(additional);
         out
     }
 }
@@ -82,20 +85,21 @@ proptest! {
         seed: [[u8; 16]; 3],
         again: [[u8; 16]; 3],
         personalization in prop::collection::vec(any::<u8>(), 0..80),
-        requests in prop::collection::vec((any::<bool>(), 1usize..200), 1..12),
+        requests in prop::collection::vec((any::<bool>(), 0usize..40, 1usize..200), 1..12),
     ) {
         let (seed, again): ([u8; SEED], [u8; SEED]) =
             (seed.concat().try_into().unwrap(), again.concat().try_into().unwrap());
         let mut drbg = HmacDrbg::new(&seed, &personalization);
         let mut plain = Plain::new(&[&seed[..], &personalization].concat());
-        for (reseed, count) in requests {
+        for (reseed, additional, count) in requests {
             if reseed {
                 drbg.reseed(&again);
                 plain.update(&again);
             }
             let mut out = vec![0; count];
-            drbg.generate(&mut out);
-            prop_assert_eq!(out, plain.generate(count));
+            let additional = vec![7; additional];
+            drbg.generate_with(&additional, &mut out);
+            prop_assert_eq!(out, plain.generate(&additional, count));
         }
     }
 }
@@ -145,8 +149,8 @@ fn served_bytes_are_the_front_of_a_longer_request() {
         let [mut one, mut other] = [(); 2].map(|()| HmacDrbg::new(&[7; SEED], b""));
         for _ in 0..2 {
             let (mut served, mut whole) = (vec![0; length], vec![0; length.next_multiple_of(32) + 64]);
-            one.generate_to_serve(&mut served);
-            other.generate(&mut whole);
+            one.generate_to_serve(b"more", &mut served);
+            other.generate_with(b"more", &mut whole);
             assert_eq!(served, whole[..length]);
         }
     }

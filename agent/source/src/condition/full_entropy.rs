@@ -37,13 +37,25 @@ impl FullEntropy {
 
     /// Writes a block; false, and no block, while the conditioner is not ready.
     pub fn emit(&mut self, block: &mut [u8; OUTPUT]) -> bool {
-        if !self.conditioner.emit(block) {
+        self.emit_with(|| Some([]), block)
+    }
+
+    /// The same with additional input to each of the DRBG's requests, so that a clone of this process that gets other
+    /// input makes other bytes; false, and no block, also while there is no input.
+    pub fn emit_with<A: AsRef<[u8]>>(
+        &mut self,
+        additional: impl FnOnce() -> Option<A>,
+        block: &mut [u8; OUTPUT],
+    ) -> bool {
+        if !self.conditioner.ready() {
             return false;
         }
         if self.used == AHEAD {
-            self.drbg.generate(&mut self.pad[..]);
+            let Some(additional) = additional() else { return false };
+            self.drbg.generate_with(additional.as_ref(), &mut self.pad[..]);
             self.used = 0;
         }
+        self.conditioner.emit(block);
         let pad = &self.pad[self.used..self.used + OUTPUT];
         block.iter_mut().zip(pad).for_each(|(byte, pad)| *byte ^= pad);
         self.wipe_pad(self.used + OUTPUT);

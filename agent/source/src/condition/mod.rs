@@ -10,10 +10,13 @@ mod conditioner;
 mod drbg;
 mod full_entropy;
 mod raw;
+mod self_test;
 mod stretched;
 
 pub use conditioner::{Conditioner, NEEDED, OUTPUT};
 pub use drbg::{HmacDrbg, SEED, personalization};
 pub use full_entropy::FullEntropy;
 pub use raw::{Raw, RawRefused};
+pub use self_test::SelfTestFailed;
+pub(crate) use self_test::self_test;
 pub use stretched::Stretched;

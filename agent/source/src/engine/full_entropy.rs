@@ -43,7 +43,7 @@ impl FullEntropyOutput {
                 break;
             }
             let block = block.try_into().expect("chunks of this size");
-            if !self.blocks.emit(block) {
+            if !self.blocks.emit_with(|| inputs.additional().ok(), block) {
                 break;
             }
             self.is_complete = false;

@@ -104,6 +104,13 @@ impl Inputs<'_> {
         filled
     }
 
+    /// Additional input to a request: the kernel's bytes, which a clone does not share.
+    pub(super) fn additional(&self) -> io::Result<Zeroizing<[u8; OUTPUT]>> {
+        let mut bytes = Zeroizing::new([0; OUTPUT]);
+        (self.kernel)(&mut bytes[..])?;
+        Ok(bytes)
+    }
+
     /// A seed of the kernel's bytes alone.
     pub(super) fn kernel_seed(&self) -> io::Result<Seed> {
         let mut seed = Seed::new([0; SEED]);

@@ -26,7 +26,9 @@ impl StretchedOutput {
         self.collect_samples(inputs);
         let mut filled = 0;
         while filled < space.len() && self.ensure_seeded(inputs, now)? {
-            filled += self.drbg.as_mut().map_or(0, |drbg| drbg.fill(&mut space[filled..], now));
+            let additional = inputs.additional()?;
+            filled +=
+                self.drbg.as_mut().map_or(0, |drbg| drbg.fill(&mut space[filled..], &additional[..], now));
         }
         Ok(filled)
     }

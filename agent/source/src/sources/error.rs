@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::condition::RawRefused;
+use crate::condition::{RawRefused, SelfTestFailed};
 use crate::memory::MapError;
 
 /// A pool could not be given a supply.
@@ -12,6 +12,8 @@ pub enum SupplyError {
     NoNoiseSource { pool: String },
     #[error("pool {pool}: {source}")]
     Raw { pool: String, source: RawRefused },
+    #[error(transparent)]
+    SelfTest(SelfTestFailed),
     #[error(transparent)]
     NoMemory(MapError),
     #[error("cannot start a thread for a source or a pool: {0}")]
@@ -26,6 +28,7 @@ impl SupplyError {
         match self {
             Self::NoNoiseSource { .. } => "NoNoiseSource",
             Self::Raw { .. } => "RawRefused",
+            Self::SelfTest(_) => "SelfTestFailed",
             Self::NoMemory(_) => "NoMemory",
             Self::NoThread(_) => "NoThread",
             Self::NoDescriptor(_) => "NoDescriptor",

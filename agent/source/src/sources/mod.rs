@@ -10,7 +10,7 @@ pub use self::error::SupplyError;
 use self::registry::Registry;
 use crate::Clock;
 use crate::block_queue::{QueueControl, Waker, block_queue};
-use crate::condition::Raw;
+use crate::condition::{Raw, self_test};
 use crate::engine::{Engine, KernelBytes, Member, Origin, Pool, Subscription};
 use crate::kernel::Kernel;
 use crate::permissions::Permissions;
@@ -47,6 +47,7 @@ impl Sources {
             return Supply::kernel().map_err(SupplyError::NoMemory);
         }
         check(spec)?;
+        self_test().map_err(SupplyError::SelfTest)?;
         self.start(spec, Box::new(waker))
     }
 
