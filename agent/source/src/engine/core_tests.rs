@@ -315,6 +315,37 @@ fn a_reset_voids_all_bytes_and_tests_all_sources() {
 }
 
 #[test]
+fn a_failed_source_stays_failed_through_clones_and_edits_until_a_retest() {
+    let mut node = FakeNode::new(&[Fake::new(1)]);
+    let spec = pool(Output::FullEntropy, &[device("trng", 0)]);
+    let first = node.add(spec.clone());
+    node.fake(0).set_behaviour(FakeBehaviour::Stuck(3));
+    node.run_until_idle();
+    assert_eq!(node.state(first, 0), HealthState::Failed);
+    node.fake(0).set_behaviour(FakeBehaviour::Good);
+    for _ in 0..5 {
+        node.reset(first);
+        node.advance(SECOND);
+        assert_eq!(node.state(first, 0), HealthState::Failed, "a clone forgives nothing");
+    }
+    for _ in 0..50 {
+        let edited = node.add(spec.clone());
+        node.advance(SECOND);
+        let source = node.source(edited, 0);
+        assert_eq!((source.state, source.reason), (HealthState::Failed, Some("RepetitionCount")));
+        assert!(source.message.starts_with("the same byte came"), "{}", source.message);
+    }
+    let lower = SourceSpec { min_entropy: MinEntropy::from_tenths(5), ..device("trng", 0) };
+    let lower = node.add(pool(Output::FullEntropy, &[lower]));
+    node.advance(SECOND);
+    assert_eq!(node.state(lower, 0), HealthState::Healthy, "a lower claim is another one");
+    node.retest(first, 0);
+    let after = node.add(spec);
+    node.advance(SECOND);
+    assert_eq!([first, after].map(|pool| node.state(pool, 0)), [HealthState::Healthy; 2]);
+}
+
+#[test]
 fn a_waiting_event_loop_is_woken_when_bytes_come_and_no_other() {
     let mut node = single(Output::FullEntropy);
     node.fake(0).set_behaviour(FakeBehaviour::Dry);

@@ -65,7 +65,7 @@ impl Pool {
     pub(crate) fn reset(&self, now: u64) {
         self.reset_requested.store(true, Ordering::SeqCst);
         self.queue.void();
-        self.members.iter().filter_map(Member::subscriber).for_each(|subscriber| subscriber.retest(now));
+        self.members.iter().filter_map(Member::subscriber).for_each(|subscriber| subscriber.restart(now));
         self.engine.wake();
     }
 

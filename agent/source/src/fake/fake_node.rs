@@ -9,7 +9,7 @@ use super::fake_noise::Fake;
 use crate::block_queue::block_queue;
 use crate::engine::{Engine, Member, Origin, Pool, Subscription};
 use crate::health::{HealthState, MinEntropy};
-use crate::sampler::{Sampler, SamplerHandle, Subscriber, Wait, WakeReason};
+use crate::sampler::{FailureRegistry, Sampler, SamplerHandle, Subscriber, Wait, WakeReason};
 use crate::spec::{OnFailure, Output, PoolSpec, SourceKind, SourceSpec};
 use crate::status::{PoolStatus, SourceStatus};
 use crate::supply::Supply;
@@ -38,6 +38,7 @@ struct FakePool {
 pub struct FakeNode {
     pub now: u64,
     sources: Vec<FakeSource>,
+    failures: FailureRegistry,
     pools: Vec<FakePool>,
 }
 
@@ -125,8 +126,15 @@ impl FakeNode {
             } else {
                 let handle = &self.sources[*sources.next().unwrap()].handle;
                 let control = Arc::clone(producer.control());
-                let subscriber =
-                    Subscriber::new(source, spec.output, handle.waker().clone(), control, self.now).unwrap();
+                let subscriber = Subscriber::new(
+                    source,
+                    spec.output,
+                    handle.waker().clone(),
+                    control,
+                    &self.failures,
+                    self.now,
+                )
+                .unwrap();
                 Origin::Noise(Subscription::new(subscriber, Arc::clone(handle)))
             };
             Member { spec: source.clone(), origin }

@@ -101,9 +101,19 @@ impl Monitor {
         }
     }
 
-    /// Too many blocks failed the FIPS 140-2 tests.
-    pub fn disable(&mut self, now: u64) {
-        self.enter(HealthState::Failed, Some(Cause::BlockTests), now);
+    /// The source failed permanently by another test, or before.
+    pub fn fail(&mut self, cause: Cause, now: u64) {
+        self.enter(HealthState::Failed, Some(cause), now);
+    }
+
+    /// Runs the start-up test without forgetting a failure: a source that failed permanently stays so.
+    pub fn restart(&mut self, now: u64) {
+        if matches!(self.state, HealthState::Healthy | HealthState::Suspect | HealthState::Starting) {
+            self.structure.restart();
+            let state =
+                if self.state == HealthState::Suspect { HealthState::Suspect } else { HealthState::Starting };
+            self.enter(state, self.cause, now);
+        }
     }
 
     /// Forgets all failures and runs the start-up test.

@@ -4,6 +4,7 @@
 //! source.
 
 mod core;
+mod failures;
 mod fips_gate;
 mod poll_schedule;
 mod sample_queue;
@@ -14,6 +15,7 @@ mod thread;
 pub(crate) use self::core::Sampler;
 #[cfg(any(test, feature = "fake"))]
 pub(crate) use self::core::{Wait, WakeReason};
+pub(crate) use failures::FailureRegistry;
 pub(crate) use sample_queue::SourceHealth;
 pub use stats::{AlarmRecord, SourceStats};
 pub(crate) use subscriber::Subscriber;

@@ -121,6 +121,24 @@ impl SampleQueue {
         self.message.clear();
     }
 
+    /// The start-up test runs again, but no failure is forgotten.
+    pub(super) fn restart(&mut self, now: u64) {
+        self.drop_samples();
+        self.monitor.restart(now);
+    }
+
+    /// The source failed before, in another pool or before this one was edited.
+    pub(super) fn fail(&mut self, cause: Cause, message: String, now: u64) {
+        self.monitor.fail(cause, now);
+        self.message = message;
+    }
+
+    /// Why it failed permanently.
+    pub(super) fn failure(&self) -> Option<(Cause, String)> {
+        let has_failed = self.monitor.state() == HealthState::Failed;
+        self.monitor.cause().filter(|_| has_failed).map(|cause| (cause, self.message.clone()))
+    }
+
     pub(super) fn opened(&mut self, now: u64) {
         self.monitor.opened(now);
     }
@@ -176,7 +194,7 @@ impl SampleQueue {
         });
         stats.block_tests = block_stats.block_tests;
         if let Err(Disabled) = pushed {
-            self.monitor.disable(now);
+            self.monitor.fail(Cause::BlockTests, now);
             self.raise_alarm(samples.len(), now);
         }
     }

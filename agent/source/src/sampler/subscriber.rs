@@ -3,11 +3,12 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use super::failures::FailureRegistry;
 use super::sample_queue::{QueueState, SampleQueue, SourceHealth};
 use crate::block_queue::QueueControl;
-use crate::health::ReadFailure;
+use crate::health::{MinEntropy, ReadFailure};
 use crate::memory::MapError;
-use crate::spec::{Output, SourceSpec};
+use crate::spec::{Output, SourceKind, SourceSpec};
 use crate::waker::{SamplerWaker, lock};
 
 /// The sampler puts samples in, the pool's engine takes them out, and any thread may ask for the state.
@@ -16,6 +17,9 @@ use crate::waker::{SamplerWaker, lock};
 /// only the pool that makes it.
 pub(crate) struct Subscriber {
     id: u64,
+    kind: SourceKind,
+    h: MinEntropy,
+    failures: FailureRegistry,
     queue: Mutex<SampleQueue>,
     sampler: SamplerWaker,
     /// Of the pool's bytes, to void them and to wake the engine.
@@ -28,11 +32,24 @@ impl Subscriber {
         output: Output,
         sampler: SamplerWaker,
         pool: Arc<QueueControl>,
+        failures: &FailureRegistry,
         now: u64,
     ) -> Result<Self, MapError> {
         static IDS: AtomicU64 = AtomicU64::new(0);
-        let id = IDS.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { id, queue: Mutex::new(SampleQueue::new(spec, output, now)?), sampler, pool })
+        let (kind, h) = (spec.kind.clone(), spec.tested_min_entropy());
+        let mut queue = SampleQueue::new(spec, output, now)?;
+        if let Some(failure) = failures.find(&kind, h) {
+            queue.fail(failure.cause, failure.message, now);
+        }
+        Ok(Self {
+            id: IDS.fetch_add(1, Ordering::Relaxed),
+            kind,
+            h,
+            failures: failures.clone(),
+            queue: Mutex::new(queue),
+            sampler,
+            pool,
+        })
     }
 
     /// Unique in this process.
@@ -61,7 +78,15 @@ impl Subscriber {
 
     /// Drops all samples, forgets all failures, and restarts the source with its start-up test.
     pub(crate) fn retest(&self, now: u64) {
+        self.failures.clear(&self.kind);
         lock(&self.queue).retest(now);
+        self.pool.wake_engine();
+        self.sampler.wake();
+    }
+
+    /// Drops all samples and runs the start-up test, but forgets no failure: the host was cloned.
+    pub(crate) fn restart(&self, now: u64) {
+        lock(&self.queue).restart(now);
         self.pool.wake_engine();
         self.sampler.wake();
     }
@@ -97,7 +122,11 @@ impl Subscriber {
             let mut queue = lock(&self.queue);
             let before = (queue.state(), queue.level());
             queue.observe(samples, is_recipient, now);
-            if queue.state().failures != before.0.failures && queue.has_contributed() {
+            let has_failed = queue.state().failures != before.0.failures;
+            if let Some((cause, message)) = has_failed.then(|| queue.failure()).flatten() {
+                self.failures.record(&self.kind, self.h, cause, message);
+            }
+            if has_failed && queue.has_contributed() {
                 // Before the lock is released: the bytes that were made of its samples are not served.
                 self.pool.void();
             }

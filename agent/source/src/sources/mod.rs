@@ -109,8 +109,14 @@ impl Sources {
             Ok(()) => match registry.sampler(&source.kind, self.clock)? {
                 None => Origin::Kernel,
                 Some(sampler) => {
-                    let subscriber =
-                        Subscriber::new(source, output, sampler.waker().clone(), Arc::clone(pool), now);
+                    let subscriber = Subscriber::new(
+                        source,
+                        output,
+                        sampler.waker().clone(),
+                        Arc::clone(pool),
+                        &registry.failures,
+                        now,
+                    );
                     Origin::Noise(Subscription::new(subscriber.map_err(SupplyError::NoMemory)?, sampler))
                 }
             },
