@@ -183,7 +183,7 @@ fn an_upstream_that_closes_is_noticed_at_once_though_nothing_is_drawn() {
         let peer = listener.accept().unwrap().0;
         let control = peer.try_clone().unwrap();
         let server = std::thread::spawn(move || serve(peer));
-        until(&sources, |status| status.bytes_out >= 8000);
+        until(&sources, |status| status.bytes_out >= 4000);
         let closed = clock();
         control.shutdown(std::net::Shutdown::Both).unwrap();
         until(&sources, |status| status.sources[0].stats.lost > 0);
