@@ -100,13 +100,15 @@ pub struct EntropyPoolSpec {
 
     /// What the pool promises about its bytes. `Stretched`: bytes of a generator that is seeded from the
     /// sources, at any rate. `FullEntropy`: 32 bytes for every 320 bits of assessed entropy, so at most what
-    /// the sources provide. `Raw`: the bytes of the noise source, health-tested and not conditioned.
-    /// `FullEntropy` and `Raw` require a source with `minEntropyPerByte`. Defaults to `Stretched`.
+    /// the sources provide. `Raw`: the bytes of the noise source, health-tested and not conditioned, for
+    /// users who take samples away to assess or to condition them: a byte has only the assessed bits, so a guest that
+    /// takes it for eight is deceived. `FullEntropy` and `Raw` require a source with `minEntropyPerByte`. Defaults to
+    /// `Stretched`.
     #[serde(default)]
     pub output: Output,
 
-    /// The number of sources that must be healthy for the pool to serve what `output` promises, from 1 to 16.
-    /// Defaults to 1.
+    /// The number of sources that must be healthy for the pool to serve what `output` promises, from 1 to 16. For
+    /// `FullEntropy` and `Raw` only sources with `minEntropyPerByte` count. Defaults to 1.
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 16))]
     pub min_healthy_sources: u8,
@@ -117,8 +119,9 @@ pub struct EntropyPoolSpec {
     #[serde(default)]
     pub on_source_failure: OnSourceFailure,
 
-    /// The rate that can be promised to the classes of the pool, per node. Defaults to what the sources provide
-    /// after conditioning, or to 64Mi/s if that is not known. Example: `512Ki/s`.
+    /// The rate that can be promised to the classes of the pool, per node, at most what its sources yield.
+    /// `FullEntropy` takes an equal share of the 320 bits for 32 bytes from every source of a tier, so N sources yield
+    /// N times what the slowest could. Defaults to that yield, or to 64Mi/s if it is not known. Example: `512Ki/s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<Rate>,
 
@@ -273,6 +276,10 @@ pub struct OutputStatus {
     pub promised: Output,
     /// What is served. Differs from `promised` only while the pool is degraded.
     pub served: Output,
+    /// What the bytes are worth, for `Raw`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub note: Option<String>,
     /// When `served` last changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Time>,

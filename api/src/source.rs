@@ -19,8 +19,8 @@ pub struct Source {
     #[schemars(schema_with = "crate::schema::object_name")]
     pub name: String,
 
-    /// The kernel's generator, read with `getrandom(2)`. It is a DRBG and not a noise source: it is always
-    /// healthy, has no rate limit and is not credited with entropy. Example: `{}`.
+    /// The kernel's generator, read with `getrandom(2)`. It is a DRBG and not a noise source: it is
+    /// healthy once it is seeded, has no rate limit and is not credited with entropy. Example: `{}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernel: Option<KernelSource>,
 
@@ -38,8 +38,9 @@ pub struct Source {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub egd: Option<EgdSource>,
 
-    /// A regular file that is read once, from its start to its end. For tests only, because nothing is known
-    /// about its bytes. The agent of the node must allow it with `--allow-test-sources`, which defaults to off.
+    /// A regular file that is read once, from its start to its end, and then is unavailable. A daemon that is
+    /// started again reads it again, and serves the same bytes again. For tests only, because nothing is known about
+    /// its bytes. The agent of the node must allow it with `--allow-test-sources`, which defaults to off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<FileSource>,
 
@@ -60,8 +61,8 @@ pub struct Source {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity: Option<Capacity>,
 
-    /// The assessed min-entropy in bits per byte of the source: a decimal string from "0.1" to "8" with at most
-    /// one decimal place. Required for `device`, `cpu` and `egd` unless the output of the pool is `Stretched`,
+    /// The assessed min-entropy in bits per byte of the source: a decimal string from "0.001" to "8" with at most
+    /// three decimal places. Required for `device`, `cpu` and `egd` unless the output of the pool is `Stretched`,
     /// in which case the health tests assume "1". Not allowed for `kernel`. Example: `"6"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_entropy_per_byte: Option<MinEntropy>,

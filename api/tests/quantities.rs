@@ -123,9 +123,21 @@ fn rejected_sizes_say_what_to_write_instead() {
 }
 
 #[test]
-fn min_entropies_are_tenths_of_a_bit() {
-    for (text, tenths) in [("0.1", 1), ("6", 60), ("6.0", 60), ("7.9", 79), ("8", 80), ("8.0", 80)] {
-        assert_eq!(text.parse::<MinEntropy>().unwrap().tenths(), tenths, "{text}");
+fn min_entropies_are_thousandths_of_a_bit() {
+    let valid = [
+        ("0.001", 1),
+        ("0.01", 10),
+        ("0.010", 10),
+        ("0.1", 100),
+        ("0.125", 125),
+        ("6", 6000),
+        ("6.0", 6000),
+        ("7.999", 7999),
+        ("8", 8000),
+        ("8.000", 8000),
+    ];
+    for (text, thousandths) in valid {
+        assert_eq!(text.parse::<MinEntropy>().unwrap().thousandths(), thousandths, "{text}");
     }
     for text in ["", "0", "0.0", "8.1", "9", ".5", "5.", "0.05", "-1", "1,5", "10", "６"] {
         assert!(text.parse::<MinEntropy>().is_err(), "{text}");
@@ -138,13 +150,13 @@ fn table(rejected: &[&str], message: impl Fn(&str) -> String) -> String {
 
 proptest! {
     #[test]
-    fn what_is_displayed_can_be_parsed(per_day in 1..=Rate::MAX, bytes in 1..=Size::MAX, tenths in 1..=80u8) {
+    fn what_is_displayed_can_be_parsed(per_day in 1..=Rate::MAX, bytes in 1..=Size::MAX, thousandths in 1..=8000u16) {
         let rate = Rate::from_bytes_per_day(per_day);
         prop_assert_eq!(rate.to_string().parse::<Rate>().unwrap().bytes_per_day(), per_day);
         let size = Size::from_bytes(bytes);
         prop_assert_eq!(size.to_string().parse::<Size>().unwrap().bytes(), bytes);
-        let bits = MinEntropy::from_tenths(tenths).unwrap();
-        prop_assert_eq!(bits.to_string().parse::<MinEntropy>().unwrap().tenths(), tenths);
+        let bits = MinEntropy::from_thousandths(thousandths).unwrap();
+        prop_assert_eq!(bits.to_string().parse::<MinEntropy>().unwrap().thousandths(), thousandths);
     }
 
     #[test]

@@ -120,8 +120,8 @@ pub struct SourceConfig {
     pub tier: u32,
     /// The rate that the source provides on this node, if it is known.
     pub capacity: Option<BytesPerDay>,
-    /// The assessed min-entropy in tenths of a bit per byte, 1 to 80. `None` earns no credit.
-    pub min_entropy_tenths: Option<u8>,
+    /// The assessed min-entropy in thousandths of a bit per byte, 1 to 8000. `None` earns no credit.
+    pub min_entropy_thousandths: Option<u16>,
     /// The tests of every sample.
     pub health_tests: BTreeSet<HealthTest>,
 }

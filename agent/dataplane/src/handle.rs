@@ -327,6 +327,8 @@ pub struct SourcesSnapshot {
     pub now: Tick,
     /// By name.
     pub pools: Vec<PoolStatus>,
+    /// Whether the kernel's generator is seeded, from which all other pools draw.
+    pub kernel_seeded: bool,
 }
 
 /// Sources.
@@ -334,7 +336,8 @@ impl DataPlaneHandle {
     /// The state of the sources, without a call to the loop.
     pub fn sources(&self) -> SourcesSnapshot {
         let pools = self.inner.sources.status();
-        SourcesSnapshot { now: clock::now(), pools }
+        let kernel_seeded = self.inner.sources.is_kernel_seeded();
+        SourcesSnapshot { now: clock::now(), pools, kernel_seeded }
     }
 
     /// After the host was cloned or restored from a snapshot: discards all bytes generated before and not served, and the

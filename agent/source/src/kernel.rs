@@ -13,6 +13,12 @@ use crate::buffer::Buffer;
 pub struct Kernel;
 
 impl Kernel {
+    /// Why an unseeded generator is not healthy: one word, and a sentence.
+    pub const NOT_SEEDED: (&str, &str) = (
+        "NotSeeded",
+        "the kernel's generator is not seeded yet: a call that waits for its bytes would block",
+    );
+
     /// Whether the kernel's generator is seeded. Costs a system call.
     pub fn ready(self) -> bool {
         // The byte is not used; it is wiped before the stack frame is left.

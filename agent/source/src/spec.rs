@@ -55,7 +55,7 @@ impl SourceSpec {
 
     /// What its health tests assume: the assessment, or one bit where there is none.
     pub(crate) fn tested_min_entropy(&self) -> MinEntropy {
-        const ONE_BIT: MinEntropy = MinEntropy::from_tenths(10).expect("within 1 to 80");
+        const ONE_BIT: MinEntropy = MinEntropy::from_thousandths(1000).expect("within 1 to 8000");
         self.min_entropy.unwrap_or(ONE_BIT)
     }
 }

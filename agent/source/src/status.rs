@@ -2,6 +2,7 @@
 
 use crate::engine::{Member, Origin, Pool, PoolState, Serving};
 use crate::health::HealthState;
+use crate::kernel::Kernel;
 use crate::sampler::{AlarmRecord, SourceStats};
 use crate::spec::{Output, SourceKind};
 
@@ -46,19 +47,19 @@ pub struct SourceStatus {
 
 impl PoolStatus {
     pub(crate) fn of(pool: &Pool) -> Self {
-        let PoolState { serving, since, healthy, active } = pool.state();
+        let PoolState { serving, since, healthy, active, waits_for_kernel } = pool.state();
         let sources: Vec<_> = pool
             .members
             .iter()
             .zip(active)
-            .map(|(member, active)| SourceStatus::of(member, active, since))
+            .map(|(member, active)| SourceStatus::of(member, active, since, waits_for_kernel))
             .collect();
         Self {
             name: pool.spec.name.clone(),
             promised: pool.spec.output,
             serving,
             since,
-            message: message(serving, healthy, pool, &sources),
+            message: message(serving, healthy, pool, &sources, waits_for_kernel),
             healthy,
             bytes_out: pool.bytes_out(),
             sources,
@@ -80,7 +81,7 @@ impl SourceStatus {
         Some(format!("source {} {state}{reason}", self.name))
     }
 
-    fn of(member: &Member, active: bool, since: u64) -> Self {
+    fn of(member: &Member, active: bool, since: u64, waits_for_kernel: bool) -> Self {
         let (name, kind, tier) = (member.spec.name.clone(), member.spec.kind.clone(), member.spec.tier);
         let status = |state, reason, message| Self {
             name: name.clone(),
@@ -96,6 +97,10 @@ impl SourceStatus {
             estimate: None,
         };
         match &member.origin {
+            Origin::Kernel if waits_for_kernel => {
+                let (reason, message) = Kernel::NOT_SEEDED;
+                status(HealthState::Unavailable, Some(reason), message.to_owned())
+            }
             Origin::Kernel => status(HealthState::Healthy, None, String::new()),
             Origin::NotPermitted(message) => {
                 status(HealthState::Failed, Some("SourceNotPermitted"), message.clone())
@@ -115,7 +120,13 @@ impl SourceStatus {
     }
 }
 
-fn message(serving: Serving, healthy: usize, pool: &Pool, sources: &[SourceStatus]) -> String {
+fn message(
+    serving: Serving,
+    healthy: usize,
+    pool: &Pool,
+    sources: &[SourceStatus],
+    waits_for_kernel: bool,
+) -> String {
     let counts = |member: &&Member| member.counts(pool.spec.output);
     let counted = pool.members.iter().filter(counts).count();
     let needed = pool.spec.min_healthy.max(1);
@@ -126,6 +137,7 @@ fn message(serving: Serving, healthy: usize, pool: &Pool, sources: &[SourceStatu
         format!("{}; {healthy} of {counted} sources are healthy and {needed} must be", unhealthy.join(", "));
     match serving {
         Serving::Promised => String::new(),
+        Serving::Starting if waits_for_kernel => format!("starts: {}", Kernel::NOT_SEEDED.1),
         Serving::Starting => "starts: its sources are in their start-up test".to_owned(),
         Serving::Held => format!("holds: {summary} (onSourceFailure: Hold)"),
         Serving::Degraded => format!(

@@ -39,14 +39,16 @@ fn a_perfect_source_raises_no_alarm() {
 fn windows_of_honest_sources_pass_every_test() {
     let mut run = Run::begin("honest-windows", 2000, 1_000_000);
     let mut rng = run.dice();
-    for (tenths, name) in [(80, "estimate_8"), (60, "estimate_6"), (10, "estimate_1"), (1, "estimate_0.1")] {
-        let limits = Limits::new(SampleKind::Byte, MinEntropy::from_tenths(tenths).unwrap());
+    for (thousandths, name) in
+        [(8000, "estimate_8"), (6000, "estimate_6"), (1000, "estimate_1"), (100, "estimate_0.1")]
+    {
+        let limits = Limits::new(SampleKind::Byte, MinEntropy::from_thousandths(thousandths).unwrap());
         let mut monitor = Monitor::new(limits, 0).unwrap();
         let mut samples = vec![0; WINDOW];
         for window in 0..run.count() / 4 {
-            match tenths {
+            match thousandths {
                 80 => fill(&mut rng, &mut samples),
-                _ => fill_claimed(&mut rng, f64::from(tenths) / 10.0, &mut samples),
+                _ => fill_claimed(&mut rng, f64::from(thousandths) / 1000.0, &mut samples),
             }
             let _ = monitor.observe(&samples, 0);
             assert_eq!(
@@ -57,7 +59,7 @@ fn windows_of_honest_sources_pass_every_test() {
             );
         }
         let estimate = monitor.estimate().unwrap();
-        assert!((estimate - f64::from(tenths) / 10.0).abs() < 0.7, "{name}: {estimate}");
+        assert!((estimate - f64::from(thousandths) / 1000.0).abs() < 0.7, "{name}: {estimate}");
         run.figure(name, (estimate * 1000.0).round() / 1000.0);
     }
 }

@@ -246,9 +246,17 @@ fn a_pool_that_could_never_serve_is_refused() {
         error(&pool(Output::FullEntropy, &[SourceKind::Kernel])),
         "pool default promises more than Stretched and has no noise source with minEntropyPerByte"
     );
-    let mut spec = pool(Output::Raw, &[device("/dev/hwrng")]);
-    spec.sources[0].min_entropy = MinEntropy::from_tenths(60);
-    assert!(error(&spec).starts_with("pool default: 6.0 bits a byte are too few for output Raw"));
+    let mut spec = pool(Output::Raw, &[device("/dev/hwrng"), SourceKind::Kernel]);
+    spec.min_healthy = 2;
+    assert_eq!(
+        error(&spec),
+        "pool default can never serve: 2 sources must be healthy, and its output may rest on 1 of them"
+    );
+    spec.min_healthy = 1;
+    for thousandths in [1, 6000] {
+        spec.sources[0].min_entropy = MinEntropy::from_thousandths(thousandths);
+        assert!(Sources::check(&spec).is_ok(), "Raw is for whatever a source honestly has");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use dataplane::SourcesSnapshot;
 use delivery::{NodeConfig, PoolConfig, SourceConfig};
 use proto::local as wire;
 use source::health::HealthState;
-use source::{Output, PoolStatus, Serving, SourceKind, SourceStatus};
+use source::{Kernel, Output, PoolStatus, Serving, SourceKind, SourceStatus};
 
 use crate::config::sources;
 
@@ -14,7 +14,10 @@ pub(crate) fn list(config: &NodeConfig, found: &SourcesSnapshot) -> Vec<wire::So
         Some(status) => {
             status.sources.iter().map(|source| self::source(&pool.name, source, found.now.0)).collect()
         }
-        None => pool.sources.iter().map(|source| kernel(&pool.name, source)).collect::<Vec<_>>(),
+        None => {
+            let kernel = |source| kernel(&pool.name, source, found.kernel_seeded);
+            pool.sources.iter().map(kernel).collect::<Vec<_>>()
+        }
     };
     config.pools.iter().flat_map(of_pool).collect()
 }
@@ -25,18 +28,24 @@ pub(crate) fn output(
     config: &NodeConfig,
     found: &SourcesSnapshot,
 ) -> (wire::PoolOutput, usize, usize) {
+    let pool = config.pools.iter().find(|pool| pool.name == name);
+    let raw_min_entropy_thousandths = pool.and_then(sources::raw_min_entropy).map(u32::from);
     if let Some(status) = status(name, found) {
         let healthy = status.sources.iter().filter(|source| source.state == HealthState::Healthy).count();
-        return (pool_output(status, found.now.0), healthy, status.sources.len());
+        let output = pool_output(status, found.now.0);
+        let output = wire::PoolOutput { raw_min_entropy_thousandths, ..output };
+        return (output, healthy, status.sources.len());
     }
-    let pool = config.pools.iter().find(|pool| pool.name == name);
     let count = pool.map_or(0, |pool| pool.sources.len());
     let promised = pool.map_or(Output::Stretched, |pool| sources::output(pool.output));
-    let output = wire::PoolOutput {
-        promised: promise(promised).into(),
-        serving: wire::Serving::Promised.into(),
-        ..wire::PoolOutput::default()
-    };
+    let promised = promise(promised).into();
+    if !found.kernel_seeded {
+        let message = Some(format!("starts: {}", Kernel::NOT_SEEDED.1));
+        let serving = wire::Serving::Starting.into();
+        return (wire::PoolOutput { promised, serving, message, ..wire::PoolOutput::default() }, 0, count);
+    }
+    let serving = wire::Serving::Promised.into();
+    let output = wire::PoolOutput { promised, serving, raw_min_entropy_thousandths, ..Default::default() };
     (output, count, count)
 }
 
@@ -56,6 +65,7 @@ fn pool_output(status: &PoolStatus, now: u64) -> wire::PoolOutput {
         serving: serving.into(),
         duration: Some(now.saturating_sub(status.since)),
         message: present(&status.message),
+        raw_min_entropy_thousandths: None,
     }
 }
 
@@ -109,14 +119,19 @@ fn present(text: &str) -> Option<String> {
 }
 
 /// A source of a pool that draws from the kernel alone, for which there is no thread and so no status.
-fn kernel(pool: &str, source: &SourceConfig) -> wire::Source {
+fn kernel(pool: &str, source: &SourceConfig, is_seeded: bool) -> wire::Source {
+    let (reason, message) = Kernel::NOT_SEEDED;
+    let why = |text: &str| (!is_seeded).then(|| text.to_owned());
+    let state = if is_seeded { wire::SourceState::Healthy } else { wire::SourceState::Unavailable };
     wire::Source {
         pool: pool.to_owned(),
         name: source.name.clone(),
         kind: SourceKind::Kernel.to_string(),
         tier: source.tier,
-        active: true,
-        state: wire::SourceState::Healthy.into(),
+        active: is_seeded,
+        state: state.into(),
+        reason: why(reason),
+        message: why(message),
         ..wire::Source::default()
     }
 }

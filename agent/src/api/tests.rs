@@ -3,16 +3,18 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use dataplane::{AttachError, AttachRequest, Client, DataPlaneOptions, SocketOwner};
+use dataplane::{AttachError, AttachRequest, Client, DataPlaneOptions, SocketOwner, SourcesSnapshot};
 use delivery::{
     Admission, BytesPerDay, ClassConfig, Fairness, NamespaceBound, Namespaces, NodeConfig, OnSourceFailure,
     Output, PoolConfig, Shape, SourceConfig, SourceKind,
 };
+use htb::Tick;
+use proto::local::{Serving, SourceState};
 use tempfile::TempDir;
 use tonic::Code;
 
-use super::status;
 use super::to_proto::View;
+use super::{sources, status};
 use crate::agent::Agent;
 use crate::attachments::{Attachment, AttachmentOrigin};
 
@@ -42,7 +44,7 @@ fn config() -> NodeConfig {
         kind: SourceKind::Kernel,
         tier: 0,
         capacity: None,
-        min_entropy_tenths: None,
+        min_entropy_thousandths: None,
         health_tests: [].into(),
     };
     let classes = [("a", None), ("z", None), ("b", Some("z")), ("y", Some("b")), ("c", Some("z"))];
@@ -121,6 +123,38 @@ fn class_counts_its_vms_and_those_of_classes_below_it() {
     let of =
         |name: &str| classes.iter().find(|class| class.name == name).map(|class| (class.vms, class.members));
     assert_eq!([of("y"), of("b"), of("z")], [Some((1, 1)), Some((2, 1)), Some((2, 0))]);
+}
+
+#[test]
+fn a_kernel_that_is_not_seeded_is_not_healthy() {
+    let now = SourcesSnapshot { now: Tick(0), pools: vec![], kernel_seeded: false };
+    let sources = sources::list(&config(), &now);
+    assert_eq!((sources[0].state(), sources[0].active), (SourceState::Unavailable, false));
+    assert_eq!(sources[0].reason.as_deref(), Some("NotSeeded"));
+    let (output, healthy, all) = sources::output("default", &config(), &now);
+    assert_eq!((output.serving(), healthy, all), (Serving::Starting, 0, 1));
+    assert!(output.message.unwrap().starts_with("starts: the kernel's generator is not seeded"));
+    let now = SourcesSnapshot { kernel_seeded: true, ..now };
+    assert_eq!(sources::list(&config(), &now)[0].state(), SourceState::Healthy);
+    assert_eq!(sources::output("default", &config(), &now).1, 1);
+}
+
+#[test]
+fn raw_output_says_what_its_bytes_are_worth() {
+    let mut config = config();
+    let noise = |name: &str, h| SourceConfig {
+        name: name.to_owned(),
+        kind: SourceKind::Device { path: "/dev/x".to_owned() },
+        min_entropy_thousandths: Some(h),
+        ..config.pools[0].sources[0].clone()
+    };
+    let sources = [noise("a", 6000), noise("b", 250)];
+    config.pools[0].sources.extend(sources);
+    let now = SourcesSnapshot { now: Tick(0), pools: vec![], kernel_seeded: true };
+    let h = |config: &NodeConfig| sources::output("default", config, &now).0.raw_min_entropy_thousandths;
+    assert_eq!(h(&config), None);
+    config.pools[0].output = Output::Raw;
+    assert_eq!(h(&config), Some(250));
 }
 
 #[test]

@@ -79,3 +79,7 @@ fn namespaces(namespaces: &Namespaces) -> dataplane::AllowedNamespaces {
         Namespaces::Only(names) => dataplane::AllowedNamespaces::Only(names.clone()),
     }
 }
+
+#[cfg(test)]
+#[path = "accepted_tests.rs"]
+mod tests;

@@ -26,8 +26,8 @@ impl ApplyConfigError {
 pub enum SourceSpecError {
     #[error("unknown CPU instruction {instruction}: only RDSEED is supported")]
     Instruction { instruction: String },
-    #[error("min-entropy of {tenths} tenths of a bit per byte is out of range: use 0.1 to 8 bits")]
-    MinEntropy { tenths: u8 },
+    #[error("min-entropy of {given} thousandths of a bit per byte is out of range: use 0.001 to 8 bits")]
+    MinEntropy { given: u16 },
 }
 
 impl SourceSpecError {

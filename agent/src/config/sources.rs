@@ -40,6 +40,15 @@ fn pool_spec(pool: &PoolConfig) -> Result<PoolSpec, ApplyConfigError> {
     })
 }
 
+/// Of a pool whose output is `Raw`, the least assessed min-entropy of its bytes, in thousandths of a bit.
+pub(crate) fn raw_min_entropy(pool: &PoolConfig) -> Option<u16> {
+    let noise = pool.sources.iter().filter(|source| source.kind != Kind::Kernel);
+    noise
+        .filter_map(|source| source.min_entropy_thousandths)
+        .min()
+        .filter(|_| pool.output == delivery::Output::Raw)
+}
+
 pub(crate) fn output(output: delivery::Output) -> source::Output {
     match output {
         delivery::Output::Stretched => source::Output::Stretched,
@@ -50,12 +59,12 @@ pub(crate) fn output(output: delivery::Output) -> source::Output {
 
 fn source_spec(source: &SourceConfig) -> Result<SourceSpec, SourceSpecError> {
     let min_entropy =
-        |tenths: u8| MinEntropy::from_tenths(tenths).ok_or(SourceSpecError::MinEntropy { tenths });
+        |given: u16| MinEntropy::from_thousandths(given).ok_or(SourceSpecError::MinEntropy { given });
     Ok(SourceSpec {
         name: source.name.clone(),
         kind: kind(&source.kind)?,
         tier: source.tier,
-        min_entropy: source.min_entropy_tenths.map(min_entropy).transpose()?,
+        min_entropy: source.min_entropy_thousandths.map(min_entropy).transpose()?,
         block_tests: source.health_tests.contains(&HealthTest::Fips1402),
     })
 }

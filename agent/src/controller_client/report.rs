@@ -11,7 +11,7 @@ use delivery::{
 };
 use htb::Tick;
 use source::health::HealthState;
-use source::{PoolStatus, SourceStatus};
+use source::{Kernel, PoolStatus, SourceStatus};
 
 use super::readiness::AgentReadiness;
 use crate::checkpoint::WriteFailure;
@@ -140,21 +140,26 @@ fn usage(pool: &PoolSnapshot) -> impl Iterator<Item = ((String, String), ClassUs
 fn supplies(config: &NodeConfig, sources: &SourcesSnapshot) -> SupplyReports {
     let supply = |pool: &PoolConfig| {
         let status = sources.pools.iter().find(|status| status.name == pool.name);
-        (pool.name.clone(), status.map_or_else(|| of_kernel(pool), of_status))
+        (pool.name.clone(), status.map_or_else(|| of_kernel(pool, sources.kernel_seeded), of_status))
     };
     config.pools.iter().map(supply).collect()
 }
 
 /// A pool that draws from the kernel alone has no health tests.
-fn of_kernel(pool: &PoolConfig) -> SupplyReport {
-    let healthy = |source: &delivery::SourceConfig| SourceReport {
-        name: source.name.clone(),
-        health: SourceState::Healthy,
-        reason: String::new(),
-        message: String::new(),
+fn of_kernel(pool: &PoolConfig, is_seeded: bool) -> SupplyReport {
+    let (health, serving, (reason, message)) = if is_seeded {
+        (SourceState::Healthy, ServingState::Promised, ("", ""))
+    } else {
+        (SourceState::Unavailable, ServingState::Starting, Kernel::NOT_SEEDED)
     };
-    let sources = pool.sources.iter().map(healthy).collect();
-    SupplyReport { serving: ServingState::Promised, message: String::new(), sources }
+    let source = |source: &delivery::SourceConfig| SourceReport {
+        name: source.name.clone(),
+        health,
+        reason: reason.to_owned(),
+        message: message.to_owned(),
+    };
+    let sources = pool.sources.iter().map(source).collect();
+    SupplyReport { serving, message: message.to_owned(), sources }
 }
 
 fn of_status(status: &PoolStatus) -> SupplyReport {

@@ -50,7 +50,7 @@ telemetry::families! { pub FAMILIES:
     ACTIVE "source_active" Gauge SOURCE, "1 if the pool draws from the source; 0 if it is unhealthy, or in reserve because \
         the pool draws from a lower tier";
     BYTES_IN "source_bytes" Counter SOURCE, "Bytes that were read from the noise source and tested";
-    CREDITED "source_credited_bytes" Counter SOURCE, "Bytes of the noise source that passed all tests and went to this pool";
+    CREDITED "source_credited_bytes" Counter SOURCE, "Bytes of the noise source that passed all tests, earned credit of entropy and were used by this pool";
     FAILURES "source_failures" Counter &["pool", "source", "test"], "Health tests that the noise source failed: \
         repetition_count, adaptive_proportion, block_tests (FIPS 140-2), structure (loops, correlation, \
         leaning bits, common values), or lost: it could not be opened or read, ended or stalled";

@@ -94,7 +94,8 @@ fn snapshot(vms: Vec<VmSnapshot>) -> DataPlaneSnapshot {
 }
 
 fn scraped(snapshot: &DataPlaneSnapshot) -> String {
-    let (sources, config) = (SourcesSnapshot { now: NOW, pools: vec![] }, NodeConfig::default());
+    let (sources, config) =
+        (SourcesSnapshot { now: NOW, pools: vec![], kernel_seeded: true }, NodeConfig::default());
     let version = Version::from_iter([(Kinds::POOLS, 1_234), (Kinds(99), 7)]);
     let in_force = AppliedConfig { age: Some(2_500_000_000), applied: 3, rolled_back: 1, version };
     let disorder = HealthCondition {

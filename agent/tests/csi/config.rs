@@ -17,7 +17,7 @@ pub(crate) fn config() -> NodeConfig {
         kind: SourceKind::Kernel,
         tier: 0,
         capacity: None,
-        min_entropy_tenths: None,
+        min_entropy_thousandths: None,
         health_tests: [].into(),
     };
     let lab = Namespaces::Only(["lab".to_owned()].into());

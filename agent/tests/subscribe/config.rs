@@ -20,7 +20,7 @@ pub(crate) fn config(classes: &[&str]) -> NodeConfig {
         kind: SourceKind::Kernel,
         tier: 0,
         capacity: None,
-        min_entropy_tenths: None,
+        min_entropy_thousandths: None,
         health_tests: BTreeSet::new(),
     };
     let pool = PoolConfig {

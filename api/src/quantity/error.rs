@@ -56,8 +56,8 @@ pub enum QuantityError {
     #[error("{text:?} is a rate, and a size is required: write {instead}")]
     RateForSize { text: String, instead: String },
     #[error(
-        "{text:?} is not a number of bits per byte: write a decimal string from \"0.1\" to \"8\" with at most one \
-         decimal place"
+        "{text:?} is not a number of bits per byte: write a decimal string from \"0.001\" to \"8\" with at most \
+         three decimal places"
     )]
     MinEntropy { text: String },
 }

@@ -2,59 +2,56 @@
 
 use super::QuantityError;
 
-/// The assessed min-entropy of a noise source in bits per byte: a decimal string from `"0.1"` to `"8"` with at most
-/// one decimal place. It is a string because Kubernetes has no exact fractions.
+/// The assessed min-entropy of a noise source in bits per byte: a decimal string from `"0.001"` to `"8"` with at
+/// most three decimal places. It is a string because Kubernetes has no exact fractions.
 #[derive(Clone)]
 pub struct MinEntropy {
-    value: u8,
+    value: u16,
     text: Box<str>,
 }
 
 impl MinEntropy {
-    /// Tenths of a bit per byte, 1 to 80.
-    pub const fn tenths(&self) -> u8 {
+    /// Thousandths of a bit per byte, 1 to 8000.
+    pub const fn thousandths(&self) -> u16 {
         self.value
     }
 
-    /// From tenths of a bit per byte; `None` unless 1 to 80.
-    pub fn from_tenths(tenths: u8) -> Option<Self> {
-        if !(1..=80).contains(&tenths) {
+    /// From thousandths of a bit per byte; `None` unless 1 to 8000.
+    pub fn from_thousandths(thousandths: u16) -> Option<Self> {
+        if !(1..=8000).contains(&thousandths) {
             return None;
         }
-        let text = if tenths.is_multiple_of(10) {
-            format!("{}", tenths / 10)
-        } else {
-            format!("{}.{}", tenths / 10, tenths % 10)
-        };
-        Some(Self { value: tenths, text: text.into() })
+        let text = format!("{}.{:03}", thousandths / 1000, thousandths % 1000);
+        let text = text.trim_end_matches('0').trim_end_matches('.');
+        Some(Self { value: thousandths, text: text.into() })
     }
 }
 
-super::string_quantity::string_quantity!(MinEntropy, u8, parse, schema());
+super::string_quantity::string_quantity!(MinEntropy, u16, parse, schema());
 
-fn parse(text: &str) -> Result<u8, QuantityError> {
-    let tenths = match text.as_bytes() {
-        [whole] => tenths_of(*whole, b'0'),
-        [whole, b'.', tenth] => tenths_of(*whole, *tenth),
-        _ => None,
-    };
-    tenths
-        .filter(|tenths| (1..=80).contains(tenths))
+fn parse(text: &str) -> Result<u16, QuantityError> {
+    thousandths_of(text)
+        .filter(|thousandths| (1..=8000).contains(thousandths))
         .ok_or_else(|| QuantityError::MinEntropy { text: text.to_owned() })
 }
 
-fn tenths_of(whole: u8, tenth: u8) -> Option<u8> {
-    let digit = |byte: u8| byte.is_ascii_digit().then(|| byte - b'0');
-    Some(digit(whole)? * 10 + digit(tenth)?)
+fn thousandths_of(text: &str) -> Option<u16> {
+    let (whole, places) = text.split_once('.').unwrap_or((text, "0"));
+    let are_digits = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.len() != 1 || !(1..=3).contains(&places.len()) || !are_digits(whole) || !are_digits(places) {
+        return None;
+    }
+    format!("{whole}{places:0<3}").parse().ok()
 }
 
 /// The pattern in the schema, which identifies min-entropies.
-pub(crate) const PATTERN: &str = r"^(0\.[1-9]|[1-7](\.[0-9])?|8(\.0)?)$";
+pub(crate) const PATTERN: &str =
+    r"^(0\.(00[1-9]|0[1-9][0-9]?|[1-9][0-9]{0,2})|[1-7](\.[0-9]{1,3})?|8(\.0{1,3})?)$";
 
 fn schema() -> schemars::Schema {
     schemars::json_schema!({
         "type": "string",
-        "maxLength": 3,
+        "maxLength": 5,
         "pattern": PATTERN,
     })
 }

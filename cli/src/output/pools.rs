@@ -5,7 +5,7 @@ use proto::local::{Output, Pool, PoolOutput, Serving};
 use super::amount::{configured_rate, total};
 use super::table::Table;
 
-/// One row per pool, and below the table why promises are not kept.
+/// One row per pool, and below the table what raw samples are, and why promises are not kept.
 pub(crate) fn pools(pools: &[Pool]) -> String {
     let mut table = Table::new(&[
         "NAME",
@@ -36,7 +36,21 @@ pub(crate) fn pools(pools: &[Pool]) -> String {
             pool.default_class.clone(),
         ]);
     }
-    table.or("No pools are served.") + &pools.iter().filter_map(why_not_promised).collect::<String>()
+    let raw = pools.iter().filter_map(raw_samples);
+    table.or("No pools are served.")
+        + &raw.chain(pools.iter().filter_map(why_not_promised)).collect::<String>()
+}
+
+/// A byte of raw samples is not worth eight bits.
+fn raw_samples(pool: &Pool) -> Option<String> {
+    let h = bits(pool.output.as_ref()?.raw_min_entropy_thousandths?);
+    Some(format!("\npool {} serves raw samples, H {h} bits per byte: condition before use\n", pool.name))
+}
+
+/// Thousandths of a bit in bits: `6`, `0.25`.
+fn bits(thousandths: u32) -> String {
+    let text = format!("{}.{:03}", thousandths / 1000, thousandths % 1000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 fn why_not_promised(pool: &Pool) -> Option<String> {
@@ -72,6 +86,20 @@ mod tests {
     #[test]
     fn pools_are_a_table() {
         insta::assert_snapshot!(pools(&samples::tree().pools));
+    }
+
+    #[test]
+    fn raw_samples_are_labelled() {
+        let mut pool = samples::tree().pools.swap_remove(0);
+        let h = |pool: &mut Pool, thousandths| {
+            pool.output.as_mut().unwrap().raw_min_entropy_thousandths = Some(thousandths);
+            pools(std::slice::from_ref(pool))
+        };
+        for (thousandths, bits) in [(6000, "6"), (125, "0.125"), (8000, "8"), (1, "0.001")] {
+            let label =
+                format!("\npool default serves raw samples, H {bits} bits per byte: condition before use\n");
+            assert!(h(&mut pool, thousandths).ends_with(&label), "{bits}");
+        }
     }
 
     #[test]

@@ -53,6 +53,7 @@ pub(crate) fn tree() -> Tree {
         serving: Serving::Held.into(),
         duration: Some(90_000_000_000),
         message: Some(HELD.into()),
+        raw_min_entropy_thousandths: None,
     };
     let deleted = Pool {
         name: "old".into(),

@@ -140,7 +140,7 @@ impl<'w, 'a> PoolDraft<'w, 'a> {
             kind: kind(source.kind()?),
             tier: source.tier.into(),
             capacity: self.layout.capacity(index).map(delivery::BytesPerDay),
-            min_entropy_tenths: source.min_entropy_per_byte.as_ref().map(api::MinEntropy::tenths),
+            min_entropy_thousandths: source.min_entropy_per_byte.as_ref().map(api::MinEntropy::thousandths),
             health_tests: source.health_tests.iter().filter(|_| tested).copied().map(health_test).collect(),
         })
     }

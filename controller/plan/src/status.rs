@@ -10,6 +10,7 @@ use crate::conditions;
 use crate::node_reports::Aggregate;
 use crate::outcome::{ClassPlan, ObjectPlan, PoolPlan};
 use crate::rejection::join_messages;
+use crate::supply::is_credited;
 
 impl PoolPlan {
     /// The status without times; [`keep_transition_times`] adds them.
@@ -24,7 +25,7 @@ impl PoolPlan {
             assured: self.assured.clone(),
             worst_source: worst_source(aggregate),
             sources: self.accepted_spec.iter().flat_map(assessments).collect(),
-            output: self.accepted_spec.as_ref().map(|accepted| output(accepted.spec.output, aggregate)),
+            output: self.accepted_spec.as_ref().map(|accepted| output(&accepted.spec, aggregate)),
         }
     }
 }
@@ -65,9 +66,18 @@ fn worst_source(aggregate: &Aggregate) -> Option<WorstSource> {
 
 /// What is served on the node that serves the least. A node that holds serves nothing, and nothing else than
 /// promised either.
-fn output(promised: Output, aggregate: &Aggregate) -> OutputStatus {
+fn output(spec: &EntropyPoolSpec, aggregate: &Aggregate) -> OutputStatus {
+    let promised = spec.output;
     let served = if aggregate.degraded.count > 0 { Output::Stretched } else { promised };
-    OutputStatus { promised, served, since: None }
+    OutputStatus { promised, served, note: raw_samples(spec), since: None }
+}
+
+/// What the bytes of a pool are worth whose output is `Raw`: at least what its weakest source has.
+fn raw_samples(spec: &EntropyPoolSpec) -> Option<String> {
+    let credited = spec.sources.iter().filter(|source| is_credited(source));
+    let h = credited.filter_map(|source| source.min_entropy_per_byte.as_ref()).min()?;
+    let note = format!("raw samples, H {h} bits per byte: condition before use");
+    (spec.output == Output::Raw).then_some(note)
 }
 
 impl<S, E> ObjectPlan<S, E> {

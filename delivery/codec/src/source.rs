@@ -26,7 +26,8 @@ pub(crate) fn to_proto(source: SourceConfig) -> pb::Source {
         kind: Some(kind),
         tier: source.tier,
         capacity: source.capacity.map(|capacity| capacity.0),
-        min_entropy_tenths: source.min_entropy_tenths.map(u32::from),
+        min_entropy_tenths: source.min_entropy_thousandths.and_then(tenths),
+        min_entropy_thousandths: source.min_entropy_thousandths.map(u32::from),
         health_tests: source.health_tests.into_iter().map(test).collect(),
     }
 }
@@ -45,7 +46,7 @@ pub(crate) fn from_proto(source: pb::Source) -> Result<SourceConfig, DecodeError
         name: source.name,
         tier: source.tier,
         capacity: source.capacity.map(BytesPerDay),
-        min_entropy_tenths: source.min_entropy_tenths.map(tenths).transpose()?,
+        min_entropy_thousandths: min_entropy(source.min_entropy_tenths, source.min_entropy_thousandths)?,
         health_tests: source.health_tests.into_iter().map(test).collect::<Result<BTreeSet<_>, _>>()?,
     })
 }
@@ -61,7 +62,70 @@ fn test(test: i32) -> Result<HealthTest, DecodeError> {
     }
 }
 
-fn tenths(tenths: u32) -> Result<u8, DecodeError> {
-    let known = u8::try_from(tenths).ok().filter(|tenths| (1..=80).contains(tenths));
-    known.ok_or_else(|| DecodeError::value("min_entropy_tenths", &tenths, "it must be 1 to 80"))
+/// For an agent that does not know thousandths: rounded down, so that it credits no more, and absent where nothing is left.
+fn tenths(thousandths: u16) -> Option<u32> {
+    Some(u32::from(thousandths) / 100).filter(|tenths| *tenths > 0)
+}
+
+/// A sender that does not know thousandths sets only the tenths.
+fn min_entropy(tenths: Option<u32>, thousandths: Option<u32>) -> Result<Option<u16>, DecodeError> {
+    let Some(value) = thousandths else {
+        return tenths
+            .map(|tenths| in_range("min_entropy_tenths", tenths, 80).map(|it| it * 100))
+            .transpose();
+    };
+    in_range("min_entropy_thousandths", value, 8000).map(Some)
+}
+
+fn in_range(field: &'static str, value: u32, most: u16) -> Result<u16, DecodeError> {
+    let known = u16::try_from(value).ok().filter(|value| (1..=most).contains(value));
+    known.ok_or_else(|| {
+        DecodeError::value(field, &value, "it must be 1 to 80 tenths, or 1 to 8000 thousandths")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn source(thousandths: Option<u16>) -> SourceConfig {
+        SourceConfig {
+            name: "trng".to_owned(),
+            kind: SourceKind::Kernel,
+            tier: 0,
+            capacity: None,
+            min_entropy_thousandths: thousandths,
+            health_tests: BTreeSet::new(),
+        }
+    }
+
+    #[test]
+    fn an_agent_that_knows_only_tenths_credits_no_more_than_was_assessed() {
+        for (thousandths, tenths) in
+            [(8000, Some(80)), (7999, Some(79)), (100, Some(1)), (99, None), (1, None)]
+        {
+            let encoded = to_proto(source(Some(thousandths)));
+            assert_eq!(encoded.min_entropy_tenths, tenths, "{thousandths}");
+            assert_eq!(from_proto(encoded).unwrap(), source(Some(thousandths)));
+        }
+        assert_eq!(to_proto(source(None)).min_entropy_tenths, None);
+    }
+
+    #[test]
+    fn the_tenths_of_a_controller_that_knows_no_thousandths_count() {
+        let encoded = pb::Source { min_entropy_thousandths: None, ..to_proto(source(Some(7999))) };
+        assert_eq!(from_proto(encoded).unwrap(), source(Some(7900)));
+    }
+
+    #[test]
+    fn a_min_entropy_out_of_range_is_refused() {
+        for (tenths, thousandths) in [(None, Some(0)), (None, Some(8001)), (Some(0), None), (Some(81), None)]
+        {
+            let encoded = to_proto(source(None));
+            let encoded =
+                pb::Source { min_entropy_tenths: tenths, min_entropy_thousandths: thousandths, ..encoded };
+            assert!(from_proto(encoded).unwrap_err().to_string().contains("it must be 1 to 80 tenths"));
+        }
+    }
 }

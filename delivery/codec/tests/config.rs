@@ -37,7 +37,7 @@ fn source(name: &str, kind: SourceKind) -> SourceConfig {
         kind,
         tier: 1,
         capacity: Some(BytesPerDay(u64::MAX)),
-        min_entropy_tenths: Some(80),
+        min_entropy_thousandths: Some(8000),
         health_tests: BTreeSet::from([HealthTest::Sp80090b, HealthTest::Fips1402]),
     }
 }

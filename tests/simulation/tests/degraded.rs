@@ -1,7 +1,7 @@
-//! A VM whose class takes nothing degraded waits, and the time it waits is counted.
+//! A VM whose class takes nothing degraded waits, and the time it waits is counted; and 0x00 of a VM that can have nothing is 0.
 #![allow(clippy::unwrap_used)]
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
@@ -43,13 +43,17 @@ struct Host {
 
 impl Host {
     fn new() -> Self {
+        Self::with(POOL)
+    }
+
+    fn with(manifests: &str) -> Self {
         let fake = Fake::new(1);
         let dir = tempfile::tempdir().unwrap();
         let (node, stage) = (FakeNode::new(std::slice::from_ref(&fake)), Simulated::new().unwrap());
         let mut host = Self { dir, fake, node, stage };
         host.node.now = SECOND;
         let mut book = ManifestSet::new([]);
-        assert!(book.read(api::manifest::parse("pools.yaml", POOL)).refused.is_empty());
+        assert!(book.read(api::manifest::parse("pools.yaml", manifests)).refused.is_empty());
         let bell = host.stage.waker();
         let Self { node, stage, .. } = &mut host;
         let supply = |spec: &SupplySpec| {
@@ -93,6 +97,16 @@ impl Host {
         }
     }
 
+    /// What 0x00 tells a client, in bits.
+    fn level(&mut self, client: &mut UnixStream) -> u32 {
+        client.write_all(&[0]).unwrap();
+        self.live_to(self.node.now / SECOND + 1);
+        let mut level = [0; 4];
+        client.set_nonblocking(true).unwrap();
+        client.read_exact(&mut level).unwrap();
+        u32::from_be_bytes(level)
+    }
+
     fn pool(&self) -> PoolSnapshot {
         self.stage.snapshot(Tick(self.node.now)).pools.swap_remove(0)
     }
@@ -122,4 +136,25 @@ fn a_vm_that_was_kept_from_degraded_bytes_has_waited_all_the_time() {
     let waits = strict(&host.pool());
     assert_eq!(waits.count(), 1, "64 bytes are one grant");
     assert!((4 * SECOND..6 * SECOND).contains(&waits.sum), "{} ns", waits.sum);
+}
+
+#[test]
+fn level_is_zero_while_nothing_can_be_had() {
+    for (policy, lax_degraded) in [("Hold", false), ("Degrade", true)] {
+        let mut host = Host::with(&POOL.replace("Degrade", policy));
+        host.live_to(3);
+        let [mut strict, mut lax, mut thief] =
+            ["strict", "lax", "lax"].map(|vm| UnixStream::connect(host.socket(vm)).unwrap());
+        assert!(host.level(&mut strict) > 0 && host.level(&mut lax) > 0, "{policy}");
+        host.fake.set_behaviour(FakeBehaviour::Broken);
+        // What was made before can still be had, until it is.
+        thief.write_all(&[2, 255].repeat(400)).unwrap();
+        host.live_to(host.node.now / SECOND + 3);
+        assert_eq!(host.level(&mut strict), 0, "{policy}");
+        assert_eq!(host.level(&mut lax) > 0, lax_degraded, "{policy}");
+        host.fake.set_behaviour(FakeBehaviour::Good);
+        host.node.retest_all("trng");
+        host.live_to(host.node.now / SECOND + 3);
+        assert!(host.level(&mut strict) > 0 && host.level(&mut lax) > 0, "{policy}");
+    }
 }

@@ -1,5 +1,5 @@
-//! What a pool may promise follows from what its sources give: `capacity × minEntropyPerByte / 10` for `FullEntropy`,
-//! of the lowest tier, rounded down to whole bytes a day.
+//! What a pool may promise follows from what its sources give: for `FullEntropy`, 32 bytes for 320 assessed bits, of which
+//! every source of the lowest tier gives an equal share in whole samples; rounded down to whole bytes a day.
 
 use std::process::{Command, Output};
 
@@ -26,7 +26,7 @@ fn plan(manifest: &str) -> Output {
 }
 
 /// Exactly so many bytes a day may be promised.
-fn gives(output: &str, sources: &[&str], bytes: u64) {
+fn gives(output: &str, sources: &[&str], bytes: u64, how: &str) {
     let _machine = beside_others();
     let with = |rate: u64| plan(&pool(output, sources, &format!("  rate: {rate}/d\n")));
     let all = with(bytes);
@@ -35,13 +35,8 @@ fn gives(output: &str, sources: &[&str], bytes: u64) {
     assert_eq!(more.status.code(), Some(1), "{sources:?}: a byte more");
     let said: serde_json::Value = serde_json::from_slice(&more.stdout).unwrap();
     let said = said["refused"][0].as_str().unwrap();
-    let sum = if output == "Raw" {
-        "yield:"
-    } else {
-        "yield after conditioning (capacity × minEntropyPerByte / 10):"
-    };
     let sentence = format!("{}/d is more than", bytes + 1);
-    assert!(said.contains(&sentence) && said.contains(&format!("that the sources {sum}")), "{said}");
+    assert!(said.contains(&sentence) && said.contains(&format!("that the sources yield{how}:")), "{said}");
 }
 
 const TRNG: &str =
@@ -53,38 +48,48 @@ const SPARE: &str =
 const SLOW: &str =
     r#"name: slow, device: {path: /dev/hwrng}, minEntropyPerByte: "0.7", capacity: {perNode: 27/d}"#;
 
+/// A source gives 32 bytes for so many samples; one block in 32,769 reseeds the pool's generator.
+fn conditioned(name: &str, capacity: u64, samples: u64) -> (u64, String) {
+    let how = format!(" after conditioning (each 32 bytes take {samples} of source {name})");
+    (capacity * 32 * 32_768 / (samples * 32_769), how)
+}
+
+fn full_entropy(sources: &[&str], (bytes, how): (u64, String)) {
+    gives("FullEntropy", sources, bytes, &how);
+}
+
 #[test]
-fn a_source_gives_its_capacity_times_its_entropy_by_ten() {
-    gives("FullEntropy", &[TRNG], 60_000 * DAY);
+fn a_source_gives_thirty_two_bytes_for_three_hundred_and_twenty_bits_in_whole_samples() {
+    full_entropy(&[TRNG], conditioned("one", 100_000 * DAY, 54));
 }
 
 #[test]
 fn what_is_shared_is_all_of_the_only_host_s() {
-    gives("FullEntropy", &[RACK], 20_000 * DAY);
+    full_entropy(&[RACK], conditioned("two", 50_000 * DAY, 80));
 }
 
 #[test]
-fn sources_of_a_tier_add_up_and_those_of_a_higher_one_do_not() {
-    gives("FullEntropy", &[TRNG, RACK, SPARE], 80_000 * DAY);
-    gives("FullEntropy", &[SPARE], 100_000 * DAY);
+fn sources_of_a_tier_share_each_block_and_those_of_a_higher_one_do_not() {
+    full_entropy(&[TRNG, RACK, SPARE], conditioned("two", 50_000 * DAY, 40));
+    full_entropy(&[SPARE], conditioned("spare", 1_000_000 * DAY, 320));
 }
 
 #[test]
 fn a_fraction_of_a_byte_a_day_is_promised_to_nobody() {
-    gives("FullEntropy", &[SLOW], 1);
+    full_entropy(&[SLOW], (1, conditioned("slow", 27, 458).1));
 }
 
 #[test]
 fn raw_bytes_are_not_conditioned() {
-    gives("Raw", &[TRNG], 100_000 * DAY);
+    gives("Raw", &[TRNG], 100_000 * DAY, "");
 }
 
 #[test]
-fn where_one_capacity_is_unknown_or_bytes_are_stretched_any_rate_may_be_promised() {
+fn where_no_capacity_is_known_or_bytes_are_stretched_any_rate_may_be_promised() {
     let _machine = beside_others();
     let unknown = TRNG.replace(", capacity: {perNode: 100k/s}", "");
-    for (output, sources) in [("FullEntropy", [unknown.as_str(), RACK]), ("Stretched", [TRNG, RACK])] {
-        let planned = plan(&pool(output, &sources, "  rate: 1G/s\n"));
+    for (output, sources) in [("FullEntropy", &[unknown.as_str()][..]), ("Stretched", &[TRNG, RACK])] {
+        let planned = plan(&pool(output, sources, "  rate: 1G/s\n"));
         assert!(planned.status.success(), "{output}: {}", String::from_utf8_lossy(&planned.stdout));
     }
 }
@@ -98,14 +103,16 @@ fn a_daemon_promises_what_its_sources_give_and_refuses_a_class_that_wants_more()
         )
     };
     let manifest = |rate: &str| pool("FullEntropy", &[TRNG, SPARE], "") + &class(rate);
-    let daemon = Daemon::start(host(&manifest("60k/s")), &[] as &[&str]).unwrap();
+    let daemon = Daemon::start(host(&manifest("59257/s")), &[] as &[&str]).unwrap();
     let ask = |words: &[&str]| daemon.host().ask(words).unwrap();
     let pools: serde_json::Value = serde_json::from_slice(&ask(&["pools", "-o", "json"]).stdout).unwrap();
-    assert_eq!(pools["pools"][0]["rate"], "60k/s", "{pools}");
+    // More than 59,257 bytes a second, and less than 59,258.
+    let rate = pools["pools"][0]["rate"].as_str().unwrap();
+    assert!(rate.starts_with("59257/s") || rate.starts_with("5119"), "{pools}");
 
-    daemon.host().rewrite(&manifest("60001/s")).unwrap();
+    daemon.host().rewrite(&manifest("59258/s")).unwrap();
     let said = daemon.wait_for("refused").unwrap();
-    assert!(said.contains("60001/s") && said.contains("60k/s"), "{said}");
+    assert!(said.contains("59258/s") && said.contains("59257/s"), "{said}");
     let classes: serde_json::Value = serde_json::from_slice(&ask(&["classes", "-o", "json"]).stdout).unwrap();
-    assert!(classes.to_string().contains(r#""rate":"60k/s""#), "{classes}");
+    assert!(classes.to_string().contains(r#""rate":"59257/s""#), "{classes}");
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::full_entropy::FullEntropyOutput;
 use super::inputs::{Inputs, KernelBytes};
-use super::pool::{Losses, Pool};
+use super::pool::{Losses, Pool, PoolState};
 use super::selection::{Candidate, Selection, Serving, select};
 use super::stretched::StretchedOutput;
 use crate::Clock;
@@ -93,7 +93,10 @@ impl Engine {
         let kernel_ready = self.is_kernel_ready();
         let (candidates, selection) = self.select(kernel_ready);
         let active: Vec<bool> = candidates.iter().map(|candidate| selection.is_active(*candidate)).collect();
-        let before = self.pool.set_state(selection.serving, selection.healthy, active.clone(), now);
+        let Selection { serving, healthy, .. } = selection;
+        let waits_for_kernel = !kernel_ready;
+        let state = PoolState { serving, since: now, healthy, active: active.clone(), waits_for_kernel };
+        let before = self.pool.set_state(state);
         let is_degraded = |serving| serving == Serving::Degraded;
         if is_degraded(before) != is_degraded(selection.serving) {
             // Classes without `allowDegraded` would wait behind degraded bytes, and a rest of promised bytes shorter
@@ -122,6 +125,15 @@ impl Engine {
             self.losses = losses;
         }
         let selection = select(&candidates, spec.min_healthy, spec.on_failure);
+        // A generator is seeded by the kernel too; only raw samples need none.
+        let needs_kernel = match selection.serving {
+            Serving::Promised => spec.output != Output::Raw,
+            Serving::Degraded => true,
+            Serving::Starting | Serving::Held => false,
+        };
+        if needs_kernel && !kernel_ready {
+            return (candidates, Selection { serving: Serving::Starting, tier: None, ..selection });
+        }
         (candidates, selection)
     }
 

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::io;
 
@@ -56,15 +57,15 @@ fn no_byte_is_served_twice_whatever_is_promised() {
 
 #[test]
 fn full_entropy_takes_three_hundred_and_twenty_assessed_bits_for_each_block() {
-    for tenths in [80, 60, 10] {
-        let h = MinEntropy::from_tenths(tenths).unwrap();
+    for thousandths in [8000, 6000, 1000] {
+        let h = MinEntropy::from_thousandths(thousandths).unwrap();
         let source = SourceSpec { min_entropy: Some(h), ..device("trng", 0) };
         let mut node = with(pool(Output::FullEntropy, &[source]));
         node.draw(0, 100_000);
         let (made, credited) = (node.status(0).bytes_out, node.source(0, 0).stats.bytes_credited);
         let blocks = made / OUTPUT as u64;
-        let needed = blocks * 3_200_u64.div_ceil(u64::from(tenths));
-        assert!(credited >= needed, "{made} bytes of {credited} samples of {tenths} tenths");
+        let needed = blocks * 320_000_u64.div_ceil(u64::from(thousandths));
+        assert!(credited >= needed, "{made} bytes of {credited} samples of {thousandths} thousandths");
         assert!(credited <= needed + 20_000, "and no more than waits in the queues");
     }
 }
@@ -74,9 +75,13 @@ fn an_unassessed_source_gives_stretched_bytes_and_no_credit() {
     let source = SourceSpec { min_entropy: None, ..device("trng", 0) };
     let mut node = with(pool(Output::Stretched, std::slice::from_ref(&source)));
     assert_eq!(node.draw(0, 10_000).len(), 10_000);
+    assert_eq!(node.source(0, 0).stats.bytes_credited, 0);
     let mut node = with(pool(Output::FullEntropy, &[device("good", 0), source]));
     assert_eq!(node.draw(0, 10_000).len(), 10_000);
-    assert!(node.source(0, 1).stats.bytes_credited > 0, "mixed in");
+    let credited = |node: &FakeNode, at| node.source(0, at).stats.bytes_credited;
+    assert!(credited(&node, 0) > 0);
+    assert!(node.source(0, 1).stats.bytes_in > 0, "mixed in");
+    assert_eq!(credited(&node, 1), 0, "without credit");
     node.fake(0).set_behaviour(FakeBehaviour::Broken);
     drain(&mut node);
     assert_eq!((node.status(0).serving, node.status(0).healthy), (Serving::Held, 0));
@@ -85,7 +90,7 @@ fn an_unassessed_source_gives_stretched_bytes_and_no_credit() {
 #[test]
 fn a_slow_source_delays_no_byte_until_the_seed_expires() {
     // A seed takes 3,200 samples, of which 8,192 wait.
-    let low_entropy = SourceSpec { min_entropy: MinEntropy::from_tenths(1), ..device("trng", 0) };
+    let low_entropy = SourceSpec { min_entropy: MinEntropy::from_thousandths(100), ..device("trng", 0) };
     let mut node = with(pool(Output::Stretched, &[low_entropy]));
     node.fake(0).set_behaviour(FakeBehaviour::Dry);
     let drawn = node.draw(0, 100 << 20).len();
@@ -272,7 +277,61 @@ fn without_a_seeded_kernel_no_generator_gives_anything() {
         node.add_with(pool(output, &[device("trng", 0)]), unseeded);
         node.advance(10 * SECOND);
         assert_eq!((node.state(0, 0), node.draw(0, 1).len()), (HealthState::Healthy, 0), "{output:?}");
+        let status = node.status(0);
+        assert_eq!(status.serving, Serving::Starting, "{output:?}");
+        assert!(status.message.starts_with("starts: the kernel's generator is not seeded"), "{output:?}");
     }
+}
+
+#[test]
+fn a_kernel_is_healthy_once_it_is_seeded() {
+    thread_local! { static SEEDED: Cell<bool> = const { Cell::new(false) }; }
+    let kernel_bytes: fn(&mut [u8]) -> io::Result<()> =
+        |space| if SEEDED.get() { crate::kernel::Kernel::bytes(space) } else { unseeded(space) };
+    let mut node = FakeNode::new(&[Fake::new(1)]);
+    node.add_with(pool(Output::Stretched, &[kernel(0), device("trng", 0)]), kernel_bytes);
+    node.advance(SECOND);
+    let source = node.source(0, 0);
+    assert_eq!((source.state, source.reason), (HealthState::Unavailable, Some("NotSeeded")));
+    assert!(source.message.contains("is not seeded yet") && !source.active, "{}", source.message);
+    assert_eq!((node.status(0).healthy, node.draw(0, 1).len()), (1, 0));
+    SEEDED.set(true);
+    node.advance(SECOND);
+    let source = node.source(0, 0);
+    assert_eq!((source.state, source.reason, source.active), (HealthState::Healthy, None, true));
+    assert_eq!((node.status(0).healthy, node.draw(0, 100).len()), (2, 100));
+}
+
+#[test]
+fn raw_samples_are_served_of_whatever_a_source_has() {
+    for thousandths in [6000, 1000, 100, 1] {
+        let source =
+            SourceSpec { min_entropy: MinEntropy::from_thousandths(thousandths), ..device("trng", 0) };
+        let mut node = with(pool(Output::Raw, &[source]));
+        node.advance(SECOND);
+        assert_eq!(node.draw(0, 20_000).len(), 20_000, "{thousandths}");
+    }
+}
+
+#[test]
+fn a_thousandth_of_a_bit_is_tested_and_conditioned() {
+    let source = || SourceSpec { min_entropy: MinEntropy::from_thousandths(1), ..device("trng", 0) };
+    let mut node = with(pool(Output::FullEntropy, &[source()]));
+    node.advance(SECOND);
+    assert_eq!(node.draw(0, 64).len(), 64);
+    let stats = node.source(0, 0).stats;
+    assert!(stats.bytes_in >= 524_288 + stats.bytes_credited, "{stats:?}");
+    // The first block is the generator's seed.
+    assert!(stats.bytes_credited >= 3 * 320_000, "{stats:?}");
+    // A stuck source never leaves its start-up test, which is longer than the permanent cutoff, 80,001.
+    let fake = Fake::new(1);
+    fake.set_behaviour(FakeBehaviour::Stuck(7));
+    let mut node = FakeNode::new(&[fake]);
+    node.add(pool(Output::FullEntropy, &[source()]));
+    node.advance(SECOND);
+    let source = node.source(0, 0);
+    assert_eq!((source.state, source.reason), (HealthState::Failed, Some("RepetitionCount")));
+    assert_eq!((source.stats.bytes_credited, node.draw(0, 1).len()), (0, 0));
 }
 
 #[test]
@@ -335,7 +394,7 @@ fn a_failed_source_stays_failed_through_clones_and_edits_until_a_retest() {
         assert_eq!((source.state, source.reason), (HealthState::Failed, Some("RepetitionCount")));
         assert!(source.message.starts_with("the same byte came"), "{}", source.message);
     }
-    let lower = SourceSpec { min_entropy: MinEntropy::from_tenths(5), ..device("trng", 0) };
+    let lower = SourceSpec { min_entropy: MinEntropy::from_thousandths(500), ..device("trng", 0) };
     let lower = node.add(pool(Output::FullEntropy, &[lower]));
     node.advance(SECOND);
     assert_eq!(node.state(lower, 0), HealthState::Healthy, "a lower claim is another one");

@@ -15,7 +15,7 @@ const MAX_UNCREDITED: usize = 64;
 /// Fills all of the space with the kernel's bytes or fails, without waiting: `WouldBlock` before the kernel is seeded.
 pub(crate) type KernelBytes = fn(&mut [u8]) -> io::Result<()>;
 
-/// Credit that each source has given for the next block, in tenths of a bit.
+/// Credit that each source has given for the next block, in thousandths of a bit.
 pub(super) type Shares = HashMap<u64, u32>;
 
 /// A seed that no other generator gets.

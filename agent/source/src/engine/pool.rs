@@ -29,6 +29,8 @@ pub(crate) struct PoolState {
     pub(crate) healthy: usize,
     /// For each member, whether the pool draws from it.
     pub(crate) active: Vec<bool>,
+    /// The kernel's generator is not seeded.
+    pub(crate) waits_for_kernel: bool,
 }
 
 impl Pool {
@@ -40,7 +42,8 @@ impl Pool {
         now: u64,
     ) -> Self {
         let active = vec![false; members.len()];
-        let state = PoolState { serving: Serving::Starting, since: now, healthy: 0, active };
+        let state =
+            PoolState { serving: Serving::Starting, since: now, healthy: 0, active, waits_for_kernel: false };
         Self {
             spec,
             members,
@@ -78,12 +81,12 @@ impl Pool {
         self.bytes_out.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Returns what was served before.
-    pub(super) fn set_state(&self, serving: Serving, healthy: usize, active: Vec<bool>, now: u64) -> Serving {
+    /// Returns what was served before. `next.since` is not used if that did not change.
+    pub(super) fn set_state(&self, next: PoolState) -> Serving {
         let mut state = lock(&self.state);
         let before = state.serving;
-        let since = if before == serving { state.since } else { now };
-        *state = PoolState { serving, since, healthy, active };
+        let since = if before == next.serving { state.since } else { next.since };
+        *state = PoolState { since, ..next };
         before
     }
 }

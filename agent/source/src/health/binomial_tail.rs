@@ -3,20 +3,25 @@
 //! With *p* = 2^-H and H a fraction, *p* is irrational, so no finite number of digits *is* the tail. What is
 //! needed is only whether it is above 2^-alpha, and that is proved as follows.
 //!
-//! 1. `floor(2^F · 2^(-num/den))` is the integer den-th root of 2^(F·den - num), so *p* lies between two
-//!    neighbours on the grid of 2^-F, or on one point of it.
+//! 1. 2^(-1/den) is reached from 1/2 by one root for each prime factor of den, and *p* from it by multiplication. Each
+//!    step is rounded down for a lower neighbour of *p* on the grid of 2^-F, and up for an upper one.
 //! 2. P[X > k] grows with *p*. Its value at the lower neighbour, with every product rounded down, is therefore
 //!    a lower bound; at the upper neighbour, rounded up, an upper bound. `1 - p` of a grid point is a grid point.
 //! 3. The smallest k whose *upper* bound is at most 2^-alpha is not too small, the smallest k whose *lower*
 //!    bound is at most 2^-alpha is not too large. Where both are the same k, it is the answer.
 //!
-//! The bounds are at most `C(n,k) · 2n · 2^-F` apart, less than 2^-1000 for n < 1024 and F = 2048. A test
-//! covers every H in tenths of a bit and every alpha: all are decided.
+//! The bounds are less than 2^-900 apart for n < 1024 and F = 2048, since `C(n,j) (1-p)^j` is below 2^n; where n is larger, p
+//! is so close to 1 that it is below e^560. Tests cover every alpha, and H from a thousandth of a bit to eight bits.
 
 use num_bigint::BigUint;
 
 /// F: places after the binary point.
 const PRECISION: u32 = 2048;
+
+/// The tails are needed up to the loosest alpha, 2^-20; larger ones are not computed.
+const LARGEST: u32 = PRECISION - 19;
+/// Trials that may fail in a tail that is computed.
+const MOST_MISSES: u32 = 1024;
 
 /// `2^(-numerator/denominator)`, written as the exponent.
 #[derive(Clone, Copy, Debug)]
@@ -35,21 +40,42 @@ pub(super) struct Enclosure {
 impl Exponent {
     /// The probability with this exponent.
     pub(super) fn enclose(self) -> Enclosure {
-        let places = u64::from(PRECISION) * u64::from(self.denominator);
-        let Some(shift) = places.checked_sub(u64::from(self.numerator)) else {
-            return Enclosure { low: BigUint::ZERO, high: BigUint::from(1u8) };
-        };
-        let radicand = BigUint::from(1u8) << shift;
-        let low = radicand.nth_root(self.denominator);
-        let exact = low.pow(self.denominator) == radicand;
-        let high = if exact { low.clone() } else { &low + 1u8 };
-        Enclosure { low, high }
+        let half = BigUint::from(1u8) << (PRECISION - 1);
+        let mut root = Enclosure { low: half.clone(), high: half };
+        let divisor = gcd(self.numerator, self.denominator);
+        let (mut left, mut factor) = (self.denominator / divisor, 2);
+        while left > 1 {
+            if left.is_multiple_of(factor) {
+                root = root.root(factor);
+                left /= factor;
+            } else {
+                factor += 1;
+            }
+        }
+        let power = |base, rounding| power(base, self.numerator / divisor, rounding);
+        Enclosure { low: power(&root.low, Rounding::Down), high: power(&root.high, Rounding::Up) }
     }
 }
 
-/// P[X > k] of Bin(n, p) for every k in 0..=n, each enclosed.
+impl Enclosure {
+    fn root(&self, degree: u32) -> Self {
+        let radicand = |point: &BigUint| point << (u64::from(PRECISION) * u64::from(degree - 1));
+        let (low, high) = (radicand(&self.low).nth_root(degree), radicand(&self.high));
+        let rounded = high.nth_root(degree);
+        let high = if rounded.pow(degree) == high { rounded } else { rounded + 1u8 };
+        Self { low, high }
+    }
+}
+
+fn gcd(a: u32, b: u32) -> u32 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+/// P[X > k] of Bin(n, p), each enclosed, for k from n downwards until it is above the loosest alpha.
 #[derive(Debug)]
 pub(super) struct Tails {
+    n: u32,
+    /// By n - k.
     low: Vec<BigUint>,
     high: Vec<BigUint>,
 }
@@ -57,22 +83,25 @@ pub(super) struct Tails {
 impl Tails {
     pub(super) fn new(n: u32, p: Exponent) -> Self {
         let p = p.enclose();
-        Self { low: bound(n, &p.low, Rounding::Down), high: bound(n, &p.high, Rounding::Up) }
+        Self { n, low: bound(n, &p.low, Rounding::Down), high: bound(n, &p.high, Rounding::Up) }
     }
 
     /// The smallest k with P[X <= k] >= 1 - 2^-alpha, SP 800-90B's critbinom; `None` if F is too small to decide.
     pub(super) fn critbinom(&self, alpha: u8) -> Option<u32> {
         let threshold = BigUint::from(1u8) << (PRECISION - u32::from(alpha));
-        let smallest = |tails: &[BigUint]| tails.iter().position(|tail| *tail <= threshold);
+        let smallest = |tails: &[BigUint]| {
+            let below = u32::try_from(tails.iter().take_while(|tail| **tail <= threshold).count()).ok()?;
+            // Unless the tails end at k = 0, one must be above.
+            (below < u32::try_from(tails.len()).ok()? || below == self.n + 1).then_some(self.n + 1 - below)
+        };
         let (not_too_large, not_too_small) = (smallest(&self.low)?, smallest(&self.high)?);
-        (not_too_large == not_too_small).then_some(())?;
-        u32::try_from(not_too_small).ok()
+        (not_too_large == not_too_small).then_some(not_too_small)
     }
 
-    /// An upper bound of P[X > k].
+    /// An upper bound of P[X > k], if it is below the loosest alpha.
     #[cfg(test)]
     pub(super) fn above(&self, k: u32) -> &BigUint {
-        &self.high[k as usize]
+        &self.high[(self.n - k) as usize]
     }
 }
 
@@ -83,7 +112,7 @@ enum Rounding {
 }
 
 impl Rounding {
-    /// The product of two numbers with F places (or of one and an integer, with `places` 0), cut to F places.
+    /// The product of two numbers with F places, cut to F places.
     fn multiply(self, a: &BigUint, b: &BigUint) -> BigUint {
         let product = a * b;
         match self {
@@ -91,30 +120,52 @@ impl Rounding {
             Self::Up => (product + ((BigUint::from(1u8) << PRECISION) - 1u8)) >> PRECISION,
         }
     }
+
+    fn divide(self, a: &BigUint, by: u32) -> BigUint {
+        match self {
+            Self::Down => a / by,
+            Self::Up => (a + (by - 1)) / by,
+        }
+    }
 }
 
-/// P[X > k] for k in 0..=n, at exactly this p, with every rounding in one direction.
+/// P[X > k] for k from n downwards, at exactly this p, with every rounding in one direction.
 fn bound(n: u32, p: &BigUint, rounding: Rounding) -> Vec<BigUint> {
     let one = BigUint::from(1u8) << PRECISION;
-    let hits = powers(n, p, rounding);
-    let misses = powers(n, &(&one - p), rounding);
-    let mut choose = BigUint::from(1u8);
-    let mut tail = BigUint::ZERO;
-    let mut tails = vec![BigUint::ZERO; n as usize + 1];
-    for k in (0..n).rev() {
-        let hit = k as usize + 1;
-        // C(n, k+1) times P[exactly these k+1 hit]; an integer factor needs no rounding.
-        tail += &choose * rounding.multiply(&hits[hit], &misses[n as usize - hit]);
-        tails[k as usize].clone_from(&tail);
-        choose = choose * (k + 1) / (n - k);
+    let largest = BigUint::from(1u8) << LARGEST;
+    let (most, miss) = (n.min(MOST_MISSES), &one - p);
+    let hits = powers(power(p, n - most, rounding), p, most, rounding);
+    // C(n, j) times (1 - p)^j.
+    let mut ways = one;
+    let mut tails = vec![BigUint::ZERO];
+    for j in 0..most {
+        let exactly = rounding.multiply(&ways, &hits[(most - j) as usize]);
+        let tail = exactly + &tails[j as usize];
+        let is_last = tail > largest;
+        tails.push(tail);
+        if is_last {
+            break;
+        }
+        ways = rounding.divide(&(rounding.multiply(&ways, &miss) * (n - j)), j + 1);
     }
     tails
 }
 
-/// base^0 to base^n.
-fn powers(n: u32, base: &BigUint, rounding: Rounding) -> Vec<BigUint> {
-    let one = BigUint::from(1u8) << PRECISION;
-    std::iter::successors(Some(one), |power| Some(rounding.multiply(power, base)))
-        .take(n as usize + 1)
+/// base^exponent, by squaring.
+fn power(base: &BigUint, exponent: u32, rounding: Rounding) -> BigUint {
+    let mut power = BigUint::from(1u8) << PRECISION;
+    for bit in (0..u32::BITS - exponent.leading_zeros()).rev() {
+        power = rounding.multiply(&power, &power);
+        if exponent >> bit & 1 == 1 {
+            power = rounding.multiply(&power, base);
+        }
+    }
+    power
+}
+
+/// `first` times base^0 to base^count.
+fn powers(first: BigUint, base: &BigUint, count: u32, rounding: Rounding) -> Vec<BigUint> {
+    std::iter::successors(Some(first), |power| Some(rounding.multiply(power, base)))
+        .take(count as usize + 1)
         .collect()
 }

@@ -1,28 +1,38 @@
 //! When a health test fails: the cutoffs of SP 800-90B 4.4.1 and 4.4.2.
 
+use std::fmt;
+
 use super::binomial_tail::{Exponent, Tails};
 
-/// Assessed min-entropy of one sample, in tenths of a bit: SP 800-90B's *H*.
+/// Assessed min-entropy of one sample, in thousandths of a bit: SP 800-90B's *H*.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MinEntropy(u8);
+pub struct MinEntropy(u16);
 
 impl MinEntropy {
     /// Eight bits.
-    pub const FULL_BYTE: Self = Self(80);
+    pub const FULL_BYTE: Self = Self(8000);
 
-    /// From tenths of a bit; `None` outside 1 to 80.
-    pub const fn from_tenths(tenths: u8) -> Option<Self> {
-        if matches!(tenths, 1..=80) { Some(Self(tenths)) } else { None }
+    /// From thousandths of a bit; `None` outside 1 to 8,000.
+    pub const fn from_thousandths(thousandths: u16) -> Option<Self> {
+        if matches!(thousandths, 1..=8000) { Some(Self(thousandths)) } else { None }
     }
 
-    /// Tenths of a bit, 1 to 80.
-    pub const fn tenths(self) -> u8 {
+    /// Thousandths of a bit, 1 to 8,000.
+    pub const fn thousandths(self) -> u16 {
         self.0
     }
 
     /// 2^-H, the probability of the most likely sample.
     pub(super) fn exponent(self) -> Exponent {
-        Exponent { numerator: self.tenths().into(), denominator: 10 }
+        Exponent { numerator: self.thousandths().into(), denominator: 1000 }
+    }
+}
+
+/// In bits per byte, as in a manifest: `6`, `0.25`.
+impl fmt::Display for MinEntropy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = format!("{}.{:03}", self.0 / 1000, self.0 % 1000);
+        f.write_str(text.trim_end_matches('0').trim_end_matches('.'))
     }
 }
 
@@ -51,19 +61,30 @@ impl Alpha {
 /// The type of one sample of a noise source. Either type is passed as a `u8`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SampleKind {
-    /// The value 0 or 1. Windows of 1,024.
+    /// The value 0 or 1.
     Bit,
-    /// Windows of 512.
     Byte,
 }
 
 impl SampleKind {
-    /// Samples in a window of the adaptive proportion test: SP 800-90B's *W*.
-    pub const fn window(self) -> u32 {
-        match self {
+    /// Samples in a window of the adaptive proportion test: SP 800-90B's *W*, which 4.4.2 fixes at 1,024 bits or 512
+    /// bytes.
+    ///
+    /// A source of so little min-entropy that a whole window of equal samples is likelier than the least alpha would raise
+    /// false alarms there, or never one. Its window, an alternative as 4.5 allows it, is the first power of two with at least
+    /// 400 bits of min-entropy: enough to detect, in half of the windows, that half of the min-entropy is gone, which is
+    /// what 4.5 asks of an alternative.
+    pub fn window(self, h: MinEntropy) -> u32 {
+        const ENOUGH: u32 = 400_000;
+        let standard: u32 = match self {
             Self::Bit => 1024,
             Self::Byte => 512,
+        };
+        let thousandths = u32::from(h.thousandths());
+        if (standard - 1) * thousandths >= u32::from(Alpha::PERMANENT.exponent()) * 1000 {
+            return standard;
         }
+        ENOUGH.div_ceil(thousandths).next_power_of_two()
     }
 }
 
@@ -79,17 +100,16 @@ pub struct Cutoffs {
 impl Cutoffs {
     /// The exact cutoffs for samples of `h` at `alpha`.
     pub fn new(kind: SampleKind, h: MinEntropy, alpha: Alpha) -> Self {
-        let tails = Tails::new(kind.window() - 1, h.exponent());
-        Self::from_tails(kind, h, alpha, &tails)
+        Self::from_tails(h, alpha, &Tails::new(kind.window(h) - 1, h.exponent()))
     }
 
-    pub(super) fn from_tails(kind: SampleKind, h: MinEntropy, alpha: Alpha, tails: &Tails) -> Self {
+    pub(super) fn from_tails(h: MinEntropy, alpha: Alpha, tails: &Tails) -> Self {
         let crit = tails.critbinom(alpha.0).expect("decided for every H and alpha: see the tests");
         Self {
             repetition_count: repetition_count(h.exponent(), alpha),
             // 2 + critbinom(W - 1), not 1 + critbinom(W) as published: the first sample always matches itself.
-            // Capped, so that the test can fail.
-            adaptive_proportion: (2 + crit).min(kind.window()),
+            // At most the window, so that the test can fail: a window of equal samples is less likely than alpha.
+            adaptive_proportion: 2 + crit,
         }
     }
 }

@@ -63,8 +63,9 @@ fn repetition_count_cutoffs_are_those_of_the_table() {
 fn adaptive_proportion_cutoffs_are_those_of_both_tables() {
     for (kind, table) in [(SampleKind::Bit, BITS), (SampleKind::Byte, BYTES)] {
         for (tenths, expected) in table {
-            let h = MinEntropy::from_tenths(tenths).unwrap().exponent();
-            let (whole, rest) = (Tails::new(kind.window(), h), Tails::new(kind.window() - 1, h));
+            let h = MinEntropy::from_thousandths(u16::from(tenths) * 100).unwrap();
+            let (window, h) = (kind.window(h), h.exponent());
+            let (whole, rest) = (Tails::new(window, h), Tails::new(window - 1, h));
             let both = |alpha| (1 + whole.critbinom(alpha).unwrap(), 2 + rest.critbinom(alpha).unwrap());
             assert_eq!(ALPHAS.map(both), expected, "{kind:?}, H = {tenths}/10");
         }
@@ -83,20 +84,52 @@ fn cutoffs_agree_with_jitterentropy() {
 #[test]
 fn every_cutoff_is_decided() {
     for kind in [SampleKind::Bit, SampleKind::Byte] {
-        for tenths in 1..=80 {
-            let tails = Tails::new(kind.window() - 1, MinEntropy::from_tenths(tenths).unwrap().exponent());
+        // Every tenth, where the windows of the standard begin, and those of the first powers of two.
+        let low = [1, 2, 3, 7, 10, 49, 78, 79, 99, 156, 157, 1001, 3999, 7999];
+        for thousandths in (100..=8000).step_by(100).chain(low) {
+            let h = MinEntropy::from_thousandths(thousandths).unwrap();
+            let tails = Tails::new(kind.window(h) - 1, h.exponent());
             for alpha in 20..=80 {
-                assert!(tails.critbinom(alpha).is_some(), "{kind:?}, H = {tenths}/10, alpha = 2^-{alpha}");
+                let crit = tails.critbinom(alpha);
+                assert!(crit.is_some(), "{kind:?}, H = {h}, alpha = 2^-{alpha}");
+                assert!(
+                    crit.unwrap() + 2 <= kind.window(h),
+                    "a test can always fail: {h}, alpha = 2^-{alpha}"
+                );
             }
         }
     }
 }
 
 #[test]
-fn a_test_can_always_fail() {
-    let h = MinEntropy::from_tenths(1).unwrap();
-    let strictest = Cutoffs::new(SampleKind::Byte, h, Alpha(80));
-    assert!(strictest.adaptive_proportion <= SampleKind::Byte.window());
+fn the_window_is_that_of_the_standard_or_holds_four_hundred_bits() {
+    let window =
+        |kind: SampleKind, thousandths| kind.window(MinEntropy::from_thousandths(thousandths).unwrap());
+    for thousandths in 157..=8000 {
+        assert_eq!(window(SampleKind::Byte, thousandths), 512);
+    }
+    for thousandths in 79..=8000 {
+        assert_eq!(window(SampleKind::Bit, thousandths), 1024);
+    }
+    let low = [(156, 4096), (100, 4096), (97, 8192), (10, 65_536), (1, 524_288)];
+    assert_eq!(
+        low.map(|(thousandths, _)| window(SampleKind::Byte, thousandths)),
+        low.map(|(_, window)| window)
+    );
+}
+
+/// SP 800-90B 4.5 asks of an alternative that it detects the loss of half of the min-entropy with a probability of a half.
+#[test]
+fn a_long_window_detects_the_loss_of_half_of_the_min_entropy() {
+    for thousandths in [1, 2, 5, 10, 50, 100, 156] {
+        let h = MinEntropy::from_thousandths(thousandths).unwrap();
+        let window = f64::from(SampleKind::Byte.window(h));
+        let half = (-f64::from(thousandths) / 2000.0).exp2();
+        // The mean, which is within one of the median.
+        let expected = 1.0 + (window - 1.0) * half;
+        let cutoff = Cutoffs::new(SampleKind::Byte, h, Alpha::INTERMITTENT).adaptive_proportion;
+        assert!(f64::from(cutoff) < expected - 1.0, "{h}: {cutoff} of {window}, {expected}");
+    }
 }
 
 /// critbinom where p = 2^-bits exactly, in integers: P[X > k] · 2^(bits·n) is one.

@@ -12,6 +12,8 @@ const CACHE_SIZE: usize = 32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     pub kind: SampleKind,
+    /// Samples in a window of the adaptive proportion test.
+    pub window: u32,
     /// The claimed min-entropy.
     pub h: MinEntropy,
     pub intermittent: Cutoffs,
@@ -40,9 +42,15 @@ impl Limits {
 
     /// The limits at other alphas.
     pub fn with_alpha(kind: SampleKind, h: MinEntropy, intermittent: Alpha, permanent: Alpha) -> Self {
-        let tails = Tails::new(kind.window() - 1, h.exponent());
-        let cutoffs = |alpha| Cutoffs::from_tails(kind, h, alpha, &tails);
-        Self { kind, h, intermittent: cutoffs(intermittent), permanent: cutoffs(permanent) }
+        let window = kind.window(h);
+        let tails = Tails::new(window - 1, h.exponent());
+        let cutoffs = |alpha| Cutoffs::from_tails(h, alpha, &tails);
+        Self { kind, window, h, intermittent: cutoffs(intermittent), permanent: cutoffs(permanent) }
+    }
+
+    /// Consecutive samples of the start-up test: the 1,024 of SP 800-90B 4.3, and so many that either test can fail in it.
+    pub fn start_up(&self) -> usize {
+        1024.max(self.window).max(self.permanent.repetition_count) as usize
     }
 }
 
@@ -66,7 +74,7 @@ mod tests {
         let samples = BigUint::from(rate) * seconds;
         // A window fails when C - 1 of the W - 1 samples after its first equal it: P[X > C - 2].
         let window = tails.above(cutoffs.adaptive_proportion - 2);
-        let windows = (&samples * window + (kind.window() - 1)) / kind.window();
+        let windows = (&samples * window + (kind.window(h) - 1)) / kind.window(h);
         samples * run_starts(h, cutoffs.repetition_count) + windows
     }
 
@@ -85,7 +93,7 @@ mod tests {
     #[test]
     fn false_alarms_of_a_perfect_source_are_as_computed_elsewhere() {
         let (kind, h) = (SampleKind::Byte, MinEntropy::FULL_BYTE);
-        let tails = Tails::new(kind.window() - 1, h.exponent());
+        let tails = Tails::new(kind.window(h) - 1, h.exponent());
         for (alpha, expected) in A_DAY {
             let cutoffs = Cutoffs::new(kind, h, Alpha::from_exponent(alpha).unwrap());
             let alarms = alarms(kind, h, cutoffs, &tails, 1_000_000, 86_400);
@@ -99,11 +107,20 @@ mod tests {
 
     #[test]
     fn permanent_limits_are_never_below_the_intermittent_ones() {
-        for tenths in [1, 10, 35, 80] {
-            let h = MinEntropy::from_tenths(tenths).unwrap();
+        for thousandths in [1, 100, 1000, 3500, 8000] {
+            let h = MinEntropy::from_thousandths(thousandths).unwrap();
             let Limits { intermittent, permanent, .. } = Limits::new(SampleKind::Byte, h);
             assert!(permanent.repetition_count > intermittent.repetition_count);
             assert!(permanent.adaptive_proportion >= intermittent.adaptive_proportion);
+        }
+    }
+
+    #[test]
+    fn either_test_can_fail_in_the_start_up_test() {
+        for (thousandths, samples) in [(8000, 1024), (157, 1024), (156, 4096), (100, 4096), (1, 524_288)] {
+            let limits = Limits::new(SampleKind::Byte, MinEntropy::from_thousandths(thousandths).unwrap());
+            assert_eq!(limits.start_up(), samples, "{thousandths}");
+            assert!(limits.permanent.repetition_count as usize <= samples);
         }
     }
 }

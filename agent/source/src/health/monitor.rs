@@ -7,8 +7,6 @@ use super::state::{Cause, Disposition, HealthState, ReadFailure};
 use super::structure::StructureTests;
 use crate::memory::MapError;
 
-/// Consecutive samples of the start-up test, SP 800-90B 4.3: at least 1,024.
-const START_UP: usize = 1024;
 /// Intermittent alarms at which a source fails permanently.
 const MAX_ALARMS: u32 = 3;
 /// Clean samples after which one alarm is forgiven: 1/alpha, in which a perfect source is expected to raise about one.
@@ -130,7 +128,7 @@ impl Monitor {
             return Disposition::Credit;
         }
         self.passed = self.passed.saturating_add(count);
-        if self.passed >= START_UP {
+        if self.passed >= self.tests.limits().start_up() {
             self.enter(HealthState::Healthy, None, now);
         }
         Disposition::Discard

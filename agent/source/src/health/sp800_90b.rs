@@ -56,7 +56,7 @@ pub struct HealthTests {
 
 impl HealthTests {
     pub fn new(limits: Limits) -> Self {
-        let proportion = AdaptiveProportion::new(limits.kind.window() as usize);
+        let proportion = AdaptiveProportion::new(limits.window as usize);
         Self { limits, repetition: RepetitionCount::default(), proportion }
     }
 

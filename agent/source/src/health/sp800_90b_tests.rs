@@ -20,7 +20,7 @@ impl Plain {
     fn observe(&mut self, sample: u8) -> [Option<Severity>; 2] {
         self.run =
             if self.run.0 == Some(sample) { (Some(sample), self.run.1 + 1) } else { (Some(sample), 1) };
-        if self.window.len() == self.limits.kind.window() as usize {
+        if self.window.len() == self.limits.window as usize {
             self.window.clear();
         }
         self.window.push(sample);
@@ -56,9 +56,9 @@ fn plain_outcome(plain: &mut Plain, samples: &[u8]) -> TestOutcome {
     worst.map_or(TestOutcome::Pass, TestOutcome::Alarm)
 }
 
-fn limits(kind: SampleKind, tenths: u8, alpha: u8) -> Limits {
+fn limits(kind: SampleKind, thousandths: u16, alpha: u8) -> Limits {
     let alpha = Alpha::from_exponent(alpha).unwrap();
-    Limits::with_alpha(kind, MinEntropy::from_tenths(tenths).unwrap(), alpha, Alpha::PERMANENT)
+    Limits::with_alpha(kind, MinEntropy::from_thousandths(thousandths).unwrap(), alpha, Alpha::PERMANENT)
 }
 
 /// Samples that are even, biased towards one value, or stuck for a while.
@@ -74,11 +74,11 @@ proptest! {
     fn outcomes_equal_the_plain_tests_however_the_stream_is_cut(
         samples in stream(),
         cuts in prop::collection::vec(1usize..5000, 1..40),
-        tenths in 1u8..=80,
+        choice in any::<usize>(),
         bits: bool,
     ) {
         let kind = if bits { SampleKind::Bit } else { SampleKind::Byte };
-        let limits = LIMITS.with(|limits| limits[usize::from(tenths) % limits.len()]);
+        let limits = LIMITS.with(|limits| limits[choice % limits.len()]);
         let limits = Limits { kind, ..limits };
         let (mut tests, mut plain) = (HealthTests::new(limits), Plain::new(limits));
         let (mut rest, mut cuts) = (&samples[..], cuts.iter().cycle());
@@ -92,15 +92,15 @@ proptest! {
 
 thread_local! {
     /// Limits from strict to loose, computed once: exact arithmetic is not free.
-    static LIMITS: Vec<Limits> = [(80, 30), (80, 60), (60, 40), (20, 40), (10, 30), (3, 30)]
-        .map(|(tenths, alpha)| limits(SampleKind::Byte, tenths, alpha))
+    static LIMITS: Vec<Limits> = [(8000, 30), (8000, 60), (6000, 40), (2000, 40), (1000, 30), (300, 30), (100, 30)]
+        .map(|(thousandths, alpha)| limits(SampleKind::Byte, thousandths, alpha))
         .to_vec();
 }
 
 #[test]
 fn a_stuck_source_is_found_in_exactly_as_many_samples_as_the_cutoff_says() {
     for stuck in [0x00, 0xff, 0xa5] {
-        let limits = limits(SampleKind::Byte, 80, 40);
+        let limits = limits(SampleKind::Byte, 8000, 40);
         let cutoff = limits.intermittent.repetition_count as usize;
         let mut tests = HealthTests::new(limits);
         assert_eq!(tests.observe(&vec![stuck; cutoff - 1]), TestOutcome::Pass);
@@ -114,7 +114,7 @@ fn a_stuck_source_is_found_in_exactly_as_many_samples_as_the_cutoff_says() {
 
 #[test]
 fn a_source_of_period_two_is_found_by_its_proportion() {
-    let limits = limits(SampleKind::Byte, 80, 40);
+    let limits = limits(SampleKind::Byte, 8000, 40);
     let samples: Vec<u8> = [1, 2].into_iter().cycle().take(512).collect();
     let TestOutcome::Alarm(alarm) = HealthTests::new(limits).observe(&samples) else { panic!("not found") };
     assert_eq!((alarm.test, alarm.severity), (Test::AdaptiveProportion, Severity::Permanent));
@@ -123,7 +123,7 @@ fn a_source_of_period_two_is_found_by_its_proportion() {
 
 #[test]
 fn a_source_that_returns_a_zero_word_in_ten_is_found_by_the_first_two_in_a_row() {
-    let mut tests = HealthTests::new(limits(SampleKind::Byte, 80, 40));
+    let mut tests = HealthTests::new(limits(SampleKind::Byte, 8000, 40));
     let mut samples: Vec<u8> = (0..40).map(|n: u8| n.wrapping_mul(37) | 1).collect();
     samples.extend([0; 8]);
     assert!(matches!(
@@ -134,7 +134,7 @@ fn a_source_that_returns_a_zero_word_in_ten_is_found_by_the_first_two_in_a_row()
 
 #[test]
 fn a_biased_bit_is_found_in_one_window() {
-    let limits = limits(SampleKind::Bit, 10, 40);
+    let limits = limits(SampleKind::Bit, 1000, 40);
     let samples: Vec<u8> = (0..1024).map(|n: u32| u8::from(n % 4 == 3)).collect();
     assert!(matches!(
         HealthTests::new(limits).observe(&samples),
@@ -144,7 +144,7 @@ fn a_biased_bit_is_found_in_one_window() {
 
 #[test]
 fn a_source_stuck_forever_overflows_no_count() {
-    let limits = limits(SampleKind::Byte, 80, 40);
+    let limits = limits(SampleKind::Byte, 8000, 40);
     let mut tests = HealthTests::new(limits);
     tests.repetition.observe_all(&[9; 64], u32::MAX);
     for _ in 0..64 {

@@ -91,7 +91,7 @@ fn describe_alarm(alarm: Alarm, limits: &Limits) -> String {
     match alarm.test {
         Test::RepetitionCount => format!("the same byte came {} times in a row", cutoffs.repetition_count),
         Test::AdaptiveProportion => {
-            let window = limits.kind.window();
+            let window = limits.window;
             format!("one byte came {} times in a window of {window}", cutoffs.adaptive_proportion)
         }
     }

@@ -236,7 +236,8 @@ fn a_wrong_claim_harms_only_the_pool_that_makes_it() {
     let fake = Fake::new(5);
     fake.set_behaviour(FakeBehaviour::FourValues);
     let mut node = FakeNode::new(&[fake]);
-    let honest = crate::spec::SourceSpec { min_entropy: MinEntropy::from_tenths(15), ..device("trng", 0) };
+    let honest =
+        crate::spec::SourceSpec { min_entropy: MinEntropy::from_thousandths(1500), ..device("trng", 0) };
     let honest = node.add(pool(Output::FullEntropy, &[honest]));
     let dishonest = node.add(pool(Output::FullEntropy, &[device("trng", 0)]));
     node.run_until_idle();

@@ -28,6 +28,7 @@ pub(super) struct SampleQueue {
     wanted: bool,
     /// Whether the pool's output rests on this source, and samples were taken.
     rests: bool,
+    earns_credit: bool,
     contributed: bool,
     /// How often samples were dropped because of an alarm.
     drops: u64,
@@ -63,15 +64,19 @@ pub(crate) struct QueueState {
 impl SampleQueue {
     pub(super) fn new(spec: &SourceSpec, output: Output, now: u64) -> Result<Self, MapError> {
         let limits = Limits::new(SampleKind::Byte, spec.tested_min_entropy());
+        // Raw samples are held back until their window has passed.
+        let held_back = if output == Output::Raw { limits.window as usize } else { 0 };
+        let capacity = CAPACITY.max(held_back + MAX_READ + ROOM);
         Ok(Self {
             monitor: Monitor::new(limits, now)?,
             limits,
             fips_gate: if spec.block_tests { Some(FipsGate::new()?) } else { None },
-            samples: Buffer::with_capacity(CAPACITY)?,
+            samples: Buffer::with_capacity(capacity)?,
             released: 0,
             output,
             wanted: false,
             rests: spec.counts(output),
+            earns_credit: spec.credited_min_entropy().is_some(),
             contributed: false,
             drops: 0,
             failures: 0,
@@ -109,6 +114,9 @@ impl SampleQueue {
         self.samples.consume(taken);
         self.released -= taken;
         self.contributed |= taken > 0;
+        if self.earns_credit {
+            self.stats.bytes_credited += taken as u64;
+        }
         taken
     }
 
@@ -187,12 +195,8 @@ impl SampleQueue {
 
     fn credit(&mut self, samples: &[u8], now: u64) {
         let Self { fips_gate, samples: tested, stats, .. } = self;
-        let Some(gate) = fips_gate else { return push(tested, stats, samples) };
-        let mut block_stats = *stats;
-        let pushed = gate.push(samples, &mut block_stats, |block| {
-            push(tested, stats, block);
-        });
-        stats.block_tests = block_stats.block_tests;
+        let Some(gate) = fips_gate else { return push(tested, samples) };
+        let pushed = gate.push(samples, stats, |block| push(tested, block));
         if let Err(Disabled) = pushed {
             self.monitor.fail(Cause::BlockTests, now);
             self.raise_alarm(samples.len(), now);
@@ -235,12 +239,12 @@ impl SampleQueue {
 }
 
 /// There is room: the sampler reads only while [`ROOM`] is free.
-fn push(tested: &mut Buffer, stats: &mut SourceStats, samples: &[u8]) {
-    let pushed = tested.fill_with(|space| {
+fn push(tested: &mut Buffer, samples: &[u8]) {
+    // It cannot fail: the closure does not.
+    let _ = tested.fill_with(|space| {
         let count = samples.len().min(space.len());
         debug_assert_eq!(count, samples.len(), "more was read than there was room for");
         space[..count].copy_from_slice(&samples[..count]);
         Ok(count)
     });
-    stats.bytes_credited += pushed.map_or(0, |count| count as u64);
 }

@@ -10,7 +10,8 @@ use crate::health::{Cause, Cutoffs, Limits, Severity, Test};
 pub struct SourceStats {
     /// Bytes read and tested.
     pub bytes_in: u64,
-    /// Bytes that passed every test and went to this pool; the others went to other pools, or were discarded.
+    /// Bytes that passed every test, earned credit of entropy and were used by this pool. The others went to other pools,
+    /// were discarded, wait, or come from a source without an assessment.
     pub bytes_credited: u64,
     /// Alarms of the repetition count test.
     pub repetition_count: u64,

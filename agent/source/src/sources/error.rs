@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::condition::{RawRefused, SelfTestFailed};
+use crate::condition::SelfTestFailed;
 use crate::memory::MapError;
 
 /// A pool could not be given a supply.
@@ -10,8 +10,10 @@ use crate::memory::MapError;
 pub enum SupplyError {
     #[error("pool {pool} promises more than Stretched and has no noise source with minEntropyPerByte")]
     NoNoiseSource { pool: String },
-    #[error("pool {pool}: {source}")]
-    Raw { pool: String, source: RawRefused },
+    #[error(
+        "pool {pool} can never serve: {needed} sources must be healthy, and its output may rest on {counted} of them"
+    )]
+    TooFewSources { pool: String, needed: usize, counted: usize },
     #[error(transparent)]
     SelfTest(SelfTestFailed),
     #[error(transparent)]
@@ -27,7 +29,7 @@ impl SupplyError {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::NoNoiseSource { .. } => "NoNoiseSource",
-            Self::Raw { .. } => "RawRefused",
+            Self::TooFewSources { .. } => "TooFewSources",
             Self::SelfTest(_) => "SelfTestFailed",
             Self::NoMemory(_) => "NoMemory",
             Self::NoThread(_) => "NoThread",

@@ -10,7 +10,7 @@ pub use self::error::SupplyError;
 use self::registry::Registry;
 use crate::Clock;
 use crate::block_queue::{QueueControl, Waker, block_queue};
-use crate::condition::{Raw, self_test};
+use crate::condition::self_test;
 use crate::engine::{Engine, KernelBytes, Member, Origin, Pool, Subscription};
 use crate::kernel::Kernel;
 use crate::permissions::Permissions;
@@ -43,12 +43,29 @@ impl Sources {
     ///
     /// A source that this node may not open counts as unhealthy: see [`PoolStatus`].
     pub fn supply(&self, spec: &PoolSpec, waker: impl Fn() + Send + 'static) -> Result<Supply, SupplyError> {
+        Self::check(spec)?;
         if spec.is_kernel_only() {
             return Supply::kernel().map_err(SupplyError::NoMemory);
         }
-        check(spec)?;
         self_test().map_err(SupplyError::SelfTest)?;
         self.start(spec, Box::new(waker))
+    }
+
+    /// Refuses a pool that could never serve. `plan` accepts none that is refused here, and tells its author why.
+    pub fn check(spec: &PoolSpec) -> Result<(), SupplyError> {
+        let pool = spec.name.clone();
+        let counted = spec.sources.iter().filter(|source| source.counts(spec.output)).count();
+        let needed = spec.min_healthy.max(1);
+        match counted {
+            0 if spec.output != Output::Stretched => Err(SupplyError::NoNoiseSource { pool }),
+            _ if counted < needed => Err(SupplyError::TooFewSources { pool, needed, counted }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the kernel's generator is seeded. Costs a system call.
+    pub fn is_kernel_seeded(&self) -> bool {
+        (self.kernel)(&mut [0; 1]).is_ok()
     }
 
     /// The status of all pools that draw from a noise source, by name.
@@ -135,17 +152,4 @@ impl Drop for Sources {
     fn drop(&mut self) {
         lock(&self.registry).stop();
     }
-}
-
-/// Refuses a pool that could never serve.
-fn check(spec: &PoolSpec) -> Result<(), SupplyError> {
-    let credited = || spec.sources.iter().filter_map(SourceSpec::credited_min_entropy);
-    if spec.output != Output::Stretched && credited().next().is_none() {
-        return Err(SupplyError::NoNoiseSource { pool: spec.name.clone() });
-    }
-    if spec.output == Output::Raw {
-        let refused = credited().find_map(|h| Raw::new(h).err());
-        refused.map_or(Ok(()), |source| Err(SupplyError::Raw { pool: spec.name.clone(), source }))?;
-    }
-    Ok(())
 }

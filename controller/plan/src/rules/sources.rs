@@ -7,20 +7,12 @@ use api::{EntropyPoolSpec, Output, Reason};
 use super::violation::Violation;
 use crate::budget::rounded;
 use crate::resolved_tree::ResolvedPool;
-use crate::supply::is_credited;
+use crate::supply::{Slowest, Yield, counts, is_credited};
 
 /// The rules that involve the list of sources alone.
 pub(super) fn of_spec(spec: &EntropyPoolSpec) -> Vec<Violation> {
     let mut found: Vec<_> = repeated(spec).collect();
-    let wanted = usize::from(spec.min_healthy_sources);
-    if wanted > spec.sources.len() {
-        let message = format!(
-            "{wanted} healthy sources are required, and the pool has only {}: write at most {}, or add sources",
-            spec.sources.len(),
-            spec.sources.len()
-        );
-        found.push(Violation::new(Reason::TooFewSources, "spec.minHealthySources", message));
-    }
+    found.extend(too_few(spec));
     if let Some(output) = output_without_source(spec) {
         let message = format!(
             "{output} needs a noise source, that is one with minEntropyPerByte, and this pool has none (the kernel's \
@@ -31,30 +23,61 @@ pub(super) fn of_spec(spec: &EntropyPoolSpec) -> Vec<Violation> {
     found
 }
 
+/// As many sources as must be healthy can be.
+fn too_few(spec: &EntropyPoolSpec) -> Option<Violation> {
+    let (wanted, all) = (usize::from(spec.min_healthy_sources), spec.sources.len());
+    // That there is none is reported on the output.
+    let counted = Some(spec.sources.iter().filter(|source| counts(spec.output, source)).count())
+        .filter(|count| *count > 0);
+    let available = counted.unwrap_or(all);
+    if wanted <= available {
+        return None;
+    }
+    let message = if available < all {
+        format!(
+            "{wanted} healthy sources are required, and {:?} may rest on only {available} of the pool's {all}, those with \
+             minEntropyPerByte: write at most {available}, or add sources with it",
+            spec.output
+        )
+    } else {
+        format!(
+            "{wanted} healthy sources are required, and the pool has only {all}: write at most {all}, or add sources"
+        )
+    };
+    Some(Violation::new(Reason::TooFewSources, "spec.minHealthySources", message))
+}
+
 /// The pool's rate does not exceed what the sources yield on any node.
 pub(super) fn rate(pool: &ResolvedPool<'_>) -> Option<Violation> {
     let rate = pool.layout.spec.rate.as_ref()?;
-    let supply = pool.layout.min_rate()?;
+    let Yield { bytes: supply, slowest } = pool.layout.min_yield()?;
     let excess = rate.bytes_per_day().checked_sub(supply).filter(|excess| *excess > 0)?;
-    let how = match pool.layout.spec.output {
-        Output::FullEntropy => " after conditioning (capacity × minEntropyPerByte / 10)",
-        Output::Stretched | Output::Raw => "",
-    };
+    let how = slowest.map(|Slowest { source, samples }| {
+        let source = &pool.layout.spec.sources[source].name;
+        format!(" after conditioning (each 32 bytes take {samples} of source {source})")
+    });
     let message = format!(
         "{rate} is more than the {supply} that the sources yield{scope}{how}: write at most {supply}, or omit rate",
         supply = rounded(supply),
+        how = how.unwrap_or_default(),
         scope = if pool.layout.nodes.len() > 1 { " on each node" } else { "" },
     );
     Some(Violation::new(Reason::RateOverSources, "spec.rate", message).by(excess, ""))
 }
 
-/// Every selected node has a source for the pool's output.
+/// Every selected node has enough sources for the pool's output.
 pub(super) fn nodes_without_source(pool: &ResolvedPool<'_>) -> Vec<Violation> {
     let Some(first) = pool.layout.nodes_without_source.first() else { return Vec::new() };
     let count = pool.layout.nodes_without_source.len();
+    let wanted = pool.layout.spec.min_healthy_sources;
     let message = format!(
-        "{count} of the selected nodes ({first}{more}) {have} no source for {output:?} output and {do_} not serve the \
-         pool: add a source for them, or narrow nodeSelector",
+        "{count} of the selected nodes ({first}{more}) {have} {too_few} for {output:?} output and {do_} not serve the \
+         pool: add {added} for them, or narrow nodeSelector",
+        too_few = match wanted {
+            0 | 1 => "no source".to_owned(),
+            _ => format!("fewer than {wanted} sources"),
+        },
+        added = if wanted > 1 { "sources" } else { "a source" },
         more = if count > 1 { ", …" } else { "" },
         have = if count > 1 { "have" } else { "has" },
         do_ = if count > 1 { "do" } else { "does" },

@@ -63,6 +63,14 @@ fn every_rule_says_what_would_be_right() {
             "pool default: {defaultClass: shared, rate: 1Ki/s}\nclass shared: {pool: default, rate: 2Ki/s}\nclass other: {pool: default}",
         ),
         (
+            "a pool that can never serve",
+            "pool default: {output: FullEntropy, minHealthySources: 2, sources: [{name: kernel, kernel: {}}, {name: trng, device: {path: /dev/hwrng}, minEntropyPerByte: '6'}]}",
+        ),
+        (
+            "more sources than there are",
+            "pool default: {minHealthySources: 3, sources: [{name: kernel, kernel: {}}, {name: trng, device: {path: /dev/hwrng}}]}",
+        ),
+        (
             "a pool over its sources",
             "pool default: {output: FullEntropy, rate: 512Ki/s, sources: [{name: trng, device: {path: /dev/hwrng}, capacity: {perNode: 125k/s}, minEntropyPerByte: '6'}]}",
         ),

@@ -17,7 +17,7 @@ pub(super) struct Cutoffs {
 
 impl Cutoffs {
     pub(super) fn new(h: MinEntropy) -> Self {
-        let bits = f64::from(h.tenths()) / 10.0;
+        let bits = f64::from(h.thousandths()) / 1000.0;
         let (window, long) = (OF, OF * LONG);
         let (value, bit) = ((-bits).exp2(), (7.0 - bits).exp2());
         let bit = (bit < 1.0).then_some(bit);

@@ -287,7 +287,7 @@ impl StructureTests {
     /// One block in every other window, which saves time.
     #[inline(always)]
     fn test_block(&mut self) -> Option<Structure> {
-        const SEVEN_BITS: MinEntropy = MinEntropy::from_tenths(70).expect("within 1 to 80");
+        const SEVEN_BITS: MinEntropy = MinEntropy::from_thousandths(7000).expect("within 1 to 8000");
         if self.h < SEVEN_BITS || !self.windows.is_multiple_of(2) {
             return None;
         }

@@ -26,7 +26,7 @@ pub(super) struct RepeatSearch {
 impl RepeatSearch {
     /// `None` if the sequence would be too long for the span.
     pub(super) fn new(span: usize, h: MinEntropy) -> Result<Option<Self>, MapError> {
-        let length = (BITS * 10).div_ceil(h.tenths().into()) as usize;
+        let length = (BITS * 1000).div_ceil(h.thousandths().into()) as usize;
         if length * 4 > span {
             return Ok(None);
         }
