@@ -12,7 +12,11 @@ use crate::config::sources;
 pub(crate) fn list(config: &NodeConfig, found: &SourcesSnapshot) -> Vec<wire::Source> {
     let of_pool = |pool: &PoolConfig| match status(&pool.name, found) {
         Some(status) => {
-            status.sources.iter().map(|source| self::source(&pool.name, source, found.now.0)).collect()
+            let source = |source: &SourceStatus| wire::Source {
+                raw_min_entropy_thousandths: raw_min_entropy(pool, &source.name),
+                ..self::source(&pool.name, source, found.now.0)
+            };
+            status.sources.iter().map(source).collect()
         }
         None => {
             let kernel = |source| kernel(&pool.name, source, found.kernel_seeded);
@@ -20,6 +24,11 @@ pub(crate) fn list(config: &NodeConfig, found: &SourcesSnapshot) -> Vec<wire::So
         }
     };
     config.pools.iter().flat_map(of_pool).collect()
+}
+
+fn raw_min_entropy(pool: &PoolConfig, name: &str) -> Option<u32> {
+    let named = pool.sources.iter().find(|source| source.name == name)?;
+    named.min_entropy_thousandths.map(u32::from).filter(|_| pool.output == delivery::Output::Raw)
 }
 
 /// A pool's output, the number of its healthy sources, and that of all its sources.
@@ -96,6 +105,7 @@ fn source(pool: &str, source: &SourceStatus, now: u64) -> wire::Source {
         reason: source.reason.map(str::to_owned),
         message: present(&source.message),
         stats: (source.kind != SourceKind::Kernel).then(|| stats(source)),
+        raw_min_entropy_thousandths: None,
     }
 }
 

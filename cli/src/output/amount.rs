@@ -70,6 +70,12 @@ fn scaled(number: f64) -> String {
     format!("{}{}", digits.strip_suffix(".0").unwrap_or(&digits), UNITS[unit])
 }
 
+/// Thousandths of a bit in bits: `6`, `0.25`.
+pub(crate) fn bits(thousandths: u32) -> String {
+    let text = format!("{}.{:03}", thousandths / 1000, thousandths % 1000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

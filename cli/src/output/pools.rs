@@ -2,7 +2,7 @@
 
 use proto::local::{Output, Pool, PoolOutput, Serving};
 
-use super::amount::{configured_rate, total};
+use super::amount::{bits, configured_rate, total};
 use super::table::Table;
 
 /// One row per pool, and below the table what raw samples are, and why promises are not kept.
@@ -45,12 +45,6 @@ pub(crate) fn pools(pools: &[Pool]) -> String {
 fn raw_samples(pool: &Pool) -> Option<String> {
     let h = bits(pool.output.as_ref()?.raw_min_entropy_thousandths?);
     Some(format!("\npool {} serves raw samples, H {h} bits per byte: condition before use\n", pool.name))
-}
-
-/// Thousandths of a bit in bits: `6`, `0.25`.
-fn bits(thousandths: u32) -> String {
-    let text = format!("{}.{:03}", thousandths / 1000, thousandths % 1000);
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 fn why_not_promised(pool: &Pool) -> Option<String> {

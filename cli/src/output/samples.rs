@@ -180,6 +180,7 @@ pub(crate) fn sources() -> Vec<Source> {
         reason: None,
         message: None,
         stats: None,
+        raw_min_entropy_thousandths: None,
     };
     let stats = |bytes_in, repetition_count| {
         let failures = Some(SourceFailures { repetition_count, ..SourceFailures::default() });

@@ -2,14 +2,24 @@
 
 use proto::local::{Source, SourceFailures, SourceState};
 
-use super::amount::{duration, total};
+use super::amount::{bits, duration, total};
 use super::table::Table;
 
 pub(crate) const NO_SOURCES: &str = "No pool has a source.";
 
-/// One row per source, and below the table why some are not healthy.
+/// One row per source, and below the table which give raw samples, and why some are not healthy.
 pub(crate) fn sources(sources: &[Source]) -> String {
-    sources_table(sources).or(NO_SOURCES) + &why_not_healthy(sources)
+    let raw: String = sources.iter().filter_map(raw_samples).collect();
+    sources_table(sources).or(NO_SOURCES) + &raw + &why_not_healthy(sources)
+}
+
+/// A byte of raw samples is not worth eight bits.
+fn raw_samples(source: &Source) -> Option<String> {
+    let h = bits(source.raw_min_entropy_thousandths?);
+    Some(format!(
+        "\n{}/{}: raw samples, H {h} bits per byte: condition before use\n",
+        source.pool, source.name
+    ))
 }
 
 pub(crate) fn why_not_healthy(sources: &[Source]) -> String {
@@ -73,6 +83,17 @@ mod tests {
     #[test]
     fn sources_are_a_table_with_the_reasons_below() {
         insta::assert_snapshot!(sources(&samples::sources()));
+    }
+
+    #[test]
+    fn raw_samples_are_labelled_with_what_they_are_worth() {
+        let mut all = samples::sources();
+        all[1].raw_min_entropy_thousandths = Some(250);
+        let label = format!(
+            "\n{}/{}: raw samples, H 0.25 bits per byte: condition before use\n",
+            all[1].pool, all[1].name
+        );
+        assert!(sources(&all).contains(&label), "{}", sources(&all));
     }
 
     #[test]

@@ -118,6 +118,18 @@ fn the_window_is_that_of_the_standard_or_holds_four_hundred_bits() {
     );
 }
 
+/// By a sum of decimals of 80 digits, at 2^-60 and 2^-80.
+#[test]
+fn cutoffs_of_long_windows_are_those_computed_elsewhere() {
+    let expected =
+        [(157, 508, 512), (156, 3837, 3861), (100, 3951, 3970), (10, 65_257, 65_283), (1, 524_080, 524_102)];
+    for (thousandths, intermittent, permanent) in expected {
+        let h = MinEntropy::from_thousandths(thousandths).unwrap();
+        let cutoff = |alpha| Cutoffs::new(SampleKind::Byte, h, alpha).adaptive_proportion;
+        assert_eq!((cutoff(Alpha(60)), cutoff(Alpha(80))), (intermittent, permanent), "{h}");
+    }
+}
+
 /// SP 800-90B 4.5 asks of an alternative that it detects the loss of half of the min-entropy with a probability of a half.
 #[test]
 fn a_long_window_detects_the_loss_of_half_of_the_min_entropy() {
