@@ -10,6 +10,7 @@ use rustix::fs::FileType;
 use rustix::io::pread;
 
 use super::device::{open_as, read_once};
+use super::provenance::{Provenance, SourceIdentity};
 use super::{Noise, OpenError};
 use crate::waker::lock;
 
@@ -20,12 +21,14 @@ pub(crate) type Position = Arc<Mutex<u64>>;
 pub(super) struct File {
     file: OwnedFd,
     position: Position,
+    provenance: Arc<Provenance>,
 }
 
 impl File {
     pub(super) fn open(path: &Path, position: &Position) -> Result<Self, OpenError> {
-        let file = open_as(path, FileType::RegularFile, "regular file")?;
-        Ok(Self { file, position: Arc::clone(position) })
+        let (file, stat) = open_as(path, FileType::RegularFile, "regular file", |_| Ok(()))?;
+        let provenance = Provenance::of(SourceIdentity::Inode(stat.st_dev, stat.st_ino));
+        Ok(Self { file, position: Arc::clone(position), provenance: Arc::new(provenance) })
     }
 }
 
@@ -39,6 +42,10 @@ impl Noise for File {
 
     fn readiness(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
         None
+    }
+
+    fn provenance(&self) -> Arc<Provenance> {
+        Arc::clone(&self.provenance)
     }
 }
 
