@@ -78,7 +78,7 @@ fn source(pool: &str, source: &SourceStatus, now: u64) -> wire::Source {
     wire::Source {
         pool: pool.to_owned(),
         name: source.name.clone(),
-        kind: source.kind.to_string(),
+        kind: kind(source),
         tier: source.tier,
         active: source.active,
         state: state.into(),
@@ -86,6 +86,14 @@ fn source(pool: &str, source: &SourceStatus, now: u64) -> wire::Source {
         reason: source.reason.map(str::to_owned),
         message: present(&source.message),
         stats: (source.kind != SourceKind::Kernel).then(|| stats(source)),
+    }
+}
+
+/// `device /dev/hwrng (virtio_rng.0, nested)`.
+fn kind(source: &SourceStatus) -> String {
+    match &source.details {
+        Some(details) => format!("{} ({details})", source.kind),
+        None => source.kind.to_string(),
     }
 }
 
