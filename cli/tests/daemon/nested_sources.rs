@@ -115,7 +115,9 @@ fn kernel_s_generator_is_no_device_of_a_pool() {
 fn one_device_by_two_links_does_not_count_twice() {
     let home = Home::new();
     let [one, other] = ["one", "other"].map(|name| home.path(name));
-    [&one, &other].iter().for_each(|link| symlink("/dev/zero", link).unwrap());
+    for link in [&one, &other] {
+        symlink("/dev/zero", link).unwrap();
+    }
     let sources = [device("one", &one, ""), device("other", &other, "")];
     home.write("pools.yaml", &pool("output: FullEntropy, minHealthySources: 2", &sources));
     let allowed = ["--allow-device", one.to_str().unwrap(), "--allow-device", other.to_str().unwrap()];

@@ -479,7 +479,9 @@ fn a_nested_source_is_mixed_in_beside_one_that_earns_credit() {
 fn one_source_by_two_names_does_not_count_twice() {
     for output in [Output::Stretched, Output::FullEntropy, Output::Raw] {
         let fakes = [Fake::new(7), Fake::new(8)];
-        fakes.iter().for_each(|fake| fake.set_device(1, false));
+        for fake in &fakes {
+            fake.set_device(1, false);
+        }
         let mut node = FakeNode::new(&fakes);
         node.add(PoolSpec { min_healthy: 2, ..pool(output, &[device("one", 0), device("other", 0)]) });
         node.advance(SECOND);

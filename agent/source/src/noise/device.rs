@@ -37,9 +37,9 @@ impl Device {
         let failed = |source: io::Error| OpenError::Open { path: path.to_owned(), source };
         let resolved = path.canonicalize().map_err(failed)?;
         // Opening a device may have effects: that of a DRBG is not opened.
-        let refuse_drbg = |stat: &Stat| match is_kernel_generator(stat.st_rdev) {
-            true => Err(deterministic(path, &format!("the kernel's generator ({})", numbers(stat.st_rdev)))),
-            false => Ok(()),
+        let refuse_drbg = |stat: &Stat| {
+            let generator = || format!("the kernel's generator ({})", numbers(stat.st_rdev));
+            if is_kernel_generator(stat.st_rdev) { Err(deterministic(path, &generator())) } else { Ok(()) }
         };
         let (file, stat) = open_as(&resolved, FileType::CharacterDevice, "character device", refuse_drbg)?;
         let generator = (stat.st_rdev == hwrng.device).then(|| CurrentGenerator::read(&hwrng.rng_current));

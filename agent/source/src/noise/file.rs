@@ -19,23 +19,23 @@ pub(crate) type Position = Arc<Mutex<u64>>;
 
 #[derive(Debug)]
 pub(super) struct File {
-    file: OwnedFd,
+    fd: OwnedFd,
     position: Position,
     provenance: Arc<Provenance>,
 }
 
 impl File {
     pub(super) fn open(path: &Path, position: &Position) -> Result<Self, OpenError> {
-        let (file, stat) = open_as(path, FileType::RegularFile, "regular file", |_| Ok(()))?;
+        let (fd, stat) = open_as(path, FileType::RegularFile, "regular file", |_| Ok(()))?;
         let provenance = Provenance::of(SourceIdentity::Inode(stat.st_dev, stat.st_ino));
-        Ok(Self { file, position: Arc::clone(position), provenance: Arc::new(provenance) })
+        Ok(Self { fd, position: Arc::clone(position), provenance: Arc::new(provenance) })
     }
 }
 
 impl Noise for File {
     fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
         let mut position = lock(&self.position);
-        let count = read_once(|| pread(&self.file, &mut *space, *position))?;
+        let count = read_once(|| pread(&self.fd, &mut *space, *position))?;
         *position += count as u64;
         Ok(count)
     }

@@ -50,7 +50,7 @@ impl Provenance {
     }
 
     pub(crate) fn nested(self, nesting: Nesting, generator: Option<String>) -> Self {
-        Self { nesting, generator, ..self }
+        Self { generator, nesting, ..self }
     }
 
     /// Whether both are one source.
@@ -80,6 +80,11 @@ impl Provenance {
         Some(format!(
             "{why}; it is mixed in and earns no credit, unless the pool has device.creditNested: true"
         ))
+    }
+
+    /// The identity in words.
+    pub(crate) fn identity(&self) -> String {
+        self.identity.as_ref().map(SourceIdentity::to_string).unwrap_or_default()
     }
 
     /// In a few words what its name does not say: where its path leads, which generator it is, and whether it is nested.
@@ -114,13 +119,6 @@ impl fmt::Display for SourceIdentity {
             Self::Inode(device, inode) => write!(f, "inode {inode} of {}", numbers(*device)),
             Self::Address(address) => write!(f, "{address}"),
         }
-    }
-}
-
-impl Provenance {
-    /// The identity in words.
-    pub(crate) fn identity(&self) -> String {
-        self.identity.as_ref().map(SourceIdentity::to_string).unwrap_or_default()
     }
 }
 

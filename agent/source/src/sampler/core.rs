@@ -132,7 +132,7 @@ impl Sampler {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 return self.wait(subscribers, woke, now);
             }
-            Err(error) if error.get_ref().is_some_and(|error| error.is::<GeneratorChanged>()) => {
+            Err(error) if is_change(&error) => {
                 self.lose(subscribers, ReadFailure::Changed, &error.to_string(), now);
             }
             Err(error) => {
@@ -173,6 +173,10 @@ impl Sampler {
             subscriber.lost(failure, message, now);
         }
     }
+}
+
+fn is_change(error: &io::Error) -> bool {
+    error.get_ref().and_then(|inner| inner.downcast_ref::<GeneratorChanged>()).is_some()
 }
 
 #[cfg(test)]
