@@ -102,10 +102,20 @@ pub enum CpuInstruction {
 
 /// A character device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct DeviceSource {
-    /// The absolute path of the device, without "..". Example: `/dev/hwrng`.
+    /// The absolute path of the device, without "..". Example: `/dev/hwrng`. A symbolic link, such as those in
+    /// `/dev/serial/by-id`, is followed when the device is opened. The kernel's generator (`/dev/random` and
+    /// `/dev/urandom`) is refused: it is a DRBG, for which there is `kernel`. A terminal is made raw and exclusive.
     #[schemars(schema_with = "absolute_path")]
     pub path: String,
+
+    /// Whether the device is credited with `minEntropyPerByte` also if the hypervisor of the node makes its bytes, as
+    /// it does if the kernel reads `virtio_rng` for `/dev/hwrng`, or if the node cannot tell who makes them. Nobody
+    /// on the node can test what the hypervisor does, so this is a statement that whoever runs the hypervisor is
+    /// trusted with it. Defaults to false: such a device is mixed in and earns no credit.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub credit_nested: bool,
 }
 
 /// Another daemon that speaks EGD. Exactly one of `unix` and `tcp` must be set.
@@ -165,8 +175,11 @@ pub enum HealthTest {
 pub enum SourceKind<'a> {
     Kernel,
     Cpu(CpuInstruction),
-    /// The path of a character device.
-    Device(&'a str),
+    Device {
+        /// The path of a character device.
+        path: &'a str,
+        credit_nested: bool,
+    },
     /// The path of an EGD daemon's Unix socket.
     EgdUnix(&'a str),
     /// The address and port of an EGD daemon.
@@ -199,7 +212,10 @@ impl Source {
         let egd = self.egd.as_ref();
         (self.kernel.as_ref().map(|_| SourceKind::Kernel))
             .or_else(|| self.cpu.as_ref().map(|cpu| SourceKind::Cpu(cpu.instruction)))
-            .or_else(|| self.device.as_ref().map(|device| SourceKind::Device(&device.path)))
+            .or_else(|| {
+                let DeviceSource { path, credit_nested } = self.device.as_ref()?;
+                Some(SourceKind::Device { path, credit_nested: *credit_nested })
+            })
             .or_else(|| egd?.unix.as_deref().map(SourceKind::EgdUnix))
             .or_else(|| egd?.tcp.as_deref().map(SourceKind::EgdTcp))
             .or_else(|| self.file.as_ref().map(|file| SourceKind::File(&file.path)))

@@ -133,8 +133,8 @@ pub enum SourceKind {
     Kernel,
     /// An instruction of the processor, such as `RDSEED`.
     Cpu { instruction: String },
-    /// A character device.
-    Device { path: String },
+    /// A character device, and whether it earns credit also if the hypervisor of the machine makes its bytes.
+    Device { path: String, credit_nested: bool },
     /// An EGD server on a Unix socket.
     EgdUnix { path: String },
     /// An EGD server at `host:port`.

@@ -47,7 +47,8 @@ pub fn start(options: DataPlaneOptions) -> Result<DataPlaneHandle, StartError> {
         .spawn(move || run(data_plane, &commands))
         .map_err(|source| StartError::Thread { source })?;
     let inner = Inner {
-        sources: Sources::new(options.permissions.clone(), || clock::now().0),
+        sources: Sources::new(options.permissions.clone(), || clock::now().0)
+            .with_own_sockets(options.socket_dir.clone()),
         options,
         commands: Some(sender),
         waker,

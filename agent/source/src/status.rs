@@ -28,15 +28,17 @@ pub struct PoolStatus {
 pub struct SourceStatus {
     pub name: String,
     pub kind: SourceKind,
+    /// What the kind does not say: where its path leads, which generator it is, whether it is nested.
+    pub details: Option<String>,
     pub tier: u32,
     /// Whether the pool draws from it now.
     pub active: bool,
     pub state: HealthState,
     /// The instant of the last change of `state`.
     pub since: u64,
-    /// Why it is not healthy, as one word.
+    /// Why it is not healthy or earns no credit, as one word.
     pub reason: Option<&'static str>,
-    /// Why it is not healthy, as a sentence.
+    /// The same as a sentence.
     pub message: String,
     pub stats: SourceStats,
     /// The last alarms of its health tests, oldest first.
@@ -48,12 +50,12 @@ pub struct SourceStatus {
 impl PoolStatus {
     pub(crate) fn of(pool: &Pool) -> Self {
         let PoolState { serving, since, healthy, active, waits_for_kernel } = pool.state();
-        let sources: Vec<_> = pool
-            .members
-            .iter()
-            .zip(active)
-            .map(|(member, active)| SourceStatus::of(member, active, since, waits_for_kernel))
-            .collect();
+        let members = pool.members.iter().zip(pool.duplicates()).zip(active);
+        let status = |((member, duplicate), active): ((&Member, Option<&Member>), bool)| {
+            let status = SourceStatus::of(member, pool.spec.output, active, since, waits_for_kernel);
+            duplicate.map_or(status.clone(), |first| status.duplicate_of(first))
+        };
+        let sources: Vec<_> = members.map(status).collect();
         Self {
             name: pool.spec.name.clone(),
             promised: pool.spec.output,
@@ -71,7 +73,8 @@ impl SourceStatus {
     /// State and reason of an unhealthy source, in a few words.
     fn unhealthy_summary(&self) -> Option<String> {
         let state = match self.state {
-            HealthState::Healthy => return None,
+            HealthState::Healthy if self.reason.is_none() => return None,
+            HealthState::Healthy => "earns no credit",
             HealthState::Starting => "is in its start-up test",
             HealthState::Suspect => "is suspect",
             HealthState::Failed => "failed",
@@ -81,11 +84,23 @@ impl SourceStatus {
         Some(format!("source {} {state}{reason}", self.name))
     }
 
-    fn of(member: &Member, active: bool, since: u64, waits_for_kernel: bool) -> Self {
+    /// The source as a second name of another one of the pool.
+    fn duplicate_of(self, first: &Member) -> Self {
+        let name = &first.spec.name;
+        let what = first.provenance().map_or_else(|| first.spec.kind.to_string(), |found| found.identity());
+        let message = format!(
+            "it is the same source as {name} ({what}), so that it does not count and is not used: one source is not two"
+        );
+        let reason = Some("DuplicateSource");
+        Self { state: HealthState::Unavailable, active: false, reason, message, ..self }
+    }
+
+    fn of(member: &Member, output: Output, active: bool, since: u64, waits_for_kernel: bool) -> Self {
         let (name, kind, tier) = (member.spec.name.clone(), member.spec.kind.clone(), member.spec.tier);
         let status = |state, reason, message| Self {
             name: name.clone(),
             kind: kind.clone(),
+            details: member.provenance().and_then(|provenance| provenance.details()),
             tier,
             active,
             state,
@@ -107,7 +122,13 @@ impl SourceStatus {
             }
             Origin::Noise(subscription) => {
                 let health = subscription.health();
-                let noise = status(health.state, health.reason, health.message);
+                // A stretched pool gives no credit.
+                let noise = match member.no_credit().filter(|_| output != Output::Stretched) {
+                    Some(message) if health.state == HealthState::Healthy => {
+                        status(health.state, Some("NestedSource"), message)
+                    }
+                    _ => status(health.state, health.reason, health.message),
+                };
                 Self {
                     since: health.since,
                     stats: health.stats,
@@ -127,8 +148,9 @@ fn message(
     sources: &[SourceStatus],
     waits_for_kernel: bool,
 ) -> String {
-    let counts = |member: &&Member| member.counts(pool.spec.output);
-    let counted = pool.members.iter().filter(counts).count();
+    // Those that should count, whatever they turned out to be.
+    let counts = |member: &Member| member.spec.counts(pool.spec.output);
+    let counted = pool.members.iter().filter(|member| counts(member)).count();
     let needed = pool.spec.min_healthy.max(1);
     let counted_members = pool.members.iter().zip(sources).filter(|(member, _)| counts(member));
     let unhealthy: Vec<String> =

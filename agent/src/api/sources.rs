@@ -97,7 +97,7 @@ fn source(pool: &str, source: &SourceStatus, now: u64) -> wire::Source {
     wire::Source {
         pool: pool.to_owned(),
         name: source.name.clone(),
-        kind: source.kind.to_string(),
+        kind: kind(source),
         tier: source.tier,
         active: source.active,
         state: state.into(),
@@ -106,6 +106,14 @@ fn source(pool: &str, source: &SourceStatus, now: u64) -> wire::Source {
         message: present(&source.message),
         stats: (source.kind != SourceKind::Kernel).then(|| stats(source)),
         raw_min_entropy_thousandths: None,
+    }
+}
+
+/// `device /dev/hwrng (virtio_rng.0, nested)`.
+fn kind(source: &SourceStatus) -> String {
+    match &source.details {
+        Some(details) => format!("{} ({details})", source.kind),
+        None => source.kind.to_string(),
     }
 }
 

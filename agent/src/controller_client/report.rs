@@ -175,6 +175,8 @@ fn of_status(status: &PoolStatus) -> SupplyReport {
 
 fn source_state(source: &SourceStatus) -> SourceReport {
     let health = match source.state {
+        // Healthy by its tests, and of no use for what the pool promises.
+        HealthState::Healthy if source.reason.is_some() => SourceState::Unavailable,
         HealthState::Healthy => SourceState::Healthy,
         HealthState::Starting => SourceState::Starting,
         HealthState::Suspect => SourceState::Suspect,

@@ -117,6 +117,9 @@ fn log_pool(status: &PoolStatus) {
 fn log_source(pool: &str, status: &SourceStatus) {
     let (source, why, reason) = (&status.name, &status.message, status.reason);
     match status.state {
+        HealthState::Healthy if reason.is_some() => {
+            tracing::warn!(pool, source, reason, why, "source earns no credit");
+        }
         HealthState::Healthy => tracing::info!(pool, source, kind = %status.kind, "source healthy"),
         HealthState::Starting => {
             tracing::info!(pool, source, kind = %status.kind, "source in its start-up test");

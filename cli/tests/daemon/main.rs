@@ -6,6 +6,7 @@ mod commands;
 mod config_changes;
 mod failover;
 mod host_clone;
+mod nested_sources;
 mod plan;
 mod rejections;
 mod restart;

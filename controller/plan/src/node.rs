@@ -188,7 +188,9 @@ fn kind(kind: SourceKind<'_>) -> delivery::SourceKind {
         SourceKind::Cpu(CpuInstruction::Rdseed) => {
             delivery::SourceKind::Cpu { instruction: "RDSEED".to_owned() }
         }
-        SourceKind::Device(path) => delivery::SourceKind::Device { path: path.to_owned() },
+        SourceKind::Device { path, credit_nested } => {
+            delivery::SourceKind::Device { path: path.to_owned(), credit_nested }
+        }
         SourceKind::EgdUnix(path) => delivery::SourceKind::EgdUnix { path: path.to_owned() },
         SourceKind::EgdTcp(address) => delivery::SourceKind::EgdTcp { address: address.to_owned() },
         SourceKind::File(path) => delivery::SourceKind::File { path: path.to_owned() },

@@ -9,10 +9,11 @@ use proto::delivery::source::Kind;
 use crate::error::{DecodeError, needed};
 
 pub(crate) fn to_proto(source: SourceConfig) -> pb::Source {
+    let credit_nested = matches!(source.kind, SourceKind::Device { credit_nested: true, .. });
     let kind = match source.kind {
         SourceKind::Kernel => Kind::Kernel(pb::Kernel {}),
         SourceKind::Cpu { instruction } => Kind::CpuInstruction(instruction),
-        SourceKind::Device { path } => Kind::DevicePath(path),
+        SourceKind::Device { path, .. } => Kind::DevicePath(path),
         SourceKind::EgdUnix { path } => Kind::EgdUnix(path),
         SourceKind::EgdTcp { address } => Kind::EgdTcp(address),
         SourceKind::File { path } => Kind::FilePath(path),
@@ -29,6 +30,7 @@ pub(crate) fn to_proto(source: SourceConfig) -> pb::Source {
         min_entropy_tenths: source.min_entropy_thousandths.and_then(tenths),
         min_entropy_thousandths: source.min_entropy_thousandths.map(u32::from),
         health_tests: source.health_tests.into_iter().map(test).collect(),
+        credit_nested,
     }
 }
 
@@ -36,7 +38,7 @@ pub(crate) fn from_proto(source: pb::Source) -> Result<SourceConfig, DecodeError
     let kind = match needed("the kind of a source", source.kind)? {
         Kind::Kernel(pb::Kernel {}) => SourceKind::Kernel,
         Kind::CpuInstruction(instruction) => SourceKind::Cpu { instruction },
-        Kind::DevicePath(path) => SourceKind::Device { path },
+        Kind::DevicePath(path) => SourceKind::Device { path, credit_nested: source.credit_nested },
         Kind::EgdUnix(path) => SourceKind::EgdUnix { path },
         Kind::EgdTcp(address) => SourceKind::EgdTcp { address },
         Kind::FilePath(path) => SourceKind::File { path },

@@ -48,7 +48,7 @@ fn pool(name: &str, classes: Vec<ClassConfig>) -> PoolConfig {
         name: name.to_owned(),
         sources: vec![
             source("cpu", SourceKind::Cpu { instruction: "RDSEED".to_owned() }),
-            source("device", SourceKind::Device { path: path() }),
+            source("device", SourceKind::Device { path: path(), credit_nested: true }),
             source("file", SourceKind::File { path: path() }),
             source("kernel", SourceKind::Kernel),
             source("tcp", SourceKind::EgdTcp { address: "egd.example:708".to_owned() }),

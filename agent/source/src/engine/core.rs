@@ -113,8 +113,7 @@ impl Engine {
     /// subscriber has voided the bytes.
     fn select(&mut self, kernel_ready: bool) -> (Vec<Candidate>, Selection) {
         let spec = &self.pool.spec;
-        let members = self.pool.members.iter().map(|member| member.candidate(spec.output, kernel_ready));
-        let (candidates, losses): (Vec<_>, Vec<_>) = members.unzip();
+        let (candidates, losses) = self.pool.candidates(kernel_ready);
         if losses != self.losses {
             let failures = |losses: &[Losses]| losses.iter().map(|losses| losses.failures).sum::<u64>();
             if failures(&losses) == failures(&self.losses) {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use super::selection::{Candidate, CandidateHealth, Serving};
 use crate::block_queue::QueueControl;
 use crate::health::HealthState;
+use crate::noise::Provenance;
 use crate::sampler::{SamplerHandle, SourceHealth, Subscriber};
 use crate::spec::{Output, PoolSpec, SourceSpec};
 use crate::waker::{EngineWaker, lock};
@@ -81,6 +82,30 @@ impl Pool {
         self.bytes_out.fetch_add(bytes, Ordering::Relaxed);
     }
 
+    /// For each member, the earlier one that is the same source, by its name or by what it turned out to be. Such a member
+    /// does not count: it gives what the earlier one gives.
+    pub(crate) fn duplicates(&self) -> Vec<Option<&Member>> {
+        let found: Vec<_> = self.members.iter().map(Member::provenance).collect();
+        let is_same = |one: usize, other: usize| {
+            self.members[one].spec.kind == self.members[other].spec.kind
+                || found[one]
+                    .as_ref()
+                    .zip(found[other].as_ref())
+                    .is_some_and(|(one, other)| one.is_same_source(other))
+        };
+        let first =
+            |at: usize| (0..at).find(|earlier| is_same(*earlier, at)).map(|first| &self.members[first]);
+        (0..self.members.len()).map(first).collect()
+    }
+
+    /// The members as candidates for selection, and what each lost.
+    pub(super) fn candidates(&self, kernel_ready: bool) -> (Vec<Candidate>, Vec<Losses>) {
+        let members = self.members.iter().zip(self.duplicates());
+        members
+            .map(|(member, duplicate)| member.candidate(self.spec.output, duplicate.is_some(), kernel_ready))
+            .unzip()
+    }
+
     /// Returns what was served before. `next.since` is not used if that did not change.
     pub(super) fn set_state(&self, next: PoolState) -> Serving {
         let mut state = lock(&self.state);
@@ -144,14 +169,25 @@ impl Member {
         }
     }
 
-    /// Whether this output may depend on it.
+    /// Whether this output may depend on it, as far as is known by now.
     pub(crate) fn counts(&self, output: Output) -> bool {
-        self.spec.counts(output)
+        self.spec.counts(output) && (output == Output::Stretched || self.no_credit().is_none())
+    }
+
+    /// Why it earns no credit though the pool claims a min-entropy.
+    pub(crate) fn no_credit(&self) -> Option<String> {
+        self.spec.credited_min_entropy().filter(|_| !self.spec.credit_nested)?;
+        self.provenance()?.no_credit()
+    }
+
+    pub(crate) fn provenance(&self) -> Option<Arc<Provenance>> {
+        self.subscriber()?.provenance()
     }
 
     /// The member as a candidate for selection, and what it lost.
-    pub(super) fn candidate(&self, output: Output, kernel_ready: bool) -> (Candidate, Losses) {
+    fn candidate(&self, output: Output, is_duplicate: bool, kernel_ready: bool) -> (Candidate, Losses) {
         let (health, losses) = match &self.origin {
+            _ if is_duplicate => (CandidateHealth::Unhealthy, Losses::default()),
             Origin::Kernel if kernel_ready => (CandidateHealth::Healthy, Losses::default()),
             Origin::Kernel => (CandidateHealth::New, Losses::default()),
             Origin::NotPermitted(_) => (CandidateHealth::Unhealthy, Losses::default()),

@@ -49,6 +49,7 @@ pub fn device(name: &str, tier: u32) -> SourceSpec {
         kind: SourceKind::Device(name.into()),
         tier,
         min_entropy: Some(MinEntropy::FULL_BYTE),
+        credit_nested: false,
         block_tests: false,
     }
 }

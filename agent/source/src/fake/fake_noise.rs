@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use rustix::event::PollFlags;
 
-use crate::noise::{Noise, OpenError, Opener};
+use crate::noise::{Nesting, Noise, OpenError, Opener, Provenance, SourceIdentity};
 use crate::waker::lock;
 
 /// How a source behaves.
@@ -46,6 +46,7 @@ struct State {
     output: Vec<u8>,
     reads: usize,
     opened: usize,
+    provenance: Arc<Provenance>,
 }
 
 /// A handle to the source; clones control the same source.
@@ -55,7 +56,14 @@ pub struct Fake(Arc<Mutex<State>>);
 impl Fake {
     /// A good source, whose bytes follow from the seed.
     pub fn new(seed: u64) -> Self {
-        let state = State { behaviour: FakeBehaviour::Good, rng: seed, output: vec![], reads: 0, opened: 0 };
+        let state = State {
+            behaviour: FakeBehaviour::Good,
+            rng: seed,
+            output: vec![],
+            reads: 0,
+            opened: 0,
+            provenance: Arc::default(),
+        };
         Self(Arc::new(Mutex::new(state)))
     }
 
@@ -74,6 +82,14 @@ impl Fake {
 
     pub fn opened(&self) -> usize {
         lock(&self.0).opened
+    }
+
+    /// Makes it the device of this number, of the hypervisor if it is `nested`.
+    pub fn set_device(&self, number: u64, nested: bool) {
+        let nesting = if nested { Nesting::Hypervisor } else { Nesting::NotKnown };
+        let generator = nested.then(|| "virtio_rng.0".to_owned());
+        let provenance = Provenance::of(SourceIdentity::Device(number)).nested(nesting, generator);
+        lock(&self.0).provenance = Arc::new(provenance);
     }
 
     pub(crate) fn opener(&self) -> Opener {
@@ -143,5 +159,9 @@ impl Noise for Fake {
 
     fn readiness(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
         None
+    }
+
+    fn provenance(&self) -> Arc<Provenance> {
+        Arc::clone(&lock(&self.0).provenance)
     }
 }

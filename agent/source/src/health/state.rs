@@ -40,6 +40,10 @@ impl Cause {
             Self::Lost(ReadFailure::Io) => "ReadError",
             Self::Lost(ReadFailure::End) => "EndOfFile",
             Self::Lost(ReadFailure::Stall) => "Stalled",
+            Self::Lost(ReadFailure::Deterministic) => "DeterministicGenerator",
+            Self::Lost(ReadFailure::Terminal) => "TerminalNotRaw",
+            Self::Lost(ReadFailure::OwnSocket) => "OwnSocket",
+            Self::Lost(ReadFailure::Changed) => "GeneratorChanged",
         }
     }
 
@@ -69,6 +73,14 @@ pub enum ReadFailure {
     End,
     /// A read brought nothing for ten seconds.
     Stall,
+    /// It is a DRBG, and not opened.
+    Deterministic,
+    /// It is a terminal that cannot be made raw.
+    Terminal,
+    /// It is a socket of this process.
+    OwnSocket,
+    /// The kernel reads another generator behind the same device.
+    Changed,
 }
 
 /// What to do with tested samples.

@@ -10,6 +10,7 @@ use rustix::fs::FileType;
 use rustix::io::pread;
 
 use super::device::{open_as, read_once};
+use super::provenance::{Provenance, SourceIdentity};
 use super::{Noise, OpenError};
 use crate::waker::lock;
 
@@ -18,27 +19,33 @@ pub(crate) type Position = Arc<Mutex<u64>>;
 
 #[derive(Debug)]
 pub(super) struct File {
-    file: OwnedFd,
+    fd: OwnedFd,
     position: Position,
+    provenance: Arc<Provenance>,
 }
 
 impl File {
     pub(super) fn open(path: &Path, position: &Position) -> Result<Self, OpenError> {
-        let file = open_as(path, FileType::RegularFile, "regular file")?;
-        Ok(Self { file, position: Arc::clone(position) })
+        let (fd, stat) = open_as(path, FileType::RegularFile, "regular file", |_| Ok(()))?;
+        let provenance = Provenance::of(SourceIdentity::Inode(stat.st_dev, stat.st_ino));
+        Ok(Self { fd, position: Arc::clone(position), provenance: Arc::new(provenance) })
     }
 }
 
 impl Noise for File {
     fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
         let mut position = lock(&self.position);
-        let count = read_once(|| pread(&self.file, &mut *space, *position))?;
+        let count = read_once(|| pread(&self.fd, &mut *space, *position))?;
         *position += count as u64;
         Ok(count)
     }
 
     fn readiness(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
         None
+    }
+
+    fn provenance(&self) -> Arc<Provenance> {
+        Arc::clone(&self.provenance)
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::sync::Arc;
 
 use rustix::event::PollFlags;
 
+use super::provenance::{Provenance, SourceIdentity};
 use super::{Noise, OpenError};
 
 /// Tries before the processor counts as dry; Intel's guide says ten, with a pause between.
@@ -60,6 +62,10 @@ impl Noise for Rdseed {
 
     fn readiness(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
         None
+    }
+
+    fn provenance(&self) -> Arc<Provenance> {
+        Arc::new(Provenance::of(SourceIdentity::Processor))
     }
 }
 

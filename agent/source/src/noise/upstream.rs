@@ -3,7 +3,9 @@
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use rustix::event::PollFlags;
 use rustix::io::Errno;
@@ -12,8 +14,11 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, recv, send,
     socket_with,
 };
+use zeroize::Zeroizing;
 
 use super::device::read_once;
+use super::own_sockets::OwnSockets;
+use super::provenance::{Nesting, Provenance, SourceIdentity};
 use super::{Noise, OpenError};
 
 /// EGD's blocking read: that many bytes, as soon as there are some. Its replies have no count byte, so they are a plain
@@ -24,6 +29,10 @@ const REQUEST: u8 = 64;
 /// Requests pending at once: at most 1 KiB waits unread in the socket.
 const PIPELINE: usize = 16;
 
+/// Bytes that a server may send unasked in one connection. `entropool` does so to a client that may have lost its
+/// requests with an earlier connection, as QEMU does; it stops at the first request, which is sent at once.
+const MOST_UNSOLICITED: usize = 255;
+
 /// One connection. A request is never sent again: if the server loses it, the source stalls.
 #[derive(Debug)]
 pub(super) struct Upstream {
@@ -33,6 +42,9 @@ pub(super) struct Upstream {
     pending: usize,
     /// Whether only the first byte of the last request was sent.
     half_sent: bool,
+    /// Bytes received that were not requested.
+    unsolicited: usize,
+    provenance: Arc<Provenance>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,31 +55,41 @@ enum Phase {
 
 /// The server violates the protocol.
 #[derive(Debug, thiserror::Error)]
-#[error("the EGD server sent unsolicited bytes")]
+#[error("the EGD server sent more than {MOST_UNSOLICITED} unsolicited bytes")]
 struct UnsolicitedBytes;
 
 impl Upstream {
-    pub(super) fn connect_unix(path: &Path) -> Result<Self, OpenError> {
+    pub(super) fn connect_unix(path: &Path, own: &OwnSockets) -> Result<Self, OpenError> {
         let failed = |errno: Errno| failed(&path.display().to_string(), errno);
+        if own.include_file(path) {
+            return Err(OpenError::OwnSocket { upstream: path.display().to_string() });
+        }
         let address = SocketAddrUnix::new(path).map_err(failed)?;
         let socket = socket(AddressFamily::UNIX).map_err(failed)?;
         let phase = start(connect(&socket, &address)).map_err(failed)?;
-        Ok(Self::new(socket, phase))
+        // Without its file, which was just there, it is known by its path.
+        let found = path.metadata().map(|found| SourceIdentity::Inode(found.dev(), found.ino()));
+        let provenance = found.map_or_else(|_| Provenance::default(), Provenance::of);
+        Ok(Self::new(socket, phase, provenance))
     }
 
-    pub(super) fn connect_tcp(address: &str) -> Result<Self, OpenError> {
+    pub(super) fn connect_tcp(address: &str, own: &OwnSockets) -> Result<Self, OpenError> {
         let failed = |errno: Errno| failed(address, errno);
         let to = resolve(address)?;
+        if own.include_address(to) {
+            return Err(OpenError::OwnSocket { upstream: address.to_owned() });
+        }
         let family = if to.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
         let socket = socket(family).map_err(failed)?;
         // Requests are two bytes, and must not wait for more of them.
         set_tcp_nodelay(&socket, true).map_err(failed)?;
         let phase = start(connect(&socket, &to)).map_err(failed)?;
-        Ok(Self::new(socket, phase))
+        Ok(Self::new(socket, phase, Provenance::of(SourceIdentity::Address(to))))
     }
 
-    fn new(socket: OwnedFd, phase: Phase) -> Self {
-        Self { socket, phase, pending: 0, half_sent: false }
+    fn new(socket: OwnedFd, phase: Phase, provenance: Provenance) -> Self {
+        let provenance = Arc::new(provenance);
+        Self { socket, phase, pending: 0, half_sent: false, unsolicited: 0, provenance }
     }
 
     /// `WouldBlock` until the server has accepted.
@@ -106,11 +128,22 @@ impl Upstream {
         }
     }
 
-    /// Fails if there is something to read though nothing is pending.
-    fn refuse_unsolicited(&self) -> io::Result<()> {
-        match read_once(|| recv(&self.socket, &mut [0; 1], RecvFlags::PEEK).map(|(count, _)| count)) {
+    /// Discards what came though nothing is pending. It is as good as what was requested, but what is not requested is not
+    /// counted, and too much of it is not EGD.
+    fn discard_unsolicited(&mut self) -> io::Result<()> {
+        let mut space = Zeroizing::new([0; MOST_UNSOLICITED + 1]);
+        let received = || recv(&self.socket, &mut space[..], RecvFlags::empty()).map(|(count, _)| count);
+        match read_once(received) {
             Ok(0) => Err(io::ErrorKind::ConnectionReset.into()),
-            Ok(_) => Err(io::Error::other(UnsolicitedBytes)),
+            Ok(count) => {
+                self.unsolicited += count;
+                self.provenance = Arc::new((*self.provenance).clone().nested(Nesting::Entropool, None));
+                if self.unsolicited > MOST_UNSOLICITED {
+                    Err(io::Error::other(UnsolicitedBytes))
+                } else {
+                    Ok(())
+                }
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
             Err(error) => Err(error),
         }
@@ -120,8 +153,8 @@ impl Upstream {
 impl Noise for Upstream {
     fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
         self.finish_connecting()?;
-        if self.pending == 0 {
-            self.refuse_unsolicited()?;
+        if self.pending == 0 && !self.half_sent {
+            self.discard_unsolicited()?;
         }
         self.send_requests(space.len())?;
         if self.pending == 0 {
@@ -143,6 +176,10 @@ impl Noise for Upstream {
             Phase::Connected => PollFlags::IN,
         };
         Some((self.socket.as_fd(), flags))
+    }
+
+    fn provenance(&self) -> Arc<Provenance> {
+        Arc::clone(&self.provenance)
     }
 }
 

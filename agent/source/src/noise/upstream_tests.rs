@@ -28,7 +28,7 @@ fn connected() -> (Upstream, std::os::unix::net::UnixStream) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("egd.sock");
     let listener = UnixListener::bind(&path).unwrap();
-    let upstream = Upstream::connect_unix(&path).unwrap();
+    let upstream = Upstream::connect_unix(&path, &OwnSockets::default()).unwrap();
     (upstream, listener.accept().unwrap().0)
 }
 
@@ -75,7 +75,7 @@ fn a_server_over_tcp_is_read() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let server = std::thread::spawn(move || serve(listener.accept().unwrap().0));
-    reads_an_orderly_stream(Upstream::connect_tcp(&address).unwrap());
+    reads_an_orderly_stream(Upstream::connect_tcp(&address, &OwnSockets::default()).unwrap());
     server.join().unwrap();
 }
 
@@ -96,21 +96,80 @@ fn no_more_is_requested_than_there_is_room_for() {
 }
 
 #[test]
-fn a_server_that_sends_unsolicited_bytes_is_refused() {
+fn unsolicited_bytes_are_discarded_and_tell_that_the_server_is_an_entropool() {
     let (mut upstream, mut peer) = connected();
-    peer.write_all(&[7; 5]).unwrap();
-    let error = upstream.read(&mut [0; 64]).unwrap_err();
-    assert_eq!(error.to_string(), "the EGD server sent unsolicited bytes");
+    assert_eq!(upstream.provenance().details(), None);
+    peer.write_all(&[7; 64]).unwrap();
+    let mut space = [0; 64];
+    assert!(would_block(upstream.read(&mut space)));
+    peer.write_all(&[9; 64]).unwrap();
+    assert_eq!((upstream.read(&mut space).unwrap(), space), (64, [9; 64]));
+    assert_eq!(upstream.provenance().details().unwrap(), "entropool, nested");
+    assert_eq!(upstream.provenance().no_credit(), None, "whoever names the server answers for it");
 }
 
 #[test]
-fn a_server_that_sends_more_than_requested_is_read_and_then_refused() {
+fn unsolicited_bytes_that_come_with_an_answer_do_no_harm() {
+    let (mut upstream, peer) = connected();
+    let mut control = peer.try_clone().unwrap();
+    assert!(would_block(upstream.read(&mut [0; 64])));
+    control.write_all(&[7; 64]).unwrap();
+    let server = std::thread::spawn(|| serve(peer));
+    let (mut got, mut space) = (0, [0; 64]);
+    while got < 10_000 {
+        got += read_when_ready(&mut upstream, &mut space).unwrap();
+    }
+    assert!(upstream.unsolicited <= 64, "the others were counted as answers");
+    drop((upstream, control));
+    server.join().unwrap();
+}
+
+#[test]
+fn a_server_that_sends_too_many_unsolicited_bytes_is_refused() {
     let (mut upstream, mut peer) = connected();
     let mut space = [0; 64];
     assert!(would_block(upstream.read(&mut space)));
+    peer.write_all(&[7; 64 + MOST_UNSOLICITED]).unwrap();
+    assert_eq!(upstream.read(&mut space).unwrap(), 64);
+    assert!(would_block(upstream.read(&mut space)), "the rest is discarded");
     peer.write_all(&[7; 65]).unwrap();
     assert_eq!(upstream.read(&mut space).unwrap(), 64);
-    assert!(upstream.read(&mut space).is_err());
+    let error = upstream.read(&mut space).unwrap_err();
+    assert_eq!(error.to_string(), "the EGD server sent more than 255 unsolicited bytes");
+}
+
+#[test]
+fn a_socket_of_the_daemon_itself_is_refused_by_any_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let vms = folder.path().join("vm");
+    std::fs::create_dir_all(vms.join("web-1")).unwrap();
+    let (path, link) = (vms.join("web-1/egd.sock"), folder.path().join("link"));
+    let _listener = UnixListener::bind(&path).unwrap();
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let own = OwnSockets::in_directory(vms);
+    for path in [path, link] {
+        let error = Upstream::connect_unix(&path, &own).unwrap_err();
+        assert_eq!(error.failure(), crate::health::ReadFailure::OwnSocket);
+        let expected = "is a socket of this daemon, which cannot draw from itself: name another server";
+        assert_eq!(error.to_string(), format!("{} {expected}", path.display()));
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let error = Upstream::connect_tcp(&address, &own).unwrap_err();
+    assert_eq!(error.failure(), crate::health::ReadFailure::OwnSocket);
+}
+
+#[test]
+fn one_server_by_two_names_is_one_source() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, link) = (folder.path().join("egd.sock"), folder.path().join("link"));
+    let _listener = UnixListener::bind(&path).unwrap();
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let [one, other] =
+        [&path, &link].map(|path| Upstream::connect_unix(path, &OwnSockets::default()).unwrap().provenance());
+    assert!(one.is_same_source(&other), "{one:?} {other:?}");
+    let other = connected().0.provenance();
+    assert!(!one.is_same_source(&other), "{one:?} {other:?}");
 }
 
 #[test]
@@ -135,7 +194,7 @@ fn a_server_that_reads_nothing_does_not_block() {
 fn a_missing_server_is_an_error_with_its_name() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("none.sock");
-    let error = Upstream::connect_unix(&path).unwrap_err().to_string();
+    let error = Upstream::connect_unix(&path, &OwnSockets::default()).unwrap_err().to_string();
     assert!(
         error.starts_with(&format!("{} cannot be connected to: No such file", path.display())),
         "{error}"
@@ -144,11 +203,11 @@ fn a_missing_server_is_an_error_with_its_name() {
     let address = listener.local_addr().unwrap().to_string();
     drop(listener);
     // Refused at once or, if the connection is under way, at the first read.
-    let refused = match Upstream::connect_tcp(&address) {
+    let refused = match Upstream::connect_tcp(&address, &OwnSockets::default()) {
         Err(error) => error.to_string(),
         Ok(mut upstream) => read_when_ready(&mut upstream, &mut [0; 64]).unwrap_err().to_string(),
     };
     assert!(refused.contains("refused"), "{refused}");
-    let error = Upstream::connect_tcp("no port").unwrap_err().to_string();
+    let error = Upstream::connect_tcp("no port", &OwnSockets::default()).unwrap_err().to_string();
     assert!(error.starts_with("no port cannot be resolved: "), "{error}");
 }

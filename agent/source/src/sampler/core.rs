@@ -12,7 +12,7 @@ use super::subscriber::Subscriber;
 use crate::buffer::Buffer;
 use crate::health::{HealthState, ReadFailure};
 use crate::memory::MapError;
-use crate::noise::{Noise, Opener};
+use crate::noise::{GeneratorChanged, Noise, Opener};
 
 /// The most bytes of one read during a start-up test, whose samples are discarded.
 const MAX_READ_TESTING: usize = 1024;
@@ -83,6 +83,7 @@ impl Sampler {
             self.open(subscribers, now);
             return Wait::None;
         }
+        self.identify(subscribers, now);
         if subscribers.iter().any(|subscriber| subscriber.wants_samples()) {
             let testing = subscribers.iter().any(|subscriber| subscriber.is_testing());
             self.read(subscribers, if testing { MAX_READ_TESTING } else { MAX_READ }, woke, now)
@@ -99,13 +100,24 @@ impl Sampler {
     fn open(&mut self, subscribers: &[Arc<Subscriber>], now: u64) {
         match (self.opener)() {
             Ok(noise) => {
+                let provenance = noise.provenance();
                 self.noise = Some(noise);
                 self.schedule.opened(now);
                 for subscriber in subscribers {
-                    subscriber.opened(now);
+                    subscriber.opened(&provenance, now);
                 }
             }
-            Err(error) => self.lose(subscribers, ReadFailure::Io, &error.to_string(), now),
+            Err(error) => self.lose(subscribers, error.failure(), &error.to_string(), now),
+        }
+    }
+
+    /// Tells those who do not know it what the open source is: a subscriber may be new, and the source may have shown more.
+    fn identify(&self, subscribers: &[Arc<Subscriber>], now: u64) {
+        let Some(provenance) = self.noise.as_ref().map(|noise| noise.provenance()) else { return };
+        for subscriber in subscribers {
+            if !subscriber.knows(&provenance) {
+                subscriber.opened(&provenance, now);
+            }
         }
     }
 
@@ -119,6 +131,9 @@ impl Sampler {
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 return self.wait(subscribers, woke, now);
+            }
+            Err(error) if is_change(&error) => {
+                self.lose(subscribers, ReadFailure::Changed, &error.to_string(), now);
             }
             Err(error) => {
                 self.lose(subscribers, ReadFailure::Io, &format!("it cannot be read: {error}"), now);
@@ -158,6 +173,10 @@ impl Sampler {
             subscriber.lost(failure, message, now);
         }
     }
+}
+
+fn is_change(error: &io::Error) -> bool {
+    error.get_ref().and_then(|inner| inner.downcast_ref::<GeneratorChanged>()).is_some()
 }
 
 #[cfg(test)]

@@ -1,11 +1,14 @@
 //! One pool's health tests of a source, and the tested samples that wait for the pool.
 
+use std::sync::Arc;
+
 use super::fips_gate::{Disabled, FipsGate};
 use super::stats::{AlarmLog, AlarmRecord, SourceStats};
 use crate::buffer::Buffer;
 use crate::fips::BLOCK;
 use crate::health::{Cause, Disposition, HealthState, Limits, Monitor, ReadFailure, SampleKind};
 use crate::memory::MapError;
+use crate::noise::Provenance;
 use crate::spec::{Output, SourceSpec};
 
 /// The most bytes of one read.
@@ -38,6 +41,8 @@ pub(super) struct SampleQueue {
     alarms: AlarmLog,
     /// Why the source is not healthy, as a sentence.
     message: String,
+    /// What the source is, or was when it was last open.
+    provenance: Option<Arc<Provenance>>,
 }
 
 /// The health of a source, as one pool sees it.
@@ -83,6 +88,7 @@ impl SampleQueue {
             stats: SourceStats::default(),
             alarms: AlarmLog::default(),
             message: String::new(),
+            provenance: None,
         })
     }
 
@@ -147,8 +153,18 @@ impl SampleQueue {
         self.monitor.cause().filter(|_| has_failed).map(|cause| (cause, self.message.clone()))
     }
 
-    pub(super) fn opened(&mut self, now: u64) {
+    /// Samples of another source do not continue those of the last one: what waits is dropped, and the tests begin anew.
+    pub(super) fn opened(&mut self, provenance: &Arc<Provenance>, now: u64) {
+        let is_other = self.provenance.as_ref().is_some_and(|last| !last.is_continued_by(provenance));
+        if is_other {
+            self.restart(now);
+        }
         self.monitor.opened(now);
+        self.provenance = Some(Arc::clone(provenance));
+    }
+
+    pub(super) fn provenance(&self) -> Option<&Arc<Provenance>> {
+        self.provenance.as_ref().filter(|_| self.monitor.state() != HealthState::Unavailable)
     }
 
     pub(super) fn health(&self) -> SourceHealth {

@@ -8,6 +8,7 @@ use super::sample_queue::{QueueState, SampleQueue, SourceHealth};
 use crate::block_queue::QueueControl;
 use crate::health::{MinEntropy, ReadFailure};
 use crate::memory::MapError;
+use crate::noise::Provenance;
 use crate::spec::{Output, SourceKind, SourceSpec};
 use crate::waker::{SamplerWaker, lock};
 
@@ -64,6 +65,11 @@ impl Subscriber {
     /// Cheaper than [`health`](Self::health): engines ask at every poll.
     pub(crate) fn state(&self) -> QueueState {
         lock(&self.queue).state()
+    }
+
+    /// What the source is; `None` until it was opened, and while it cannot be.
+    pub(crate) fn provenance(&self) -> Option<Arc<Provenance>> {
+        lock(&self.queue).provenance().cloned()
     }
 
     /// Whether the pool would use more samples now. Samples for start-up tests are read in any case.
@@ -143,9 +149,15 @@ impl Subscriber {
         self.pool.wake_engine();
     }
 
-    /// The source was opened.
-    pub(super) fn opened(&self, now: u64) {
-        lock(&self.queue).opened(now);
+    /// The source was opened, and this is what it is.
+    pub(super) fn opened(&self, provenance: &Arc<Provenance>, now: u64) {
+        lock(&self.queue).opened(provenance, now);
         self.pool.wake_engine();
+    }
+
+    pub(super) fn knows(&self, provenance: &Arc<Provenance>) -> bool {
+        lock(&self.queue)
+            .provenance()
+            .is_some_and(|known| Arc::ptr_eq(known, provenance) || known == provenance)
     }
 }

@@ -4,6 +4,7 @@ mod error;
 mod registry;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 pub use self::error::SupplyError;
@@ -13,6 +14,7 @@ use crate::block_queue::{QueueControl, Waker, block_queue};
 use crate::condition::self_test;
 use crate::engine::{Engine, KernelBytes, Member, Origin, Pool, Subscription};
 use crate::kernel::Kernel;
+use crate::noise::OwnSockets;
 use crate::permissions::Permissions;
 use crate::sampler::Subscriber;
 use crate::spec::{Output, PoolSpec, SourceSpec};
@@ -36,6 +38,13 @@ impl Sources {
     pub fn new(permissions: Permissions, clock: Clock) -> Self {
         let kernel: KernelBytes = Kernel::bytes;
         Self { permissions, clock, kernel, registry: Mutex::default() }
+    }
+
+    /// Refuses upstreams that are sockets of this daemon, whose VMs have theirs in this directory.
+    #[must_use]
+    pub fn with_own_sockets(self, directory: PathBuf) -> Self {
+        lock(&self.registry).own_sockets = OwnSockets::in_directory(directory);
+        self
     }
 
     /// A supply of the pool's bytes; the pool draws from its sources while the supply lives. `waker` is called, from

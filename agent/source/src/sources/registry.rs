@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use super::error::SupplyError;
 use crate::Clock;
 use crate::engine::Pool;
-use crate::noise::{Position, opener};
+use crate::noise::{OwnSockets, Position, opener};
 use crate::sampler::{FailureRegistry, Sampler, SamplerHandle};
 use crate::spec::SourceKind;
 
@@ -18,6 +18,8 @@ pub(super) struct Registry {
     /// How far each file was read, so that a file opened again is not served again.
     positions: HashMap<SourceKind, Position>,
     pub(super) failures: FailureRegistry,
+    /// No source may be one of them.
+    pub(super) own_sockets: OwnSockets,
     pools: Vec<Weak<Pool>>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -36,7 +38,7 @@ impl Registry {
             SourceKind::File(_) => Arc::clone(self.positions.entry(kind.clone()).or_default()),
             _ => Position::default(),
         };
-        let Some(opener) = opener(kind.clone(), position) else { return Ok(None) };
+        let Some(opener) = opener(kind.clone(), position, self.own_sockets.clone()) else { return Ok(None) };
         let sampler = Sampler::new(opener, clock()).map_err(SupplyError::NoMemory)?;
         let handle = SamplerHandle::new().map_err(SupplyError::NoDescriptor)?;
         let thread = handle.spawn(sampler, clock).map_err(SupplyError::NoThread)?;

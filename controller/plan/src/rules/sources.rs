@@ -1,8 +1,9 @@
 //! The sources of a pool can provide what the pool promises.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
-use api::{EntropyPoolSpec, Output, Reason};
+use api::{CpuInstruction, EntropyPoolSpec, Output, Reason, Source, SourceKind};
 
 use super::violation::Violation;
 use crate::budget::rounded;
@@ -11,7 +12,7 @@ use crate::supply::{Slowest, Yield, counts, is_credited};
 
 /// The rules that involve the list of sources alone.
 pub(super) fn of_spec(spec: &EntropyPoolSpec) -> Vec<Violation> {
-    let mut found: Vec<_> = repeated(spec).collect();
+    let mut found: Vec<_> = repeated(spec).chain(duplicates(spec)).collect();
     found.extend(too_few(spec));
     if let Some(output) = output_without_source(spec) {
         let message = format!(
@@ -94,6 +95,55 @@ fn repeated(spec: &EntropyPoolSpec) -> impl Iterator<Item = Violation> {
         let message = format!("two sources have the name {name}: give each its own");
         Violation::new(Reason::InvalidSpec, format!("spec.sources[{name}].name"), message)
     })
+}
+
+/// Two sources that are one, which would count twice: what one gives, the other does not, and they fail together. The same
+/// source by different names is found only by the agent that opens it.
+fn duplicates(spec: &EntropyPoolSpec) -> impl Iterator<Item = Violation> {
+    let first_of = |at: usize| {
+        let source = &spec.sources[at];
+        spec.sources[..at].iter().find(|first| is_same(first, source) && may_meet(first, source))
+    };
+    let pairs = (0..spec.sources.len()).filter_map(move |at| Some((first_of(at)?, &spec.sources[at])));
+    pairs.filter(|(first, second)| first.name != second.name).map(|(first, second)| {
+        let message = format!(
+            "sources {} and {} are both {}, and one source does not count twice: remove one, or give them node selectors \
+             that no node matches both of",
+            first.name,
+            second.name,
+            describe(second.kind()),
+        );
+        Violation::new(Reason::InvalidSpec, format!("spec.sources[{}]", second.name), message)
+            .by(0, first.name.clone())
+    })
+}
+
+fn is_same(one: &Source, other: &Source) -> bool {
+    let path = |text| Path::new(text).components();
+    match (one.kind(), other.kind()) {
+        (Some(SourceKind::Device { path: one, .. }), Some(SourceKind::Device { path: other, .. }))
+        | (Some(SourceKind::EgdUnix(one)), Some(SourceKind::EgdUnix(other)))
+        | (Some(SourceKind::File(one)), Some(SourceKind::File(other))) => path(one).eq(path(other)),
+        (Some(SourceKind::EgdTcp(one)), Some(SourceKind::EgdTcp(other))) => one.eq_ignore_ascii_case(other),
+        (one, other) => one.is_some() && one == other,
+    }
+}
+
+/// Whether some node may use both: no label of their selectors has two values.
+fn may_meet(one: &Source, other: &Source) -> bool {
+    let other = &other.node_selector;
+    one.node_selector.iter().all(|(key, value)| other.get(key).is_none_or(|other| other == value))
+}
+
+fn describe(kind: Option<SourceKind<'_>>) -> String {
+    match kind {
+        Some(SourceKind::Kernel) => "the kernel's generator".to_owned(),
+        Some(SourceKind::Cpu(CpuInstruction::Rdseed)) => "RDSEED".to_owned(),
+        Some(SourceKind::Device { path, .. }) => format!("the device {path}"),
+        Some(SourceKind::EgdUnix(name) | SourceKind::EgdTcp(name)) => format!("the EGD server {name}"),
+        Some(SourceKind::File(path)) => format!("the file {path}"),
+        None => String::new(),
+    }
 }
 
 /// The pool's output, if no source of the pool can provide it.

@@ -138,3 +138,43 @@ fn what_the_schema_refuses_is_refused_here_too() {
     cluster.snapshot.classes[0].spec.per_vm.rate = Some("1/s".parse().unwrap());
     insta::assert_snapshot!(cluster.messages().join("\n"));
 }
+
+#[test]
+fn one_source_by_one_name_twice_is_refused_where_a_node_may_have_both() {
+    let sources = |one: &str, other: &str| {
+        refused(&format!("pool default: {{sources: [{{name: one, {one}}}, {{name: other, {other}}}]}}"))
+    };
+    for (one, other, what) in [
+        ("kernel: {}", "kernel: {}", "the kernel's generator"),
+        ("cpu: {instruction: RDSEED}", "cpu: {instruction: RDSEED}", "RDSEED"),
+        (
+            "device: {path: /dev/hwrng}",
+            "device: {path: /dev//./hwrng, creditNested: true}",
+            "the device /dev//./hwrng",
+        ),
+        ("egd: {unix: /run/egd}", "egd: {unix: /run/egd}", "the EGD server /run/egd"),
+        ("egd: {tcp: 'rack:708'}", "egd: {tcp: 'RACK:708'}, tier: 1", "the EGD server RACK:708"),
+        ("file: {path: /tmp/noise}", "file: {path: /tmp/noise}", "the file /tmp/noise"),
+        (
+            "device: {path: /dev/trng}, nodeSelector: {rack: a}",
+            "device: {path: /dev/trng}, nodeSelector: {disk: ssd}",
+            "the device /dev/trng",
+        ),
+    ] {
+        let message = format!(
+            "EntropyPool default: spec.sources[other]: sources one and other are both {what}, and one source does not \
+             count twice: remove one, or give them node selectors that no node matches both of"
+        );
+        assert_eq!(sources(one, other), [message]);
+    }
+    for (one, other) in [
+        ("device: {path: /dev/trng0}", "device: {path: /dev/trng1}"),
+        ("egd: {unix: /run/egd}", "file: {path: /run/egd}"),
+        (
+            "device: {path: /dev/trng}, nodeSelector: {rack: a}",
+            "device: {path: /dev/trng}, nodeSelector: {rack: b}",
+        ),
+    ] {
+        assert_eq!(sources(one, other), Vec::<String>::new());
+    }
+}

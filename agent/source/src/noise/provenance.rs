@@ -1,0 +1,128 @@
+//! What an open source turned out to be.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Which source it is, whatever its name, and whose.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Provenance {
+    /// `None` only for a source of a test.
+    identity: Option<SourceIdentity>,
+    /// Where the links of its path lead.
+    resolved: Option<PathBuf>,
+    /// What is behind it, by the name that the kernel gives it.
+    generator: Option<String>,
+    nesting: Nesting,
+}
+
+/// Sources of equal identity are one source: what one gives, the other does not give again, and they fail together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum SourceIdentity {
+    Processor,
+    /// The numbers of a character device: `st_rdev`.
+    Device(u64),
+    /// A file, or the file of a socket: `st_dev` and `st_ino`.
+    Inode(u64, u64),
+    Address(SocketAddr),
+}
+
+/// Whether somebody else's generator makes the bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Nesting {
+    #[default]
+    NotKnown,
+    /// The hypervisor of this machine does.
+    Hypervisor,
+    /// Nobody can tell what is behind `/dev/hwrng`.
+    Hidden,
+    /// Another entropool does, out of a pool of which the protocol tells nothing.
+    Entropool,
+}
+
+impl Provenance {
+    pub(crate) fn of(identity: SourceIdentity) -> Self {
+        Self { identity: Some(identity), ..Self::default() }
+    }
+
+    pub(super) fn resolved_to(self, path: PathBuf) -> Self {
+        Self { resolved: Some(path), ..self }
+    }
+
+    pub(crate) fn nested(self, nesting: Nesting, generator: Option<String>) -> Self {
+        Self { generator, nesting, ..self }
+    }
+
+    /// Whether both are one source.
+    pub(crate) fn is_same_source(&self, other: &Self) -> bool {
+        self.identity.is_some() && self.identity == other.identity
+    }
+
+    /// Whether samples of the other may follow samples of this one.
+    pub(crate) fn is_continued_by(&self, other: &Self) -> bool {
+        (&self.identity, &self.generator) == (&other.identity, &other.generator)
+    }
+
+    /// Why it earns no credit unless its pool says so; `None` if it does.
+    pub(crate) fn no_credit(&self) -> Option<String> {
+        let generator = self.generator.as_deref().unwrap_or("an unknown generator");
+        let why = match self.nesting {
+            Nesting::NotKnown | Nesting::Entropool => return None,
+            Nesting::Hypervisor => {
+                format!("its bytes come from the hypervisor of this machine ({generator})")
+            }
+            Nesting::Hidden => {
+                "nobody can tell whose its bytes are: the kernel does not say which generator is \
+                                behind it"
+                    .to_owned()
+            }
+        };
+        Some(format!(
+            "{why}; it is mixed in and earns no credit, unless the pool has device.creditNested: true"
+        ))
+    }
+
+    /// The identity in words.
+    pub(crate) fn identity(&self) -> String {
+        self.identity.as_ref().map(SourceIdentity::to_string).unwrap_or_default()
+    }
+
+    /// In a few words what its name does not say: where its path leads, which generator it is, and whether it is nested.
+    pub(crate) fn details(&self) -> Option<String> {
+        let details: Vec<String> = self
+            .resolved
+            .iter()
+            .map(|path| path.display().to_string())
+            .chain(self.generator.clone())
+            .chain(self.nesting.word().map(str::to_owned))
+            .collect();
+        (!details.is_empty()).then(|| details.join(", "))
+    }
+}
+
+impl Nesting {
+    fn word(self) -> Option<&'static str> {
+        match self {
+            Self::NotKnown => None,
+            Self::Hypervisor => Some("nested"),
+            Self::Hidden => Some("generator unknown"),
+            Self::Entropool => Some("entropool, nested"),
+        }
+    }
+}
+
+impl fmt::Display for SourceIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Processor => f.write_str("the processor"),
+            Self::Device(rdev) => write!(f, "device {}", numbers(*rdev)),
+            Self::Inode(device, inode) => write!(f, "inode {inode} of {}", numbers(*device)),
+            Self::Address(address) => write!(f, "{address}"),
+        }
+    }
+}
+
+/// `major:minor`.
+pub(super) fn numbers(device: u64) -> String {
+    format!("{}:{}", rustix::fs::major(device), rustix::fs::minor(device))
+}
