@@ -2,7 +2,8 @@
 
 use crate::engine::{Member, Origin, Pool, PoolState, Serving};
 use crate::health::HealthState;
-use crate::sampler::{AlarmRecord, SourceStats};
+use crate::health_records::AlarmRecord;
+use crate::sampler::SourceStats;
 use crate::spec::{Output, SourceKind};
 
 #[derive(Clone, Debug)]
@@ -42,6 +43,8 @@ pub struct SourceStatus {
     pub alarms: Vec<AlarmRecord>,
     /// Estimated bits of min-entropy of a byte, an upper bound; `None` until there are enough samples.
     pub estimate: Option<f64>,
+    /// Whether a retest has no verdict yet.
+    pub retesting: bool,
 }
 
 impl PoolStatus {
@@ -94,6 +97,7 @@ impl SourceStatus {
             stats: SourceStats::default(),
             alarms: vec![],
             estimate: None,
+            retesting: false,
         };
         match &member.origin {
             Origin::Kernel => status(HealthState::Healthy, None, String::new()),
@@ -108,6 +112,7 @@ impl SourceStatus {
                     stats: health.stats,
                     alarms: health.alarms,
                     estimate: health.estimate,
+                    retesting: health.retesting,
                     ..noise
                 }
             }

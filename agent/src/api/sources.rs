@@ -4,16 +4,14 @@ use dataplane::SourcesSnapshot;
 use delivery::{NodeConfig, PoolConfig, SourceConfig};
 use proto::local as wire;
 use source::health::HealthState;
-use source::{Output, PoolStatus, Serving, SourceKind, SourceStatus};
+use source::{AlarmRecord, Output, PoolStatus, Serving, SourceKind, SourceStatus};
 
 use crate::config::sources;
 
 /// By pool, then in the order of the pool's manifest.
 pub(crate) fn list(config: &NodeConfig, found: &SourcesSnapshot) -> Vec<wire::Source> {
     let of_pool = |pool: &PoolConfig| match status(&pool.name, found) {
-        Some(status) => {
-            status.sources.iter().map(|source| self::source(&pool.name, source, found.now.0)).collect()
-        }
+        Some(status) => status.sources.iter().map(|source| self::source(&pool.name, source, found)).collect(),
         None => pool.sources.iter().map(|source| kernel(&pool.name, source)).collect::<Vec<_>>(),
     };
     config.pools.iter().flat_map(of_pool).collect()
@@ -67,7 +65,7 @@ fn promise(output: Output) -> wire::Output {
     }
 }
 
-fn source(pool: &str, source: &SourceStatus, now: u64) -> wire::Source {
+fn source(pool: &str, source: &SourceStatus, found: &SourcesSnapshot) -> wire::Source {
     let state = match source.state {
         HealthState::Starting => wire::SourceState::Starting,
         HealthState::Healthy => wire::SourceState::Healthy,
@@ -82,10 +80,26 @@ fn source(pool: &str, source: &SourceStatus, now: u64) -> wire::Source {
         tier: source.tier,
         active: source.active,
         state: state.into(),
-        duration: Some(now.saturating_sub(source.since)),
+        duration: Some(found.now.0.saturating_sub(source.since)),
         reason: source.reason.map(str::to_owned),
         message: present(&source.message),
         stats: (source.kind != SourceKind::Kernel).then(|| stats(source)),
+        retesting: source.retesting,
+        alarms: source.alarms.iter().map(|alarm| self::alarm(alarm, found.wall)).collect(),
+    }
+}
+
+fn alarm(alarm: &AlarmRecord, wall: u64) -> wire::Alarm {
+    wire::Alarm {
+        ordinal: alarm.ordinal,
+        time: alarm.time,
+        // 64 bits of nanoseconds are 584 years.
+        age: wall.saturating_sub(alarm.time).saturating_mul(1_000_000_000),
+        test: alarm.test.clone(),
+        offset: alarm.offset,
+        count: alarm.count,
+        permanent: alarm.permanent,
+        retested: alarm.retested,
     }
 }
 

@@ -105,6 +105,11 @@ pub(super) fn agent_state(
             AgentCondition { status: true, reason: (*reason).to_owned(), message: message.clone() };
         state.conditions.insert("CheckpointUnwritable".to_owned(), condition);
     }
+    if let Some(WriteFailure { reason, message }) = &health.health_unwritable {
+        let condition =
+            AgentCondition { status: true, reason: (*reason).to_owned(), message: message.clone() };
+        state.conditions.insert("SourceHealthUnwritable".to_owned(), condition);
+    }
     state
 }
 

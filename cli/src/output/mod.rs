@@ -12,12 +12,13 @@ mod table;
 mod tests;
 mod vms;
 
+use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-pub(crate) use amount::{configured_rate, measured_rate, seconds};
+pub(crate) use amount::{configured_rate, duration, measured_rate, seconds};
 pub(crate) use classes::{classes, depth};
 pub(crate) use explain::explain;
 pub(crate) use pools::{name, pools};
@@ -36,7 +37,7 @@ pub(crate) fn print(text: &str) -> Result<()> {
     }
 }
 
-pub(crate) fn print_line(line: &str) -> Result<()> {
+pub(crate) fn print_line(line: impl Display) -> Result<()> {
     print(&format!("{line}\n"))
 }
 

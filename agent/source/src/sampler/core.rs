@@ -136,6 +136,7 @@ impl Sampler {
             subscriber.observe(self.scratch.chunk(), recipient == Some(at), now);
         }
         self.scratch.consume(self.scratch.level());
+        subscribers.iter().for_each(|subscriber| subscriber.save_record());
         self.first = recipient.map_or(self.first, |recipient| recipient + 1);
     }
 
