@@ -165,8 +165,12 @@ fn has_new_vmgenid(message: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::*;
+    use std::cell::RefCell;
     use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use rustix::net::{SendFlags, sendto};
+
+    use super::*;
 
     #[test]
     fn only_the_variable_counts_and_not_a_name_that_looks_like_it() {
@@ -175,6 +179,30 @@ mod tests {
         {
             assert!(!has_new_vmgenid(other));
         }
+    }
+
+    #[test]
+    fn lost_uevents_are_reported_once_and_are_no_clone() {
+        let (socket, stop) = (listen().unwrap(), eventfd(0, EventfdFlags::CLOEXEC).unwrap());
+        // The least that the kernel allows.
+        set_socket_recv_buffer_size(&socket, 0).unwrap();
+        let flags = SocketFlags::CLOEXEC;
+        let other =
+            socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, Some(KOBJECT_UEVENT)).unwrap();
+        for _ in 0..100 {
+            let group = SocketAddrNetlink::new(0, KERNEL_GROUP);
+            match sendto(&other, b"add@/devices/x\0", SendFlags::empty(), &group) {
+                // Of the socket that has no more room.
+                Ok(_) | Err(Errno::NOBUFS) => {}
+                Err(errno) => panic!("{errno}: run as root"),
+            }
+        }
+        let reported = RefCell::new(Vec::new());
+        run(&socket, &stop, |uevent| {
+            reported.borrow_mut().push(uevent);
+            rustix::io::write(&stop, &1_u64.to_ne_bytes()).unwrap();
+        });
+        assert_eq!(reported.into_inner(), [Uevent::Lost]);
     }
 
     #[test]

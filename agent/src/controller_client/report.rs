@@ -6,12 +6,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 use dataplane::{ClassSnapshot, DataPlaneSnapshot, PoolSnapshot, SourcesSnapshot};
 use delivery::subscriber::SubscriptionPhase;
 use delivery::{
-    AgentCondition, AgentState, BytesPerDay, ClassUse, Nack, NodeConfig, NodeState, PoolConfig, ServingState,
-    SourceReport, SourceState, SupplyReport, SupplyReports, Version, VmReport,
+    AgentCondition, AgentState, AlarmReport, BytesPerDay, ClassUse, Nack, NodeConfig, NodeState, PoolConfig,
+    ServingState, SourceReport, SourceState, SupplyReport, SupplyReports, Version, VmReport,
 };
 use htb::Tick;
 use source::health::HealthState;
-use source::{PoolStatus, SourceStatus};
+use source::{AlarmRecord, PoolStatus, SourceStatus};
 
 use super::readiness::AgentReadiness;
 use crate::checkpoint::WriteFailure;
@@ -157,6 +157,7 @@ fn of_kernel(pool: &PoolConfig) -> SupplyReport {
         health: SourceState::Healthy,
         reason: String::new(),
         message: String::new(),
+        alarm: None,
     };
     let sources = pool.sources.iter().map(healthy).collect();
     SupplyReport { serving: ServingState::Promised, message: String::new(), sources }
@@ -188,6 +189,17 @@ fn source_state(source: &SourceStatus) -> SourceReport {
         health,
         reason: source.reason.unwrap_or_default().to_owned(),
         message: source.message.clone(),
+        alarm: source.alarms.last().filter(|alarm| !alarm.retested).map(alarm_report),
+    }
+}
+
+fn alarm_report(alarm: &AlarmRecord) -> AlarmReport {
+    AlarmReport {
+        ordinal: alarm.ordinal,
+        test: alarm.test.clone(),
+        count: alarm.count,
+        offset: alarm.offset,
+        permanent: alarm.permanent,
     }
 }
 

@@ -144,8 +144,17 @@ impl Daemon {
         }
     }
 
+    /// What it said when it had started.
+    pub fn started(&self) -> &str {
+        &self.started
+    }
+
     /// Ends it as a power cut would.
     pub fn kill(mut self) {
+        self.kill_now();
+    }
+
+    pub fn kill_now(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
