@@ -24,16 +24,16 @@ const MAX_FILE: usize = 4 * 1024 * 1024;
 
 /// The records of a state directory, shared by the sources and by those who report that they cannot be stored.
 #[derive(Clone, Debug)]
-pub(crate) struct SourceHealthFile(Arc<Shared>);
+pub(crate) struct SourceHealthFile(Arc<HealthFileShared>);
 
 #[derive(Debug)]
-struct Shared {
+struct HealthFileShared {
     disk: HostDisk,
-    state: Mutex<FileState>,
+    state: Mutex<HealthFileState>,
 }
 
 #[derive(Debug, Default)]
-struct FileState {
+struct HealthFileState {
     /// The records as this process read or wrote them last: they replace a file that was lost.
     last: HealthRecords,
     /// Changes that could not be written.
@@ -43,7 +43,7 @@ struct FileState {
 
 /// Why the file cannot be read.
 #[derive(Debug, thiserror::Error)]
-enum LoadError {
+enum HealthLoadError {
     #[error("{path} cannot be read: {source}", path = path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("{path} does not hold the health of sources: {source}; it is kept as {CORRUPT}", path = path.display())]
@@ -54,7 +54,7 @@ impl SourceHealthFile {
     /// The file need not exist.
     pub(crate) fn new(state_dir: &Path) -> Self {
         let disk = HostDisk::new(state_dir);
-        Self(Arc::new(Shared { disk, state: Mutex::default() }))
+        Self(Arc::new(HealthFileShared { disk, state: Mutex::default() }))
     }
 
     /// Why the last changes could not be written, if they could not.
@@ -69,24 +69,25 @@ impl SourceHealthFile {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, FileState> {
+    fn state(&self) -> MutexGuard<'_, HealthFileState> {
         // Consistent after each statement.
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn read(&self) -> Result<Option<HealthRecords>, LoadError> {
+    fn read(&self) -> Result<Option<HealthRecords>, HealthLoadError> {
         let disk = &self.0.disk;
         let path = || disk.path(FILE);
-        let file = disk.read(FILE, MAX_FILE).map_err(|source| LoadError::Read { path: path(), source })?;
+        let file =
+            disk.read(FILE, MAX_FILE).map_err(|source| HealthLoadError::Read { path: path(), source })?;
         let Some(file) = file else { return Ok(None) };
         serde_json::from_slice(&file).map(Some).map_err(|source| {
             // If that fails, the next write replaces it.
             let _ = disk.rename(FILE, CORRUPT);
-            LoadError::Parse { path: path(), source }
+            HealthLoadError::Parse { path: path(), source }
         })
     }
 
-    fn write(&self, state: &mut FileState) -> Result<(), SaveError> {
+    fn write(&self, state: &mut HealthFileState) -> Result<(), SaveError> {
         let disk = &self.0.disk;
         let _lock = self.lock()?;
         // A file that cannot be read is replaced by what this process knows.
@@ -116,8 +117,10 @@ impl HealthStore for SourceHealthFile {
     fn load(&self) -> Option<HealthRecords> {
         let loaded = self.read().map(Option::unwrap_or_default);
         match loaded {
-            Ok(records) => {
-                self.state().last.clone_from(&records);
+            Ok(mut records) => {
+                let mut state = self.state();
+                state.unsaved.iter().for_each(|change| change.apply(&mut records));
+                state.last.clone_from(&records);
                 Some(records)
             }
             Err(error) => {

@@ -20,16 +20,16 @@ pub trait HealthStore: Debug + Send + Sync {
 
 /// The records of all sources of a node.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct HealthRegistry(Arc<Shared>);
+pub(crate) struct HealthRegistry(Arc<SharedRecords>);
 
 #[derive(Debug, Default)]
-struct Shared {
+struct SharedRecords {
     records: Mutex<HealthRecords>,
-    storage: OnceLock<Storage>,
+    storage: OnceLock<RecordStorage>,
 }
 
 #[derive(Debug)]
-struct Storage {
+struct RecordStorage {
     store: Box<dyn HealthStore>,
     /// Returns seconds of Unix time.
     wall: fn() -> u64,
@@ -48,7 +48,7 @@ impl HealthRegistry {
     /// Loads the stored records and stores all changes from now on. `wall` returns seconds of Unix time.
     pub(crate) fn store_in(&self, store: Box<dyn HealthStore>, wall: fn() -> u64) {
         // Only the first store counts, and there is only one.
-        let _ = self.0.storage.set(Storage { store, wall });
+        let _ = self.0.storage.set(RecordStorage { store, wall });
         self.reload();
     }
 

@@ -37,14 +37,14 @@ pub(super) struct SampleQueue {
     stats: SourceStats,
     /// An alarm that is not recorded yet.
     raised: Option<AlarmRecord>,
-    retest: Retest,
+    retest: RetestState,
     /// Why the source is not healthy, as a sentence.
     message: String,
 }
 
 /// A retest that was requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Retest {
+enum RetestState {
     None,
     /// Its start-up test runs.
     Running,
@@ -92,7 +92,7 @@ impl SampleQueue {
             failures: 0,
             stats: SourceStats::default(),
             raised: None,
-            retest: Retest::None,
+            retest: RetestState::None,
             message: String::new(),
         })
     }
@@ -135,7 +135,7 @@ impl SampleQueue {
         }
         self.monitor.retest(now);
         self.message.clear();
-        self.retest = Retest::Running;
+        self.retest = RetestState::Running;
     }
 
     /// The start-up test runs again, but no failure is forgotten.
@@ -156,24 +156,24 @@ impl SampleQueue {
 
     /// Whether the last samples ended a retest well.
     pub(super) fn ends_retest(&mut self) -> bool {
-        let ends = self.retest == Retest::Running && self.monitor.state() == HealthState::Healthy;
+        let ends = self.retest == RetestState::Running && self.monitor.state() == HealthState::Healthy;
         if ends {
-            self.retest = Retest::Passed;
+            self.retest = RetestState::Passed;
         }
         ends
     }
 
     /// The verdict of a retest is recorded.
     pub(super) fn retest_recorded(&mut self) {
-        if self.retest == Retest::Passed {
-            self.retest = Retest::None;
+        if self.retest == RetestState::Passed {
+            self.retest = RetestState::None;
         }
     }
 
     /// The source passed a retest in another process: the start-up test runs.
     pub(super) fn restart_failed(&mut self, now: u64) {
         self.retest(now);
-        self.retest = Retest::None;
+        self.retest = RetestState::None;
     }
 
     pub(super) fn has_failed(&self) -> bool {
@@ -205,7 +205,7 @@ impl SampleQueue {
             stats: self.stats,
             alarms: vec![],
             estimate: self.monitor.estimate(),
-            retesting: self.retest != Retest::None,
+            retesting: self.retest != RetestState::None,
         }
     }
 
@@ -263,7 +263,7 @@ impl SampleQueue {
             let (test, count) = (cause.reason().to_owned(), count(cause, &self.limits));
             self.raised = Some(AlarmRecord { offset, test, count, permanent, ..AlarmRecord::default() });
             if permanent {
-                self.retest = Retest::None;
+                self.retest = RetestState::None;
             }
             self.message = cause.describe(&self.limits, self.monitor.state());
         }
