@@ -159,10 +159,17 @@ impl Daemon {
         self.child.wait().unwrap();
     }
 
-    /// The process that serves: the only child of the one that was started.
+    /// The process that serves: the only child of the one that was started, once one that handed over has ended.
     pub fn id(&self) -> u32 {
-        let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", self.child.id())).unwrap();
-        children.trim().parse().unwrap()
+        let file = format!("/proc/{0}/task/{0}/children", self.child.id());
+        for _ in 0..SILENCES {
+            let children = fs::read_to_string(&file).unwrap();
+            if let Ok(id) = children.trim().parse() {
+                return id;
+            }
+            thread::park_timeout(SILENCE);
+        }
+        panic!("there is not one worker");
     }
 
     pub fn ask(&self, args: &[&str]) -> Output {
