@@ -90,13 +90,13 @@ fn lost(server: &DataPlaneHandle) {
 /// Whether the kernel has the device, or does not say so.
 fn may_be_cloned() -> bool {
     let has_device = |driver: &&str| {
-        let entries = fs::read_dir(driver).into_iter().flatten().flatten();
+        let mut entries = fs::read_dir(driver).into_iter().flatten().flatten();
         let is_device = |entry: &fs::DirEntry| {
             entry.file_type().is_ok_and(|kind| kind.is_symlink()) && entry.file_name() != MODULE
         };
-        entries.into_iter().any(|entry| is_device(&entry))
+        entries.any(|entry| is_device(&entry))
     };
-    fs::read_dir("/sys/bus/platform/drivers").is_err() || DRIVERS.iter().any(|driver| has_device(&driver))
+    fs::read_dir("/sys/bus/platform/drivers").is_err() || DRIVERS.iter().any(has_device)
 }
 
 /// Passes on what may be a clone: once for all uevents that were lost together.

@@ -92,7 +92,9 @@ impl SourceHealthFile {
         let _lock = self.lock()?;
         // A file that cannot be read is replaced by what this process knows.
         let mut records = self.read().ok().flatten().unwrap_or_else(|| state.last.clone());
-        state.unsaved.iter().for_each(|change| change.apply(&mut records));
+        for change in &state.unsaved {
+            change.apply(&mut records);
+        }
         let json = serde_json::to_vec(&records).expect("strings, integers and lists can be JSON");
         replace_file(disk, TEMPORARY, FILE, &json)?;
         state.last = records;
@@ -119,7 +121,9 @@ impl HealthStore for SourceHealthFile {
         match loaded {
             Ok(mut records) => {
                 let mut state = self.state();
-                state.unsaved.iter().for_each(|change| change.apply(&mut records));
+                for change in &state.unsaved {
+                    change.apply(&mut records);
+                }
                 state.last.clone_from(&records);
                 Some(records)
             }

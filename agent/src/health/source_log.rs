@@ -52,7 +52,9 @@ fn run(server: &DataPlaneHandle, file: Option<&SourceHealthFile>, receiver: &Rec
     loop {
         let now = server.sources();
         logged.log_changes(&now);
-        file.iter().for_each(|file| file.retry());
+        if let Some(file) = file {
+            file.retry();
+        }
         let outcome = if now.pools.is_empty() {
             receiver.recv().map_err(|_| RecvTimeoutError::Disconnected)
         } else {

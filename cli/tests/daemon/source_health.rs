@@ -95,7 +95,9 @@ impl Host {
             }
             Disturbance::Uevents => {
                 let before = self.states();
-                (0..uevents).for_each(|_| kernel_says(NETWORK));
+                for _ in 0..uevents {
+                    kernel_says(NETWORK);
+                }
                 let after = self.states();
                 assert_eq!([&after[0]["state"], &after[1]["state"]], FAILED_AND_HEALTHY);
                 for (before, after) in before.iter().zip(&after) {

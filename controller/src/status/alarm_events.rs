@@ -63,10 +63,10 @@ fn event([node, _, source]: &[String; 3], alarm: &AlarmReport) -> ConditionEvent
     } else {
         "its start-up test runs again; repeated alarms take it out"
     };
-    let note = format!(
+    let text = format!(
         "source {source} on node {node}: alarm {ordinal} of its health tests: {test}, {count} at byte {offset}; {effect}"
     );
-    ConditionEvent::warning(REASON, &note)
+    ConditionEvent::warning(REASON, &text)
 }
 
 #[cfg(test)]

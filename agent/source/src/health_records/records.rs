@@ -113,14 +113,12 @@ impl HealthRecords {
 
     fn log(&mut self, key: &RecordKey) -> &mut AlarmLog {
         let at = self.alarms.iter().position(|log| log.is_of(key));
-        let log = match at {
-            // The last one alarmed is the last one dropped.
-            Some(at) => self.alarms.remove(at),
-            None => {
-                let (source, pool) = (key.source.clone(), key.pool.clone());
-                AlarmLog { source, pool, total: 0, last: VecDeque::new() }
-            }
+        let new = || {
+            let (source, pool) = (key.source.clone(), key.pool.clone());
+            AlarmLog { source, pool, total: 0, last: VecDeque::new() }
         };
+        // The last one alarmed is the last one dropped.
+        let log = at.map_or_else(new, |at| self.alarms.remove(at));
         if self.alarms.len() == LOGS {
             self.alarms.remove(0);
         }

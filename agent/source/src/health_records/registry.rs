@@ -120,7 +120,9 @@ impl SourceRecord {
             storage.store.record(&changes);
         }
         let mut records = lock(&self.registry.0.records);
-        changes.iter().for_each(|change| change.apply(&mut records));
+        for change in &changes {
+            change.apply(&mut records);
+        }
     }
 
     fn push(&self, event: HealthEvent) {
