@@ -29,7 +29,10 @@ pub(crate) struct RetestVerdict {
 /// Requests a retest of the sources of this name, `NAME` or `POOL/NAME`. If `wait` is set, waits until each has a verdict.
 pub(crate) async fn retest(daemon: &mut DaemonClient, name: &str, wait: bool) -> Result<Vec<RetestVerdict>> {
     daemon.retest(name).await?;
-    while wait {
+    if !wait {
+        return Ok(Vec::new());
+    }
+    loop {
         let sources = daemon.sources().await?.sources;
         let named: Vec<_> = sources.iter().filter(|source| is_named(source, name)).collect();
         if named.is_empty() {
@@ -40,7 +43,6 @@ pub(crate) async fn retest(daemon: &mut DaemonClient, name: &str, wait: bool) ->
         }
         tokio::time::sleep(INTERVAL).await;
     }
-    Ok(Vec::new())
 }
 
 /// Fails if a source did not pass.

@@ -99,8 +99,8 @@ pub(super) async fn retest(
         Format::Json if wait => output::print_json(&json!({ "sources": verdicts }))?,
         Format::Json => {}
         Format::Table => {
-            let lines = verdicts.iter().map(|OnNode { node, item }| format!("{node}: {item}"));
-            lines.into_iter().try_for_each(output::print_line)?;
+            let mut lines = verdicts.iter().map(|OnNode { node, item }| format!("{node}: {item}"));
+            lines.try_for_each(|line| output::print_line(&line))?;
         }
     }
     retest::all_passed(verdicts.iter().map(|verdict| &verdict.item))

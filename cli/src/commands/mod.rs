@@ -87,7 +87,9 @@ pub(crate) async fn sources(global: &Global, args: &SourcesArgs) -> Result<()> {
     if let Some(SourcesCommand::Retest { name, wait }) = &args.command {
         let verdicts = retest::retest(&mut daemon, name, *wait).await?;
         match global.output {
-            Format::Table => verdicts.iter().try_for_each(output::print_line)?,
+            Format::Table => {
+                verdicts.iter().try_for_each(|verdict| output::print_line(&verdict.to_string()))?;
+            }
             Format::Json if *wait => output::print_json(&json!({ "sources": verdicts }))?,
             Format::Json => {}
         }

@@ -12,7 +12,6 @@ mod table;
 mod tests;
 mod vms;
 
-use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 
 use anyhow::{Context, Result};
@@ -37,7 +36,7 @@ pub(crate) fn print(text: &str) -> Result<()> {
     }
 }
 
-pub(crate) fn print_line(line: impl Display) -> Result<()> {
+pub(crate) fn print_line(line: &str) -> Result<()> {
     print(&format!("{line}\n"))
 }
 

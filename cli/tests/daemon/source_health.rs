@@ -73,7 +73,7 @@ impl Host {
     fn disturb(&mut self, disturbance: Disturbance, uevents: u64) {
         let count = &mut self.count[disturbance as usize];
         *count += 1;
-        let (every_other, edit) = (*count % 2 == 0, *count);
+        let (every_other, edit) = (count.is_multiple_of(2), *count);
         match disturbance {
             Disturbance::Crash if every_other => {
                 let worker = Pid::from_raw(self.daemon.id().cast_signed()).unwrap();
@@ -175,13 +175,13 @@ fn a_failed_source_stays_failed_until_it_passes_a_retest() {
         for (name, figure) in ["crashes", "upgrades", "edits", "clones", "uevents"].into_iter().zip(figures) {
             run.figure(name, figure);
         }
-        host.is_used_again_when_it_passes();
+        host.retest_until_it_passes();
     };
     thread::spawn(test).join().unwrap();
 }
 
 impl Host {
-    fn is_used_again_when_it_passes(mut self) {
+    fn retest_until_it_passes(mut self) {
         let name = self.states()[0]["name"].as_str().unwrap().to_owned();
         let retest = ["sources", "retest", &*name, "--wait"];
         self.failing.is(Behaviour::Stuck);
