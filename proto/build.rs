@@ -45,7 +45,8 @@ fn json(builder: Builder) -> Builder {
 const LOCAL: &str = ".entropool.local.v1alpha1";
 const CAMEL_CASE: &str = "#[derive(serde::Serialize)] #[serde(rename_all = \"camelCase\")]";
 const ENUMS: [&str; 6] = ["Client", "Limit", "Mode", "NodeKind", "Serving", "SourceState"];
-const ATTRIBUTES: [(&str, &str); 24] = [
+const ATTRIBUTES: [(&str, &str); 25] = [
+    ("Alarm.age", r#"rename = "seconds", serialize_with = "crate::json::seconds""#),
     ("Binding.duration", r#"rename = "seconds", serialize_with = "crate::json::seconds""#),
     ("Binding.kind", r#"serialize_with = "crate::json::name::<NodeKind, _>""#),
     ("Binding.limit", r#"serialize_with = "crate::json::name::<Limit, _>""#),

@@ -1,5 +1,6 @@
 //! A running data plane with the configuration it runs and the VMs attached to it.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::config::error::ApplyConfigError;
 use crate::config::orphans::Orphans;
 use crate::health::HealthConditions;
 use crate::health::driver_registration::RegistrationMonitor;
+use crate::health::source_health_file::SourceHealthFile;
 use crate::health::source_log::SourceLog;
 use crate::vmgenid::VmgenidMonitor;
 
@@ -73,10 +75,17 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Starts a data plane without pools.
-    pub fn start(options: DataPlaneOptions) -> Result<Self, StartError> {
+    /// Starts a data plane without pools, whose sources are as healthy as the state directory says, if there is one.
+    pub fn start(options: DataPlaneOptions, state_dir: Option<&Path>) -> Result<Self, StartError> {
         let server = dataplane::start(options)?;
-        let source_log = SourceLog::start(server.clone()).map_err(|source| StartError::Thread { source })?;
+        let health = HealthConditions::default();
+        let file = state_dir.map(SourceHealthFile::new);
+        if let Some(file) = &file {
+            server.store_source_health(Box::new(file.clone()));
+            health.watch_source_health(file.clone());
+        }
+        let source_log =
+            SourceLog::start(server.clone(), file).map_err(|source| StartError::Thread { source })?;
         let vmgenid = VmgenidMonitor::start(server.clone())
             .inspect_err(|error| tracing::warn!(%error, "vmgenid monitoring unavailable"))
             .ok();
@@ -90,7 +99,7 @@ impl Agent {
             applied: Mutex::default(),
             orphans: Mutex::default(),
             attachments,
-            health: HealthConditions::default(),
+            health,
             registration: Arc::default(),
         })
     }

@@ -2,16 +2,20 @@
 //! memory.
 //!
 //! Where the hypervisor has the ACPI device VMGENID, Linux 6.8 and later send a uevent, after the kernel has reseeded its own
-//! generator. A program can see nothing else of a clone.
+//! generator. A program can see nothing else of a clone: no file has the generation id. When uevents were lost, the one of
+//! a clone may be among them, but as a rule they are of other devices, so that no source is tested again for it.
 
+use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
-use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 use rustix::net::netlink::{KOBJECT_UEVENT, SocketAddrNetlink};
+use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_recv_buffer_size_force};
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recvfrom, socket_with};
 
 use dataplane::DataPlaneHandle;
@@ -22,6 +26,13 @@ const KERNEL_GROUP: u32 = 1;
 const NEW_VMGENID: &[u8] = b"NEW_VMGENID=1";
 /// A uevent has at most 2 KiB of variables (`lib/kobject_uevent.c`), after its name.
 const MAX_UEVENT: usize = 8192;
+/// Room for uevents that are not received yet, as udev has it. Only what is used of it takes memory.
+const RECEIVE_BUFFER: usize = 128 * 1024 * 1024;
+/// The least time between two reactions to lost uevents: bytes are discarded at each.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Where the devices of the driver are links, by the bus, and what else is there.
+const DRIVERS: [&str; 2] = ["/sys/bus/acpi/drivers/vmgenid", "/sys/bus/platform/drivers/vmgenid"];
+const MODULE: &str = "module";
 
 /// The thread that receives uevents. It sleeps while no device of the host changes.
 #[derive(Debug)]
@@ -34,9 +45,13 @@ impl VmgenidMonitor {
     pub(crate) fn start(server: DataPlaneHandle) -> io::Result<Self> {
         let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC)?);
         let (socket, stopped) = (listen()?, Arc::clone(&stop));
-        let thread = thread::Builder::new()
-            .name("vmgenid".to_owned())
-            .spawn(move || run(&socket, &stopped, || server.restart_tests()))?;
+        let thread = thread::Builder::new().name("vmgenid".to_owned()).spawn(move || {
+            run(&socket, &stopped, |uevent| match uevent {
+                Uevent::Cloned => cloned(&server),
+                Uevent::Lost if may_be_cloned() => lost(&server),
+                Uevent::Lost | Uevent::Other => {}
+            });
+        })?;
         Ok(Self { stop, thread: Some(thread) })
     }
 }
@@ -53,11 +68,39 @@ impl Drop for VmgenidMonitor {
 fn listen() -> Result<OwnedFd, Errno> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, Some(KOBJECT_UEVENT))?;
+    // Only a privileged process may have more than `net.core.rmem_max`.
+    let _ = set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER)
+        .or_else(|_| set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER));
     bind(&socket, &SocketAddrNetlink::new(0, KERNEL_GROUP))?;
     Ok(socket)
 }
 
-fn run(socket: &OwnedFd, stop: &OwnedFd, cloned: impl Fn()) {
+fn cloned(server: &DataPlaneHandle) {
+    tracing::warn!(
+        "this host was cloned or restored: buffered bytes are discarded, sources are tested again"
+    );
+    server.restart_tests();
+}
+
+fn lost(server: &DataPlaneHandle) {
+    tracing::warn!("uevents were lost, and this host may have been cloned: buffered bytes are discarded");
+    server.discard_made();
+}
+
+/// Whether the kernel has the device, or does not say so.
+fn may_be_cloned() -> bool {
+    let has_device = |driver: &&str| {
+        let mut entries = fs::read_dir(driver).into_iter().flatten().flatten();
+        let is_device = |entry: &fs::DirEntry| {
+            entry.file_type().is_ok_and(|kind| kind.is_symlink()) && entry.file_name() != MODULE
+        };
+        entries.any(|entry| is_device(&entry))
+    };
+    fs::read_dir("/sys/bus/platform/drivers").is_err() || DRIVERS.iter().any(has_device)
+}
+
+/// Passes on what may be a clone: once for all uevents that were lost together.
+fn run(socket: &OwnedFd, stop: &OwnedFd, report: impl Fn(Uevent)) {
     loop {
         let mut both = [socket, stop].map(|fd| PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::IN));
         // After a failure (a signal, no memory) the sockets are read anyway.
@@ -65,20 +108,36 @@ fn run(socket: &OwnedFd, stop: &OwnedFd, cloned: impl Fn()) {
         if !both[1].revents().is_empty() {
             return;
         }
+        let mut any_lost = false;
         while let Some(uevent) = receive(socket) {
-            if uevent == Uevent::Cloned {
-                tracing::warn!(
-                    "this host was cloned or restored: buffered bytes are discarded, sources are tested again"
-                );
-                cloned();
+            match uevent {
+                Uevent::Cloned => report(uevent),
+                Uevent::Lost => any_lost = true,
+                Uevent::Other => {}
+            }
+        }
+        if any_lost {
+            report(Uevent::Lost);
+            if wait(stop, PAUSE) {
+                return;
             }
         }
     }
 }
 
+/// Whether the thread is to stop.
+fn wait(stop: &OwnedFd, pause: Duration) -> bool {
+    let mut stop = [PollFd::from_borrowed_fd(stop.as_fd(), PollFlags::IN)];
+    // A second fits; a signal ends the pause, which does no harm.
+    let _ = Timespec::try_from(pause).map(|pause| poll(&mut stop, Some(&pause)));
+    !stop[0].revents().is_empty()
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Uevent {
     Cloned,
+    /// The socket had no room for some.
+    Lost,
     Other,
 }
 
@@ -92,8 +151,7 @@ fn receive(socket: &OwnedFd) -> Option<Uevent> {
             let cloned = is_kernel && has_new_vmgenid(&message[..count.min(MAX_UEVENT)]);
             Some(if cloned { Uevent::Cloned } else { Uevent::Other })
         }
-        // Uevents were lost: the one of a clone may be among them.
-        Err(Errno::NOBUFS) => Some(Uevent::Cloned),
+        Err(Errno::NOBUFS) => Some(Uevent::Lost),
         Err(Errno::INTR) => Some(Uevent::Other),
         Err(_) => None,
     }
@@ -107,8 +165,12 @@ fn has_new_vmgenid(message: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::*;
+    use std::cell::RefCell;
     use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use rustix::net::{SendFlags, sendto};
+
+    use super::*;
 
     #[test]
     fn only_the_variable_counts_and_not_a_name_that_looks_like_it() {
@@ -120,11 +182,35 @@ mod tests {
     }
 
     #[test]
+    fn lost_uevents_are_reported_once_and_are_no_clone() {
+        let (socket, stop) = (listen().unwrap(), eventfd(0, EventfdFlags::CLOEXEC).unwrap());
+        // The least that the kernel allows.
+        set_socket_recv_buffer_size(&socket, 0).unwrap();
+        let flags = SocketFlags::CLOEXEC;
+        let other =
+            socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, Some(KOBJECT_UEVENT)).unwrap();
+        for _ in 0..100 {
+            let group = SocketAddrNetlink::new(0, KERNEL_GROUP);
+            match sendto(&other, b"add@/devices/x\0", SendFlags::empty(), &group) {
+                // Of the socket that has no more room.
+                Ok(_) | Err(Errno::NOBUFS) => {}
+                Err(errno) => panic!("{errno}: run as root"),
+            }
+        }
+        let reported = RefCell::new(Vec::new());
+        run(&socket, &stop, |uevent| {
+            reported.borrow_mut().push(uevent);
+            rustix::io::write(&stop, &1_u64.to_ne_bytes()).unwrap();
+        });
+        assert_eq!(reported.into_inner(), [Uevent::Lost]);
+    }
+
+    #[test]
     fn the_thread_can_be_stopped_and_reports_no_clone_by_itself() {
         let (socket, stop) = (listen().unwrap(), eventfd(0, EventfdFlags::CLOEXEC).unwrap());
         let clones = AtomicUsize::new(0);
         rustix::io::write(&stop, &1_u64.to_ne_bytes()).unwrap();
-        run(&socket, &stop, || {
+        run(&socket, &stop, |_| {
             clones.fetch_add(1, Ordering::Relaxed);
         });
         assert_eq!(clones.into_inner(), 0);

@@ -11,6 +11,7 @@ mod egd;
 mod libvirt;
 mod output;
 mod plan;
+mod retest;
 mod top;
 
 use std::path::PathBuf;

@@ -28,8 +28,8 @@ pub use config::{
 pub use message::{AgentSubscription, BearerToken, FromAgent, FromController, Move, Nack, Update};
 pub use publisher::Publisher;
 pub use report::{
-    AgentCondition, AgentState, ClassUse, Report, ServingState, SourceReport, SourceState, SupplyReport,
-    SupplyReports, Usage, VmReport, Vms, VmsReport,
+    AgentCondition, AgentState, AlarmReport, ClassUse, Report, ServingState, SourceReport, SourceState,
+    SupplyReport, SupplyReports, Usage, VmReport, Vms, VmsReport,
 };
 pub use report_debouncer::{NodeState, ReportDebouncer};
 pub use resource::{AssembleError, Resource, assemble, split};

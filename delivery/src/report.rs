@@ -129,6 +129,23 @@ pub struct SourceReport {
     /// Empty while it is healthy.
     pub reason: String,
     pub message: String,
+    /// The last alarm since the last retest.
+    pub alarm: Option<AlarmReport>,
+}
+
+/// An alarm of a health test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlarmReport {
+    /// Counts the alarms of the source for the pool.
+    pub ordinal: u64,
+    /// The test, as one word.
+    pub test: String,
+    /// What the test counted.
+    pub count: u64,
+    /// Bytes that were tested before.
+    pub offset: u64,
+    /// Whether the source is off until a retest passes.
+    pub permanent: bool,
 }
 
 /// The health of a source.

@@ -8,6 +8,11 @@ pub fn now() -> Tick {
     tick(clock_gettime(ClockId::Monotonic))
 }
 
+/// Seconds of Unix time, for what outlives the boot. It may be set and go back.
+pub(crate) fn wall() -> u64 {
+    u64::try_from(clock_gettime(ClockId::Realtime).tv_sec).unwrap_or(0)
+}
+
 fn tick(time: Timespec) -> Tick {
     // Counted from boot, it is never negative, and 64 bits of nanoseconds are 584 years.
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use htb::Tick;
-use source::{PoolStatus, Sources, Supply, SupplyError};
+use source::{HealthStore, PoolStatus, Sources, Supply, SupplyError};
 
 use crate::clock;
 use crate::config::{AttachRequest, PoolConfig, SupplySpec};
@@ -326,6 +326,8 @@ impl Drop for Inner {
 pub struct SourcesSnapshot {
     /// When it was taken, on the clock of all instants in it.
     pub now: Tick,
+    /// The same in seconds of Unix time.
+    pub wall: u64,
     /// By name.
     pub pools: Vec<PoolStatus>,
     /// Whether the kernel's generator is seeded, from which all other pools draw.
@@ -338,7 +340,26 @@ impl DataPlaneHandle {
     pub fn sources(&self) -> SourcesSnapshot {
         let pools = self.inner.sources.status();
         let kernel_seeded = self.inner.sources.is_kernel_seeded();
-        SourcesSnapshot { now: clock::now(), pools, kernel_seeded }
+        SourcesSnapshot { now: clock::now(), wall: clock::wall(), pools, kernel_seeded }
+    }
+
+    /// Restores the health of the sources from `store`, and stores it there from now on. To be called before the first
+    /// [`apply`](Self::apply).
+    pub fn store_source_health(&self, store: Box<dyn HealthStore>) {
+        self.inner.sources.store_health(store, clock::wall);
+    }
+
+    /// Adopts what the process that served until now has stored since.
+    pub fn reload_source_health(&self) {
+        self.inner.sources.reload_health();
+    }
+
+    /// As [`restart_tests`](Self::restart_tests), but the health of no source changes: the host may have been cloned, and
+    /// probably was not.
+    pub fn discard_made(&self) {
+        self.inner.sources.discard_made();
+        // If the loop has stopped, its bytes are wiped.
+        let _ = self.call(DataPlane::discard_buffered);
     }
 
     /// After the host was cloned or restored from a snapshot: discards all bytes generated before and not served, and the

@@ -2,8 +2,9 @@
 
 use crate::engine::{Member, Origin, Pool, PoolState, Serving};
 use crate::health::HealthState;
+use crate::health_records::AlarmRecord;
 use crate::kernel::Kernel;
-use crate::sampler::{AlarmRecord, SourceStats};
+use crate::sampler::SourceStats;
 use crate::spec::{Output, SourceKind};
 
 #[derive(Clone, Debug)]
@@ -45,6 +46,8 @@ pub struct SourceStatus {
     pub alarms: Vec<AlarmRecord>,
     /// Estimated bits of min-entropy of a byte, an upper bound; `None` until there are enough samples.
     pub estimate: Option<f64>,
+    /// Whether a retest has no verdict yet.
+    pub retesting: bool,
 }
 
 impl PoolStatus {
@@ -110,6 +113,7 @@ impl SourceStatus {
             stats: SourceStats::default(),
             alarms: vec![],
             estimate: None,
+            retesting: false,
         };
         match &member.origin {
             Origin::Kernel if waits_for_kernel => {
@@ -134,6 +138,7 @@ impl SourceStatus {
                     stats: health.stats,
                     alarms: health.alarms,
                     estimate: health.estimate,
+                    retesting: health.retesting,
                     ..noise
                 }
             }

@@ -141,7 +141,8 @@ impl Local for Service {
     ) -> Result<Response<ListSourcesResponse>, Status> {
         self.call(|agent, _| {
             let sources = sources::list(&agent.config(), &agent.server().sources());
-            Ok(ListSourcesResponse { sources })
+            let unwritable = agent.health().get().health_unwritable.map(|failure| failure.message);
+            Ok(ListSourcesResponse { sources, unwritable })
         })
         .await
     }

@@ -4,7 +4,7 @@ use dataplane::SourcesSnapshot;
 use delivery::{NodeConfig, PoolConfig, SourceConfig};
 use proto::local as wire;
 use source::health::HealthState;
-use source::{Kernel, Output, PoolStatus, Serving, SourceKind, SourceStatus};
+use source::{AlarmRecord, Kernel, Output, PoolStatus, Serving, SourceKind, SourceStatus};
 
 use crate::config::sources;
 
@@ -14,7 +14,7 @@ pub(crate) fn list(config: &NodeConfig, found: &SourcesSnapshot) -> Vec<wire::So
         Some(status) => {
             let source = |source: &SourceStatus| wire::Source {
                 raw_min_entropy_thousandths: raw_min_entropy(pool, &source.name),
-                ..self::source(&pool.name, source, found.now.0)
+                ..self::source(&pool.name, source, found)
             };
             status.sources.iter().map(source).collect()
         }
@@ -78,6 +78,20 @@ fn pool_output(status: &PoolStatus, now: u64) -> wire::PoolOutput {
     }
 }
 
+fn alarm(alarm: &AlarmRecord, wall: u64) -> wire::Alarm {
+    wire::Alarm {
+        ordinal: alarm.ordinal,
+        time: alarm.time,
+        // 64 bits of nanoseconds are 584 years.
+        age: wall.saturating_sub(alarm.time).saturating_mul(1_000_000_000),
+        test: alarm.test.clone(),
+        offset: alarm.offset,
+        count: alarm.count,
+        permanent: alarm.permanent,
+        retested: alarm.retested,
+    }
+}
+
 fn promise(output: Output) -> wire::Output {
     match output {
         Output::Stretched => wire::Output::Stretched,
@@ -86,7 +100,7 @@ fn promise(output: Output) -> wire::Output {
     }
 }
 
-fn source(pool: &str, source: &SourceStatus, now: u64) -> wire::Source {
+fn source(pool: &str, source: &SourceStatus, found: &SourcesSnapshot) -> wire::Source {
     let state = match source.state {
         HealthState::Starting => wire::SourceState::Starting,
         HealthState::Healthy => wire::SourceState::Healthy,
@@ -101,11 +115,13 @@ fn source(pool: &str, source: &SourceStatus, now: u64) -> wire::Source {
         tier: source.tier,
         active: source.active,
         state: state.into(),
-        duration: Some(now.saturating_sub(source.since)),
+        duration: Some(found.now.0.saturating_sub(source.since)),
         reason: source.reason.map(str::to_owned),
         message: present(&source.message),
         stats: (source.kind != SourceKind::Kernel).then(|| stats(source)),
         raw_min_entropy_thousandths: None,
+        retesting: source.retesting,
+        alarms: source.alarms.iter().map(|alarm| self::alarm(alarm, found.wall)).collect(),
     }
 }
 

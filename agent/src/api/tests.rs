@@ -75,7 +75,7 @@ fn options(dir: &TempDir) -> DataPlaneOptions {
 
 fn agent() -> (TempDir, Agent) {
     let dir = tempfile::tempdir().unwrap();
-    let agent = Agent::start(options(&dir)).unwrap();
+    let agent = Agent::start(options(&dir), None).unwrap();
     agent.apply(&Arc::new(config())).unwrap();
     (dir, agent)
 }

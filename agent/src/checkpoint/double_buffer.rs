@@ -87,27 +87,10 @@ impl<D: Disk> Checkpoint<D> {
         let path = |name| self.disk.path(name);
         self.disk.make_dir().map_err(|source| SaveError::MakeDir { path: path(TEMPORARY), source })?;
         self.rename_blocking()?;
-        if let Err(error) = self.replace(SLOTS[self.next], &file) {
-            // It may occupy the space that is missing.
-            let _ = self.disk.remove(TEMPORARY);
-            return Err(error);
-        }
+        replace_file(&self.disk, TEMPORARY, SLOTS[self.next], &file)?;
         self.generation = generation;
         self.next = other(self.next);
         Ok(WrittenSlot { generation, length: file.len() })
-    }
-
-    fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), SaveError> {
-        let disk = &self.disk;
-        let temporary = || disk.path(TEMPORARY);
-        let path = || disk.path(name);
-        let create = |source| SaveError::Create { path: temporary(), source };
-        let mut file = disk.create(TEMPORARY).map_err(create)?;
-        write_all(disk, &mut file, bytes).map_err(|source| SaveError::Write { path: temporary(), source })?;
-        disk.sync(&file).map_err(|source| SaveError::Sync { path: temporary(), source })?;
-        drop(file);
-        disk.rename(TEMPORARY, name).map_err(|source| SaveError::Rename { path: path(), source })?;
-        disk.sync_dir().map_err(|source| SaveError::SyncDir { path: path(), source })
     }
 
     fn read(&self, name: &str) -> Result<Option<CheckpointSlot>, SlotError> {
@@ -153,6 +136,32 @@ impl<D: Disk> Checkpoint<D> {
         }
         Ok(())
     }
+}
+
+/// Replaces a file as a whole: the bytes are on the medium when this returns, and after an error they or those before are.
+pub(crate) fn replace_file<D: Disk>(
+    disk: &D,
+    temporary: &str,
+    name: &str,
+    bytes: &[u8],
+) -> Result<(), SaveError> {
+    let replaced = replace(disk, temporary, name, bytes);
+    if replaced.is_err() {
+        // It may occupy the space that is missing.
+        let _ = disk.remove(temporary);
+    }
+    replaced
+}
+
+fn replace<D: Disk>(disk: &D, temporary: &str, name: &str, bytes: &[u8]) -> Result<(), SaveError> {
+    let new = || disk.path(temporary);
+    let path = || disk.path(name);
+    let mut file = disk.create(temporary).map_err(|source| SaveError::Create { path: new(), source })?;
+    write_all(disk, &mut file, bytes).map_err(|source| SaveError::Write { path: new(), source })?;
+    disk.sync(&file).map_err(|source| SaveError::Sync { path: new(), source })?;
+    drop(file);
+    disk.rename(temporary, name).map_err(|source| SaveError::Rename { path: path(), source })?;
+    disk.sync_dir().map_err(|source| SaveError::SyncDir { path: path(), source })
 }
 
 fn other(slot: usize) -> usize {

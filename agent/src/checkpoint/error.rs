@@ -97,7 +97,7 @@ impl SaveError {
     }
 
     /// What an administrator can do.
-    pub(super) fn remedy(&self) -> &'static str {
+    pub(crate) fn remedy(&self) -> &'static str {
         match self.reason() {
             "TooLarge" => "detach VMs that no longer exist",
             "DiskFull" => "free space on that file system",

@@ -45,8 +45,8 @@ mod write_scheduler;
 mod writer;
 
 pub use disk::{Disk, HostDisk};
-pub(crate) use double_buffer::SLOTS;
 pub use double_buffer::{Checkpoint, Loaded, WrittenSlot};
+pub(crate) use double_buffer::{SLOTS, replace_file};
 pub use error::{LoadWarning, SaveError, SlotError};
 pub use payload::{SkippedObject, from_json, to_json};
 pub use readonly::{InspectedCheckpoint, inspect_checkpoint};

@@ -6,12 +6,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 use dataplane::{ClassSnapshot, DataPlaneSnapshot, PoolSnapshot, SourcesSnapshot};
 use delivery::subscriber::SubscriptionPhase;
 use delivery::{
-    AgentCondition, AgentState, BytesPerDay, ClassUse, Nack, NodeConfig, NodeState, PoolConfig, ServingState,
-    SourceReport, SourceState, SupplyReport, SupplyReports, Version, VmReport,
+    AgentCondition, AgentState, AlarmReport, BytesPerDay, ClassUse, Nack, NodeConfig, NodeState, PoolConfig,
+    ServingState, SourceReport, SourceState, SupplyReport, SupplyReports, Version, VmReport,
 };
 use htb::Tick;
 use source::health::HealthState;
-use source::{Kernel, PoolStatus, SourceStatus};
+use source::{AlarmRecord, Kernel, PoolStatus, SourceStatus};
 
 use super::readiness::AgentReadiness;
 use crate::checkpoint::WriteFailure;
@@ -105,6 +105,11 @@ pub(super) fn agent_state(
             AgentCondition { status: true, reason: (*reason).to_owned(), message: message.clone() };
         state.conditions.insert("CheckpointUnwritable".to_owned(), condition);
     }
+    if let Some(WriteFailure { reason, message }) = &health.health_unwritable {
+        let condition =
+            AgentCondition { status: true, reason: (*reason).to_owned(), message: message.clone() };
+        state.conditions.insert("SourceHealthUnwritable".to_owned(), condition);
+    }
     state
 }
 
@@ -157,6 +162,7 @@ fn of_kernel(pool: &PoolConfig, is_seeded: bool) -> SupplyReport {
         health,
         reason: reason.to_owned(),
         message: message.to_owned(),
+        alarm: None,
     };
     let sources = pool.sources.iter().map(source).collect();
     SupplyReport { serving, message: message.to_owned(), sources }
@@ -190,6 +196,17 @@ fn source_state(source: &SourceStatus) -> SourceReport {
         health,
         reason: source.reason.unwrap_or_default().to_owned(),
         message: source.message.clone(),
+        alarm: source.alarms.last().filter(|alarm| !alarm.retested).map(alarm_report),
+    }
+}
+
+fn alarm_report(alarm: &AlarmRecord) -> AlarmReport {
+    AlarmReport {
+        ordinal: alarm.ordinal,
+        test: alarm.test.clone(),
+        count: alarm.count,
+        offset: alarm.offset,
+        permanent: alarm.permanent,
     }
 }
 

@@ -51,7 +51,7 @@ pub(super) fn take_over<S: ConfigSource>(
     events: &DaemonEvents,
 ) -> Result<Started> {
     let checkpoint = prepared.checkpoint.unwrap_or_else(|| options.load_checkpoint());
-    let agent = Arc::new(Agent::start(options.data_plane(true))?);
+    let agent = Arc::new(Agent::start(options.data_plane(true), Some(&options.directories.state))?);
     let configured = source.restore(checkpoint.state(), &agent, true)?;
     let mut csi = CsiDriver::open(options, &agent, configured, events)?;
     let attachments = agent.attachments();
@@ -64,6 +64,8 @@ pub(super) fn take_over<S: ConfigSource>(
         await_sources(&agent);
     }
     let state = predecessor.receive()?;
+    // The predecessor tested its sources until now.
+    agent.server().reload_source_health();
     let connections: usize = state.vms.iter().map(|vm| vm.connections.len()).sum();
     attachments.restore_connections(state.vms)?;
     let predecessor = predecessor.commit()?;

@@ -88,7 +88,7 @@ fn start_alone<S: ConfigSource>(
         None => options.metrics.map(Endpoint::bind).transpose()?,
     };
     let checkpoint = prepared.checkpoint.unwrap_or_else(|| options.load_checkpoint());
-    let agent = Arc::new(Agent::start(options.data_plane(false))?);
+    let agent = Arc::new(Agent::start(options.data_plane(false), Some(&options.directories.state))?);
     let configured = source.restore(checkpoint.state(), &agent, false)?;
     options.vms.attach(&agent)?;
     checkpoint.attach_vms(&agent, S::RETRY);

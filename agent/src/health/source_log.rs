@@ -10,6 +10,8 @@ use dataplane::{DataPlaneHandle, SourcesSnapshot};
 use source::health::HealthState;
 use source::{AlarmRecord, PoolStatus, Serving, SourceStatus};
 
+use super::source_health_file::SourceHealthFile;
+
 /// How often the sources are polled while any pool has some.
 const INTERVAL: Duration = Duration::from_secs(1);
 
@@ -22,10 +24,12 @@ pub(crate) struct SourceLog {
 }
 
 impl SourceLog {
-    pub(crate) fn start(server: DataPlaneHandle) -> io::Result<Self> {
+    /// `file` is where the sources store their health: what could not be written is written again.
+    pub(crate) fn start(server: DataPlaneHandle, file: Option<SourceHealthFile>) -> io::Result<Self> {
         let (changed, receiver) = channel();
-        let thread =
-            thread::Builder::new().name("source-log".to_owned()).spawn(move || run(&server, &receiver))?;
+        let thread = thread::Builder::new()
+            .name("source-log".to_owned())
+            .spawn(move || run(&server, file.as_ref(), &receiver))?;
         Ok(Self { changed: Some(changed), thread: Some(thread) })
     }
 
@@ -43,11 +47,14 @@ impl Drop for SourceLog {
     }
 }
 
-fn run(server: &DataPlaneHandle, receiver: &Receiver<()>) {
+fn run(server: &DataPlaneHandle, file: Option<&SourceHealthFile>, receiver: &Receiver<()>) {
     let mut logged = LoggedState::default();
     loop {
         let now = server.sources();
         logged.log_changes(&now);
+        if let Some(file) = file {
+            file.retry();
+        }
         let outcome = if now.pools.is_empty() {
             receiver.recv().map_err(|_| RecvTimeoutError::Disconnected)
         } else {
@@ -70,7 +77,8 @@ struct LoggedState {
 
 impl LoggedState {
     fn log_changes(&mut self, now: &SourcesSnapshot) {
-        let mut next = Self::default();
+        // A pool that is removed and comes back has the alarms that it had.
+        let mut next = Self { alarms: std::mem::take(&mut self.alarms), ..Self::default() };
         for pool in &now.pools {
             if self.pools.get(&pool.name) != Some(&pool.serving) {
                 log_pool(pool);
@@ -81,9 +89,8 @@ impl LoggedState {
                 if self.sources.get(&key) != Some(&is) {
                     log_source(&pool.name, source);
                 }
-                let logged = self.alarms.get(&key).copied().unwrap_or(0);
-                let last = log_alarms(&pool.name, source, logged);
-                next.alarms.insert(key.clone(), last);
+                let logged = next.alarms.entry(key.clone()).or_default();
+                *logged = log_alarms(&pool.name, source, *logged);
                 next.sources.insert(key, is);
             }
         }
@@ -94,14 +101,12 @@ impl LoggedState {
 /// Logs the alarms after this ordinal, however soon the source recovered; returns the last ordinal.
 fn log_alarms(pool: &str, status: &SourceStatus, logged: u64) -> u64 {
     let source = &status.name;
-    // A source that was opened again counts from 1.
-    let last = status.alarms.last().map_or(0, |alarm| alarm.ordinal);
-    let logged = if last < logged { 0 } else { logged };
-    for alarm in status.alarms.iter().filter(|alarm| alarm.ordinal > logged) {
-        let AlarmRecord { ordinal, offset, test, count, permanent, .. } = *alarm;
+    // Another process has logged the others.
+    for alarm in status.alarms.iter().filter(|alarm| alarm.is_new && alarm.ordinal > logged) {
+        let AlarmRecord { ordinal, offset, test, count, permanent, .. } = alarm;
         tracing::error!(pool, source, ordinal, test, offset, count, permanent, "health test failed");
     }
-    last
+    status.alarms.last().map_or(0, |alarm| alarm.ordinal)
 }
 
 fn log_pool(status: &PoolStatus) {

@@ -55,7 +55,11 @@ pub(super) fn samples(sight: &ScrapeInput<'_>) -> Samples {
     }
     samples.counter(&families::CONFIGS, &[], sight.in_force.applied);
     samples.counter(&families::CONFIG_ROLLBACKS, &[], sight.in_force.rolled_back);
-    samples.gauge(&families::WRITABLE, &[], truth(sight.disorder.unwritable.is_none()));
+    samples.gauge(
+        &families::WRITABLE,
+        &[],
+        truth(sight.disorder.unwritable.is_none() && sight.disorder.health_unwritable.is_none()),
+    );
     samples.counter(&families::HANGS, &[], sight.disorder.hangs);
     // A kind that only a newer peer knows has no name here.
     let named = |kind: &WatchedKind| {

@@ -95,12 +95,13 @@ fn snapshot(vms: Vec<VmSnapshot>) -> DataPlaneSnapshot {
 
 fn scraped(snapshot: &DataPlaneSnapshot) -> String {
     let (sources, config) =
-        (SourcesSnapshot { now: NOW, pools: vec![], kernel_seeded: true }, NodeConfig::default());
+        (SourcesSnapshot { now: NOW, wall: 0, pools: vec![], kernel_seeded: true }, NodeConfig::default());
     let version = Version::from_iter([(Kinds::POOLS, 1_234), (Kinds(99), 7)]);
     let in_force = AppliedConfig { age: Some(2_500_000_000), applied: 3, rolled_back: 1, version };
     let disorder = HealthCondition {
         hangs: 2,
         unwritable: Some(WriteFailure { reason: "DiskFull", message: "no room".to_owned() }),
+        health_unwritable: None,
     };
     let sight = ScrapeInput {
         snapshot,
@@ -205,7 +206,7 @@ fn agent(dir: &Path) -> Arc<Agent> {
     let (socket_dir, owner) = (dir.to_owned(), SocketOwner::default());
     let options =
         DataPlaneOptions { socket_dir, owner, permissions: allowed, state_file: None, paused: false };
-    Arc::new(Agent::start(options).unwrap())
+    Arc::new(Agent::start(options, None).unwrap())
 }
 
 /// The status and the whole answer.

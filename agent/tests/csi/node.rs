@@ -112,7 +112,7 @@ impl Node {
             state_file: None,
             paused: false,
         };
-        let agent = Arc::new(Agent::start(options).unwrap());
+        let agent = Arc::new(Agent::start(options, None).unwrap());
         let pod_host = Arc::new(FakePodHost {
             pod_info: Mutex::new(PodInfo::Unknown),
             configured: AtomicBool::new(false),

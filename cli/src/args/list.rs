@@ -36,10 +36,15 @@ pub(crate) struct SourcesArgs {
 #[derive(Subcommand, Clone, Debug)]
 pub(crate) enum SourcesCommand {
     /// Restart the start-up test of a source, even if it failed
+    ///
+    /// A source that failed is used again only when it passes. Until then it counts as failed, also after a restart.
     Retest {
         /// The source: in every pool that has one of this name, or in one pool
         #[arg(value_name = "NAME|POOL/NAME")]
         name: String,
+        /// Wait for the verdict and print it; the exit code is 1 if a source failed
+        #[arg(long)]
+        wait: bool,
     },
 }
 

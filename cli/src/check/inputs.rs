@@ -31,6 +31,8 @@ pub(crate) struct DaemonState {
     pub(crate) classes: Vec<Class>,
     pub(crate) sources: Vec<Source>,
     pub(crate) vms: Vec<Vm>,
+    /// Why a restart would forget which sources have failed.
+    pub(crate) unwritable: Option<String>,
 }
 
 pub(super) async fn gather(global: &Global, args: &CheckArgs) -> CheckInputs {
@@ -52,10 +54,12 @@ pub(super) async fn gather(global: &Global, args: &CheckArgs) -> CheckInputs {
 }
 
 pub(crate) async fn daemon_state(mut daemon: DaemonClient) -> Result<DaemonState> {
+    let sources = daemon.sources().await?;
     Ok(DaemonState {
         pools: daemon.pools().await?.pools,
         classes: daemon.classes(None).await?.classes,
-        sources: daemon.sources().await?.sources,
+        sources: sources.sources,
+        unwritable: sources.unwritable,
         vms: daemon.vms(ListVmsRequest::default()).await?.vms,
     })
 }

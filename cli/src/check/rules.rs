@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use api::Rate;
-use proto::local::{Class, Pool, Serving, Source, SourceState, Vm};
+use proto::local::{Alarm, Class, Pool, Serving, Source, SourceState, Vm};
+
+use crate::output::duration;
 
 use super::inputs::{CheckInputs, DaemonState};
 use super::result::{CheckLevel, CheckResult, results};
@@ -71,13 +73,20 @@ fn sources(state: &DaemonState) -> Vec<CheckResult> {
         state.sources.iter().filter(|source| states.contains(&source.state())).map(unhealthy).collect()
     };
     let out = problems(&[SourceState::Failed, SourceState::Unavailable]);
+    let alarmed = state.sources.iter().filter_map(alarmed).collect();
     [
         results("sources", "no source is failed or unavailable", CheckLevel::Error, out),
         results(
             "health-tests",
-            "no source is suspect",
+            "no source raised an alarm since its last retest",
             CheckLevel::Warning,
-            problems(&[SourceState::Suspect]),
+            alarmed,
+        ),
+        results(
+            "source-health",
+            "a restart keeps what is known of the sources",
+            CheckLevel::Warning,
+            state.unwritable.iter().cloned().collect(),
         ),
     ]
     .concat()
@@ -135,7 +144,32 @@ fn deleted_pool(pool: &Pool) -> Option<String> {
 fn unhealthy(source: &Source) -> String {
     let Source { pool, name, .. } = source;
     let why = source.message.as_deref().or(source.reason.as_deref()).unwrap_or("no reason is known yet");
-    format!("source {name} of pool {pool}: {why}; once it is repaired, run `entropool sources retest {name}`")
+    let alarm = source.alarms.last().filter(|alarm| !alarm.retested).map(last_alarm).unwrap_or_default();
+    format!(
+        "source {name} of pool {pool}: {why}{alarm}; once it is repaired, run `entropool sources retest {pool}/{name} \
+         --wait`"
+    )
+}
+
+/// A source that is used, or soon again, and has raised alarms.
+fn alarmed(source: &Source) -> Option<String> {
+    let is_used =
+        matches!(source.state(), SourceState::Healthy | SourceState::Starting | SourceState::Suspect);
+    let count = source.alarms.iter().filter(|alarm| !alarm.retested).count();
+    let is_alarmed = count > 0 || source.state() == SourceState::Suspect;
+    let Source { pool, name, .. } = source;
+    let alarm = source.alarms.last().map(last_alarm).unwrap_or_default();
+    (is_used && is_alarmed).then(|| {
+        format!(
+            "source {name} of pool {pool} raised {count} of the 3 alarms that take it out{alarm}; replace it if there are \
+             more, or run `entropool sources retest {pool}/{name} --wait` to count from zero"
+        )
+    })
+}
+
+fn last_alarm(alarm: &Alarm) -> String {
+    let Alarm { test, count, offset, .. } = alarm;
+    format!("; its last alarm was {} ago: {test}, {count} at byte {offset}", duration(alarm.age))
 }
 
 fn full(class: &Class) -> Option<String> {

@@ -15,8 +15,9 @@ fn healthy() -> CheckInputs {
     let daemon = DaemonState {
         pools: vec![Pool { promised: 0, ..samples::pool() }],
         classes: tree.classes[..1].to_vec(),
-        sources: samples::sources()[..1].to_vec(),
+        sources: samples::sources()[..2].to_vec(),
         vms: vec![vm],
+        unwritable: None,
     };
     CheckInputs {
         api: "/run/entropool/api.sock".into(),
@@ -73,6 +74,8 @@ fn every_check_finds_its_problem() {
         only_problem(|it| daemon(it).pools[0].deleted = true),
         only_problem(|it| daemon(it).sources[0].set_state(SourceState::Failed)),
         only_problem(|it| daemon(it).sources[0].set_state(SourceState::Suspect)),
+        only_problem(|it| daemon(it).sources[1].alarms.push(samples::alarm())),
+        only_problem(|it| daemon(it).unwritable = Some("the disk is full".into())),
         only_problem(|it| {
             daemon(it).classes[0].members = 2;
             daemon(it).classes[0].max_vms = Some(2);

@@ -14,7 +14,7 @@ use super::pods::{self, FoundPod};
 use crate::args::{Format, TopArgs};
 use crate::client::DaemonClient;
 use crate::output::{self, Table};
-use crate::top;
+use crate::{retest, top};
 
 /// An item of a JSON document, with its node.
 #[derive(Serialize)]
@@ -83,13 +83,27 @@ pub(super) async fn retest(
     global: &ClusterGlobal,
     selection: &AgentSelection,
     name: &str,
+    wait: bool,
 ) -> Result<()> {
-    let responses =
-        call(client, global, selection, async |mut daemon: DaemonClient| Ok(daemon.retest(name).await?))
-            .await?;
+    let responses = call(client, global, selection, async |mut daemon: DaemonClient| {
+        retest::retest(&mut daemon, name, wait).await
+    })
+    .await?;
     let (retested, errors) = split(responses);
     // Not every node has every source.
-    if retested.is_empty() { fail(&errors) } else { Ok(()) }
+    if retested.is_empty() {
+        return fail(&errors);
+    }
+    let verdicts = flat(retested);
+    match global.output {
+        Format::Json if wait => output::print_json(&json!({ "sources": verdicts }))?,
+        Format::Json => {}
+        Format::Table => {
+            let mut lines = verdicts.iter().map(|OnNode { node, item }| format!("{node}: {item}"));
+            lines.try_for_each(|line| output::print_line(&line))?;
+        }
+    }
+    retest::all_passed(verdicts.iter().map(|verdict| &verdict.item))
 }
 
 /// Why sources are not healthy, each sentence with its node.

@@ -63,8 +63,8 @@ async fn execute(args: &ClusterArgs) -> Result<()> {
         ClusterCommand::Sources { selection, command: None } => {
             agent_commands::sources(client, global, selection).await
         }
-        ClusterCommand::Sources { selection, command: Some(SourcesCommand::Retest { name }) } => {
-            agent_commands::retest(client, global, selection, name).await
+        ClusterCommand::Sources { selection, command: Some(SourcesCommand::Retest { name, wait }) } => {
+            agent_commands::retest(client, global, selection, name, *wait).await
         }
         ClusterCommand::Top { node, top } => agent_commands::top(client, global, node, top).await,
         ClusterCommand::Explain(name) => agent_commands::explain(client, global, name).await,

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::args::{AttachArgs, ClassesArgs, Format, Global, QemuArgs, SourcesArgs, SourcesCommand, VmsArgs};
 use crate::client::DaemonClient;
 use crate::egd::TCP;
-use crate::output;
+use crate::{output, retest};
 
 pub(crate) use offline::{completion, crds};
 
@@ -84,8 +84,16 @@ fn request(args: &VmsArgs, waiting: bool) -> ListVmsRequest {
 /// Prints the sources, or retests some.
 pub(crate) async fn sources(global: &Global, args: &SourcesArgs) -> Result<()> {
     let mut daemon = DaemonClient::connect(&global.api).await?;
-    if let Some(SourcesCommand::Retest { name }) = &args.command {
-        return Ok(daemon.retest(name).await?);
+    if let Some(SourcesCommand::Retest { name, wait }) = &args.command {
+        let verdicts = retest::retest(&mut daemon, name, *wait).await?;
+        match global.output {
+            Format::Table => {
+                verdicts.iter().try_for_each(|verdict| output::print_line(&verdict.to_string()))?;
+            }
+            Format::Json if *wait => output::print_json(&json!({ "sources": verdicts }))?,
+            Format::Json => {}
+        }
+        return retest::all_passed(verdicts.iter());
     }
     let response = daemon.sources().await?;
     match global.output {

@@ -32,7 +32,7 @@ pub(crate) fn seconds(nanoseconds: u64) -> f64 {
 }
 
 /// A duration with one unit.
-pub(super) fn duration(nanoseconds: u64) -> String {
+pub(crate) fn duration(nanoseconds: u64) -> String {
     let seconds = seconds(nanoseconds);
     match seconds {
         ..0.000_95 => format!("{:.0}us", seconds * 1e6),

@@ -17,7 +17,7 @@ use std::io::{self, ErrorKind, Write};
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-pub(crate) use amount::{configured_rate, measured_rate, seconds};
+pub(crate) use amount::{configured_rate, duration, measured_rate, seconds};
 pub(crate) use classes::{classes, depth};
 pub(crate) use explain::explain;
 pub(crate) use pools::{name, pools};

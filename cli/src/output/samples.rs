@@ -1,8 +1,9 @@
 //! The responses of a daemon, for snapshots.
 
 use proto::local::{
-    Binding, Class, Client, Counters, ExplainResponse, Level, Limit, LimitHits, Mode, NodeKind, Output, Pool,
-    PoolOutput, Serving, Shape, Source, SourceFailures, SourceState, SourceStats, Step, Tree, Vm,
+    Alarm, Binding, Class, Client, Counters, ExplainResponse, Level, Limit, LimitHits, Mode, NodeKind,
+    Output, Pool, PoolOutput, Serving, Shape, Source, SourceFailures, SourceState, SourceStats, Step, Tree,
+    Vm,
 };
 
 /// The message of a pool whose source is stuck.
@@ -181,6 +182,8 @@ pub(crate) fn sources() -> Vec<Source> {
         message: None,
         stats: None,
         raw_min_entropy_thousandths: None,
+        retesting: false,
+        alarms: Vec::new(),
     };
     let stats = |bytes_in, repetition_count| {
         let failures = Some(SourceFailures { repetition_count, ..SourceFailures::default() });
@@ -196,9 +199,23 @@ pub(crate) fn sources() -> Vec<Source> {
         reason: Some("RepetitionCount".into()),
         message: Some("the same byte came 21 times in a row".into()),
         stats: stats(1_045, 3),
+        alarms: vec![alarm()],
         ..source("old", "device /dev/trng0")
     };
     vec![kernel, trng, stuck]
+}
+
+pub(crate) fn alarm() -> Alarm {
+    Alarm {
+        ordinal: 3,
+        time: 1_800_000_000,
+        age: 64_000_000_000,
+        test: "RepetitionCount".into(),
+        offset: 1_024,
+        count: 21,
+        permanent: true,
+        retested: false,
+    }
 }
 
 /// Why `web-1` waits.

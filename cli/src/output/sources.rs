@@ -1,6 +1,6 @@
 //! The table of `sources`.
 
-use proto::local::{Source, SourceFailures, SourceState};
+use proto::local::{Alarm, Source, SourceFailures, SourceState};
 
 use super::amount::{bits, duration, total};
 use super::table::Table;
@@ -27,8 +27,19 @@ pub(crate) fn why_not_healthy(sources: &[Source]) -> String {
 }
 
 pub(crate) fn sources_table(sources: &[Source]) -> Table {
-    let headers =
-        ["POOL", "NAME", "KIND", ">TIER", "ACTIVE", "STATE", ">SINCE", ">IN", ">CREDITED", ">FAILURES"];
+    let headers = [
+        "POOL",
+        "NAME",
+        "KIND",
+        ">TIER",
+        "ACTIVE",
+        "STATE",
+        ">SINCE",
+        ">IN",
+        ">CREDITED",
+        ">FAILURES",
+        "LAST ALARM",
+    ];
     let mut table = Table::new(&headers);
     for source in sources {
         let stats = source.stats.as_ref();
@@ -44,9 +55,15 @@ pub(crate) fn sources_table(sources: &[Source]) -> Table {
             or_dash(stats.map(|stats| total(stats.bytes_in))),
             or_dash(stats.map(|stats| total(stats.bytes_credited))),
             or_dash(failures.map(|failures| failures.to_string())),
+            or_dash(source.alarms.last().map(alarm)),
         ]);
     }
     table
+}
+
+/// The test, and how long ago its alarm was.
+fn alarm(alarm: &Alarm) -> String {
+    format!("{} {}", alarm.test, duration(alarm.age))
 }
 
 fn or_dash(cell: Option<String>) -> String {

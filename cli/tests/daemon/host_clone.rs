@@ -14,10 +14,10 @@ use crate::upstream::random;
 
 /// Bytes that a pool makes beforehand.
 const BUFFERS: u64 = 8_192;
-const CLONED: &[u8] = b"change@/devices/QEMUVGID:00\0ACTION=change\0SUBSYSTEM=acpi\0NEW_VMGENID=1\0";
+pub const CLONED: &[u8] = b"change@/devices/QEMUVGID:00\0ACTION=change\0SUBSYSTEM=acpi\0NEW_VMGENID=1\0";
 
 /// A message to the kernel, which passes it on as its own to all who listen; needs the rights of root.
-fn kernel_says(uevent: &[u8]) {
+pub fn kernel_says(uevent: &[u8]) {
     // A netlink header: length, any type, a request, and nothing to be told apart by.
     let length = u32::try_from(16 + uevent.len()).unwrap().to_ne_bytes();
     let header = [&length[..], &16_u16.to_ne_bytes(), &1_u16.to_ne_bytes(), &[0; 8]].concat();

@@ -12,6 +12,7 @@ mod rejections;
 mod restart;
 mod secrets;
 mod source_failures;
+mod source_health;
 mod sources;
 mod support;
 mod upstream;

@@ -144,16 +144,32 @@ impl Daemon {
         }
     }
 
+    /// What it said when it had started.
+    pub fn started(&self) -> &str {
+        &self.started
+    }
+
     /// Ends it as a power cut would.
     pub fn kill(mut self) {
+        self.kill_now();
+    }
+
+    pub fn kill_now(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// The process that serves: the only child of the one that was started.
+    /// The process that serves: the only child of the one that was started, once one that handed over has ended.
     pub fn id(&self) -> u32 {
-        let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", self.child.id())).unwrap();
-        children.trim().parse().unwrap()
+        let file = format!("/proc/{0}/task/{0}/children", self.child.id());
+        for _ in 0..SILENCES {
+            let children = fs::read_to_string(&file).unwrap();
+            if let Ok(id) = children.trim().parse() {
+                return id;
+            }
+            thread::park_timeout(SILENCE);
+        }
+        panic!("there is not one worker");
     }
 
     pub fn ask(&self, args: &[&str]) -> Output {

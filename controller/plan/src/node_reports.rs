@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
 
 use api::Reason;
-use delivery::{Output, PoolConfig};
+use delivery::{AlarmReport, Output, PoolConfig};
 
 use crate::outcome::Plan;
 
@@ -48,6 +48,8 @@ pub struct PoolReport {
 pub struct NodeSupply {
     /// The state of each source, by name: `Healthy`, `Starting`, or the reason of a failure.
     pub sources: BTreeMap<String, Reason>,
+    /// The last alarm of each source that has raised one since its last retest.
+    pub alarms: BTreeMap<String, AlarmReport>,
     /// What is served; `None` while the node holds.
     pub served: Option<Output>,
 }

@@ -125,7 +125,11 @@ fn supply(report: &delivery::SupplyReport, pool: &PoolConfig) -> NodeSupply {
         ServingState::Held => None,
     };
     let sources = report.sources.iter().map(|source| (source.name.clone(), source_state(source))).collect();
-    NodeSupply { sources, served }
+    // Those of sources that the pool does not have are not counted, so that there are only so many.
+    let is_known = |name: &str| pool.sources.iter().any(|source| source.name == name);
+    let known = report.sources.iter().filter(|source| is_known(&source.name));
+    let alarms = known.filter_map(|source| Some((source.name.clone(), source.alarm.clone()?))).collect();
+    NodeSupply { sources, alarms, served }
 }
 
 fn source_state(source: &SourceReport) -> Reason {

@@ -1,5 +1,6 @@
 //! Status and Events of pools, classes and nodes: what changed, when it is written, and the task that writes it.
 
+mod alarm_events;
 mod condition_events;
 mod diff;
 mod event_recorder;

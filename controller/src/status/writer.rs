@@ -17,6 +17,7 @@ use serde_json::json;
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
+use super::alarm_events::AlarmEvents;
 use super::condition_events::{ConditionEvent, events};
 use super::diff::{Priority, Status, priority};
 use super::event_recorder::EventRecorder;
@@ -56,6 +57,7 @@ pub(crate) async fn run(
         limiter: WriteLimiter::default(),
         debounce: RefusalDebounce::default(),
         filter: PersistenceFilter::default(),
+        alarms: AlarmEvents::default(),
         leading_since: None,
         delayed: 0,
     };
@@ -78,6 +80,7 @@ pub(crate) async fn run(
             writer.state.queues.statuses.set(0);
             // The next leader observes itself which conditions last.
             writer.filter = PersistenceFilter::default();
+            writer.alarms = AlarmEvents::default();
         }
         tokio::select! {
             () = writer.state.status_changed.notified() => {}
@@ -94,6 +97,7 @@ struct StatusWriter {
     limiter: WriteLimiter,
     debounce: RefusalDebounce,
     filter: PersistenceFilter<(EventObject, String)>,
+    alarms: AlarmEvents,
     leading_since: Option<Duration>,
     /// The number of changed statuses that are written later.
     delayed: usize,
@@ -133,8 +137,11 @@ impl StatusWriter {
         // Lock order: the reports, then the store, as everywhere.
         let (node_reports, store) = (self.state.node_reports(), self.state.store());
         let mut events = node_events(&node_reports, &store);
-        let due = self.filter.due(clock::since_start(), events.keys().cloned());
-        due.into_iter().filter_map(|key| Some((key.0.reference(&store), events.remove(&key)?))).collect()
+        let now = clock::since_start();
+        let due = self.filter.due(now, events.keys().cloned());
+        let lasting = due.into_iter().filter_map(|key| Some((key.0.clone(), events.remove(&key)?)));
+        let alarms = self.alarms.due(&node_reports, now);
+        lasting.chain(alarms).map(|(object, event)| (object.reference(&store), event)).collect()
     }
 
     async fn write(&self, StatusWrites { pools, classes }: StatusWrites) {

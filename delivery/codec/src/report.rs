@@ -1,8 +1,8 @@
 //! Reports. Unknown values are skipped, because reports decide nothing.
 
 use delivery::{
-    AgentCondition, AgentState, BytesPerDay, ClassUse, Report, ServingState, SourceReport, SourceState,
-    SupplyReport, SupplyReports, Usage, VmReport, VmsReport,
+    AgentCondition, AgentState, AlarmReport, BytesPerDay, ClassUse, Report, ServingState, SourceReport,
+    SourceState, SupplyReport, SupplyReports, Usage, VmReport, VmsReport,
 };
 use proto::delivery as pb;
 
@@ -122,7 +122,7 @@ fn serving_from_proto(serving: pb::Serving) -> Option<ServingState> {
 }
 
 fn source_to_proto(source: SourceReport) -> pb::SourceState {
-    let SourceReport { name, health, reason, message } = source;
+    let SourceReport { name, health, reason, message, alarm } = source;
     let health = match health {
         SourceState::Healthy => pb::Health::Healthy,
         SourceState::Starting => pb::Health::Starting,
@@ -130,7 +130,17 @@ fn source_to_proto(source: SourceReport) -> pb::SourceState {
         SourceState::Unavailable => pb::Health::Unavailable,
         SourceState::Failed => pb::Health::Failed,
     };
-    pb::SourceState { name, health: health.into(), reason, message }
+    pb::SourceState { name, health: health.into(), reason, message, alarm: alarm.map(alarm_to_proto) }
+}
+
+fn alarm_to_proto(alarm: AlarmReport) -> pb::Alarm {
+    let AlarmReport { ordinal, test, count, offset, permanent } = alarm;
+    pb::Alarm { ordinal, test, count, offset, permanent }
+}
+
+fn alarm_from_proto(alarm: pb::Alarm) -> AlarmReport {
+    let pb::Alarm { ordinal, test, count, offset, permanent } = alarm;
+    AlarmReport { ordinal, test, count, offset, permanent }
 }
 
 fn source_from_proto(source: pb::SourceState) -> Option<SourceReport> {
@@ -142,6 +152,6 @@ fn source_from_proto(source: pb::SourceState) -> Option<SourceReport> {
         pb::Health::Failed => SourceState::Failed,
         pb::Health::Unspecified => return None,
     };
-    let pb::SourceState { name, reason, message, .. } = source;
-    Some(SourceReport { name, health, reason, message })
+    let pb::SourceState { name, reason, message, alarm, .. } = source;
+    Some(SourceReport { name, health, reason, message, alarm: alarm.map(alarm_from_proto) })
 }

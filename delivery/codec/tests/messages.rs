@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use delivery::{
-    AgentCondition, AgentState, AgentSubscription, BearerToken, BytesPerDay, ClassUse, EncodedResource,
-    FromAgent, FromController, Hash, Move, Nack, Report, ResourceName, ServingState, SourceReport,
-    SourceState, Span, SupplyReport, Update, Version, VmReport, VmsReport, WatchedKind,
+    AgentCondition, AgentState, AgentSubscription, AlarmReport, BearerToken, BytesPerDay, ClassUse,
+    EncodedResource, FromAgent, FromController, Hash, Move, Nack, Report, ResourceName, ServingState,
+    SourceReport, SourceState, Span, SupplyReport, Update, Version, VmReport, VmsReport, WatchedKind,
 };
 use entropool_codec::{Bytes, agent, controller};
 use prost::Message;
@@ -16,6 +16,11 @@ fn version() -> Version {
     [(WatchedKind::POOLS, 1), (WatchedKind::CLASSES, u64::MAX), (WatchedKind(4_000_000_000), 3)]
         .into_iter()
         .collect()
+}
+
+fn alarm() -> AlarmReport {
+    let test = "RepetitionCount".to_owned();
+    AlarmReport { ordinal: 3, test, count: 21, offset: 4096, permanent: true }
 }
 
 fn supply(serving: ServingState) -> SupplyReport {
@@ -31,6 +36,7 @@ fn supply(serving: ServingState) -> SupplyReport {
         health,
         reason: "Stalled".to_owned(),
         message: "why".to_owned(),
+        alarm: (health != SourceState::Healthy).then(alarm),
     };
     SupplyReport { serving, message: "why".to_owned(), sources: all.into_iter().map(state).collect() }
 }

@@ -238,7 +238,7 @@ fn spawn(dir: &Path, controller: &str, node: &str, kubelet: bool) -> Result<Chil
     Command::new(binary::agent()?)
         .env_clear()
         .args(kubelet.iter().flat_map(|it| ["--kubelet-dir".as_ref(), it.as_os_str()]))
-        .args(["--node", node, "--controller", controller])
+        .args(["--node", node, "--controller", controller, "--allow-test-sources"])
         .arg("--token-file")
         .arg(dir.join("token"))
         .arg("--ca-file")

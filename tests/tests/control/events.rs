@@ -107,3 +107,26 @@ fn a_pod_is_told_why_its_vm_is_not_moved_and_a_class_of_the_vms_that_outlive_it(
     assert!(told.starts_with("1 VM on 1 node (n1) still attached"), "{told}");
     scene.draws("first");
 }
+
+#[test]
+fn an_alarm_of_a_source_is_an_event_of_its_pool_that_names_node_and_test() {
+    let scene = Scenario::set(&["only"]);
+    let api = &scene.api;
+    let dir = tempfile::tempdir().unwrap();
+    let noise = dir.path().join("noise");
+    std::fs::write(&noise, [0; 10_000]).unwrap();
+    let source = format!("{{name: noise, minEntropyPerByte: \"8\", file: {{path: {}}}}}", noise.display());
+    apply(
+        api,
+        &format!(
+            "{{apiVersion: entropool.io/v1alpha1, kind: EntropyPool, metadata: {{name: noisy}}, spec: {{output: \
+             FullEntropy, rate: 1Ki/s, sources: [{source}]}}}}"
+        ),
+    );
+    let told = told_of(api, "EntropyPool", "noisy", "HealthTestAlarm");
+    assert!(told.starts_with("source noise on node n"), "{told}");
+    let rest = "alarm 1 of its health tests: RepetitionCount, 11 at byte 0; it is off until a retest passes: see \
+                `kubectl entropool sources`";
+    assert!(told.ends_with(rest), "{told}");
+    scene.agents[0].wait_for(&["sources"], "RepetitionCount").unwrap();
+}

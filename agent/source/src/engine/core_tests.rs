@@ -395,10 +395,32 @@ fn a_failed_source_stays_failed_through_clones_and_edits_until_a_retest() {
         assert!(source.message.starts_with("the same byte came"), "{}", source.message);
     }
     let lower = SourceSpec { min_entropy: MinEntropy::from_thousandths(500), ..device("trng", 0) };
-    let lower = node.add(pool(Output::FullEntropy, &[lower]));
+    let lower = pool(Output::FullEntropy, &[lower]);
+    let other = node.add(PoolSpec { name: "other".into(), ..lower.clone() });
+    let lower = node.add(lower);
     node.advance(SECOND);
-    assert_eq!(node.state(lower, 0), HealthState::Healthy, "a lower claim is another one");
+    assert_eq!(node.state(lower, 0), HealthState::Failed, "an edit of the claim forgives nothing");
+    assert_eq!(node.state(other, 0), HealthState::Healthy, "a lower claim of another pool is another one");
+
+    node.fake(0).set_behaviour(FakeBehaviour::Stuck(4));
     node.retest(first, 0);
+    node.advance(SECOND);
+    let edited = node.add(spec.clone());
+    assert_eq!(
+        [first, edited].map(|pool| node.state(pool, 0)),
+        [HealthState::Failed; 2],
+        "a retest may fail"
+    );
+    node.fake(0).set_behaviour(FakeBehaviour::Dry);
+    node.retest(first, 0);
+    node.advance(SECOND);
+    assert!(node.source(first, 0).retesting);
+    let edited = node.add(spec.clone());
+    assert_eq!(node.state(edited, 0), HealthState::Failed, "a retest without a verdict forgives nothing");
+
+    node.fake(0).set_behaviour(FakeBehaviour::Good);
+    node.advance(SECOND);
+    assert!(!node.source(first, 0).retesting);
     let after = node.add(spec);
     node.advance(SECOND);
     assert_eq!([first, after].map(|pool| node.state(pool, 0)), [HealthState::Healthy; 2]);

@@ -67,9 +67,15 @@ impl Pool {
 
     /// Voids all bytes made so far, makes the engine forget its secrets, and restarts all sources with their tests.
     pub(crate) fn reset(&self, now: u64) {
+        self.discard();
+        self.members.iter().filter_map(Member::subscriber).for_each(|subscriber| subscriber.restart(now));
+        self.engine.wake();
+    }
+
+    /// Voids all bytes made so far, and makes the engine forget its secrets.
+    pub(crate) fn discard(&self) {
         self.reset_requested.store(true, Ordering::SeqCst);
         self.queue.void();
-        self.members.iter().filter_map(Member::subscriber).for_each(|subscriber| subscriber.restart(now));
         self.engine.wake();
     }
 

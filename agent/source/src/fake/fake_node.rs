@@ -9,7 +9,8 @@ use super::fake_noise::Fake;
 use crate::block_queue::block_queue;
 use crate::engine::{Engine, Member, Origin, Pool, Subscription};
 use crate::health::{HealthState, MinEntropy};
-use crate::sampler::{FailureRegistry, Sampler, SamplerHandle, Subscriber, Wait, WakeReason};
+use crate::health_records::HealthRegistry;
+use crate::sampler::{Sampler, SamplerHandle, Subscriber, Wait, WakeReason};
 use crate::spec::{OnFailure, Output, PoolSpec, SourceKind, SourceSpec};
 use crate::status::{PoolStatus, SourceStatus};
 use crate::supply::Supply;
@@ -38,7 +39,7 @@ struct FakePool {
 pub struct FakeNode {
     pub now: u64,
     sources: Vec<FakeSource>,
-    failures: FailureRegistry,
+    health: HealthRegistry,
     pools: Vec<FakePool>,
 }
 
@@ -132,7 +133,7 @@ impl FakeNode {
                     spec.output,
                     handle.waker().clone(),
                     control,
-                    &self.failures,
+                    self.health.of(&spec.name, source),
                     self.now,
                 )
                 .unwrap();

@@ -114,6 +114,11 @@ impl Monitor {
         }
     }
 
+    /// The source raised so many intermittent alarms before, in another pool or process.
+    pub fn restore_alarms(&mut self, count: u32) {
+        self.failures.count = count;
+    }
+
     /// Forgets all failures and runs the start-up test.
     pub fn retest(&mut self, now: u64) {
         self.tests = HealthTests::new(*self.tests.limits());

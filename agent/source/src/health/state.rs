@@ -27,9 +27,28 @@ pub enum Cause {
     /// Too many blocks failed the FIPS 140-2 tests.
     BlockTests,
     Lost(ReadFailure),
+    /// It failed before, in another process, for this reason.
+    Recorded(&'static str),
 }
 
+/// The reasons for which a source may fail permanently.
+const FAILURES: [&str; 7] = [
+    "RepetitionCount",
+    "AdaptiveProportion",
+    "BlockTests",
+    "Loop",
+    "LagCorrelation",
+    "BitLane",
+    "MinEntropy",
+];
+
 impl Cause {
+    /// The cause of a failure that was recorded. A reason that only a newer version knows is a failure too.
+    pub(crate) fn recorded(reason: &str) -> Self {
+        let known = FAILURES.into_iter().find(|known| *known == reason);
+        Self::Recorded(known.unwrap_or("HealthTestFailed"))
+    }
+
     /// One word for logs, metrics, events and conditions.
     pub fn reason(self) -> &'static str {
         match self {
@@ -44,6 +63,7 @@ impl Cause {
             Self::Lost(ReadFailure::Terminal) => "TerminalNotRaw",
             Self::Lost(ReadFailure::OwnSocket) => "OwnSocket",
             Self::Lost(ReadFailure::Changed) => "GeneratorChanged",
+            Self::Recorded(reason) => reason,
         }
     }
 
@@ -54,6 +74,7 @@ impl Cause {
             Self::Structure(structure) => structure.to_string(),
             Self::BlockTests => "25 blocks failed the FIPS 140-2 tests".to_owned(),
             Self::Lost(_) => "it cannot be read".to_owned(),
+            Self::Recorded(_) => "it failed before".to_owned(),
         };
         match state {
             HealthState::Failed => format!("{event}; off until a retest is requested"),

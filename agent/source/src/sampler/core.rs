@@ -151,6 +151,9 @@ impl Sampler {
             subscriber.observe(self.scratch.chunk(), recipient == Some(at), now);
         }
         self.scratch.consume(self.scratch.level());
+        for subscriber in subscribers {
+            subscriber.save_record();
+        }
         self.first = recipient.map_or(self.first, |recipient| recipient + 1);
     }
 

@@ -98,8 +98,8 @@ fn every_alarm_is_kept_with_its_offset_test_and_count() {
             node.fake(0).set_behaviour(FakeBehaviour::Once(99));
             node.advance(SECOND);
         }
-        let alarm = *node.source(0, 0).alarms.last().unwrap();
-        assert_eq!((alarm.ordinal, alarm.test, alarm.permanent), (ordinal, "RepetitionCount", permanent));
+        let alarm = node.source(0, 0).alarms.last().unwrap().clone();
+        assert_eq!((alarm.ordinal, &*alarm.test, alarm.permanent), (ordinal, "RepetitionCount", permanent));
         assert_eq!((alarm.offset, alarm.count), (offset + cutoff() as u64 - 1, cutoff() as u64));
         node.fake(0).set_behaviour(FakeBehaviour::Burst(1_200_000));
         node.draw(0, 1_100_000);

@@ -4,7 +4,6 @@
 //! source.
 
 mod core;
-mod failures;
 mod fips_gate;
 mod poll_schedule;
 mod sample_queue;
@@ -15,8 +14,7 @@ mod thread;
 pub(crate) use self::core::Sampler;
 #[cfg(any(test, feature = "fake"))]
 pub(crate) use self::core::{Wait, WakeReason};
-pub(crate) use failures::FailureRegistry;
 pub(crate) use sample_queue::SourceHealth;
-pub use stats::{AlarmRecord, SourceStats};
+pub use stats::SourceStats;
 pub(crate) use subscriber::Subscriber;
 pub(crate) use thread::SamplerHandle;

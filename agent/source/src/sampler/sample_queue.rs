@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::fips_gate::{Disabled, FipsGate};
-use super::stats::{AlarmLog, AlarmRecord, SourceStats};
+use super::stats::{SourceStats, count};
 use crate::buffer::Buffer;
 use crate::fips::BLOCK;
 use crate::health::{Cause, Disposition, HealthState, Limits, Monitor, ReadFailure, SampleKind};
+use crate::health_records::AlarmRecord;
 use crate::memory::MapError;
 use crate::noise::Provenance;
 use crate::spec::{Output, SourceSpec};
@@ -38,11 +39,23 @@ pub(super) struct SampleQueue {
     /// How often the source failed permanently.
     failures: u64,
     stats: SourceStats,
-    alarms: AlarmLog,
+    /// An alarm that is not recorded yet.
+    raised: Option<AlarmRecord>,
+    retest: RetestState,
     /// Why the source is not healthy, as a sentence.
     message: String,
     /// What the source is, or was when it was last open.
     provenance: Option<Arc<Provenance>>,
+}
+
+/// A retest that was requested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RetestState {
+    None,
+    /// Its start-up test runs.
+    Running,
+    /// It passed, and this is not recorded yet.
+    Passed,
 }
 
 /// The health of a source, as one pool sees it.
@@ -55,6 +68,8 @@ pub(crate) struct SourceHealth {
     pub(crate) stats: SourceStats,
     pub(crate) alarms: Vec<AlarmRecord>,
     pub(crate) estimate: Option<f64>,
+    /// Whether a retest has no verdict yet.
+    pub(crate) retesting: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +101,8 @@ impl SampleQueue {
             drops: 0,
             failures: 0,
             stats: SourceStats::default(),
-            alarms: AlarmLog::default(),
+            raised: None,
+            retest: RetestState::None,
             message: String::new(),
             provenance: None,
         })
@@ -133,6 +149,7 @@ impl SampleQueue {
         }
         self.monitor.retest(now);
         self.message.clear();
+        self.retest = RetestState::Running;
     }
 
     /// The start-up test runs again, but no failure is forgotten.
@@ -141,7 +158,43 @@ impl SampleQueue {
         self.monitor.restart(now);
     }
 
-    /// The source failed before, in another pool or before this one was edited.
+    /// The source raised so many intermittent alarms before.
+    pub(super) fn restore_alarms(&mut self, count: u32) {
+        self.monitor.restore_alarms(count);
+    }
+
+    /// The alarm that the last samples raised.
+    pub(super) fn take_alarm(&mut self) -> Option<AlarmRecord> {
+        self.raised.take()
+    }
+
+    /// Whether the last samples ended a retest well.
+    pub(super) fn ends_retest(&mut self) -> bool {
+        let ends = self.retest == RetestState::Running && self.monitor.state() == HealthState::Healthy;
+        if ends {
+            self.retest = RetestState::Passed;
+        }
+        ends
+    }
+
+    /// The verdict of a retest is recorded.
+    pub(super) fn retest_recorded(&mut self) {
+        if self.retest == RetestState::Passed {
+            self.retest = RetestState::None;
+        }
+    }
+
+    /// The source passed a retest in another process: the start-up test runs.
+    pub(super) fn restart_failed(&mut self, now: u64) {
+        self.retest(now);
+        self.retest = RetestState::None;
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.monitor.state() == HealthState::Failed
+    }
+
+    /// The source failed before, in another pool or process, or before this pool was edited.
     pub(super) fn fail(&mut self, cause: Cause, message: String, now: u64) {
         self.monitor.fail(cause, now);
         self.message = message;
@@ -174,8 +227,9 @@ impl SampleQueue {
             reason: self.monitor.cause().map(Cause::reason),
             message: self.message.clone(),
             stats: self.stats,
-            alarms: self.alarms.last(),
+            alarms: vec![],
             estimate: self.monitor.estimate(),
+            retesting: self.retest != RetestState::None,
         }
     }
 
@@ -198,7 +252,7 @@ impl SampleQueue {
             Disposition::Credit if is_recipient => self.credit(samples, now),
             Disposition::Discard if self.monitor.state() == HealthState::Healthy => self.message.clear(),
             Disposition::Credit | Disposition::Discard => {}
-            Disposition::Drop => self.raise_alarm(samples.len(), now),
+            Disposition::Drop => self.raise_alarm(samples.len()),
         }
         // Conditioned blocks of a window that fails are void; samples that were served would not be.
         if self.output != Output::Raw {
@@ -215,18 +269,22 @@ impl SampleQueue {
         let pushed = gate.push(samples, stats, |block| push(tested, block));
         if let Err(Disabled) = pushed {
             self.monitor.fail(Cause::BlockTests, now);
-            self.raise_alarm(samples.len(), now);
+            self.raise_alarm(samples.len());
         }
     }
 
-    fn raise_alarm(&mut self, samples: usize, now: u64) {
+    fn raise_alarm(&mut self, samples: usize) {
         self.drop_samples();
         self.failures += u64::from(self.monitor.state() == HealthState::Failed);
         if let Some(cause) = self.monitor.cause() {
             self.stats.record_failure(cause);
             let permanent = self.monitor.state() == HealthState::Failed;
             let offset = self.stats.bytes_in - samples as u64;
-            self.alarms.record(cause, &self.limits, permanent, offset, now);
+            let (test, count) = (cause.reason().to_owned(), count(cause, &self.limits));
+            self.raised = Some(AlarmRecord { offset, test, count, permanent, ..AlarmRecord::default() });
+            if permanent {
+                self.retest = RetestState::None;
+            }
             self.message = cause.describe(&self.limits, self.monitor.state());
         }
     }

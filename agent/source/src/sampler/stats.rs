@@ -1,6 +1,4 @@
-//! Statistics and alarms of a source, as one pool sees it.
-
-use std::collections::VecDeque;
+//! Statistics of a source, as one pool sees it.
 
 use crate::fips::{BlockTest, Findings};
 use crate::health::{Cause, Cutoffs, Limits, Severity, Test};
@@ -31,7 +29,7 @@ impl SourceStats {
             Cause::Alarm(alarm) if alarm.test == Test::RepetitionCount => self.repetition_count += 1,
             Cause::Alarm(_) => self.adaptive_proportion += 1,
             Cause::Structure(_) => self.structure += 1,
-            Cause::BlockTests => {}
+            Cause::BlockTests | Cause::Recorded(_) => {}
             Cause::Lost(_) => self.lost += 1,
         }
     }
@@ -43,50 +41,8 @@ impl SourceStats {
     }
 }
 
-/// Alarms that are kept.
-const KEPT: usize = 16;
-
-/// One alarm of a health test.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AlarmRecord {
-    /// Counts the alarms of the source for this pool, from 1.
-    pub ordinal: u64,
-    /// Instant of the alarm.
-    pub at: u64,
-    /// Bytes that were tested before those in which it was raised.
-    pub offset: u64,
-    /// The test, as the one word for logs.
-    pub test: &'static str,
-    /// What the test counted.
-    pub count: u64,
-    /// Whether the source is off until a retest.
-    pub permanent: bool,
-}
-
-/// The last alarms of a source.
-#[derive(Clone, Debug, Default)]
-pub(super) struct AlarmLog {
-    total: u64,
-    last: VecDeque<AlarmRecord>,
-}
-
-impl AlarmLog {
-    pub(super) fn record(&mut self, cause: Cause, limits: &Limits, permanent: bool, offset: u64, at: u64) {
-        self.total += 1;
-        if self.last.len() == KEPT {
-            self.last.pop_front();
-        }
-        let (ordinal, test, count) = (self.total, cause.reason(), count(cause, limits));
-        self.last.push_back(AlarmRecord { ordinal, at, offset, test, count, permanent });
-    }
-
-    /// Oldest first.
-    pub(super) fn last(&self) -> Vec<AlarmRecord> {
-        self.last.iter().copied().collect()
-    }
-}
-
-fn count(cause: Cause, limits: &Limits) -> u64 {
+/// What the test that raised an alarm counted.
+pub(super) fn count(cause: Cause, limits: &Limits) -> u64 {
     match cause {
         Cause::Alarm(alarm) => {
             let cutoffs: Cutoffs = match alarm.severity {
@@ -100,6 +56,6 @@ fn count(cause: Cause, limits: &Limits) -> u64 {
         }
         Cause::Structure(structure) => structure.count(),
         Cause::BlockTests => 25,
-        Cause::Lost(_) => 0,
+        Cause::Lost(_) | Cause::Recorded(_) => 0,
     }
 }

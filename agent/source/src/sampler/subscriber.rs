@@ -3,13 +3,13 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::failures::FailureRegistry;
 use super::sample_queue::{QueueState, SampleQueue, SourceHealth};
 use crate::block_queue::QueueControl;
-use crate::health::{MinEntropy, ReadFailure};
+use crate::health::{Cause, ReadFailure};
+use crate::health_records::SourceRecord;
 use crate::memory::MapError;
 use crate::noise::Provenance;
-use crate::spec::{Output, SourceKind, SourceSpec};
+use crate::spec::{Output, SourceSpec};
 use crate::waker::{SamplerWaker, lock};
 
 /// The sampler puts samples in, the pool's engine takes them out, and any thread may ask for the state.
@@ -18,9 +18,8 @@ use crate::waker::{SamplerWaker, lock};
 /// only the pool that makes it.
 pub(crate) struct Subscriber {
     id: u64,
-    kind: SourceKind,
-    h: MinEntropy,
-    failures: FailureRegistry,
+    /// Its failures and alarms, which outlive it.
+    record: SourceRecord,
     queue: Mutex<SampleQueue>,
     sampler: SamplerWaker,
     /// Of the pool's bytes, to void them and to wake the engine.
@@ -33,24 +32,16 @@ impl Subscriber {
         output: Output,
         sampler: SamplerWaker,
         pool: Arc<QueueControl>,
-        failures: &FailureRegistry,
+        record: SourceRecord,
         now: u64,
     ) -> Result<Self, MapError> {
         static IDS: AtomicU64 = AtomicU64::new(0);
-        let (kind, h) = (spec.kind.clone(), spec.tested_min_entropy());
         let mut queue = SampleQueue::new(spec, output, now)?;
-        if let Some(failure) = failures.find(&kind, h) {
-            queue.fail(failure.cause, failure.message, now);
+        queue.restore_alarms(record.intermittent_alarms());
+        if let Some(failure) = record.failure() {
+            queue.fail(Cause::recorded(&failure.reason), failure.message, now);
         }
-        Ok(Self {
-            id: IDS.fetch_add(1, Ordering::Relaxed),
-            kind,
-            h,
-            failures: failures.clone(),
-            queue: Mutex::new(queue),
-            sampler,
-            pool,
-        })
+        Ok(Self { id: IDS.fetch_add(1, Ordering::Relaxed), record, queue: Mutex::new(queue), sampler, pool })
     }
 
     /// Unique in this process.
@@ -59,7 +50,8 @@ impl Subscriber {
     }
 
     pub(crate) fn health(&self) -> SourceHealth {
-        lock(&self.queue).health()
+        let health = lock(&self.queue).health();
+        SourceHealth { alarms: self.record.alarms(), ..health }
     }
 
     /// Cheaper than [`health`](Self::health): engines ask at every poll.
@@ -82,9 +74,8 @@ impl Subscriber {
         self.update(|queue| queue.take(take))
     }
 
-    /// Drops all samples, forgets all failures, and restarts the source with its start-up test.
+    /// Drops all samples and restarts the source with its start-up test. Its failure is forgotten when it passes.
     pub(crate) fn retest(&self, now: u64) {
-        self.failures.clear(&self.kind);
         lock(&self.queue).retest(now);
         self.pool.wake_engine();
         self.sampler.wake();
@@ -93,6 +84,26 @@ impl Subscriber {
     /// Drops all samples and runs the start-up test, but forgets no failure: the host was cloned.
     pub(crate) fn restart(&self, now: u64) {
         lock(&self.queue).restart(now);
+        self.pool.wake_engine();
+        self.sampler.wake();
+    }
+
+    /// Adopts what another process recorded: it served the pool until now.
+    pub(crate) fn adopt_record(&self, now: u64) {
+        let failure = self.record.failure();
+        let mut queue = lock(&self.queue);
+        match failure {
+            Some(failure) if !queue.has_failed() => {
+                queue.fail(Cause::recorded(&failure.reason), failure.message, now);
+                if queue.has_contributed() {
+                    self.pool.void();
+                }
+            }
+            // It passed a retest there.
+            None if queue.has_failed() => queue.restart_failed(now),
+            _ => queue.restore_alarms(self.record.intermittent_alarms()),
+        }
+        drop(queue);
         self.pool.wake_engine();
         self.sampler.wake();
     }
@@ -129,8 +140,14 @@ impl Subscriber {
             let before = (queue.state(), queue.level());
             queue.observe(samples, is_recipient, now);
             let has_failed = queue.state().failures != before.0.failures;
+            if let Some(alarm) = queue.take_alarm() {
+                self.record.raise(alarm);
+            }
             if let Some((cause, message)) = has_failed.then(|| queue.failure()).flatten() {
-                self.failures.record(&self.kind, self.h, cause, message);
+                self.record.fail(cause, message);
+            }
+            if queue.ends_retest() {
+                self.record.pass();
             }
             if has_failed && queue.has_contributed() {
                 // Before the lock is released: the bytes that were made of its samples are not served.
@@ -141,6 +158,12 @@ impl Subscriber {
         if changed {
             self.pool.wake_engine();
         }
+    }
+
+    /// Stores what the samples revealed. Called after all subscribers have tested them, since the disk may be slow.
+    pub(super) fn save_record(&self) {
+        self.record.save();
+        lock(&self.queue).retest_recorded();
     }
 
     /// The source could not be opened or read.

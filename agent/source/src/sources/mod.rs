@@ -13,6 +13,8 @@ use crate::Clock;
 use crate::block_queue::{QueueControl, Waker, block_queue};
 use crate::condition::self_test;
 use crate::engine::{Engine, KernelBytes, Member, Origin, Pool, Subscription};
+use crate::health::HealthState;
+use crate::health_records::HealthStore;
 use crate::kernel::Kernel;
 use crate::noise::OwnSockets;
 use crate::permissions::Permissions;
@@ -45,6 +47,24 @@ impl Sources {
     pub fn with_own_sockets(self, directory: PathBuf) -> Self {
         lock(&self.registry).own_sockets = OwnSockets::in_directory(directory);
         self
+    }
+
+    /// Restores the health of all sources from `store`, and stores it there from now on: a source that failed stays off
+    /// until it passes a retest, whatever happens to its pools and to the process. To be called before the first supply.
+    /// `wall` returns seconds of Unix time.
+    pub fn store_health(&self, store: Box<dyn HealthStore>, wall: fn() -> u64) {
+        lock(&self.registry).health.store_in(store, wall);
+    }
+
+    /// Adopts what the process that served until now has stored since.
+    pub fn reload_health(&self) {
+        let now = (self.clock)();
+        let registry = lock(&self.registry);
+        if registry.health.reload() {
+            let pools = registry.pools();
+            let members = pools.iter().flat_map(|pool| &pool.members);
+            members.filter_map(Member::subscriber).for_each(|subscriber| subscriber.adopt_record(now));
+        }
     }
 
     /// A supply of the pool's bytes; the pool draws from its sources while the supply lives. `waker` is called, from
@@ -85,16 +105,27 @@ impl Sources {
     }
 
     /// Restarts all sources of this name, `NAME` or `POOL/NAME`, with their start-up test, also those that failed
-    /// permanently. Returns how many that were.
+    /// permanently: they are forgiven when they pass it. A source that has also failed in other pools is restarted there
+    /// too. Returns how many are named so.
     pub fn retest(&self, name: &str) -> usize {
         let (pool_name, name) = name.split_once('/').map_or((None, name), |(pool, name)| (Some(pool), name));
         let pools = lock(&self.registry).pools();
-        let named = pools.iter().filter(|pool| pool_name.is_none_or(|name| pool.spec.name == name));
-        let subscribers = named
-            .flat_map(|pool| &pool.members)
-            .filter(|member| member.spec.name == name)
-            .filter_map(Member::subscriber);
-        subscribers.map(|subscriber| subscriber.retest((self.clock)())).count()
+        let members =
+            || pools.iter().flat_map(|pool| pool.members.iter().map(|member| (&*pool.spec.name, member)));
+        let is_named = |(pool, member): &(&str, &Member)| {
+            pool_name.is_none_or(|name| *pool == name) && member.spec.name == name
+        };
+        let kinds: Vec<_> = members().filter(is_named).map(|(_, member)| &member.spec.kind).collect();
+        let mut count = 0;
+        for (pool, member) in members().filter(|(_, member)| kinds.contains(&&member.spec.kind)) {
+            let Some(subscriber) = member.subscriber() else { continue };
+            let named = is_named(&(pool, member));
+            if named || subscriber.state().health == HealthState::Failed {
+                subscriber.retest((self.clock)());
+            }
+            count += usize::from(named);
+        }
+        count
     }
 
     /// For a host that was cloned or restored from a snapshot: voids all bytes made so far, forgets the state of
@@ -102,6 +133,12 @@ impl Sources {
     pub fn restart_tests(&self) {
         let now = (self.clock)();
         lock(&self.registry).pools().iter().for_each(|pool| pool.reset(now));
+    }
+
+    /// For a host that may have been cloned: voids all bytes made so far and forgets the state of every generator, but
+    /// leaves the sources as they are.
+    pub fn discard_made(&self) {
+        lock(&self.registry).pools().iter().for_each(|pool| pool.discard());
     }
 
     fn start(&self, spec: &PoolSpec, waker: Waker) -> Result<Supply, SupplyError> {
@@ -112,7 +149,7 @@ impl Sources {
             block_queue(Arc::clone(&engine_waker), waker).map_err(SupplyError::NoMemory)?;
         let supply = Supply::of(consumer).map_err(SupplyError::NoMemory)?;
         let control = Arc::clone(producer.control());
-        let member = |source| self.member(&mut registry, source, spec.output, &control, now);
+        let member = |source| self.member(&mut registry, source, spec, &control, now);
         let members = spec.sources.iter().map(member).collect::<Result<Vec<_>, _>>()?;
         let pool = Arc::new(Pool::new(spec.clone(), members, control, engine_waker, now));
         let engine = Engine::new(Arc::clone(&pool), producer, self.kernel);
@@ -126,8 +163,8 @@ impl Sources {
         &self,
         registry: &mut Registry,
         source: &SourceSpec,
-        output: Output,
-        pool: &Arc<QueueControl>,
+        pool: &PoolSpec,
+        control: &Arc<QueueControl>,
         now: u64,
     ) -> Result<Member, SupplyError> {
         let origin = match self.permissions.permits(&source.kind) {
@@ -137,10 +174,10 @@ impl Sources {
                 Some(sampler) => {
                     let subscriber = Subscriber::new(
                         source,
-                        output,
+                        pool.output,
                         sampler.waker().clone(),
-                        Arc::clone(pool),
-                        &registry.failures,
+                        Arc::clone(control),
+                        registry.health.of(&pool.name, source),
                         now,
                     );
                     Origin::Noise(Subscription::new(subscriber.map_err(SupplyError::NoMemory)?, sampler))

@@ -7,8 +7,9 @@ use std::thread::JoinHandle;
 use super::error::SupplyError;
 use crate::Clock;
 use crate::engine::Pool;
+use crate::health_records::HealthRegistry;
 use crate::noise::{OwnSockets, Position, opener};
-use crate::sampler::{FailureRegistry, Sampler, SamplerHandle};
+use crate::sampler::{Sampler, SamplerHandle};
 use crate::spec::SourceKind;
 
 /// Owns neither sources nor pools: they live as long as the supplies that need them.
@@ -17,9 +18,9 @@ pub(super) struct Registry {
     samplers: HashMap<SourceKind, Weak<SamplerHandle>>,
     /// How far each file was read, so that a file opened again is not served again.
     positions: HashMap<SourceKind, Position>,
-    pub(super) failures: FailureRegistry,
     /// No source may be one of them.
     pub(super) own_sockets: OwnSockets,
+    pub(super) health: HealthRegistry,
     pools: Vec<Weak<Pool>>,
     threads: Vec<JoinHandle<()>>,
 }

@@ -113,8 +113,16 @@ fn every_check_finds_its_problem() {
     ];
     let seen: BTreeSet<_> = found.iter().map(|result| result.check).collect();
     let checks = cluster(&healthy());
-    let by_daemon =
-        ["output", "promises", "deleted-pools", "health-tests", "slots", "deleted-classes", "waiting"];
+    let by_daemon = [
+        "output",
+        "promises",
+        "deleted-pools",
+        "health-tests",
+        "source-health",
+        "slots",
+        "deleted-classes",
+        "waiting",
+    ];
     let missing: Vec<_> = checks
         .iter()
         .map(|it| it.check)

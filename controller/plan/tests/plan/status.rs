@@ -22,7 +22,7 @@ fn shop() -> Cluster {
 }
 
 fn supply(state: Reason, served: Option<Output>) -> NodeSupply {
-    NodeSupply { sources: BTreeMap::from([("kernel".to_owned(), state)]), served }
+    NodeSupply { sources: BTreeMap::from([("kernel".to_owned(), state)]), alarms: BTreeMap::new(), served }
 }
 
 /// A node that runs its configuration and has four gold VMs, one of which requested no slot.

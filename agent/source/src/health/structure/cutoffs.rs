@@ -1,8 +1,11 @@
 //! The counts that a source which keeps its claim does not reach.
 
-use super::{LONG, OF};
 use crate::health::cutoff::MinEntropy;
 
+/// Samples in a window.
+pub(super) const OF: u32 = 4096;
+/// Windows in a long window, which detects less bias.
+pub(super) const LONG: u32 = 16;
 /// -log2 of the probability of a false alarm, for each count.
 const ALPHA: f64 = 84.0;
 

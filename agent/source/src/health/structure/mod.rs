@@ -21,18 +21,14 @@ mod repeats;
 
 use std::fmt;
 
-use self::cutoffs::Cutoffs;
+use self::cutoffs::{Cutoffs, LONG, OF};
 use self::repeats::RepeatSearch;
 use super::cutoff::MinEntropy;
 use crate::fips::{BLOCK, BlockTests};
 use crate::memory::{MapError, Memory};
 
 /// Samples in a window of the counting tests.
-const WINDOW: usize = 4096;
-/// The same as a count.
-const OF: u32 = 4096;
-/// Windows in a long window, which detects less bias.
-const LONG: u32 = 16;
+const WINDOW: usize = OF as usize;
 /// The largest lag of the correlation tests: so many samples are kept from the window before.
 const MAX_LAG: usize = 1024;
 /// Lags of every window; the others follow one another.
