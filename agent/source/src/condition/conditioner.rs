@@ -3,6 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::health::MinEntropy;
+use crate::memory::Locked;
 
 /// Bytes in a conditioned block.
 pub const OUTPUT: usize = 32;
@@ -10,17 +11,17 @@ pub const OUTPUT: usize = 32;
 /// 2^-64 of full entropy (SP 800-90C; by the formula of 90B 3.1.5.1.2 it lacks 2^-71.5 bits).
 pub const NEEDED: u32 = 3200;
 
-/// Hashes tested samples to blocks of full entropy. No sample is used for two blocks.
-#[derive(Default)]
+/// Hashes tested samples to blocks of full entropy. No sample is used for two blocks. The state of the hash, with samples
+/// that it has not compressed yet, is in locked memory.
 pub struct Conditioner {
-    hash: Sha256,
+    hash: Locked<Sha256>,
     /// Assessed entropy taken in for the next block, in tenths of a bit.
     credit: u32,
 }
 
 impl Conditioner {
     pub fn new() -> Self {
-        Self::default()
+        Self { hash: Locked::new(Sha256::new()), credit: 0 }
     }
 
     /// Takes in as many of the tested samples as the next block still needs; returns how many. They must not be used
@@ -59,18 +60,30 @@ impl Conditioner {
         if !self.ready() {
             return false;
         }
-        Digest::finalize_into_reset(&mut self.hash, block.into());
+        Digest::finalize_into_reset(&mut *self.hash, block.into());
         self.credit = 0;
         true
     }
 
     /// Discards what it took in, when a source of some of it raised an alarm.
     pub fn reset(&mut self) {
-        *self = Self::new();
+        Digest::reset(&mut *self.hash);
+        self.credit = 0;
+    }
+
+    #[cfg(test)]
+    pub(super) fn assert_protected(&self) {
+        crate::memory::tests::assert_protected(&raw const *self.hash);
     }
 
     fn samples_for(tenths: u32, h: MinEntropy) -> u32 {
         tenths.div_ceil(h.tenths().into())
+    }
+}
+
+impl Default for Conditioner {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -105,6 +118,11 @@ mod tests {
             assert!(conditioner.emit(&mut block));
             assert_eq!(block[..], Sha256::digest([&b"start"[..], &[7; 40]].concat())[..]);
         }
+    }
+
+    #[test]
+    fn samples_that_wait_are_in_protected_memory() {
+        Conditioner::new().assert_protected();
     }
 
     #[test]

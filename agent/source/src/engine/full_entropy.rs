@@ -2,8 +2,6 @@
 
 use std::io;
 
-use zeroize::Zeroizing;
-
 use super::inputs::{Inputs, Shares};
 use crate::condition::{FullEntropy, OUTPUT};
 
@@ -69,10 +67,9 @@ impl FullEntropyOutput {
             if self.left > 0 {
                 return Ok(true);
             }
-            let mut block = Zeroizing::new([0; OUTPUT]);
-            self.blocks.conditioner().emit(&mut block);
+            let seed = inputs.conditioned_seed(self.blocks.conditioner())?;
             self.is_complete = false;
-            self.blocks.reseed(&*inputs.seed(&block)?);
+            self.blocks.reseed(&seed);
             self.left = RESEED_BYTES;
         }
         Ok(false)

@@ -22,10 +22,6 @@ impl EngineReader {
         Ok(Self { buffer: Buffer::new()?, quality: Quality::Promised, epoch: 0, queue })
     }
 
-    pub(super) fn locked(&self) -> bool {
-        self.buffer.locked()
-    }
-
     /// Bytes of one quality that are not reserved.
     pub(super) fn level(&mut self, reserved: u64) -> u64 {
         let mut level = self.waiting().saturating_sub(reserved);

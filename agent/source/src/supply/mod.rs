@@ -8,7 +8,7 @@ use std::io;
 use crate::block_queue::{Consumer, Quality};
 use crate::buffer::Buffer;
 use crate::kernel::Kernel;
-use crate::memory::MapError;
+use crate::memory::{MapError, all_locked};
 
 use self::engine_reader::EngineReader;
 
@@ -56,12 +56,9 @@ impl Supply {
         Ok(Self { refill: Refill::Engine(RefCell::new(EngineReader::new(queue)?)), reserved: 0 })
     }
 
-    /// Whether the buffer's memory is locked. See [`Buffer::locked`].
+    /// Whether all memory that this process has mapped for random bytes and secrets, for this supply or another, is locked.
     pub fn locked(&self) -> bool {
-        match &self.refill {
-            Refill::Kernel { buffer, .. } => buffer.locked(),
-            Refill::Engine(reader) => reader.borrow().locked(),
-        }
+        all_locked()
     }
 
     /// How many bytes can be granted now without waiting, besides those already [reserved](Self::reserve). The
