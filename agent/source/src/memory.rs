@@ -67,6 +67,13 @@ impl Memory {
         Ok(memory)
     }
 
+    /// Another mapping with the same content.
+    pub(crate) fn try_clone(&self) -> Result<Self, MapError> {
+        let mut clone = Self::map(self.len)?;
+        clone.bytes_mut().copy_from_slice(self.bytes());
+        Ok(clone)
+    }
+
     /// Core dumps leave it out, a fork finds zeros, it is never swapped. The last needs `RLIMIT_MEMLOCK`; each
     /// is tried even if another fails.
     #[expect(unsafe_code, reason = "advice about the mapping")]

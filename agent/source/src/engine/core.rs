@@ -1,5 +1,6 @@
 //! Decides and makes what a pool serves; the thread around it only waits.
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,10 +31,12 @@ pub(crate) struct Engine {
     degraded: Option<StretchedOutput>,
     /// For each member, what it had lost at the last poll.
     losses: Vec<Losses>,
+    /// The pool that this one replaces, until it has ended.
+    predecessor: Option<Arc<Pool>>,
 }
 
 /// How the promised bytes are made.
-enum OutputMode {
+pub(super) enum OutputMode {
     Stretched(StretchedOutput),
     /// `None` until the kernel has given the first seed.
     FullEntropy(Option<FullEntropyOutput>),
@@ -61,6 +64,13 @@ impl OutputMode {
         }
     }
 
+    /// The next block has shares of subscribers that are gone; `new` is the id of each one's successor.
+    fn rename_sources(&mut self, new: &HashMap<u64, u64>) {
+        if let Self::FullEntropy(Some(output)) = self {
+            output.rename_sources(new);
+        }
+    }
+
     /// Discards the samples of which no bytes were made yet.
     fn discard_samples(&mut self) {
         match self {
@@ -79,7 +89,37 @@ impl OutputMode {
 impl Engine {
     pub(crate) fn new(pool: Arc<Pool>, queue: Producer, kernel: KernelBytes) -> Self {
         let (mode, losses) = (OutputMode::new(&pool), vec![Losses::default(); pool.members.len()]);
-        Self { pool, queue, kernel, kernel_ready: false, mode, degraded: None, losses }
+        Self { pool, queue, kernel, kernel_ready: false, mode, degraded: None, losses, predecessor: None }
+    }
+
+    /// The engine of a pool that replaces another, with what that one has collected when it ends.
+    pub(crate) fn succeeding(mut self, predecessor: Option<Arc<Pool>>) -> Self {
+        if let Some(predecessor) = &predecessor {
+            predecessor.set_successor(&self.pool);
+        }
+        self.predecessor = predecessor;
+        self
+    }
+
+    /// Leaves to the pool that replaces this one what was collected so far.
+    pub(crate) fn end(mut self, now: u64) {
+        self.take_over(now);
+        self.pool.end(self.mode);
+    }
+
+    /// An edit must not cost a slow source's samples: they were tested for the same claim.
+    fn take_over(&mut self, now: u64) {
+        let Some(predecessor) = &self.predecessor else { return };
+        let Some(mode) = predecessor.take_mode() else { return };
+        let agreeing = self.pool.members.iter().filter(|member| member.take_over(predecessor, now)).count();
+        let has_lost = self.losses.iter().any(|losses| *losses != Losses::default());
+        let continues = self.pool.spec.continues(&predecessor.spec);
+        if let Some(mode) = mode.filter(|_| continues && !has_lost && agreeing == self.pool.members.len()) {
+            self.mode = mode;
+            let pairs = self.pool.members.iter().filter_map(|member| member.with_older(predecessor));
+            self.mode.rename_sources(&pairs.map(|(new, old)| (old.id(), new.id())).collect());
+        }
+        self.predecessor = None;
     }
 
     /// Makes what can be made now. Returns the instant at which to poll again even if nothing happens.
@@ -90,6 +130,7 @@ impl Engine {
             (self.mode, self.degraded) = (OutputMode::new(&self.pool), None);
             self.queue.void();
         }
+        self.take_over(now);
         let kernel_ready = self.is_kernel_ready();
         let (candidates, selection) = self.select(kernel_ready);
         let active: Vec<bool> = candidates.iter().map(|candidate| selection.is_active(*candidate)).collect();
@@ -191,6 +232,7 @@ pub(crate) fn spawn(pool: Arc<Pool>, mut engine: Engine, clock: Clock) -> io::Re
                 Some(due) => park_timeout(Duration::from_nanos(due.saturating_sub(clock()))),
             }
         }
+        engine.end(clock());
     })
 }
 

@@ -1,5 +1,6 @@
 //! Output `FullEntropy`: conditioned blocks, combined by XOR with a DRBG.
 
+use std::collections::HashMap;
 use std::io;
 
 use super::inputs::{Inputs, Shares};
@@ -55,6 +56,13 @@ impl FullEntropyOutput {
         self.blocks.conditioner().reset();
         self.shares.clear();
         self.is_complete = false;
+    }
+
+    /// The pool was edited: what its sources gave for the next block stays in it and counts. `new` is each subscriber's
+    /// successor.
+    pub(super) fn rename_sources(&mut self, new: &HashMap<u64, u64>) {
+        let renamed = self.shares.drain().filter_map(|(old, share)| Some((*new.get(&old)?, share)));
+        self.shares = renamed.collect();
     }
 
     /// Whether a block is ready that may be served.

@@ -41,6 +41,12 @@ impl Monitor {
         })
     }
 
+    /// The same monitor for another pool that draws from the source.
+    pub(crate) fn try_clone(&self) -> Result<Self, MapError> {
+        let (tests, structure) = (self.tests.clone(), self.structure.try_clone()?);
+        Ok(Self { tests, structure, failures: self.failures.clone(), ..*self })
+    }
+
     pub fn state(&self) -> HealthState {
         self.state
     }

@@ -24,13 +24,18 @@ pub(super) fn with_fastest_instructions<T, R>(state: &mut T, work: impl FnOnce(&
     work(state)
 }
 
+/// The sum of at most [`LANE`] zeros and ones. It cannot wrap; a sum that is checked for it is not vectorised.
+#[inline(always)]
+fn count(flags: impl Iterator<Item = u8>) -> u32 {
+    flags.fold(0, u8::wrapping_add).into()
+}
+
 /// How many samples equal those in the other slice.
 #[inline(always)]
 pub(super) fn equal(samples: &[u8], others: &[u8]) -> u32 {
     let mut total = 0;
     for (samples, others) in samples.chunks(LANE).zip(others.chunks(LANE)) {
-        let equal = samples.iter().zip(others).map(|(one, other)| u8::from(one == other));
-        total += u32::from(equal.sum::<u8>());
+        total += count(samples.iter().zip(others).map(|(one, other)| u8::from(one == other)));
     }
     total
 }
@@ -62,7 +67,7 @@ pub(super) fn equal_bits(samples: &[u8], others: &[u8]) -> [u32; 8] {
 #[inline(always)]
 fn add_ones(chunk: &[u8], totals: &mut [u32; 8]) {
     for (bit, total) in totals.iter_mut().enumerate() {
-        *total += u32::from(chunk.iter().map(|sample| sample >> bit & 1).sum::<u8>());
+        *total += count(chunk.iter().map(|sample| sample >> bit & 1));
     }
 }
 

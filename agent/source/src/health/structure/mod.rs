@@ -147,6 +147,18 @@ impl StructureTests {
         })
     }
 
+    /// The same tests with the samples that they have seen.
+    pub(crate) fn try_clone(&self) -> Result<Self, MapError> {
+        let repeats = self.repeats.iter().map(RepeatSearch::try_clone).collect::<Result<_, _>>()?;
+        Ok(Self {
+            cutoffs: Cutoffs::new(self.h),
+            repeats,
+            samples: self.samples.try_clone()?,
+            histogram: self.histogram.clone(),
+            ..*self
+        })
+    }
+
     /// Estimated bits of min-entropy of a sample, by the most common value (SP 800-90B 6.3.1) of the last 65,536 samples
     /// that were used for it: an upper bound, as every estimate is.
     pub fn estimate(&self) -> Option<f64> {

@@ -34,6 +34,11 @@ impl RepeatSearch {
         Ok(Some(Self { span, sequence, length, shorter: vec![0; length], seen: 0, matched: 0 }))
     }
 
+    pub(super) fn try_clone(&self) -> Result<Self, MapError> {
+        let (sequence, shorter) = (self.sequence.try_clone()?, self.shorter.clone());
+        Ok(Self { sequence, shorter, ..*self })
+    }
+
     pub(super) fn restart(&mut self) {
         zeroize::Zeroize::zeroize(self.sequence.bytes_mut());
         (self.seen, self.matched) = (0, 0);
@@ -120,7 +125,8 @@ impl RepeatSearch {
 fn skip(wanted: u8, samples: &[u8]) -> usize {
     let (lanes, _) = samples.as_chunks::<LANE>();
     // Without a branch for each sample, so that one vector instruction compares many.
-    let without = |lane: &&[u8; LANE]| lane.iter().map(|sample| u8::from(*sample == wanted)).sum::<u8>() == 0;
+    let without =
+        |lane: &&[u8; LANE]| lane.iter().fold(0, |any, sample| any | u8::from(*sample == wanted)) == 0;
     let skipped = lanes.iter().take_while(without).count() * LANE;
     let rest = samples[skipped..].iter().take(LANE);
     skipped + rest.take_while(|sample| **sample != wanted).count()
