@@ -5,7 +5,7 @@ use soak::{Rng, Run};
 use source::health::{HealthState, Limits, MinEntropy, Monitor, SampleKind};
 
 /// Makes the samples of a fault, from a random number and the sample's index.
-type Fault = Box<dyn FnMut(&mut Rng, usize) -> u8>;
+type Fault = Box<dyn FnMut(&mut Rng, usize) -> u8 + Send>;
 
 struct Case {
     name: String,
@@ -18,7 +18,7 @@ fn byte(rng: &mut Rng) -> u8 {
     rng.roll().to_le_bytes()[0]
 }
 
-fn case(name: &str, within: usize, fault: impl FnMut(&mut Rng, usize) -> u8 + 'static) -> Case {
+fn case(name: &str, within: usize, fault: impl FnMut(&mut Rng, usize) -> u8 + Send + 'static) -> Case {
     Case { name: name.to_owned(), fault: Box::new(fault), within }
 }
 
@@ -34,10 +34,91 @@ fn loops(period: usize) -> Case {
     })
 }
 
+/// Generators whose every bit is a sum of earlier ones, and that repeat only after billions of bytes.
+fn registers() -> Vec<Case> {
+    const WITHIN: usize = 33 * 4096 + 4096;
+    let (mut galois, mut fibonacci, mut shifts, mut shifts_of_64) = (1u32, 1u32, 7u32, 9u64);
+    vec![
+        case("a Galois register of 32 bits", WITHIN, move |_, _| {
+            for _ in 0..8 {
+                galois = galois >> 1 ^ (galois & 1).wrapping_neg() & 0x8020_0003;
+            }
+            galois as u8
+        }),
+        case("a Fibonacci register of 20 bits", WITHIN, move |_, _| {
+            for _ in 0..8 {
+                let bit = (fibonacci ^ fibonacci >> 3) & 1;
+                fibonacci = fibonacci >> 1 | bit << 19;
+            }
+            fibonacci as u8
+        }),
+        case("Marsaglia's generator of 32 bits", WITHIN, move |_, _| {
+            shifts ^= shifts << 13;
+            shifts ^= shifts >> 17;
+            shifts ^= shifts << 5;
+            (shifts >> 8) as u8
+        }),
+        case("Marsaglia's generator of 64 bits", WITHIN, move |_, _| {
+            shifts_of_64 ^= shifts_of_64 << 13;
+            shifts_of_64 ^= shifts_of_64 >> 7;
+            shifts_of_64 ^= shifts_of_64 << 17;
+            (shifts_of_64 >> 32) as u8
+        }),
+    ]
+}
+
+/// Loops in which something changes in every round.
+fn imperfect_loops() -> Vec<Case> {
+    let flipped = [24, 1000, 40_001].map(|period| {
+        let (mut samples, mut flip) = (vec![], 0);
+        case(
+            &format!("a loop of {period} with one bit flipped in each round"),
+            4 * 131_072,
+            move |rng, at| {
+                if samples.len() < period {
+                    samples.push(byte(rng));
+                }
+                if at % period == 0 {
+                    flip = rng.below(8 * period as u64) as usize;
+                }
+                samples[at % period] ^ if at % period == flip / 8 { 1 << (flip % 8) } else { 0 }
+            },
+        )
+    });
+    let blurred = [24, 900, 5000, 65_536].map(|period| {
+        let mut samples = vec![];
+        case(
+            &format!("a loop of {period} with one byte in five replaced"),
+            (1024 + 33) * 4096,
+            move |rng, at| {
+                if samples.len() < period {
+                    samples.push(byte(rng));
+                }
+                if rng.once_in(5) { byte(rng) } else { samples[at % period] }
+            },
+        )
+    });
+    let (mut drift, mut phase) = (0u32, 0u64);
+    let drifting = [
+        case("a level that drifts over all values", 4 * 4096, move |rng, _| {
+            drift += 1;
+            (drift / 64) as u8 ^ (rng.below(16) as u8)
+        }),
+        case("a slow wave with noise of six bits", 20 * 4096, move |rng, _| {
+            phase += 1;
+            let level = 128.0 + 96.0 * (phase as f64 / 100_000.0).sin();
+            (level as u8).wrapping_add(rng.below(64) as u8)
+        }),
+    ];
+    flipped.into_iter().chain(blurred).chain(drifting).collect()
+}
+
 fn cases() -> Vec<Case> {
     const WINDOW: usize = 4096;
-    let mut all: Vec<Case> =
-        [1, 2, 8, 24, 32, 300, 1000, 5000, 16_000, 32_768, 65_535, 65_536].map(loops).into_iter().collect();
+    let mut all: Vec<Case> = [1, 2, 7, 8, 24, 32, 300, 1000, 5000, 16_000, 32_768, 40_001, 65_535, 65_536]
+        .map(loops)
+        .into_iter()
+        .collect();
     let (mut lcg, mut lcg_low, mut lfsr, mut last, mut doubled, mut walk) = (7u16, 9u16, 1u16, 0, 0, 0u8);
     let mut history = [0u8; 512];
     all.extend([
@@ -99,6 +180,8 @@ fn cases() -> Vec<Case> {
         case("nibbles that are equal", 2 * WINDOW + 2048, |rng, _| (byte(rng) & 15) * 17),
         case("two values of the same parity", 2 * WINDOW + 2048, |rng, _| byte(rng) & 0xf0 | 5),
     ]);
+    all.extend(registers());
+    all.extend(imperfect_loops());
     for bit in 0..8 {
         all.push(case(&format!("bit {bit} stuck at 1"), 2 * WINDOW + 2048, move |rng, _| {
             byte(rng) | 1 << bit

@@ -1,5 +1,7 @@
 //! The counts that a source which keeps its claim does not reach.
 
+use super::linear::BITS;
+use super::similar::LENGTH;
 use super::{LONG, OF};
 use crate::health::cutoff::MinEntropy;
 
@@ -10,9 +12,14 @@ pub(super) struct Cutoffs {
     /// Samples of a window, and of a long window, that equal a predicted value.
     pub(super) window_value: u32,
     pub(super) long_value: u32,
+    /// Samples of a sequence that equal those of another.
+    pub(super) similar: u32,
     /// Bits of a window, and of a long window, that equal a predicted bit; `None` where H allows a constant bit.
     pub(super) window_bit: Option<u32>,
     pub(super) long_bit: Option<u32>,
+    /// The longest shift register that a bit lane may not follow: the bits that it predicted would all be right by chance
+    /// with a probability of at most 2^-ALPHA. `None` where no number of them says so.
+    pub(super) register: Option<usize>,
 }
 
 impl Cutoffs {
@@ -24,8 +31,10 @@ impl Cutoffs {
         Self {
             window_value: chernoff(window, value),
             long_value: chernoff(long, value),
+            similar: chernoff(LENGTH as u32, value),
             window_bit: bit.map(|bit| chernoff(window, bit)),
             long_bit: bit.map(|bit| chernoff(long, bit)),
+            register: bit.and_then(register),
         }
     }
 }
@@ -44,6 +53,13 @@ fn chernoff(n: u32, p: f64) -> u32 {
         }
     }
     low
+}
+
+/// See [`Cutoffs::register`]; each of the bits is predicted with a probability of at most `p`.
+fn register(p: f64) -> Option<usize> {
+    let predicted = ALPHA / -p.log2();
+    // Below the number of bits, so that the cast loses nothing.
+    (predicted < BITS as f64).then(|| (BITS - predicted.ceil() as usize) / 2)
 }
 
 /// Kullback and Leibler's divergence in bits of two coins.
@@ -83,6 +99,12 @@ mod tests {
             assert!(exact(n, cutoff) >= 84, "{n}");
             assert!(exact(n, cutoff) <= 90, "{n}");
         }
+    }
+
+    #[test]
+    fn a_register_is_followed_if_it_predicts_more_bits_than_chance() {
+        assert_eq!(register(0.5), Some((512 - 84) / 2));
+        assert_eq!(register(0.99), None);
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! Tests for structure that the two tests of SP 800-90B 4.4 cannot detect: loops, correlation at a lag, bits that stick
-//! or lean, common values, and failed blocks.
+//! or lean, linear recurrences, common values, and failed blocks.
 //!
 //! SP 800-90B 4.5 asks developers to add tests for the failures of their source; these are for failures that any source
 //! may have. All of them compare the samples with the claimed min-entropy *H* alone. If every sample has min-entropy *H*
 //! given all samples before it, then
 //! - it equals any value predicted from those before with a probability of at most 2^-H: the lag predictor of 6.3.8, the
 //!   most common value of 6.3.1, and a repeated sequence;
-//! - one of its bits equals a predicted bit with a probability of at most 2^(7-H), which says something if H > 7.
+//! - one of its bits equals a predicted bit with a probability of at most 2^(7-H), which says something if H > 7. So a
+//!   bit lane does not follow a shift register much shorter than half of its bits (the linear complexity of SP 800-22
+//!   2.10).
 //!
 //! Cutoffs are by Chernoff's bound, which needs no independence beyond that: 2^-84 for each count, 2^-89 for each
 //! repeated sequence. At 2^30 samples a second, faster than any source, these are less than 2^40 and 2^49 comparisons a
@@ -17,12 +19,15 @@
 
 mod bits;
 mod cutoffs;
+mod linear;
 mod repeats;
+mod similar;
 
 use std::fmt;
 
 use self::cutoffs::Cutoffs;
 use self::repeats::RepeatSearch;
+use self::similar::Turn;
 use super::cutoff::MinEntropy;
 use crate::fips::{BLOCK, BlockTests};
 use crate::memory::{MapError, Memory};
@@ -37,6 +42,8 @@ const LONG: u32 = 16;
 const MAX_LAG: usize = 1024;
 /// Lags of every window; the others follow one another.
 const FIXED_LAGS: [usize; 4] = [1, 2, 3, 4];
+/// One window in so many is tested for a linear recurrence, in one bit lane after the other, which saves time.
+const LINEAR: u32 = 32;
 /// One window in so many is used for the estimate, which saves time.
 const ESTIMATED: u32 = 4;
 /// Spans in which sequences are searched for: a loop is detected in at most two of the shortest span that holds it, and
@@ -53,8 +60,12 @@ pub enum Structure {
     Loop { period: usize },
     /// Samples of a window equal those `lag` before too often.
     Lag { lag: usize, count: u32 },
+    /// A sequence came again, with some of its samples replaced.
+    Similar { lag: usize, count: u32 },
     /// Bits of a window equal, or differ from, those `lag` before too often.
     LagBit { lag: usize, bit: u8, count: u32 },
+    /// A bit follows from those before by a shift register of so many bits.
+    Recurrence { bit: u8, length: u32 },
     /// A bit had the same value too often.
     Bit { bit: u8, count: u32, of: u32 },
     /// One value came too often.
@@ -68,7 +79,8 @@ impl Structure {
     pub fn reason(self) -> &'static str {
         match self {
             Self::Loop { .. } => "Loop",
-            Self::Lag { .. } | Self::LagBit { .. } => "LagCorrelation",
+            Self::Lag { .. } | Self::Similar { .. } | Self::LagBit { .. } => "LagCorrelation",
+            Self::Recurrence { .. } => "LinearRecurrence",
             Self::Bit { .. } => "BitLane",
             Self::CommonValue { .. } => "MinEntropy",
             Self::Blocks { .. } => "BlockTests",
@@ -80,7 +92,9 @@ impl Structure {
         match self {
             Self::Loop { period } => period as u64,
             Self::Lag { count, .. }
+            | Self::Similar { count, .. }
             | Self::LagBit { count, .. }
+            | Self::Recurrence { length: count, .. }
             | Self::Bit { count, .. }
             | Self::CommonValue { count, .. }
             | Self::Blocks { failed: count } => count.into(),
@@ -93,8 +107,17 @@ impl fmt::Display for Structure {
         match self {
             Self::Loop { period } => write!(f, "its bytes repeat after {period} bytes"),
             Self::Lag { lag, count } => write!(f, "{count} of {WINDOW} bytes equal those {lag} before"),
+            Self::Similar { lag, count } => {
+                write!(f, "{count} of {} bytes equal those {lag} before", similar::LENGTH)
+            }
             Self::LagBit { lag, bit, count } => {
                 write!(f, "bit {bit} of {count} of {WINDOW} bytes follows from those {lag} before")
+            }
+            Self::Recurrence { bit, length } => {
+                write!(
+                    f,
+                    "bit {bit} follows from those before, as if a shift register of {length} bits made it"
+                )
             }
             Self::Bit { bit, count, of } => {
                 write!(f, "bit {bit} has the same value in {count} of {of} bytes")
@@ -115,6 +138,8 @@ pub struct StructureTests {
     /// The last samples of the window before, then those of this window.
     samples: Memory,
     level: usize,
+    /// A sequence that is searched for with some of its samples replaced.
+    sequence: Memory,
     /// Windows since the start.
     windows: u32,
     /// Ones of each bit in the windows of the long window.
@@ -138,6 +163,7 @@ impl StructureTests {
                 .collect::<Result<_, _>>()?,
             samples: Memory::map(MAX_LAG + WINDOW)?,
             level: 0,
+            sequence: Memory::map(similar::LENGTH)?,
             windows: 0,
             ones: [0; 8],
             histogram: Box::new([0; 256]),
@@ -154,6 +180,7 @@ impl StructureTests {
             cutoffs: Cutoffs::new(self.h),
             repeats,
             samples: self.samples.try_clone()?,
+            sequence: self.sequence.try_clone()?,
             histogram: self.histogram.clone(),
             ..*self
         })
@@ -169,6 +196,7 @@ impl StructureTests {
     pub(crate) fn restart(&mut self) {
         self.repeats.iter_mut().for_each(RepeatSearch::restart);
         zeroize::Zeroize::zeroize(self.samples.bytes_mut());
+        zeroize::Zeroize::zeroize(self.sequence.bytes_mut());
         (self.level, self.windows, self.ones) = (0, 0, [0; 8]);
         self.histogram.fill(0);
         (self.histogram_windows, self.failed_blocks, self.estimate) = (0, 0, None);
@@ -210,6 +238,8 @@ impl StructureTests {
         self.test_lags()
             .or_else(|| self.test_bits())
             .or_else(|| self.test_lag_bits())
+            .or_else(|| self.test_similar())
+            .or_else(|| self.test_recurrence())
             .or_else(|| self.test_common_value())
             .or_else(|| self.test_block())
     }
@@ -271,6 +301,37 @@ impl StructureTests {
             }
         }
         None
+    }
+
+    #[inline(always)]
+    fn test_similar(&mut self) -> Option<Structure> {
+        let samples = &self.samples.bytes()[..MAX_LAG + WINDOW];
+        // How far behind the sequence the searched samples begin; pieces that lie across two windows are searched too.
+        let (searched, behind) = match Turn::of(self.windows) {
+            Turn::First => {
+                let sequence = &samples[MAX_LAG..MAX_LAG + similar::LENGTH];
+                self.sequence.bytes_mut().copy_from_slice(sequence);
+                (&samples[MAX_LAG + similar::LENGTH..], similar::LENGTH)
+            }
+            Turn::Search(ago) => {
+                let first = MAX_LAG - similar::LENGTH + 1;
+                (&samples[first..], ago as usize * WINDOW - similar::LENGTH + 1)
+            }
+            Turn::Rest => return None,
+        };
+        let (at, count) = similar::most_similar(self.sequence.bytes().first_chunk()?, searched)?;
+        (count >= self.cutoffs.similar).then_some(Structure::Similar { lag: behind + at, count })
+    }
+
+    #[inline(always)]
+    fn test_recurrence(&self) -> Option<Structure> {
+        let longest = self.cutoffs.register?;
+        if !self.windows.is_multiple_of(LINEAR) {
+            return None;
+        }
+        let bit = (self.windows / LINEAR % 8) as u8;
+        let length = linear::complexity(self.samples.bytes()[MAX_LAG..].first_chunk()?, bit);
+        (length <= longest).then_some(Structure::Recurrence { bit, length: length as u32 })
     }
 
     /// One window in four: the estimate costs more than the other tests.
