@@ -1,8 +1,9 @@
 //! Detects that this host was cloned or restored from a snapshot: another host may then hold the same bytes and secrets in
 //! memory.
 //!
-//! Where the hypervisor has the ACPI device VMGENID, Linux 6.8 and later send a uevent, after the kernel has reseeded its own
-//! generator. A program can see nothing else of a clone.
+//! Where the hypervisor has the ACPI device VMGENID, Linux 5.18 and later reseed their generator, and say so in the kernel's
+//! log (`drivers/char/random.c`, `add_vmfork_randomness`). Few also send a uevent: 6.8 did, and 6.9 took it back. A program
+//! can see nothing else of a clone.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -10,7 +11,8 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
-use rustix::io::Errno;
+use rustix::fs::{Mode, OFlags, SeekFrom, open, seek};
+use rustix::io::{Errno, read};
 use rustix::net::netlink::{KOBJECT_UEVENT, SocketAddrNetlink};
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recvfrom, socket_with};
 
@@ -20,10 +22,15 @@ use dataplane::DataPlaneHandle;
 const KERNEL_GROUP: u32 = 1;
 /// The variable that `drivers/virt/vmgenid.c` sets.
 const NEW_VMGENID: &[u8] = b"NEW_VMGENID=1";
+/// What the kernel logs when it has reseeded. Only the kernel's own messages have facility 0: what programs write to the
+/// log gets another.
+const RESEEDED: &[u8] = b"random: crng reseeded due to virtual machine fork";
+/// The kernel's log has records of at most so many bytes (`PRINTK_MESSAGE_MAX`).
+const MAX_RECORD: usize = 2048;
 /// A uevent has at most 2 KiB of variables (`lib/kobject_uevent.c`), after its name.
 const MAX_UEVENT: usize = 8192;
 
-/// The thread that receives uevents. It sleeps while no device of the host changes.
+/// The thread that receives uevents and the kernel's log. It sleeps while neither has anything new.
 #[derive(Debug)]
 pub(crate) struct VmgenidMonitor {
     stop: Arc<OwnedFd>,
@@ -33,10 +40,17 @@ pub(crate) struct VmgenidMonitor {
 impl VmgenidMonitor {
     pub(crate) fn start(server: DataPlaneHandle) -> io::Result<Self> {
         let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC)?);
-        let (socket, stopped) = (listen()?, Arc::clone(&stop));
-        let thread = thread::Builder::new()
-            .name("vmgenid".to_owned())
-            .spawn(move || run(&socket, &stopped, || server.restart_tests()))?;
+        let (uevents, stopped) = (listen()?, Arc::clone(&stop));
+        let log = open_log()
+            .inspect_err(|error| {
+                tracing::info!(%error, "cannot read /dev/kmsg; a clone of this host is noticed only if the kernel sends a uevent");
+            })
+            .ok();
+        let thread = thread::Builder::new().name("vmgenid".to_owned()).spawn(move || {
+            // Before the event loop serves more of what the clone holds as well; without the right to, soon after it.
+            let _ = rustix::process::nice(-20);
+            run(&uevents, log.as_ref(), &stopped, || server.restart_tests());
+        })?;
         Ok(Self { stop, thread: Some(thread) })
     }
 }
@@ -57,44 +71,74 @@ fn listen() -> Result<OwnedFd, Errno> {
     Ok(socket)
 }
 
-fn run(socket: &OwnedFd, stop: &OwnedFd, cloned: impl Fn()) {
+/// The kernel's log, from its end on.
+fn open_log() -> Result<OwnedFd, Errno> {
+    let log = open("/dev/kmsg", OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())?;
+    seek(&log, SeekFrom::End(0))?;
+    Ok(log)
+}
+
+fn run(uevents: &OwnedFd, log: Option<&OwnedFd>, stop: &OwnedFd, cloned: impl Fn()) {
     loop {
-        let mut both = [socket, stop].map(|fd| PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::IN));
-        // After a failure (a signal, no memory) the sockets are read anyway.
-        let _ = poll(&mut both, None);
-        if !both[1].revents().is_empty() {
+        let all = [Some(stop), Some(uevents), log].into_iter().flatten();
+        let mut all: Vec<_> = all.map(|fd| PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::IN)).collect();
+        // After a failure (a signal, no memory) all are read anyway.
+        let _ = poll(&mut all, None);
+        if !all[0].revents().is_empty() {
             return;
         }
-        while let Some(uevent) = receive(socket) {
-            if uevent == Uevent::Cloned {
-                tracing::warn!(
-                    "this host was cloned or restored: buffered bytes are discarded, sources are tested again"
-                );
-                cloned();
-            }
+        let messages = std::iter::from_fn(|| receive(uevents));
+        let records = log.into_iter().flat_map(|log| std::iter::from_fn(|| read_record(log)));
+        // All of them before the answer: one clone is often reported twice.
+        if messages.chain(records).filter(|notice| *notice == Notice::Cloned).count() > 0 {
+            cloned();
+            tracing::warn!(
+                "this host was cloned or restored: buffered bytes are discarded, sources are tested again"
+            );
         }
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Uevent {
+enum Notice {
     Cloned,
     Other,
 }
 
+/// The next record of the kernel's log, if there is one.
+fn read_record(log: &OwnedFd) -> Option<Notice> {
+    let mut record = [0; MAX_RECORD];
+    match read(log, &mut record[..]) {
+        Ok(0) => None,
+        Ok(count) => Some(if is_reseed(&record[..count]) { Notice::Cloned } else { Notice::Other }),
+        // Records were overwritten: that of a clone may be among them.
+        Err(Errno::PIPE) => Some(Notice::Cloned),
+        Err(Errno::INTR | Errno::INVAL) => Some(Notice::Other),
+        Err(_) => None,
+    }
+}
+
+/// `PRIORITY,SEQUENCE,TIME,FLAGS;MESSAGE`, and lines that follow. The priority is 8 times the facility and the level.
+fn is_reseed(record: &[u8]) -> bool {
+    let Some(at) = record.iter().position(|byte| *byte == b';') else { return false };
+    let priority = record[..at].split(|byte| *byte == b',').next();
+    let is_kernel = priority.is_some_and(|priority| matches!(priority, [b'0'..=b'7']));
+    is_kernel && record[at + 1..].starts_with(RESEEDED)
+}
+
 /// The next uevent, if there is one.
-fn receive(socket: &OwnedFd) -> Option<Uevent> {
+fn receive(socket: &OwnedFd) -> Option<Notice> {
     let mut message = [0; MAX_UEVENT];
     match recvfrom(socket, &mut message[..], RecvFlags::empty()) {
         Ok((count, _, from)) => {
             let from = from.and_then(|from| SocketAddrNetlink::try_from(from).ok());
             let is_kernel = from.is_some_and(|from| from.pid() == 0);
             let cloned = is_kernel && has_new_vmgenid(&message[..count.min(MAX_UEVENT)]);
-            Some(if cloned { Uevent::Cloned } else { Uevent::Other })
+            Some(if cloned { Notice::Cloned } else { Notice::Other })
         }
         // Uevents were lost: the one of a clone may be among them.
-        Err(Errno::NOBUFS) => Some(Uevent::Cloned),
-        Err(Errno::INTR) => Some(Uevent::Other),
+        Err(Errno::NOBUFS) => Some(Notice::Cloned),
+        Err(Errno::INTR) => Some(Notice::Other),
         Err(_) => None,
     }
 }
@@ -120,11 +164,28 @@ mod tests {
     }
 
     #[test]
+    fn only_the_kernels_own_message_counts() {
+        assert!(is_reseed(b"5,1042,15645673,-;random: crng reseeded due to virtual machine fork\n"));
+        assert!(is_reseed(
+            b"5,1042,15645673,-,caller=T1;random: crng reseeded due to virtual machine fork\n X=1\n"
+        ));
+        for other in [
+            &b"13,1042,15645673,-;random: crng reseeded due to virtual machine fork\n"[..],
+            b"5,1042,15645673,-;random: crng init done\n",
+            b"5,1042,15645673,-;x: random: crng reseeded due to virtual machine fork\n",
+            b"random: crng reseeded due to virtual machine fork\n",
+            b"",
+        ] {
+            assert!(!is_reseed(other), "{}", String::from_utf8_lossy(other));
+        }
+    }
+
+    #[test]
     fn the_thread_can_be_stopped_and_reports_no_clone_by_itself() {
         let (socket, stop) = (listen().unwrap(), eventfd(0, EventfdFlags::CLOEXEC).unwrap());
         let clones = AtomicUsize::new(0);
         rustix::io::write(&stop, &1_u64.to_ne_bytes()).unwrap();
-        run(&socket, &stop, || {
+        run(&socket, open_log().ok().as_ref(), &stop, || {
             clones.fetch_add(1, Ordering::Relaxed);
         });
         assert_eq!(clones.into_inner(), 0);

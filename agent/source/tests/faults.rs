@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
 
 use soak::{Rng, Run};
-use source::health::{HealthState, Limits, MinEntropy, Monitor, SampleKind};
+use source::fake::{Fake, FakeBehaviour, FakeNode, SECOND, device, pool};
+use source::health::{HealthState, Limits, MinEntropy, Monitor, ReadFailure, SampleKind};
+use source::{Output, Serving};
 
 /// Makes the samples of a fault, from a random number and the sample's index.
 type Fault = Box<dyn FnMut(&mut Rng, usize) -> u8 + Send>;
@@ -241,4 +243,89 @@ fn every_fault_is_detected_within_its_number_of_samples() {
         }
     }
     run.figure("faults", cases().len());
+}
+
+/// A pool of a source that gave good samples, which the fault replaces: what it serves until the fault is found, and how
+/// many samples that takes.
+struct Exposure {
+    samples: usize,
+    served: usize,
+}
+
+fn expose(output: Output, case: Case, rng: &mut Rng) -> Exposure {
+    let Case { name, mut fault, within } = case;
+    let mut node = FakeNode::new(&[Fake::new(rng.roll())]);
+    let index = node.add(pool(output, &[device("trng", 0)]));
+    assert_eq!(node.draw(index, 20_000).len(), 20_000);
+    let (before, mut at, mut own) = (node.fake(0).returned(), 0, Rng::new(rng.roll()));
+    node.fake(0).generate(move || {
+        at += 1;
+        fault(&mut own, at - 1)
+    });
+    let mut served = 0;
+    // What was tested and made of good samples waits before what follows.
+    let pipeline = 8192 + 3 * 2048;
+    while node.state(index, 0) != HealthState::Failed {
+        let samples = node.fake(0).returned() - before;
+        assert!(samples <= within + pipeline, "{output:?}, {name}: {samples} samples");
+        served += node.draw(index, 1000).len();
+        // A pool that needs no samples probes its source.
+        node.advance(SECOND);
+    }
+    assert_eq!(node.status(index).serving, Serving::Held, "{output:?}, {name}");
+    assert_eq!(node.draw(index, 1 << 16).len(), 0, "{output:?}, {name}: bytes of a source that failed");
+    Exposure { samples: node.fake(0).returned() - before, served }
+}
+
+#[test]
+fn no_byte_is_served_once_a_fault_is_found_whatever_is_promised() {
+    let mut run = Run::begin("fault-table", 1, 50);
+    let mut rng = run.dice();
+    for (output, name) in
+        [(Output::Raw, "raw"), (Output::Stretched, "stretched"), (Output::FullEntropy, "full_entropy")]
+    {
+        let (mut samples, mut served, mut faults) = (0, 0, 0);
+        for _ in 0..run.count() {
+            for case in cases() {
+                let exposure = expose(output, case, &mut rng);
+                samples = samples.max(exposure.samples);
+                served = served.max(exposure.served);
+                faults += 1;
+            }
+        }
+        run.figure(&format!("{name}_faults"), faults);
+        run.figure(&format!("{name}_most_samples"), samples);
+        run.figure(&format!("{name}_most_bytes_served_before"), served);
+    }
+}
+
+#[test]
+fn a_source_that_begins_again_with_the_same_bytes_is_found() {
+    for output in [Output::Raw, Output::Stretched, Output::FullEntropy] {
+        let mut node = FakeNode::new(&[Fake::new(1)]);
+        let index = node.add(pool(output, &[device("trng", 0)]));
+        node.draw(index, 1000);
+        let first = node.fake(0).output();
+        node.fake(0).set_behaviour(FakeBehaviour::Broken);
+        node.advance(600 * SECOND);
+        assert_eq!(node.state(index, 0), HealthState::Unavailable);
+        let mut again = first.into_iter().chain(std::iter::repeat(0));
+        node.fake(0).generate(move || again.next().unwrap());
+        node.advance(600 * SECOND);
+        let source = node.source(index, 0);
+        assert_eq!((source.state, source.reason), (HealthState::Failed, Some("RepeatedStart")), "{output:?}");
+    }
+}
+
+#[test]
+fn a_source_that_begins_anew_each_time_is_not() {
+    let limits = Limits::new(SampleKind::Byte, MinEntropy::FULL_BYTE);
+    let (mut monitor, mut rng) = (Monitor::new(limits, 0).unwrap(), Rng::new(1));
+    for _ in 0..10_000 {
+        let samples: Vec<u8> = (0..100).map(|_| byte(&mut rng)).collect();
+        let _ = monitor.observe(&samples, 0);
+        assert_ne!(monitor.state(), HealthState::Failed);
+        monitor.lost(ReadFailure::End, 0);
+        monitor.opened(0);
+    }
 }

@@ -102,7 +102,7 @@ impl Monitor {
     /// The source was opened again.
     pub fn opened(&mut self, now: u64) {
         if self.state == HealthState::Unavailable {
-            self.structure.restart();
+            self.structure.reopened();
             self.enter(HealthState::Starting, self.cause, now);
         }
     }
@@ -125,7 +125,7 @@ impl Monitor {
     /// Forgets all failures and runs the start-up test.
     pub fn retest(&mut self, now: u64) {
         self.tests = HealthTests::new(*self.tests.limits());
-        self.structure.restart();
+        self.structure.forget();
         self.failures = IntermittentFailures::default();
         self.enter(HealthState::Starting, None, now);
     }

@@ -22,12 +22,14 @@ mod cutoffs;
 mod linear;
 mod repeats;
 mod similar;
+mod starts;
 
 use std::fmt;
 
 use self::cutoffs::Cutoffs;
 use self::repeats::RepeatSearch;
 use self::similar::Turn;
+use self::starts::Starts;
 use super::cutoff::MinEntropy;
 use crate::fips::{BLOCK, BlockTests};
 use crate::memory::{MapError, Memory};
@@ -58,6 +60,8 @@ const FAILED_BLOCKS: u32 = 9;
 pub enum Structure {
     /// A sequence that cannot repeat by chance came again after so many samples.
     Loop { period: usize },
+    /// It began as it had begun when it was opened before.
+    Restart,
     /// Samples of a window equal those `lag` before too often.
     Lag { lag: usize, count: u32 },
     /// A sequence came again, with some of its samples replaced.
@@ -79,6 +83,7 @@ impl Structure {
     pub fn reason(self) -> &'static str {
         match self {
             Self::Loop { .. } => "Loop",
+            Self::Restart => "RepeatedStart",
             Self::Lag { .. } | Self::Similar { .. } | Self::LagBit { .. } => "LagCorrelation",
             Self::Recurrence { .. } => "LinearRecurrence",
             Self::Bit { .. } => "BitLane",
@@ -91,6 +96,7 @@ impl Structure {
     pub fn count(self) -> u64 {
         match self {
             Self::Loop { period } => period as u64,
+            Self::Restart => 1,
             Self::Lag { count, .. }
             | Self::Similar { count, .. }
             | Self::LagBit { count, .. }
@@ -106,6 +112,7 @@ impl fmt::Display for Structure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Loop { period } => write!(f, "its bytes repeat after {period} bytes"),
+            Self::Restart => f.write_str("it began with the same bytes as when it was opened before"),
             Self::Lag { lag, count } => write!(f, "{count} of {WINDOW} bytes equal those {lag} before"),
             Self::Similar { lag, count } => {
                 write!(f, "{count} of {} bytes equal those {lag} before", similar::LENGTH)
@@ -135,6 +142,7 @@ pub struct StructureTests {
     h: MinEntropy,
     cutoffs: Cutoffs,
     repeats: Vec<RepeatSearch>,
+    starts: Starts,
     /// The last samples of the window before, then those of this window.
     samples: Memory,
     level: usize,
@@ -161,6 +169,7 @@ impl StructureTests {
                 .into_iter()
                 .filter_map(|span| RepeatSearch::new(span, h).transpose())
                 .collect::<Result<_, _>>()?,
+            starts: Starts::new(h)?,
             samples: Memory::map(MAX_LAG + WINDOW)?,
             level: 0,
             sequence: Memory::map(similar::LENGTH)?,
@@ -179,6 +188,7 @@ impl StructureTests {
         Ok(Self {
             cutoffs: Cutoffs::new(self.h),
             repeats,
+            starts: self.starts.try_clone()?,
             samples: self.samples.try_clone()?,
             sequence: self.sequence.try_clone()?,
             histogram: self.histogram.clone(),
@@ -190,6 +200,18 @@ impl StructureTests {
     /// that were used for it: an upper bound, as every estimate is.
     pub fn estimate(&self) -> Option<f64> {
         self.estimate
+    }
+
+    /// The source was opened again. It must not begin as before.
+    pub(crate) fn reopened(&mut self) {
+        self.restart();
+        self.starts.begin();
+    }
+
+    /// Forgets what the source gave at its starts too.
+    pub(crate) fn forget(&mut self) {
+        self.restart();
+        self.starts.forget();
     }
 
     /// Forgets all samples: those that come next do not follow them.
@@ -204,6 +226,9 @@ impl StructureTests {
 
     /// Tests every sample, in order; the index of the sample at which structure was detected.
     pub fn observe(&mut self, samples: &[u8]) -> Option<(Structure, usize)> {
+        if let Some(at) = self.starts.observe(samples) {
+            return Some((Structure::Restart, at));
+        }
         let repeat = bits::with_fastest_instructions(&mut self.repeats, |repeats| {
             repeats.iter_mut().filter_map(|search| search.observe(samples)).min_by_key(|found| found.1)
         });

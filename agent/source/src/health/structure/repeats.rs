@@ -26,7 +26,7 @@ pub(super) struct RepeatSearch {
 impl RepeatSearch {
     /// `None` if the sequence would be too long for the span.
     pub(super) fn new(span: usize, h: MinEntropy) -> Result<Option<Self>, MapError> {
-        let length = (BITS * 10).div_ceil(h.tenths().into()) as usize;
+        let length = length_of(h);
         if length * 4 > span {
             return Ok(None);
         }
@@ -118,6 +118,11 @@ impl RepeatSearch {
         self.matched = matched;
         None
     }
+}
+
+/// Samples of a sequence whose repetition is no chance.
+pub(super) fn length_of(h: MinEntropy) -> usize {
+    (BITS * 10).div_ceil(h.tenths().into()) as usize
 }
 
 /// How many samples at the front are certainly not the wanted one.
