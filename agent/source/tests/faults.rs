@@ -1,5 +1,10 @@
 //! Faults that no test of SP 800-90B 4.4 detects, or only slowly, and within how many samples ours do.
-#![allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss
+)]
 
 use soak::{Rng, Run};
 use source::fake::{Fake, FakeBehaviour, FakeNode, SECOND, device, pool};

@@ -2,7 +2,7 @@
 //!
 //! NIST's own program is not packaged; docs/soak.md has its figures. Here are the estimators that say something about
 //! bytes of full entropy in a pass: the most common value (6.3.1), and the Markov chain (6.3.3) of each bit lane.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::cast_precision_loss)]
 
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
@@ -45,7 +45,9 @@ fn upper(count: f64, of: f64) -> f64 {
 /// 6.3.1: bits of min-entropy of a byte.
 fn most_common_value(bytes: &[u8]) -> f64 {
     let mut counts = [0_u64; 256];
-    bytes.iter().for_each(|byte| counts[usize::from(*byte)] += 1);
+    for byte in bytes {
+        counts[usize::from(*byte)] += 1;
+    }
     -upper(*counts.iter().max().unwrap() as f64, bytes.len() as f64).log2()
 }
 

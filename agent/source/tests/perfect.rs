@@ -1,5 +1,5 @@
 //! A source that keeps its claim raises no alarm, at any claim.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::cast_precision_loss)]
 
 use soak::{Rng, Run};
 use source::health::{

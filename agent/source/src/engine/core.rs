@@ -109,12 +109,12 @@ impl Engine {
 
     /// An edit must not cost a slow source's samples: they were tested for the same claim.
     fn take_over(&mut self, now: u64) {
-        let Some(predecessor) = &self.predecessor else { return };
-        let Some(mode) = predecessor.take_mode() else { return };
+        let Some(predecessor) = self.predecessor.as_ref().filter(|pool| pool.has_ended()) else { return };
         let agreeing = self.pool.members.iter().filter(|member| member.take_over(predecessor, now)).count();
         let has_lost = self.losses.iter().any(|losses| *losses != Losses::default());
         let continues = self.pool.spec.continues(&predecessor.spec);
-        if let Some(mode) = mode.filter(|_| continues && !has_lost && agreeing == self.pool.members.len()) {
+        let may_continue = continues && !has_lost && agreeing == self.pool.members.len();
+        if let Some(mode) = predecessor.take_mode().filter(|_| may_continue) {
             self.mode = mode;
             let pairs = self.pool.members.iter().filter_map(|member| member.with_older(predecessor));
             self.mode.rename_sources(&pairs.map(|(new, old)| (old.id(), new.id())).collect());

@@ -79,10 +79,13 @@ impl Pool {
         }
     }
 
-    /// What it left, once; `None` until it has ended.
-    pub(super) fn take_mode(&self) -> Option<Option<OutputMode>> {
-        let mut succession = lock(&self.succession);
-        succession.has_ended.then(|| succession.mode.take())
+    pub(super) fn has_ended(&self) -> bool {
+        lock(&self.succession).has_ended
+    }
+
+    /// What it left when it ended, once.
+    pub(super) fn take_mode(&self) -> Option<OutputMode> {
+        lock(&self.succession).mode.take()
     }
 
     pub(crate) fn state(&self) -> PoolState {

@@ -146,7 +146,9 @@ impl State {
                 FakeBehaviour::Stuck(byte) | FakeBehaviour::Once(byte) => word.fill(byte),
                 FakeBehaviour::Generated => {
                     let generator = self.generator.as_mut().expect("set with the behaviour");
-                    word.iter_mut().for_each(|byte| *byte = generator());
+                    for byte in word {
+                        *byte = generator();
+                    }
                 }
                 FakeBehaviour::FourValues => word.iter_mut().for_each(|byte| *byte &= 3),
                 FakeBehaviour::HighBit => word.iter_mut().for_each(|byte| *byte |= 0x80),

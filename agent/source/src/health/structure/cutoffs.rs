@@ -1,7 +1,7 @@
 //! The counts that a source which keeps its claim does not reach.
 
-use super::linear::BITS;
-use super::similar::LENGTH;
+use super::linear;
+use super::similar;
 use super::{LONG, OF};
 use crate::health::cutoff::MinEntropy;
 
@@ -19,7 +19,7 @@ pub(super) struct Cutoffs {
     pub(super) long_bit: Option<u32>,
     /// The longest shift register that a bit lane may not follow: the bits that it predicted would all be right by chance
     /// with a probability of at most 2^-ALPHA. `None` where no number of them says so.
-    pub(super) register: Option<usize>,
+    pub(super) register: Option<u32>,
 }
 
 impl Cutoffs {
@@ -31,7 +31,7 @@ impl Cutoffs {
         Self {
             window_value: chernoff(window, value),
             long_value: chernoff(long, value),
-            similar: chernoff(LENGTH as u32, value),
+            similar: chernoff(similar::OF, value),
             window_bit: bit.map(|bit| chernoff(window, bit)),
             long_bit: bit.map(|bit| chernoff(long, bit)),
             register: bit.and_then(register),
@@ -56,10 +56,8 @@ fn chernoff(n: u32, p: f64) -> u32 {
 }
 
 /// See [`Cutoffs::register`]; each of the bits is predicted with a probability of at most `p`.
-fn register(p: f64) -> Option<usize> {
-    let predicted = ALPHA / -p.log2();
-    // Below the number of bits, so that the cast loses nothing.
-    (predicted < BITS as f64).then(|| (BITS - predicted.ceil() as usize) / 2)
+fn register(p: f64) -> Option<u32> {
+    (1..=linear::OF / 2).rev().find(|length| f64::from(linear::OF - 2 * length) * -p.log2() >= ALPHA)
 }
 
 /// Kullback and Leibler's divergence in bits of two coins.

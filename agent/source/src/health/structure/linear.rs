@@ -2,6 +2,8 @@
 
 /// Bits of a sequence.
 pub(super) const BITS: usize = 512;
+/// The same as a count.
+pub(super) const OF: u32 = 512;
 /// 64-bit words of a polynomial of degree up to [`BITS`].
 const WORDS: usize = BITS / 64 + 1;
 
@@ -35,11 +37,11 @@ impl Polynomial {
 /// The length of the shortest shift register that makes bit `lane` of these samples, by the algorithm of Berlekamp and
 /// Massey. If the register of the first 2·L bits makes all *n*, it predicted the other *n* - 2·L.
 #[inline(always)]
-pub(super) fn complexity(samples: &[u8; BITS], lane: u8) -> usize {
+pub(super) fn complexity(samples: &[u8; BITS], lane: u8) -> u32 {
     let one = Polynomial(std::array::from_fn(|word| u64::from(word == 0)));
     let (mut register, mut before, mut bits) = (one, one, Polynomial([0; WORDS]));
     let mut length = 0;
-    for (count, sample) in samples.iter().enumerate() {
+    for (count, sample) in (0..OF).zip(samples) {
         bits.shift_in(u64::from(sample >> lane & 1));
         before.shift_in(0);
         if register.dot(&bits) == 0 {
@@ -67,7 +69,7 @@ mod tests {
         for (taps, degree) in [(0b1001_u64, 3), (1 << 16 | 1 << 14 | 1 << 13 | 1 << 11 | 1, 16)] {
             let mut state = 1_u64;
             let register = samples(|| {
-                let bit = (state & taps & ((1 << degree) - 1)).count_ones() as u64 & 1;
+                let bit = u64::from((state & taps & ((1 << degree) - 1)).count_ones() & 1);
                 state = (state << 1 | bit) & ((1 << degree) - 1);
                 u8::from(bit == 1) << 3
             });
@@ -95,7 +97,7 @@ mod tests {
         let mut rng = soak::Rng::new(1);
         for _ in 0..100 {
             let random = samples(|| rng.roll().to_le_bytes()[0]);
-            assert!(complexity(&random, 7).abs_diff(BITS / 2) < 20);
+            assert!(complexity(&random, 7).abs_diff(OF / 2) < 20);
         }
     }
 }

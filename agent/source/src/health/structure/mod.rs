@@ -356,7 +356,7 @@ impl StructureTests {
         }
         let bit = (self.windows / LINEAR % 8) as u8;
         let length = linear::complexity(self.samples.bytes()[MAX_LAG..].first_chunk()?, bit);
-        (length <= longest).then_some(Structure::Recurrence { bit, length: length as u32 })
+        (length <= longest).then_some(Structure::Recurrence { bit, length })
     }
 
     /// One window in four: the estimate costs more than the other tests.

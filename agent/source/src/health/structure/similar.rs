@@ -2,6 +2,8 @@
 
 /// Samples of the sequence that is searched for.
 pub(super) const LENGTH: usize = 64;
+/// The same as a count.
+pub(super) const OF: u32 = 64;
 /// Windows in which it is searched for: as many as the longest span of a repetition has.
 const SEARCHED: u32 = 32;
 /// Windows after which another sequence is taken: comparing costs as much as all other tests together.
