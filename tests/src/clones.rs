@@ -89,6 +89,7 @@ impl CloneImage {
             answers.read_until(b'\n', &mut answer)?;
             let answer = String::from_utf8_lossy(&answer).into_owned();
             if answer.contains("Migration status: completed") {
+                drop(guest);
                 return Ok(());
             }
             ensure!(!answer.contains("Migration status: failed"), "the guest cannot be saved: {answer}");

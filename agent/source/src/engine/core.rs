@@ -1,21 +1,17 @@
 //! Decides and makes what a pool serves; the thread around it only waits.
 
-use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{JoinHandle, park, park_timeout};
 use std::time::Duration;
 
-use super::full_entropy::FullEntropyOutput;
 use super::inputs::{Inputs, KernelBytes};
+use super::mode::{OutputMode, stream_personalization};
 use super::pool::{Losses, Pool};
 use super::selection::{Candidate, Selection, Serving, select};
 use super::stretched::StretchedOutput;
 use crate::Clock;
 use crate::block_queue::{Producer, Quality};
-use crate::condition::personalization;
-use crate::spec::Output;
 
 /// Nanoseconds between two attempts to read a kernel that is not seeded.
 const KERNEL_RETRY: u64 = 100_000_000;
@@ -35,60 +31,9 @@ pub(crate) struct Engine {
     predecessor: Option<Arc<Pool>>,
 }
 
-/// How the promised bytes are made.
-pub(super) enum OutputMode {
-    Stretched(StretchedOutput),
-    /// `None` until the kernel has given the first seed.
-    FullEntropy(Option<FullEntropyOutput>),
-    Raw,
-}
-
-impl OutputMode {
-    fn new(pool: &Pool) -> Self {
-        match pool.spec.output {
-            Output::Stretched => Self::Stretched(StretchedOutput::new(stream_personalization(pool))),
-            Output::FullEntropy => Self::FullEntropy(None),
-            Output::Raw => Self::Raw,
-        }
-    }
-
-    fn fill(&mut self, space: &mut [u8], inputs: &Inputs<'_>, pool: &Pool, now: u64) -> io::Result<usize> {
-        match self {
-            Self::Stretched(output) => output.fill(space, inputs, now),
-            Self::FullEntropy(Some(output)) => output.fill(space, inputs, now),
-            Self::FullEntropy(none) => {
-                let output = FullEntropyOutput::new(&stream_personalization(pool), inputs, now)?;
-                none.insert(output).fill(space, inputs, now)
-            }
-            Self::Raw => Ok(inputs.copy_samples(space)),
-        }
-    }
-
-    /// The next block has shares of subscribers that are gone; `new` is the id of each one's successor.
-    fn rename_sources(&mut self, new: &HashMap<u64, u64>) {
-        if let Self::FullEntropy(Some(output)) = self {
-            output.rename_sources(new);
-        }
-    }
-
-    /// Discards the samples of which no bytes were made yet.
-    fn discard_samples(&mut self) {
-        match self {
-            Self::Stretched(output) => output.discard_samples(),
-            Self::FullEntropy(Some(output)) => output.discard_samples(),
-            Self::FullEntropy(None) | Self::Raw => {}
-        }
-    }
-
-    /// Whether samples would be useful although the queue has no room for bytes.
-    fn wants_samples(&self) -> bool {
-        matches!(self, Self::Stretched(output) if output.wants_samples())
-    }
-}
-
 impl Engine {
     pub(crate) fn new(pool: Arc<Pool>, queue: Producer, kernel: KernelBytes) -> Self {
-        let (mode, losses) = (OutputMode::new(&pool), vec![Losses::default(); pool.members.len()]);
+        let (mode, losses) = (OutputMode::new(&pool.spec), vec![Losses::default(); pool.members.len()]);
         Self { pool, queue, kernel, kernel_ready: false, mode, degraded: None, losses, predecessor: None }
     }
 
@@ -127,7 +72,7 @@ impl Engine {
         // First, so that a reset during this poll voids all that it makes.
         self.queue.start_epoch();
         if self.pool.take_reset_request() {
-            (self.mode, self.degraded) = (OutputMode::new(&self.pool), None);
+            (self.mode, self.degraded) = (OutputMode::new(&self.pool.spec), None);
             self.queue.void();
         }
         self.take_over(now);
@@ -158,7 +103,7 @@ impl Engine {
             if failures(&losses) == failures(&self.losses) {
                 self.mode.discard_samples();
             } else {
-                self.mode = OutputMode::new(&self.pool);
+                self.mode = OutputMode::new(&self.pool.spec);
             }
             self.losses = losses;
         }
@@ -172,11 +117,11 @@ impl Engine {
             Serving::Starting | Serving::Held => 0,
             Serving::Promised => {
                 let inputs = inputs(pool, active, *kernel);
-                queue.fill(Quality::Promised, |space| mode.fill(space, &inputs, pool, now))?
+                queue.fill(Quality::Promised, |space| mode.fill(space, &inputs, &pool.spec, now))?
             }
             Serving::Degraded => {
                 let output =
-                    degraded.get_or_insert_with(|| StretchedOutput::new(stream_personalization(pool)));
+                    degraded.get_or_insert_with(|| StretchedOutput::new(stream_personalization(&pool.spec)));
                 let inputs = Inputs::kernel_only(*kernel);
                 queue.fill(Quality::Degraded, |space| output.fill(space, &inputs, now))?
             }
@@ -213,12 +158,6 @@ fn inputs<'a>(pool: &'a Pool, active: &[bool], kernel: KernelBytes) -> Inputs<'a
         }
     }
     inputs
-}
-
-/// Differs for any two streams of this process; the nonce in their seeds tells apart those of two processes.
-fn stream_personalization(pool: &Pool) -> Vec<u8> {
-    static STREAMS: AtomicU64 = AtomicU64::new(0);
-    personalization(&[b"entropool", pool.spec.name.as_bytes()], STREAMS.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Starts the thread that makes a pool's bytes. It ends when the pool's queue is stopped.

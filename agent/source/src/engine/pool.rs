@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
-use super::core::OutputMode;
+use super::mode::OutputMode;
 use super::selection::{Candidate, CandidateHealth, Serving};
 use crate::block_queue::QueueControl;
 use crate::health::HealthState;
