@@ -1,5 +1,11 @@
 //! Counting over many samples at once, in lanes of `u8` that one vector instruction adds.
 
+/// Samples in a window of the counting tests.
+pub(super) const WINDOW: usize = 4096;
+/// The same as a count.
+pub(super) const OF: u32 = 4096;
+/// Windows in a long window, which detects less bias.
+pub(super) const LONG: u32 = 16;
 /// How many ones a lane of `u8` counters can count.
 const LANE: usize = 128;
 

@@ -1,8 +1,8 @@
 //! The counts that a source which keeps its claim does not reach.
 
+use super::bits::{LONG, OF};
 use super::linear;
 use super::similar;
-use super::{LONG, OF};
 use crate::health::cutoff::MinEntropy;
 
 /// -log2 of the probability of a false alarm, for each count.

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{WINDOW, similar};
+use super::bits::WINDOW;
+use super::similar;
 
 /// What the samples of a source revealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -27,6 +27,7 @@ mod starts;
 
 use std::fmt;
 
+use self::bits::{LONG, OF, WINDOW};
 use self::cutoffs::Cutoffs;
 pub use self::finding::Structure;
 use self::repeats::RepeatSearch;
@@ -36,12 +37,6 @@ use super::cutoff::MinEntropy;
 use crate::fips::{BLOCK, BlockTests};
 use crate::memory::{MapError, Memory};
 
-/// Samples in a window of the counting tests.
-const WINDOW: usize = 4096;
-/// The same as a count.
-const OF: u32 = 4096;
-/// Windows in a long window, which detects less bias.
-const LONG: u32 = 16;
 /// The largest lag of the correlation tests: so many samples are kept from the window before.
 const MAX_LAG: usize = 1024;
 /// Lags of every window; the others follow one another.
