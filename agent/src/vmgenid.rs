@@ -1,9 +1,10 @@
 //! Detects that this host was cloned or restored from a snapshot: another host may then hold the same bytes and secrets in
 //! memory.
 //!
-//! Where the hypervisor has the ACPI device VMGENID, Linux 6.8 and later send a uevent, after the kernel has reseeded its own
-//! generator. A program can see nothing else of a clone: no file has the generation id. When uevents were lost, the one of
-//! a clone may be among them, but as a rule they are of other devices, so that no source is tested again for it.
+//! Where the hypervisor has the ACPI device VMGENID, Linux 5.18 and later reseed their generator, and say so in the kernel's
+//! log (`drivers/char/random.c`, `add_vmfork_randomness`). Few also send a uevent: 6.8 did, and 6.9 took it back. A program
+//! can see nothing else of a clone: no file has the generation id. When uevents or records were lost, the one of a clone may
+//! be among them, but as a rule they are others, so that no source is tested again for it.
 
 use std::fs;
 use std::io;
@@ -13,7 +14,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
-use rustix::io::Errno;
+use rustix::fs::{Mode, OFlags, SeekFrom, open, seek};
+use rustix::io::{Errno, read};
 use rustix::net::netlink::{KOBJECT_UEVENT, SocketAddrNetlink};
 use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_recv_buffer_size_force};
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recvfrom, socket_with};
@@ -24,17 +26,22 @@ use dataplane::DataPlaneHandle;
 const KERNEL_GROUP: u32 = 1;
 /// The variable that `drivers/virt/vmgenid.c` sets.
 const NEW_VMGENID: &[u8] = b"NEW_VMGENID=1";
+/// What the kernel logs when it has reseeded. Only the kernel's own messages have facility 0: what programs write to the
+/// log gets another.
+const RESEEDED: &[u8] = b"random: crng reseeded due to virtual machine fork";
+/// The kernel's log has records of at most so many bytes (`PRINTK_MESSAGE_MAX`).
+const MAX_RECORD: usize = 2048;
 /// A uevent has at most 2 KiB of variables (`lib/kobject_uevent.c`), after its name.
 const MAX_UEVENT: usize = 8192;
 /// Room for uevents that are not received yet, as udev has it. Only what is used of it takes memory.
 const RECEIVE_BUFFER: usize = 128 * 1024 * 1024;
-/// The least time between two reactions to lost uevents: bytes are discarded at each.
+/// The least time between two reactions to lost notices: bytes are discarded at each.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Where the devices of the driver are links, by the bus, and what else is there.
 const DRIVERS: [&str; 2] = ["/sys/bus/acpi/drivers/vmgenid", "/sys/bus/platform/drivers/vmgenid"];
 const MODULE: &str = "module";
 
-/// The thread that receives uevents. It sleeps while no device of the host changes.
+/// The thread that receives uevents and the kernel's log. It sleeps while neither has anything new.
 #[derive(Debug)]
 pub(crate) struct VmgenidMonitor {
     stop: Arc<OwnedFd>,
@@ -44,12 +51,19 @@ pub(crate) struct VmgenidMonitor {
 impl VmgenidMonitor {
     pub(crate) fn start(server: DataPlaneHandle) -> io::Result<Self> {
         let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC)?);
-        let (socket, stopped) = (listen()?, Arc::clone(&stop));
+        let (uevents, stopped) = (listen()?, Arc::clone(&stop));
+        let log = open_log()
+            .inspect_err(|error| {
+                tracing::info!(%error, "cannot read /dev/kmsg; a clone of this host is noticed only if the kernel sends a uevent");
+            })
+            .ok();
         let thread = thread::Builder::new().name("vmgenid".to_owned()).spawn(move || {
-            run(&socket, &stopped, |uevent| match uevent {
-                Uevent::Cloned => cloned(&server),
-                Uevent::Lost if may_be_cloned() => lost(&server),
-                Uevent::Lost | Uevent::Other => {}
+            // Before the event loop serves more of what the clone holds as well; without the right to, soon after it.
+            let _ = rustix::process::nice(-20);
+            run(&uevents, log.as_ref(), &stopped, |notice| match notice {
+                Notice::Cloned => cloned(&server),
+                Notice::Lost if may_be_cloned() => lost(&server),
+                Notice::Lost | Notice::Other => {}
             });
         })?;
         Ok(Self { stop, thread: Some(thread) })
@@ -76,15 +90,17 @@ fn listen() -> Result<OwnedFd, Errno> {
 }
 
 fn cloned(server: &DataPlaneHandle) {
+    server.restart_tests();
     tracing::warn!(
         "this host was cloned or restored: buffered bytes are discarded, sources are tested again"
     );
-    server.restart_tests();
 }
 
 fn lost(server: &DataPlaneHandle) {
-    tracing::warn!("uevents were lost, and this host may have been cloned: buffered bytes are discarded");
     server.discard_made();
+    tracing::warn!(
+        "uevents or records of the kernel's log were lost, and this host may have been cloned: buffered bytes are discarded"
+    );
 }
 
 /// Whether the kernel has the device, or does not say so.
@@ -99,28 +115,34 @@ fn may_be_cloned() -> bool {
     fs::read_dir("/sys/bus/platform/drivers").is_err() || DRIVERS.iter().any(has_device)
 }
 
-/// Passes on what may be a clone: once for all uevents that were lost together.
-fn run(socket: &OwnedFd, stop: &OwnedFd, report: impl Fn(Uevent)) {
+/// The kernel's log, from its end on.
+fn open_log() -> Result<OwnedFd, Errno> {
+    let log = open("/dev/kmsg", OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())?;
+    seek(&log, SeekFrom::End(0))?;
+    Ok(log)
+}
+
+/// Passes on what may be a clone: once for all notices that were received together, since one clone is often reported twice.
+fn run(uevents: &OwnedFd, log: Option<&OwnedFd>, stop: &OwnedFd, report: impl Fn(Notice)) {
     loop {
-        let mut both = [socket, stop].map(|fd| PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::IN));
-        // After a failure (a signal, no memory) the sockets are read anyway.
-        let _ = poll(&mut both, None);
-        if !both[1].revents().is_empty() {
+        let all = [Some(stop), Some(uevents), log].into_iter().flatten();
+        let mut all: Vec<_> = all.map(|fd| PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::IN)).collect();
+        // After a failure (a signal, no memory) all are read anyway.
+        let _ = poll(&mut all, None);
+        if !all[0].revents().is_empty() {
             return;
         }
-        let mut any_lost = false;
-        while let Some(uevent) = receive(socket) {
-            match uevent {
-                Uevent::Cloned => report(uevent),
-                Uevent::Lost => any_lost = true,
-                Uevent::Other => {}
+        let messages = std::iter::from_fn(|| receive(uevents));
+        let records = log.into_iter().flat_map(|log| std::iter::from_fn(|| read_record(log)));
+        match messages.chain(records).max() {
+            Some(Notice::Cloned) => report(Notice::Cloned),
+            Some(Notice::Lost) => {
+                report(Notice::Lost);
+                if wait(stop, PAUSE) {
+                    return;
+                }
             }
-        }
-        if any_lost {
-            report(Uevent::Lost);
-            if wait(stop, PAUSE) {
-                return;
-            }
+            Some(Notice::Other) | None => {}
         }
     }
 }
@@ -133,26 +155,48 @@ fn wait(stop: &OwnedFd, pause: Duration) -> bool {
     !stop[0].revents().is_empty()
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Uevent {
-    Cloned,
-    /// The socket had no room for some.
-    Lost,
+/// The most important is the greatest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Notice {
     Other,
+    /// There was no room for some.
+    Lost,
+    Cloned,
+}
+
+/// The next record of the kernel's log, if there is one.
+fn read_record(log: &OwnedFd) -> Option<Notice> {
+    let mut record = [0; MAX_RECORD];
+    match read(log, &mut record[..]) {
+        Ok(0) => None,
+        Ok(count) => Some(if is_reseed(&record[..count]) { Notice::Cloned } else { Notice::Other }),
+        // Records were overwritten.
+        Err(Errno::PIPE) => Some(Notice::Lost),
+        Err(Errno::INTR | Errno::INVAL) => Some(Notice::Other),
+        Err(_) => None,
+    }
+}
+
+/// `PRIORITY,SEQUENCE,TIME,FLAGS;MESSAGE`, and lines that follow. The priority is 8 times the facility and the level.
+fn is_reseed(record: &[u8]) -> bool {
+    let Some(at) = record.iter().position(|byte| *byte == b';') else { return false };
+    let priority = record[..at].split(|byte| *byte == b',').next();
+    let is_kernel = priority.is_some_and(|priority| matches!(priority, [b'0'..=b'7']));
+    is_kernel && record[at + 1..].starts_with(RESEEDED)
 }
 
 /// The next uevent, if there is one.
-fn receive(socket: &OwnedFd) -> Option<Uevent> {
+fn receive(socket: &OwnedFd) -> Option<Notice> {
     let mut message = [0; MAX_UEVENT];
     match recvfrom(socket, &mut message[..], RecvFlags::empty()) {
         Ok((count, _, from)) => {
             let from = from.and_then(|from| SocketAddrNetlink::try_from(from).ok());
             let is_kernel = from.is_some_and(|from| from.pid() == 0);
             let cloned = is_kernel && has_new_vmgenid(&message[..count.min(MAX_UEVENT)]);
-            Some(if cloned { Uevent::Cloned } else { Uevent::Other })
+            Some(if cloned { Notice::Cloned } else { Notice::Other })
         }
-        Err(Errno::NOBUFS) => Some(Uevent::Lost),
-        Err(Errno::INTR) => Some(Uevent::Other),
+        Err(Errno::NOBUFS) => Some(Notice::Lost),
+        Err(Errno::INTR) => Some(Notice::Other),
         Err(_) => None,
     }
 }
@@ -182,6 +226,23 @@ mod tests {
     }
 
     #[test]
+    fn only_the_kernels_own_message_counts() {
+        assert!(is_reseed(b"5,1042,15645673,-;random: crng reseeded due to virtual machine fork\n"));
+        assert!(is_reseed(
+            b"5,1042,15645673,-,caller=T1;random: crng reseeded due to virtual machine fork\n X=1\n"
+        ));
+        for other in [
+            &b"13,1042,15645673,-;random: crng reseeded due to virtual machine fork\n"[..],
+            b"5,1042,15645673,-;random: crng init done\n",
+            b"5,1042,15645673,-;x: random: crng reseeded due to virtual machine fork\n",
+            b"random: crng reseeded due to virtual machine fork\n",
+            b"",
+        ] {
+            assert!(!is_reseed(other), "{}", String::from_utf8_lossy(other));
+        }
+    }
+
+    #[test]
     fn lost_uevents_are_reported_once_and_are_no_clone() {
         let (socket, stop) = (listen().unwrap(), eventfd(0, EventfdFlags::CLOEXEC).unwrap());
         // The least that the kernel allows.
@@ -198,11 +259,11 @@ mod tests {
             }
         }
         let reported = RefCell::new(Vec::new());
-        run(&socket, &stop, |uevent| {
-            reported.borrow_mut().push(uevent);
+        run(&socket, None, &stop, |notice| {
+            reported.borrow_mut().push(notice);
             rustix::io::write(&stop, &1_u64.to_ne_bytes()).unwrap();
         });
-        assert_eq!(reported.into_inner(), [Uevent::Lost]);
+        assert_eq!(reported.into_inner(), [Notice::Lost]);
     }
 
     #[test]
@@ -210,7 +271,7 @@ mod tests {
         let (socket, stop) = (listen().unwrap(), eventfd(0, EventfdFlags::CLOEXEC).unwrap());
         let clones = AtomicUsize::new(0);
         rustix::io::write(&stop, &1_u64.to_ne_bytes()).unwrap();
-        run(&socket, &stop, |_| {
+        run(&socket, open_log().ok().as_ref(), &stop, |_| {
             clones.fetch_add(1, Ordering::Relaxed);
         });
         assert_eq!(clones.into_inner(), 0);

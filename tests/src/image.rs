@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::cpio::Archive;
 
 const INIT: &[u8] = include_bytes!("init.sh");
-const BUSYBOX: &str = "/bin/busybox";
+pub(crate) const BUSYBOX: &str = "/bin/busybox";
 const MODULES: [&str; 6] = [
     "virtio/virtio_ring",
     "virtio/virtio",
@@ -37,7 +37,7 @@ impl Image {
     /// Fetches the kernel if this machine has not yet, and packs the initramfs (a few MiB, in
     /// milliseconds, so that no copy of an older init can be left over).
     pub fn build() -> Result<Self> {
-        let tree = kernel_tree()?;
+        let tree = kernel_tree(None)?;
         let version = only_entry(&tree.join("lib/modules"))?;
         let dir = TempDir::with_prefix("entropool-image-")?;
         let initramfs = dir.path().join("initramfs");
@@ -89,14 +89,18 @@ fn pack(drivers: &Path) -> Result<Vec<u8>> {
     Ok(archive.finish())
 }
 
-fn kernel_tree() -> Result<PathBuf> {
+/// The tree of the guests' kernel, or of another package's.
+pub(crate) fn kernel_tree(package: Option<&str>) -> Result<PathBuf> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.ci/kernel");
-    let output = Command::new(&script).output().with_context(|| format!("running {}", script.display()))?;
+    let output = Command::new(&script)
+        .args(package)
+        .output()
+        .with_context(|| format!("running {}", script.display()))?;
     ensure!(output.status.success(), "no kernel for guests: {}", String::from_utf8_lossy(&output.stderr));
     Ok(PathBuf::from(String::from_utf8(output.stdout)?.trim_end()))
 }
 
-fn only_entry(dir: &Path) -> Result<String> {
+pub(crate) fn only_entry(dir: &Path) -> Result<String> {
     let names: Vec<_> = fs::read_dir(dir)?.map(|entry| Ok(entry?.file_name())).collect::<Result<_>>()?;
     let [name] = &names[..] else { bail!("{} should hold one kernel, and has {names:?}", dir.display()) };
     Ok(name.to_str().context("a kernel's version is ASCII")?.to_owned())

@@ -10,6 +10,7 @@ mod cpio;
 
 pub mod arrivals;
 pub mod binary;
+pub mod clones;
 pub mod cluster;
 pub mod console;
 pub mod daemon;

@@ -74,14 +74,20 @@ impl Buffer {
         filled.map(|_| added)
     }
 
-    /// Moves what waits in `other` here, as far as there is room; there it is wiped.
-    pub(crate) fn append(&mut self, other: &mut Self) {
+    /// Moves what waits in `other` here, as far as there is room; there it is wiped. Returns how many bytes.
+    pub(crate) fn append(&mut self, other: &mut Self) -> usize {
+        self.append_some(other, usize::MAX)
+    }
+
+    /// The same for the oldest bytes, at most so many.
+    pub(crate) fn append_some(&mut self, other: &mut Self, most: usize) -> usize {
         self.compact();
         let (from, room) = (other.chunk(), &mut self.memory.bytes_mut()[self.end..]);
-        let count = from.len().min(room.len());
+        let count = from.len().min(room.len()).min(most);
         room[..count].copy_from_slice(&from[..count]);
         self.end += count;
         other.consume(count);
+        count
     }
 
     /// Moves what waits to the front, and wipes where it was.

@@ -23,6 +23,18 @@ impl PoolSpec {
         let kernel = |source: &SourceSpec| source.kind == SourceKind::Kernel;
         self.output == Output::Stretched && self.sources.iter().all(kernel)
     }
+
+    /// Whether bytes that a pool of the older spec made keep this one's promise: the same output, and every source that
+    /// the older rests on is still one of these, with the same claim and tests.
+    pub(crate) fn continues(&self, older: &Self) -> bool {
+        let counted = |source: &&SourceSpec| source.counts(older.output);
+        self.output == older.output
+            && older
+                .sources
+                .iter()
+                .filter(counted)
+                .all(|old| self.sources.iter().any(|source| source.is_tested_like(old)))
+    }
 }
 
 /// One source of one pool.
@@ -53,6 +65,12 @@ impl SourceSpec {
             Output::Stretched => true,
             Output::FullEntropy | Output::Raw => self.credited_min_entropy().is_some(),
         }
+    }
+
+    /// Whether the tests of one continue those of the other.
+    pub(crate) fn is_tested_like(&self, other: &Self) -> bool {
+        (&self.kind, self.min_entropy, self.block_tests)
+            == (&other.kind, other.min_entropy, other.block_tests)
     }
 
     /// What its health tests assume: the assessment, or one bit where there is none.

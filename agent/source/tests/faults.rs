@@ -1,11 +1,18 @@
 //! Faults that no test of SP 800-90B 4.4 detects, or only slowly, and within how many samples ours do.
-#![allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss
+)]
 
 use soak::{Rng, Run};
-use source::health::{HealthState, Limits, MinEntropy, Monitor, SampleKind};
+use source::fake::{Fake, FakeBehaviour, FakeNode, SECOND, device, pool};
+use source::health::{HealthState, Limits, MinEntropy, Monitor, ReadFailure, SampleKind};
+use source::{Output, Serving};
 
 /// Makes the samples of a fault, from a random number and the sample's index.
-type Fault = Box<dyn FnMut(&mut Rng, usize) -> u8>;
+type Fault = Box<dyn FnMut(&mut Rng, usize) -> u8 + Send>;
 
 struct Case {
     name: String,
@@ -18,7 +25,7 @@ fn byte(rng: &mut Rng) -> u8 {
     rng.roll().to_le_bytes()[0]
 }
 
-fn case(name: &str, within: usize, fault: impl FnMut(&mut Rng, usize) -> u8 + 'static) -> Case {
+fn case(name: &str, within: usize, fault: impl FnMut(&mut Rng, usize) -> u8 + Send + 'static) -> Case {
     Case { name: name.to_owned(), fault: Box::new(fault), within }
 }
 
@@ -34,10 +41,91 @@ fn loops(period: usize) -> Case {
     })
 }
 
+/// Generators whose every bit is a sum of earlier ones, and that repeat only after billions of bytes.
+fn registers() -> Vec<Case> {
+    const WITHIN: usize = 33 * 4096 + 4096;
+    let (mut galois, mut fibonacci, mut shifts, mut shifts_of_64) = (1u32, 1u32, 7u32, 9u64);
+    vec![
+        case("a Galois register of 32 bits", WITHIN, move |_, _| {
+            for _ in 0..8 {
+                galois = galois >> 1 ^ (galois & 1).wrapping_neg() & 0x8020_0003;
+            }
+            galois as u8
+        }),
+        case("a Fibonacci register of 20 bits", WITHIN, move |_, _| {
+            for _ in 0..8 {
+                let bit = (fibonacci ^ fibonacci >> 3) & 1;
+                fibonacci = fibonacci >> 1 | bit << 19;
+            }
+            fibonacci as u8
+        }),
+        case("Marsaglia's generator of 32 bits", WITHIN, move |_, _| {
+            shifts ^= shifts << 13;
+            shifts ^= shifts >> 17;
+            shifts ^= shifts << 5;
+            (shifts >> 8) as u8
+        }),
+        case("Marsaglia's generator of 64 bits", WITHIN, move |_, _| {
+            shifts_of_64 ^= shifts_of_64 << 13;
+            shifts_of_64 ^= shifts_of_64 >> 7;
+            shifts_of_64 ^= shifts_of_64 << 17;
+            (shifts_of_64 >> 32) as u8
+        }),
+    ]
+}
+
+/// Loops in which something changes in every round.
+fn imperfect_loops() -> Vec<Case> {
+    let flipped = [24, 1000, 40_001].map(|period| {
+        let (mut samples, mut flip) = (vec![], 0);
+        case(
+            &format!("a loop of {period} with one bit flipped in each round"),
+            4 * 131_072,
+            move |rng, at| {
+                if samples.len() < period {
+                    samples.push(byte(rng));
+                }
+                if at % period == 0 {
+                    flip = rng.below(8 * period as u64) as usize;
+                }
+                samples[at % period] ^ if at % period == flip / 8 { 1 << (flip % 8) } else { 0 }
+            },
+        )
+    });
+    let blurred = [24, 900, 5000, 65_536].map(|period| {
+        let mut samples = vec![];
+        case(
+            &format!("a loop of {period} with one byte in five replaced"),
+            (1024 + 33) * 4096,
+            move |rng, at| {
+                if samples.len() < period {
+                    samples.push(byte(rng));
+                }
+                if rng.once_in(5) { byte(rng) } else { samples[at % period] }
+            },
+        )
+    });
+    let (mut drift, mut phase) = (0u32, 0u64);
+    let drifting = [
+        case("a level that drifts over all values", 4 * 4096, move |rng, _| {
+            drift += 1;
+            (drift / 64) as u8 ^ (rng.below(16) as u8)
+        }),
+        case("a slow wave with noise of six bits", 20 * 4096, move |rng, _| {
+            phase += 1;
+            let level = 128.0 + 96.0 * (phase as f64 / 100_000.0).sin();
+            (level as u8).wrapping_add(rng.below(64) as u8)
+        }),
+    ];
+    flipped.into_iter().chain(blurred).chain(drifting).collect()
+}
+
 fn cases() -> Vec<Case> {
     const WINDOW: usize = 4096;
-    let mut all: Vec<Case> =
-        [1, 2, 8, 24, 32, 300, 1000, 5000, 16_000, 32_768, 65_535, 65_536].map(loops).into_iter().collect();
+    let mut all: Vec<Case> = [1, 2, 7, 8, 24, 32, 300, 1000, 5000, 16_000, 32_768, 40_001, 65_535, 65_536]
+        .map(loops)
+        .into_iter()
+        .collect();
     let (mut lcg, mut lcg_low, mut lfsr, mut last, mut doubled, mut walk) = (7u16, 9u16, 1u16, 0, 0, 0u8);
     let mut history = [0u8; 512];
     all.extend([
@@ -99,6 +187,8 @@ fn cases() -> Vec<Case> {
         case("nibbles that are equal", 2 * WINDOW + 2048, |rng, _| (byte(rng) & 15) * 17),
         case("two values of the same parity", 2 * WINDOW + 2048, |rng, _| byte(rng) & 0xf0 | 5),
     ]);
+    all.extend(registers());
+    all.extend(imperfect_loops());
     for bit in 0..8 {
         all.push(case(&format!("bit {bit} stuck at 1"), 2 * WINDOW + 2048, move |rng, _| {
             byte(rng) | 1 << bit
@@ -158,4 +248,89 @@ fn every_fault_is_detected_within_its_number_of_samples() {
         }
     }
     run.figure("faults", cases().len());
+}
+
+/// A pool of a source that gave good samples, which the fault replaces: what it serves until the fault is found, and how
+/// many samples that takes.
+struct Exposure {
+    samples: usize,
+    served: usize,
+}
+
+fn expose(output: Output, case: Case, rng: &mut Rng) -> Exposure {
+    let Case { name, mut fault, within } = case;
+    let mut node = FakeNode::new(&[Fake::new(rng.roll())]);
+    let index = node.add(pool(output, &[device("trng", 0)]));
+    assert_eq!(node.draw(index, 20_000).len(), 20_000);
+    let (before, mut at, mut own) = (node.fake(0).returned(), 0, Rng::new(rng.roll()));
+    node.fake(0).generate(move || {
+        at += 1;
+        fault(&mut own, at - 1)
+    });
+    let mut served = 0;
+    // What was tested and made of good samples waits before what follows.
+    let pipeline = 8192 + 3 * 2048;
+    while node.state(index, 0) != HealthState::Failed {
+        let samples = node.fake(0).returned() - before;
+        assert!(samples <= within + pipeline, "{output:?}, {name}: {samples} samples");
+        served += node.draw(index, 1000).len();
+        // A pool that needs no samples probes its source.
+        node.advance(SECOND);
+    }
+    assert_eq!(node.status(index).serving, Serving::Held, "{output:?}, {name}");
+    assert_eq!(node.draw(index, 1 << 16).len(), 0, "{output:?}, {name}: bytes of a source that failed");
+    Exposure { samples: node.fake(0).returned() - before, served }
+}
+
+#[test]
+fn no_byte_is_served_once_a_fault_is_found_whatever_is_promised() {
+    let mut run = Run::begin("fault-table", 1, 50);
+    let mut rng = run.dice();
+    for (output, name) in
+        [(Output::Raw, "raw"), (Output::Stretched, "stretched"), (Output::FullEntropy, "full_entropy")]
+    {
+        let (mut samples, mut served, mut faults) = (0, 0, 0);
+        for _ in 0..run.count() {
+            for case in cases() {
+                let exposure = expose(output, case, &mut rng);
+                samples = samples.max(exposure.samples);
+                served = served.max(exposure.served);
+                faults += 1;
+            }
+        }
+        run.figure(&format!("{name}_faults"), faults);
+        run.figure(&format!("{name}_most_samples"), samples);
+        run.figure(&format!("{name}_most_bytes_served_before"), served);
+    }
+}
+
+#[test]
+fn a_source_that_begins_again_with_the_same_bytes_is_found() {
+    for output in [Output::Raw, Output::Stretched, Output::FullEntropy] {
+        let mut node = FakeNode::new(&[Fake::new(1)]);
+        let index = node.add(pool(output, &[device("trng", 0)]));
+        node.draw(index, 1000);
+        let first = node.fake(0).output();
+        node.fake(0).set_behaviour(FakeBehaviour::Broken);
+        node.advance(600 * SECOND);
+        assert_eq!(node.state(index, 0), HealthState::Unavailable);
+        let mut again = first.into_iter().chain(std::iter::repeat(0));
+        node.fake(0).generate(move || again.next().unwrap());
+        node.advance(600 * SECOND);
+        let source = node.source(index, 0);
+        assert_eq!((source.state, source.reason), (HealthState::Failed, Some("RepeatedStart")), "{output:?}");
+    }
+}
+
+#[test]
+fn a_source_that_begins_anew_each_time_is_not() {
+    let limits = Limits::new(SampleKind::Byte, MinEntropy::FULL_BYTE);
+    let (mut monitor, mut rng) = (Monitor::new(limits, 0).unwrap(), Rng::new(1));
+    for _ in 0..10_000 {
+        let samples: Vec<u8> = (0..100).map(|_| byte(&mut rng)).collect();
+        let _ = monitor.observe(&samples, 0);
+        assert_ne!(monitor.state(), HealthState::Failed);
+        monitor.lost(ReadFailure::End, 0);
+        monitor.opened(0);
+    }
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod bytes;
+mod clones;
 mod crash;
 mod idle;
 mod shares;

@@ -63,9 +63,10 @@ impl DataPlane {
     }
 
     /// Replaces a pool's supply; the old one is dropped with its bytes.
-    pub(super) fn replace_supply(&mut self, key: Key, supply: Supply, now: Tick) {
+    pub(super) fn replace_supply(&mut self, key: Key, mut supply: Supply, now: Tick) {
         let Self { pools, vms, connections, .. } = self;
         let Some(pool) = pools.get_mut(key) else { return };
+        supply.take_over(&mut pool.supply);
         pool.supply = supply;
         let of_pool = vms.iter().filter(|(_, vm)| vm.pool == key);
         for (_, vm) in of_pool {

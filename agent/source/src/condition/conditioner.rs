@@ -3,6 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::health::MinEntropy;
+use crate::memory::Locked;
 
 /// Bytes in a conditioned block.
 pub const OUTPUT: usize = 32;
@@ -14,17 +15,17 @@ pub const OUTPUT: usize = 32;
 /// 2^-63.5 bits (a part of 2^-71.5).
 pub const NEEDED: u32 = 320_000;
 
-/// Hashes tested samples to blocks of full entropy. No sample is used for two blocks.
-#[derive(Default)]
+/// Hashes tested samples to blocks of full entropy. No sample is used for two blocks. The state of the hash, with samples
+/// that it has not compressed yet, is in locked memory.
 pub struct Conditioner {
-    hash: Sha256,
+    hash: Locked<Sha256>,
     /// Assessed entropy taken in for the next block, in thousandths of a bit.
     credit: u32,
 }
 
 impl Conditioner {
     pub fn new() -> Self {
-        Self::default()
+        Self { hash: Locked::new(Sha256::new()), credit: 0 }
     }
 
     /// Takes in as many of the tested samples as the next block still needs; returns how many. They must not be used
@@ -63,18 +64,30 @@ impl Conditioner {
         if !self.ready() {
             return false;
         }
-        Digest::finalize_into_reset(&mut self.hash, block.into());
+        Digest::finalize_into_reset(&mut *self.hash, block.into());
         self.credit = 0;
         true
     }
 
     /// Discards what it took in, when a source of some of it raised an alarm.
     pub fn reset(&mut self) {
-        *self = Self::new();
+        Digest::reset(&mut *self.hash);
+        self.credit = 0;
+    }
+
+    #[cfg(test)]
+    pub(super) fn assert_protected(&self) {
+        crate::memory::tests::assert_protected(&raw const *self.hash);
     }
 
     fn samples_for(thousandths: u32, h: MinEntropy) -> u32 {
         thousandths.div_ceil(h.thousandths().into())
+    }
+}
+
+impl Default for Conditioner {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -130,6 +143,11 @@ mod tests {
             assert!(conditioner.emit(&mut block));
             assert_eq!(block[..], Sha256::digest([&b"start"[..], &[7; 40]].concat())[..]);
         }
+    }
+
+    #[test]
+    fn samples_that_wait_are_in_protected_memory() {
+        Conditioner::new().assert_protected();
     }
 
     #[test]

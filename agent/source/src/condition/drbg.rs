@@ -5,6 +5,8 @@ use hmac::digest::{FixedOutput, KeyInit, Update};
 use sha2::Sha256;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use crate::memory::{Locked, wipe_stack};
+
 /// Bytes of a seed: 256 bits of entropy and 128 of nonce.
 pub const SEED: usize = 48;
 /// The most bytes of one request: SP 800-90A's 2^19 bits.
@@ -16,17 +18,24 @@ const SPARE: usize = 2;
 type Mac = Hmac<Sha256>;
 
 /// A deterministic generator with backtracking resistance: its output cannot be computed from its later state.
-pub struct HmacDrbg {
+///
+/// Its state is in locked memory, which is wiped when it is dropped. The hash crate computes on copies: they are on the
+/// stack during a call, which cannot be locked, and are overwritten at its end.
+pub struct HmacDrbg(Locked<State>);
+
+struct State {
     /// Keyed with the standard's *Key*.
     mac: Mac,
     /// The standard's *V*.
     value: [u8; 32],
+    /// *Key* itself, while `mac` is keyed with it; else zero.
+    key: [u8; 32],
 }
 
 impl HmacDrbg {
     /// Instantiates from entropy with nonce, and a string that is unique to the instance: see [`personalization`].
     pub fn new(seed: &[u8; SEED], personalization: &[u8]) -> Self {
-        let mut drbg = Self { mac: keyed(&[0; 32]), value: [1; 32] };
+        let mut drbg = Self(Locked::new(State { mac: keyed(&[0; 32]), value: [1; 32], key: [0; 32] }));
         drbg.update(&[seed, personalization]);
         drbg
     }
@@ -65,46 +74,41 @@ impl HmacDrbg {
         let spare_blocks = std::iter::repeat_with(|| None).take(spare);
         // In one loop, so that the spare blocks use the same stack slots as the others.
         for block in request.chunks_mut(32).map(Some).chain(spare_blocks) {
-            self.advance();
+            self.0.advance();
             if let Some(block) = block {
-                block.copy_from_slice(&self.value[..block.len()]);
+                block.copy_from_slice(&self.0.value[..block.len()]);
             }
         }
         self.update(&[additional]);
     }
 
+    /// `HMAC_DRBG_Update`: a new key and value from the old ones and `data`.
+    fn update(&mut self, data: &[&[u8]]) {
+        self.0.rekey(0, data);
+        if data.iter().any(|part| !part.is_empty()) {
+            self.0.rekey(1, data);
+        }
+        wipe_stack();
+    }
+}
+
+impl State {
     /// V = HMAC(Key, V).
     fn advance(&mut self) {
         let mac = self.mac.clone().chain(self.value);
         mac.finalize_into((&mut self.value).into());
     }
 
-    /// `HMAC_DRBG_Update`: a new key and value from the old ones and `data`.
-    fn update(&mut self, data: &[&[u8]]) {
-        self.rekey(0, data);
-        if data.iter().any(|part| !part.is_empty()) {
-            self.rekey(1, data);
-        }
-    }
-
     /// Key = HMAC(Key, V || round || data), V = HMAC(Key, V).
     fn rekey(&mut self, round: u8, data: &[&[u8]]) {
-        let mut key = [0; 32];
         let mut mac = self.mac.clone().chain(self.value).chain([round]);
         for part in data {
             mac.update(part);
         }
-        mac.finalize_into((&mut key).into());
-        self.mac = keyed(&key);
-        key.zeroize();
+        mac.finalize_into((&mut self.key).into());
+        self.mac = keyed(&self.key);
+        self.key.zeroize();
         self.advance();
-    }
-}
-
-impl Drop for HmacDrbg {
-    fn drop(&mut self) {
-        // The keyed MAC wipes itself.
-        self.value.zeroize();
     }
 }
 

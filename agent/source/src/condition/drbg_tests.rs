@@ -13,6 +13,14 @@ fn seed(entropy: &str, nonce: &str) -> [u8; SEED] {
     bytes(&(entropy.to_owned() + nonce)).try_into().unwrap()
 }
 
+#[test]
+fn key_and_value_are_in_protected_memory() {
+    let drbg = HmacDrbg::new(&[1; SEED], &[]);
+    crate::memory::tests::assert_protected(&raw const drbg.0.mac);
+    crate::memory::tests::assert_protected(&raw const drbg.0.value);
+    assert_eq!(drbg.0.key, [0; 32], "not kept beside the keyed MAC");
+}
+
 /// NIST CAVP, `HMAC_DRBG`, SHA-256, no reseed, no personalization, count 0: the output of the second request.
 #[test]
 fn the_output_is_that_of_nists_vector() {

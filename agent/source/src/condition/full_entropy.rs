@@ -1,10 +1,11 @@
 //! SP 800-90C's RBG3(XOR): the XOR of conditioned blocks and a DRBG.
 
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroize;
 
 use super::HmacDrbg;
 use super::conditioner::{Conditioner, OUTPUT};
 use super::drbg::SEED;
+use crate::memory::Locked;
 
 /// Bytes of the DRBG generated ahead: an update of its state for every block would cost more than the blocks.
 const AHEAD: usize = 4096;
@@ -13,7 +14,7 @@ const AHEAD: usize = 4096;
 pub struct FullEntropy {
     conditioner: Conditioner,
     drbg: HmacDrbg,
-    pad: Box<Zeroizing<[u8; AHEAD]>>,
+    pad: Locked<[u8; AHEAD]>,
     /// Bytes of the pad that are used, and wiped.
     used: usize,
 }
@@ -22,7 +23,7 @@ impl FullEntropy {
     /// The seed is for the DRBG, and must be unique to it.
     pub fn new(seed: &[u8; SEED], personalization: &[u8]) -> Self {
         let drbg = HmacDrbg::new(seed, personalization);
-        Self { conditioner: Conditioner::new(), drbg, pad: Box::new(Zeroizing::new([0; AHEAD])), used: AHEAD }
+        Self { conditioner: Conditioner::new(), drbg, pad: Locked::new([0; AHEAD]), used: AHEAD }
     }
 
     pub fn conditioner(&mut self) -> &mut Conditioner {

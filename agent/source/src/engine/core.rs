@@ -2,18 +2,16 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{JoinHandle, park, park_timeout};
 use std::time::Duration;
 
-use super::full_entropy::FullEntropyOutput;
 use super::inputs::{Inputs, KernelBytes};
+use super::mode::{OutputMode, stream_personalization};
 use super::pool::{Losses, Pool, PoolState};
 use super::selection::{Candidate, Selection, Serving, select};
 use super::stretched::StretchedOutput;
 use crate::Clock;
 use crate::block_queue::{Producer, Quality};
-use crate::condition::personalization;
 use crate::spec::Output;
 
 /// Nanoseconds between two attempts to read a kernel that is not seeded.
@@ -30,56 +28,44 @@ pub(crate) struct Engine {
     degraded: Option<StretchedOutput>,
     /// For each member, what it had lost at the last poll.
     losses: Vec<Losses>,
-}
-
-/// How the promised bytes are made.
-enum OutputMode {
-    Stretched(StretchedOutput),
-    /// `None` until the kernel has given the first seed.
-    FullEntropy(Option<FullEntropyOutput>),
-    Raw,
-}
-
-impl OutputMode {
-    fn new(pool: &Pool) -> Self {
-        match pool.spec.output {
-            Output::Stretched => Self::Stretched(StretchedOutput::new(stream_personalization(pool))),
-            Output::FullEntropy => Self::FullEntropy(None),
-            Output::Raw => Self::Raw,
-        }
-    }
-
-    fn fill(&mut self, space: &mut [u8], inputs: &Inputs<'_>, pool: &Pool, now: u64) -> io::Result<usize> {
-        match self {
-            Self::Stretched(output) => output.fill(space, inputs, now),
-            Self::FullEntropy(Some(output)) => output.fill(space, inputs, now),
-            Self::FullEntropy(none) => {
-                let output = FullEntropyOutput::new(&stream_personalization(pool), inputs, now)?;
-                none.insert(output).fill(space, inputs, now)
-            }
-            Self::Raw => Ok(inputs.copy_samples(space)),
-        }
-    }
-
-    /// Discards the samples of which no bytes were made yet.
-    fn discard_samples(&mut self) {
-        match self {
-            Self::Stretched(output) => output.discard_samples(),
-            Self::FullEntropy(Some(output)) => output.discard_samples(),
-            Self::FullEntropy(None) | Self::Raw => {}
-        }
-    }
-
-    /// Whether samples would be useful although the queue has no room for bytes.
-    fn wants_samples(&self) -> bool {
-        matches!(self, Self::Stretched(output) if output.wants_samples())
-    }
+    /// The pool that this one replaces, until it has ended.
+    predecessor: Option<Arc<Pool>>,
 }
 
 impl Engine {
     pub(crate) fn new(pool: Arc<Pool>, queue: Producer, kernel: KernelBytes) -> Self {
-        let (mode, losses) = (OutputMode::new(&pool), vec![Losses::default(); pool.members.len()]);
-        Self { pool, queue, kernel, kernel_ready: false, mode, degraded: None, losses }
+        let (mode, losses) = (OutputMode::new(&pool.spec), vec![Losses::default(); pool.members.len()]);
+        Self { pool, queue, kernel, kernel_ready: false, mode, degraded: None, losses, predecessor: None }
+    }
+
+    /// The engine of a pool that replaces another, with what that one has collected when it ends.
+    pub(crate) fn succeeding(mut self, predecessor: Option<Arc<Pool>>) -> Self {
+        if let Some(predecessor) = &predecessor {
+            predecessor.set_successor(&self.pool);
+        }
+        self.predecessor = predecessor;
+        self
+    }
+
+    /// Leaves to the pool that replaces this one what was collected so far.
+    pub(crate) fn end(mut self, now: u64) {
+        self.take_over(now);
+        self.pool.end(self.mode);
+    }
+
+    /// An edit must not cost a slow source's samples: they were tested for the same claim.
+    fn take_over(&mut self, now: u64) {
+        let Some(predecessor) = self.predecessor.as_ref().filter(|pool| pool.has_ended()) else { return };
+        let agreeing = self.pool.members.iter().filter(|member| member.take_over(predecessor, now)).count();
+        let has_lost = self.losses.iter().any(|losses| *losses != Losses::default());
+        let continues = self.pool.spec.continues(&predecessor.spec);
+        let may_continue = continues && !has_lost && agreeing == self.pool.members.len();
+        if let Some(mode) = predecessor.take_mode().filter(|_| may_continue) {
+            self.mode = mode;
+            let pairs = self.pool.members.iter().filter_map(|member| member.with_older(predecessor));
+            self.mode.rename_sources(&pairs.map(|(new, old)| (old.id(), new.id())).collect());
+        }
+        self.predecessor = None;
     }
 
     /// Makes what can be made now. Returns the instant at which to poll again even if nothing happens.
@@ -87,9 +73,10 @@ impl Engine {
         // First, so that a reset during this poll voids all that it makes.
         self.queue.start_epoch();
         if self.pool.take_reset_request() {
-            (self.mode, self.degraded) = (OutputMode::new(&self.pool), None);
+            (self.mode, self.degraded) = (OutputMode::new(&self.pool.spec), None);
             self.queue.void();
         }
+        self.take_over(now);
         let kernel_ready = self.is_kernel_ready();
         let (candidates, selection) = self.select(kernel_ready);
         let active: Vec<bool> = candidates.iter().map(|candidate| selection.is_active(*candidate)).collect();
@@ -119,7 +106,7 @@ impl Engine {
             if failures(&losses) == failures(&self.losses) {
                 self.mode.discard_samples();
             } else {
-                self.mode = OutputMode::new(&self.pool);
+                self.mode = OutputMode::new(&self.pool.spec);
             }
             self.losses = losses;
         }
@@ -142,11 +129,11 @@ impl Engine {
             Serving::Starting | Serving::Held => 0,
             Serving::Promised => {
                 let inputs = inputs(pool, active, *kernel);
-                queue.fill(Quality::Promised, |space| mode.fill(space, &inputs, pool, now))?
+                queue.fill(Quality::Promised, |space| mode.fill(space, &inputs, &pool.spec, now))?
             }
             Serving::Degraded => {
                 let output =
-                    degraded.get_or_insert_with(|| StretchedOutput::new(stream_personalization(pool)));
+                    degraded.get_or_insert_with(|| StretchedOutput::new(stream_personalization(&pool.spec)));
                 let inputs = Inputs::kernel_only(*kernel);
                 queue.fill(Quality::Degraded, |space| output.fill(space, &inputs, now))?
             }
@@ -185,12 +172,6 @@ fn inputs<'a>(pool: &'a Pool, active: &[bool], kernel: KernelBytes) -> Inputs<'a
     inputs
 }
 
-/// Differs for any two streams of this process; the nonce in their seeds tells apart those of two processes.
-fn stream_personalization(pool: &Pool) -> Vec<u8> {
-    static STREAMS: AtomicU64 = AtomicU64::new(0);
-    personalization(&[b"entropool", pool.spec.name.as_bytes()], STREAMS.fetch_add(1, Ordering::Relaxed))
-}
-
 /// Starts the thread that makes a pool's bytes. It ends when the pool's queue is stopped.
 pub(crate) fn spawn(pool: Arc<Pool>, mut engine: Engine, clock: Clock) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name("pool".into()).spawn(move || {
@@ -202,6 +183,7 @@ pub(crate) fn spawn(pool: Arc<Pool>, mut engine: Engine, clock: Clock) -> io::Re
                 Some(due) => park_timeout(Duration::from_nanos(due.saturating_sub(clock()))),
             }
         }
+        engine.end(clock());
     })
 }
 

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::io;
+use std::ops::Range;
 
 use crate::condition::OUTPUT;
 use crate::engine::Serving;
@@ -216,6 +217,90 @@ fn a_stretched_pool_holds_at_once_though_its_seed_is_not_used_up() {
     let left = drain(&mut node);
     assert!(left < 16_384, "{left}");
     assert_eq!(node.status(0).serving, Serving::Held);
+}
+
+/// An edit that keeps the sources, of a pool whose source gives three bytes a second.
+#[test]
+fn an_edit_does_not_hold_a_slow_pool() {
+    for output in ALL {
+        let spec = pool(output, &[device("trng", 0)]);
+        let renamed = PoolSpec { on_failure: OnFailure::Degrade, ..pool(output, &[device("other", 0)]) };
+        let renamed = PoolSpec {
+            sources: vec![
+                SourceSpec { kind: spec.sources[0].kind.clone(), ..renamed.sources[0].clone() },
+                kernel(0),
+            ],
+            ..renamed
+        };
+        let mut node = single(output);
+        let mut all = node.draw(0, 1000);
+        let waits = node.supply(0).waiting();
+        node.fake(0).set_behaviour(FakeBehaviour::Dry);
+        let first = node.edit(renamed.clone());
+        assert_eq!(node.state(first, 0), HealthState::Healthy, "no start-up test");
+        assert_eq!(node.status(first).serving, Serving::Promised);
+        assert!(node.supply(first).waiting() >= waits, "what was made is served");
+        // A block takes 40 samples: 20 before an edit and 20 after it.
+        if output != Output::Stretched {
+            all.extend(node.draw(first, 1 << 20));
+            let before = all.len();
+            give_slowly(&mut node, 0..20);
+            all.extend(node.draw(first, 1 << 20));
+            let read = node.source(first, 0).stats.bytes_in;
+            let second = node.edit(spec.clone());
+            assert_eq!(node.source(second, 0).stats.bytes_in, read, "the counters go on");
+            give_slowly(&mut node, 20..40);
+            all.extend(node.draw(second, 1 << 20));
+            let made = all.len() - before;
+            assert!(output == Output::Raw || made == 32, "the samples of both make a block: {made}");
+        }
+        let last = node.edit(PoolSpec { min_healthy: 1, ..renamed });
+        node.fake(0).set_behaviour(FakeBehaviour::Good);
+        all.extend(node.draw(last, 10_000));
+        assert_all_different(&all);
+    }
+}
+
+#[test]
+fn an_edit_that_removes_or_doubts_a_source_keeps_nothing_of_it() {
+    let both = pool(Output::FullEntropy, &[device("one", 0), device("other", 0)]);
+    let lower = SourceSpec { min_entropy: MinEntropy::from_thousandths(4000), ..device("one", 0) };
+    for edited in [pool(Output::FullEntropy, &[device("one", 0)]), pool(Output::FullEntropy, &[lower])] {
+        let mut node = with(both.clone());
+        for behaviour in [FakeBehaviour::Dry, FakeBehaviour::Burst(200)] {
+            drain(&mut node);
+            for at in [0, 1] {
+                node.fake(at).set_behaviour(behaviour);
+            }
+            node.advance(SECOND);
+        }
+        assert!(node.supply(0).waiting() >= 9 * 32);
+        let edited = node.edit(edited);
+        assert_eq!(node.supply(edited).waiting(), 0);
+    }
+}
+
+#[test]
+fn a_source_that_fails_after_an_edit_voids_what_was_made_before_it() {
+    let spec = pool(Output::FullEntropy, &[device("trng", 0)]);
+    let mut node = single(Output::FullEntropy);
+    node.draw(0, 1000);
+    node.fake(0).set_behaviour(FakeBehaviour::Dry);
+    let edited = node.edit(PoolSpec { on_failure: OnFailure::Degrade, ..spec });
+    node.draw(edited, 2000);
+    assert!(node.supply(edited).waiting() > 1000);
+    node.fake(0).set_behaviour(FakeBehaviour::Stuck(7));
+    node.advance(30 * SECOND);
+    assert_eq!(node.state(edited, 0), HealthState::Failed);
+    assert!(node.supply(edited).is_degraded(), "none of the promised bytes is left");
+}
+
+/// Three bytes a second.
+fn give_slowly(node: &mut FakeNode, samples: Range<u8>) {
+    for sample in samples {
+        node.fake(0).set_behaviour(FakeBehaviour::Once(sample.wrapping_mul(37) ^ 0x5a));
+        node.advance(SECOND / 3);
+    }
 }
 
 #[test]

@@ -1,8 +1,7 @@
 //! Output `FullEntropy`: conditioned blocks, combined by XOR with a DRBG.
 
+use std::collections::HashMap;
 use std::io;
-
-use zeroize::Zeroizing;
 
 use super::inputs::{Inputs, Shares};
 use crate::condition::{FullEntropy, OUTPUT};
@@ -59,6 +58,13 @@ impl FullEntropyOutput {
         self.is_complete = false;
     }
 
+    /// The pool was edited: what its sources gave for the next block stays in it and counts. `new` is each subscriber's
+    /// successor.
+    pub(super) fn rename_sources(&mut self, new: &HashMap<u64, u64>) {
+        let renamed = self.shares.drain().filter_map(|(old, share)| Some((*new.get(&old)?, share)));
+        self.shares = renamed.collect();
+    }
+
     /// Whether a block is ready that may be served.
     fn prepare_block(&mut self, inputs: &Inputs<'_>, now: u64) -> io::Result<bool> {
         if now >= self.reseed_at {
@@ -69,10 +75,9 @@ impl FullEntropyOutput {
             if self.left > 0 {
                 return Ok(true);
             }
-            let mut block = Zeroizing::new([0; OUTPUT]);
-            self.blocks.conditioner().emit(&mut block);
+            let seed = inputs.conditioned_seed(self.blocks.conditioner())?;
             self.is_complete = false;
-            self.blocks.reseed(&*inputs.seed(&block)?);
+            self.blocks.reseed(&seed);
             self.left = RESEED_BYTES;
         }
         Ok(false)

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::condition::{Conditioner, NEEDED, OUTPUT, SEED};
 use crate::health::MinEntropy;
+use crate::memory::Locked;
 use crate::sampler::Subscriber;
 
 /// The most uncredited bytes of one source that go into one block.
@@ -18,8 +19,8 @@ pub(crate) type KernelBytes = fn(&mut [u8]) -> io::Result<()>;
 /// Credit that each source has given for the next block, in thousandths of a bit.
 pub(super) type Shares = HashMap<u64, u32>;
 
-/// A seed that no other generator gets.
-pub(super) type Seed = Zeroizing<[u8; SEED]>;
+/// A seed that no other generator gets, in locked memory.
+pub(super) type Seed = Locked<[u8; SEED]>;
 
 pub(super) struct Inputs<'a> {
     /// Sources that earn credit, with the assessed min-entropy of a byte.
@@ -118,10 +119,12 @@ impl Inputs<'_> {
         Ok(seed)
     }
 
-    /// A seed with a conditioned block as the entropy and the kernel's bytes as the nonce.
-    pub(super) fn seed(&self, block: &[u8; OUTPUT]) -> io::Result<Seed> {
+    /// A seed with the conditioner's block, which must be ready, as the entropy and the kernel's bytes as the nonce.
+    pub(super) fn conditioned_seed(&self, conditioner: &mut Conditioner) -> io::Result<Seed> {
         let mut seed = self.kernel_seed()?;
-        seed[..OUTPUT].copy_from_slice(block);
+        let block = seed.first_chunk_mut::<OUTPUT>().expect("a seed is longer than a block");
+        let is_emitted = conditioner.emit(block);
+        debug_assert!(is_emitted, "only called with a block that is ready");
         Ok(seed)
     }
 }

@@ -1,11 +1,12 @@
 //! Makes a pool's bytes from its sources' samples.
 //!
-//! `selection` decides which sources are active and what is served, `full_entropy` and `stretched` make the bytes, and
-//! [`Engine`] combines them and takes the time as an argument.
+//! `selection` decides which sources are active and what is served, `mode` makes the bytes with `full_entropy` or
+//! `stretched`, and [`Engine`] combines them and takes the time as an argument.
 
 mod core;
 mod full_entropy;
 mod inputs;
+mod mode;
 mod pool;
 mod selection;
 mod stretched;

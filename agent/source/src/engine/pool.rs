@@ -1,11 +1,13 @@
 //! One pool and its member sources: what its engine works on and other threads may look at.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
+use super::mode::OutputMode;
 use super::selection::{Candidate, CandidateHealth, Serving};
 use crate::block_queue::QueueControl;
 use crate::health::HealthState;
+use crate::memory::MapError;
 use crate::noise::Provenance;
 use crate::sampler::{SamplerHandle, SourceHealth, Subscriber};
 use crate::spec::{Output, PoolSpec, SourceSpec};
@@ -20,6 +22,15 @@ pub(crate) struct Pool {
     bytes_out: AtomicU64,
     /// The engine is to forget all its secrets: this host was cloned.
     reset_requested: AtomicBool,
+    succession: Mutex<Succession>,
+}
+
+/// What an edited pool leaves to the pool of the same name that replaces it.
+#[derive(Default)]
+struct Succession {
+    successor: Weak<Pool>,
+    has_ended: bool,
+    mode: Option<OutputMode>,
 }
 
 #[derive(Clone, Debug)]
@@ -53,7 +64,32 @@ impl Pool {
             state: Mutex::new(state),
             bytes_out: AtomicU64::new(0),
             reset_requested: AtomicBool::new(false),
+            succession: Mutex::default(),
         }
+    }
+
+    /// Sets the pool that may replace this one. It does so when this one ends.
+    pub(super) fn set_successor(&self, successor: &Arc<Self>) {
+        lock(&self.succession).successor = Arc::downgrade(successor);
+    }
+
+    /// Leaves to its successor how the promised bytes are made.
+    pub(super) fn end(&self, mode: OutputMode) {
+        let mut succession = lock(&self.succession);
+        succession.has_ended = true;
+        if let Some(successor) = succession.successor.upgrade() {
+            succession.mode = Some(mode);
+            successor.engine.wake();
+        }
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        lock(&self.succession).has_ended
+    }
+
+    /// What it left when it ended, once.
+    pub(super) fn take_mode(&self) -> Option<OutputMode> {
+        lock(&self.succession).mode.take()
     }
 
     pub(crate) fn state(&self) -> PoolState {
@@ -168,6 +204,23 @@ impl Drop for Subscription {
 }
 
 impl Member {
+    /// Continues the tests of the same source in the pool that this one's pool replaces.
+    pub(crate) fn continue_from(&self, older: &Pool) -> Result<(), MapError> {
+        self.with_older(older).map_or(Ok(()), |(subscriber, older)| subscriber.continue_from(older))
+    }
+
+    /// Takes over the samples that wait for the same source in the pool that has ended; false if it raised an alarm there
+    /// that is new here.
+    pub(super) fn take_over(&self, ended: &Pool, now: u64) -> bool {
+        self.with_older(ended).is_none_or(|(subscriber, ended)| subscriber.take_over(ended, now))
+    }
+
+    /// The subscribers of the source in this pool and in an older one.
+    pub(super) fn with_older<'a>(&'a self, pool: &'a Pool) -> Option<(&'a Subscriber, &'a Subscriber)> {
+        let older = pool.members.iter().find(|older| older.spec.is_tested_like(&self.spec));
+        self.subscriber().zip(older.and_then(Self::subscriber))
+    }
+
     pub(crate) fn subscriber(&self) -> Option<&Subscriber> {
         match &self.origin {
             Origin::Noise(subscription) => Some(&subscription.subscriber),

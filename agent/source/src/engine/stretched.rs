@@ -2,10 +2,8 @@
 
 use std::io;
 
-use zeroize::Zeroizing;
-
 use super::inputs::Inputs;
-use crate::condition::{Conditioner, OUTPUT, SEED, Stretched};
+use crate::condition::{Conditioner, SEED, Stretched};
 
 /// A DRBG, and the conditioner that collects its next seed.
 pub(super) struct StretchedOutput {
@@ -54,11 +52,10 @@ impl StretchedOutput {
         if self.drbg.as_ref().is_some_and(|drbg| !drbg.is_due(now)) {
             return Ok(true);
         }
-        let mut block = Zeroizing::new([0; OUTPUT]);
         if self.conditioner.ready() {
             let extra = inputs.kernel_seed()?;
-            self.conditioner.emit(&mut block);
-            self.reseed(&*inputs.seed(&block)?, now);
+            let seed = inputs.conditioned_seed(&mut self.conditioner)?;
+            self.reseed(&seed, now);
             self.reseed(&extra, now);
             self.collect_samples(inputs);
         } else if inputs.credited.is_empty() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::fake_noise::Fake;
-use crate::block_queue::block_queue;
+use crate::block_queue::{Waker, block_queue};
 use crate::engine::{Engine, Member, Origin, Pool, Subscription};
 use crate::health::{HealthState, MinEntropy};
 use crate::health_records::HealthRegistry;
@@ -85,15 +85,39 @@ impl FakeNode {
         self.add_with(spec, crate::kernel::Kernel::bytes)
     }
 
+    /// Replaces the last pool by an edited one of the same name, as the event loop does.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn edit(&mut self, spec: PoolSpec) -> usize {
+        let edited = self.pools.last().map(|edited| Arc::clone(&edited.pool));
+        self.add_for(spec, crate::kernel::Kernel::bytes, edited);
+        let new = self.pools.len() - 1;
+        let mut old = self.pools[new - 1].supply.take().unwrap();
+        self.supply(new).take_over(&mut old);
+        drop(old);
+        self.run_until_idle();
+        self.pools.len() - 1
+    }
+
     /// Adds a pool with this kernel.
     pub fn add_with(&mut self, spec: PoolSpec, kernel: fn(&mut [u8]) -> io::Result<()>) -> usize {
+        self.add_for(spec, kernel, None)
+    }
+
+    fn add_for(
+        &mut self,
+        spec: PoolSpec,
+        kernel: fn(&mut [u8]) -> io::Result<()>,
+        edited: Option<Arc<Pool>>,
+    ) -> usize {
         let wakes = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&wakes);
         let wake = Box::new(move || {
             counter.fetch_add(1, Ordering::Relaxed);
         });
         let sources: Vec<usize> = (0..self.sources.len()).collect();
-        self.add_pool(spec, &sources, kernel, wake, wakes)
+        self.add_pool(spec, &sources, kernel, edited, (wake, wakes))
     }
 
     /// Adds a pool with these of the node's sources, in the order in which it names them, and returns its supply. The
@@ -107,7 +131,10 @@ impl FakeNode {
         sources: &[usize],
         wake: impl Fn() + Send + 'static,
     ) -> Supply {
-        let pool = self.add_pool(spec, sources, crate::kernel::Kernel::bytes, Box::new(wake), Arc::default());
+        let edited = self.pools.iter().rfind(|pool| pool.is_open() && pool.pool.spec.name == spec.name);
+        let edited = edited.map(|edited| Arc::clone(&edited.pool));
+        let waker = (Box::new(wake) as Waker, Arc::default());
+        let pool = self.add_pool(spec, sources, crate::kernel::Kernel::bytes, edited, waker);
         self.pools[pool].supply.take().unwrap()
     }
 
@@ -116,11 +143,12 @@ impl FakeNode {
         spec: PoolSpec,
         sources: &[usize],
         kernel: fn(&mut [u8]) -> io::Result<()>,
-        wake: Box<dyn Fn() + Send>,
-        wakes: Arc<AtomicUsize>,
+        edited: Option<Arc<Pool>>,
+        (wake, wakes): (Waker, Arc<AtomicUsize>),
     ) -> usize {
         let engine_waker = Arc::new(EngineWaker::default());
         let (producer, consumer) = block_queue(Arc::clone(&engine_waker), wake).unwrap();
+        let continues = edited.as_ref().is_some_and(|edited| spec.continues(&edited.spec));
         let mut sources = sources.iter();
         let members = spec.sources.iter().map(|source| {
             let origin = if source.kind == SourceKind::Kernel {
@@ -141,10 +169,13 @@ impl FakeNode {
             };
             Member { spec: source.clone(), origin }
         });
-        let members = members.collect();
+        let members: Vec<_> = members.collect();
+        for (member, edited) in members.iter().zip(edited.iter().cycle()) {
+            member.continue_from(edited).unwrap();
+        }
         let pool = Arc::new(Pool::new(spec, members, Arc::clone(producer.control()), engine_waker, self.now));
-        let engine = Engine::new(Arc::clone(&pool), producer, kernel);
-        let supply = Some(Supply::of(consumer).unwrap());
+        let engine = Engine::new(Arc::clone(&pool), producer, kernel).succeeding(edited);
+        let supply = Some(Supply::of(consumer).unwrap().continuing(continues));
         self.pools.push(FakePool { pool, engine, supply, wakes });
         self.pools.len() - 1
     }
@@ -154,7 +185,8 @@ impl FakeNode {
     /// # Panics
     /// If they never wait.
     pub fn run_until_idle(&mut self) -> Option<u64> {
-        self.pools.retain(|pool| !pool.pool.queue.is_stopped());
+        let now = self.now;
+        self.pools.extract_if(.., |pool| !pool.is_open()).for_each(|ended| ended.engine.end(now));
         for _ in 0..100_000 {
             let mut due = None;
             let mut busy = false;
@@ -230,7 +262,7 @@ impl FakeNode {
 
     /// The status of all pools that have a supply.
     pub fn statuses(&self) -> impl Iterator<Item = PoolStatus> {
-        let open = self.pools.iter().filter(|pool| !pool.pool.queue.is_stopped());
+        let open = self.pools.iter().filter(|pool| pool.is_open());
         open.map(|pool| PoolStatus::of(&pool.pool))
     }
 
@@ -263,6 +295,12 @@ impl FakeNode {
 
     pub fn fake(&self, at: usize) -> &Fake {
         &self.sources[at].fake
+    }
+}
+
+impl FakePool {
+    fn is_open(&self) -> bool {
+        !self.pool.queue.is_stopped()
     }
 }
 

@@ -16,6 +16,8 @@ pub enum FakeBehaviour {
     Good,
     /// Good bytes, at most so many at a time.
     Short(usize),
+    /// The bytes of [`Fake::generate`].
+    Generated,
     /// The same byte forever.
     Stuck(u8),
     /// Every tenth word of four bytes is zero, as a broken processor's was.
@@ -38,9 +40,12 @@ pub enum FakeBehaviour {
     Missing,
 }
 
-#[derive(Debug)]
+/// Makes the bytes of a fault, one by one.
+type Generator = Box<dyn FnMut() -> u8 + Send>;
+
 struct State {
     behaviour: FakeBehaviour,
+    generator: Option<Generator>,
     rng: u64,
     /// All bytes returned, in order.
     output: Vec<u8>,
@@ -50,7 +55,7 @@ struct State {
 }
 
 /// A handle to the source; clones control the same source.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Fake(Arc<Mutex<State>>);
 
 impl Fake {
@@ -58,6 +63,7 @@ impl Fake {
     pub fn new(seed: u64) -> Self {
         let state = State {
             behaviour: FakeBehaviour::Good,
+            generator: None,
             rng: seed,
             output: vec![],
             reads: 0,
@@ -69,6 +75,18 @@ impl Fake {
 
     pub fn set_behaviour(&self, behaviour: FakeBehaviour) {
         lock(&self.0).behaviour = behaviour;
+    }
+
+    /// Bytes of this generator from here on.
+    pub fn generate(&self, generator: impl FnMut() -> u8 + Send + 'static) {
+        let mut state = lock(&self.0);
+        state.generator = Some(Box::new(generator));
+        state.behaviour = FakeBehaviour::Generated;
+    }
+
+    /// How many bytes were returned.
+    pub fn returned(&self) -> usize {
+        lock(&self.0).output.len()
     }
 
     /// All bytes returned, in order.
@@ -136,6 +154,12 @@ impl State {
             word.copy_from_slice(&good.to_le_bytes()[..word.len()]);
             match self.behaviour {
                 FakeBehaviour::Stuck(byte) | FakeBehaviour::Once(byte) => word.fill(byte),
+                FakeBehaviour::Generated => {
+                    let generator = self.generator.as_mut().expect("set with the behaviour");
+                    for byte in word {
+                        *byte = generator();
+                    }
+                }
                 FakeBehaviour::FourValues => word.iter_mut().for_each(|byte| *byte &= 3),
                 FakeBehaviour::HighBit => word.iter_mut().for_each(|byte| *byte |= 0x80),
                 _ => {}

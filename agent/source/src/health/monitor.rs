@@ -39,6 +39,12 @@ impl Monitor {
         })
     }
 
+    /// The same monitor for another pool that draws from the source.
+    pub(crate) fn try_clone(&self) -> Result<Self, MapError> {
+        let (tests, structure) = (self.tests.clone(), self.structure.try_clone()?);
+        Ok(Self { tests, structure, failures: self.failures.clone(), ..*self })
+    }
+
     pub fn state(&self) -> HealthState {
         self.state
     }
@@ -94,7 +100,7 @@ impl Monitor {
     /// The source was opened again.
     pub fn opened(&mut self, now: u64) {
         if self.state == HealthState::Unavailable {
-            self.structure.restart();
+            self.structure.reopened();
             self.enter(HealthState::Starting, self.cause, now);
         }
     }
@@ -122,7 +128,7 @@ impl Monitor {
     /// Forgets all failures and runs the start-up test.
     pub fn retest(&mut self, now: u64) {
         self.tests = HealthTests::new(*self.tests.limits());
-        self.structure.restart();
+        self.structure.forget();
         self.failures = IntermittentFailures::default();
         self.enter(HealthState::Starting, None, now);
     }

@@ -200,8 +200,9 @@ impl AdaptiveProportion {
 
 /// Counts in lanes of `u8`, so that one vector instruction counts many samples.
 fn occurrences(wanted: u8, samples: &[u8]) -> u32 {
-    let lane = |lane: &[u8]| u32::from(lane.iter().map(|&sample| u8::from(sample == wanted)).sum::<u8>());
-    samples.chunks(LANE).map(lane).sum()
+    // No lane wraps; a sum that is checked for it is not vectorised.
+    let count = |count: u8, &sample: &u8| count.wrapping_add(u8::from(sample == wanted));
+    samples.chunks(LANE).map(|lane| u32::from(lane.iter().fold(0, count))).sum()
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ impl HealthRegistry {
 
     /// The record of a pool's source.
     pub(crate) fn of(&self, pool: &str, spec: &SourceSpec) -> SourceRecord {
-        let claim = u32::from(spec.tested_min_entropy().tenths()) * 100;
+        let claim = u32::from(spec.tested_min_entropy().thousandths());
         let key = RecordKey { source: spec.kind.to_string(), pool: pool.to_owned(), claim };
         SourceRecord { key, registry: self.clone(), pending: Mutex::default() }
     }

@@ -84,6 +84,11 @@ impl FipsGate {
         (self.tests, self.referenced) = (None, 0);
     }
 
+    /// Counts failures from where another gate of the same source is.
+    pub(super) fn continue_from(&mut self, other: &Self) {
+        self.policy = other.policy.clone();
+    }
+
     /// Forgets the source's failures too.
     pub(super) fn reset(&mut self) {
         self.discard();

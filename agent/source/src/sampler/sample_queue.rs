@@ -194,6 +194,41 @@ impl SampleQueue {
         self.monitor.state() == HealthState::Failed
     }
 
+    /// Continues the tests of a queue of the same source and claim, so that they need not start anew: the pool was edited.
+    /// What waits in the other queue stays there.
+    pub(super) fn continue_from(&mut self, other: &Self) -> Result<(), MapError> {
+        self.monitor = other.monitor.try_clone()?;
+        if let (Some(gate), Some(other)) = (&mut self.fips_gate, &other.fips_gate) {
+            gate.continue_from(other);
+        }
+        self.stats = other.stats;
+        self.message.clone_from(&other.message);
+        self.provenance.clone_from(&other.provenance);
+        // Bytes of the other pool may be served by this one.
+        self.contributed = true;
+        Ok(())
+    }
+
+    /// Moves the samples that may be taken from the other queue here, whose pool has ended. Returns false, and moves none,
+    /// if the other raised an alarm that this one did not see.
+    pub(super) fn take_over(&mut self, other: &mut Self, now: u64) -> bool {
+        let agrees = self.monitor.state() == other.monitor.state();
+        if !agrees && other.monitor.state() == HealthState::Failed {
+            if let Some(cause) = other.monitor.cause() {
+                self.fail(cause, other.message.clone(), now);
+                self.failures += 1;
+            }
+        } else if !agrees && other.is_testing() {
+            self.restart(now);
+        }
+        if agrees && self.monitor.state() == HealthState::Healthy {
+            let released = other.released;
+            self.released += self.samples.append_some(&mut other.samples, released);
+            other.released = 0;
+        }
+        agrees
+    }
+
     /// The source failed before, in another pool or process, or before this pool was edited.
     pub(super) fn fail(&mut self, cause: Cause, message: String, now: u64) {
         self.monitor.fail(cause, now);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::sample_queue::{QueueState, SampleQueue, SourceHealth};
 use crate::block_queue::QueueControl;
-use crate::health::{Cause, ReadFailure};
+use crate::health::{Cause, HealthState, ReadFailure};
 use crate::health_records::SourceRecord;
 use crate::memory::MapError;
 use crate::noise::Provenance;
@@ -42,6 +42,27 @@ impl Subscriber {
             queue.fail(Cause::recorded(&failure.reason), failure.message, now);
         }
         Ok(Self { id: IDS.fetch_add(1, Ordering::Relaxed), record, queue: Mutex::new(queue), sampler, pool })
+    }
+
+    /// Continues the tests of another pool's share, if that is of the same source and claim: the pool was edited, and this
+    /// is its new share.
+    pub(crate) fn continue_from(&self, other: &Self) -> Result<(), MapError> {
+        let other = lock(&other.queue);
+        let mut queue = lock(&self.queue);
+        // A failure that the registry knows is not forgotten.
+        if queue.state().health == HealthState::Failed { Ok(()) } else { queue.continue_from(&other) }
+    }
+
+    /// Moves the samples that wait in another pool's share here, once that pool has ended; see
+    /// [`SampleQueue::take_over`]. The sampler tests samples for the older share first.
+    pub(crate) fn take_over(&self, other: &Self, now: u64) -> bool {
+        let mut other = lock(&other.queue);
+        let mut queue = lock(&self.queue);
+        let agrees = queue.take_over(&mut other, now);
+        if queue.state().health == HealthState::Failed {
+            self.pool.void();
+        }
+        agrees
     }
 
     /// Unique in this process.

@@ -70,6 +70,9 @@ impl Sources {
     /// A supply of the pool's bytes; the pool draws from its sources while the supply lives. `waker` is called, from
     /// another thread, when bytes arrive for a supply that had too few.
     ///
+    /// A pool of the same name whose supply this one replaces leaves its sources' health and samples, and the caller hands
+    /// over its bytes: see [`Supply::take_over`]. So an edit does not delay a slow pool.
+    ///
     /// A source that this node may not open counts as unhealthy: see [`PoolStatus`].
     pub fn supply(&self, spec: &PoolSpec, waker: impl Fn() + Send + 'static) -> Result<Supply, SupplyError> {
         Self::check(spec)?;
@@ -149,10 +152,15 @@ impl Sources {
             block_queue(Arc::clone(&engine_waker), waker).map_err(SupplyError::NoMemory)?;
         let supply = Supply::of(consumer).map_err(SupplyError::NoMemory)?;
         let control = Arc::clone(producer.control());
+        let edited = registry.pools().into_iter().rfind(|pool| pool.spec.name == spec.name);
+        let supply = supply.continuing(edited.as_ref().is_some_and(|edited| spec.continues(&edited.spec)));
         let member = |source| self.member(&mut registry, source, spec, &control, now);
         let members = spec.sources.iter().map(member).collect::<Result<Vec<_>, _>>()?;
+        for (member, edited) in members.iter().zip(edited.iter().cycle()) {
+            member.continue_from(edited).map_err(SupplyError::NoMemory)?;
+        }
         let pool = Arc::new(Pool::new(spec.clone(), members, control, engine_waker, now));
-        let engine = Engine::new(Arc::clone(&pool), producer, self.kernel);
+        let engine = Engine::new(Arc::clone(&pool), producer, self.kernel).succeeding(edited);
         registry.add_pool(&pool);
         let thread = crate::engine::spawn(pool, engine, self.clock).map_err(SupplyError::NoThread)?;
         registry.add_thread(thread);

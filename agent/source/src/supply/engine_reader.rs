@@ -1,11 +1,14 @@
 //! The event loop's buffer in front of an engine's queue.
 
 use crate::block_queue::{Consumer, Quality};
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, CAPACITY};
 use crate::memory::MapError;
 
 /// Below this the loop may have to wait: EGD's largest request.
 const LOW: u64 = 255;
+
+/// The most bytes that are taken over from a queue: all that it holds after one that took over as many.
+const MOST_TAKEN_OVER: usize = 16_384;
 
 /// Never mixes bytes of two qualities.
 #[derive(Debug)]
@@ -20,10 +23,6 @@ pub(super) struct EngineReader {
 impl EngineReader {
     pub(super) fn new(queue: Consumer) -> Result<Self, MapError> {
         Ok(Self { buffer: Buffer::new()?, quality: Quality::Promised, epoch: 0, queue })
-    }
-
-    pub(super) fn locked(&self) -> bool {
-        self.buffer.locked()
     }
 
     /// Bytes of one quality that are not reserved.
@@ -62,6 +61,23 @@ impl EngineReader {
     pub(super) fn clear(&mut self) {
         self.buffer.consume(self.buffer.level());
         self.queue.clear();
+    }
+
+    /// Moves the promised bytes of another queue here, before any of this one's. They are of this queue's first epoch: a
+    /// source that failed since has begun another.
+    pub(super) fn take_over(&mut self, replaced: &mut Self) {
+        debug_assert_eq!(self.buffer.level(), 0, "nothing was drawn yet");
+        replaced.receive();
+        if replaced.next_quality() != Quality::Promised {
+            return;
+        }
+        let waiting = usize::try_from(replaced.waiting()).unwrap_or(usize::MAX);
+        let Ok(mut buffer) = Buffer::with_capacity(waiting.clamp(CAPACITY, MOST_TAKEN_OVER)) else { return };
+        buffer.append(&mut replaced.buffer);
+        while replaced.queue.front().is_some_and(|(quality, _)| quality == Quality::Promised)
+            && buffer.fill_with(|space| Ok(replaced.queue.read(space))).is_ok_and(|count| count > 0)
+        {}
+        (self.buffer, self.quality, self.epoch) = (buffer, Quality::Promised, 0);
     }
 
     fn next_quality(&self) -> Quality {

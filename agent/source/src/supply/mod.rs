@@ -8,7 +8,7 @@ use std::io;
 use crate::block_queue::{Consumer, Quality};
 use crate::buffer::Buffer;
 use crate::kernel::Kernel;
-use crate::memory::MapError;
+use crate::memory::{MapError, all_locked};
 
 use self::engine_reader::EngineReader;
 
@@ -22,6 +22,8 @@ pub struct Supply {
     refill: Refill,
     /// Bytes granted and not drawn yet.
     reserved: u64,
+    /// Whether the bytes of the supply that it replaces keep its promise.
+    continues: bool,
 }
 
 /// How the buffer is refilled.
@@ -48,20 +50,31 @@ impl Supply {
     /// A supply of the kernel's bytes. The buffer is filled at the first draw, not before.
     pub fn kernel() -> Result<Self, MapError> {
         let refill = Refill::Kernel { kernel: Kernel, seeded: Cell::new(false), buffer: Buffer::new()? };
-        Ok(Self { refill, reserved: 0 })
+        Ok(Self { refill, reserved: 0, continues: false })
     }
 
     /// A supply of the bytes that an engine makes.
     pub(crate) fn of(queue: Consumer) -> Result<Self, MapError> {
-        Ok(Self { refill: Refill::Engine(RefCell::new(EngineReader::new(queue)?)), reserved: 0 })
+        let refill = Refill::Engine(RefCell::new(EngineReader::new(queue)?));
+        Ok(Self { refill, reserved: 0, continues: false })
     }
 
-    /// Whether the buffer's memory is locked. See [`Buffer::locked`].
-    pub fn locked(&self) -> bool {
-        match &self.refill {
-            Refill::Kernel { buffer, .. } => buffer.locked(),
-            Refill::Engine(reader) => reader.borrow().locked(),
+    pub(crate) fn continuing(self, continues: bool) -> Self {
+        Self { continues, ..self }
+    }
+
+    /// Moves the bytes that wait in the supply which this one replaces here, if they keep this one's promise.
+    pub fn take_over(&mut self, replaced: &mut Self) {
+        if let (true, Refill::Engine(reader), Refill::Engine(replaced)) =
+            (self.continues, &mut self.refill, &mut replaced.refill)
+        {
+            reader.get_mut().take_over(replaced.get_mut());
         }
+    }
+
+    /// Whether all memory that this process has mapped for random bytes and secrets, for this supply or another, is locked.
+    pub fn locked(&self) -> bool {
+        all_locked()
     }
 
     /// How many bytes can be granted now without waiting, besides those already [reserved](Self::reserve). The

@@ -1,5 +1,11 @@
 //! Counting over many samples at once, in lanes of `u8` that one vector instruction adds.
 
+/// Samples in a window of the counting tests.
+pub(super) const WINDOW: usize = 4096;
+/// The same as a count.
+pub(super) const OF: u32 = 4096;
+/// Windows in a long window, which detects less bias.
+pub(super) const LONG: u32 = 16;
 /// How many ones a lane of `u8` counters can count.
 const LANE: usize = 128;
 
@@ -24,13 +30,18 @@ pub(super) fn with_fastest_instructions<T, R>(state: &mut T, work: impl FnOnce(&
     work(state)
 }
 
+/// The sum of at most [`LANE`] zeros and ones. It cannot wrap; a sum that is checked for it is not vectorised.
+#[inline(always)]
+fn count(flags: impl Iterator<Item = u8>) -> u32 {
+    flags.fold(0, u8::wrapping_add).into()
+}
+
 /// How many samples equal those in the other slice.
 #[inline(always)]
 pub(super) fn equal(samples: &[u8], others: &[u8]) -> u32 {
     let mut total = 0;
     for (samples, others) in samples.chunks(LANE).zip(others.chunks(LANE)) {
-        let equal = samples.iter().zip(others).map(|(one, other)| u8::from(one == other));
-        total += u32::from(equal.sum::<u8>());
+        total += count(samples.iter().zip(others).map(|(one, other)| u8::from(one == other)));
     }
     total
 }
@@ -62,7 +73,7 @@ pub(super) fn equal_bits(samples: &[u8], others: &[u8]) -> [u32; 8] {
 #[inline(always)]
 fn add_ones(chunk: &[u8], totals: &mut [u32; 8]) {
     for (bit, total) in totals.iter_mut().enumerate() {
-        *total += u32::from(chunk.iter().map(|sample| sample >> bit & 1).sum::<u8>());
+        *total += count(chunk.iter().map(|sample| sample >> bit & 1));
     }
 }
 

@@ -1,11 +1,10 @@
 //! The counts that a source which keeps its claim does not reach.
 
+use super::bits::{LONG, OF};
+use super::linear;
+use super::similar;
 use crate::health::cutoff::MinEntropy;
 
-/// Samples in a window.
-pub(super) const OF: u32 = 4096;
-/// Windows in a long window, which detects less bias.
-pub(super) const LONG: u32 = 16;
 /// -log2 of the probability of a false alarm, for each count.
 const ALPHA: f64 = 84.0;
 
@@ -13,9 +12,14 @@ pub(super) struct Cutoffs {
     /// Samples of a window, and of a long window, that equal a predicted value.
     pub(super) window_value: u32,
     pub(super) long_value: u32,
+    /// Samples of a sequence that equal those of another.
+    pub(super) similar: u32,
     /// Bits of a window, and of a long window, that equal a predicted bit; `None` where H allows a constant bit.
     pub(super) window_bit: Option<u32>,
     pub(super) long_bit: Option<u32>,
+    /// The longest shift register that a bit lane may not follow: the bits that it predicted would all be right by chance
+    /// with a probability of at most 2^-ALPHA. `None` where no number of them says so.
+    pub(super) register: Option<u32>,
 }
 
 impl Cutoffs {
@@ -27,8 +31,10 @@ impl Cutoffs {
         Self {
             window_value: chernoff(window, value),
             long_value: chernoff(long, value),
+            similar: chernoff(similar::OF, value),
             window_bit: bit.map(|bit| chernoff(window, bit)),
             long_bit: bit.map(|bit| chernoff(long, bit)),
+            register: bit.and_then(register),
         }
     }
 }
@@ -47,6 +53,11 @@ fn chernoff(n: u32, p: f64) -> u32 {
         }
     }
     low
+}
+
+/// See [`Cutoffs::register`]; each of the bits is predicted with a probability of at most `p`.
+fn register(p: f64) -> Option<u32> {
+    (1..=linear::OF / 2).rev().find(|length| f64::from(linear::OF - 2 * length) * -p.log2() >= ALPHA)
 }
 
 /// Kullback and Leibler's divergence in bits of two coins.
@@ -86,6 +97,12 @@ mod tests {
             assert!(exact(n, cutoff) >= 84, "{n}");
             assert!(exact(n, cutoff) <= 90, "{n}");
         }
+    }
+
+    #[test]
+    fn a_register_is_followed_if_it_predicts_more_bits_than_chance() {
+        assert_eq!(register(0.5), Some((512 - 84) / 2));
+        assert_eq!(register(0.99), None);
     }
 
     #[test]

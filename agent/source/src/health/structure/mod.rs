@@ -1,12 +1,14 @@
 //! Tests for structure that the two tests of SP 800-90B 4.4 cannot detect: loops, correlation at a lag, bits that stick
-//! or lean, common values, and failed blocks.
+//! or lean, linear recurrences, common values, and failed blocks.
 //!
 //! SP 800-90B 4.5 asks developers to add tests for the failures of their source; these are for failures that any source
 //! may have. All of them compare the samples with the claimed min-entropy *H* alone. If every sample has min-entropy *H*
 //! given all samples before it, then
 //! - it equals any value predicted from those before with a probability of at most 2^-H: the lag predictor of 6.3.8, the
 //!   most common value of 6.3.1, and a repeated sequence;
-//! - one of its bits equals a predicted bit with a probability of at most 2^(7-H), which says something if H > 7.
+//! - one of its bits equals a predicted bit with a probability of at most 2^(7-H), which says something if H > 7. So a
+//!   bit lane does not follow a shift register much shorter than half of its bits (the linear complexity of SP 800-22
+//!   2.10).
 //!
 //! Cutoffs are by Chernoff's bound, which needs no independence beyond that: 2^-84 for each count, 2^-89 for each
 //! repeated sequence. At 2^30 samples a second, faster than any source, these are less than 2^40 and 2^49 comparisons a
@@ -17,22 +19,30 @@
 
 mod bits;
 mod cutoffs;
+mod finding;
+mod linear;
 mod repeats;
+mod similar;
+mod starts;
 
 use std::fmt;
 
-use self::cutoffs::{Cutoffs, LONG, OF};
+use self::bits::{LONG, OF, WINDOW};
+use self::cutoffs::Cutoffs;
+pub use self::finding::Structure;
 use self::repeats::RepeatSearch;
+use self::similar::Turn;
+use self::starts::Starts;
 use super::cutoff::MinEntropy;
 use crate::fips::{BLOCK, BlockTests};
 use crate::memory::{MapError, Memory};
 
-/// Samples in a window of the counting tests.
-const WINDOW: usize = OF as usize;
 /// The largest lag of the correlation tests: so many samples are kept from the window before.
 const MAX_LAG: usize = 1024;
 /// Lags of every window; the others follow one another.
 const FIXED_LAGS: [usize; 4] = [1, 2, 3, 4];
+/// One window in so many is tested for a linear recurrence, in one bit lane after the other, which saves time.
+const LINEAR: u32 = 32;
 /// One window in so many is used for the estimate, which saves time.
 const ESTIMATED: u32 = 4;
 /// Spans in which sequences are searched for: a loop is detected in at most two of the shortest span that holds it, and
@@ -42,75 +52,17 @@ const SPANS: [usize; 3] = [1024, 16_384, 131_072];
 /// below 2^-78.
 const FAILED_BLOCKS: u32 = 9;
 
-/// What the samples of a source revealed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Structure {
-    /// A sequence that cannot repeat by chance came again after so many samples.
-    Loop { period: usize },
-    /// Samples of a window equal those `lag` before too often.
-    Lag { lag: usize, count: u32 },
-    /// Bits of a window equal, or differ from, those `lag` before too often.
-    LagBit { lag: usize, bit: u8, count: u32 },
-    /// A bit had the same value too often.
-    Bit { bit: u8, count: u32, of: u32 },
-    /// One value came too often.
-    CommonValue { count: u32, of: u32 },
-    /// Too many of sixteen blocks failed the FIPS 140-2 tests.
-    Blocks { failed: u32 },
-}
-
-impl Structure {
-    /// The one word for logs, metrics, events and conditions.
-    pub fn reason(self) -> &'static str {
-        match self {
-            Self::Loop { .. } => "Loop",
-            Self::Lag { .. } | Self::LagBit { .. } => "LagCorrelation",
-            Self::Bit { .. } => "BitLane",
-            Self::CommonValue { .. } => "MinEntropy",
-            Self::Blocks { .. } => "BlockTests",
-        }
-    }
-
-    /// What was counted.
-    pub fn count(self) -> u64 {
-        match self {
-            Self::Loop { period } => period as u64,
-            Self::Lag { count, .. }
-            | Self::LagBit { count, .. }
-            | Self::Bit { count, .. }
-            | Self::CommonValue { count, .. }
-            | Self::Blocks { failed: count } => count.into(),
-        }
-    }
-}
-
-impl fmt::Display for Structure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Loop { period } => write!(f, "its bytes repeat after {period} bytes"),
-            Self::Lag { lag, count } => write!(f, "{count} of {WINDOW} bytes equal those {lag} before"),
-            Self::LagBit { lag, bit, count } => {
-                write!(f, "bit {bit} of {count} of {WINDOW} bytes follows from those {lag} before")
-            }
-            Self::Bit { bit, count, of } => {
-                write!(f, "bit {bit} has the same value in {count} of {of} bytes")
-            }
-            Self::CommonValue { count, of } => {
-                write!(f, "one value is {count} of {of} bytes, more than the claimed min-entropy allows")
-            }
-            Self::Blocks { failed } => write!(f, "{failed} of 16 blocks failed the FIPS 140-2 tests"),
-        }
-    }
-}
-
 /// The tests, with the samples that they still need in locked memory.
 pub struct StructureTests {
     h: MinEntropy,
     cutoffs: Cutoffs,
     repeats: Vec<RepeatSearch>,
+    starts: Starts,
     /// The last samples of the window before, then those of this window.
     samples: Memory,
     level: usize,
+    /// A sequence that is searched for with some of its samples replaced.
+    sequence: Memory,
     /// Windows since the start.
     windows: u32,
     /// Ones of each bit in the windows of the long window.
@@ -132,8 +84,10 @@ impl StructureTests {
                 .into_iter()
                 .filter_map(|span| RepeatSearch::new(span, h).transpose())
                 .collect::<Result<_, _>>()?,
+            starts: Starts::new(h)?,
             samples: Memory::map(MAX_LAG + WINDOW)?,
             level: 0,
+            sequence: Memory::map(similar::LENGTH)?,
             windows: 0,
             ones: [0; 8],
             histogram: Box::new([0; 256]),
@@ -143,16 +97,43 @@ impl StructureTests {
         })
     }
 
+    /// The same tests with the samples that they have seen.
+    pub(crate) fn try_clone(&self) -> Result<Self, MapError> {
+        let repeats = self.repeats.iter().map(RepeatSearch::try_clone).collect::<Result<_, _>>()?;
+        Ok(Self {
+            cutoffs: Cutoffs::new(self.h),
+            repeats,
+            starts: self.starts.try_clone()?,
+            samples: self.samples.try_clone()?,
+            sequence: self.sequence.try_clone()?,
+            histogram: self.histogram.clone(),
+            ..*self
+        })
+    }
+
     /// Estimated bits of min-entropy of a sample, by the most common value (SP 800-90B 6.3.1) of the last 65,536 samples
     /// that were used for it: an upper bound, as every estimate is.
     pub fn estimate(&self) -> Option<f64> {
         self.estimate
     }
 
+    /// The source was opened again. It must not begin as before.
+    pub(crate) fn reopened(&mut self) {
+        self.restart();
+        self.starts.begin();
+    }
+
+    /// Forgets what the source gave at its starts too.
+    pub(crate) fn forget(&mut self) {
+        self.restart();
+        self.starts.forget();
+    }
+
     /// Forgets all samples: those that come next do not follow them.
     pub(crate) fn restart(&mut self) {
         self.repeats.iter_mut().for_each(RepeatSearch::restart);
         zeroize::Zeroize::zeroize(self.samples.bytes_mut());
+        zeroize::Zeroize::zeroize(self.sequence.bytes_mut());
         (self.level, self.windows, self.ones) = (0, 0, [0; 8]);
         self.histogram.fill(0);
         (self.histogram_windows, self.failed_blocks, self.estimate) = (0, 0, None);
@@ -160,6 +141,9 @@ impl StructureTests {
 
     /// Tests every sample, in order; the index of the sample at which structure was detected.
     pub fn observe(&mut self, samples: &[u8]) -> Option<(Structure, usize)> {
+        if let Some(at) = self.starts.observe(samples) {
+            return Some((Structure::Restart, at));
+        }
         let repeat = bits::with_fastest_instructions(&mut self.repeats, |repeats| {
             repeats.iter_mut().filter_map(|search| search.observe(samples)).min_by_key(|found| found.1)
         });
@@ -194,6 +178,8 @@ impl StructureTests {
         self.test_lags()
             .or_else(|| self.test_bits())
             .or_else(|| self.test_lag_bits())
+            .or_else(|| self.test_similar())
+            .or_else(|| self.test_recurrence())
             .or_else(|| self.test_common_value())
             .or_else(|| self.test_block())
     }
@@ -255,6 +241,37 @@ impl StructureTests {
             }
         }
         None
+    }
+
+    #[inline(always)]
+    fn test_similar(&mut self) -> Option<Structure> {
+        let samples = &self.samples.bytes()[..MAX_LAG + WINDOW];
+        // How far behind the sequence the searched samples begin; pieces that lie across two windows are searched too.
+        let (searched, behind) = match Turn::of(self.windows) {
+            Turn::First => {
+                let sequence = &samples[MAX_LAG..MAX_LAG + similar::LENGTH];
+                self.sequence.bytes_mut().copy_from_slice(sequence);
+                (&samples[MAX_LAG + similar::LENGTH..], similar::LENGTH)
+            }
+            Turn::Search(ago) => {
+                let first = MAX_LAG - similar::LENGTH + 1;
+                (&samples[first..], ago as usize * WINDOW - similar::LENGTH + 1)
+            }
+            Turn::Rest => return None,
+        };
+        let (at, count) = similar::most_similar(self.sequence.bytes().first_chunk()?, searched)?;
+        (count >= self.cutoffs.similar).then_some(Structure::Similar { lag: behind + at, count })
+    }
+
+    #[inline(always)]
+    fn test_recurrence(&self) -> Option<Structure> {
+        let longest = self.cutoffs.register?;
+        if !self.windows.is_multiple_of(LINEAR) {
+            return None;
+        }
+        let bit = (self.windows / LINEAR % 8) as u8;
+        let length = linear::complexity(self.samples.bytes()[MAX_LAG..].first_chunk()?, bit);
+        (length <= longest).then_some(Structure::Recurrence { bit, length })
     }
 
     /// One window in four: the estimate costs more than the other tests.

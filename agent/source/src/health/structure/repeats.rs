@@ -26,12 +26,17 @@ pub(super) struct RepeatSearch {
 impl RepeatSearch {
     /// `None` if the sequence would be too long for the span.
     pub(super) fn new(span: usize, h: MinEntropy) -> Result<Option<Self>, MapError> {
-        let length = (BITS * 1000).div_ceil(h.thousandths().into()) as usize;
+        let length = length_of(h);
         if length * 4 > span {
             return Ok(None);
         }
         let sequence = Memory::map(length)?;
         Ok(Some(Self { span, sequence, length, shorter: vec![0; length], seen: 0, matched: 0 }))
+    }
+
+    pub(super) fn try_clone(&self) -> Result<Self, MapError> {
+        let (sequence, shorter) = (self.sequence.try_clone()?, self.shorter.clone());
+        Ok(Self { sequence, shorter, ..*self })
     }
 
     pub(super) fn restart(&mut self) {
@@ -115,12 +120,18 @@ impl RepeatSearch {
     }
 }
 
+/// Samples of a sequence whose repetition is no chance.
+pub(super) fn length_of(h: MinEntropy) -> usize {
+    (BITS * 1000).div_ceil(h.thousandths().into()) as usize
+}
+
 /// How many samples at the front are certainly not the wanted one.
 #[inline(always)]
 fn skip(wanted: u8, samples: &[u8]) -> usize {
     let (lanes, _) = samples.as_chunks::<LANE>();
     // Without a branch for each sample, so that one vector instruction compares many.
-    let without = |lane: &&[u8; LANE]| lane.iter().map(|sample| u8::from(*sample == wanted)).sum::<u8>() == 0;
+    let without =
+        |lane: &&[u8; LANE]| lane.iter().fold(0, |any, sample| any | u8::from(*sample == wanted)) == 0;
     let skipped = lanes.iter().take_while(without).count() * LANE;
     let rest = samples[skipped..].iter().take(LANE);
     skipped + rest.take_while(|sample| **sample != wanted).count()
