@@ -31,6 +31,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             kind,
             tier: 0,
             min_entropy: Some(MinEntropy::FULL_BYTE),
+            credit_nested: false,
             block_tests: false,
         }],
         output,

@@ -127,7 +127,7 @@ fn class_counts_its_vms_and_those_of_classes_below_it() {
 
 #[test]
 fn a_kernel_that_is_not_seeded_is_not_healthy() {
-    let now = SourcesSnapshot { now: Tick(0), pools: vec![], kernel_seeded: false };
+    let now = SourcesSnapshot { now: Tick(0), wall: 0, pools: vec![], kernel_seeded: false };
     let sources = sources::list(&config(), &now);
     assert_eq!((sources[0].state(), sources[0].active), (SourceState::Unavailable, false));
     assert_eq!(sources[0].reason.as_deref(), Some("NotSeeded"));
@@ -144,13 +144,13 @@ fn raw_output_says_what_its_bytes_are_worth() {
     let mut config = config();
     let noise = |name: &str, h| SourceConfig {
         name: name.to_owned(),
-        kind: SourceKind::Device { path: "/dev/x".to_owned() },
+        kind: SourceKind::Device { path: "/dev/x".to_owned(), credit_nested: false },
         min_entropy_thousandths: Some(h),
         ..config.pools[0].sources[0].clone()
     };
     let sources = [noise("a", 6000), noise("b", 250)];
     config.pools[0].sources.extend(sources);
-    let now = SourcesSnapshot { now: Tick(0), pools: vec![], kernel_seeded: true };
+    let now = SourcesSnapshot { now: Tick(0), wall: 0, pools: vec![], kernel_seeded: true };
     let h = |config: &NodeConfig| sources::output("default", config, &now).0.raw_min_entropy_thousandths;
     assert_eq!(h(&config), None);
     config.pools[0].output = Output::Raw;

@@ -24,7 +24,7 @@ static AGENT: LazyLock<(TempDir, Agent)> = LazyLock::new(|| {
         state_file: None,
         paused: false,
     };
-    let agent = Agent::start(options).unwrap();
+    let agent = Agent::start(options, None).unwrap();
     (dir, agent)
 });
 
