@@ -139,7 +139,7 @@ fn min_entropies_are_thousandths_of_a_bit() {
     for (text, thousandths) in valid {
         assert_eq!(text.parse::<MinEntropy>().unwrap().thousandths(), thousandths, "{text}");
     }
-    for text in ["", "0", "0.0", "8.1", "9", ".5", "5.", "0.05", "-1", "1,5", "10", "６"] {
+    for text in ["", "0", "0.0", "8.1", "9", ".5", "5.", "0.0005", "-1", "1,5", "10", "６"] {
         assert!(text.parse::<MinEntropy>().is_err(), "{text}");
     }
 }

@@ -67,7 +67,11 @@ impl Process {
     pub fn cpu(self) -> Result<Duration> {
         let mut spent = Duration::ZERO;
         for task in self.tasks()? {
-            let text = fs::read_to_string(task.join("schedstat"))?;
+            let text = match fs::read_to_string(task.join("schedstat")) {
+                // The thread has ended since.
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                text => text?,
+            };
             let nanoseconds = text.split(' ').next().context("schedstat is empty")?;
             spent += Duration::from_nanos(nanoseconds.parse()?);
         }

@@ -13,9 +13,10 @@ use crate::buffer::Buffer;
 pub struct Kernel;
 
 impl Kernel {
+    const NOT_SEEDED_REASON: &str = "NotSeeded";
     /// Why an unseeded generator is not healthy: one word, and a sentence.
     pub const NOT_SEEDED: (&str, &str) = (
-        "NotSeeded",
+        Self::NOT_SEEDED_REASON,
         "the kernel's generator is not seeded yet: a call that waits for its bytes would block",
     );
 

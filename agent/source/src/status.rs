@@ -7,6 +7,10 @@ use crate::kernel::Kernel;
 use crate::sampler::SourceStats;
 use crate::spec::{Output, SourceKind};
 
+/// Why a healthy source earns no credit.
+const NESTED_REASON: &str = "NestedSource";
+const DUPLICATE_REASON: &str = "DuplicateSource";
+
 #[derive(Clone, Debug)]
 pub struct PoolStatus {
     pub name: String,
@@ -94,7 +98,7 @@ impl SourceStatus {
         let message = format!(
             "it is the same source as {name} ({what}), so that it does not count and is not used: one source is not two"
         );
-        let reason = Some("DuplicateSource");
+        let reason = Some(DUPLICATE_REASON);
         Self { state: HealthState::Unavailable, active: false, reason, message, ..self }
     }
 
@@ -129,7 +133,7 @@ impl SourceStatus {
                 // A stretched pool gives no credit.
                 let noise = match member.no_credit().filter(|_| output != Output::Stretched) {
                     Some(message) if health.state == HealthState::Healthy => {
-                        status(health.state, Some("NestedSource"), message)
+                        status(health.state, Some(NESTED_REASON), message)
                     }
                     _ => status(health.state, health.reason, health.message),
                 };

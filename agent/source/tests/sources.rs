@@ -285,9 +285,7 @@ fn one_device_by_two_names_is_one_of_the_two_that_must_be_healthy() {
         (spec.sources[1].name, spec.min_healthy) = ("second".into(), 2);
         let (supply, _woken) = supply(&sources, &spec);
         // A terminal is exclusive: without privileges its second opening fails, which is as good.
-        until(&sources, |status| {
-            status.serving == Serving::Held && status.sources[0].state == HealthState::Healthy
-        });
+        until(&sources, |status| status.serving == Serving::Held && status.healthy == 1);
         let status = &sources.status()[0];
         assert_eq!((status.healthy, supply.level()), (1, 0), "{status:?}");
         let source = &status.sources[1];

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::{Daemon, Home, draw};
+use crate::support::{Daemon, Home, draw, entropool, output};
 
 /// A manifest of a pool with these sources.
 fn pool(spec: &str, sources: &[String]) -> String {
@@ -53,14 +53,13 @@ fn entropool_draws_from_another_entropool_without_a_loss() {
     home.write("pools.yaml", &pool("output: FullEntropy", &[egd(&format!("unix: {}", socket.display()))]));
     let allowed = ["--allow-upstream", socket.to_str().unwrap()];
     let lower = home.start(&[&["-f", "pools.yaml", "--vm", "a=default"], &allowed[..]].concat());
-    // The upper daemon sends unsolicited bytes to whoever connects.
     for _ in 0..5 {
         assert_eq!(draw(&home.socket("a"), 200_000), 200_000);
     }
     let source = once(&lower, 0, "");
     assert_eq!((&source["state"], &source["failures"]["lost"]), (&"healthy".into(), &0.into()), "{source}");
     let kind = source["kind"].as_str().unwrap();
-    assert_eq!(kind, format!("EGD server {} (entropool, nested)", socket.display()));
+    assert_eq!(kind, format!("EGD server {}", socket.display()), "which sends what is requested and no more");
 
     // One loss is the restart itself.
     upper.kill();
@@ -132,7 +131,11 @@ fn one_device_by_two_links_does_not_count_twice() {
     // By one name, it is refused before anything is opened.
     let twice = [device("one", &one, ""), device("other", &one, "")];
     home.write("twice.yaml", &pool("output: FullEntropy, minHealthySources: 2", &twice));
-    let refused = home.refused(&["plan", "-f", "twice.yaml"]);
+    let plan = output(
+        entropool(["plan", "--file", "twice.yaml", "--from", "pools.yaml"]).current_dir(home.path(".")),
+    );
+    let refused = String::from_utf8(plan.stdout).unwrap();
+    assert_eq!(plan.status.code(), Some(1), "{refused}");
     assert!(refused.contains("sources one and other are both the device"), "{refused}");
 }
 

@@ -141,7 +141,8 @@ fn a_vm_that_was_kept_from_degraded_bytes_has_waited_all_the_time() {
 #[test]
 fn level_is_zero_while_nothing_can_be_had() {
     for (policy, lax_degraded) in [("Hold", false), ("Degrade", true)] {
-        let mut host = Host::with(&POOL.replace("Degrade", policy));
+        let mut host =
+            Host::with(&POOL.replace("onSourceFailure: Degrade", &format!("onSourceFailure: {policy}")));
         host.live_to(3);
         let [mut strict, mut lax, mut thief] =
             ["strict", "lax", "lax"].map(|vm| UnixStream::connect(host.socket(vm)).unwrap());

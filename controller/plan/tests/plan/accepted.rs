@@ -165,7 +165,7 @@ fn an_edit_is_not_refused_for_a_standing_problem() {
     let pool = |more: &str| format!("pool default: {{output: FullEntropy, {shared}{more}}}\n");
     let mut cluster = Cluster::of_nodes([("a", &[])])
         .write(&pool(""))
-        .write("class gold: {pool: default, rate: 500/s}\nclass free: {pool: default, rate: 300/s}");
+        .write("class gold: {pool: default, rate: 499/s}\nclass free: {pool: default, rate: 300/s}");
     assert_eq!(cluster.messages(), [""; 0]);
     cluster = cluster.accept();
     cluster.snapshot.nodes.insert("b".to_owned(), plan::ClusterNode::default());
@@ -173,9 +173,9 @@ fn an_edit_is_not_refused_for_a_standing_problem() {
     assert_eq!(reasons(&cluster), []);
     insta::assert_snapshot!(cluster.messages().join("\n"));
     let edits = [
-        ("class gold: {pool: default, rate: 500/s, weight: 7}", None),
-        ("class gold: {pool: default, rate: 499/s}", None),
-        ("class gold: {pool: default, rate: 501/s}", Some("gold")),
+        ("class gold: {pool: default, rate: 499/s, weight: 7}", None),
+        ("class gold: {pool: default, rate: 498/s}", None),
+        ("class gold: {pool: default, rate: 500/s}", Some("gold")),
         ("class new: {pool: default, rate: 1/d}", Some("new")),
         (&pool(", burst: 1Ki"), None),
         (&pool(", rate: 300/s"), Some("default")),
