@@ -147,9 +147,9 @@ fn level_is_zero_while_nothing_can_be_had() {
         let [mut strict, mut lax, mut thief] =
             ["strict", "lax", "lax"].map(|vm| UnixStream::connect(host.socket(vm)).unwrap());
         assert!(host.level(&mut strict) > 0 && host.level(&mut lax) > 0, "{policy}");
-        host.fake.set_behaviour(FakeBehaviour::Broken);
-        // What was made before can still be had, until it is.
-        thief.write_all(&[2, 255].repeat(400)).unwrap();
+        host.fake.set_behaviour(FakeBehaviour::Stuck(4));
+        // The source fails when more of it is read, which voids what was made.
+        thief.write_all(&[2, 255].repeat(20)).unwrap();
         host.live_to(host.node.now / SECOND + 3);
         assert_eq!(host.level(&mut strict), 0, "{policy}");
         assert_eq!(host.level(&mut lax) > 0, lax_degraded, "{policy}");
