@@ -84,8 +84,12 @@ impl Process {
         let mut sleeps = BTreeMap::new();
         for task in self.tasks()? {
             let id = task.file_name().context("a task has an id")?.to_string_lossy().into_owned();
-            let name = fs::read_to_string(task.join("comm"))?;
-            let status = fs::read_to_string(task.join("status"))?;
+            let read = |file| fs::read_to_string(task.join(file));
+            let (name, status) = match read("comm").and_then(|name| Ok((name, read("status")?))) {
+                // The thread has ended since.
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                texts => texts?,
+            };
             let count = field(&status, "voluntary_ctxt_switches:")?;
             sleeps.insert(format!("{id} {}", name.trim_end()), count);
         }

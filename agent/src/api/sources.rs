@@ -10,15 +10,14 @@ use crate::config::sources;
 
 /// By pool, then in the order of the pool's manifest.
 pub(crate) fn list(config: &NodeConfig, found: &SourcesSnapshot) -> Vec<wire::Source> {
-    let of_pool = |pool: &PoolConfig| match status(&pool.name, found) {
-        Some(status) => {
+    let of_pool = |pool: &PoolConfig| {
+        if let Some(status) = status(&pool.name, found) {
             let source = |source: &SourceStatus| wire::Source {
                 raw_min_entropy_thousandths: raw_min_entropy(pool, &source.name),
                 ..self::source(&pool.name, source, found)
             };
             status.sources.iter().map(source).collect()
-        }
-        None => {
+        } else {
             let kernel = |source| kernel(&pool.name, source, found.kernel_seeded);
             pool.sources.iter().map(kernel).collect::<Vec<_>>()
         }

@@ -59,7 +59,7 @@ fn source() -> impl Strategy<Value = String> {
         format!(
             "{kind}{}{}",
             h.unwrap_or_default(),
-            more.iter().map(|it| format!(", {it}")).collect::<String>()
+            more.iter().fold(String::new(), |all, it| all + ", " + it)
         )
     })
 }

@@ -86,7 +86,9 @@ mod tests {
     fn raw_samples_are_labelled() {
         let mut pool = samples::tree().pools.swap_remove(0);
         let h = |pool: &mut Pool, thousandths| {
-            pool.output.as_mut().unwrap().raw_min_entropy_thousandths = Some(thousandths);
+            if let Some(output) = &mut pool.output {
+                output.raw_min_entropy_thousandths = Some(thousandths);
+            }
             pools(std::slice::from_ref(pool))
         };
         for (thousandths, bits) in [(6000, "6"), (125, "0.125"), (8000, "8"), (1, "0.001")] {

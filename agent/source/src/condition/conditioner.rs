@@ -115,8 +115,9 @@ mod tests {
         }
     }
 
-    /// SP 800-90B 3.1.5.1.2 for n_out = nw = 256 and h_in = 320, with 8 bits of input a sample: the bits that the output
-    /// lacks. P_low is 2^-n_in, so that psi = 2^-256 (1 + 2^-64) and omega = 2^-256 (1 + sqrt(512 ln 2) 2^-(n_in-256)/2).
+    /// SP 800-90B 3.1.5.1.2 for `n_out = nw = 256` and `h_in = 320`, with 8 bits of input a sample: the bits that the output
+    /// lacks. `P_low` is `2^-n_in`, so that `psi = 2^-256 (1 + 2^-64)` and
+    /// `omega = 2^-256 (1 + sqrt(512 ln 2) 2^-(n_in-256)/2)`.
     fn lacking(samples: u32) -> f64 {
         let ln2 = std::f64::consts::LN_2;
         let omega = (512.0 * ln2).sqrt() * (-(8.0 * f64::from(samples) - 256.0) / 2.0).exp2();

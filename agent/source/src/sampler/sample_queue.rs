@@ -19,6 +19,7 @@ const CAPACITY: usize = 8192;
 /// More samples are read while there is room for this many: the most of one read, and a block that it completes.
 const ROOM: usize = MAX_READ + BLOCK;
 
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 pub(super) struct SampleQueue {
     monitor: Monitor,
     limits: Limits,
