@@ -39,7 +39,10 @@ pub(crate) fn output(
     let pool = config.pools.iter().find(|pool| pool.name == name);
     let raw_min_entropy_thousandths = pool.and_then(sources::raw_min_entropy).map(u32::from);
     if let Some(status) = status(name, found) {
-        let healthy = status.sources.iter().filter(|source| source.state == HealthState::Healthy).count();
+        // One with a reason earns no credit.
+        let is_healthy =
+            |source: &&SourceStatus| source.state == HealthState::Healthy && source.reason.is_none();
+        let healthy = status.sources.iter().filter(is_healthy).count();
         let output = pool_output(status, found.now.0);
         let output = wire::PoolOutput { raw_min_entropy_thousandths, ..output };
         return (output, healthy, status.sources.len());

@@ -1,8 +1,8 @@
 //! The file with the health of sources: their failures and last alarms. It is written at the alarm itself.
 //!
-//! It is a file of its own and no part of the checkpoint, because it is written by the thread that reads the source and must be on disk
-//! before the alarm is logged, and because two processes write it during a hand-over: each reads it, changes it and
-//! replaces it under a lock. A hardware failure outlives a reboot, and so does the file.
+//! It is no part of the checkpoint, because it is written by the thread that reads the source and must be on disk before
+//! the alarm is logged, and because two processes write it during a hand-over: each reads it, changes it and replaces it
+//! under a lock. A hardware failure outlives a reboot, and so does the file.
 
 use std::fs::File;
 use std::io;

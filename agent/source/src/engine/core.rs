@@ -190,3 +190,7 @@ pub(crate) fn spawn(pool: Arc<Pool>, mut engine: Engine, clock: Clock) -> io::Re
 #[cfg(test)]
 #[path = "core_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "provenance_tests.rs"]
+mod provenance_tests;

@@ -63,6 +63,11 @@ impl Provenance {
         (&self.identity, &self.generator) == (&other.identity, &other.generator)
     }
 
+    /// Whether it earns credit without its pool saying so.
+    pub(crate) fn earns_credit(&self) -> bool {
+        matches!(self.nesting, Nesting::NotKnown | Nesting::Entropool)
+    }
+
     /// Why it earns no credit unless its pool says so; `None` if it does.
     pub(crate) fn no_credit(&self) -> Option<String> {
         let generator = self.generator.as_deref().unwrap_or("an unknown generator");

@@ -33,7 +33,9 @@ pub(super) struct SampleQueue {
     wanted: bool,
     /// Whether the pool's output rests on this source, and samples were taken.
     rests: bool,
-    earns_credit: bool,
+    /// Whether the pool claims a min-entropy for it, and whether also if it turns out to be nested.
+    claims_credit: bool,
+    credits_nested: bool,
     contributed: bool,
     /// How often samples were dropped because of an alarm.
     drops: u64,
@@ -97,7 +99,8 @@ impl SampleQueue {
             output,
             wanted: false,
             rests: spec.counts(output),
-            earns_credit: spec.credited_min_entropy().is_some(),
+            claims_credit: spec.credited_min_entropy().is_some(),
+            credits_nested: spec.credit_nested,
             contributed: false,
             drops: 0,
             failures: 0,
@@ -137,10 +140,15 @@ impl SampleQueue {
         self.samples.consume(taken);
         self.released -= taken;
         self.contributed |= taken > 0;
-        if self.earns_credit {
+        if self.earns_credit() {
             self.stats.bytes_credited += taken as u64;
         }
         taken
+    }
+
+    fn earns_credit(&self) -> bool {
+        let is_nested = || self.provenance.as_ref().is_some_and(|found| !found.earns_credit());
+        self.claims_credit && (self.credits_nested || !is_nested())
     }
 
     pub(super) fn retest(&mut self, now: u64) {
