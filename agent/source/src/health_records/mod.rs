@@ -1,4 +1,4 @@
-//! What is known of the health of sources, by their identity: it outlives the pool, the process and the boot.
+//! What is known of the health of sources, by how their pools name them: it outlives the pool, the process and the boot.
 //!
 //! [`HealthRecords`] is the data, and [`HealthStore`] is where the agent stores it.
 

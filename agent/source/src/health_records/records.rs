@@ -20,7 +20,7 @@ pub struct HealthRecords {
 /// A source as one pool claims it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RecordKey {
-    /// The identity of the source.
+    /// What the pool names as the source, such as "device /dev/hwrng".
     pub(super) source: String,
     pub(super) pool: String,
     /// The claimed min-entropy, in thousandths of a bit.
