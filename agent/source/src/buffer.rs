@@ -74,6 +74,19 @@ impl Buffer {
         filled.map(|_| added)
     }
 
+    /// Adds a copy of these bytes, as far as there is room; returns how many. What waits is moved to the front only if
+    /// there is too little room behind it.
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> usize {
+        if bytes.len() > self.capacity() - self.end {
+            self.compact();
+        }
+        let room = &mut self.memory.bytes_mut()[self.end..];
+        let count = bytes.len().min(room.len());
+        room[..count].copy_from_slice(&bytes[..count]);
+        self.end += count;
+        count
+    }
+
     /// Moves what waits in `other` here, as far as there is room; there it is wiped. Returns how many bytes.
     pub(crate) fn append(&mut self, other: &mut Self) -> usize {
         self.append_some(other, usize::MAX)

@@ -242,7 +242,11 @@ fn an_edit_does_not_hold_a_slow_pool() {
         assert!(node.supply(first).waiting() >= waits, "what was made is served");
         // A block takes 40 samples: 20 before an edit and 20 after it.
         if output != Output::Stretched {
-            all.extend(node.draw(first, 1 << 20));
+            // Of a slow source less is held back.
+            for sample in 200..204 {
+                give_slowly(&mut node, sample..sample + 1);
+                all.extend(node.draw(first, 1 << 20));
+            }
             let before = all.len();
             give_slowly(&mut node, 0..20);
             all.extend(node.draw(first, 1 << 20));
@@ -422,8 +426,7 @@ fn a_thousandth_of_a_bit_is_tested_and_conditioned() {
 #[test]
 fn an_alarm_drops_the_samples_of_the_next_block() {
     let mut node = single(Output::FullEntropy);
-    node.fake(0).set_behaviour(FakeBehaviour::Dry);
-    drain(&mut node);
+    exhaust(&mut node);
     for _ in 0..2 {
         // Half a block, an alarm, and a start-up test.
         feed(&mut node, (0..20).map(|at| 100 + at));
@@ -435,7 +438,8 @@ fn an_alarm_drops_the_samples_of_the_next_block() {
     }
     feed(&mut node, (0..39).map(|at| 100 + at));
     assert_eq!(node.draw(0, 32).len(), 0, "39 samples are one too few");
-    feed(&mut node, [200]);
+    // The last ones are held back until others follow.
+    feed(&mut node, [200, 201, 202]);
     assert_eq!(node.draw(0, 32).len(), 32);
 }
 
@@ -514,9 +518,8 @@ fn a_failed_source_stays_failed_through_clones_and_edits_until_a_retest() {
 #[test]
 fn a_waiting_event_loop_is_woken_when_bytes_come_and_no_other() {
     let mut node = single(Output::FullEntropy);
-    node.fake(0).set_behaviour(FakeBehaviour::Dry);
     assert_eq!(node.wakes(0), 0, "a full supply does not wake");
-    drain(&mut node);
+    exhaust(&mut node);
     let wakes = node.wakes(0);
     node.advance(SECOND);
     assert_eq!(node.wakes(0), wakes, "nothing came");
@@ -580,6 +583,16 @@ fn reserved_bytes_are_not_granted_again() {
 }
 
 /// Has the source return these bytes, one by one.
+/// Serves all that the source gave, also what is held back; then it gives nothing.
+fn exhaust(node: &mut FakeNode) {
+    node.fake(0).set_behaviour(FakeBehaviour::Dry);
+    drain(node);
+    for sample in 50..58 {
+        feed(node, [sample]);
+        drain(node);
+    }
+}
+
 fn feed(node: &mut FakeNode, bytes: impl IntoIterator<Item = u8>) {
     for byte in bytes {
         node.fake(0).set_behaviour(FakeBehaviour::Once(byte));

@@ -111,3 +111,31 @@ fn a_source_that_becomes_another_is_tested_anew_and_its_old_samples_are_dropped(
     assert!(node.fake(0).output().len() >= before + 1024, "a start-up test");
     assert_eq!(node.source(0, 0).details, None);
 }
+
+#[test]
+fn a_failed_source_stays_failed_by_whatever_name_a_pool_reaches_it() {
+    for output in [Output::Stretched, Output::FullEntropy, Output::Raw] {
+        let fake = Fake::new(7);
+        fake.set_device(1, false);
+        let mut node = FakeNode::new(&[fake]);
+        node.add(pool(output, &[device("trng", 0)]));
+        node.advance(SECOND);
+        node.fake(0).set_behaviour(FakeBehaviour::Stuck(0));
+        node.advance(60 * SECOND);
+        assert_eq!(node.state(0, 0), HealthState::Failed);
+        node.fake(0).set_behaviour(FakeBehaviour::Good);
+        let edited = node.edit(pool(output, &[device("by-id", 0)]));
+        node.advance(60 * SECOND);
+        assert_eq!(
+            (node.state(edited, 0), node.draw(edited, 1).len()),
+            (HealthState::Failed, 0),
+            "{output:?}"
+        );
+        node.retest(edited, 0);
+        node.advance(60 * SECOND);
+        assert_eq!((node.state(edited, 0), node.draw(edited, 100).len()), (HealthState::Healthy, 100));
+        let again = node.edit(pool(output, &[device("trng", 0)]));
+        node.advance(SECOND);
+        assert_eq!(node.state(again, 0), HealthState::Healthy, "the retest holds for each name");
+    }
+}

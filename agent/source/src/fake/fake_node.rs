@@ -10,7 +10,7 @@ use crate::block_queue::{Waker, block_queue};
 use crate::engine::{Engine, Member, Origin, Pool, Subscription};
 use crate::health::{HealthState, MinEntropy};
 use crate::health_records::HealthRegistry;
-use crate::sampler::{Sampler, SamplerHandle, Subscriber, Wait, WakeReason};
+use crate::sampler::{Sampler, SamplerHandle, Subscriber, TieWatch, Wait, WakeReason};
 use crate::spec::{OnFailure, Output, PoolSpec, SourceKind, SourceSpec};
 use crate::status::{PoolStatus, SourceStatus};
 use crate::supply::Supply;
@@ -150,7 +150,8 @@ impl FakeNode {
         let (producer, consumer) = block_queue(Arc::clone(&engine_waker), wake).unwrap();
         let continues = edited.as_ref().is_some_and(|edited| spec.continues(&edited.spec));
         let mut sources = sources.iter();
-        let members = spec.sources.iter().map(|source| {
+        let ties = TieWatch::of(&spec).unwrap();
+        let members = spec.sources.iter().zip(ties).map(|(source, ties)| {
             let origin = if source.kind == SourceKind::Kernel {
                 Origin::Kernel
             } else {
@@ -162,6 +163,7 @@ impl FakeNode {
                     handle.waker().clone(),
                     control,
                     self.health.of(&spec.name, source),
+                    ties,
                     self.now,
                 )
                 .unwrap();

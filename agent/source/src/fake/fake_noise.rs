@@ -89,6 +89,11 @@ impl Fake {
         lock(&self.0).output.len()
     }
 
+    /// The byte that was returned after so many others.
+    pub fn returned_at(&self, at: usize) -> Option<u8> {
+        lock(&self.0).output.get(at).copied()
+    }
+
     /// All bytes returned, in order.
     pub fn output(&self) -> Vec<u8> {
         lock(&self.0).output.clone()

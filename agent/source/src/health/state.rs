@@ -32,14 +32,17 @@ pub enum Cause {
 }
 
 /// The reasons for which a source may fail permanently.
-const FAILURES: [&str; 7] = [
+const FAILURES: [&str; 10] = [
     "RepetitionCount",
     "AdaptiveProportion",
     "BlockTests",
     "Loop",
+    "RepeatedStart",
     "LagCorrelation",
+    "LinearRecurrence",
     "BitLane",
     "MinEntropy",
+    "CopiedSource",
 ];
 
 impl Cause {

@@ -1,4 +1,5 @@
-//! What is known of the health of sources, by how their pools name them: it outlives the pool, the process and the boot.
+//! What is known of the health of sources, by how their pools name them and by what they are: it outlives the pool, the
+//! process and the boot.
 //!
 //! [`HealthRecords`] is the data, and [`HealthStore`] is where the agent stores it.
 

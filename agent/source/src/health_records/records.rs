@@ -22,6 +22,8 @@ pub struct HealthRecords {
 pub(crate) struct RecordKey {
     /// What the pool names as the source, such as "device /dev/hwrng".
     pub(super) source: String,
+    /// What that turned out to be, such as "device 10:183"; `None` until it was opened.
+    pub(super) identity: Option<String>,
     pub(super) pool: String,
     /// The claimed min-entropy, in thousandths of a bit.
     pub(super) claim: u32,
@@ -32,6 +34,8 @@ pub(crate) struct RecordKey {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FailureRecord {
     source: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    identity: Option<String>,
     pool: String,
     /// The claim that it did not fulfil, in thousandths of a bit.
     claim: u32,
@@ -44,6 +48,8 @@ pub(crate) struct FailureRecord {
 #[serde(rename_all = "camelCase")]
 struct AlarmLog {
     source: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    identity: Option<String>,
     pool: String,
     total: u64,
     last: VecDeque<AlarmRecord>,
@@ -97,7 +103,13 @@ impl RecordKey {
     /// Whether a failure of this source is one of the key: a source that does not fulfil a lower claim does not fulfil a
     /// higher one, and a pool cannot forgive a failure by changing its claim.
     fn has(&self, failure: &FailureRecord) -> bool {
-        failure.source == self.source && (failure.pool == self.pool || failure.claim <= self.claim)
+        self.is_source(&failure.source, failure.identity.as_deref())
+            && (failure.pool == self.pool || failure.claim <= self.claim)
+    }
+
+    /// Whether a record of this source is one of the key's: by its name, or by what it is, whatever path leads there.
+    fn is_source(&self, name: &str, identity: Option<&str>) -> bool {
+        self.source == name || (identity.is_some() && self.identity.as_deref() == identity)
     }
 }
 
@@ -114,8 +126,8 @@ impl HealthRecords {
     fn log(&mut self, key: &RecordKey) -> &mut AlarmLog {
         let at = self.alarms.iter().position(|log| log.is_of(key));
         let new = || {
-            let (source, pool) = (key.source.clone(), key.pool.clone());
-            AlarmLog { source, pool, total: 0, last: VecDeque::new() }
+            let RecordKey { source, identity, pool, .. } = key.clone();
+            AlarmLog { source, identity, pool, total: 0, last: VecDeque::new() }
         };
         // The last one alarmed is the last one dropped.
         let log = at.map_or_else(new, |at| self.alarms.remove(at));
@@ -134,7 +146,7 @@ impl HealthRecords {
 
 impl AlarmLog {
     fn is_of(&self, key: &RecordKey) -> bool {
-        (&self.source, &self.pool) == (&key.source, &key.pool)
+        self.pool == key.pool && key.is_source(&self.source, self.identity.as_deref())
     }
 
     fn push(&mut self, alarm: AlarmRecord) {
@@ -156,9 +168,9 @@ impl HealthChange {
                     (&failure.source, &failure.pool, failure.claim) == (&key.source, &key.pool, key.claim)
                 };
                 records.failures.retain(|failure| !same(failure));
-                let RecordKey { source, pool, claim } = key.clone();
+                let RecordKey { source, identity, pool, claim } = key.clone();
                 let (reason, message) = (reason.clone(), message.clone());
-                records.failures.push(FailureRecord { source, pool, claim, reason, message });
+                records.failures.push(FailureRecord { source, identity, pool, claim, reason, message });
             }
             HealthEvent::Passed => {
                 records.remove_failures(key);
@@ -176,7 +188,11 @@ mod tests {
     use super::*;
 
     fn key(source: &str, pool: &str, claim: u32) -> RecordKey {
-        RecordKey { source: source.to_owned(), pool: pool.to_owned(), claim }
+        RecordKey { source: source.to_owned(), identity: None, pool: pool.to_owned(), claim }
+    }
+
+    fn identified(source: &str, identity: &str) -> RecordKey {
+        RecordKey { identity: Some(identity.to_owned()), ..key(source, "a", 8000) }
     }
 
     fn change(records: &mut HealthRecords, key: RecordKey, event: HealthEvent) {
@@ -200,6 +216,23 @@ mod tests {
         ] {
             assert_eq!(records.failure(&key).is_some(), fails, "{key:?}");
         }
+    }
+
+    #[test]
+    fn a_failure_is_one_of_the_device_whatever_path_leads_to_it() {
+        let mut records = HealthRecords::default();
+        change(&mut records, identified("/dev/hwrng", "10:183"), failed());
+        for (key, fails) in [
+            (identified("/dev/other", "10:183"), true),
+            (identified("/dev/hwrng", "10:184"), true),
+            (key("/dev/hwrng", "a", 8000), true),
+            (identified("/dev/other", "10:184"), false),
+            (key("/dev/other", "a", 8000), false),
+        ] {
+            assert_eq!(records.failure(&key).is_some(), fails, "{key:?}");
+        }
+        change(&mut records, identified("/dev/other", "10:183"), HealthEvent::Passed);
+        assert_eq!(records.failures, []);
     }
 
     #[test]

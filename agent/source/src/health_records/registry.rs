@@ -38,7 +38,7 @@ struct RecordStorage {
 /// The record of one source of one pool.
 #[derive(Debug)]
 pub(crate) struct SourceRecord {
-    key: RecordKey,
+    key: Mutex<RecordKey>,
     registry: HealthRegistry,
     /// Changes that are not stored yet.
     pending: Mutex<Vec<HealthChange>>,
@@ -65,43 +65,58 @@ impl HealthRegistry {
     /// The record of a pool's source.
     pub(crate) fn of(&self, pool: &str, spec: &SourceSpec) -> SourceRecord {
         let claim = u32::from(spec.tested_min_entropy().thousandths());
-        let key = RecordKey { source: spec.kind.to_string(), pool: pool.to_owned(), claim };
-        SourceRecord { key, registry: self.clone(), pending: Mutex::default() }
+        let key = RecordKey { source: spec.kind.to_string(), identity: None, pool: pool.to_owned(), claim };
+        SourceRecord { key: Mutex::new(key), registry: self.clone(), pending: Mutex::default() }
     }
 }
 
 impl SourceRecord {
+    /// The source was opened, and this is what it is. Returns whether this is new.
+    pub(crate) fn identify(&self, identity: Option<String>) -> bool {
+        let mut key = lock(&self.key);
+        let is_new = identity.is_some() && key.identity != identity;
+        if is_new {
+            key.identity = identity;
+        }
+        is_new
+    }
+
+    fn key(&self) -> RecordKey {
+        lock(&self.key).clone()
+    }
+
     /// Why the source is off, if it failed and has not passed a retest since.
     pub(crate) fn failure(&self) -> Option<FailureRecord> {
-        lock(&self.registry.0.records).failure(&self.key).cloned()
+        let key = self.key();
+        lock(&self.registry.0.records).failure(&key).cloned()
     }
 
     /// The last alarms, oldest first.
     pub(crate) fn alarms(&self) -> Vec<AlarmRecord> {
-        lock(&self.registry.0.records).alarms(&self.key).cloned().collect()
+        let key = self.key();
+        lock(&self.registry.0.records).alarms(&key).cloned().collect()
     }
 
     /// Intermittent alarms since the last retest, of this claim and lower ones.
     pub(crate) fn intermittent_alarms(&self) -> u32 {
-        let counts =
-            |alarm: &&AlarmRecord| !alarm.retested && !alarm.permanent && alarm.claim <= self.key.claim;
+        let key = self.key();
+        let counts = |alarm: &&AlarmRecord| !alarm.retested && !alarm.permanent && alarm.claim <= key.claim;
         let records = lock(&self.registry.0.records);
-        let count = records.alarms(&self.key).filter(counts).count();
+        let count = records.alarms(&key).filter(counts).count();
         u32::try_from(count).unwrap_or(u32::MAX)
     }
 
     /// Records an alarm when [`save`](Self::save) is called.
     pub(crate) fn raise(&self, alarm: AlarmRecord) {
         let time = self.registry.0.storage.get().map_or(0, |storage| (storage.wall)());
-        let alarm = AlarmRecord { time, claim: self.key.claim, is_new: true, ..alarm };
+        let alarm = AlarmRecord { time, claim: lock(&self.key).claim, is_new: true, ..alarm };
         self.push(HealthEvent::Alarm(alarm));
     }
 
     /// Records a permanent failure: at once for the other pools of this process.
     pub(crate) fn fail(&self, cause: Cause, message: String) {
         let event = HealthEvent::Failed { reason: cause.reason().to_owned(), message };
-        HealthChange { key: self.key.clone(), event: event.clone() }
-            .apply(&mut lock(&self.registry.0.records));
+        HealthChange { key: self.key(), event: event.clone() }.apply(&mut lock(&self.registry.0.records));
         self.push(event);
     }
 
@@ -126,6 +141,7 @@ impl SourceRecord {
     }
 
     fn push(&self, event: HealthEvent) {
-        lock(&self.pending).push(HealthChange { key: self.key.clone(), event });
+        let key = self.key();
+        lock(&self.pending).push(HealthChange { key, event });
     }
 }

@@ -28,6 +28,7 @@ impl File {
     pub(super) fn open(path: &Path, position: &Position) -> Result<Self, OpenError> {
         let (fd, stat) = open_as(path, FileType::RegularFile, "regular file", |_| Ok(()))?;
         let provenance = Provenance::of(SourceIdentity::Inode(stat.st_dev, stat.st_ino));
+        let provenance = path.canonicalize().map_or(provenance.clone(), |file| provenance.with_file(file));
         Ok(Self { fd, position: Arc::clone(position), provenance: Arc::new(provenance) })
     }
 }

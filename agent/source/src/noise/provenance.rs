@@ -11,6 +11,8 @@ pub(crate) struct Provenance {
     identity: Option<SourceIdentity>,
     /// Where the links of its path lead.
     resolved: Option<PathBuf>,
+    /// The file of a socket or of a regular file, without links.
+    file: Option<PathBuf>,
     /// What is behind it, by the name that the kernel gives it.
     generator: Option<String>,
     nesting: Nesting,
@@ -49,6 +51,11 @@ impl Provenance {
         Self { resolved: Some(path), ..self }
     }
 
+    /// What it is known by when its file is made anew.
+    pub(super) fn with_file(self, file: PathBuf) -> Self {
+        Self { file: Some(file), ..self }
+    }
+
     pub(crate) fn nested(self, nesting: Nesting, generator: Option<String>) -> Self {
         Self { generator, nesting, ..self }
     }
@@ -85,6 +92,17 @@ impl Provenance {
         Some(format!(
             "{why}; it is mixed in and earns no credit, unless the pool has device.creditNested: true"
         ))
+    }
+
+    /// What its health is recorded by: an identity that outlives a restart of the host, as far as there is one. An inode
+    /// does not.
+    pub(crate) fn lasting_identity(&self) -> Option<String> {
+        match &self.identity {
+            Some(SourceIdentity::Inode(..)) | None => {
+                self.file.as_ref().map(|file| file.display().to_string())
+            }
+            Some(identity) => Some(identity.to_string()),
+        }
     }
 
     /// The identity in words.

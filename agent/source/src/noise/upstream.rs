@@ -69,7 +69,10 @@ impl Upstream {
         let phase = start(connect(&socket, &address)).map_err(failed)?;
         // Without its file, which was just there, it is known by its path.
         let found = path.metadata().map(|found| SourceIdentity::Inode(found.dev(), found.ino()));
-        let provenance = found.map_or_else(|_| Provenance::default(), Provenance::of);
+        let mut provenance = found.map_or_else(|_| Provenance::default(), Provenance::of);
+        if let Ok(file) = path.canonicalize() {
+            provenance = provenance.with_file(file);
+        }
         Ok(Self::new(socket, phase, provenance))
     }
 

@@ -6,10 +6,12 @@
 mod core;
 mod fips_gate;
 mod poll_schedule;
+mod release;
 mod sample_queue;
 mod stats;
 mod subscriber;
 mod thread;
+mod tie_watch;
 
 pub(crate) use self::core::Sampler;
 #[cfg(any(test, feature = "fake"))]
@@ -18,3 +20,4 @@ pub(crate) use sample_queue::SourceHealth;
 pub use stats::SourceStats;
 pub(crate) use subscriber::Subscriber;
 pub(crate) use thread::SamplerHandle;
+pub(crate) use tie_watch::TieWatch;

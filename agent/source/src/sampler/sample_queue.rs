@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::fips_gate::{Disabled, FipsGate};
+use super::release::Release;
 use super::stats::{SourceStats, count};
 use crate::buffer::Buffer;
 use crate::fips::BLOCK;
-use crate::health::{Cause, Disposition, HealthState, Limits, Monitor, ReadFailure, SampleKind};
+use crate::health::{Cause, Disposition, HealthState, Limits, Monitor, ReadFailure, SampleKind, Structure};
 use crate::health_records::AlarmRecord;
 use crate::memory::MapError;
 use crate::noise::Provenance;
@@ -14,7 +15,7 @@ use crate::spec::{Output, SourceSpec};
 
 /// The most bytes of one read.
 pub(super) const MAX_READ: usize = 2048;
-/// Tested samples that may wait for a pool.
+/// Tested samples that may wait for a pool, besides those that are held back.
 const CAPACITY: usize = 8192;
 /// More samples are read while there is room for this many: the most of one read, and a block that it completes.
 const ROOM: usize = MAX_READ + BLOCK;
@@ -26,10 +27,11 @@ pub(super) struct SampleQueue {
     fips_gate: Option<FipsGate>,
     /// Passed by all tests and not conditioned yet.
     samples: Buffer,
-    /// How many of them may be taken: all, unless they are held back until the window in which they were tested has
-    /// passed.
+    /// How many of them may be taken.
     released: usize,
-    output: Output,
+    release: Release,
+    /// The most samples that wait.
+    most: usize,
     wanted: bool,
     /// Whether the pool's output rests on this source, and samples were taken.
     rests: bool,
@@ -87,16 +89,22 @@ pub(crate) struct QueueState {
 impl SampleQueue {
     pub(super) fn new(spec: &SourceSpec, output: Output, now: u64) -> Result<Self, MapError> {
         let limits = Limits::new(SampleKind::Byte, spec.tested_min_entropy());
-        // Raw samples are held back until their window has passed.
-        let held_back = if output == Output::Raw { limits.window as usize } else { 0 };
-        let capacity = CAPACITY.max(held_back + MAX_READ + ROOM);
+        let release = match output {
+            Output::Raw => Release::AfterWindow,
+            Output::FullEntropy if spec.counts(output) => Release::after_others(),
+            Output::FullEntropy | Output::Stretched => Release::AtOnce,
+        };
+        let held_back = release.most(limits.window as usize);
+        let most = CAPACITY + held_back;
         Ok(Self {
             monitor: Monitor::new(limits, now)?,
             limits,
             fips_gate: if spec.block_tests { Some(FipsGate::new()?) } else { None },
-            samples: Buffer::with_capacity(capacity)?,
+            // With room behind what is held back, so that it is seldom moved to the front.
+            samples: Buffer::with_capacity(most + held_back / 2)?,
             released: 0,
-            output,
+            release,
+            most,
             wanted: false,
             rests: spec.counts(output),
             claims_credit: spec.credited_min_entropy().is_some(),
@@ -133,6 +141,7 @@ impl SampleQueue {
 
     pub(super) fn set_wanted(&mut self, wanted: bool) {
         self.wanted = wanted;
+        self.note_pause();
     }
 
     pub(super) fn take(&mut self, take: impl FnOnce(&[u8]) -> usize) -> usize {
@@ -186,6 +195,11 @@ impl SampleQueue {
         ends
     }
 
+    /// Whether a retest has no verdict yet.
+    pub(super) fn is_retesting(&self) -> bool {
+        self.retest != RetestState::None
+    }
+
     /// The verdict of a retest is recorded.
     pub(super) fn retest_recorded(&mut self) {
         if self.retest == RetestState::Passed {
@@ -218,7 +232,7 @@ impl SampleQueue {
         Ok(())
     }
 
-    /// Moves the samples that may be taken from the other queue here, whose pool has ended. Returns false, and moves none,
+    /// Moves the samples of the other queue here, whose pool has ended. Returns false, and moves none,
     /// if the other raised an alarm that this one did not see.
     pub(super) fn take_over(&mut self, other: &mut Self, now: u64) -> bool {
         let agrees = self.monitor.state() == other.monitor.state();
@@ -231,8 +245,14 @@ impl SampleQueue {
             self.restart(now);
         }
         if agrees && self.monitor.state() == HealthState::Healthy {
-            let released = other.released;
-            self.released += self.samples.append_some(&mut other.samples, released);
+            // What is held back there is held back here, behind samples that came later; windows ended there.
+            let moved = match self.release {
+                Release::AfterWindow => other.released,
+                Release::AtOnce | Release::AfterOthers(_) => other.samples.level(),
+            };
+            let moved = moved.min(self.most.saturating_sub(self.samples.level()));
+            let moved = self.samples.append_some(&mut other.samples, moved);
+            self.released += moved.min(other.released);
             other.released = 0;
         }
         agrees
@@ -273,7 +293,7 @@ impl SampleQueue {
             stats: self.stats,
             alarms: vec![],
             estimate: self.monitor.estimate(),
-            retesting: self.retest != RetestState::None,
+            retesting: self.is_retesting(),
         }
     }
 
@@ -282,8 +302,18 @@ impl SampleQueue {
     }
 
     pub(super) fn wants_samples(&self) -> bool {
-        let room = self.samples.capacity() - self.samples.level();
+        let room = self.most.saturating_sub(self.samples.level());
         self.is_testing() || (self.wanted && self.monitor.state() == HealthState::Healthy && room >= ROOM)
+    }
+
+    /// To be called after each change of what [`wants_samples`](Self::wants_samples) returns.
+    fn note_pause(&mut self) {
+        let is_paused = !self.wants_samples();
+        if let Release::AfterOthers(held) = &mut self.release
+            && is_paused
+        {
+            held.pause();
+        }
     }
 
     pub(super) fn observe(&mut self, samples: &[u8], is_recipient: bool, now: u64) {
@@ -298,13 +328,27 @@ impl SampleQueue {
             Disposition::Credit | Disposition::Discard => {}
             Disposition::Drop => self.raise_alarm(samples.len()),
         }
-        // Conditioned blocks of a window that fails are void; samples that were served would not be.
-        if self.output != Output::Raw {
-            self.released = self.samples.level();
-        } else if self.monitor.windows() != windows {
+        let level = self.samples.level();
+        match &mut self.release {
+            Release::AtOnce => self.released = level,
             // A window ended in these samples, so that those before are of windows that passed.
-            self.released = before.min(self.samples.level());
+            Release::AfterWindow if self.monitor.windows() != windows => self.released = before.min(level),
+            Release::AfterWindow => {}
+            Release::AfterOthers(held) => {
+                held.add(level.saturating_sub(before), now);
+                self.released = self.released.max(level.saturating_sub(held.count())).min(level);
+            }
         }
+        self.note_pause();
+    }
+
+    /// What a comparison with another source revealed about so many samples, which were observed.
+    pub(super) fn reveal(&mut self, structure: Structure, samples: usize, now: u64) {
+        if matches!(self.monitor.state(), HealthState::Failed | HealthState::Unavailable) {
+            return;
+        }
+        self.monitor.fail(Cause::Structure(structure), now);
+        self.raise_alarm(samples);
     }
 
     fn credit(&mut self, samples: &[u8], now: u64) {
@@ -349,6 +393,7 @@ impl SampleQueue {
     fn drop_samples(&mut self) {
         self.samples.consume(self.samples.level());
         self.released = 0;
+        self.release.reset();
         if let Some(gate) = &mut self.fips_gate {
             gate.discard();
         }
@@ -358,11 +403,6 @@ impl SampleQueue {
 
 /// There is room: the sampler reads only while [`ROOM`] is free.
 fn push(tested: &mut Buffer, samples: &[u8]) {
-    // It cannot fail: the closure does not.
-    let _ = tested.fill_with(|space| {
-        let count = samples.len().min(space.len());
-        debug_assert_eq!(count, samples.len(), "more was read than there was room for");
-        space[..count].copy_from_slice(&samples[..count]);
-        Ok(count)
-    });
+    let count = tested.push(samples);
+    debug_assert_eq!(count, samples.len(), "more was read than there was room for");
 }

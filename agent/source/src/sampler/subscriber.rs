@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::sample_queue::{QueueState, SampleQueue, SourceHealth};
+use super::tie_watch::TieWatch;
 use crate::block_queue::QueueControl;
 use crate::health::{Cause, HealthState, ReadFailure};
 use crate::health_records::SourceRecord;
@@ -20,6 +21,8 @@ pub(crate) struct Subscriber {
     id: u64,
     /// Its failures and alarms, which outlive it.
     record: SourceRecord,
+    /// Compares its samples with those of the pool's other sources.
+    ties: Option<TieWatch>,
     queue: Mutex<SampleQueue>,
     sampler: SamplerWaker,
     /// Of the pool's bytes, to void them and to wake the engine.
@@ -33,6 +36,7 @@ impl Subscriber {
         sampler: SamplerWaker,
         pool: Arc<QueueControl>,
         record: SourceRecord,
+        ties: Option<TieWatch>,
         now: u64,
     ) -> Result<Self, MapError> {
         static IDS: AtomicU64 = AtomicU64::new(0);
@@ -41,7 +45,14 @@ impl Subscriber {
         if let Some(failure) = record.failure() {
             queue.fail(Cause::recorded(&failure.reason), failure.message, now);
         }
-        Ok(Self { id: IDS.fetch_add(1, Ordering::Relaxed), record, queue: Mutex::new(queue), sampler, pool })
+        Ok(Self {
+            id: IDS.fetch_add(1, Ordering::Relaxed),
+            record,
+            ties,
+            queue: Mutex::new(queue),
+            sampler,
+            pool,
+        })
     }
 
     /// Continues the tests of another pool's share, if that is of the same source and claim: the pool was edited, and this
@@ -156,10 +167,14 @@ impl Subscriber {
 
     /// Tests samples, and queues them if they pass and this pool is their recipient.
     pub(super) fn observe(&self, samples: &[u8], is_recipient: bool, now: u64) {
+        let tied = self.ties.as_ref().and_then(|ties| ties.observe(samples));
         let changed = {
             let mut queue = lock(&self.queue);
             let before = (queue.state(), queue.level());
             queue.observe(samples, is_recipient, now);
+            if let Some(tied) = tied {
+                queue.reveal(tied, samples.len(), now);
+            }
             let has_failed = queue.state().failures != before.0.failures;
             if let Some(alarm) = queue.take_alarm() {
                 self.record.raise(alarm);
@@ -195,7 +210,17 @@ impl Subscriber {
 
     /// The source was opened, and this is what it is.
     pub(super) fn opened(&self, provenance: &Arc<Provenance>, now: u64) {
-        lock(&self.queue).opened(provenance, now);
+        let is_identified = self.record.identify(provenance.lasting_identity());
+        let mut queue = lock(&self.queue);
+        queue.opened(provenance, now);
+        if is_identified && !queue.has_failed() && !queue.is_retesting() {
+            // It may have failed, or raised alarms, by another name.
+            match self.record.failure() {
+                Some(failure) => queue.fail(Cause::recorded(&failure.reason), failure.message, now),
+                None => queue.restore_alarms(self.record.intermittent_alarms()),
+            }
+        }
+        drop(queue);
         self.pool.wake_engine();
     }
 

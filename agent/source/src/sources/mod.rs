@@ -18,7 +18,7 @@ use crate::health_records::HealthStore;
 use crate::kernel::Kernel;
 use crate::noise::OwnSockets;
 use crate::permissions::Permissions;
-use crate::sampler::Subscriber;
+use crate::sampler::{Subscriber, TieWatch};
 use crate::spec::{Output, PoolSpec, SourceSpec};
 use crate::status::PoolStatus;
 use crate::supply::Supply;
@@ -154,8 +154,9 @@ impl Sources {
         let control = Arc::clone(producer.control());
         let edited = registry.pools().into_iter().rfind(|pool| pool.spec.name == spec.name);
         let supply = supply.continuing(edited.as_ref().is_some_and(|edited| spec.continues(&edited.spec)));
-        let member = |source| self.member(&mut registry, source, spec, &control, now);
-        let members = spec.sources.iter().map(member).collect::<Result<Vec<_>, _>>()?;
+        let ties = TieWatch::of(spec).map_err(SupplyError::NoMemory)?;
+        let member = |(source, ties)| self.member(&mut registry, source, ties, spec, &control, now);
+        let members = spec.sources.iter().zip(ties).map(member).collect::<Result<Vec<_>, _>>()?;
         for (member, edited) in members.iter().zip(edited.iter().cycle()) {
             member.continue_from(edited).map_err(SupplyError::NoMemory)?;
         }
@@ -171,6 +172,7 @@ impl Sources {
         &self,
         registry: &mut Registry,
         source: &SourceSpec,
+        ties: Option<TieWatch>,
         pool: &PoolSpec,
         control: &Arc<QueueControl>,
         now: u64,
@@ -186,6 +188,7 @@ impl Sources {
                         sampler.waker().clone(),
                         Arc::clone(control),
                         registry.health.of(&pool.name, source),
+                        ties,
                         now,
                     );
                     Origin::Noise(Subscription::new(subscriber.map_err(SupplyError::NoMemory)?, sampler))

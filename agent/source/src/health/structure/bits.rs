@@ -1,7 +1,7 @@
 //! Counting over many samples at once, in lanes of `u8` that one vector instruction adds.
 
 /// Samples in a window of the counting tests.
-pub(super) const WINDOW: usize = 4096;
+pub(in crate::health) const WINDOW: usize = 4096;
 /// The same as a count.
 pub(super) const OF: u32 = 4096;
 /// Windows in a long window, which detects less bias.

@@ -2,7 +2,6 @@
 
 use super::bits::{LONG, OF};
 use super::linear;
-use super::similar;
 use crate::health::cutoff::MinEntropy;
 
 /// -log2 of the probability of a false alarm, for each count.
@@ -12,8 +11,6 @@ pub(super) struct Cutoffs {
     /// Samples of a window, and of a long window, that equal a predicted value.
     pub(super) window_value: u32,
     pub(super) long_value: u32,
-    /// Samples of a sequence that equal those of another.
-    pub(super) similar: u32,
     /// Bits of a window, and of a long window, that equal a predicted bit; `None` where H allows a constant bit.
     pub(super) window_bit: Option<u32>,
     pub(super) long_bit: Option<u32>,
@@ -29,14 +26,18 @@ impl Cutoffs {
         let (value, bit) = ((-bits).exp2(), (7.0 - bits).exp2());
         let bit = (bit < 1.0).then_some(bit);
         Self {
-            window_value: chernoff(window, value),
+            window_value: window_cutoff(h),
             long_value: chernoff(long, value),
-            similar: chernoff(similar::OF, value),
             window_bit: bit.map(|bit| chernoff(window, bit)),
             long_bit: bit.map(|bit| chernoff(long, bit)),
             register: bit.and_then(register),
         }
     }
+}
+
+/// Samples of a window that equal a predicted value, as in [`Cutoffs::window_value`].
+pub(in crate::health) fn window_cutoff(h: MinEntropy) -> u32 {
+    chernoff(OF, (-f64::from(h.thousandths()) / 1000.0).exp2())
 }
 
 /// The smallest k with P[X >= k] <= 2^-ALPHA by Chernoff's bound, n·D(k/n ‖ p) >= ALPHA, where each of `n` trials succeeds

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use super::bits::WINDOW;
-use super::similar;
 
 /// What the samples of a source revealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,8 +13,6 @@ pub enum Structure {
     Restart,
     /// Samples of a window equal those `lag` before too often.
     Lag { lag: usize, count: u32 },
-    /// A sequence came again, with some of its samples replaced.
-    Similar { lag: usize, count: u32 },
     /// Bits of a window equal, or differ from, those `lag` before too often.
     LagBit { lag: usize, bit: u8, count: u32 },
     /// A bit follows from those before by a shift register of so many bits.
@@ -24,6 +21,8 @@ pub enum Structure {
     Bit { bit: u8, count: u32, of: u32 },
     /// One value came too often.
     CommonValue { count: u32, of: u32 },
+    /// Samples of a window equal those of another source of the pool too often.
+    Copy { count: u32 },
     /// Too many of sixteen blocks failed the FIPS 140-2 tests.
     Blocks { failed: u32 },
 }
@@ -34,10 +33,11 @@ impl Structure {
         match self {
             Self::Loop { .. } => "Loop",
             Self::Restart => "RepeatedStart",
-            Self::Lag { .. } | Self::Similar { .. } | Self::LagBit { .. } => "LagCorrelation",
+            Self::Lag { .. } | Self::LagBit { .. } => "LagCorrelation",
             Self::Recurrence { .. } => "LinearRecurrence",
             Self::Bit { .. } => "BitLane",
             Self::CommonValue { .. } => "MinEntropy",
+            Self::Copy { .. } => "CopiedSource",
             Self::Blocks { .. } => "BlockTests",
         }
     }
@@ -48,11 +48,11 @@ impl Structure {
             Self::Loop { period } => period as u64,
             Self::Restart => 1,
             Self::Lag { count, .. }
-            | Self::Similar { count, .. }
             | Self::LagBit { count, .. }
             | Self::Recurrence { length: count, .. }
             | Self::Bit { count, .. }
             | Self::CommonValue { count, .. }
+            | Self::Copy { count }
             | Self::Blocks { failed: count } => count.into(),
         }
     }
@@ -64,9 +64,6 @@ impl fmt::Display for Structure {
             Self::Loop { period } => write!(f, "its bytes repeat after {period} bytes"),
             Self::Restart => f.write_str("it began with the same bytes as when it was opened before"),
             Self::Lag { lag, count } => write!(f, "{count} of {WINDOW} bytes equal those {lag} before"),
-            Self::Similar { lag, count } => {
-                write!(f, "{count} of {} bytes equal those {lag} before", similar::LENGTH)
-            }
             Self::LagBit { lag, bit, count } => {
                 write!(f, "bit {bit} of {count} of {WINDOW} bytes follows from those {lag} before")
             }
@@ -81,6 +78,9 @@ impl fmt::Display for Structure {
             }
             Self::CommonValue { count, of } => {
                 write!(f, "one value is {count} of {of} bytes, more than the claimed min-entropy allows")
+            }
+            Self::Copy { count } => {
+                write!(f, "{count} of {WINDOW} bytes equal those of another source of the pool")
             }
             Self::Blocks { failed } => write!(f, "{failed} of 16 blocks failed the FIPS 140-2 tests"),
         }

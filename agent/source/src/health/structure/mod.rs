@@ -20,18 +20,22 @@
 mod bits;
 mod cutoffs;
 mod finding;
+mod history;
+mod laps;
 mod linear;
 mod repeats;
-mod similar;
 mod starts;
 
 use std::fmt;
 
-use self::bits::{LONG, OF, WINDOW};
+pub(super) use self::bits::WINDOW;
+use self::bits::{LONG, OF};
 use self::cutoffs::Cutoffs;
+pub(super) use self::cutoffs::window_cutoff;
 pub use self::finding::Structure;
+pub(super) use self::history::History;
+use self::laps::LapSearch;
 use self::repeats::RepeatSearch;
-use self::similar::Turn;
 use self::starts::Starts;
 use super::cutoff::MinEntropy;
 use crate::fips::{BLOCK, BlockTests};
@@ -61,8 +65,7 @@ pub struct StructureTests {
     /// The last samples of the window before, then those of this window.
     samples: Memory,
     level: usize,
-    /// A sequence that is searched for with some of its samples replaced.
-    sequence: Memory,
+    laps: LapSearch,
     /// Windows since the start.
     windows: u32,
     /// Ones of each bit in the windows of the long window.
@@ -87,7 +90,7 @@ impl StructureTests {
             starts: Starts::new(h)?,
             samples: Memory::map(MAX_LAG + WINDOW)?,
             level: 0,
-            sequence: Memory::map(similar::LENGTH)?,
+            laps: LapSearch::new()?,
             windows: 0,
             ones: [0; 8],
             histogram: Box::new([0; 256]),
@@ -105,7 +108,7 @@ impl StructureTests {
             repeats,
             starts: self.starts.try_clone()?,
             samples: self.samples.try_clone()?,
-            sequence: self.sequence.try_clone()?,
+            laps: self.laps.try_clone()?,
             histogram: self.histogram.clone(),
             ..*self
         })
@@ -133,7 +136,7 @@ impl StructureTests {
     pub(crate) fn restart(&mut self) {
         self.repeats.iter_mut().for_each(RepeatSearch::restart);
         zeroize::Zeroize::zeroize(self.samples.bytes_mut());
-        zeroize::Zeroize::zeroize(self.sequence.bytes_mut());
+        self.laps.restart();
         (self.level, self.windows, self.ones) = (0, 0, [0; 8]);
         self.histogram.fill(0);
         (self.histogram_windows, self.failed_blocks, self.estimate) = (0, 0, None);
@@ -178,7 +181,7 @@ impl StructureTests {
         self.test_lags()
             .or_else(|| self.test_bits())
             .or_else(|| self.test_lag_bits())
-            .or_else(|| self.test_similar())
+            .or_else(|| self.test_laps())
             .or_else(|| self.test_recurrence())
             .or_else(|| self.test_common_value())
             .or_else(|| self.test_block())
@@ -244,23 +247,10 @@ impl StructureTests {
     }
 
     #[inline(always)]
-    fn test_similar(&mut self) -> Option<Structure> {
-        let samples = &self.samples.bytes()[..MAX_LAG + WINDOW];
-        // How far behind the sequence the searched samples begin; pieces that lie across two windows are searched too.
-        let (searched, behind) = match Turn::of(self.windows) {
-            Turn::First => {
-                let sequence = &samples[MAX_LAG..MAX_LAG + similar::LENGTH];
-                self.sequence.bytes_mut().copy_from_slice(sequence);
-                (&samples[MAX_LAG + similar::LENGTH..], similar::LENGTH)
-            }
-            Turn::Search(ago) => {
-                let first = MAX_LAG - similar::LENGTH + 1;
-                (&samples[first..], ago as usize * WINDOW - similar::LENGTH + 1)
-            }
-            Turn::Rest => return None,
-        };
-        let (at, count) = similar::most_similar(self.sequence.bytes().first_chunk()?, searched)?;
-        (count >= self.cutoffs.similar).then_some(Structure::Similar { lag: behind + at, count })
+    fn test_laps(&mut self) -> Option<Structure> {
+        let window = &self.samples.bytes()[MAX_LAG..MAX_LAG + WINDOW];
+        let (lag, count) = self.laps.observe(window, self.cutoffs.window_value)?;
+        Some(Structure::Lag { lag: usize::try_from(lag).unwrap_or(usize::MAX), count })
     }
 
     #[inline(always)]
