@@ -1,7 +1,7 @@
 //! Fair queues, ordered by virtual time (docs/adr/0002).
 
 use crate::heap::{Heap, HeapIndex};
-use crate::units::MAX_GRANT;
+use crate::units::{MAX_GRANT, Tick};
 
 /// Virtual time per byte of a member: 2⁶⁴ divided by its share. Rounding down favours a share s by at most
 /// s·2⁻⁶⁴, which is 5·10⁻⁵ at 10 GB/s. Virtual time lasts for 2⁶⁴ bytes at the smallest share.
@@ -42,6 +42,8 @@ pub(crate) struct Tag {
     finish: u128,
     /// The length of the last request; the maximum before the first one.
     last: u64,
+    /// A member that left unserved and enters again before this instant starts where it started.
+    kept_until: Tick,
 }
 
 impl Tag {
@@ -56,7 +58,14 @@ impl Tag {
     }
 
     fn new(order: Order, share: u64) -> Self {
-        Self { order, inverse_share: InverseShare::of(share), start: 0, finish: 0, last: MAX_GRANT }
+        Self {
+            order,
+            inverse_share: InverseShare::of(share),
+            start: 0,
+            finish: 0,
+            last: MAX_GRANT,
+            kept_until: Tick(0),
+        }
     }
 
     pub(crate) fn set_share(&mut self, share: u64) {
@@ -65,7 +74,12 @@ impl Tag {
 
     /// Resets the history, for another queue.
     pub(crate) fn reset(&mut self) {
-        *self = Self { start: 0, finish: 0, last: MAX_GRANT, ..*self };
+        *self = Self { start: 0, finish: 0, last: MAX_GRANT, kept_until: Tick(0), ..*self };
+    }
+
+    /// Keeps its place until this instant, should it leave the queue now; `Tick(0)`: no longer.
+    pub(crate) fn keep_until(&mut self, until: Tick) {
+        self.kept_until = until;
     }
 
     fn key(&self) -> u128 {
@@ -93,9 +107,12 @@ impl FairQueue {
         self.heap.peek().map(|(_, slot)| slot)
     }
 
-    /// Inserts a member. It starts now and not in the past: unused shares are lost.
-    pub(crate) fn insert(&mut self, index: &mut HeapIndex, slot: usize, tag: &mut Tag) {
-        tag.start = tag.finish.max(self.time);
+    /// Inserts a member. It starts now and not in the past, since unused shares are lost, unless its place was kept.
+    pub(crate) fn insert(&mut self, index: &mut HeapIndex, slot: usize, tag: &mut Tag, now: Tick) {
+        if now >= tag.kept_until {
+            tag.start = tag.finish.max(self.time);
+        }
+        tag.kept_until = Tick(0);
         self.heap.set(index, slot, tag.key());
     }
 

@@ -17,12 +17,14 @@ pub(crate) struct Connections {
     deferred: Vec<Key>,
     /// Have something to be written.
     write: Vec<Key>,
-    /// Their peer has shut down its side; they are closed at the end of the batch.
-    ended: Vec<Key>,
+    /// Perhaps done, since their peer has shut down its side: they are closed at the end of the batch if they are.
+    done: Vec<Key>,
     /// Wait for their supply to have bytes.
     dry: Vec<Key>,
     /// In the middle of a command, by when it must be complete.
     timeouts: DeadlineQueue<Key>,
+    /// Have a 0x01 that waits, or have had one, by when it is answered.
+    non_blocking_reads: BinaryHeap<Reverse<(Tick, Key)>>,
     /// May be pushed something, by when to check them.
     pushes: BinaryHeap<Reverse<(Tick, Key)>>,
 }
@@ -34,9 +36,10 @@ impl Connections {
             read: Vec::new(),
             deferred: Vec::new(),
             write: Vec::new(),
-            ended: Vec::new(),
+            done: Vec::new(),
             dry: Vec::new(),
             timeouts: DeadlineQueue::default(),
+            non_blocking_reads: BinaryHeap::new(),
             pushes: BinaryHeap::new(),
         }
     }
@@ -117,16 +120,13 @@ impl Connections {
         self.write.drain(..count);
     }
 
+    /// Schedules a look at the end of the batch whether a connection is done.
     pub(crate) fn schedule_close(&mut self, key: Key) {
-        self.ended.push(key);
+        self.done.push(key);
     }
 
-    pub(crate) fn ended(&self) -> &[Key] {
-        &self.ended
-    }
-
-    pub(crate) fn clear_ended(&mut self) {
-        self.ended.clear();
+    pub(crate) fn pop_close(&mut self) -> Option<Key> {
+        self.done.pop()
     }
 
     /// Schedules a write for when the supply has bytes again.
@@ -172,6 +172,37 @@ impl Connections {
             self.schedule_timeout(key);
         }
         None
+    }
+
+    /// Schedules the answer to a connection's 0x01, if one waits. Listed once, however many it sends until then.
+    pub(crate) fn schedule_non_blocking_read(&mut self, key: Key) {
+        let due = self.slab.get_mut(key).and_then(Connection::list_non_blocking_read);
+        self.non_blocking_reads.extend(due.map(|due| Reverse((due, key))));
+    }
+
+    /// When the first 0x01 must be answered. Those that have been answered since are dropped here, so that the loop does
+    /// not wake for them, and a connection whose next one waits is listed again.
+    pub(crate) fn next_non_blocking_read(&mut self) -> Option<Tick> {
+        while let Some(&Reverse((listed, key))) = self.non_blocking_reads.peek() {
+            if self.slab.get(key).and_then(Connection::non_blocking_due) == Some(listed) {
+                return Some(listed);
+            }
+            self.unlist_non_blocking_read();
+            self.schedule_non_blocking_read(key);
+        }
+        None
+    }
+
+    /// A connection whose 0x01 has waited as long as it may.
+    pub(crate) fn pop_non_blocking_read(&mut self, now: Tick) -> Option<Key> {
+        self.next_non_blocking_read().filter(|&due| due <= now)?;
+        self.unlist_non_blocking_read()
+    }
+
+    fn unlist_non_blocking_read(&mut self) -> Option<Key> {
+        let Reverse((_, key)) = self.non_blocking_reads.pop()?;
+        self.slab.get_mut(key)?.unlist_non_blocking_read();
+        Some(key)
     }
 
     /// Schedules a connection's next push, unless its push phase is over.

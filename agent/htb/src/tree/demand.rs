@@ -1,9 +1,12 @@
 //! The backlog of leaves, and bytes that were served without a grant.
 
 use super::Tree;
-use crate::node::Leaf;
+use crate::node::{Leaf, QueueSlot};
 use crate::slab::NodeId;
 use crate::units::{MAX_OWED, Tick, whole_bytes};
+
+/// How long a postponed leaf keeps its place: a second, since clients that got nothing pause before they ask again.
+const PLACE_KEPT: u64 = 1_000_000_000;
 
 impl Tree {
     /// Adds to the backlog of a leaf, up to [`MAX_OWED`]. Returns how many bytes were added.
@@ -31,6 +34,30 @@ impl Tree {
             }
             taken
         })
+    }
+
+    /// Removes bytes as [`cancel`](Self::cancel) does, if whoever requested them is likely to do so again: for a second
+    /// the leaf, and the nodes above that leave their queues with it, keep their places. Otherwise a client that waits
+    /// for some time only, and then asks again, would enter as the last each time, and might never be the first. It never
+    /// gets more than if it had waited.
+    pub fn postpone(&mut self, leaf: NodeId, bytes: u64, now: Tick) -> u64 {
+        self.advance(now);
+        self.keep_places(leaf, self.now.after(PLACE_KEPT));
+        let taken = self.cancel(leaf, bytes, now);
+        self.keep_places(leaf, Tick(0)); // of those that stay in their queues
+        taken
+    }
+
+    /// For a leaf and the nodes above it that are in a queue.
+    fn keep_places(&mut self, leaf: NodeId, until: Tick) {
+        let mut next = Some(self.slot(leaf));
+        while let Some(slot) = next {
+            let node = &mut self.nodes[slot];
+            if node.queue_slot != QueueSlot::Out {
+                node.tag(node.queue_slot).keep_until(until);
+            }
+            next = node.parent;
+        }
     }
 
     /// Bytes requested and not granted yet.

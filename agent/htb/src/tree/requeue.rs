@@ -89,7 +89,7 @@ impl Tree {
             return false;
         }
         queues.change(from, |queue| queue.remove(&mut self.heap_index, slot));
-        queues.change(to, |queue| queue.insert(&mut self.heap_index, slot, &mut tag));
+        queues.change(to, |queue| queue.insert(&mut self.heap_index, slot, &mut tag, self.now));
         let changed = before != queues.readiness();
         if to != QueueSlot::Out {
             *self.nodes[slot].tag(to) = tag;

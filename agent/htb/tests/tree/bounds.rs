@@ -6,7 +6,7 @@ use htb::{MAX_GRANT, NodeId, Params, Rate, Tick, Tree};
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::flood::{Flood, PLAIN, SECOND};
+use crate::flood::{Flood, PLAIN, Reads, SECOND};
 
 const UNITS: i128 = 86_400_000_000_000;
 
@@ -150,9 +150,10 @@ proptest! {
 
     #[test]
     fn a_backlogged_leaf_gets_its_rate_less_a_request_where_no_ceil_above_binds(
+        reads in select(&Reads::ALL[..]),
         specs in prop::collection::vec(node_spec(), 1..25),
     ) {
-        let mut flood = Flood::new(PLAIN);
+        let mut flood = Flood::of(reads, PLAIN);
         let leaves = build(&mut flood, &specs, |leaf, params| {
             let burst = params.burst.max(1); // the rest of a nanosecond has to have room
             let cburst = params.cburst.max(burst);
@@ -164,10 +165,11 @@ proptest! {
 
     #[test]
     fn a_backlogged_leaf_lags_little_where_all_ceils_bind(
+        reads in select(&Reads::ALL[..]),
         specs in prop::collection::vec(node_spec(), 1..25),
         spare in 0..20_u64,
     ) {
-        let mut flood = Flood::new(PLAIN);
+        let mut flood = Flood::of(reads, PLAIN);
         let leaves = build(&mut flood, &specs, |_, params| params);
         make_feasible(&mut flood, &leaves, spare);
         let mut siblings = BTreeMap::new();
