@@ -10,6 +10,7 @@ mod api;
 mod attachments;
 mod checkpoint;
 mod config;
+mod confinement;
 mod controller_client;
 mod daemon;
 mod directories;

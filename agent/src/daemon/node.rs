@@ -11,6 +11,7 @@ use super::run::Daemon;
 use super::start::{prepare_process, wait_for_predecessor};
 use crate::attachments::csi::CsiOptions;
 use crate::config::{ConfigSource, Controller};
+use crate::confinement::Confinement;
 use crate::directories::Directories;
 use crate::event;
 use crate::handover::{HandoverSource, PodGeneration, Predecessor, ReceiveError};
@@ -49,10 +50,22 @@ fn exit_code(error: anyhow::Error) -> Result<ExitCode> {
 
 fn serve(args: &NodeArgs, worker: &Worker) -> Result<()> {
     prepare_process();
-    let (events, receiver) = event::channel(false);
     let directories = args.directories().context("cannot find the working directory")?;
     let (created, unusable) = directories.prepare();
     refuse(unusable)?;
+    // What does not exist cannot be allowed. Failures are told when the driver makes them itself.
+    for dir in args.csi_options().iter().flat_map(CsiOptions::socket_directories) {
+        let _ = std::fs::create_dir_all(dir);
+    }
+    // Before there are other threads, which would not be restricted.
+    match args.confinement(&directories).enter() {
+        Ok(true) => {}
+        Ok(false) => tracing::warn!(
+            "the kernel has no Landlock: the worker may read every file that the container has"
+        ),
+        Err(error) => tracing::warn!(%error, "failed to restrict the worker to its files"),
+    }
+    let (events, receiver) = event::channel(false);
     let pod_generation = args.pod_generation()?;
     let predecessor = if worker.is_successor() || args.take_over || pod_generation.is_some() {
         Predecessor::find(&directories.run, pod_generation)?.map(HandoverSource::Serves)
@@ -78,6 +91,28 @@ fn serve(args: &NodeArgs, worker: &Worker) -> Result<()> {
 }
 
 impl NodeArgs {
+    /// What the worker may do with files.
+    fn confinement(&self, directories: &Directories) -> Confinement {
+        let Directories { run, state, socket } = directories.clone();
+        let parent = |file: &PathBuf| file.parent().map(PathBuf::from);
+        // A projected volume replaces what its files are links to.
+        let credentials = [&self.token_file, &self.ca_file].into_iter().flatten().filter_map(parent);
+        let test_sources = self.allow_test_sources.then(|| PathBuf::from("/"));
+        let csi = self.csi_options();
+        let driver = csi.iter().flat_map(CsiOptions::socket_directories);
+        let pod_started = self.pod_started.as_ref().and_then(parent);
+        Confinement {
+            readable: credentials.chain(self.devices.iter().cloned()).chain(test_sources).collect(),
+            owned: [run, state, socket].into_iter().chain(driver).chain(pod_started).collect(),
+            delivered_to: csi.iter().map(CsiOptions::pods).collect(),
+        }
+    }
+
+    fn csi_options(&self) -> Option<CsiOptions> {
+        let kubelet_dir = self.kubelet_dir.clone()?;
+        Some(CsiOptions { node: self.node.clone(), kubelet_dir })
+    }
+
     fn pod_generation(&self) -> Result<Option<PodGeneration>> {
         let of_file = |path: &PathBuf| {
             PodGeneration::of_file(path)
@@ -87,8 +122,6 @@ impl NodeArgs {
     }
 
     fn start_options(&self, directories: Directories, pod_generation: Option<PodGeneration>) -> StartOptions {
-        let csi =
-            |kubelet_dir: &PathBuf| CsiOptions { node: self.node.clone(), kubelet_dir: kubelet_dir.clone() };
         StartOptions {
             directories,
             socket_owner: self.socket_owner(),
@@ -97,7 +130,7 @@ impl NodeArgs {
             api_address: self.local,
             metrics: self.metrics,
             pod_generation,
-            csi: self.kubelet_dir.as_ref().map(csi),
+            csi: self.csi_options(),
             vms: CommandLineVms::default(),
             uses_systemd: false,
         }

@@ -43,6 +43,11 @@ impl CsiOptions {
         self.kubelet_dir.join("pods")
     }
 
+    /// Where the driver makes its own sockets and directories.
+    pub(crate) fn socket_directories(&self) -> [PathBuf; 2] {
+        ["plugins", "plugins_registry"].map(|name| self.kubelet_dir.join(name))
+    }
+
     fn driver(&self) -> PathBuf {
         self.kubelet_dir.join("plugins").join(api::names::CSI_DRIVER).join("csi.sock")
     }
