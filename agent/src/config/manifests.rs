@@ -64,6 +64,23 @@ impl ManifestSet {
         outcome
     }
 
+    /// The pools that cannot be served, with their classes, stay as they were accepted `before`; then `config` is in effect.
+    /// The next reading tries them again.
+    pub(crate) fn keep_pools_of(
+        &mut self,
+        before: &Self,
+        is_kept: impl Fn(&str) -> bool,
+        config: Arc<NodeConfig>,
+    ) {
+        for (name, pool) in self.pools.iter_mut().filter(|(name, _)| is_kept(name)) {
+            pool.status = before.pools.get(name).and_then(|pool| pool.status.clone());
+        }
+        for (name, class) in self.classes.iter_mut().filter(|(_, class)| is_kept(&class.spec.pool)) {
+            class.status = before.classes.get(name).and_then(|class| class.status.clone());
+        }
+        self.config = config;
+    }
+
     /// Adds a namespace that a VM is in. Returns whether it is new.
     pub fn add_namespace(&mut self, namespace: &str) -> bool {
         if !self.namespaces.insert(namespace.to_owned()) {

@@ -61,7 +61,7 @@ impl AgentReport {
     pub(super) fn node_report(&self, ack_state: &AckState, config: &NodeConfig) -> NodeReport {
         let pools = config.pools.iter().map(|pool| {
             let report = PoolReport {
-                apply_state: apply_state(ack_state),
+                apply_state: apply_state(ack_state, &pool.name),
                 supply: self.supplies.get(&pool.name).map(|report| supply(report, pool)),
                 classes: self.classes.get(&pool.name).cloned().unwrap_or_default(),
             };
@@ -109,9 +109,13 @@ fn counted(
     pools.into_iter().map(|(pool, classes)| (pool.to_owned(), Arc::new(classes))).collect()
 }
 
-fn apply_state(ack_state: &AckState) -> ApplyState {
+fn apply_state(ack_state: &AckState, pool: &str) -> ApplyState {
     match ack_state {
         AckState::Programmed => ApplyState::Running,
+        AckState::PoolsRefused(refused) => match refused.iter().find(|refused| refused.pool == pool) {
+            Some(refused) => ApplyState::Refused(refused.refusal.message.clone()),
+            None => ApplyState::Running,
+        },
         AckState::Unknown | AckState::Behind => ApplyState::Pending,
         AckState::Refused(refusal) => ApplyState::Refused(refusal.message.clone()),
     }
