@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use dataplane::{DataPlaneHandle, DataPlaneOptions, DataPlaneSnapshot, StartError, Stopped};
-use delivery::{NodeConfig, Version};
+use delivery::{NodeConfig, PoolRefusal, Version};
 use htb::Tick;
 
 use crate::attachments::{Attachments, ServedTotals};
 use crate::config::apply::apply;
 use crate::config::error::ApplyConfigError;
 use crate::config::orphans::Orphans;
+use crate::config::pool_by_pool::{AppliedPools, PoolByPool};
 use crate::health::HealthConditions;
 use crate::health::driver_registration::RegistrationMonitor;
 use crate::health::source_health_file::SourceHealthFile;
@@ -124,20 +125,41 @@ impl Agent {
         state.orphans.clone()
     }
 
-    /// Applies `config` as a whole or not at all. VMs keep their connections, tokens and debts.
-    pub fn apply(&self, config: &Arc<NodeConfig>) -> Result<(), ApplyConfigError> {
+    /// Applies `config`, at once and pool by pool: one that cannot be applied stays as it is, and is not served if it is
+    /// new. Returns these. VMs keep their connections, tokens and debts.
+    pub fn apply(&self, config: &Arc<NodeConfig>) -> Result<Vec<PoolRefusal>, ApplyConfigError> {
+        let last_good = self.config();
+        self.apply_pools(PoolByPool::new(NodeConfig::clone(config), &last_good))
+    }
+
+    /// The same, where some pools may be refused already. An error means that nothing has changed.
+    pub(crate) fn apply_pools(
+        &self,
+        mut attempt: PoolByPool<'_>,
+    ) -> Result<Vec<PoolRefusal>, ApplyConfigError> {
         let mut state = self.orphans();
+        let before = state.orphans.beside(&self.config());
+        loop {
+            let applied = if state.closed {
+                apply(attempt.config(), &self.server)
+            } else {
+                apply(&state.orphans.beside(attempt.config()), &self.server)
+            };
+            let Err(error) = applied else { break };
+            let Some(pool) = error.pool() else { return Err(error) };
+            // What remains may be an orphan, which is served for the VMs that it has.
+            if !attempt.refuse(pool, error.to_nack()) && (state.closed || !state.orphans.remove(pool)) {
+                return Err(error);
+            }
+        }
+        let AppliedPools { config, refused } = attempt.applied();
         if state.closed {
-            let before = state.orphans.beside(&self.config());
-            apply(config, &self.server)?;
-            state.orphans = self.remaining_orphans(&before, config);
-        } else {
-            apply(&state.orphans.beside(config), &self.server)?;
+            state.orphans = self.remaining_orphans(&before, &config);
         }
         self.source_log.pools_changed();
-        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(config);
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
         self.applied().record(dataplane::now());
-        Ok(())
+        Ok(refused)
     }
 
     fn remaining_orphans(&self, before: &NodeConfig, config: &NodeConfig) -> Orphans {

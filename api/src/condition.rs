@@ -124,6 +124,8 @@ reasons! {
     NoNoiseSource,
     /// `Accepted`: more healthy sources are required than the pool has.
     TooFewSources,
+    /// `Accepted`, in the message of an accepted spec: a bucket holds less than its rate needs.
+    BurstTooSmall,
     /// `SourcesHealthy`: every source passes its tests.
     Healthy,
     /// `SourcesHealthy`: a noise source is in its start-up test.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use agent::{HOST, ManifestSet, inspect_checkpoint, read_manifests};
+use agent::{HOST, ManifestSet, ReadOutcome, inspect_checkpoint, read_manifests};
 use anyhow::{Result, bail};
 
 use crate::args::{Format, Global, PlanArgs};
@@ -17,6 +17,7 @@ pub(crate) fn plan(global: &Global, args: &PlanArgs) -> Result<()> {
     let mut edit = ManifestDiff::of([(HOST, &**before.config(), &**after.config())]);
     edit.refused = outcome.refused;
     edit.noted = outcome.noted;
+    edit.partly_accepted = outcome.partly_accepted.iter().map(ToString::to_string).collect();
     match global.output {
         Format::Table => output::print(&diff::table(&edit))?,
         Format::Json => output::print_json(&edit)?,
@@ -48,16 +49,26 @@ fn before(args: &PlanArgs) -> Result<ManifestSet> {
     Ok(ManifestSet::new(namespaces.chain(args.namespaces.iter().cloned())).restore(found.state.accepted))
 }
 
-/// What `check` reads from disk: the warnings of the checkpoint, and, if manifests are named, how many objects they have and
-/// what would be refused of them.
-pub(crate) fn inspect(state_dir: &Path, files: &[PathBuf]) -> (Vec<String>, Option<(usize, Vec<String>)>) {
+/// The manifests that `check` is given.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct InspectedManifests {
+    pub(crate) objects: usize,
+    /// What would be refused.
+    pub(crate) refused: Vec<String>,
+    /// Warnings.
+    pub(crate) noted: Vec<String>,
+}
+
+/// What `check` reads from disk: the warnings of the checkpoint, and the manifests if some are named.
+pub(crate) fn inspect(state_dir: &Path, files: &[PathBuf]) -> (Vec<String>, Option<InspectedManifests>) {
     let found = inspect_checkpoint(state_dir);
     let manifests = (!files.is_empty()).then(|| {
         let manifest = read_manifests(files);
         let objects = manifest.objects.len();
         let namespaces = found.state.vms.values().map(|vm| vm.namespace.clone());
         let mut manifests = ManifestSet::new(namespaces).restore(found.state.accepted.clone());
-        (objects, manifests.read(manifest).refused)
+        let ReadOutcome { refused, noted, .. } = manifests.read(manifest);
+        InspectedManifests { objects, refused, noted }
     });
     (found.warnings, manifests)
 }

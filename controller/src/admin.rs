@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use net::ConnectionLimits;
 use net::admin::{self, AdminHandler, Unavailable};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing::info;
 
@@ -15,7 +15,7 @@ use crate::metrics;
 use crate::state::SharedState;
 
 /// Peers are a kubelet, which restarts a controller that does not respond, and Prometheus.
-const LIMITS: ConnectionLimits = ConnectionLimits { total: 32, unshared: 16, per_peer: 4 };
+const CONNECTIONS: usize = 64;
 
 pub(crate) struct ReplicaHealth {
     pub(crate) state: Arc<SharedState>,
@@ -24,14 +24,28 @@ pub(crate) struct ReplicaHealth {
     pub(crate) stopping: watch::Receiver<bool>,
 }
 
-/// Listens. The returned future serves for ever.
+/// Listens. The returned future serves health and metrics for ever.
 pub(crate) async fn bind(
     address: SocketAddr,
-    health: ReplicaHealth,
+    health: Arc<ReplicaHealth>,
 ) -> Result<impl Future<Output = ()> + Send> {
-    let listener = net::bind_tcp(address).await.with_context(|| format!("cannot listen at {address}"))?;
+    let listener = listen(address).await?;
     info!(address = %listener.local_addr().unwrap_or(address), "serving health and metrics");
-    Ok(admin::serve(listener, LIMITS, health))
+    Ok(admin::serve(listener, CONNECTIONS, health))
+}
+
+/// The same for a port of health alone, which no peer but a kubelet needs, and no scrape delays.
+pub(crate) async fn bind_health(
+    address: SocketAddr,
+    health: Arc<ReplicaHealth>,
+) -> Result<impl Future<Output = ()> + Send> {
+    let listener = listen(address).await?;
+    info!(address = %listener.local_addr().unwrap_or(address), "serving health");
+    Ok(admin::serve_health(listener, CONNECTIONS, health))
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener> {
+    net::bind_tcp(address).await.with_context(|| format!("cannot listen at {address}"))
 }
 
 impl AdminHandler for ReplicaHealth {

@@ -64,6 +64,9 @@ pub struct ControllerArgs {
         default_value = "[::]:8080"
     )]
     pub http: SocketAddr,
+    /// A further address on which health alone is served, which neither scrapes nor unfinished requests can delay
+    #[arg(long, value_name = "ADDR", env = "ENTROPOOL_HEALTH", hide_env_values = true)]
+    pub health: Option<SocketAddr>,
     /// The service account of the agents
     #[arg(
         long,

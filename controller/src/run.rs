@@ -65,13 +65,16 @@ async fn run_tasks(args: ControllerArgs) -> Result<()> {
     tasks.spawn(admission::register(client.clone(), bundle, role.subscribe()));
     let (stop, stopping) = watch::channel(false);
     let reviewer = Arc::new(TokenReviewer::new(client.clone(), agents));
-    let health = admin::ReplicaHealth {
+    let health = Arc::new(admin::ReplicaHealth {
         state: Arc::clone(&state),
         certificate: Arc::clone(&certificate),
         role: role.subscribe(),
         stopping: stopping.clone(),
-    };
-    tasks.spawn(admin::bind(args.http, health).await?);
+    });
+    tasks.spawn(admin::bind(args.http, Arc::clone(&health)).await?);
+    if let Some(address) = args.health {
+        tasks.spawn(admin::bind_health(address, health).await?);
+    }
     let injection = start_injection(&args, &client, role.subscribe(), &mut tasks);
     let handler = AdmissionHandler::new(Arc::clone(&state), injection);
     let webhooks =

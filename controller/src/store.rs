@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api::names::{AGENT_LABEL, CLASS_ANNOTATION, CSI_DRIVER};
+use api::names::{AGENT_LABEL, CLASS_ANNOTATION, CSI_DRIVER, RESOURCE_PREFIX};
 use api::{EntropyClass, EntropyPool};
 use delivery::agent_auth;
 use kube::core::DeserializeGuard;
@@ -20,7 +20,7 @@ pub struct Store {
     classes: BTreeMap<String, EntropyClass>,
     namespaces: BTreeMap<String, Labels>,
     nodes: BTreeMap<String, StoredNode>,
-    vm_classes: BTreeMap<String, String>,
+    vm_pods: BTreeMap<String, VmPod>,
     agent_pods: BTreeMap<String, agent_auth::AgentPod>,
     drivers: BTreeMap<String, bool>,
     progress: BTreeMap<WatchKind, Progress>,
@@ -34,6 +34,15 @@ pub struct Progress {
     pub lists: u64,
     /// Whether the watch is open.
     pub live: bool,
+}
+
+/// What is kept of a pod that our webhook labelled.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct VmPod {
+    /// The class that its annotation names; empty if it names none.
+    class: String,
+    /// The classes of which it has asked the scheduler for a slot. Nobody can change that of a pod that exists.
+    slots: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -94,7 +103,7 @@ impl Store {
         apply(&mut self.drivers, progress, event, ours, |a, b| a == b)
     }
 
-    /// Launcher pods; no plan depends on them.
+    /// Pods that our webhook labelled; no plan depends on them.
     pub fn apply_vm_pod(&mut self, event: ReflectorEvent<PartialPod>) -> bool {
         let by_uid = |mut pod: PartialPod| {
             pod.metadata.name = pod.metadata.uid.take();
@@ -109,14 +118,16 @@ impl Store {
             ReflectorEvent::Reached(version) => ReflectorEvent::Reached(version),
             ReflectorEvent::Lost => ReflectorEvent::Lost,
         };
-        // Without the annotation the class is the pool's default class.
-        let class = |pod: PartialPod| {
-            Some(
-                pod.metadata.annotations.and_then(|mut all| all.remove(CLASS_ANNOTATION)).unwrap_or_default(),
-            )
+        let stored = |pod: PartialPod| {
+            let class = pod.metadata.annotations.and_then(|mut all| all.remove(CLASS_ANNOTATION));
+            let requests = pod.spec.containers.into_iter().flat_map(|container| container.resources.requests);
+            let requested = requests.filter(|(_, count)| count.parse().is_ok_and(|count: u64| count > 0));
+            let slots = requested.map(|(resource, _)| resource[RESOURCE_PREFIX.len()..].to_owned());
+            // Without the annotation the class is the pool's default class.
+            Some(VmPod { class: class.unwrap_or_default(), slots: slots.collect() })
         };
         let progress = self.progress.entry(WatchKind::Vm).or_default();
-        apply(&mut self.vm_classes, progress, event, class, |a, b| a == b)
+        apply(&mut self.vm_pods, progress, event, stored, |a, b| a == b)
     }
 
     /// The agents' pods; no plan depends on them.
@@ -188,9 +199,15 @@ impl Store {
         &self.nodes
     }
 
-    /// The class that a launcher pod's annotation names, by the pod's uid; empty for the pool's default class.
+    /// The class that a pod's annotation names, by the pod's uid; empty for the pool's default class.
     pub fn vm_class(&self, uid: &str) -> Option<&str> {
-        self.vm_classes.get(uid).map(String::as_str)
+        self.vm_pods.get(uid).map(|pod| pod.class.as_str())
+    }
+
+    /// Whether the pod has asked the scheduler for a slot of the class, as its spec says: neither its labels nor its
+    /// annotations nor the attributes of its volume matter.
+    pub fn has_slot(&self, uid: &str, class: &str) -> bool {
+        self.vm_pods.get(uid).is_some_and(|pod| pod.slots.iter().any(|slot| slot == class))
     }
 
     pub fn agent_pod(&self, name: &str) -> Option<&agent_auth::AgentPod> {

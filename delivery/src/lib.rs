@@ -25,14 +25,16 @@ pub use config::{
     Admission, BytesPerDay, ClassConfig, Fairness, HealthTest, NamespaceBound, Namespaces, NodeConfig,
     OnSourceFailure, Output, PoolConfig, Shape, SourceConfig, SourceKind,
 };
-pub use message::{AgentSubscription, BearerToken, FromAgent, FromController, Move, Nack, Update};
+pub use message::{
+    AgentSubscription, BearerToken, FromAgent, FromController, Move, Nack, PoolRefusal, Update,
+};
 pub use publisher::Publisher;
 pub use report::{
     AgentCondition, AgentState, AlarmReport, ClassUse, Report, ServingState, SourceReport, SourceState,
     SupplyReport, SupplyReports, Usage, VmReport, Vms, VmsReport,
 };
 pub use report_debouncer::{NodeState, ReportDebouncer};
-pub use resource::{AssembleError, Resource, assemble, split};
+pub use resource::{AssembleError, Resource, assemble, pool_of, split};
 pub use resource_set::{Delta, EncodedResource, Hash, Inventory, ResourceName, ResourceSet, digest};
 pub use subscriber::Subscriber;
 pub use version::{Version, WatchedKind};

@@ -14,6 +14,16 @@ pub const MESSAGES: RateLimit = RateLimit::per_second(20, 100);
 pub const LONGEST_FROM_AGENT: usize = 1 << 20;
 /// The longest message of a controller, in bytes. A controller is trusted, but an agent's memory is bounded.
 pub const LONGEST_FROM_CONTROLLER: usize = 16 << 20;
+/// Resources that an agent may say it holds, and the longest name of one: more than a node can have.
+pub const MOST_HELD: usize = 32_768;
+pub const LONGEST_RESOURCE_NAME: usize = 256;
+/// The longest reason, and the longest sentence that an agent gives for one: the rest is cut off.
+pub const LONGEST_WORD: usize = 64;
+pub const LONGEST_MESSAGE: usize = 1_024;
+/// Capabilities of an agent.
+pub const MOST_CAPABILITIES: usize = 32;
+/// Kinds of objects in a version: more than there will be.
+pub const MOST_KINDS: usize = 64;
 /// Streams on one connection: one, and one that takes its place.
 pub const STREAMS_PER_CONNECTION: u32 = 2;
 

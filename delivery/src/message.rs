@@ -12,8 +12,9 @@ use clock::Span;
 pub enum FromAgent {
     /// Its node and what it holds. Sent first, and again whenever an update does not match what it holds.
     Subscribe(AgentSubscription),
-    /// The update is in effect.
-    Ack { nonce: u64 },
+    /// The update is in effect, but for the pools that are refused: each is as it was before, with its classes, or not
+    /// served if it is new.
+    Ack { nonce: u64, refused: Vec<PoolRefusal> },
     /// The update is not in effect.
     Nack { nonce: u64, refusal: Nack },
     /// The state of the node.
@@ -85,6 +86,13 @@ impl Nack {
     pub fn new(reason: impl Into<String>, message: impl Into<String>) -> Self {
         Self { reason: reason.into(), message: message.into() }
     }
+}
+
+/// A pool that an agent cannot apply. It stops no other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolRefusal {
+    pub pool: String,
+    pub refusal: Nack,
 }
 
 /// An instruction to move a VM to another class of its pool.

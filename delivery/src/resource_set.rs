@@ -1,7 +1,9 @@
 //! A configuration as named resources, of which only the changed ones are delivered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use crate::resource::pool_of;
 
 /// 16 bytes that differ if the names or the bodies of two resources differ. The encoder of a body computes them;
 /// this crate only compares.
@@ -75,6 +77,11 @@ impl<B> ResourceSet<B> {
         self.resources.is_empty()
     }
 
+    /// The pools that it has resources of.
+    pub(crate) fn pools(&self) -> BTreeSet<&str> {
+        self.resources.keys().filter_map(|name| pool_of(name)).collect()
+    }
+
     pub fn inventory(&self) -> Inventory {
         self.resources.iter().map(|(name, item)| (Arc::clone(name), item.hash)).collect()
     }
@@ -120,6 +127,29 @@ impl<B: Clone> ResourceSet<B> {
         delta.removed.iter().for_each(|name| next.remove(name));
         next
     }
+}
+
+impl<B: Clone> ResourceSet<B> {
+    /// This set, except that the resources of these pools are those of `before`.
+    #[must_use]
+    pub fn with_pools_of(&self, before: &Self, is_kept: impl Fn(&str) -> bool) -> Self {
+        let kept = |name: &ResourceName| pool_of(name).is_some_and(&is_kept);
+        let own = self.items().filter(|(name, _)| !kept(name));
+        let all = own.chain(before.items().filter(|(name, _)| kept(name)));
+        all.map(|(name, item)| (Arc::clone(name), item.clone())).collect()
+    }
+}
+
+/// `inventory`, except that the resources of these pools are those of `before`.
+pub(crate) fn with_pools_of(
+    inventory: &Inventory,
+    before: &Inventory,
+    is_kept: impl Fn(&str) -> bool,
+) -> Inventory {
+    let kept = |name: &ResourceName| pool_of(name).is_some_and(&is_kept);
+    let own = inventory.iter().filter(|(name, _)| !kept(name));
+    let all = own.chain(before.iter().filter(|(name, _)| kept(name)));
+    all.map(|(name, hash)| (Arc::clone(name), *hash)).collect()
 }
 
 impl<B> FromIterator<(ResourceName, EncodedResource<B>)> for ResourceSet<B> {
@@ -170,6 +200,19 @@ mod tests {
         assert_eq!(reached.digest(), new.digest());
         assert_eq!(digest(&reached.inventory()), new.digest());
         assert_ne!(start.digest(), new.digest());
+    }
+
+    #[test]
+    fn pools_are_kept_whole_and_nothing_else_is() {
+        let before =
+            content(&[("pool/a", 1), ("class/a/x", 1), ("class/a/gone", 1), ("pool/b", 1), ("node", 1)]);
+        let after =
+            content(&[("pool/a", 2), ("class/a/x", 2), ("class/a/new", 2), ("pool/b", 2), ("pool/ab", 2)]);
+        let expected =
+            content(&[("pool/a", 1), ("class/a/x", 1), ("class/a/gone", 1), ("pool/b", 2), ("pool/ab", 2)]);
+        let is_kept = |pool: &str| pool == "a";
+        assert_eq!(after.with_pools_of(&before, is_kept), expected);
+        assert_eq!(with_pools_of(&after.inventory(), &before.inventory(), is_kept), expected.inventory());
     }
 
     #[test]

@@ -130,6 +130,16 @@ pub enum ApplyError {
 }
 
 impl ApplyError {
+    /// The pool that cannot be applied; `None` if it is none's fault.
+    pub fn pool(&self) -> Option<&str> {
+        match self {
+            Self::DuplicatePool { pool } | Self::Configure { pool, .. } | Self::Supply { pool, .. } => {
+                Some(pool)
+            }
+            Self::Stopping => None,
+        }
+    }
+
     /// One word for logs, metrics and conditions.
     pub fn reason(&self) -> &'static str {
         match self {

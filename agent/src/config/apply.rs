@@ -1,11 +1,12 @@
 //! Translates a node's configuration into the data plane's. The only place where the two meet.
 
-use dataplane::DataPlaneHandle;
+use dataplane::{DataPlaneHandle, SupplySpec};
 use delivery::{
     Admission, BytesPerDay, ClassConfig, Fairness, NamespaceBound, Namespaces, NodeConfig, Shape,
 };
 use htb::Rate;
 use htb::pool::{self, ClassParams, PoolParams};
+use source::Sources;
 
 use super::error::ApplyConfigError;
 use super::sources;
@@ -21,6 +22,12 @@ pub fn pool_configs(config: &NodeConfig) -> Result<Vec<dataplane::PoolConfig>, A
 }
 
 fn pool_config(pool: &delivery::PoolConfig) -> Result<dataplane::PoolConfig, ApplyConfigError> {
+    let supply = sources::supply(pool)?;
+    if let SupplySpec::Sources { spec, .. } = &supply {
+        // Before the supply of any pool is started.
+        let refused = |source| dataplane::ApplyError::Supply { pool: pool.name.clone(), source };
+        Sources::check(spec).map_err(refused).map_err(ApplyConfigError::DataPlane)?;
+    }
     Ok(dataplane::PoolConfig {
         name: pool.name.clone(),
         params: PoolParams {
@@ -34,7 +41,7 @@ fn pool_config(pool: &delivery::PoolConfig) -> Result<dataplane::PoolConfig, App
             .iter()
             .map(|class| (class.name.clone(), namespaces(&class.namespaces)))
             .collect(),
-        supply: sources::supply(pool)?,
+        supply,
     })
 }
 

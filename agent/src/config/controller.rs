@@ -4,13 +4,13 @@ use std::io;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use delivery::NodeConfig;
+use delivery::{NodeConfig, ResourceSet};
 
 use super::config_source::{ConfigSource, Persisted};
 use super::orphans::Orphans;
 use crate::agent::Agent;
 use crate::checkpoint::{AcceptedSpecs, CheckpointState, LastGood};
-use crate::controller_client::{ControllerEndpoint, HeldConfig, SubscriptionThread};
+use crate::controller_client::{ControllerEndpoint, HeldConfig, SubscriptionThread, attempt, log_refused};
 use crate::event::{ConfigEvent, DaemonEvents};
 
 /// A node's configuration source. Its subscription's thread applies what the controller sends.
@@ -28,13 +28,21 @@ impl Controller {
         Self { endpoint, restored: None, last_good: None, subscription: None }
     }
 
-    fn apply_last_good(&self, agent: &Agent) -> Result<HeldConfig> {
+    fn apply_last_good(&self, agent: &Agent, takes_over: bool) -> Result<HeldConfig> {
         let Some(last_good) = &self.last_good else { return Ok(HeldConfig::default()) };
         let held = decode(last_good)?;
-        let config: Arc<NodeConfig> = Arc::new(codec::decode(&held.content)?);
-        agent.apply(&config)?;
-        tracing::info!(pools = config.pools.len(), "last good configuration in effect");
-        Ok(held)
+        let nothing = NodeConfig::default();
+        let refused = agent.apply_pools(attempt(codec::decode_pools(&held.content)?, &nothing))?;
+        refused.iter().for_each(log_refused);
+        tracing::info!(pools = agent.config().pools.len(), "last good configuration in effect");
+        if refused.is_empty() {
+            return Ok(held);
+        }
+        ensure!(!takes_over, "pool {}: {}", refused[0].pool, refused[0].refusal.message);
+        // What is not in effect is not held, so the controller sends it again.
+        let is_refused = |pool: &str| refused.iter().any(|refused| refused.pool == pool);
+        let content = Arc::new(held.content.with_pools_of(&ResourceSet::default(), is_refused));
+        Ok(HeldConfig { content, ..held })
     }
 }
 
@@ -50,7 +58,7 @@ impl ConfigSource for Controller {
             ),
         }
         self.last_good.clone_from(&state.last_good);
-        let held = match self.apply_last_good(agent) {
+        let held = match self.apply_last_good(agent, takes_over) {
             Err(error) if takes_over => {
                 return Err(error).context("cannot serve the configuration of the running agent");
             }

@@ -1,14 +1,18 @@
 //! Why a configuration cannot be applied.
 
-/// Why a configuration was not applied. The data plane keeps the pools it has.
+use std::error::Error;
+
+use delivery::Nack;
+
+/// Why a configuration was not applied. The data plane keeps the pools it has. One pool is applied in another way: see
+/// [`pool`](ApplyConfigError::pool).
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyConfigError {
     /// A source of the configuration is invalid.
     #[error("pool {pool}: source {name}: {source}")]
     Source { pool: String, name: String, source: SourceSpecError },
-    /// The data plane rejected the configuration as a whole.
-    #[error("the pools are unchanged")]
-    DataPlane(#[source] dataplane::ApplyError),
+    #[error(transparent)]
+    DataPlane(dataplane::ApplyError),
 }
 
 impl ApplyConfigError {
@@ -16,8 +20,21 @@ impl ApplyConfigError {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Source { source, .. } => source.reason(),
-            Self::DataPlane(_) => "ApplyFailed",
+            Self::DataPlane(error) => error.reason(),
         }
+    }
+
+    /// The pool that cannot be applied; `None` if it is none's fault.
+    pub(crate) fn pool(&self) -> Option<&str> {
+        match self {
+            Self::Source { pool, .. } => Some(pool),
+            Self::DataPlane(error) => error.pool(),
+        }
+    }
+
+    /// As the agent answers it: with all its causes.
+    pub(crate) fn to_nack(&self) -> Nack {
+        Nack::new(self.reason(), chain(self))
     }
 }
 
@@ -38,4 +55,19 @@ impl SourceSpecError {
             Self::MinEntropy { .. } => "InvalidMinEntropy",
         }
     }
+}
+
+/// An error with its causes.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        let message = source.to_string();
+        // Some errors contain their cause already.
+        if !text.ends_with(&message) {
+            text = format!("{text}: {message}");
+        }
+        cause = source.source();
+    }
+    text
 }

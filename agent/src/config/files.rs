@@ -6,18 +6,20 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use api::manifest::{self, Manifest, Problem};
-use delivery::NodeConfig;
+use delivery::{NodeConfig, PoolRefusal};
 
 use super::config_diff::config_changes;
 use super::config_source::{ConfigSource, Persisted};
-use super::error::ApplyConfigError;
+use super::error::{ApplyConfigError, chain};
 use super::file_watcher::{FileWatcher, is_manifest};
 use super::manifests::{ManifestSet, ReadOutcome};
 use super::orphans::Orphans;
+use super::pool_by_pool::PoolByPool;
 use crate::agent::Agent;
 use crate::checkpoint::{CheckpointState, LastGood};
+use crate::controller_client::log_refused;
 use crate::event::{ConfigEvent, DaemonEvent, DaemonEvents};
 
 /// Without manifests: one pool that serves kernel bytes and guarantees no rate.
@@ -105,18 +107,31 @@ impl Files {
     /// Applies the manifests if they differ from those `before`, which an error restores.
     fn apply_change(&mut self, before: ManifestSet, agent: &Agent) -> bool {
         let changes = config_changes(before.config(), self.manifests.config());
-        if !changes.is_empty()
-            && let Err(error) = agent.apply(self.manifests.config())
-        {
-            log_not_applied(error);
-            self.manifests = before;
-            return false;
+        let refused = if changes.is_empty() { Ok(Vec::new()) } else { agent.apply(self.manifests.config()) };
+        match refused {
+            Ok(refused) => self.keep_refused(&before, &refused, agent),
+            Err(error) => {
+                log_not_applied(&error);
+                self.manifests = before;
+                return false;
+            }
         }
-        for change in &changes {
+        for change in config_changes(before.config(), self.manifests.config()) {
             let class = change.class.as_deref();
             tracing::info!(pool = change.pool, class, change = %change.what, "change in effect");
         }
         true
+    }
+}
+
+impl Files {
+    /// The pools that this host cannot serve stay as they were accepted `before`.
+    fn keep_refused(&mut self, before: &ManifestSet, refused: &[PoolRefusal], agent: &Agent) {
+        refused.iter().for_each(log_refused);
+        if !refused.is_empty() {
+            let is_refused = |pool: &str| refused.iter().any(|refused| refused.pool == pool);
+            self.manifests.keep_pools_of(before, is_refused, agent.config());
+        }
     }
 }
 
@@ -129,19 +144,16 @@ impl ConfigSource for Files {
         agent.restore_orphans(
             Orphans::of_checkpoint(state).unwrap_or_default().beside(self.restored.config()),
         );
-        match agent.apply(self.manifests.config()) {
-            Ok(()) => {}
-            Err(error) if self.has_fallback() && self.restored.config() != self.manifests.config() => {
-                log_not_applied(error);
-                agent
-                    .apply(self.restored.config())
-                    .context("cannot serve the last accepted configuration either")?;
-                self.manifests = self.restored.clone();
-            }
-            Err(error) => {
-                return Err(error).context("the manifests are valid, but this host cannot serve them");
-            }
+        let (config, restored) = (NodeConfig::clone(self.manifests.config()), self.restored.clone());
+        let refused = agent
+            .apply_pools(PoolByPool::new(config, restored.config()))
+            .context("the manifests are valid, but this host cannot serve them")?;
+        if let Some(PoolRefusal { pool, refusal }) = refused.first()
+            && agent.config().pools.is_empty()
+        {
+            bail!("the manifests are valid, but this host cannot serve pool {pool}: {}", refusal.message);
         }
+        self.keep_refused(&restored, &refused, agent);
         Ok(true)
     }
 
@@ -181,9 +193,8 @@ impl ConfigSource for Files {
     }
 }
 
-fn log_not_applied(error: ApplyConfigError) {
-    let reason = error.reason();
-    let error = format!("{:#}", anyhow::Error::from(error));
+fn log_not_applied(error: &ApplyConfigError) {
+    let (reason, error) = (error.reason(), chain(error));
     tracing::error!(reason, error, "configuration not applied; the last accepted one stays in effect");
 }
 

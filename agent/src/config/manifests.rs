@@ -1,6 +1,7 @@
 //! The manifests that a host without Kubernetes has accepted, and the configuration that `plan` makes of them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
 
 use api::manifest::{self, Located, Location, Manifest, Object, Problem};
@@ -29,6 +30,41 @@ pub struct ReadOutcome {
     pub refused: Vec<String>,
     /// A message for each thing worth knowing that is no reason to reject an object.
     pub noted: Vec<String>,
+    /// The files of which some objects were accepted and some rejected.
+    pub partly_accepted: Vec<PartlyAccepted>,
+}
+
+/// A file of which some objects are accepted and the others rejected, by title: `EntropyClass gold`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartlyAccepted {
+    pub file: String,
+    pub accepted: Vec<String>,
+    pub refused: Vec<String>,
+}
+
+/// "in shop.yaml, EntropyPool default is accepted, and EntropyClass gold is refused".
+impl Display for PartlyAccepted {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let (accepted, refused) = (listed(&self.accepted), listed(&self.refused));
+        let verb = |titles: &[String]| if titles.len() == 1 { "is" } else { "are" };
+        write!(
+            f,
+            "in {}, {accepted} {} accepted, and {refused} {} refused",
+            self.file,
+            verb(&self.accepted),
+            verb(&self.refused)
+        )
+    }
+}
+
+/// The first titles, and how many more there are.
+fn listed(titles: &[String]) -> String {
+    const LISTED: usize = 8;
+    let shown = titles.iter().take(LISTED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match titles.len().saturating_sub(LISTED) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
 }
 
 impl ManifestSet {
@@ -53,15 +89,36 @@ impl ManifestSet {
         let noted = messages(&manifest.ignored);
         let problems = self.problems(&manifest);
         if !problems.is_empty() {
-            return ReadOutcome { refused: messages(&problems), noted };
+            return ReadOutcome { refused: messages(&problems), noted, ..ReadOutcome::default() };
         }
         let locations = locations(&manifest.objects);
         let (next, plan) = self.with(manifest.objects).planned();
         *self = next;
         let message = |rejection| located(&locations, rejection);
-        let mut outcome = ReadOutcome { refused: plan.rejections().map(message).collect(), noted };
-        outcome.noted.extend(plan.standing_problems().map(message));
+        let mut outcome = ReadOutcome {
+            refused: plan.rejections().map(message).collect(),
+            noted,
+            partly_accepted: partly_accepted(&locations, &plan),
+        };
+        outcome.noted.extend(plan.standing_problems().chain(plan.warnings()).map(message));
         outcome
+    }
+
+    /// The pools that cannot be served, with their classes, stay as they were accepted `before`; then `config` is in effect.
+    /// The next reading tries them again.
+    pub(crate) fn keep_pools_of(
+        &mut self,
+        before: &Self,
+        is_kept: impl Fn(&str) -> bool,
+        config: Arc<NodeConfig>,
+    ) {
+        for (name, pool) in self.pools.iter_mut().filter(|(name, _)| is_kept(name)) {
+            pool.status = before.pools.get(name).and_then(|pool| pool.status.clone());
+        }
+        for (name, class) in self.classes.iter_mut().filter(|(_, class)| is_kept(&class.spec.pool)) {
+            class.status = before.classes.get(name).and_then(|class| class.status.clone());
+        }
+        self.config = config;
     }
 
     /// Adds a namespace that a VM is in. Returns whether it is new.
@@ -185,6 +242,10 @@ impl ReadOutcome {
         for problem in &self.refused {
             tracing::error!(problem, "refused; the last accepted spec stays in effect");
         }
+        for PartlyAccepted { file, accepted, refused } in &self.partly_accepted {
+            let (accepted, refused) = (listed(accepted), listed(refused));
+            tracing::warn!(file, accepted, refused, "manifest accepted in part");
+        }
     }
 }
 
@@ -208,6 +269,23 @@ fn differ(old: &Object, new: &Object) -> bool {
 /// The location of each object, by kind and name.
 fn locations(objects: &[Located]) -> BTreeMap<String, Location> {
     objects.iter().map(|located| (located.object.title(), located.location.clone())).collect()
+}
+
+/// The files with both accepted and rejected objects, in the order of their names.
+fn partly_accepted(locations: &BTreeMap<String, Location>, plan: &Plan) -> Vec<PartlyAccepted> {
+    let rejected: BTreeSet<String> =
+        plan.rejections().map(|rejection| format!("{} {}", rejection.kind, rejection.name)).collect();
+    let mut files: BTreeMap<&str, PartlyAccepted> = BTreeMap::new();
+    for (title, location) in locations {
+        let file = files.entry(&location.file).or_insert_with(|| PartlyAccepted {
+            file: location.file.clone(),
+            accepted: Vec::new(),
+            refused: Vec::new(),
+        });
+        let titles = if rejected.contains(title) { &mut file.refused } else { &mut file.accepted };
+        titles.push(title.clone());
+    }
+    files.into_values().filter(|file| !file.accepted.is_empty() && !file.refused.is_empty()).collect()
 }
 
 /// A rejection with the location at which its object was read.
@@ -274,6 +352,35 @@ mod tests {
         let both = POOL.replace("64Ki/s", "32Ki/s") + &CLASS.replace("16Ki/s", "33Ki/s");
         assert_eq!(read(&mut set, &both).len(), 1);
         assert_eq!(set.config().pools[0].shape.rate.0, 32 * 1_024 * 86_400);
+    }
+
+    #[test]
+    fn a_file_that_is_accepted_in_part_says_which_part() {
+        let mut set = accepted();
+        let both = POOL.replace("64Ki/s", "32Ki/s") + &CLASS.replace("16Ki/s", "33Ki/s");
+        let outcome = set.read(manifest::parse("test.yaml", &both));
+        let said: Vec<_> = outcome.partly_accepted.iter().map(ToString::to_string).collect();
+        assert_eq!(said, ["in test.yaml, EntropyPool p is accepted, and EntropyClass c is refused"]);
+        // What is wrong by itself refuses all, and a file without a mistake has nothing to say.
+        for text in [POOL.to_owned() + &CLASS.replace("rate", "raet"), POOL.to_owned() + CLASS] {
+            let outcome = set.read(manifest::parse("test.yaml", &text));
+            assert_eq!(outcome.partly_accepted, [], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_burst_that_is_too_small_for_its_rate_is_noted_and_accepted() {
+        let mut set = accepted();
+        let small = CLASS.replace("rate: 16Ki/s", "ceil: 2M/s, cburst: '1'");
+        let outcome = set.read(manifest::parse("test.yaml", &(POOL.replace("64Ki/s", "4M/s") + &small)));
+        assert_eq!(outcome.refused, Vec::<String>::new());
+        assert_eq!(
+            outcome.noted,
+            [
+                "test.yaml:3: EntropyClass c: spec.cburst: 1 is less than the 2000 bytes that a ceil of 2M/s brings in 1 ms, so \
+              the ceil may not be reached: write at least 2k, or omit it"
+            ]
+        );
     }
 
     #[test]

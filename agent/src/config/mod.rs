@@ -10,6 +10,7 @@ mod file_watcher;
 pub(crate) mod files;
 pub(crate) mod manifests;
 pub(crate) mod orphans;
+pub(crate) mod pool_by_pool;
 pub(crate) mod sources;
 
 pub(crate) use config_source::{ConfigSource, Persisted};

@@ -36,6 +36,13 @@ impl Orphans {
         self.0
     }
 
+    /// Forgets a pool that cannot be served. False if it is not among them.
+    pub(crate) fn remove(&mut self, pool: &str) -> bool {
+        let before = self.0.pools.len();
+        self.0.pools.retain(|known| known.name != pool);
+        self.0.pools.len() < before
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.pools.is_empty()
     }

@@ -1,15 +1,15 @@
 //! The event loop of the subscription: drives the sans-IO subscriber with the stream, the clock and the agent.
 
-use std::error::Error;
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use codec::Bytes;
+use codec::{Bytes, DecodedConfig};
 use delivery::subscriber::{Subscriber, SubscriberTask, SubscriptionPhase};
 use delivery::{
-    FromAgent, FromController, Move, Nack, ReportDebouncer, ResourceSet, Span, Tick, Version, WatchedKind,
+    FromAgent, FromController, Move, Nack, NodeConfig, PoolRefusal, ReportDebouncer, ResourceSet, Span, Tick,
+    Version, WatchedKind,
 };
 use proto::delivery as wire;
 use tokio::sync::Notify;
@@ -20,7 +20,8 @@ use super::readiness::AgentReadiness;
 use super::report::{SubscriptionStatus, agent_state, node_state};
 use crate::agent::Agent;
 use crate::checkpoint::LastGood;
-use crate::config::error::ApplyConfigError;
+use crate::config::error::chain;
+use crate::config::pool_by_pool::PoolByPool;
 
 type Connecting = Pin<Box<dyn Future<Output = Result<ControllerStream, ConnectError>> + Send>>;
 
@@ -296,25 +297,36 @@ impl Driver {
 
     fn apply(&mut self, content: &ResourceSet<Bytes>) {
         let result = self.decode_and_apply(content);
-        if let Err(Nack { reason, message }) = &result {
-            tracing::error!(reason, error = message, "nack; the last configuration stays in effect");
+        let before = self.status.get().refused;
+        match &result {
+            Err(Nack { reason, message }) => {
+                tracing::error!(reason, error = message, "nack; the last configuration stays in effect");
+            }
+            // A refused pool is tried again with each configuration.
+            Ok(refused) => refused.iter().filter(|refused| !before.contains(refused)).for_each(log_refused),
         }
-        self.status.change(|status| status.nacked = result.clone().err());
+        self.status.change(|status| {
+            status.nacked = result.clone().err();
+            if let Ok(refused) = &result {
+                status.refused.clone_from(refused);
+            }
+        });
         self.subscriber.applied(result);
         // Sources may have been added or removed.
         self.report_soon();
     }
 
-    fn decode_and_apply(&self, content: &ResourceSet<Bytes>) -> Result<(), Nack> {
-        let config = codec::decode(content).map_err(|error| Nack::new(error.reason(), error.to_string()))?;
-        let (pools, config) = (config.pools.len(), Arc::new(config));
-        let refused = |error: ApplyConfigError| Nack::new(error.reason(), chain(&error));
-        self.agent.apply(&config).map_err(refused)?;
-        tracing::info!(pools, "configuration in effect");
+    fn decode_and_apply(&self, content: &ResourceSet<Bytes>) -> Result<Vec<PoolRefusal>, Nack> {
+        let decoded =
+            codec::decode_pools(content).map_err(|error| Nack::new(error.reason(), error.to_string()))?;
+        let last_good = self.agent.config();
+        let attempt = attempt(decoded, &last_good);
+        let refused = self.agent.apply_pools(attempt).map_err(|error| error.to_nack())?;
+        tracing::info!(pools = self.agent.config().pools.len(), "configuration in effect");
         for vm in self.agent.attachments().restore_missing() {
             tracing::info!(vm, "VM reattached");
         }
-        Ok(())
+        Ok(refused)
     }
 
     fn persist(&mut self) {
@@ -362,6 +374,25 @@ impl Driver {
     }
 }
 
+/// The attempt to apply what was decoded; what was not is refused already.
+pub(crate) fn attempt(decoded: DecodedConfig, last_good: &NodeConfig) -> PoolByPool<'_> {
+    let mut attempt = PoolByPool::new(decoded.config, last_good);
+    for (pool, error) in decoded.undecoded {
+        attempt.refuse(&pool, Nack::new(error.reason(), error.to_string()));
+    }
+    attempt
+}
+
+pub(crate) fn log_refused(PoolRefusal { pool, refusal }: &PoolRefusal) {
+    let Nack { reason, message } = refusal;
+    tracing::error!(
+        pool,
+        reason,
+        error = message,
+        "pool refused; its last good configuration stays in effect"
+    );
+}
+
 fn now() -> Tick {
     dataplane::now()
 }
@@ -370,21 +401,6 @@ fn now() -> Tick {
 fn seed(node: &str) -> u64 {
     let mix = |sum: u64, byte: u8| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     node.bytes().fold(dataplane::now().0, mix)
-}
-
-/// An error with its causes.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        let message = source.to_string();
-        // Some errors contain their cause already.
-        if !text.ends_with(&message) {
-            text = format!("{text}: {message}");
-        }
-        cause = source.source();
-    }
-    text
 }
 
 /// As `pools 12, classes 15`.

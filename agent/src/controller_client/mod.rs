@@ -13,5 +13,5 @@ mod subscription;
 
 pub(crate) use address::ControllerAddress;
 pub(crate) use connect::ControllerEndpoint;
-pub(crate) use driver::{HeldConfig, PersistConfig};
+pub(crate) use driver::{HeldConfig, PersistConfig, attempt, log_refused};
 pub(crate) use subscription::SubscriptionThread;

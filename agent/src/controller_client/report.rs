@@ -7,7 +7,7 @@ use dataplane::{ClassSnapshot, DataPlaneSnapshot, PoolSnapshot, SourcesSnapshot}
 use delivery::subscriber::SubscriptionPhase;
 use delivery::{
     AgentCondition, AgentState, AlarmReport, BytesPerDay, ClassUse, Nack, NodeConfig, NodeState, PoolConfig,
-    ServingState, SourceReport, SourceState, SupplyReport, SupplyReports, Version, VmReport,
+    PoolRefusal, ServingState, SourceReport, SourceState, SupplyReport, SupplyReports, Version, VmReport,
 };
 use htb::Tick;
 use source::health::HealthState;
@@ -30,6 +30,8 @@ pub(super) struct SubscriptionState {
     pub(super) confirmed: Option<Tick>,
     /// Why the last configuration was not applied, if it was not.
     pub(super) nacked: Option<Nack>,
+    /// The pools of the applied configuration that are not in effect.
+    pub(super) refused: Vec<PoolRefusal>,
     /// Why there is no stream, if there is none.
     pub(super) disconnected: Option<Nack>,
     /// How often an older configuration was applied because no newer one was offered.
@@ -48,6 +50,7 @@ impl SubscriptionStatus {
             version,
             confirmed: None,
             nacked: None,
+            refused: Vec::new(),
             disconnected: None,
             rolled_back: 0,
         })))
@@ -99,6 +102,18 @@ pub(super) fn agent_state(
             ),
         };
         state.conditions.insert("ConfigRolledBack".to_owned(), condition);
+    }
+    if let Some(PoolRefusal { pool, refusal: Nack { reason, message } }) = subscribed.refused.first() {
+        let more = match subscribed.refused.len() {
+            1 => String::new(),
+            pools => format!(" (and {} more)", pools - 1),
+        };
+        let condition = AgentCondition {
+            status: true,
+            reason: reason.clone(),
+            message: format!("pool {pool} is not as configured: {message}{more}"),
+        };
+        state.conditions.insert("PoolRefused".to_owned(), condition);
     }
     if let Some(WriteFailure { reason, message }) = &health.unwritable {
         let condition =

@@ -4,7 +4,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use net::ConnectionLimits;
 use net::admin::{self, AdminHandler, Unavailable};
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, oneshot};
@@ -14,7 +13,8 @@ use super::families::FAMILIES;
 use super::samples::{ScrapeInput, samples};
 use crate::agent::Agent;
 
-const CONNECTIONS: usize = 16;
+/// Of a kubelet, and of scrapes.
+const CONNECTIONS: usize = 64;
 /// The time-out of a query to the data plane: longer than any batch takes.
 const RESPONDS_WITHIN: Duration = Duration::from_secs(5);
 /// The interval between two scrapes: more frequent ones wait, however many peers send them, and VMs do not.
@@ -32,7 +32,7 @@ pub(super) async fn serve(
     };
     tokio::select! {
         _ = stopped => {}
-        () = admin::serve(listener, ConnectionLimits::total(CONNECTIONS), MetricsHandler::new(agent)) => {}
+        () = admin::serve(listener, CONNECTIONS, Arc::new(MetricsHandler::new(agent))) => {}
     }
 }
 

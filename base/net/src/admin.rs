@@ -10,16 +10,18 @@ use axum::http::header::{ALLOW, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hyper::server::conn::http1;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tracing::{debug, warn};
 
-use crate::connection_limiter::{ConnectionLimiter, ConnectionLimits};
+use crate::evicting_listener::EvictingListener;
 use crate::listener::ACCEPT_RETRY;
 
 /// From connecting to the last byte of the response.
 const WHOLE: Duration = Duration::from_secs(10);
+/// From connecting to the last byte of the request's head.
+const HEAD: Duration = Duration::from_secs(2);
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const PLAIN: &str = "text/plain; charset=utf-8";
 
@@ -38,49 +40,61 @@ pub trait AdminHandler: Send + Sync + 'static {
     fn metrics(&self) -> impl Future<Output = Result<String, Unavailable>> + Send;
 }
 
-/// Serves for ever. Every connection carries one request, so that no peer keeps its slot.
-pub async fn serve<H: AdminHandler>(listener: TcpListener, limits: ConnectionLimits, handler: H) {
-    let limiter = ConnectionLimiter::new(limits);
-    let router = router(handler);
+/// Serves health, readiness and metrics for ever, on so many connections at a time. Every connection carries one request,
+/// and none keeps its place: see [`EvictingListener`].
+pub async fn serve<H: AdminHandler>(listener: TcpListener, connections: usize, handler: Arc<H>) {
+    serve_router(listener, connections, with_health(handler)).await;
+}
+
+/// The same without metrics, for a port that only a kubelet needs.
+pub async fn serve_health<H: AdminHandler>(listener: TcpListener, connections: usize, handler: Arc<H>) {
+    serve_router(listener, connections, health_only(handler)).await;
+}
+
+async fn serve_router(listener: TcpListener, connections: usize, router: Router) {
+    let listener = EvictingListener::new(listener, connections);
     loop {
-        match limiter.accept(&listener).await {
-            Ok(Some((stream, permit))) => {
-                let router = router.clone();
-                tokio::spawn(async move {
-                    serve_request(stream, router).await;
-                    drop(permit);
-                });
-            }
-            Ok(None) => {}
-            Err(error) => {
-                warn!(%error, "failed to accept connection");
-                tokio::time::sleep(ACCEPT_RETRY).await;
-            }
+        if let Err(error) = listener.accept(|stream| serve_request(stream, router.clone())).await {
+            warn!(%error, "failed to accept connection");
+            tokio::time::sleep(ACCEPT_RETRY).await;
         }
     }
 }
 
 async fn serve_request(stream: TcpStream, router: Router) {
     let service = TowerToHyperService::new(router);
-    let connection = http1::Builder::new().keep_alive(false).serve_connection(TokioIo::new(stream), service);
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD).keep_alive(false);
+    let connection = http.serve_connection(TokioIo::new(stream), service);
     if let Ok(Err(error)) = tokio::time::timeout(WHOLE, connection).await {
         debug!(%error, "request failed");
     }
 }
 
-fn router<H: AdminHandler>(handler: H) -> Router {
+fn with_health<H: AdminHandler>(handler: Arc<H>) -> Router {
+    let metrics = get(async |State(handler): State<Arc<H>>| metrics_or_503(handler.metrics().await));
+    let router = routes().route("/metrics", metrics);
+    finished(router, handler, "not found; served are /healthz, /readyz and /metrics")
+}
+
+fn health_only<H: AdminHandler>(handler: Arc<H>) -> Router {
+    finished(routes(), handler, "not found; served are /healthz and /readyz")
+}
+
+fn routes<H: AdminHandler>() -> Router<Arc<H>> {
     Router::new()
         .route("/healthz", get(async |State(handler): State<Arc<H>>| text_or_503(handler.health().await)))
         .route("/readyz", get(async |State(handler): State<Arc<H>>| text_or_503(handler.readiness().await)))
-        .route("/metrics", get(async |State(handler): State<Arc<H>>| metrics_or_503(handler.metrics().await)))
-        .fallback(async || {
-            text(StatusCode::NOT_FOUND, "not found; served are /healthz, /readyz and /metrics")
-        })
+}
+
+fn finished<H: AdminHandler>(router: Router<Arc<H>>, handler: Arc<H>, not_found: &'static str) -> Router {
+    router
+        .fallback(async move || text(StatusCode::NOT_FOUND, not_found))
         .method_not_allowed_fallback(async || {
             let response = text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed; use GET or HEAD");
             ([(ALLOW, "GET, HEAD")], response)
         })
-        .with_state(Arc::new(handler))
+        .with_state(handler)
 }
 
 fn text_or_503(outcome: Result<&'static str, Unavailable>) -> Response {
@@ -105,7 +119,10 @@ fn text(status: StatusCode, sentence: &str) -> Response {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
+    use std::net::SocketAddr;
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpSocket;
 
     use super::*;
     use crate::listener::bind_tcp;
@@ -130,7 +147,7 @@ mod tests {
     async fn each_path_has_its_status_type_and_body() {
         let listener = bind_tcp(([127, 0, 0, 1], 0).into()).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let server = tokio::spawn(serve(listener, ConnectionLimits::total(1), Unready));
+        let server = tokio::spawn(serve(listener, 1, Arc::new(Unready)));
         for (request, status, header, body) in [
             ("GET /healthz", 200, PLAIN, "ok\n"),
             ("HEAD /healthz", 200, PLAIN, ""),
@@ -139,7 +156,7 @@ mod tests {
             ("POST /metrics", 405, "allow: GET, HEAD", "method not allowed; use GET or HEAD\n"),
             ("GET /", 404, PLAIN, "not found; served are /healthz, /readyz and /metrics\n"),
         ] {
-            // A connection carries one request: the server has one slot, and a request that kept it would block the next.
+            // The server has one place, and the next connection takes it.
             let mut stream = TcpStream::connect(address).await.unwrap();
             stream
                 .write_all(format!("{request} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes())
@@ -155,6 +172,85 @@ mod tests {
             assert_eq!(head.matches("\r\nallow: ").count(), usize::from(status == 405), "{head}");
             assert_eq!(found, body, "{request}");
         }
+        server.abort();
+    }
+
+    /// A connection from that address, with the beginning of a request.
+    async fn half_request(from: u8, to: SocketAddr) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, from], 0).into()).unwrap();
+        let mut stream = socket.connect(to).await.unwrap();
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: ").await.unwrap();
+        stream
+    }
+
+    async fn healthz(from: u8, to: SocketAddr) -> String {
+        let mut honest = half_request(from, to).await;
+        let mut response = String::new();
+        honest.write_all(b"localhost\r\n\r\n").await.unwrap();
+        honest.read_to_string(&mut response).await.unwrap();
+        response
+    }
+
+    /// The honest client is a kubelet; every port has it beside attackers of any number.
+    #[tokio::test]
+    async fn half_requests_of_any_number_of_peers_keep_nobody_from_the_port() {
+        const CONNECTIONS: usize = 16;
+        for metrics in [true, false] {
+            let listener = bind_tcp(([127, 0, 0, 1], 0).into()).await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let server = if metrics {
+                tokio::spawn(serve(listener, CONNECTIONS, Arc::new(Unready)))
+            } else {
+                tokio::spawn(serve_health(listener, CONNECTIONS, Arc::new(Unready)))
+            };
+            let mut held = Vec::new();
+            for peers in [1, 8, 64] {
+                for connection in 0..128 {
+                    held.push(half_request(2 + connection % peers, address).await);
+                    if connection % 16 == 15 {
+                        let response = healthz(1, address).await;
+                        assert!(response.ends_with("ok\n"), "{peers} peers: {response:?}");
+                    }
+                }
+            }
+            // Those whose place was taken are told so at once, not after their time.
+            let mut left = String::new();
+            let told = tokio::time::timeout(HEAD / 2, held[0].read_to_string(&mut left)).await;
+            assert!(told.is_ok() && left.is_empty(), "{left:?}");
+            server.abort();
+        }
+    }
+
+    #[tokio::test]
+    async fn who_has_most_connections_makes_room_and_who_has_few_keeps_them() {
+        let listener = bind_tcp(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(serve_health(listener, 8, Arc::new(Unready)));
+        let mut oldest = half_request(1, address).await;
+        let mut flood = Vec::new();
+        for _ in 0..100 {
+            flood.push(half_request(2, address).await);
+        }
+        oldest.write_all(b"localhost\r\n\r\n").await.unwrap();
+        let mut response = String::new();
+        oldest.read_to_string(&mut response).await.unwrap();
+        assert!(response.ends_with("ok\n"), "{response:?}");
+        server.abort();
+    }
+
+    #[tokio::test]
+    async fn a_port_for_health_has_no_metrics() {
+        let listener = bind_tcp(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(serve_health(listener, 1, Arc::new(Unready)));
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+        let mut response = String::new();
+        stream.read_to_string(&mut response).await.unwrap();
+        assert!(
+            response.starts_with("HTTP/1.1 404 ") && response.ends_with("served are /healthz and /readyz\n")
+        );
         server.abort();
     }
 }

@@ -2,6 +2,7 @@
 //! connects, or sends anything else, would hold its slot forever, and a few thousand such peers would hold all slots.
 
 use std::io::{self, ErrorKind};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -96,6 +97,11 @@ impl UnauthenticatedPermit {
     /// The peer has authenticated: its connection no longer counts, and no timer ends it.
     pub fn release(&self) {
         drop(self.permit().take());
+    }
+
+    /// Whose connection it is; `None` once the peer has authenticated.
+    pub fn peer(&self) -> Option<IpAddr> {
+        self.permit().as_ref().map(Permit::peer)
     }
 
     fn permit(&self) -> MutexGuard<'_, Option<Permit>> {

@@ -103,7 +103,7 @@ impl Agent {
                     let _ = self.shared.acks.send(Ack { agent, at, classes, bytes });
                 }
             }
-            SubscriberTask::Apply(_) => self.subscriber.applied(Ok(())),
+            SubscriberTask::Apply(_) => self.subscriber.applied(Ok(Vec::new())),
             SubscriberTask::Authenticate => {
                 self.send(FromAgent::Token(delivery::BearerToken::new(self.number.to_string())));
             }

@@ -7,7 +7,7 @@ use proto::local::{Class, ListVmsRequest, Pool, Source, Vm};
 
 use crate::args::{CheckArgs, Global};
 use crate::client::DaemonClient;
-use crate::plan;
+use crate::plan::{self, InspectedManifests};
 
 /// A host.
 #[derive(Clone, Debug)]
@@ -16,8 +16,8 @@ pub(super) struct CheckInputs {
     pub(super) api: String,
     /// The warnings about the checkpoint.
     pub(super) checkpoint_warnings: Vec<String>,
-    /// The number of objects in the manifests and what would be refused of them; `None` if none were named.
-    pub(super) manifests: Option<(usize, Vec<String>)>,
+    /// `None` if none were named.
+    pub(super) manifests: Option<InspectedManifests>,
     /// The daemon's responses, or why there are none.
     pub(super) daemon: Result<DaemonState, String>,
     /// Sockets of VMs that are missing in the file system.

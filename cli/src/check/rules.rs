@@ -6,6 +6,7 @@ use api::Rate;
 use proto::local::{Alarm, Class, Pool, Serving, Source, SourceState, Vm};
 
 use crate::output::duration;
+use crate::plan::InspectedManifests;
 
 use super::inputs::{CheckInputs, DaemonState};
 use super::result::{CheckLevel, CheckResult, results};
@@ -35,9 +36,15 @@ pub(super) fn host(inputs: &CheckInputs) -> Vec<CheckResult> {
 fn disk(inputs: &CheckInputs) -> Vec<CheckResult> {
     let ok = "the configuration accepted last can be read";
     let mut found = results("checkpoint", ok, CheckLevel::Warning, inputs.checkpoint_warnings.clone());
-    if let Some((objects, refused)) = &inputs.manifests {
+    if let Some(InspectedManifests { objects, refused, noted }) = &inputs.manifests {
         let ok = format!("all {objects} objects can be served");
-        found.extend(results("manifests", &ok, CheckLevel::Error, refused.clone()));
+        let warnings = noted.iter().cloned();
+        let warnings =
+            warnings.map(|message| CheckResult { check: "manifests", level: CheckLevel::Warning, message });
+        if noted.is_empty() || !refused.is_empty() {
+            found.extend(results("manifests", &ok, CheckLevel::Error, refused.clone()));
+        }
+        found.extend(warnings);
     }
     found
 }

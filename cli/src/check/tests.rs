@@ -7,6 +7,7 @@ use proto::local::{Pool, PoolOutput, Serving, SourceState, Vm};
 use super::inputs::CheckInputs;
 use super::*;
 use crate::output::samples;
+use crate::plan::InspectedManifests;
 
 /// A host without problems.
 fn healthy() -> CheckInputs {
@@ -22,10 +23,14 @@ fn healthy() -> CheckInputs {
     CheckInputs {
         api: "/run/entropool/api.sock".into(),
         checkpoint_warnings: Vec::new(),
-        manifests: Some((2, Vec::new())),
+        manifests: Some(InspectedManifests { objects: 2, ..InspectedManifests::default() }),
         daemon: Ok(daemon),
         missing_sockets: Vec::new(),
     }
+}
+
+fn refused(sentence: &str) -> InspectedManifests {
+    InspectedManifests { objects: 1, refused: vec![sentence.to_owned()], ..InspectedManifests::default() }
 }
 
 /// The one result that is not ok after `damage`.
@@ -59,7 +64,7 @@ fn every_check_finds_its_problem() {
     let socket = "/run/entropool/vm/a/egd.sock";
     let found = [
         only_problem(|it| it.checkpoint_warnings = vec!["state.a is torn".into()]),
-        only_problem(|it| it.manifests = Some((1, vec!["pools.yaml:3: EntropyPool p: spec.rate: …".into()]))),
+        only_problem(|it| it.manifests = Some(refused("pools.yaml:3: EntropyPool p: spec.rate: …"))),
         only_problem(|it| it.daemon = Err("cannot connect to a daemon".into())),
         only_problem(|it| {
             let held = Serving::Held.into();

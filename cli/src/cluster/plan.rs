@@ -82,7 +82,10 @@ fn planned(before: &ClusterSnapshot, after: &ClusterSnapshot) -> ManifestDiff {
         new.nodes.iter().filter_map(|(node, config)| Some((&**node, &**old.nodes.get(node)?, &**config)));
     let mut diff = ManifestDiff::of(nodes);
     diff.refused = new_sentences(old.rejections(), new.rejections());
-    diff.noted = new_sentences(old.standing_problems(), new.standing_problems());
+    diff.noted = new_sentences(
+        old.standing_problems().chain(old.warnings()),
+        new.standing_problems().chain(new.warnings()),
+    );
     if new.nodes.is_empty() {
         diff.noted.push(no_agents(&new));
     }

@@ -19,6 +19,9 @@ pub(crate) struct ManifestDiff {
     pub(crate) changes: Vec<DiffLine>,
     /// One sentence per rule that the edit breaks. A refused object changes nothing.
     pub(crate) refused: Vec<String>,
+    /// One sentence per file of which only a part is accepted.
+    #[serde(rename = "partlyAccepted", skip_serializing_if = "Vec::is_empty")]
+    pub(crate) partly_accepted: Vec<String>,
     /// One sentence per warning.
     pub(crate) noted: Vec<String>,
 }
@@ -58,6 +61,7 @@ pub(crate) fn table(diff: &ManifestDiff) -> String {
         || diff.changes.windows(2).any(|pair| pair[0].nodes != pair[1].nodes);
     let mut text = if several { with_nodes(&diff.changes) } else { without_nodes(&diff.changes) };
     section(&mut text, "Would be refused, and change nothing:", &diff.refused);
+    section(&mut text, "Accepted in part:", &diff.partly_accepted);
     section(&mut text, "Warnings:", &diff.noted);
     text
 }

@@ -10,6 +10,7 @@
 
 mod admit;
 mod budget;
+mod bursts;
 mod conditions;
 mod desired;
 mod effective;

@@ -8,6 +8,7 @@ use delivery::{NodeConfig, PoolConfig};
 
 use crate::admit::{Rejections, Resolved};
 use crate::budget::{Commitment, Parent};
+use crate::bursts;
 use crate::desired::{DesiredSpec, DesiredSpecs};
 use crate::effective;
 use crate::node::{PoolDraft, configs};
@@ -46,6 +47,8 @@ pub struct ObjectPlan<Spec, Effective> {
     /// Problems that no edit of this object has caused: its parent was deleted, or nodes were added that share its
     /// source. They revoke nothing.
     pub standing_problems: Vec<Rejection>,
+    /// What the running spec may not mean, and is served as it is written.
+    pub warnings: Vec<Rejection>,
 }
 
 impl Plan {
@@ -60,6 +63,14 @@ impl Plan {
     pub fn standing_problems(&self) -> impl Iterator<Item = &Rejection> {
         let pools = self.pools.values().flat_map(|pool| &pool.standing_problems);
         pools.chain(self.classes.values().flat_map(|class| &class.standing_problems))
+    }
+}
+
+impl Plan {
+    /// Every warning about a running spec, pools first, by name.
+    pub fn warnings(&self) -> impl Iterator<Item = &Rejection> {
+        let pools = self.pools.values().flat_map(|pool| &pool.warnings);
+        pools.chain(self.classes.values().flat_map(|class| &class.warnings))
     }
 }
 
@@ -98,6 +109,7 @@ impl<'a> PlanBuilder<'_, 'a> {
         if let (Some(spec), Some((config, nodes))) = (running, self.smallest.get(candidate.name)) {
             object.nodes = *nodes;
             object.effective = Some(effective::pool_status(spec, &config.shape));
+            object.warnings = bursts::of_pool(candidate.name, spec, &config.shape);
             object.assured = Some(self.assured(Parent::Pool(candidate.name), config.shape.rate.0));
         }
         object
@@ -110,6 +122,8 @@ impl<'a> PlanBuilder<'_, 'a> {
         if let Some((spec, (config, nodes))) = pool {
             let config = config.classes.iter().find(|class| class.name == candidate.name);
             object.nodes = *nodes;
+            object.warnings =
+                config.map(|config| bursts::of_class(candidate.name, spec, config)).unwrap_or_default();
             object.effective = config.map(|config| effective::class_status(spec, config));
             object.assured = config.map(|it| self.assured(Parent::Class(candidate.name), it.shape.rate.0));
         }
@@ -132,6 +146,7 @@ impl<'a> PlanBuilder<'_, 'a> {
             assured: None,
             nodes: 0,
             standing_problems: self.standing_problems(candidate.name, before),
+            warnings: Vec::new(),
         }
     }
 

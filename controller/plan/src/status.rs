@@ -84,7 +84,10 @@ impl<S, E> ObjectPlan<S, E> {
     /// The condition `Accepted`, with every broken rule and the spec that stays in effect.
     pub fn accepted_condition(&self) -> Condition {
         let (status, reason, message) = match &self.accepted {
-            Ok(()) => (ConditionStatus::True, Reason::Accepted, join_messages(&self.standing_problems)),
+            Ok(()) => {
+                let known = [&*self.standing_problems, &*self.warnings].concat();
+                (ConditionStatus::True, Reason::Accepted, join_messages(&known))
+            }
             Err(rejections) => {
                 let reason = rejections.first().map_or(Reason::InvalidSpec, |first| first.reason);
                 (ConditionStatus::False, reason, join_messages(rejections) + &self.in_effect())

@@ -47,9 +47,10 @@ impl ClassMoves {
         due
     }
 
-    /// Marks a move as refused, and returns its VM's uid and its class.
+    /// Marks a move as refused, and returns its VM's uid and its class; `None` if it is refused already.
     pub(super) fn refused(&mut self, now: Tick, ticket: u64) -> Option<(&str, &str)> {
-        let (uid, sent) = self.sent.iter_mut().find(|(_, sent)| sent.ticket == ticket)?;
+        let is_awaited = |sent: &SentMove| sent.ticket == ticket && sent.retry_at.is_none();
+        let (uid, sent) = self.sent.iter_mut().find(|(_, sent)| is_awaited(sent))?;
         sent.retry_at = Some(now + RETRY_AFTER);
         Some((uid, &sent.class))
     }
@@ -91,6 +92,7 @@ mod tests {
         due(&mut moves, at(0), "slow", "full");
         assert_eq!(moves.refused(at(1), 1), Some(("vm", "full")));
         assert_eq!(moves.refused(at(1), 7), None);
+        assert_eq!(moves.refused(at(1), 1), None, "it is refused already");
         assert_eq!((due(&mut moves, at(30), "slow", "full"), moves.wake_at()), (vec![], Some(at(31))));
         assert_eq!(due(&mut moves, at(31), "slow", "full"), [(2, "full".to_owned())]);
         assert_eq!(moves.wake_at(), None);

@@ -1,6 +1,8 @@
 //! The agents' gRPC server: TLS, authentication, and one stream for each node.
 
 mod class_moves;
+mod node_limits;
+mod node_vms;
 mod report;
 mod service;
 mod stream;

@@ -1,12 +1,13 @@
 //! The gRPC service: admits and authenticates agents, and starts their streams.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ::clock::RateLimiter;
+use ::clock::{RateLimit, RateLimiter};
 use delivery::agent_auth::{self, AgentIdentity, AuthError};
 use delivery::limits::{STREAM_WAITS, STREAMS};
-use delivery::{BearerToken, Nack};
+use delivery::{BearerToken, Nack, Span};
 use futures::StreamExt;
 use futures::stream::Map;
 use net::UnauthenticatedPermit;
@@ -18,6 +19,7 @@ use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::info;
 
+use super::node_limits::{Expense, NodeLimits};
 use super::stream::{AgentStream, OutgoingMessage, run_stream};
 use super::stream_registry::StreamRegistry;
 use crate::ca::{ReviewResult, TokenReviewer};
@@ -31,17 +33,23 @@ const OUTBOX: usize = 256;
 /// How long to wait for an agent's pod to appear; a live watch delivers it much sooner.
 const POD_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Log lines about refused tokens.
+const REFUSALS: RateLimit = RateLimit::new(Span::seconds(1), 100);
+
 type OutgoingStream = Map<ReceiverStream<Box<OutgoingMessage>>, fn(Box<OutgoingMessage>) -> OutgoingMessage>;
 
 pub(crate) struct DeliveryService {
     state: Arc<SharedState>,
     reviewer: Arc<TokenReviewer>,
     registry: Arc<StreamRegistry>,
+    limits: Arc<NodeLimits>,
     recorder: Arc<EventRecorder>,
     role: watch::Receiver<Leadership>,
     stopping: watch::Receiver<bool>,
     /// Limits new streams, since each costs a token review.
     limiter: Mutex<RateLimiter>,
+    /// Limits the log lines about refused tokens: whoever reaches the port may present some.
+    refusals: Mutex<RateLimiter>,
 }
 
 #[tonic::async_trait]
@@ -57,6 +65,10 @@ impl Delivery for DeliveryService {
                 "this replica is starting or stopping, or has lost the API server: try again, or another replica",
             ));
         }
+        // What costs nothing comes first: a stranger takes no agent's place.
+        let token = bearer(request.metadata());
+        let token = token.and_then(|token| self.reviewer.check_claims(&token).map(|()| token));
+        let token = token.map_err(|denied| self.refused(&denied.to_nack()))?;
         let wait = self.limiter().admit_within(STREAMS, clock::tick(), STREAM_WAITS);
         let Some(wait) = wait else {
             return Err(Status::resource_exhausted("too many agents are connecting at once: try again"));
@@ -65,18 +77,28 @@ impl Delivery for DeliveryService {
             let _waiting = self.state.queues.streams.join();
             tokio::time::sleep(wait.into()).await;
         }
-        let agent = self.authenticate(request.metadata()).await?;
+        let permit = request.extensions().get::<UnauthenticatedPermit>();
+        let agent = self.authenticate(&token, permit.and_then(UnauthenticatedPermit::peer)).await?;
         self.confirm(&agent).await?;
+        if !self.limits.admit(&agent.node, Expense::Stream, clock::tick()) {
+            return Err(Status::resource_exhausted(format!(
+                "the agent of node {} connects too often: try again",
+                agent.node
+            )));
+        }
         if let Some(permit) = request.extensions().get::<UnauthenticatedPermit>() {
             permit.release();
         }
-        info!(node = %agent.node, pod = %agent.pod, "agent connected");
+        if self.limits.admit(&agent.node, Expense::LogLine, clock::tick()) {
+            info!(node = %agent.node, pod = %agent.pod, "agent connected");
+        }
         let (outbox, receiver) = mpsc::channel(OUTBOX);
         let stream = AgentStream {
             state: Arc::clone(&self.state),
             reviewer: Arc::clone(&self.reviewer),
             registered: self.registry.register(&agent),
             registry: Arc::clone(&self.registry),
+            limits: Arc::clone(&self.limits),
             recorder: Arc::clone(&self.recorder),
             role: self.role.clone(),
             stopping: self.stopping.clone(),
@@ -97,8 +119,9 @@ impl DeliveryService {
         role: watch::Receiver<Leadership>,
         stopping: watch::Receiver<bool>,
     ) -> Self {
-        let (registry, limiter) = (Arc::default(), Mutex::default());
-        Self { state, reviewer, registry, recorder, role, stopping, limiter }
+        let (limiter, refusals) = (Mutex::default(), Mutex::default());
+        let (registry, limits) = (Arc::default(), Arc::default());
+        Self { state, reviewer, registry, limits, recorder, role, stopping, limiter, refusals }
     }
 
     /// Evicts the streams of agents whose pods have been deleted; never returns.
@@ -117,11 +140,13 @@ impl DeliveryService {
         self.limiter.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn authenticate(&self, metadata: &MetadataMap) -> Result<AgentIdentity, Status> {
-        let token = bearer(metadata).map_err(|denied| refused(&denied.to_nack()))?;
-        match self.reviewer.review(&token).await {
+    async fn authenticate(&self, token: &BearerToken, peer: Option<IpAddr>) -> Result<AgentIdentity, Status> {
+        match self.reviewer.review(token, peer).await {
             ReviewResult::Good(agent) => Ok(agent),
-            ReviewResult::Denied(refusal) => Err(refused(&refusal)),
+            ReviewResult::Denied(refusal) => Err(self.refused(&refusal)),
+            ReviewResult::TooMany => Err(Status::resource_exhausted(
+                "too many tokens from this address are to be reviewed: try again later",
+            )),
             ReviewResult::NotMade => Err(Status::unavailable(
                 "the API server does not answer, so tokens cannot be reviewed: try again later",
             )),
@@ -134,13 +159,16 @@ impl DeliveryService {
         let mut pods = self.state.agent_pods.subscribe();
         let found = pods.wait_for(|_| known().is_ok());
         let found = tokio::time::timeout(POD_TIMEOUT, found).await.is_ok();
-        if found { Ok(()) } else { known().map_err(|denied| refused(&denied.to_nack())) }
+        if found { Ok(()) } else { known().map_err(|denied| self.refused(&denied.to_nack())) }
     }
-}
 
-fn refused(refusal: &Nack) -> Status {
-    info!(reason = %refusal.reason, message = %refusal.message, "agent refused");
-    Status::unauthenticated(format!("{}: {}", refusal.reason, refusal.message))
+    fn refused(&self, refusal: &Nack) -> Status {
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        if refusals.admit(REFUSALS, clock::tick()) {
+            info!(reason = %refusal.reason, message = %refusal.message, "agent refused");
+        }
+        Status::unauthenticated(format!("{}: {}", refusal.reason, refusal.message))
+    }
 }
 
 fn bearer(metadata: &MetadataMap) -> Result<BearerToken, AuthError> {

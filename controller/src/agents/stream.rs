@@ -11,12 +11,15 @@ use delivery::agent_auth::{AgentIdentity, AuthError};
 use delivery::limits::MESSAGES;
 use delivery::publisher::{AckState, PublisherTask, ReviewOutcome, StreamEnd};
 use delivery::{FromController, Nack, NodeConfig, Publisher, Span, Tick};
+use plan::NodeReport;
 use proto::delivery as wire;
 use tokio::sync::{mpsc, oneshot, watch};
 use tonic::{Status, Streaming};
 use tracing::{debug, info, warn};
 
 use super::class_moves::ClassMoves;
+use super::node_limits::{Expense, NodeLimits};
+use super::node_vms::MAX_VMS;
 use super::report::AgentReport;
 use super::stream_registry::{RegisteredStream, StreamRegistry};
 use crate::ca::{ReviewResult, TokenReviewer};
@@ -29,6 +32,9 @@ use crate::status::{ConditionEvent, EventRecorder, reference};
 /// When this replica stops, its agents reconnect spread over this time.
 const RECONNECT_SPREAD: Span = Span::seconds(3);
 
+/// Events that were too many at once are tried again after this time.
+const TELL_AGAIN: Span = Span::seconds(10);
+
 /// A message to an agent, or the error that ends its stream. Queued in a box: each of thousands of queues reserves room
 /// for tens of messages.
 pub(super) type OutgoingMessage = Result<wire::FromController, Status>;
@@ -37,6 +43,7 @@ pub(super) struct AgentStream {
     pub(super) state: Arc<SharedState>,
     pub(super) reviewer: Arc<TokenReviewer>,
     pub(super) registry: Arc<StreamRegistry>,
+    pub(super) limits: Arc<NodeLimits>,
     pub(super) recorder: Arc<EventRecorder>,
     pub(super) registered: RegisteredStream,
     pub(super) role: watch::Receiver<Leadership>,
@@ -61,6 +68,8 @@ struct StreamContext {
     review: Option<oneshot::Receiver<ReviewOutcome>>,
     /// What the last stored node report was made from.
     reported: Option<ReportInput>,
+    /// When conditions and orphaned VMs that were too many changes at once are told.
+    tell_at: Option<Tick>,
     ended: bool,
 }
 
@@ -86,6 +95,7 @@ pub(super) async fn run_stream(mut own: AgentStream, mut inbox: Streaming<wire::
         config: None,
         review: None,
         reported: None,
+        tell_at: None,
         ended: false,
     };
     let mut plans = own.state.plan.subscribe();
@@ -120,6 +130,7 @@ pub(super) async fn run_stream(mut own: AgentStream, mut inbox: Streaming<wire::
             }
             _ = vm_pods.changed() => own.check_pods(&mut live),
             () = until(live.moves.wake_at()) => own.check_pods(&mut live),
+            () = until(live.tell_at) => (live.tell_at, live.reported) = (None, None),
             outcome = review_outcome(&mut live.review) => live.publisher.reviewed(now(), outcome),
             () = until(live.publisher.wake_at()) => {}
             evicted = &mut own.registered.evicted => {
@@ -142,7 +153,9 @@ pub(super) async fn run_stream(mut own: AgentStream, mut inbox: Streaming<wire::
 impl AgentStream {
     fn handle(&self, live: &mut StreamContext, message: wire::FromAgent) {
         if !live.limiter.admit(MESSAGES, now()) {
-            warn!(node = %self.agent.node, "agent sent too many messages; ending the stream");
+            if self.may_log() {
+                warn!(node = %self.agent.node, "agent sent too many messages; ending the stream");
+            }
             let reason = "TooManyMessages";
             self.end_with(Status::resource_exhausted(format!("{reason}: the agent sent too many messages")));
             live.ended = true;
@@ -160,7 +173,11 @@ impl AgentStream {
             return;
         }
         live.planned = Arc::downgrade(planned);
-        live.config = planned.plan.nodes.get(&self.agent.node).map(Arc::clone);
+        let config = planned.plan.nodes.get(&self.agent.node).map(Arc::clone);
+        if config != live.config {
+            live.config = config;
+            self.check_pods(live);
+        }
         if let Some(content) = planned.resources.get(&self.agent.node) {
             live.publisher.publish(planned.version(), Arc::clone(content));
             let awaited = !live.awaited_lists.is_empty();
@@ -181,24 +198,34 @@ impl AgentStream {
                 let (sender, outcome) = oneshot::channel();
                 tokio::spawn(async move {
                     // An error means that the stream has ended.
-                    let _ = sender.send(outcome_for(reviewer.review(&token).await, &agent));
+                    let _ = sender.send(outcome_for(reviewer.review(&token, None).await, &agent));
                 });
                 live.review = Some(outcome);
             }
             PublisherTask::Report(report) => {
                 live.report.merge(report);
+                if live.report.vms.take_overflowed() && self.may_log() {
+                    warn!(node = %self.agent.node, most = MAX_VMS, "agent reports more VMs than a node can have");
+                }
                 self.check_pods(live);
             }
             PublisherTask::Moved { ticket, result } => {
                 if let Err(refusal) = result
                     && let Some((vm, class)) = live.moves.refused(now(), ticket)
                 {
-                    warn!(node = %self.agent.node, vm, class, reason = %refusal.reason, message = %refusal.message, "VM not moved");
-                    self.record_refused_move(vm, class, &refusal);
+                    if self.may_log() {
+                        let Nack { reason, message } = &refusal;
+                        warn!(node = %self.agent.node, vm, class, reason, message, "VM not moved");
+                    }
+                    if self.limits.admit(&self.agent.node, Expense::RefusedMove, now()) {
+                        self.record_refused_move(vm, class, &refusal);
+                    }
                 }
             }
             PublisherTask::End(end) => {
-                info!(node = %self.agent.node, reason = end.reason(), "ending the stream");
+                if self.may_log() {
+                    info!(node = %self.agent.node, reason = end.reason(), "ending the stream");
+                }
                 self.end_with(status(&end));
                 live.ended = true;
             }
@@ -219,14 +246,19 @@ impl AgentStream {
             live.awaited_lists.insert(kind, self.state.store().progress(kind).lists);
             self.state.relist(kind).request();
         }
-        info!(node = %self.agent.node, kinds = ?live.awaited_lists.keys(), "agent has a newer version; relisting");
+        if self.may_log() {
+            let kinds = live.awaited_lists.keys();
+            info!(node = %self.agent.node, ?kinds, "agent has a newer version; relisting");
+        }
     }
 
     /// Combines the agent's report on its VMs with their pods: counts slots, and moves VMs to the classes they name.
     fn check_pods(&self, live: &mut StreamContext) {
         {
             let store = self.state.store();
-            live.report.recount(|uid| store.vm_class(uid).is_some());
+            let empty = NodeConfig::default();
+            let config = live.config.as_deref().unwrap_or(&empty);
+            live.report.recount(config, |uid, class| store.has_slot(uid, class));
         }
         self.send_moves(live);
     }
@@ -234,7 +266,7 @@ impl AgentStream {
     /// Moves the VMs whose pods name another class than they are in.
     fn send_moves(&self, live: &mut StreamContext) {
         let store = self.state.store();
-        let vms = live.report.vms.iter().map(|(uid, vm)| (uid.as_str(), vm.class.as_str()));
+        let vms = live.report.vms.iter();
         let desired = |uid: &str| store.vm_class(uid).filter(|class| !class.is_empty());
         for due in live.moves.due(now(), vms, desired) {
             live.publisher.move_vm(due);
@@ -258,16 +290,40 @@ impl AgentStream {
         if live.reported.as_ref() != Some(&input) {
             let empty = NodeConfig::default();
             let config = input.config.as_deref().unwrap_or(&empty);
-            self.state.set_report(&self.agent.node, live.report.node_report(&input.ack_state, config));
+            let report = live.report.node_report(&input.ack_state, config);
+            let (report, tell_at) = self.with_bounded_events(report);
+            live.tell_at = tell_at;
+            self.state.set_report(&self.agent.node, report);
             live.reported = Some(input);
         }
+    }
+
+    /// Conditions and orphaned VMs make Events. If they change too often they stay as they were told before, and are told
+    /// at the returned time.
+    fn with_bounded_events(&self, mut report: NodeReport) -> (NodeReport, Option<Tick>) {
+        let told = self.state.node_reports().get(&self.agent.node).cloned();
+        let differs =
+            |told: &NodeReport| (&told.conditions, &told.orphaned) != (&report.conditions, &report.orphaned);
+        let Some(told) = told.filter(differs) else { return (report, None) };
+        if self.limits.admit(&self.agent.node, Expense::Event, now()) {
+            return (report, None);
+        }
+        (report.conditions, report.orphaned) = (told.conditions, told.orphaned);
+        (report, Some(now() + TELL_AGAIN))
+    }
+
+    /// Whether the node may have another line in the log.
+    fn may_log(&self) -> bool {
+        self.limits.admit(&self.agent.node, Expense::LogLine, now())
     }
 
     /// The status for a stream that was evicted for this reason, or replaced by a newer one.
     fn eviction_status(&self, denied: Option<AuthError>) -> Status {
         let (node, pod) = (&*self.agent.node, &*self.agent.pod);
         let Some(refusal) = denied.map(|denied| denied.to_nack()) else {
-            info!(node, pod, "stream replaced by a newer one of the node");
+            if self.may_log() {
+                info!(node, pod, "stream replaced by a newer one of the node");
+            }
             return Status::aborted("a newer stream of this node has replaced this one");
         };
         info!(node, pod, reason = refusal.reason, message = refusal.message, "ending the stream");
@@ -281,7 +337,9 @@ impl AgentStream {
     fn close(&self) {
         if self.registry.deregister(&self.agent.node, &self.registered) {
             self.state.set_disconnected(&self.agent.node);
-            info!(node = %self.agent.node, "agent disconnected");
+            if self.may_log() {
+                info!(node = %self.agent.node, "agent disconnected");
+            }
         }
     }
 }
@@ -304,7 +362,7 @@ fn outcome_for(result: ReviewResult, agent: &AgentIdentity) -> ReviewOutcome {
         ReviewResult::Good(reviewed) if reviewed == *agent => ReviewOutcome::Accepted,
         ReviewResult::Good(_) => ReviewOutcome::Denied(AuthError::OtherAgent.to_nack()),
         ReviewResult::Denied(refusal) => ReviewOutcome::Denied(refusal),
-        ReviewResult::NotMade => ReviewOutcome::Unavailable,
+        ReviewResult::NotMade | ReviewResult::TooMany => ReviewOutcome::Unavailable,
     }
 }
 

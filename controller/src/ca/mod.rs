@@ -3,7 +3,9 @@
 mod authority;
 mod cert_watcher;
 mod certificate;
+mod review_limits;
 mod rotator;
+mod token_claims;
 mod token_reviewer;
 
 pub(crate) use cert_watcher::watch_directory;

@@ -1,6 +1,7 @@
 //! Reviews agents' tokens with the API server, each at most once a minute.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use tracing::warn;
 
+use super::review_limits::ReviewLimits;
+use super::token_claims;
 use crate::api_error::api_error;
 use crate::clock;
 
@@ -34,6 +37,8 @@ pub(crate) enum ReviewResult {
     Denied(Nack),
     /// The API server did not answer, which is not a refusal.
     NotMade,
+    /// The peer has asked for too many reviews.
+    TooMany,
 }
 
 pub(crate) struct TokenReviewer {
@@ -41,6 +46,7 @@ pub(crate) struct TokenReviewer {
     agents: AgentAccount,
     cache: Mutex<ReviewCache>,
     permits: Semaphore,
+    limits: ReviewLimits,
 }
 
 type ReviewKey = [u8; 32];
@@ -69,7 +75,8 @@ impl TokenReviewer {
     /// `agents` is the service account that agents must have.
     pub(crate) fn new(client: Client, agents: AgentAccount) -> Self {
         let permits = Semaphore::new(CONCURRENT_REVIEWS);
-        Self { api: Api::all(client), agents, cache: Mutex::default(), permits }
+        let limits = ReviewLimits::default();
+        Self { api: Api::all(client), agents, cache: Mutex::default(), permits, limits }
     }
 
     /// Checks that the pod is the one that an agent's token was issued for.
@@ -77,14 +84,26 @@ impl TokenReviewer {
         confirm(agent, pod, &self.agents)
     }
 
-    pub(crate) async fn review(&self, token: &BearerToken) -> ReviewResult {
+    /// Refuses a token that does not even claim to be an agent's.
+    pub(crate) fn check_claims(&self, token: &BearerToken) -> Result<(), AuthError> {
         if !is_plausible_token(token.reveal()) {
-            return ReviewResult::Denied(AuthError::NoToken.to_nack());
+            return Err(AuthError::NoToken);
+        }
+        token_claims::check(token.reveal(), &self.agents)
+    }
+
+    /// Reviews a token that `peer` presents; `None` is an agent that is asked for it again.
+    pub(crate) async fn review(&self, token: &BearerToken, peer: Option<IpAddr>) -> ReviewResult {
+        if let Err(denied) = self.check_claims(token) {
+            return ReviewResult::Denied(denied.to_nack());
         }
         let key: ReviewKey = Sha256::digest(token.reveal()).into();
         let cached = self.cache().get(&key, clock::since_start());
         if let Some(result) = cached {
             return result;
+        }
+        if peer.is_some_and(|peer| !self.limits.admit(peer, clock::tick())) {
+            return ReviewResult::TooMany;
         }
         let Ok(result) = tokio::time::timeout(REVIEW_TIMEOUT, self.create_review(token)).await else {
             warn!("token review timed out");

@@ -11,6 +11,6 @@ pub use kubevirt::{KubeVirt, Plugin};
 pub use list_watch::{Reflector, Relist};
 pub use object::{ReflectorEvent, WatchedObject};
 pub use partial::{
-    PartialAgentPod, PartialAgentPodSpec, PartialCsiDriver, PartialCsiDriverSpec, PartialNamespace,
-    PartialNode, PartialNodeStatus, PartialPod,
+    PartialAgentPod, PartialAgentPodSpec, PartialContainer, PartialCsiDriver, PartialCsiDriverSpec,
+    PartialNamespace, PartialNode, PartialNodeStatus, PartialPod, PartialPodSpec, PartialResources,
 };

@@ -33,11 +33,33 @@ pub struct PartialNamespace {
     pub metadata: ObjectMeta,
 }
 
-/// A launcher pod: its uid, and its class as its only annotation.
+/// A pod that our webhook labelled: its uid, its class as its only annotation, and the slots that it asks for.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct PartialPod {
     #[serde(deserialize_with = "with_class")]
     pub metadata: ObjectMeta,
+    #[serde(default)]
+    pub spec: PartialPodSpec,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct PartialPodSpec {
+    pub containers: Vec<PartialContainer>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct PartialContainer {
+    pub resources: PartialResources,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct PartialResources {
+    /// The slots of classes, by extended resource.
+    #[serde(deserialize_with = "our_resources")]
+    pub requests: BTreeMap<String, String>,
 }
 
 /// An agent's pod: its uid, node and service account.
@@ -184,15 +206,21 @@ mod tests {
     }
 
     #[test]
-    fn a_launcher_pod_keeps_its_uid_and_class_alone() {
+    fn a_pod_keeps_its_uid_its_class_and_its_slots_alone() {
         let whole = json!({
             "metadata": {"name": "virt-launcher-x", "namespace": "shop", "uid": "u", "labels": {"a": "b"},
                          "annotations": {"entropool.io/class": "gold", "secret": "no"}},
-            "spec": {"containers": []},
+            "spec": {"containers": [
+                {"name": "a", "resources": {"requests": {"cpu": "1", "entropool.io/gold": "1"}}}, {"name": "b"},
+            ]},
         });
         let pod: PartialPod = serde_json::from_value(whole).unwrap();
         assert_eq!(pod.metadata.labels, None);
         let class = BTreeMap::from([(CLASS_ANNOTATION.to_owned(), "gold".to_owned())]);
         assert_eq!((pod.metadata.uid.unwrap(), pod.metadata.annotations.unwrap()), ("u".to_owned(), class));
+        let slots = BTreeMap::from([("entropool.io/gold".to_owned(), "1".to_owned())]);
+        let requests: Vec<_> =
+            pod.spec.containers.into_iter().map(|container| container.resources.requests).collect();
+        assert_eq!(requests, [slots, BTreeMap::new()]);
     }
 }

@@ -35,7 +35,7 @@ pub(crate) fn review(
         return Err(Denial::ClassFull { class: class.clone(), pool: pool.clone() });
     }
     let mut patch = Patch::default();
-    if let Some(bound) = bound_to(metadata, class.as_deref()) {
+    if let Some(bound) = bound_to(before, class.as_deref()) {
         patch.entry(pod, "/metadata/annotations", BOUND_ANNOTATION, &bound);
     }
     Ok(AdmissionDecision::Allowed { patch, warnings: Vec::new() })
@@ -46,7 +46,7 @@ fn is_deleted(pod: &Value) -> bool {
     !pod["metadata"]["deletionTimestamp"].is_null()
 }
 
-/// The value of `entropool.io/bound` with another class; `None` if the annotation cannot be read.
+/// The former value of `entropool.io/bound` with another class; `None` if it cannot be read.
 fn bound_to(metadata: &Value, class: Option<&str>) -> Option<String> {
     let mut bound: Value = serde_json::from_str(annotation(metadata, BOUND_ANNOTATION)?).ok()?;
     *bound.get_mut("class")? = json!(class);

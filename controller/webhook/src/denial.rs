@@ -40,6 +40,15 @@ pub enum Denial {
          a VM has left the class"
     )]
     ClassFull { class: String, pool: String },
+    #[error(
+        "the pod has two volumes of driver csi.entropool.io, and an agent serves one for each pod: remove one"
+    )]
+    TwoVolumes,
+    #[error(
+        "the pod's volume of driver csi.entropool.io names no pool: add `entropool.io/pool: NAME` under its \
+         volumeAttributes"
+    )]
+    NoPool,
     #[error("the launcher pod has no container compute, so the VM's socket cannot be mounted")]
     NoCompute,
 }
@@ -58,6 +67,8 @@ impl Denial {
             Self::NameTaken { .. } => "NameTaken",
             Self::AnotherPool { .. } => "AnotherPool",
             Self::ClassFull { .. } => "ClassFull",
+            Self::TwoVolumes => "TwoVolumes",
+            Self::NoPool => "NoPool",
             Self::NoCompute => "NoCompute",
         }
     }
@@ -75,6 +86,8 @@ impl Denial {
             | Self::NameTaken { .. }
             | Self::AnotherPool { .. }
             | Self::ClassFull { .. }
+            | Self::TwoVolumes
+            | Self::NoPool
             | Self::NoCompute => false,
         }
     }
@@ -91,6 +104,8 @@ impl Denial {
             | Self::UnreadableSidecars
             | Self::NameTaken { .. }
             | Self::AnotherPool { .. }
+            | Self::TwoVolumes
+            | Self::NoPool
             | Self::NoCompute => 422,
             Self::ClassFull { .. } => 409,
         }

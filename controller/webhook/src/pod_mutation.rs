@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::denial::Denial;
 use crate::injection_method::{InjectionMethod, has_sidecar};
 use crate::patch::Patch;
+use crate::plain_pod;
 use crate::pool_index::{ClassSlot, Requested, annotation};
 use crate::review::{AdmissionDecision, Cluster};
 
@@ -27,10 +28,15 @@ pub(crate) fn mutate(
 ) -> Result<AdmissionDecision, Denial> {
     let metadata = &pod["metadata"];
     let launcher = metadata["labels"]["kubevirt.io"] == "virt-launcher";
-    if !launcher || annotation(metadata, PROVISIONING) == Some("true") {
-        return Ok(AdmissionDecision::unchanged());
+    let requested = if launcher && annotation(metadata, PROVISIONING) != Some("true") {
+        Requested::of(metadata)?
+    } else {
+        None
+    };
+    let Some(requested) = requested else { return plain_pod::mutate(pod, namespace, cluster) };
+    if plain_pod::our_volumes(pod).any(|(_, volume)| volume["name"] != VOLUME) {
+        return Err(Denial::TwoVolumes);
     }
-    let Some(requested) = Requested::of(metadata)? else { return Ok(AdmissionDecision::unchanged()) };
     let slot = cluster.pools.find(&requested, namespace)?;
     check_injection(metadata, cluster.injection)?;
     let mut patch = Patch::default();
@@ -91,7 +97,7 @@ fn add_mount_and_slot(pod: &Value, slot: &ClassSlot, patch: &mut Patch) -> Resul
 }
 
 /// Adds one slot of the class. The request and the limit of an extended resource must be equal.
-fn with_resource(resources: &Value, resource: &str) -> Value {
+pub(crate) fn with_resource(resources: &Value, resource: &str) -> Value {
     let mut resources = if resources.is_object() { resources.clone() } else { json!({}) };
     resources["requests"][resource] = json!("1");
     resources["limits"][resource] = json!("1");

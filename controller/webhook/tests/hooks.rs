@@ -256,6 +256,66 @@ fn objects_without_a_pool_are_not_changed() {
     }
 }
 
+/// A pod with a volume of ours that has these attributes, without the fields that no hook reads.
+fn plain(attributes: &[(&str, &str)]) -> Value {
+    let csi = |attributes: &[(&str, &str)]| json!({"driver": "csi.entropool.io", "readOnly": true, "volumeAttributes": annotated(attributes)});
+    json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "reader"},
+        "spec": {
+            "containers": [{"name": "one", "resources": {"requests": {"cpu": "50m"}}}, {"name": "two"}],
+            "volumes": [{"name": "tmp", "emptyDir": {}}, {"name": "entropy", "csi": csi(attributes)}],
+        },
+    })
+}
+
+#[test]
+fn any_pod_with_a_volume_asks_for_a_slot_and_is_labelled() {
+    let none = InjectionMethod::None("there is no KubeVirt".to_owned());
+    let pod = patched(Hook::Pod, "shop", &plain(&GOLD), &none);
+    let resources =
+        json!({"requests": {"cpu": "50m", "entropool.io/gold": "1"}, "limits": {"entropool.io/gold": "1"}});
+    assert_eq!(pod["spec"]["containers"][0]["resources"], resources);
+    assert_eq!(pod["spec"]["containers"][1], json!({"name": "two"}));
+    assert_eq!(pod["spec"]["volumes"], plain(&GOLD)["spec"]["volumes"]);
+    assert_eq!(pod["metadata"]["labels"], json!({"entropool.io/vm": "true"}));
+    let bound = r#"{"class":"gold","pool":"default"}"#;
+    assert_eq!(pod["metadata"]["annotations"], json!({"entropool.io/bound": bound}));
+    assert_eq!(patch(&respond(Hook::Pod, "shop", &pod, &none)), json!([]), "the second time");
+
+    // What its author claims is replaced, also that it asks for a slot.
+    let mut claims = plain(&GOLD);
+    claims["metadata"]["labels"] = json!({"entropool.io/vm": "no", "app": "a"});
+    claims["metadata"]["annotations"] = json!({"entropool.io/bound": "{}"});
+    claims["spec"]["containers"][1]["resources"] =
+        json!({"limits": {"entropool.io/gold": "0"}, "requests": {"entropool.io/gold": "0"}});
+    let pod = patched(Hook::Pod, "shop", &claims, &none);
+    assert_eq!(pod["metadata"]["labels"], json!({"entropool.io/vm": "true", "app": "a"}));
+    assert_eq!(pod["metadata"]["annotations"]["entropool.io/bound"], bound);
+    assert_eq!(pod["spec"]["containers"][0]["resources"], resources);
+    claims["spec"]["containers"][1]["resources"] =
+        json!({"limits": {"entropool.io/gold": "2"}, "requests": {"entropool.io/gold": "2"}});
+    let pod = patched(Hook::Pod, "shop", &claims, &none);
+    assert_eq!(pod["spec"]["containers"][0], claims["spec"]["containers"][0], "the other container asks");
+}
+
+#[test]
+fn a_pod_that_names_no_class_gets_the_default_one_and_one_without_a_bound_asks_for_nothing() {
+    let plugin = InjectionMethod::Plugin;
+    for (attributes, class) in [(&GOLD[..1], json!("shared")), (&PLAIN[..], Value::Null)] {
+        let pod = patched(Hook::Pod, "shop", &plain(attributes), &plugin);
+        assert_eq!(pod["spec"]["volumes"][1]["csi"]["volumeAttributes"]["entropool.io/class"], class);
+        assert_eq!(pod["spec"]["containers"], plain(attributes)["spec"]["containers"]);
+        assert_eq!(pod["metadata"]["labels"]["entropool.io/vm"], "true");
+    }
+    // A pod that only looks like a VM's, so that its annotations are not read, is one like any other.
+    let mut provisioning = plain(&GOLD);
+    provisioning["metadata"]["labels"] = json!({"kubevirt.io": "virt-launcher"});
+    provisioning["metadata"]["annotations"] =
+        json!({"entropool.io/pool": "plain", "kubevirt.io/ephemeral-provisioning": "true"});
+    let pod = patched(Hook::Pod, "shop", &provisioning, &plugin);
+    assert_eq!(pod["spec"]["containers"][0]["resources"]["limits"], json!({"entropool.io/gold": "1"}));
+}
+
 #[test]
 fn an_instance_gets_its_device_and_its_sidecar_if_needed() {
     insta::assert_snapshot!(
@@ -306,6 +366,11 @@ fn each_denial_has_its_message() {
     bare["spec"]["containers"] = json!([]);
     let mut unreadable = instance(&GOLD);
     unreadable["metadata"]["annotations"]["hooks.kubevirt.io/hookSidecars"] = json!("{");
+    let mut twice = plain(&GOLD);
+    let volume = twice["spec"]["volumes"][1].clone();
+    twice["spec"]["volumes"][0] = volume.clone();
+    let mut beside = launcher(&GOLD);
+    beside["spec"]["volumes"][0] = volume;
     let refused = [
         (Hook::Validate, "shop", machine(&named("nowhere", "gold")), &InjectionMethod::Plugin),
         (Hook::Validate, "shop", machine(&named("default", "golden")), &InjectionMethod::Plugin),
@@ -323,6 +388,11 @@ fn each_denial_has_its_message() {
         (Hook::Pod, "shop", taken, &InjectionMethod::Plugin),
         (Hook::Pod, "shop", mounted, &InjectionMethod::Plugin),
         (Hook::Pod, "shop", bare, &InjectionMethod::Plugin),
+        (Hook::Pod, "shop", beside, &InjectionMethod::Plugin),
+        (Hook::Pod, "shop", twice, &InjectionMethod::Plugin),
+        (Hook::Pod, "shop", plain(&[]), &InjectionMethod::Plugin),
+        (Hook::Pod, "shop", plain(&named("nowhere", "gold")), &InjectionMethod::Plugin),
+        (Hook::Pod, "shop", plain(&named("default", "lab")), &InjectionMethod::Plugin),
     ];
     let messages: Vec<String> = refused
         .iter()

@@ -18,5 +18,5 @@ mod source;
 
 pub use controller::{ENCODING, decode_persisted, encode_persisted};
 pub use error::DecodeError;
-pub use node_config::{decode, encode};
+pub use node_config::{DecodedConfig, decode, decode_pools, encode};
 pub use prost::bytes::Bytes;

@@ -1,7 +1,9 @@
 //! The configuration of a node as encoded resources, with their hashes and their version.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use delivery::limits::MOST_KINDS;
 use delivery::{
     EncodedResource, Hash, NodeConfig, Resource, ResourceName, ResourceSet, Version, WatchedKind,
 };
@@ -23,14 +25,56 @@ pub fn encode(config: &NodeConfig) -> ResourceSet<Bytes> {
     delivery::split(config).map(item).collect()
 }
 
-/// Decodes a configuration. Resources of kinds that this version does not know are skipped.
+/// A configuration, without the pools that this version does not understand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DecodedConfig {
+    pub config: NodeConfig,
+    /// The other pools, in ascending order of names.
+    pub undecoded: Vec<(String, DecodeError)>,
+}
+
+/// Decodes a configuration as a whole or not at all.
 pub fn decode(content: &ResourceSet<Bytes>) -> Result<NodeConfig, DecodeError> {
-    let mut parts = Vec::with_capacity(content.len());
+    let DecodedConfig { config, undecoded } = decode_pools(content)?;
+    match undecoded.into_iter().next() {
+        Some((_, error)) => Err(error),
+        None => Ok(config),
+    }
+}
+
+/// Decodes a configuration pool by pool. Resources of kinds that this version does not know are skipped. Only one that
+/// belongs to no pool fails as a whole.
+pub fn decode_pools(content: &ResourceSet<Bytes>) -> Result<DecodedConfig, DecodeError> {
+    let mut pools: BTreeMap<&str, Result<Vec<Resource>, DecodeError>> = BTreeMap::new();
+    let mut of_node = Vec::new();
     for (name, item) in content.items() {
         let named = |source| DecodeError::Resource { name: name.to_string(), source: Box::new(source) };
-        parts.extend(part(name, &item.body).map_err(named)?);
+        let part = part(name, &item.body).map_err(named);
+        match delivery::pool_of(name) {
+            None => of_node.extend(part?),
+            Some(pool) => {
+                let parts = pools.entry(pool).or_insert_with(|| Ok(Vec::new()));
+                // The first error of a pool is enough.
+                if let Ok(known) = parts {
+                    match part {
+                        Ok(part) => known.extend(part),
+                        Err(error) => *parts = Err(error),
+                    }
+                }
+            }
+        }
     }
-    delivery::assemble(parts).map_err(DecodeError::Assemble)
+    let mut decoded = DecodedConfig {
+        config: delivery::assemble(of_node).map_err(DecodeError::Assemble)?,
+        undecoded: Vec::new(),
+    };
+    for (name, parts) in pools {
+        match parts.and_then(|parts| delivery::assemble(parts).map_err(DecodeError::Assemble)) {
+            Ok(pool) => decoded.config.pools.extend(pool.pools),
+            Err(error) => decoded.undecoded.push((name.to_owned(), error)),
+        }
+    }
+    Ok(decoded)
 }
 
 fn body(part: Resource) -> pb::body::Body {
@@ -78,7 +122,8 @@ pub(crate) fn version_to_proto(version: &Version) -> pb::Version {
 
 pub(crate) fn version_from_proto(version: Option<pb::Version>) -> Version {
     let seen = version.unwrap_or_default().seen;
-    seen.into_iter().map(|seen| (WatchedKind(seen.kind.cast_unsigned()), seen.resource_version)).collect()
+    let seen = seen.into_iter().take(MOST_KINDS);
+    seen.map(|seen| (WatchedKind(seen.kind.cast_unsigned()), seen.resource_version)).collect()
 }
 
 pub(crate) fn hash_from_proto(field: &'static str, bytes: &[u8]) -> Result<Hash, DecodeError> {

@@ -8,7 +8,7 @@ use delivery::{
     NodeConfig, OnSourceFailure, Output, PoolConfig, ResourceName, ResourceSet, Shape, SourceConfig,
     SourceKind, Version,
 };
-use entropool_codec::{Bytes, decode, decode_persisted, encode, encode_persisted};
+use entropool_codec::{Bytes, decode, decode_persisted, decode_pools, encode, encode_persisted};
 
 fn shape(rate: u64) -> Shape {
     Shape { rate: BytesPerDay(rate), ceil: BytesPerDay(rate * 2), burst: 1_024, cburst: 4_096 }
@@ -164,6 +164,24 @@ fn a_value_out_of_range_is_named_with_its_resource() {
         decode(&encode(&wrong)).unwrap_err().to_string(),
         "class/second/gold: weight is 0: it must be 1 to 10000"
     );
+}
+
+#[test]
+fn a_pool_that_is_not_understood_takes_no_other_with_it() {
+    let mut wrong = config();
+    wrong.pools[0].classes[1].prio = 8;
+    let decoded = decode_pools(&encode(&wrong)).unwrap();
+    let names = |config: &NodeConfig| config.pools.iter().map(|pool| pool.name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&decoded.config), ["second"]);
+    assert_eq!(decoded.config.pod_info_on_mount, config().pod_info_on_mount);
+    let [(pool, error)] = &decoded.undecoded[..] else { panic!("{:?}", decoded.undecoded) };
+    assert_eq!(
+        (&**pool, error.to_string()),
+        ("first", "class/first/b: prio is 8: it must be 0 to 7".to_owned())
+    );
+    // Neither does a class whose pool is missing.
+    let decoded = decode_pools(&without(&encode(&config()), "pool/second")).unwrap();
+    assert_eq!((names(&decoded.config), decoded.undecoded.len()), (vec!["first".to_owned()], 1));
 }
 
 #[test]

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use delivery::{
     AgentCondition, AgentState, AgentSubscription, AlarmReport, BearerToken, BytesPerDay, ClassUse,
-    EncodedResource, FromAgent, FromController, Hash, Move, Nack, Report, ResourceName, ServingState,
-    SourceReport, SourceState, Span, SupplyReport, Update, Version, VmReport, VmsReport, WatchedKind,
+    EncodedResource, FromAgent, FromController, Hash, Move, Nack, PoolRefusal, Report, ResourceName,
+    ServingState, SourceReport, SourceState, Span, SupplyReport, Update, Version, VmReport, VmsReport,
+    WatchedKind,
 };
 use entropool_codec::{Bytes, agent, controller};
 use prost::Message;
@@ -77,7 +78,8 @@ fn what_an_agent_says_comes_back() {
             version: version(),
             held: BTreeMap::from([(ResourceName::from("pool/p"), Hash([7; 16]))]),
         }),
-        FromAgent::Ack { nonce: 1 },
+        FromAgent::Ack { nonce: 1, refused: Vec::new() },
+        FromAgent::Ack { nonce: 1, refused: vec![PoolRefusal { pool: "p".to_owned(), refusal: refusal() }] },
         FromAgent::Nack { nonce: 2, refusal: refusal() },
         FromAgent::Report(report()),
         FromAgent::Report(Report::default()),
@@ -142,6 +144,41 @@ fn a_message_that_says_nothing_known_is_refused_and_so_is_a_hash_of_another_leng
     let message = wire::from_controller::Message::Update(update);
     let refused = controller::from_proto(wire::FromController { message: Some(message) }).unwrap_err();
     assert_eq!(refused.to_string(), "base is 15 bytes: it must have 16 bytes");
+}
+
+#[test]
+fn a_subscription_has_no_more_than_a_node_can_hold() {
+    let held = |count: usize, name: usize| {
+        let held = wire::Held { name: "n".repeat(name), hash: vec![1; 16] };
+        let subscription = wire::Subscription {
+            node: "n".to_owned(),
+            held: vec![held; count],
+            ..wire::Subscription::default()
+        };
+        let message = wire::from_agent::Message::Subscribe(subscription);
+        agent::from_proto(wire::FromAgent { message: Some(message) }).map(drop)
+    };
+    assert_eq!(held(32_768, 256), Ok(()));
+    assert!(held(32_769, 1).unwrap_err().to_string().contains("it is 32768 at most"));
+    assert!(held(1, 257).unwrap_err().to_string().contains("it has 256 bytes at most"));
+    let seen = (0..100_000).map(|kind| wire::Seen { kind, resource_version: 1 }).collect();
+    let subscription =
+        wire::Subscription { version: Some(wire::Version { seen }), ..wire::Subscription::default() };
+    let message = wire::from_agent::Message::Subscribe(subscription);
+    let FromAgent::Subscribe(kept) = agent::from_proto(wire::FromAgent { message: Some(message) }).unwrap()
+    else {
+        panic!("it is a subscription")
+    };
+    assert_eq!(kept.version.seen().count(), 64);
+}
+
+#[test]
+fn a_refusal_is_a_word_and_a_sentence_however_long_it_is() {
+    let (reason, message) = ("R".repeat(100_000), "ü".repeat(100_000));
+    let nack = wire::Nack { nonce: 1, reason, message };
+    let nack = wire::FromAgent { message: Some(wire::from_agent::Message::Nack(nack)) };
+    let FromAgent::Nack { refusal, .. } = agent::from_proto(nack).unwrap() else { panic!("it is a nack") };
+    assert_eq!((refusal.reason.len(), refusal.message.len()), (64, 1_024));
 }
 
 #[test]

@@ -150,7 +150,7 @@ impl<B: Clone> Publisher<B> {
                 self.end(StreamEnd::ForeignNode { node: agent.node });
             }
             FromAgent::Subscribe(agent) => self.update_state.subscribe(agent),
-            FromAgent::Ack { nonce } => self.update_state.ack(nonce),
+            FromAgent::Ack { nonce, refused } => self.update_state.ack(nonce, refused),
             FromAgent::Nack { nonce, refusal } => self.update_state.nack(nonce, refusal),
             FromAgent::Report(report) => self.tasks.push_back(PublisherTask::Report(report)),
             FromAgent::Token(token) if self.reauth.token_received(now) => {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::message::{AgentSubscription, Nack, Update};
+use crate::message::{AgentSubscription, Nack, PoolRefusal, Update};
 use crate::resource_set::{self, Delta, Hash, Inventory, ResourceSet};
 use crate::version::{Version, WatchedKind};
 use clock::{Span, Tick};
@@ -21,6 +21,8 @@ pub enum AckState {
     Programmed,
     /// It does not run what is published yet.
     Behind,
+    /// It runs what is published, but for these pools.
+    PoolsRefused(Vec<PoolRefusal>),
     /// It refuses what is published.
     Refused(Nack),
 }
@@ -55,6 +57,13 @@ struct NackedUpdate {
     /// It is valid, but older than what the agent runs.
     older: bool,
     refusal: Nack,
+}
+
+/// A set of which the agent refuses some pools, and runs the rest.
+#[derive(Debug)]
+struct PartialUpdate {
+    digest: Hash,
+    refused: Vec<PoolRefusal>,
 }
 
 /// Whether the watched objects were listed again since the agent subscribed.
@@ -99,6 +108,7 @@ struct AgentConfig<B> {
     /// The agent knows that what it holds is what it should hold.
     confirmed: bool,
     nacked: Option<NackedUpdate>,
+    partial: Option<PartialUpdate>,
     relist: RelistState,
 }
 
@@ -132,6 +142,15 @@ impl<B> AgentHas<B> {
     }
 }
 
+impl<B: Clone> AgentHas<B> {
+    fn inventory(&self) -> Inventory {
+        match self {
+            Self::Reported(inventory, _) => inventory.clone(),
+            Self::Acked(content) => content.inventory(),
+        }
+    }
+}
+
 impl<B: Clone> UpdateState<B> {
     pub(super) fn agent(&self) -> Option<&AgentSubscription> {
         self.agent.as_ref().map(|agent| &agent.subscription)
@@ -157,14 +176,27 @@ impl<B: Clone> UpdateState<B> {
             held: AgentHas::Reported(held, digest),
             confirmed: false,
             nacked: None,
+            partial: None,
             relist: RelistState::default(),
         });
     }
 
-    pub(super) fn ack(&mut self, nonce: u64) {
+    pub(super) fn ack(&mut self, nonce: u64, refused: Vec<PoolRefusal>) {
         if let (Some(pending), Some(agent)) = (self.pending.take_if(|it| it.nonce == nonce), &mut self.agent)
         {
-            agent.held = AgentHas::Acked(pending.desired.content);
+            let content = pending.desired.content;
+            let digest = content.digest();
+            let refused = of_its_pools(refused, &content);
+            agent.held = if refused.is_empty() {
+                AgentHas::Acked(content)
+            } else {
+                let is_refused = |pool: &str| refused.iter().any(|refused| refused.pool == pool);
+                let before = agent.held.inventory();
+                let held = resource_set::with_pools_of(&content.inventory(), &before, is_refused);
+                let digest = resource_set::digest(&held);
+                AgentHas::Reported(held, digest)
+            };
+            agent.partial = (!refused.is_empty()).then_some(PartialUpdate { digest, refused });
             agent.version = pending.desired.version;
             agent.confirmed = true;
             agent.nacked = None;
@@ -183,6 +215,9 @@ impl<B: Clone> UpdateState<B> {
         let (Some(desired), Some(agent)) = (&self.desired, &self.agent) else { return AckState::Unknown };
         match &agent.nacked {
             Some(nacked) if nacked.still_applies(desired, agent) => AckState::Refused(nacked.refusal.clone()),
+            _ if agent.is_partial(desired) && self.pending.is_none() => {
+                AckState::PoolsRefused(agent.partial.iter().flat_map(|it| it.refused.clone()).collect())
+            }
             _ if agent.runs(desired) && self.pending.is_none() => AckState::Programmed,
             _ => AckState::Behind,
         }
@@ -233,9 +268,16 @@ impl<B: Clone> AgentConfig<B> {
         self.confirmed && self.held.digest() == desired.content.digest()
     }
 
+    /// Whether it has applied the set, but for pools that it would refuse again.
+    fn is_partial(&self, desired: &Desired<B>) -> bool {
+        self.partial.as_ref().is_some_and(|partial| partial.digest == desired.content.digest())
+    }
+
     /// Whether there is nothing to send.
     fn is_up_to_date(&self, desired: &Desired<B>) -> bool {
-        self.runs(desired) || self.nacked.as_ref().is_some_and(|nacked| nacked.still_applies(desired, self))
+        self.runs(desired)
+            || self.is_partial(desired)
+            || self.nacked.as_ref().is_some_and(|nacked| nacked.still_applies(desired, self))
     }
 
     fn delta_to(&self, content: &ResourceSet<B>) -> Delta<B> {
@@ -244,6 +286,15 @@ impl<B: Clone> AgentConfig<B> {
             AgentHas::Acked(held) => content.delta_from(held),
         }
     }
+}
+
+/// One for each pool of the set: others would only be kept.
+fn of_its_pools<B>(refused: Vec<PoolRefusal>, content: &ResourceSet<B>) -> Vec<PoolRefusal> {
+    if refused.is_empty() {
+        return refused;
+    }
+    let mut pools = content.pools();
+    refused.into_iter().filter(|refused| pools.remove(&*refused.pool)).collect()
 }
 
 impl NackedUpdate {

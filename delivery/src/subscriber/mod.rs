@@ -2,7 +2,8 @@
 //!
 //! From what happens to the stream, the controller's messages and the time, it derives what to do next
 //! ([`Subscriber::poll`]). What is in effect changes only with [`Subscriber::applied`]: if a configuration cannot be
-//! applied, the last good one stays.
+//! applied, the last good one stays; if single pools cannot, these stay, and the others are in effect. What it holds is what
+//! is in effect, so a refused pool is sent again with the next change, and to the next version of the agent.
 //!
 //! A configuration that is older in any kind than the one in effect is refused, with one exception, which is reported:
 //! if for [`ROLLBACK_AFTER`] controllers with a fresh list have offered nothing newer, then the storage was restored from
@@ -16,7 +17,7 @@ use std::sync::Arc;
 
 use self::connection::StreamConnection;
 use self::rollback_guard::{RollbackDecision, RollbackGuard};
-use crate::message::{AgentSubscription, FromAgent, FromController, Move, Nack, Update};
+use crate::message::{AgentSubscription, FromAgent, FromController, Move, Nack, PoolRefusal, Update};
 use crate::resource_set::{Delta, ResourceSet};
 use crate::version::Version;
 use clock::Tick;
@@ -155,19 +156,36 @@ impl<B: Clone> Subscriber<B> {
         }
     }
 
-    /// Reports the result of a [`SubscriberTask::Apply`].
-    pub fn applied(&mut self, result: Result<(), Nack>) {
+    /// Reports the result of a [`SubscriberTask::Apply`]: the pools that could not be applied and stay as they are in the
+    /// held set, or why nothing was applied.
+    pub fn applied(&mut self, result: Result<Vec<PoolRefusal>, Nack>) {
         let Some(PendingApply { nonce, content, version, is_rollback }) = self.applying.take() else {
             return;
         };
         match result {
-            Ok(()) => {
-                self.held = content;
-                self.commit(version, is_rollback);
-                self.answer(nonce, |nonce| FromAgent::Ack { nonce });
+            Ok(refused) if refused.is_empty() => {
+                self.take_effect(nonce, content, version, is_rollback, refused)
+            }
+            Ok(refused) => {
+                let is_refused = |pool: &str| refused.iter().any(|refused| refused.pool == pool);
+                let content = Arc::new(content.with_pools_of(&self.held, is_refused));
+                self.take_effect(nonce, content, version, is_rollback, refused);
             }
             Err(refusal) => self.answer(nonce, |nonce| FromAgent::Nack { nonce, refusal }),
         }
+    }
+
+    fn take_effect(
+        &mut self,
+        nonce: Option<u64>,
+        content: Arc<ResourceSet<B>>,
+        version: Version,
+        is_rollback: bool,
+        refused: Vec<PoolRefusal>,
+    ) {
+        self.held = content;
+        self.commit(version, is_rollback);
+        self.answer(nonce, |nonce| FromAgent::Ack { nonce, refused });
     }
 
     /// The next task; `None` until another method is called or [`wake_at`](Self::wake_at) is reached.
@@ -237,7 +255,7 @@ impl<B: Clone> Subscriber<B> {
         let delta = Delta { changed, removed };
         if delta.is_empty() {
             self.commit(version, is_rollback);
-            return self.answer(Some(nonce), |nonce| FromAgent::Ack { nonce });
+            return self.answer(Some(nonce), |nonce| FromAgent::Ack { nonce, refused: Vec::new() });
         }
         let content = Arc::new(self.held.apply(delta));
         self.applying =

@@ -2,7 +2,7 @@
 
 use entropool_delivery::{Span, Version};
 
-use crate::world::{Faults, World, history};
+use crate::world::{Faults, State, World, history, history_with_refusals};
 
 /// Of what is decided by seed.
 const SEEDS: u64 = 200;
@@ -11,9 +11,13 @@ const EDITS: u64 = 12;
 /// Edits come while everything goes wrong; nothing older is ever run than what ran, and once the network is whole the
 /// newest runs within seconds.
 fn survives(seed: u64, faults: Faults, replicas: usize) {
-    let states = history(EDITS);
+    survives_edits(&history(EDITS), seed, faults, replicas, false);
+}
+
+fn survives_edits(states: &[State], seed: u64, faults: Faults, replicas: usize, knows_no_pools: bool) {
     let mut world = World::new(states[..1].to_vec(), replicas, seed);
     world.faults = faults;
+    world.knows_no_pools = knows_no_pools;
     let mut ran = Version::default();
     for state in &states[1..] {
         world.storage.push(state.clone());
@@ -64,4 +68,11 @@ fn streams_that_break_are_opened_again() {
 fn everything_at_once_over_three_replicas_that_see_edits_at_different_times() {
     let all = Faults { lost: 10, repeated: 10, late: 1_000, broken: 50 };
     (1..=SEEDS).for_each(|seed| survives(seed, all, 3));
+}
+
+#[test]
+fn an_agent_that_refuses_a_pool_follows_all_others_also_if_the_controller_knows_no_such_answer() {
+    let states = history_with_refusals(14);
+    let all = Faults { lost: 10, repeated: 10, late: 1_000, broken: 50 };
+    (1..=SEEDS).for_each(|seed| survives_edits(&states, seed, all, 2, seed % 2 == 0));
 }

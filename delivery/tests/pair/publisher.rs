@@ -1,9 +1,11 @@
 //! What a controller does about an agent that is not as it should be.
 
+use std::sync::Arc;
+
 use entropool_delivery::publisher::{AckState, PublisherTask, ReviewOutcome, StreamEnd};
 use entropool_delivery::{
-    AgentSubscription, BearerToken, FromAgent, FromController, Move, Nack, Publisher, Report, Span, Tick,
-    WatchedKind,
+    AgentSubscription, BearerToken, FromAgent, FromController, Move, Nack, PoolRefusal, Publisher, Report,
+    Span, Tick, WatchedKind,
 };
 
 use crate::world::{Body, NODE, content, version};
@@ -26,7 +28,7 @@ fn programmed() -> Publisher<Body> {
     publisher.publish(version(1, 1), content(&[("pool/p", 1)]));
     publisher.handle(at(0), subscribe(NODE));
     assert_eq!(tasks(&mut publisher, at(0)).len(), 1);
-    publisher.handle(at(0), FromAgent::Ack { nonce: 1 });
+    publisher.handle(at(0), FromAgent::Ack { nonce: 1, refused: Vec::new() });
     assert_eq!(publisher.ack_state(), AckState::Programmed);
     publisher
 }
@@ -97,7 +99,7 @@ fn an_answer_to_something_else_is_none() {
     publisher.publish(version(1, 1), content(&[("pool/p", 1)]));
     publisher.handle(at(0), subscribe(NODE));
     tasks(&mut publisher, at(0));
-    publisher.handle(at(0), FromAgent::Ack { nonce: 7 });
+    publisher.handle(at(0), FromAgent::Ack { nonce: 7, refused: Vec::new() });
     publisher.handle(at(0), FromAgent::Nack { nonce: 0, refusal: Nack::new("No", "no") });
     assert_eq!(publisher.ack_state(), AckState::Behind);
 }
@@ -113,6 +115,34 @@ fn a_refusal_is_known_with_its_sentence_until_something_else_is_to_be_run() {
     assert_eq!(tasks(&mut publisher, at(2)), []);
     publisher.publish(version(3, 3), content(&[("pool/p", 3)]));
     assert_eq!(publisher.ack_state(), AckState::Behind);
+}
+
+#[test]
+fn pools_that_are_refused_alone_are_known_and_sent_again_only_with_the_next_change() {
+    let refused = |pool: &str| PoolRefusal { pool: pool.to_owned(), refusal: Nack::new("NoMemory", "why") };
+    let first = content(&[("pool/p", 1), ("class/p/a", 1), ("pool/q", 1)]);
+    let mut publisher = Publisher::new(at(0), NODE);
+    publisher.publish(version(1, 1), Arc::clone(&first));
+    publisher.handle(at(0), subscribe(NODE));
+    tasks(&mut publisher, at(0));
+    publisher.handle(at(0), FromAgent::Ack { nonce: 1, refused: Vec::new() });
+    publisher.publish(version(2, 2), content(&[("pool/p", 2), ("class/p/b", 2), ("pool/q", 2)]));
+    tasks(&mut publisher, at(1));
+    // Of a pool twice, and of one that the set does not have.
+    let answer = ["p", "p", "x"].map(refused).to_vec();
+    publisher.handle(at(1), FromAgent::Ack { nonce: 2, refused: answer });
+    assert_eq!(publisher.ack_state(), AckState::PoolsRefused(vec![refused("p")]));
+    assert_eq!(tasks(&mut publisher, at(60)), []);
+    let runs = content(&[("pool/p", 1), ("class/p/a", 1), ("pool/q", 2)]);
+    publisher.publish(version(3, 3), content(&[("pool/p", 2), ("class/p/b", 2), ("pool/q", 3)]));
+    let sent = tasks(&mut publisher, at(61));
+    let [PublisherTask::Send(FromController::Update(update))] = &sent[..] else { panic!("{sent:?}") };
+    assert_eq!(update.base, runs.digest());
+    let changed: Vec<_> = update.changed.iter().map(|(name, _)| &**name).collect();
+    assert_eq!((changed, update.removed.len()), (vec!["class/p/b", "pool/p", "pool/q"], 1));
+    assert_eq!(publisher.ack_state(), AckState::Behind);
+    publisher.handle(at(61), FromAgent::Ack { nonce: 3, refused: Vec::new() });
+    assert_eq!(publisher.ack_state(), AckState::Programmed);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use entropool_delivery::{Span, Version};
 
-use crate::world::{BAD, State, World, content, history, version};
+use crate::world::{BAD, BAD_POOL, State, World, content, history, version};
 
 const SOON: Span = Span::seconds(5);
 
@@ -75,6 +75,37 @@ fn what_cannot_be_applied_is_nacked_once_and_the_last_good_goes_on_until_it_is_m
     assert_eq!(world.updates.len(), 2, "{:?}", world.updates);
     edited(&mut world, State { version: version(12, 10), content: content(&[("class/p/odd", 5)]) });
     world.until(SOON, World::in_step);
+}
+
+/// Also with a controller of the version before, which takes the answer for a whole one.
+#[test]
+fn a_pool_that_cannot_be_applied_stays_as_it_was_and_the_others_follow() {
+    let state =
+        |at, p, q| State { version: version(at, at), content: content(&[("pool/p", p), ("pool/q", q)]) };
+    for knows_no_pools in [false, true] {
+        let mut world = World::new(vec![state(1, 1, 1)], 1, 1);
+        world.knows_no_pools = knows_no_pools;
+        world.until(SOON, World::in_step);
+        edited(&mut world, state(2, BAD_POOL, 2));
+        world.run(Span::seconds(60));
+        let runs = |world: &World, p, q| {
+            let digest = content(&[("pool/p", p), ("pool/q", q)]).digest();
+            assert_eq!((world.agent.held().digest(), world.kept.content.digest()), (digest, digest));
+        };
+        runs(&world, 1, 2);
+        assert_eq!(world.updates.len(), 2, "{:?}", world.updates);
+        edited(&mut world, state(3, BAD_POOL, 3));
+        world.run(SOON);
+        runs(&world, 1, 3);
+        // The next version of the agent may know better, and is offered the pool again.
+        let applied = world.applied.len();
+        world.restart_agent();
+        world.run(SOON);
+        runs(&world, 1, 3);
+        assert_eq!(world.applied.len(), applied + 1);
+        edited(&mut world, state(4, 4, 3));
+        world.until(SOON, World::in_step);
+    }
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use entropool_delivery::publisher::{PublisherTask as Do, StreamEnd};
 use entropool_delivery::subscriber::{SubscriberTask, SubscriptionPhase};
 use entropool_delivery::{
-    AgentSubscription, EncodedResource, FromAgent, FromController, Hash, Nack, Publisher, ResourceName,
-    ResourceSet, Span, Subscriber, Tick, Version, WatchedKind,
+    AgentSubscription, EncodedResource, FromAgent, FromController, Hash, Nack, PoolRefusal, Publisher,
+    ResourceName, ResourceSet, Span, Subscriber, Tick, Version, WatchedKind, pool_of,
 };
 
 pub(crate) const STEP: Span = Span::millis(10);
@@ -14,6 +14,8 @@ pub(crate) const NODE: &str = "node-1";
 
 /// A body. This one cannot be applied.
 pub(crate) const BAD: u32 = 666;
+/// A body that only its pool cannot be applied with.
+pub(crate) const BAD_POOL: u32 = 667;
 
 pub(crate) type Body = u32;
 
@@ -52,6 +54,18 @@ pub(crate) fn history(length: u64) -> Vec<State> {
         State { version: version(10 + at / 2, 10 + at.div_ceil(2)), content: content(&items) }
     };
     (0..length).map(state).collect()
+}
+
+/// The same beside a pool of which the agent refuses two states in five.
+pub(crate) fn history_with_refusals(length: u64) -> Vec<State> {
+    let with_pool = |(at, state): (usize, State)| {
+        let body = if matches!(at % 5, 1 | 2) { BAD_POOL } else { u32::try_from(at).unwrap() };
+        let beside = content(&[("pool/odd", 1), ("class/odd/c", body)]);
+        let both = state.content.items().chain(beside.items());
+        let both = both.map(|(name, item)| (Arc::clone(name), item.clone())).collect();
+        State { content: Arc::new(both), ..state }
+    };
+    history(length).into_iter().enumerate().map(with_pool).collect()
 }
 
 /// Numbers that are the same each time.
@@ -114,6 +128,8 @@ pub(crate) struct World {
     pub(crate) agent: Subscriber<Body>,
     pub(crate) faults: Faults,
     pub(crate) cut: bool,
+    /// The replicas are of the version before, which does not know that single pools can be refused.
+    pub(crate) knows_no_pools: bool,
     /// The replica that the next connection leads to; any, if none.
     pub(crate) route: Option<usize>,
     pub(crate) dice: Dice,
@@ -138,6 +154,7 @@ impl World {
             agent: agent(Tick(0), &nothing, seed),
             faults: Faults::default(),
             cut: false,
+            knows_no_pools: false,
             route: None,
             dice: Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
             applied: Vec::new(),
@@ -237,7 +254,12 @@ impl World {
             }
             match message {
                 Message::ToAgent(message) => self.agent.handle(self.now, message),
-                Message::ToReplica(message) => {
+                Message::ToReplica(mut message) => {
+                    if let FromAgent::Ack { refused, .. } = &mut message
+                        && self.knows_no_pools
+                    {
+                        refused.clear();
+                    }
                     if let Some(publisher) = &mut self.replicas[replica].publisher {
                         publisher.handle(self.now, message);
                     }
@@ -350,8 +372,14 @@ impl World {
         if content.items().any(|(_, item)| item.body == BAD) {
             return self.agent.applied(Err(Nack::new("Bad", "class p/odd is bad")));
         }
+        let refused =
+            content.items().filter(|(_, item)| item.body == BAD_POOL).map(|(name, _)| PoolRefusal {
+                pool: pool_of(name).unwrap().to_owned(),
+                refusal: Nack::new("Bad", format!("{name} is bad")),
+            });
+        let refused = refused.collect();
         self.applied.push(content);
-        self.agent.applied(Ok(()));
+        self.agent.applied(Ok(refused));
     }
 }
 

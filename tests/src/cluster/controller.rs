@@ -96,6 +96,10 @@ impl Controller {
         Ok(controller)
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Its name in the Lease.
     pub fn name(&self) -> &str {
         &self.name

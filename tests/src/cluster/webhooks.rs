@@ -13,6 +13,7 @@ use super::controller::Controller;
 use super::tools::in_repository;
 
 const CHART: &str = "charts/entropool/templates/webhooks.yaml";
+const POLICY: &str = "charts/entropool/templates/podpolicy.yaml";
 const CONFIGURATIONS: &str = "mutatingwebhookconfigurations,validatingwebhookconfigurations";
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -23,6 +24,15 @@ impl ApiServer {
         let applied = self.feed(["apply", "--server-side", "-f", "-"], &at(&chart, controller.webhooks)?)?;
         ensure!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
         self.wait_for_bundles(|bundles| bundles.iter().all(|bundle| !bundle.is_empty()))
+    }
+
+    /// Applies the chart's policy for pods. It is in force a moment later.
+    pub fn install_pod_policy(&self) -> Result<()> {
+        let chart = fs::read_to_string(in_repository(POLICY)).with_context(|| format!("reading {POLICY}"))?;
+        let lines: Vec<_> = chart.lines().filter(|line| !line.contains("include")).collect();
+        let applied = self.feed(["apply", "--server-side", "-f", "-"], &lines.join("\n"))?;
+        ensure!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+        Ok(())
     }
 
     /// Waits until the bundles of all webhooks are as they should be.

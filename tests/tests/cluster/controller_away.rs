@@ -49,13 +49,17 @@ fn pods_and_vms_that_come_and_go_without_an_agent_start_and_end_when_it_is_back(
     new.delete().unwrap();
 }
 
+/// Its place was asked for when it was created, and nothing after that needs the controller.
 #[test]
-fn new_pods_of_known_classes_need_no_controller() {
+fn pods_that_exist_start_without_a_controller_and_others_are_not_created() {
     let cluster = Kubernetes::alone().unwrap();
     pool(&cluster, "alone", "", "weight: 1").unwrap();
     let tenant = Tenant::new(&cluster, "uncontrolled").unwrap();
+    tenant.held_pod("reader", "alone", "alone").unwrap();
     cluster.scale_controller(0).unwrap();
-    tenant.pod("reader", "alone", "alone").unwrap();
+    let refused = tenant.pod("late", "alone", "alone").unwrap_err().to_string();
+    assert!(refused.contains("volumes.entropool.io"), "{refused}");
+    tenant.release("reader").unwrap();
     tenant.ready("reader").unwrap();
     tenant.read("reader", 64).unwrap();
     cluster.scale_controller(1).unwrap();

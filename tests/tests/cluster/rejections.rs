@@ -5,12 +5,12 @@ use entropool_tests::cluster::Kubernetes;
 use crate::tenant::{Tenant, pool};
 
 #[test]
-fn a_refusal_is_an_event_of_the_pod_with_a_sentence() {
+fn a_refusal_is_the_answer_or_an_event_of_the_pod_with_a_sentence() {
     let cluster = Kubernetes::alone().unwrap();
     pool(&cluster, "open", "", "rate: 1Ki/s").unwrap();
     pool(&cluster, "closed", "allowedNamespaces: {from: None}", "weight: 1").unwrap();
     let tenant = Tenant::new(&cluster, "refused").unwrap();
-    let cases = [
+    let refused = [
         ("unknown-pool", "entropool.io/pool: nowhere", true, "there is no pool nowhere"),
         (
             "unknown-class",
@@ -20,7 +20,14 @@ fn a_refusal_is_an_event_of_the_pod_with_a_sentence() {
         ),
         ("another-pool", "entropool.io/pool: open, entropool.io/class: closed", true, "has no class closed"),
         ("foreign", "entropool.io/pool: closed", true, "namespace refused"),
-        ("no-pool", "entropool.io/class: open", true, "volumeAttributes name no pool"),
+        ("no-pool", "entropool.io/class: open", true, "names no pool"),
+    ];
+    for (name, attributes, read_only, sentence) in refused {
+        let said = tenant.pod_with(name, attributes, read_only, "{}").unwrap_err().to_string();
+        assert!(said.contains(sentence), "{name}: {said}");
+    }
+    // What the webhook leaves to the agent.
+    let cases = [
         ("misspelled", "entropool.io/pool: open, entropool.io/clas: open", true, "entropool.io/clas"),
         ("writable", "entropool.io/pool: open", false, "readOnly: true"),
     ];

@@ -38,15 +38,36 @@ impl<'a> Tenant<'a> {
         read_only: bool,
         resources: &str,
     ) -> Result<()> {
+        self.create(name, attributes, read_only, resources, "[]")
+    }
+
+    /// A pod that is not scheduled before it is [released](Self::release).
+    pub(crate) fn held_pod(&self, name: &str, pool: &str, class: &str) -> Result<()> {
+        let attributes = format!("entropool.io/pool: {pool}, entropool.io/class: {class}");
+        self.create(name, &attributes, true, "{}", "[{name: example.org/held}]")
+    }
+
+    pub(crate) fn release(&self, name: &str) -> Result<()> {
+        let patch = r#"[{"op":"remove","path":"/spec/schedulingGates"}]"#;
+        self.cluster.said(&format!("-n {} patch pod {name} --type=json -p {patch}", self.namespace)).map(drop)
+    }
+
+    fn create(
+        &self,
+        name: &str,
+        attributes: &str,
+        read_only: bool,
+        resources: &str,
+        gates: &str,
+    ) -> Result<()> {
         let namespace = self.namespace;
-        // As the webhook labels those that it has ask for a place.
-        let labels = if attributes.contains("client: qemu") { "entropool.io/vm: \"true\"" } else { "" };
         self.cluster.apply(&format!(
             "
 apiVersion: v1
 kind: Pod
-metadata: {{name: {name}, namespace: {namespace}, labels: {{{labels}}}}}
+metadata: {{name: {name}, namespace: {namespace}}}
 spec:
+  schedulingGates: {gates}
   terminationGracePeriodSeconds: 0
   nodeSelector: {{kubernetes.io/hostname: node1}}
   containers:

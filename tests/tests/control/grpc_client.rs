@@ -25,11 +25,17 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An open stream; dropped, it ends.
 pub(crate) struct Call {
-    _outgoing: mpsc::Sender<wire::FromAgent>,
+    outgoing: mpsc::Sender<wire::FromAgent>,
     incoming: Streaming<wire::FromController>,
 }
 
 impl Call {
+    /// Says something to the controller; an error means that it has hung up.
+    pub(crate) async fn say(&self, message: FromAgent) -> Result<(), Status> {
+        let message = codec::agent::to_proto(message);
+        self.outgoing.send(message).await.map_err(|_| Status::unknown("the stream ended"))
+    }
+
     /// What the controller says next.
     pub(crate) async fn next(&mut self) -> Result<wire::FromController, Status> {
         let message = tokio::time::timeout(PATIENCE, self.incoming.message()).await;
@@ -87,7 +93,7 @@ pub(crate) async fn subscribe(
     let answered = async {
         let mut incoming = DeliveryClient::new(channel).subscribe(request).await?.into_inner();
         let first = incoming.message().await?.ok_or_else(|| Status::unknown("the stream ended"))?;
-        Ok((Call { _outgoing: outgoing, incoming }, first))
+        Ok((Call { outgoing, incoming }, first))
     };
     tokio::time::timeout(PATIENCE, answered).await.expect("the controller answers")
 }

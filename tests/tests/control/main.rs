@@ -1,6 +1,7 @@
 //! The controller at a real API server.
 #![allow(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod byzantine;
 mod documented;
 mod edits;
 mod events;
@@ -14,6 +15,7 @@ mod replicas;
 mod rights;
 mod rotation;
 mod scenario;
+mod slots;
 mod storage;
 mod tls;
 mod tokens;

@@ -6,6 +6,7 @@ mod injection_methods;
 mod objects;
 mod rate_limits;
 mod rotation;
+mod tenants;
 mod unavailable;
 
 use std::path::Path;
