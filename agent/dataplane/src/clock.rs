@@ -27,6 +27,9 @@ pub(crate) fn timespec(tick: Tick) -> Timespec {
     Timespec { tv_sec: seconds, tv_nsec: (tick.0 % SECOND).cast_signed() }
 }
 
+/// Nanoseconds in a millisecond.
+pub(crate) const MILLISECOND: u64 = 1_000_000;
+
 /// Nanoseconds in a second.
 pub(crate) const SECOND: u64 = 1_000_000_000;
 

@@ -1,4 +1,4 @@
-//! Those who draw: QEMU, tools that speak all of EGD, and tenants that mean harm.
+//! Those who draw: QEMU, tools that speak all of EGD, readers by 0x01, and tenants that mean harm.
 
 use std::path::PathBuf;
 
@@ -10,10 +10,12 @@ use crate::wire::Wire;
 
 mod hostile;
 mod qemu;
+mod reader;
 mod tool;
 
 pub(crate) use hostile::{Hostile, Malice};
 pub(crate) use qemu::{Guest, Qemu};
+pub(crate) use reader::Reader;
 pub(crate) use tool::Tool;
 
 /// What a client has to do with the world.
@@ -44,6 +46,7 @@ pub(crate) struct Scope<'a> {
 pub(crate) enum Client {
     Qemu(Qemu),
     Tool(Tool),
+    Reader(Reader),
     Hostile(Hostile),
 }
 
@@ -53,6 +56,7 @@ impl Client {
         match self {
             Self::Qemu(qemu) => qemu.act(scope),
             Self::Tool(tool) => tool.act(scope),
+            Self::Reader(reader) => reader.act(scope),
             Self::Hostile(hostile) => Ok(hostile.act(scope)),
         }
     }
@@ -62,6 +66,7 @@ impl Client {
         match self {
             Self::Qemu(qemu) => qemu.next(),
             Self::Tool(tool) => Some(tool.next()),
+            Self::Reader(reader) => reader.next(),
             Self::Hostile(hostile) => Some(hostile.next()),
         }
     }
@@ -70,6 +75,7 @@ impl Client {
         match self {
             Self::Qemu(qemu) => &mut qemu.peer,
             Self::Tool(tool) => &mut tool.peer,
+            Self::Reader(reader) => &mut reader.peer,
             Self::Hostile(hostile) => &mut hostile.peer,
         }
     }

@@ -21,6 +21,8 @@ pub(crate) const NOISE: &str = "noise";
 pub(crate) enum Role {
     Guest(Guest),
     Tool,
+    /// Reads so many bytes by 0x01, again and again.
+    Reader(u8),
     Hostile(Malice),
 }
 
@@ -113,11 +115,12 @@ spec: {{pool: noise, rate: 32Ki/s, allowDegraded: {allow}, perVM: {{rate: 4Ki/s,
 fn member(number: u64, dice: &mut Rng) -> Member {
     let noise = dice.once_in(3);
     let assured = noise || dice.once_in(2);
-    let (role, client) = match dice.below(6) {
+    let (role, client) = match dice.below(7) {
         0 | 1 if assured => (Role::Guest(paced(dice)), Kind::Qemu),
         0..=2 => (Role::Guest(greedy(dice)), Kind::Qemu),
         3 => (Role::Guest(paced(dice)), Kind::Qemu),
-        4 => (Role::Tool, *dice.pick(&[Kind::Qemu, Kind::Egd])),
+        4 => (Role::Reader(*dice.pick(&[16, 64, 255])), Kind::Egd),
+        5 => (Role::Tool, *dice.pick(&[Kind::Qemu, Kind::Egd])),
         _ => (Role::Hostile(*dice.pick(&Malice::ALL)), *dice.pick(&[Kind::Qemu, Kind::Egd])),
     };
     let is_paced = matches!(role, Role::Guest(Guest { paced: true, .. }));

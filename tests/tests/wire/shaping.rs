@@ -1,6 +1,6 @@
 //! Who gets how much, measured at the clients.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -148,6 +148,84 @@ fn what_one_class_leaves_the_other_borrows_and_gives_back() {
     let [gold, bronze] = [0, 1].map(|index| both[index].since(WARM_UP).bytes());
     println!("300 to 100: {gold} and {bronze} bytes");
     assert!((gold * 100).abs_diff(bronze * 300) * 100 <= gold * 100 * 2, "{gold} to {bronze}");
+}
+
+const PROMISED: &str = "
+apiVersion: entropool.io/v1alpha1
+kind: EntropyPool
+metadata: {name: default}
+spec: {rate: 64Ki/s}
+---
+apiVersion: entropool.io/v1alpha1
+kind: EntropyClass
+metadata: {name: gold}
+spec: {pool: default, rate: 16Ki/s, ceil: 16Ki/s, perVM: {rate: 1Ki/s}}
+---
+apiVersion: entropool.io/v1alpha1
+kind: EntropyClass
+metadata: {name: crowd}
+spec: {pool: default}
+";
+
+/// What one gets that reads by 0x01, each time `every` after the last read began, or as soon as that was answered.
+fn non_blocking(socket: &Path, bytes: u8, every: Duration, time: Duration) -> u64 {
+    let mut client = EgdClient::connect(socket).unwrap();
+    let (begin, mut got) = (Instant::now(), 0);
+    while begin.elapsed() < time {
+        let asked = Instant::now();
+        got += client.try_read(bytes).unwrap().len() as u64;
+        // The pace is the load itself, so here time has to pass.
+        thread::sleep(every.saturating_sub(asked.elapsed()));
+    }
+    got
+}
+
+#[test]
+fn a_vm_that_reads_by_0x01_beside_floods_gets_what_it_is_assured() {
+    let _machine = alone();
+    let vms = ["gold-0", "gold-1", "gold-2", "gold-3"].map(|vm| format!("{vm}=default/gold"));
+    let daemon = start(PROMISED, &[&vms[..], &["crowd-0=default/crowd".to_owned()]].concat());
+    let floods = [sockets(&daemon, "gold", 2), sockets(&daemon, "crowd", 1)].concat();
+    let readers = [("gold-2", Duration::ZERO), ("gold-3", Duration::from_millis(50))];
+
+    let got = thread::scope(|scope| {
+        let flooding = scope.spawn(|| flood(&floods, 255, 1000, MEASURED).unwrap());
+        let readers = readers.map(|(vm, every)| {
+            let socket = daemon.socket(vm);
+            scope.spawn(move || non_blocking(&socket, 64, every, MEASURED))
+        });
+        let got = readers.map(|reader| reader.join().unwrap());
+        let flooded: u64 = flooding.join().unwrap().iter().map(|all| all.since(WARM_UP).bytes()).sum();
+        assert!(flooded > 9 * (60 << 10), "the floods were too weak to disturb anybody: {flooded} bytes");
+        got
+    });
+
+    println!("1 KiB/s by 0x01 beside floods: {got:?} bytes in {MEASURED:?}");
+    let due = 10 * 1024 - 255;
+    assert!(got.iter().all(|&got| got >= due), "{got:?}, and {due} are due to each");
+}
+
+#[test]
+fn equals_share_a_ceiling_equally_by_either_kind_of_read() {
+    let _machine = alone();
+    let vms: Vec<_> = (0..8).map(|index| format!("vm-{index}=default/crowd")).collect();
+    let daemon = start(EQUALS, &vms);
+    let sockets = sockets(&daemon, "vm", 8);
+
+    let shares: Vec<u64> = thread::scope(|scope| {
+        let flooding = scope.spawn(|| flood(&sockets[..4], 255, 1000, MEASURED).unwrap());
+        let readers: Vec<_> = sockets[4..]
+            .iter()
+            .map(|socket| scope.spawn(move || non_blocking(socket, 255, Duration::ZERO, MEASURED)))
+            .collect();
+        let read: Vec<_> = readers.into_iter().map(|reader| reader.join().unwrap()).collect();
+        let flooded = flooding.join().unwrap();
+        flooded.iter().map(|arrivals| arrivals.since(Duration::ZERO).bytes()).chain(read).collect()
+    });
+
+    let index = jain(&shares);
+    println!("8 equals, half by 0x01: Jain {index:.6}, {shares:?}");
+    assert!(index >= 0.999, "{index}: {shares:?}");
 }
 
 fn sockets(daemon: &Daemon, prefix: &str, count: usize) -> Vec<PathBuf> {

@@ -23,6 +23,8 @@ pub(crate) struct Connections {
     dry: Vec<Key>,
     /// In the middle of a command, by when it must be complete.
     timeouts: DeadlineQueue<Key>,
+    /// Have a 0x01 that waits, or have had one, by when it is answered.
+    non_blocking_reads: BinaryHeap<Reverse<(Tick, Key)>>,
     /// May be pushed something, by when to check them.
     pushes: BinaryHeap<Reverse<(Tick, Key)>>,
 }
@@ -37,6 +39,7 @@ impl Connections {
             ended: Vec::new(),
             dry: Vec::new(),
             timeouts: DeadlineQueue::default(),
+            non_blocking_reads: BinaryHeap::new(),
             pushes: BinaryHeap::new(),
         }
     }
@@ -172,6 +175,37 @@ impl Connections {
             self.schedule_timeout(key);
         }
         None
+    }
+
+    /// Schedules the answer to a connection's 0x01, if one waits. Listed once, however many it sends until then.
+    pub(crate) fn schedule_non_blocking_read(&mut self, key: Key) {
+        let due = self.slab.get_mut(key).and_then(Connection::list_non_blocking_read);
+        self.non_blocking_reads.extend(due.map(|due| Reverse((due, key))));
+    }
+
+    /// When the first 0x01 must be answered. Those that have been answered since are dropped here, so that the loop does
+    /// not wake for them, and a connection whose next one waits is listed again.
+    pub(crate) fn next_non_blocking_read(&mut self) -> Option<Tick> {
+        while let Some(&Reverse((listed, key))) = self.non_blocking_reads.peek() {
+            if self.slab.get(key).and_then(Connection::non_blocking_due) == Some(listed) {
+                return Some(listed);
+            }
+            self.unlist_non_blocking_read();
+            self.schedule_non_blocking_read(key);
+        }
+        None
+    }
+
+    /// A connection whose 0x01 has waited as long as it may.
+    pub(crate) fn pop_non_blocking_read(&mut self, now: Tick) -> Option<Key> {
+        self.next_non_blocking_read().filter(|&due| due <= now)?;
+        self.unlist_non_blocking_read()
+    }
+
+    fn unlist_non_blocking_read(&mut self) -> Option<Key> {
+        let Reverse((_, key)) = self.non_blocking_reads.pop()?;
+        self.slab.get_mut(key)?.unlist_non_blocking_read();
+        Some(key)
     }
 
     /// Schedules a connection's next push, unless its push phase is over.

@@ -4,6 +4,7 @@ use egd::Demand;
 use htb::{NodeId, Tick, Tree};
 use source::Supply;
 
+use super::non_blocking_read::NonBlockingRead;
 use super::{Connection, MAX_ENQUEUED};
 use crate::vm::CommandLimiter;
 
@@ -20,7 +21,7 @@ pub(crate) struct DemandOutcome {
 
 impl Connection {
     /// Enqueues the session's demand in the tree, and answers what needs no grant. `supply` is `None` while its bytes are
-    /// withheld from this connection: then all demand waits outside the tree.
+    /// withheld from this connection: then 0x02 waits outside the tree, and 0x01 is answered with nothing.
     pub(crate) fn enqueue_demand(
         &mut self,
         tree: &mut Tree,
@@ -52,11 +53,11 @@ impl Connection {
                 }
                 Demand::NonBlocking(bytes) => {
                     self.enqueued = tree.enqueue(leaf, room.min(bytes.into()), now);
-                    self.non_blocking = Some(0);
                     if self.enqueued == 0 {
-                        self.finish_non_blocking_read();
+                        self.answer_nothing();
                         outcome.answered = true;
                     } else {
+                        self.non_blocking = Some(NonBlockingRead::new(now));
                         outcome.in_tree = true;
                     }
                 }

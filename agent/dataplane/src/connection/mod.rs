@@ -5,6 +5,7 @@ mod command_timeout;
 mod connections;
 mod demand;
 mod flush;
+mod non_blocking_read;
 mod send_queue;
 
 pub(crate) use close_reason::CloseReason;
@@ -21,6 +22,7 @@ use rustix::net::{RecvFlags, recv};
 use source::Supply;
 
 use self::command_timeout::CommandTimeout;
+use self::non_blocking_read::NonBlockingRead;
 use crate::slab::Key;
 use crate::vm::{ClientBehaviour, Unsolicited};
 
@@ -39,8 +41,8 @@ pub(crate) struct Connection {
     session: Session,
     /// Its part of the leaf's backlog.
     enqueued: u64,
-    /// The 0x01 at the head is in the tree, and has been granted this many bytes so far.
-    non_blocking: Option<u8>,
+    /// The 0x01 at the head, while it is in the tree.
+    non_blocking: Option<NonBlockingRead>,
     /// Granted bytes that the supply reserves for it.
     reserved: u64,
     /// The last write did not block.
@@ -63,7 +65,7 @@ struct Listed {
     write: bool,
     dry: bool,
     timeout: bool,
-    /// Its pool's list of pending 0x01.
+    /// The 0x01 that wait, by when they are answered.
     non_blocking: bool,
 }
 
@@ -150,11 +152,10 @@ impl Connection {
     pub(crate) fn grant(&mut self, offered: u64) -> u64 {
         let bytes = offered.min(self.enqueued);
         self.enqueued -= bytes;
-        if let Some(granted) = self.non_blocking {
-            // A 0x01 asks for at most 255 bytes, so the sum fits.
-            self.non_blocking = Some(granted.saturating_add(u8::try_from(bytes).unwrap_or(u8::MAX)));
+        if let Some(read) = &mut self.non_blocking {
+            read.grant(bytes);
             if self.enqueued == 0 {
-                self.finish_non_blocking_read();
+                self.answer_non_blocking_read();
             }
         } else {
             self.session.grant(bytes);
@@ -162,30 +163,49 @@ impl Connection {
         bytes
     }
 
-    /// Withdraws its demand from the tree. A 0x01 is answered with the bytes granted so far.
+    /// Withdraws its demand from the tree: the session has it again. A 0x01 that was granted something is answered with
+    /// that.
     pub(crate) fn withdraw_demand(&mut self, tree: &mut Tree, leaf: NodeId, now: Tick) {
         if self.enqueued > 0 {
             tree.cancel(leaf, self.enqueued, now);
             self.enqueued = 0;
         }
-        self.finish_non_blocking_read();
+        if self.non_blocking.is_some_and(NonBlockingRead::has_bytes) {
+            self.answer_non_blocking_read();
+        }
+        self.non_blocking = None;
     }
 
-    fn finish_non_blocking_read(&mut self) {
-        if let Some(granted) = self.non_blocking.take() {
-            self.session.answer_non_blocking(granted);
+    /// Answers its 0x01, which has waited as long as it may, with the bytes granted so far. Its leaf keeps its place, since
+    /// the client is likely to ask again.
+    pub(crate) fn end_non_blocking_read(&mut self, tree: &mut Tree, leaf: NodeId, now: Tick) {
+        if self.non_blocking.is_some() {
+            tree.postpone(leaf, std::mem::take(&mut self.enqueued), now);
+            self.answer_non_blocking_read();
         }
     }
 
-    /// True if its 0x01 is pending in the tree, and so it is to be put on the pool's list of these.
-    pub(crate) fn list_non_blocking_read(&mut self) -> bool {
-        self.non_blocking.is_some() && !std::mem::replace(&mut self.listed.non_blocking, true)
+    fn answer_non_blocking_read(&mut self) {
+        if let Some(read) = self.non_blocking.take() {
+            self.session.answer_non_blocking(read.granted());
+        }
     }
 
-    /// The pool's list has reached it. True if its 0x01 is still pending.
-    pub(crate) fn unlist_non_blocking_read(&mut self) -> bool {
+    /// By when its 0x01 is answered; `None` if none is in the tree.
+    pub(crate) fn non_blocking_due(&self) -> Option<Tick> {
+        self.non_blocking.map(NonBlockingRead::due)
+    }
+
+    /// As [`non_blocking_due`](Self::non_blocking_due), but `None` if it is on the list of these.
+    pub(crate) fn list_non_blocking_read(&mut self) -> Option<Tick> {
+        let due = self.non_blocking_due().filter(|_| !self.listed.non_blocking)?;
+        self.listed.non_blocking = true;
+        Some(due)
+    }
+
+    /// It is no longer on that list.
+    pub(crate) fn unlist_non_blocking_read(&mut self) {
         self.listed.non_blocking = false;
-        self.non_blocking.is_some()
     }
 
     /// Reserves what was granted: the supply cannot be drawn below it for others.
@@ -207,7 +227,7 @@ impl Connection {
 
     /// Bytes granted and not written, those of a pending 0x01 included.
     fn granted(&self) -> u64 {
-        self.unwritten() + self.non_blocking.map_or(0, u64::from)
+        self.unwritten() + self.non_blocking.map_or(0, |read| u64::from(read.granted()))
     }
 
     fn unwritten(&self) -> u64 {

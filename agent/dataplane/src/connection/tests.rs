@@ -98,6 +98,38 @@ fn bytes_granted_to_a_non_blocking_read_are_reserved() {
 }
 
 #[test]
+fn a_withdrawn_non_blocking_read_that_was_granted_nothing_is_not_answered() {
+    let mut rig = Rig::new();
+    rig.request(&[1, 100]);
+    rig.connection.withdraw_demand(&mut rig.tree, rig.leaf, NOW);
+    assert_eq!((rig.tree.backlog(rig.leaf), rig.connection.has_demand()), (0, false));
+    assert_eq!(rig.connection.session.demand(), Demand::NonBlocking(100));
+    // Whoever has the session enqueues it again.
+    rig.request(&[]);
+    assert_eq!((rig.grant(255), rig.flush()), (100, Ok(Flushed::All)));
+    let mut answer = [0; 101];
+    rig.peer.read_exact(&mut answer).unwrap();
+    assert_eq!(answer[0], 100);
+}
+
+#[test]
+fn a_non_blocking_read_ends_with_what_it_was_granted() {
+    for granted in [0, 60] {
+        let mut rig = Rig::new();
+        rig.request(&[1, 100]);
+        assert_eq!(rig.connection.non_blocking_due(), Some(NOW.after(100_000_000)));
+        rig.grant(granted);
+        rig.connection.end_non_blocking_read(&mut rig.tree, rig.leaf, NOW.after(100_000_000));
+        assert_eq!(rig.connection.session.demand(), Demand::None);
+        // The test grants what the tree still has.
+        assert_eq!((rig.tree.backlog(rig.leaf), rig.flush()), (granted, Ok(Flushed::All)));
+        let mut answer = vec![0; 1 + usize::try_from(granted).unwrap()];
+        rig.peer.read_exact(&mut answer).unwrap();
+        assert_eq!(u64::from(answer[0]), granted);
+    }
+}
+
+#[test]
 fn a_blocked_connection_reserves_only_its_own_bytes_and_releases_them() {
     let mut rig = Rig::new();
     rig.fill();

@@ -33,6 +33,7 @@ impl DataPlane {
         self.push_due(now);
         self.save_levels(now);
         self.dequeue_all(now);
+        self.end_non_blocking_reads(now);
         self.save_levels(now);
         self.write_all(now);
         self.close_ended(now);
@@ -132,9 +133,7 @@ impl DataPlane {
                 self.distribute(vm, bytes, now);
             } else {
                 pool.next = next_grant(decision, pool.config.supply.spec().is_some(), now);
-                if !self.finish_non_blocking_reads(key, now) {
-                    return;
-                }
+                return;
             }
         }
         if let Some(pool) = self.pools.get_mut(key) {
@@ -172,23 +171,16 @@ impl DataPlane {
         granted
     }
 
-    /// The tree can grant nothing more now: each pending 0x01 is answered with what it got. True if there were any, whose
-    /// connections may have further demand.
-    fn finish_non_blocking_reads(&mut self, pool: Key, now: Tick) -> bool {
-        let Some(pool) = self.pools.get_mut(pool) else { return false };
-        std::mem::swap(&mut pool.non_blocking_reads, &mut self.finishing);
-        let count = self.finishing.len();
-        for at in 0..count {
-            let key = self.finishing[at];
+    /// Answers each 0x01 that has waited as long as it may. Its connection may have further demand.
+    fn end_non_blocking_reads(&mut self, now: Tick) {
+        while let Some(key) = self.connections.pop_non_blocking_read(now) {
             let Some((connection, vm, pool)) = self.resolve(key) else { continue };
-            if connection.unlist_non_blocking_read() {
-                connection.withdraw_demand(pool.shaper.tree_mut(), vm.leaf, now);
-                self.connections.schedule_write(key);
-                self.enqueue_demand(key, now);
-            }
+            connection.end_non_blocking_read(pool.shaper.tree_mut(), vm.leaf, now);
+            // The tree may have chosen its next instant for this demand.
+            pool.next = NextGrant::Now;
+            self.connections.schedule_write(key);
+            self.enqueue_demand(key, now);
         }
-        self.finishing.clear();
-        count > 0
     }
 
     /// Writes once to each connection that has something pending.

@@ -96,12 +96,12 @@ impl DataPlane {
 
     /// The earliest instant at which there is work without an event.
     pub(crate) fn next_due(&mut self) -> Option<Tick> {
-        let push = self.connections.next_push();
+        let connections = [self.connections.next_push(), self.connections.next_non_blocking_read()];
         let pools = self.pools.iter().filter_map(|(_, pool)| match pool.next {
             NextGrant::At(due) => Some(due),
             NextGrant::Idle | NextGrant::Now | NextGrant::Supply => None,
         });
         let others = [self.accepts.next_due(), self.connections.next_timeout(), self.drain_deadline];
-        pools.chain(push).chain(others.into_iter().flatten()).min()
+        pools.chain(connections.into_iter().chain(others).flatten()).min()
     }
 }

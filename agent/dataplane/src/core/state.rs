@@ -23,8 +23,6 @@ pub(crate) struct DataPlane {
     pub(super) vms: VmTable,
     pub(super) connections: Connections,
     pub(super) accepts: AcceptQueue,
-    /// Connections whose 0x01 is being answered; empty between two decisions.
-    pub(super) finishing: Vec<Key>,
     /// Ordinal of the current batch.
     pub(super) batch: u64,
     pub(super) descriptors: Descriptors,
@@ -52,7 +50,6 @@ impl DataPlane {
             vms: VmTable::new(),
             connections: Connections::new(),
             accepts: AcceptQueue::default(),
-            finishing: Vec::new(),
             batch: 0,
             descriptors,
             counters: Counters::default(),
@@ -89,12 +86,13 @@ impl DataPlane {
         if enqueued.in_tree {
             pool.next = NextGrant::Now;
         }
-        if connection.list_non_blocking_read() {
-            pool.non_blocking_reads.push(key);
-        }
+        let waits = connection.non_blocking_due().is_some();
         self.counters.limit_hits.unanswered += enqueued.unanswered;
         if enqueued.answered {
             self.connections.schedule_write(key);
+        }
+        if waits {
+            self.connections.schedule_non_blocking_read(key);
         }
     }
 

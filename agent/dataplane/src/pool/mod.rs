@@ -31,8 +31,6 @@ pub(crate) struct ServedPool {
     pub(crate) next: NextGrant,
     /// The records of its nodes in the state file.
     pub(crate) records: BucketRecords,
-    /// Connections whose 0x01 is pending in the tree: answered when it can grant nothing more.
-    pub(crate) non_blocking_reads: Vec<Key>,
     pub(crate) members: Members,
 }
 
@@ -58,7 +56,6 @@ impl ServedPool {
             degraded: None,
             next: NextGrant::Idle,
             records: BucketRecords::default(),
-            non_blocking_reads: Vec::new(),
             members: Members::default(),
         }
     }

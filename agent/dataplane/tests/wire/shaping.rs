@@ -4,11 +4,12 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use entropool_dataplane::AttachRequest;
 use htb::Rate;
 use htb::pool::ClassParams;
 
 use crate::clock::Stopwatch;
-use crate::rig::{Rig, UNBOUND, class, exchange, pool, silent, vm};
+use crate::rig::{Rig, UNBOUND, class, exchange, pool, shape, silent, vm};
 
 /// A thousand requests of 255 bytes.
 const FLOOD: [u8; 2000] = {
@@ -111,19 +112,65 @@ fn weights_share_what_is_borrowed() {
     assert!((2.7..3.3).contains(&ratio), "{shares:?}");
 }
 
+/// The answer to a 0x01.
+fn try_read(socket: &mut UnixStream, bytes: u8) -> usize {
+    let count = usize::from(exchange(socket, &[1, bytes], 1)[0]);
+    socket.read_exact(&mut [0; 255][..count]).unwrap();
+    count
+}
+
 #[test]
-fn a_non_blocking_read_gets_what_is_available_and_does_not_wait() {
+fn a_non_blocking_read_is_answered_after_a_tenth_of_a_second_with_what_it_then_has() {
     let rig = Rig::new(pool("default", UNBOUND, vec![class("slow", Rate(1))]));
     let mut socket = rig.client("vm");
-    let mut got = 0;
-    for _ in 0..10 {
-        let count = usize::from(exchange(&mut socket, &[1, 255], 1)[0]);
-        socket.read_exact(&mut [0; 255][..count]).unwrap();
-        got += count;
+    let clock = Stopwatch::start();
+    let got: usize = (0..5).map(|_| try_read(&mut socket, 255)).sum();
+    assert_eq!(got, 5 * 255, "the burst, and what the last read may take beyond it");
+    assert!(clock.elapsed() < Duration::from_millis(90), "{:?}", clock.elapsed());
+    let clock = Stopwatch::start();
+    // It is read while it waits: the level comes after the first answer and before the second.
+    assert_eq!(exchange(&mut socket, &[1, 9, 0, 1, 9], 6), [0; 6], "no tokens are left");
+    let waited = clock.elapsed();
+    assert!(waited >= Duration::from_millis(200) && waited < Duration::from_millis(600), "{waited:?}");
+    assert_eq!((rig.vm("vm").node.stats.backlog, rig.vm("vm").waiting), (0, None));
+}
+
+#[test]
+fn a_non_blocking_read_waits_for_its_turn() {
+    let rig = Rig::new(pool("default", UNBOUND, vec![class("slow", Rate::per_second(2550))]));
+    let mut socket = rig.client("vm");
+    exchange(&mut socket, &[2, 255].repeat(5), 5 * 255);
+    let clock = Stopwatch::start();
+    assert_eq!(try_read(&mut socket, 100), 100);
+    assert!(clock.elapsed() >= Duration::from_millis(50), "{:?}", clock.elapsed());
+}
+
+#[test]
+fn a_vm_gets_its_rate_by_non_blocking_reads_beside_floods_in_its_class_and_its_pool() {
+    let mut gold = class("gold", UNBOUND);
+    // All of it is assured to the two.
+    gold.shape = shape(Rate::per_second(16 << 10), Rate::per_second(16 << 10));
+    gold.per_vm.rate = Rate::per_second(1 << 10);
+    let other = class("other", UNBOUND);
+    let rig = Rig::new(pool("default", Rate::per_second(64 << 10), vec![gold, other]));
+    let floods = [("a", "gold"), ("b", "gold"), ("c", "other")].map(|(id, name)| {
+        rig.data_plane.attach(AttachRequest { class: Some(name.to_owned()), ..vm(id) }).unwrap();
+        rig.connect(id)
+    });
+    let mut modest = rig.client("modest");
+    for mut flood in &floods {
+        flood.write_all(&FLOOD).unwrap();
     }
-    assert!((1024..=1024 + 255).contains(&got), "{got}");
-    assert_eq!(exchange(&mut socket, &[0, 1, 9], 5), [0; 5], "no tokens are left");
-    assert_eq!(rig.vm("vm").node.stats.backlog, 0);
+    std::thread::scope(|scope| {
+        for flood in &floods {
+            scope.spawn(|| read_for(flood, Duration::from_secs(3)));
+        }
+        let (clock, mut got) = (Stopwatch::start(), 0);
+        while clock.elapsed() < Duration::from_secs(2) {
+            got += try_read(&mut modest, 64);
+        }
+        assert!(got >= 2 * 1024 - 255, "{got} bytes in 2 s, and 1 KiB/s is assured");
+    });
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use soak::Rng;
 
 use super::World;
-use crate::client::{Client, Guest, Hostile, Peer, Qemu, Tool};
+use crate::client::{Client, Guest, Hostile, Peer, Qemu, Reader, Tool};
 use crate::mutations::Mutation;
 use crate::scenario::{KERNEL, Role};
 use crate::violation::Check;
@@ -18,6 +18,7 @@ impl World {
         let member = &self.scene.members[number];
         match member.role {
             Role::Guest(guest) => Client::Qemu(Qemu::new(peer, guest, self.now)),
+            Role::Reader(size) => Client::Reader(Reader::new(peer, size, self.now)),
             Role::Tool => Client::Tool(Tool::new(peer, member.vm.client, dice, self.now)),
             Role::Hostile(malice) => Client::Hostile(Hostile::new(peer, malice, dice, self.now)),
         }

@@ -242,10 +242,13 @@ impl Watch {
         scene: &Scenario,
     ) -> Result<(), Check> {
         let member = &scene.members[number];
-        let (Client::Qemu(qemu), Role::Guest(guest)) = (client, member.role) else { return Ok(()) };
+        let asks = match (client, member.role) {
+            (Client::Qemu(qemu), Role::Guest(guest)) => !guest.paced && vm.owed > 0 && qemu.waits > 0,
+            (Client::Reader(reader), _) => reader.is_asking(now),
+            _ => return Ok(()),
+        };
         let served = vm.node.stats.bytes;
-        let asks = vm.owed > 0 && qemu.waits > 0 && vm.class != "shared";
-        if guest.paced || !asks || self.calm(&member.vm.pool) == now {
+        if !asks || vm.class == "shared" || self.calm(&member.vm.pool) == now {
             self.backlogged[number] = None;
             return Ok(());
         }
