@@ -6,8 +6,8 @@ use std::path::Path;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, recv, send,
-    socket_with,
+    AddressFamily, RecvFlags, SendFlags, Shutdown, SocketAddrUnix, SocketFlags, SocketType, connect, recv,
+    send, shutdown, socket_with,
 };
 
 /// A connection.
@@ -29,6 +29,11 @@ impl Wire {
             Err(Errno::AGAIN) => Some(0),
             Err(_) => None,
         }
+    }
+
+    /// Says that nothing more will be sent.
+    pub(crate) fn end(&self) {
+        shutdown(&self.0, Shutdown::Write).unwrap();
     }
 
     /// How many bytes came; nothing if the other end is gone and all was read.

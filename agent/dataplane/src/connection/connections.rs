@@ -17,8 +17,8 @@ pub(crate) struct Connections {
     deferred: Vec<Key>,
     /// Have something to be written.
     write: Vec<Key>,
-    /// Their peer has shut down its side; they are closed at the end of the batch.
-    ended: Vec<Key>,
+    /// Perhaps done, since their peer has shut down its side: they are closed at the end of the batch if they are.
+    done: Vec<Key>,
     /// Wait for their supply to have bytes.
     dry: Vec<Key>,
     /// In the middle of a command, by when it must be complete.
@@ -36,7 +36,7 @@ impl Connections {
             read: Vec::new(),
             deferred: Vec::new(),
             write: Vec::new(),
-            ended: Vec::new(),
+            done: Vec::new(),
             dry: Vec::new(),
             timeouts: DeadlineQueue::default(),
             non_blocking_reads: BinaryHeap::new(),
@@ -120,16 +120,13 @@ impl Connections {
         self.write.drain(..count);
     }
 
+    /// Schedules a look at the end of the batch whether a connection is done.
     pub(crate) fn schedule_close(&mut self, key: Key) {
-        self.ended.push(key);
+        self.done.push(key);
     }
 
-    pub(crate) fn ended(&self) -> &[Key] {
-        &self.ended
-    }
-
-    pub(crate) fn clear_ended(&mut self) {
-        self.ended.clear();
+    pub(crate) fn pop_close(&mut self) -> Option<Key> {
+        self.done.pop()
     }
 
     /// Schedules a write for when the supply has bytes again.

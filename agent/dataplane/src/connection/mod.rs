@@ -49,6 +49,8 @@ pub(crate) struct Connection {
     writable: bool,
     /// The peer has shut down its side. It may still read.
     pub(crate) ended: bool,
+    /// Everything that the peer sent before it did so has been read.
+    input_over: bool,
     listed: Listed,
     /// As of the last read.
     pub(crate) behaviour: ClientBehaviour,
@@ -98,6 +100,7 @@ impl Connection {
             reserved: 0,
             writable: true,
             ended: false,
+            input_over: false,
             listed: Listed::default(),
             behaviour: ClientBehaviour::default(),
             unsolicited,
@@ -117,6 +120,19 @@ impl Connection {
     /// Nothing is owed, requested or left to write.
     pub(crate) fn is_idle(&self) -> bool {
         self.session.demand() == Demand::None && self.session.next_reply().is_none()
+    }
+
+    /// The peer has shut down its side, and everything that it sent has been read. An incomplete command never will be
+    /// complete.
+    pub(crate) fn end_input(&mut self, now: Tick) {
+        self.input_over = true;
+        self.unsolicited.end();
+        self.command_timeout.update(false, false, now);
+    }
+
+    /// The peer has sent all that it ever will, and has been sent all that it was owed.
+    pub(crate) fn is_done(&self) -> bool {
+        self.input_over && self.is_idle()
     }
 
     /// Reads once; end of file sets `ended`.

@@ -36,7 +36,7 @@ impl DataPlane {
         self.end_non_blocking_reads(now);
         self.save_levels(now);
         self.write_all(now);
-        self.close_ended(now);
+        self.close_done(now);
     }
 
     /// Schedules the work for each event.
@@ -88,6 +88,9 @@ impl DataPlane {
             Ok(received) => {
                 vm.read_budget.spend(received.bytes);
                 let ended = connection.ended && !received.more;
+                if ended {
+                    connection.end_input(now);
+                }
                 let flooding = vm.command_limiter.count_commands(received.free_commands, now);
                 self.counters.reads += 1;
                 if flooding {

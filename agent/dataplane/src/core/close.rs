@@ -49,13 +49,15 @@ impl DataPlane {
         }
     }
 
-    /// Closes connections whose peers have shut down their side. They were served as much as could be
-    /// written at once; the bytes still owed to them are dropped.
-    pub(super) fn close_ended(&mut self, now: Tick) {
-        for at in 0..self.connections.ended().len() {
-            self.close_hung_up(self.connections.ended()[at], now);
+    /// Closes connections whose peers have shut down their side, once they have been sent everything that they were owed.
+    /// Until then they are as all others: what they are owed is in the tree, they count as connections of their VM, and
+    /// they are closed at once if the peer does not read any more either.
+    pub(super) fn close_done(&mut self, now: Tick) {
+        while let Some(key) = self.connections.pop_close() {
+            if self.connections.get(key).is_some_and(Connection::is_done) {
+                self.close_hung_up(key, now);
+            }
         }
-        self.connections.clear_ended();
     }
 
     /// Closes connections whose command is overdue.

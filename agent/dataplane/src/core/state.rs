@@ -104,6 +104,7 @@ impl DataPlane {
             Err(reason) => self.close(key, reason, now),
             Ok(Flushed::Blocked) => self.block(key, now),
             Ok(Flushed::Dry) => self.wait_for_supply(key),
+            Ok(Flushed::All) if connection.is_done() => self.connections.schedule_close(key),
             // Requests for which the backlog had no room can be enqueued now.
             Ok(Flushed::All) if !connection.has_demand() => self.enqueue_demand(key, now),
             Ok(Flushed::All) => {}

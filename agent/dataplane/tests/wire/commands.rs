@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 
 use crate::rig::{Rig, exchange, is_closed};
 
@@ -168,14 +169,46 @@ fn too_many_unlike_requests_close_the_connection() {
     assert_eq!(rig.snapshot().counters.closed.too_many_runs, 1);
 }
 
-#[test]
-fn a_peer_that_has_shut_down_its_side_is_served_what_can_go_out_at_once() {
-    let rig = Rig::unbound();
+/// A peer that has sent this and shut down its side, of a VM with 2,550 bytes a second.
+fn half_closed(rig: &Rig, request: &[u8]) -> UnixStream {
     let mut socket = rig.client("vm");
-    socket.write_all(&[2, 64]).unwrap();
+    socket.write_all(request).unwrap();
     socket.shutdown(Shutdown::Write).unwrap();
+    socket
+}
+
+fn slow() -> Rig {
+    let slow = crate::rig::class("slow", htb::Rate::per_second(2550));
+    Rig::new(crate::rig::pool("default", crate::rig::UNBOUND, vec![slow]))
+}
+
+#[test]
+fn a_peer_that_has_shut_down_its_side_is_sent_everything_that_it_is_owed_and_then_closed() {
+    let rig = slow();
+    // The last command is incomplete, and never will be complete.
+    let mut socket = half_closed(&rig, &[&[2, 255].repeat(8)[..], &[0, 1, 9, 2, 255, 1, 0, 3, 0]].concat());
     let mut reply = Vec::new();
     socket.read_to_end(&mut reply).unwrap();
-    assert_eq!(reply.len(), 64);
+    let nine = usize::from(reply[8 * 255 + 4]);
+    assert_eq!(reply.len(), 8 * 255 + 4 + 1 + nine + 255 + 1);
     rig.until("its close", |snapshot| snapshot.counters.closed.ended == 1);
+    // One that is owed nothing is closed at once, and no unsolicited bytes are sent to it.
+    for request in [&[][..], &[2], &[2, 0], &[3, 0, 0, 1, 7]] {
+        let socket = rig.connect("vm");
+        (&socket).write_all(request).unwrap();
+        socket.shutdown(Shutdown::Write).unwrap();
+        assert_eq!((&socket).read_to_end(&mut reply).unwrap(), 0);
+    }
+}
+
+#[test]
+fn a_peer_that_has_shut_down_its_side_and_does_not_read_is_owed_it_until_it_closes() {
+    let rig = slow();
+    let socket = half_closed(&rig, &[2, 255].repeat(10_000));
+    let owed = rig.until("its debts", |snapshot| snapshot.pools[0].vms[0].waiting.is_some());
+    assert_eq!(owed.pools[0].vms[0].connections, 1);
+    drop(socket);
+    let after = rig.until("its close", |snapshot| snapshot.pools[0].vms[0].connections == 0);
+    assert_eq!((after.pools[0].vms[0].owed, after.pools[0].vms[0].node.stats.backlog), (0, 0));
+    assert_eq!(after.counters.closed.ended, 1);
 }

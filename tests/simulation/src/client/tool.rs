@@ -37,6 +37,8 @@ pub(crate) struct Tool {
     strange: usize,
     /// It has said nothing on this connection.
     silent: bool,
+    /// It has said that nothing more will come, and waits for what it is owed.
+    ended: bool,
 }
 
 /// What a QEMU is pushed at once.
@@ -52,6 +54,7 @@ impl Tool {
             known: kind == Kind::Egd,
             strange: 0,
             silent: true,
+            ended: false,
         }
     }
 
@@ -72,6 +75,9 @@ impl Tool {
     fn speak(&mut self) {
         if !self.known {
             return self.introduce();
+        }
+        if self.ended {
+            return;
         }
         let mut words = Vec::new();
         if self.peer.wire.is_none() {
@@ -94,6 +100,9 @@ impl Tool {
         let sent = wire.and_then(|wire| wire.send(&words));
         if sent != Some(words.len()) || self.dice.once_in(10) {
             self.peer.hang_up();
+        } else if let Some(wire) = wire.filter(|_| self.dice.once_in(10)) {
+            wire.end();
+            self.ended = true;
         }
     }
 
@@ -141,11 +150,24 @@ impl Tool {
                 Some(0) => break,
                 Some(count) if !self.known => self.strange += count,
                 Some(count) => self.parse(&space[..count], scope)?,
-                None => self.peer.hang_up(),
+                None => self.hang_up(scope)?,
             }
             did = true;
         }
         Ok(did)
+    }
+
+    /// The other end is gone. Unless it died, whoever waits for what it is owed has been sent that.
+    fn hang_up(&mut self, scope: &Scope<'_>) -> Result<(), Check> {
+        self.peer.hang_up();
+        if std::mem::take(&mut self.ended)
+            && self.due.iter().any(|due| *due != Due::Random(0))
+            && scope.calm < scope.now
+        {
+            let what = format!("client {} was cut off, and owed {:?}", self.peer.number, self.due);
+            return Err(("P3", what));
+        }
+        Ok(())
     }
 
     fn parse(&mut self, mut bytes: &[u8], scope: &mut Scope<'_>) -> Result<(), Check> {
