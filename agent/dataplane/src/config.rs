@@ -83,6 +83,8 @@ pub struct AttachRequest {
 pub enum Client {
     /// QEMU, which only ever sends 0x02 and accepts unsolicited bytes.
     Qemu,
+    /// QEMU, if the kernel says that the program which connects is one; otherwise as [`Egd`](Self::Egd).
+    Detect,
     /// Any EGD client.
     #[default]
     Egd,

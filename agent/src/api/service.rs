@@ -202,7 +202,8 @@ fn view(agent: &Agent) -> Result<View, Status> {
 
 fn attach_request(request: WireAttachRequest) -> AttachRequest {
     let client = match request.client() {
-        WireClient::Unspecified | WireClient::Qemu => Client::Qemu,
+        WireClient::Unspecified => Client::Detect,
+        WireClient::Qemu => Client::Qemu,
         WireClient::Egd => Client::Egd,
     };
     let WireAttachRequest { name: id, namespace, pool, class, .. } = request;

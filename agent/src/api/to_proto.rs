@@ -143,6 +143,7 @@ impl View {
     fn vm(&self, pool: &PoolSnapshot, vm: &VmSnapshot) -> wire::Vm {
         let client = match vm.client {
             Client::Qemu => wire::Client::Qemu,
+            Client::Detect => wire::Client::Unspecified,
             Client::Egd => wire::Client::Egd,
         };
         wire::Vm {

@@ -18,7 +18,7 @@ pub struct Attachment {
     /// the pool is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,
-    #[serde(default, with = "ClientOnDisk")]
+    #[serde(flatten, with = "client_on_disk")]
     pub client: Client,
     #[serde(default, skip_serializing_if = "AttachmentOrigin::is_api")]
     pub origin: AttachmentOrigin,
@@ -57,12 +57,45 @@ pub struct PodVolume {
     pub detached: bool,
 }
 
-/// How a [`Client`] is spelled on disk.
-#[derive(Serialize, Deserialize)]
-#[serde(remote = "Client", rename_all = "camelCase")]
-enum ClientOnDisk {
-    Qemu,
-    Egd,
+/// How a [`Client`] is spelled on disk: so that versions that know only two kinds read what they did before there was a third.
+mod client_on_disk {
+    use dataplane::Client;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    enum Kind {
+        Qemu,
+        #[default]
+        Egd,
+    }
+
+    #[derive(Serialize, Deserialize)]
+    struct ClientOnDisk {
+        #[serde(default)]
+        client: Kind,
+        /// A QEMU only if it is detected.
+        #[serde(default, rename = "clientDetected", skip_serializing_if = "std::ops::Not::not")]
+        detected: bool,
+    }
+
+    pub(super) fn serialize<S: Serializer>(client: &Client, serializer: S) -> Result<S::Ok, S::Error> {
+        let (client, detected) = match client {
+            Client::Qemu => (Kind::Qemu, false),
+            Client::Detect => (Kind::Qemu, true),
+            Client::Egd => (Kind::Egd, false),
+        };
+        ClientOnDisk { client, detected }.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Client, D::Error> {
+        let ClientOnDisk { client, detected } = ClientOnDisk::deserialize(deserializer)?;
+        Ok(match client {
+            Kind::Qemu if detected => Client::Detect,
+            Kind::Qemu => Client::Qemu,
+            Kind::Egd => Client::Egd,
+        })
+    }
 }
 
 impl AttachmentOrigin {
@@ -150,5 +183,22 @@ mod tests {
         assert_eq!(stored, expected);
         let loaded: Attachment = serde_json::from_value(stored).unwrap();
         assert_eq!(Attachment { id: "web-1".to_owned(), ..loaded }, attachment);
+    }
+
+    #[test]
+    fn a_client_that_is_to_be_detected_is_a_qemu_to_older_versions() {
+        for (client, stored) in [
+            (Client::Qemu, json!({"client": "qemu"})),
+            (Client::Detect, json!({"client": "qemu", "clientDetected": true})),
+            (Client::Egd, json!({"client": "egd"})),
+        ] {
+            let attachment = Attachment { client, ..Attachment::default() };
+            let mut row = serde_json::to_value(&attachment).unwrap();
+            assert_eq!(serde_json::from_value::<Attachment>(row.clone()).unwrap(), attachment);
+            row.as_object_mut().unwrap().retain(|key, _| key.starts_with("client"));
+            assert_eq!(row, stored);
+        }
+        let unsaid = json!({"namespace": "shop", "pool": "default"});
+        assert_eq!(serde_json::from_value::<Attachment>(unsaid).unwrap().client, Client::Egd);
     }
 }

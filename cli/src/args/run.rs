@@ -89,6 +89,7 @@ impl RunArgs {
     pub(crate) fn host_args(&self) -> HostArgs {
         let vm = |spec: &VmSpec| {
             let client = match spec.client {
+                ClientKind::Detect => dataplane::Client::Detect,
                 ClientKind::Qemu => dataplane::Client::Qemu,
                 ClientKind::Egd => dataplane::Client::Egd,
             };

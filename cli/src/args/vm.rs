@@ -9,8 +9,9 @@ use clap::Args;
 
 /// Attach a VM and print the path of its socket
 ///
-/// The socket is for a QEMU, which is sent some unsolicited bytes when it connects, since it may have requested them on
-/// an earlier connection. With client=egd it is for any other EGD client, and nothing is sent unsolicited.
+/// A QEMU that connects and is silent is sent some unsolicited bytes, since it may have requested them on an earlier
+/// connection. Whether it is a QEMU is told by its program, unless it is said: with client=qemu every client counts as one,
+/// which is for a QEMU in a container or on a port, and with client=egd none.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct AttachArgs {
     /// The VM, its pool and its class; the default is the pool's default class
@@ -56,8 +57,10 @@ pub(crate) struct ExplainArgs {
 /// The client on a VM's socket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum ClientKind {
-    /// A QEMU, which may be sent unsolicited bytes after a reconnect.
+    /// Told by the program that connects.
     #[default]
+    Detect,
+    /// A QEMU, which may be sent unsolicited bytes after a reconnect.
     Qemu,
     /// Any other EGD client.
     Egd,
@@ -198,15 +201,19 @@ mod tests {
             name: "web-1".into(),
             pool: "default".into(),
             class: Some("gold".into()),
-            client: ClientKind::Qemu,
+            client: ClientKind::Detect,
         };
         assert_eq!(vm, expected);
     }
 
     #[test]
     fn class_and_client_are_optional() {
-        let vm: VmSpec = "a=trng,client=egd".parse().unwrap();
-        assert_eq!((vm.class, vm.client), (None, ClientKind::Egd));
+        for (text, client) in
+            [("a=trng,client=egd", ClientKind::Egd), ("a=trng,client=qemu", ClientKind::Qemu)]
+        {
+            let vm: VmSpec = text.parse().unwrap();
+            assert_eq!((vm.class, vm.client), (None, client));
+        }
     }
 
     #[test]

@@ -58,6 +58,7 @@ impl DaemonClient {
     /// Attaches a VM and returns the path of its socket.
     pub(crate) async fn attach(&mut self, vm: &VmSpec, namespace: &str) -> Result<String, ClientError> {
         let client = match vm.client {
+            args::ClientKind::Detect => Client::Unspecified,
             args::ClientKind::Qemu => Client::Qemu,
             args::ClientKind::Egd => Client::Egd,
         };

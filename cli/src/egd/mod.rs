@@ -21,9 +21,9 @@ use stream::EgdStream;
 /// The largest count that one command can carry.
 const MAX_COUNT: usize = 255;
 
-/// The time to wait for unsolicited bytes. The daemon sends them when it accepts, and after many connections of a VM it
-/// accepts one every 100 ms.
-const UNSOLICITED_TIMEOUT: Duration = Duration::from_millis(150);
+/// The time to wait for unsolicited bytes. The daemon sends them 50 ms after it has accepted, an older one at once, and after
+/// many connections of a VM it accepts one every 100 ms.
+const UNSOLICITED_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// Sends one command to a socket and prints the answer.
 pub(crate) fn egd(args: &EgdArgs) -> Result<()> {

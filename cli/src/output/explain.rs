@@ -41,7 +41,8 @@ fn serving(binding: &Binding) -> &'static str {
 fn place(vm: &Vm) -> String {
     let Vm { name, namespace, pool, class, socket, .. } = vm;
     let client = match vm.client() {
-        Client::Unspecified | Client::Qemu => "a QEMU",
+        Client::Unspecified => "a QEMU or another EGD client",
+        Client::Qemu => "a QEMU",
         Client::Egd => "an EGD client",
     };
     let connections = match vm.connections {

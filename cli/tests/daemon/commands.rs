@@ -203,7 +203,7 @@ fn offline_commands_need_no_daemon() {
 fn egd_discards_unsolicited_bytes() {
     let home = Home::new();
     home.write("pools.yaml", POOL);
-    let daemon = home.start(&["-f", "pools.yaml", "--vm", "a=default/gold"]);
+    let daemon = home.start(&["-f", "pools.yaml", "--vm", "a=default/gold,client=qemu"]);
     let egd = |args: &[&str]| output(entropool(["egd"]).args(args).arg(home.socket("a"))).stdout;
     for _ in 0..20 {
         assert_eq!(egd(&["pid"]), format!("{}\n", daemon.id()).into_bytes());

@@ -80,7 +80,7 @@ fn a_guest_on_a_port_reads_on_as_well() {
     let _machine = alone();
     let port = vacant_port().unwrap();
     let host = Host::new(binary::entropool().unwrap(), TWO_CLASSES).unwrap();
-    let daemon = Daemon::start_with(host, &["--tcp", &format!("{port}=default/gold")]).unwrap();
+    let daemon = Daemon::start_with(host, &["--tcp", &format!("{port}=default/gold,client=qemu")]).unwrap();
     let guest = Guest::boot_on_port(&Image::build().unwrap(), port, GuestTask::Watch).unwrap();
     let mut counts = watch(&guest);
     let rate = counts[counts.len() - 1].bytes - counts[0].bytes;

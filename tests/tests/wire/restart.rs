@@ -20,7 +20,7 @@ const AFTER_A_RESTART: Duration = Duration::from_millis(500);
 const PAUSE: Duration = Duration::from_millis(200);
 
 fn serve(count: usize) -> (Daemon, Vec<PathBuf>) {
-    let vms: Vec<_> = (0..count).map(|vm| format!("vm-{vm}=default/any")).collect();
+    let vms: Vec<_> = (0..count).map(|vm| format!("vm-{vm}=default/any,client=qemu")).collect();
     let daemon = Daemon::start(host(OPEN), &vms).unwrap();
     let sockets = (0..count).map(|vm| daemon.socket(&format!("vm-{vm}"))).collect();
     (daemon, sockets)

@@ -40,7 +40,7 @@ fn plain(vms: &[&str]) -> Vec<String> {
 fn a_restart_by_systemd_drops_nobody() {
     let _machine = alone();
     let mut run = Run::begin("service-restarts", 3, 200);
-    let vms: Vec<_> = (0..250).map(|vm| format!("vm-{vm}=default/any")).collect();
+    let vms: Vec<_> = (0..250).map(|vm| format!("vm-{vm}=default/any,client=qemu")).collect();
     let systemd = start(OPEN, &vms);
     let sockets: Vec<PathBuf> = (0..250).map(|vm| systemd.socket(&format!("vm-{vm}"))).collect();
     let herd = QemuClients::start(sockets, Duration::from_millis(50)).unwrap();

@@ -60,7 +60,7 @@ fn a_port_is_served_as_a_socket_is() {
 #[test]
 fn unsolicited_bytes_end_with_the_first_that_a_qemu_leaves_unread() {
     let _machine = beside_others();
-    let (_daemon, port) = start("");
+    let (_daemon, port) = start(",client=qemu");
     // It waited since before: it reads, and is sent more.
     let mut waits = connect(port);
     let mut owed = [0; 3 * 64];
@@ -73,6 +73,17 @@ fn unsolicited_bytes_end_with_the_first_that_a_qemu_leaves_unread() {
     std::thread::sleep(Duration::from_millis(300));
     idle.read_exact(&mut rest).unwrap();
     assert!(silent(&mut idle, Duration::from_millis(300)), "more than 64 bytes were pushed");
+}
+
+#[test]
+fn nothing_unsolicited_comes_from_a_port_unless_it_is_said_to_be_a_qemus() {
+    let _machine = beside_others();
+    let (_daemon, port) = start("");
+    let mut stream = connect(port);
+    stream.write_all(&[2, 1]).unwrap();
+    stream.read_exact(&mut [0]).unwrap();
+    drop(stream);
+    assert!(silent(&mut connect(port), Duration::from_millis(300)));
 }
 
 #[test]

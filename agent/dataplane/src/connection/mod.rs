@@ -6,11 +6,13 @@ mod connections;
 mod demand;
 mod flush;
 mod non_blocking_read;
+mod peer;
 mod send_queue;
 
 pub(crate) use close_reason::CloseReason;
 pub(crate) use connections::Connections;
 pub(crate) use flush::Flushed;
+pub(crate) use peer::is_qemu;
 pub(crate) use send_queue::has_unread;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -24,15 +26,14 @@ use source::Supply;
 use self::command_timeout::CommandTimeout;
 use self::non_blocking_read::NonBlockingRead;
 use crate::slab::Key;
-use crate::vm::{ClientBehaviour, Unsolicited};
+use crate::vm::{ClientBehaviour, MAX_CONNECTIONS, Unsolicited};
 
 /// Bytes granted and not written stay below this and one grant, so that a peer that stops reading has used up no more
 /// of its pool.
 const WINDOW: u64 = 4096;
 
-/// The most of one connection's demand that is in the tree at once, so that one of four cannot fill the leaf's
-/// backlog.
-const MAX_ENQUEUED: u64 = htb::MAX_OWED / 4;
+/// The most of one connection's demand that is in the tree at once, so that all of a VM's fit into the leaf's backlog.
+const MAX_ENQUEUED: u64 = htb::MAX_OWED / MAX_CONNECTIONS as u64;
 
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -115,6 +116,16 @@ impl Connection {
     /// Whether the tree has demand from it.
     pub(crate) fn has_demand(&self) -> bool {
         self.enqueued > 0
+    }
+
+    /// It may be closed for a newer one: no answer is owed, no command begun, and nothing left to read.
+    pub(crate) fn is_replaceable(&self) -> bool {
+        self.is_idle() && !self.session.partial_command() && !self.has_input()
+    }
+
+    /// The peer has sent something that is not read yet, or nothing more will come.
+    pub(crate) fn has_input(&self) -> bool {
+        recv(&self.socket, &mut [0; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT).is_ok()
     }
 
     /// Nothing is owed, requested or left to write.

@@ -8,12 +8,17 @@ use rustix::net::sockopt::set_socket_send_buffer_size;
 use rustix::net::{SocketFlags, accept_with};
 
 use super::state::DataPlane;
+use crate::clock::MILLISECOND;
+use crate::config::Client;
 use crate::connection::Connection;
 use crate::listener::{self, Address};
 use crate::slab::Key;
 
 /// Connections accepted from one socket in a batch: a peer that connects and closes in a loop waits its turn.
 const MAX_ACCEPTS: usize = 8;
+
+/// When a VM, all of whose connections wait for answers, is looked at again: 100 ms.
+const RETRY_FULL: u64 = 100 * MILLISECOND;
 
 /// How many bytes a peer that does not read can pin in the kernel, and be charged for without reading them. The
 /// kernel doubles the value, and has a minimum. Against its default of 208 KiB no cost was measured: with 64 VMs
@@ -43,11 +48,12 @@ impl DataPlane {
             let Some(entry) = self.vms.get_mut(vm) else { return };
             let due = entry.next_accept(now);
             if due > now {
-                if entry.accept_delay.start() {
-                    self.accepts.delay(vm, due);
-                }
-                return;
+                return self.delay_accept(vm, due);
             }
+            if !self.has_room(vm) {
+                return self.delay_accept(vm, now.after(RETRY_FULL));
+            }
+            let Some(entry) = self.vms.get_mut(vm) else { return };
             let Some(listener) = entry.listener.as_ref() else { return };
             match accept_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
                 Ok(socket) => self.add_accepted(socket, vm, now),
@@ -59,6 +65,23 @@ impl DataPlane {
         }
         // Connections left in the backlog cause no new edge.
         self.accepts.push(vm);
+    }
+
+    fn delay_accept(&mut self, vm: Key, due: Tick) {
+        if self.vms.get_mut(vm).is_some_and(|vm| vm.accept_delay.start()) {
+            self.accepts.delay(vm, due);
+        }
+    }
+
+    /// Whether a VM can have another connection: one more, or one in place of another. Its next one waits in the kernel as
+    /// long as all that it has wait for answers. But the newest connection of a QEMU always gets in, since its others are
+    /// those of tools, or of itself before it reconnected.
+    fn has_room(&self, key: Key) -> bool {
+        let Some(vm) = self.vms.get(key) else { return false };
+        let first = vm.connections.len() == 0;
+        let fits = vm.connections.len() < vm.max_connections()
+            && !self.descriptors.are_short(self.vms.len(), self.connections.len() + 1);
+        first || fits || vm.client == Client::Qemu || self.replaceable(key).is_some()
     }
 
     /// There is no descriptor, or no memory. Retried when a connection closes, or in a second.
@@ -83,9 +106,18 @@ impl DataPlane {
         let Some(key) = self.insert_connection(Connection::new(socket, vm_key, unsolicited)) else { return };
         self.counters.accepted += 1;
         self.connections.schedule_push(key);
-        let oldest = self.vms.get_mut(vm_key).and_then(|vm| vm.connections.add(key));
-        if let Some(oldest) = oldest {
-            self.close_replaced(oldest, now);
+        let Some(vm) = self.vms.get_mut(vm_key) else { return };
+        let (full, client) = (vm.connections.len() >= vm.max_connections(), vm.client);
+        let replaced = match client {
+            _ if !full => None,
+            Client::Qemu => self.oldest(vm_key),
+            Client::Detect | Client::Egd => self.replaceable(vm_key),
+        };
+        if let Some(vm) = self.vms.get_mut(vm_key) {
+            vm.connections.add(key);
+        }
+        if let Some(replaced) = replaced {
+            self.close_replaced(replaced, now);
         }
         self.reclaim_descriptors(now);
     }

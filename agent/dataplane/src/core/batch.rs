@@ -87,6 +87,9 @@ impl DataPlane {
         match connection.receive(&mut scratch[..budget], now) {
             Ok(received) => {
                 vm.read_budget.spend(received.bytes);
+                if received.bytes > 0 {
+                    vm.push_limiter.reset();
+                }
                 let ended = connection.ended && !received.more;
                 if ended {
                     connection.end_input(now);

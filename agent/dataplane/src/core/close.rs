@@ -68,15 +68,27 @@ impl DataPlane {
     }
 
     /// Keeps a descriptor for the one connection that each VM needs, and the reserve for everything else: the VM with the
-    /// most connections loses its oldest.
+    /// most connections loses its oldest, or the next such VM, if only that has one that waits for no answer.
     pub(super) fn reclaim_descriptors(&mut self, now: Tick) {
         while self.descriptors.are_short(self.vms.len(), self.connections.len()) {
-            let most = self.vms.iter().map(|(_, vm)| &vm.connections).max_by_key(|all| all.len());
-            let Some(oldest) = most.filter(|all| all.len() > 1).and_then(|all| all.iter().next()) else {
-                return;
-            };
-            self.close_replaced(oldest, now);
+            let several = self.vms.iter().filter(|(_, vm)| vm.connections.len() > 1);
+            let mut several: Vec<_> = several.map(|(key, vm)| (vm.connections.len(), key)).collect();
+            several.sort_unstable_by(|one, other| other.cmp(one));
+            let idle = several.iter().find_map(|&(_, vm)| self.replaceable(vm));
+            let oldest = || several.first().and_then(|&(_, vm)| self.oldest(vm));
+            let Some(replaced) = idle.or_else(oldest) else { return };
+            self.close_replaced(replaced, now);
         }
+    }
+
+    /// The oldest connection of a VM that waits for no answer.
+    pub(super) fn replaceable(&self, vm: Key) -> Option<Key> {
+        let is_replaceable = |key: &Key| self.connections.get(*key).is_some_and(Connection::is_replaceable);
+        self.vms.get(vm)?.connections.iter().find(is_replaceable)
+    }
+
+    pub(super) fn oldest(&self, vm: Key) -> Option<Key> {
+        self.vms.get(vm)?.connections.iter().next()
     }
 
     pub(super) fn close_replaced(&mut self, oldest: Key, now: Tick) {

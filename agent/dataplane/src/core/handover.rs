@@ -254,7 +254,7 @@ impl ConnectionState<OwnedFd> {
     fn into_connection(self, vm: Key, now: Tick) -> Option<Connection> {
         let session = egd::Session::restore(&self.session).ok()?;
         let unsolicited =
-            self.push.map_or(Unsolicited::never(), |(due, credit)| Unsolicited::new(due, credit));
+            self.push.map_or(Unsolicited::never(), |(due, credit)| Unsolicited::resume(due, credit));
         let mut connection = Connection::with_session(self.socket, vm, unsolicited, session);
         connection.ended = self.ended;
         connection.command_timeout.update(true, connection.session().partial_command(), now);

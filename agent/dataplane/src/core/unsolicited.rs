@@ -4,7 +4,8 @@ use htb::{MAX_GRANT, Mode, NodeId, Rate, Tick, Tree};
 
 use super::state::DataPlane;
 use crate::clock::SECOND;
-use crate::connection::has_unread;
+use crate::config::Client;
+use crate::connection::{has_unread, is_qemu};
 use crate::slab::Key;
 use crate::vm::{PushDecision, SocketObservation};
 
@@ -25,6 +26,21 @@ impl DataPlane {
 
     fn push(&mut self, key: Key, now: Tick) {
         let Some((connection, vm, pool)) = self.resolve(key) else { return };
+        if connection.unsolicited.is_to_begin() {
+            let accepts = match vm.client {
+                Client::Qemu => vm.only_reads,
+                Client::Detect => is_qemu(&*connection),
+                Client::Egd => false,
+            };
+            if !accepts {
+                return connection.unsolicited.end();
+            }
+            connection.unsolicited.begin(vm.credit.take(now));
+        }
+        // What it has sent by now is a request, though no event has told yet.
+        if vm.push_limiter.is_exhausted() || connection.has_input() {
+            return connection.unsolicited.end();
+        }
         let open = opens_at(pool.shaper.tree(), vm.leaf, now);
         let observation = SocketObservation {
             // If the kernel does not report it, nothing is pushed, since it might never be read.
@@ -35,6 +51,10 @@ impl DataPlane {
         let PushDecision::Push(bytes) = connection.unsolicited.step(observation, now) else {
             return self.connections.schedule_push(key);
         };
+        if !vm.push_limiter.admit(now) {
+            connection.unsolicited.delay(now);
+            return self.connections.schedule_push(key);
+        }
         let degraded = pool.allows_degraded(vm.leaf);
         match connection.push(&mut pool.supply, degraded, bytes) {
             Ok(sent) => {
@@ -46,6 +66,7 @@ impl DataPlane {
                     pool.shaper.tree_mut().charge(vm.leaf, sent, now);
                     pool.records.mark_charged(pool.shaper.tree(), vm.leaf);
                     vm.unsolicited += sent;
+                    vm.push_limiter.pushed(sent);
                     self.counters.unsolicited += sent;
                 }
                 self.connections.schedule_push(key);

@@ -9,7 +9,9 @@ pub use limits::LimitHits;
 
 pub(crate) use accept_queue::AcceptQueue;
 pub(crate) use limits::{CommandLimiter, READ_BUDGET};
-pub(crate) use unsolicited::{ClientBehaviour, Credit, PushDecision, SocketObservation, Unsolicited};
+pub(crate) use unsolicited::{
+    ClientBehaviour, Credit, PushDecision, PushLimiter, SocketObservation, Unsolicited,
+};
 pub(crate) use vms::VmTable;
 
 use ::clock::{RateLimit, RateLimiter};
@@ -22,8 +24,12 @@ use crate::config::Client;
 use crate::listener::Listener;
 use crate::slab::Key;
 
-/// Live connections of one VM. QEMU has one; a second is a tool, or the next QEMU before the first has closed.
-pub(crate) const MAX_CONNECTIONS: usize = 4;
+/// Live connections of one VM whose client is QEMU, which has one; a second is a tool, or the next QEMU before the first
+/// has closed.
+const QEMU_CONNECTIONS: usize = 4;
+
+/// Live connections of any other VM: as many as a web server has processes, each with its own.
+pub(crate) const MAX_CONNECTIONS: usize = 64;
 
 /// Connections of one VM that are accepted: ten a second, 32 at once. QEMU makes one a second while it has none; a
 /// script that calls `entropool egd` makes a few in a row.
@@ -53,6 +59,7 @@ pub(crate) struct Vm {
     pub(crate) only_reads: bool,
     /// What may be pushed to it without tokens.
     pub(crate) credit: Credit,
+    pub(crate) push_limiter: PushLimiter,
     accepts: RateLimiter,
     pub(crate) accept_delay: AcceptDelay,
     pub(crate) command_limiter: CommandLimiter,
@@ -76,6 +83,7 @@ impl Vm {
             degraded_since: None,
             only_reads: true,
             credit: Credit::default(),
+            push_limiter: PushLimiter::default(),
             accepts: RateLimiter::default(),
             accept_delay: AcceptDelay::default(),
             command_limiter: CommandLimiter::default(),
@@ -99,12 +107,22 @@ impl Vm {
         self.accepts.block_until(ACCEPTS, now.after(PENALTY));
     }
 
-    /// What a connection that it makes now may be pushed.
-    pub(crate) fn unsolicited_policy(&mut self, now: Tick) -> Unsolicited {
+    /// Whether a connection that it makes now may be pushed anything, should it be silent.
+    pub(crate) fn unsolicited_policy(&self, now: Tick) -> Unsolicited {
         match self.client {
-            Client::Qemu if self.only_reads => Unsolicited::new(now, self.credit.take(now)),
+            Client::Qemu if self.only_reads => Unsolicited::new(now),
+            // What its VM has sent does not count, since this program sends what QEMU sends.
+            Client::Detect => Unsolicited::new(now),
             // It would take them for the answer to its next request.
             Client::Qemu | Client::Egd => Unsolicited::never(),
+        }
+    }
+
+    /// How many connections it may have at a time.
+    pub(crate) fn max_connections(&self) -> usize {
+        match self.client {
+            Client::Qemu => QEMU_CONNECTIONS,
+            Client::Detect | Client::Egd => MAX_CONNECTIONS,
         }
     }
 
@@ -136,10 +154,8 @@ impl ConnectionRing {
         self.keys.len()
     }
 
-    /// Adds a connection, and returns the oldest if there are too many.
-    pub(crate) fn add(&mut self, key: Key) -> Option<Key> {
+    pub(crate) fn add(&mut self, key: Key) {
         self.keys.push(key);
-        (self.keys.len() > MAX_CONNECTIONS).then(|| self.keys[0])
     }
 
     pub(crate) fn remove(&mut self, key: Key) {
@@ -172,19 +188,9 @@ mod tests {
     fn connections_take_turns_and_those_without_demand_are_skipped() {
         let mut connections = ConnectionRing::default();
         assert_eq!(connections.next(|_| true), None);
-        (0..3).for_each(|slot| assert_eq!(connections.add(key(slot)), None));
+        (0..3).for_each(|slot| connections.add(key(slot)));
         let mut turns = || connections.next(|key| key.slot != 1).map(|key| key.slot);
         assert_eq!([turns(), turns(), turns()], [Some(0), Some(2), Some(0)]);
         assert_eq!(connections.next(|_| false), None);
-    }
-
-    #[test]
-    fn a_fifth_connection_replaces_the_oldest() {
-        let mut connections = ConnectionRing::default();
-        (0..4).for_each(|slot| assert_eq!(connections.add(key(slot)), None));
-        assert_eq!(connections.add(key(4)), Some(key(0)));
-        connections.remove(key(0));
-        assert_eq!(connections.iter().map(|key| key.slot).collect::<Vec<_>>(), [1, 2, 3, 4]);
-        assert_eq!(connections.len(), MAX_CONNECTIONS);
     }
 }

@@ -1,9 +1,12 @@
 //! Unsolicited bytes: what unblocks a QEMU whose request was lost with its last connection.
 //!
 //! QEMU remembers such a request and never repeats it, so that a read in its guest would hang. It accepts whatever
-//! arrives, up to the number of bytes it waits for. So a new connection is pushed some bytes. If they are read, QEMU was
-//! waiting, and is pushed more; if they stay unread, it was not, and they answer its next request.
+//! arrives, up to the number of bytes it waits for. So a new connection that stays silent is pushed some bytes. If they are
+//! read, QEMU was waiting, and is pushed more; if they stay unread, it was not, and they answer its next request.
+//!
+//! Any other client would take them for the answer to its next request. Who is pushed something is decided by docs/adr/0023.
 
+use ::clock::{RateLimit, RateLimiter};
 use egd::Session;
 use htb::{MAX_GRANT, Tick};
 
@@ -13,6 +16,17 @@ const PUSH: u64 = 64;
 /// How long a peer may take to read what it was waiting for: 50 ms.
 const PUSH_INTERVAL: u64 = 50_000_000;
 
+/// How long a new connection has to be silent: clients other than QEMU send their first request as soon as they have
+/// connected.
+const SILENCE: u64 = PUSH_INTERVAL;
+
+/// Pushes to one VM, over all its connections: as many as a single one gets.
+const PUSHES: RateLimit = RateLimit::per_second(1_000_000_000 / PUSH_INTERVAL, 4);
+
+/// What a VM is pushed until it sends a request again, over all its connections: four pages. A guest waits for one request
+/// of its driver, which is 64 bytes on most machines and a page at most.
+const MAX_PUSHED: u64 = 16 * 1024;
+
 /// A VM gets credit at most this often: once a second.
 const CREDIT_INTERVAL: u64 = 1_000_000_000;
 
@@ -20,6 +34,8 @@ const CREDIT_INTERVAL: u64 = 1_000_000_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unsolicited {
     over: bool,
+    /// It was silent for long enough, and may be pushed something.
+    begun: bool,
     /// When the next push is due.
     due: Tick,
     /// Bytes that may still be pushed without tokens.
@@ -49,12 +65,28 @@ pub(crate) enum PushDecision {
 impl Unsolicited {
     /// For a peer that is pushed nothing.
     pub(crate) const fn never() -> Self {
-        Self { over: true, due: Tick(0), credit: 0 }
+        Self { over: true, begun: false, due: Tick(0), credit: 0 }
     }
 
     /// For a peer that has just connected.
-    pub(crate) const fn new(now: Tick, credit: u64) -> Self {
-        Self { over: false, due: now, credit }
+    pub(crate) const fn new(now: Tick) -> Self {
+        Self::resume(now.after(SILENCE), 0)
+    }
+
+    /// Of a predecessor.
+    pub(crate) const fn resume(due: Tick, credit: u64) -> Self {
+        Self { over: false, begun: false, due, credit }
+    }
+
+    /// Whether it remains to be decided if the peer, which was silent for long enough, may be pushed something.
+    pub(crate) fn is_to_begin(&self) -> bool {
+        !self.over && !self.begun
+    }
+
+    /// The peer may be pushed something, and so much without tokens.
+    pub(crate) fn begin(&mut self, credit: u64) {
+        self.begun = true;
+        self.credit = self.credit.max(credit);
     }
 
     /// The peer has sent a request, and might mistake further pushes for the answer.
@@ -87,6 +119,11 @@ impl Unsolicited {
         PushDecision::WaitUntil(self.due)
     }
 
+    /// Its VM has been pushed as much as it may be at the moment.
+    pub(crate) fn delay(&mut self, now: Tick) {
+        self.due = now.after(PUSH_INTERVAL);
+    }
+
     /// For hand-over: when the next push is due, and the bytes left on credit.
     pub(crate) fn state(&self) -> Option<(Tick, u64)> {
         (!self.over).then_some((self.due, self.credit))
@@ -96,6 +133,35 @@ impl Unsolicited {
     pub(crate) fn pushed(&mut self, bytes: u64, now: Tick) {
         self.credit = self.credit.saturating_sub(bytes);
         self.due = now.after(PUSH_INTERVAL);
+    }
+}
+
+/// What one VM is pushed, over all its connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PushLimiter {
+    pushes: RateLimiter,
+    /// Bytes since its last request.
+    pushed: u64,
+}
+
+impl PushLimiter {
+    /// The VM has sent something.
+    pub(crate) fn reset(&mut self) {
+        self.pushed = 0;
+    }
+
+    /// Whether it may be pushed anything at all.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.pushed >= MAX_PUSHED
+    }
+
+    /// Whether another push is due.
+    pub(crate) fn admit(&mut self, now: Tick) -> bool {
+        self.pushes.admit(PUSHES, now)
+    }
+
+    pub(crate) fn pushed(&mut self, bytes: u64) {
+        self.pushed = self.pushed.saturating_add(bytes);
     }
 }
 
@@ -170,6 +236,13 @@ mod tests {
         SocketObservation { unread: false, open: Tick(0), supply: u64::MAX }
     }
 
+    /// The push phase of a peer that has been silent for long enough.
+    fn begun(now: Tick, credit: u64) -> Unsolicited {
+        let mut unsolicited = Unsolicited::resume(now, 0);
+        unsolicited.begin(credit);
+        unsolicited
+    }
+
     fn closed_until(open: Tick) -> SocketObservation {
         SocketObservation { open, ..plenty() }
     }
@@ -186,16 +259,37 @@ mod tests {
     }
 
     #[test]
-    fn a_new_connection_is_pushed_bytes_at_once() {
-        let mut unsolicited = Unsolicited::new(START, 0);
-        assert_eq!(unsolicited.due(), Some(START));
-        assert_eq!(push(&mut unsolicited, plenty(), START), Some(64));
-        assert_eq!(unsolicited.due(), Some(at(50)));
+    fn a_new_connection_is_pushed_bytes_after_50_ms_of_silence() {
+        let mut unsolicited = Unsolicited::new(START);
+        assert_eq!((unsolicited.due(), unsolicited.is_to_begin()), (Some(at(50)), true));
+        unsolicited.begin(0);
+        assert!(!unsolicited.is_to_begin());
+        assert_eq!(push(&mut unsolicited, plenty(), at(50)), Some(64));
+        assert_eq!(unsolicited.due(), Some(at(100)));
+    }
+
+    #[test]
+    fn a_vm_is_pushed_20_times_a_second_and_16_kib_until_it_sends_something() {
+        let mut limiter = PushLimiter::default();
+        let mut pushes = 0;
+        for millisecond in 0..60_000 {
+            // Four connections, each of which would be pushed something all the time.
+            for _ in 0..4 {
+                if !limiter.is_exhausted() && limiter.admit(at(millisecond)) {
+                    limiter.pushed(64);
+                    pushes += 1;
+                }
+            }
+            assert!(pushes <= 4 + millisecond / 50, "{pushes} pushes in {millisecond} ms");
+        }
+        assert_eq!(pushes, 16 * 1024 / 64);
+        limiter.reset();
+        assert!(!limiter.is_exhausted());
     }
 
     #[test]
     fn a_peer_that_reads_all_is_pushed_more_each_50_ms() {
-        let mut unsolicited = Unsolicited::new(START, 0);
+        let mut unsolicited = begun(START, 0);
         for turn in 0..100 {
             assert_eq!(push(&mut unsolicited, plenty(), at(turn * 50)), Some(64));
             assert_eq!(
@@ -207,7 +301,7 @@ mod tests {
 
     #[test]
     fn a_peer_that_leaves_some_unread_is_never_pushed_again() {
-        let mut unsolicited = Unsolicited::new(START, 255);
+        let mut unsolicited = begun(START, 255);
         push(&mut unsolicited, plenty(), START);
         assert_eq!(
             unsolicited.step(SocketObservation { unread: true, ..plenty() }, at(50)),
@@ -219,7 +313,7 @@ mod tests {
 
     #[test]
     fn a_peer_that_sends_a_request_is_never_pushed_again() {
-        let mut unsolicited = Unsolicited::new(START, 255);
+        let mut unsolicited = begun(START, 255);
         push(&mut unsolicited, plenty(), START);
         unsolicited.end();
         assert_eq!((unsolicited.due(), unsolicited.step(plenty(), at(50))), (None, PushDecision::Done));
@@ -233,7 +327,7 @@ mod tests {
 
     #[test]
     fn without_tokens_the_credit_goes_first_and_then_it_waits() {
-        let (mut unsolicited, open) = (Unsolicited::new(START, 255), at(10_000));
+        let (mut unsolicited, open) = (begun(START, 255), at(10_000));
         let observation = closed_until(open);
         let pushed: Vec<_> = (0..4)
             .map(|turn| push(&mut unsolicited, observation, at(turn * 50)))
@@ -247,7 +341,7 @@ mod tests {
 
     #[test]
     fn only_the_first_bytes_are_on_credit_also_if_tokens_paid_for_them() {
-        let mut unsolicited = Unsolicited::new(START, 255);
+        let mut unsolicited = begun(START, 255);
         for turn in 0..4 {
             push(&mut unsolicited, plenty(), at(turn * 50));
         }
@@ -258,12 +352,12 @@ mod tests {
     #[test]
     fn without_credit_or_tokens_nothing_is_pushed() {
         let open = at(700);
-        assert_eq!(Unsolicited::new(START, 0).step(closed_until(open), START), PushDecision::WaitUntil(open));
+        assert_eq!(begun(START, 0).step(closed_until(open), START), PushDecision::WaitUntil(open));
     }
 
     #[test]
     fn a_push_is_retried_when_the_pool_has_no_bytes() {
-        let mut unsolicited = Unsolicited::new(START, 255);
+        let mut unsolicited = begun(START, 255);
         let observation = SocketObservation { supply: 63, ..plenty() };
         assert_eq!(unsolicited.step(observation, START), PushDecision::WaitUntil(at(50)));
         assert_eq!(push(&mut unsolicited, plenty(), at(50)), Some(64));
@@ -271,10 +365,10 @@ mod tests {
 
     #[test]
     fn a_push_that_sent_nothing_is_retried_and_costs_no_credit() {
-        let mut unsolicited = Unsolicited::new(START, 255);
+        let mut unsolicited = begun(START, 255);
         assert_eq!(unsolicited.step(plenty(), START), PushDecision::Push(64));
         unsolicited.pushed(0, START);
-        assert_eq!(unsolicited, Unsolicited { due: at(50), ..Unsolicited::new(START, 255) });
+        assert_eq!(unsolicited, Unsolicited { due: at(50), ..begun(START, 255) });
     }
 
     #[test]

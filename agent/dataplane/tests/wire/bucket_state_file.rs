@@ -73,7 +73,7 @@ fn a_vm_that_was_detached_is_not_restored() {
 fn a_peer_that_did_not_act_as_qemu_is_pushed_nothing_before_or_after_a_crash() {
     let rig = Rig::new(meagre());
     let mut peer = connect(&rig.data_plane.attach(qemu()).unwrap());
-    exchange(&mut peer, &[0], 64 + 4);
+    exchange(&mut peer, &[0], 4);
     drop(peer);
     assert!(silent(&rig.connect("vm"), Duration::from_millis(200)));
     let rig = rig.after(meagre());
@@ -85,7 +85,7 @@ fn a_peer_that_did_not_act_as_qemu_is_pushed_nothing_before_or_after_a_crash() {
 fn a_tool_at_the_socket_of_a_qemu_does_not_stop_pushes_to_it() {
     let rig = Rig::new(meagre());
     let mut peer = connect(&rig.data_plane.attach(qemu()).unwrap());
-    exchange(&mut peer, &[2, 1], 64 + 1);
+    exchange(&mut peer, &[2, 1], 1);
     let mut tool = rig.connect("vm");
     exchange(&mut tool, &[0], 4);
     drop(tool);

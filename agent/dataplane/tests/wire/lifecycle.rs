@@ -3,15 +3,60 @@
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use entropool_dataplane::{AllowedNamespaces, ApplyError, AttachError};
+use entropool_dataplane::{AllowedNamespaces, ApplyError, AttachError, AttachRequest, Client};
 use htb::Rate;
 
 use crate::rig::{Rig, UNBOUND, class, connect, exchange, is_closed, pool, silent, vm};
 
 #[test]
-fn a_fifth_connection_closes_the_oldest() {
+fn a_fifth_connection_of_a_qemu_closes_the_oldest_though_it_waits() {
+    let rig = Rig::new(pool("default", UNBOUND, vec![class("slow", Rate(1))]));
+    rig.data_plane.attach(AttachRequest { client: Client::Qemu, ..vm("vm") }).unwrap();
+    let mut first = rig.connect("vm");
+    first.write_all(&[2, 255].repeat(100)).unwrap();
+    rig.until("its debts", |snapshot| snapshot.pools[0].vms[0].waiting.is_some());
+    let mut others: Vec<_> = (0..4).map(|_| rig.connect("vm")).collect();
+    for socket in &mut others {
+        socket.write_all(&[2, 255]).unwrap();
+    }
+    assert!(is_closed(&mut first));
+    rig.until("all requests", |snapshot| snapshot.pools[0].vms[0].asked.blocking == 104);
+    assert_eq!(rig.vm("vm").connections, 4);
+}
+
+#[test]
+fn a_new_connection_replaces_one_that_waits_for_nothing_or_waits_itself() {
+    let rig = Rig::new(pool("default", UNBOUND, vec![class("slow", Rate(1))]));
+    let mut spender = rig.client("vm");
+    spender.write_all(&[2, 255].repeat(100)).unwrap();
+    rig.until("an empty bucket", |snapshot| snapshot.pools[0].vms[0].waiting.is_some());
+    drop(spender);
+    rig.until("its close", |snapshot| snapshot.pools[0].vms[0].connections == 0);
+    let mut all: Vec<_> = (0..64).map(|_| rig.connect("vm")).collect();
+    // All of them wait for their answers, but for one.
+    for socket in &mut all[1..] {
+        socket.write_all(&[2, 255]).unwrap();
+    }
+    rig.until("all of them", |snapshot| snapshot.pools[0].vms[0].asked.blocking == 163);
+    let mut more = rig.connect("vm");
+    more.write_all(&[2, 255]).unwrap();
+    assert!(is_closed(&mut all[0]));
+    rig.until("its request", |snapshot| snapshot.pools[0].vms[0].asked.blocking == 164);
+    let mut late = rig.connect("vm");
+    late.write_all(&[2, 255]).unwrap();
+    assert!(silent(&late, Duration::from_millis(300)));
+    let full = rig.vm("vm");
+    assert_eq!((full.connections, full.limit_hits.replaced, full.asked.blocking), (64, 1, 164));
+    drop(more);
+    rig.until("its turn", |snapshot| snapshot.pools[0].vms[0].asked.blocking == 165);
+    assert_eq!(rig.vm("vm").limit_hits.replaced, 1);
+}
+
+#[test]
+fn the_oldest_of_many_connections_that_wait_for_nothing_is_replaced() {
     let rig = Rig::unbound();
-    let mut first = rig.client("vm");
+    rig.data_plane.attach(AttachRequest { client: Client::Qemu, ..vm("vm") }).unwrap();
+    let mut first = rig.connect("vm");
     exchange(&mut first, &[2, 1], 1);
     let mut others: Vec<_> = (0..4).map(|_| rig.connect("vm")).collect();
     for socket in &mut others {

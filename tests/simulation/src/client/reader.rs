@@ -40,9 +40,9 @@ impl Reader {
         (self.due == Due::Nothing).then_some(self.next)
     }
 
-    /// Whether it has a connection, and so asks.
-    pub(crate) fn is_asking(&self) -> bool {
-        self.peer.wire.is_some()
+    /// Whether it has asked, or is about to do so again.
+    pub(crate) fn is_asking(&self, now: Tick) -> bool {
+        self.peer.wire.is_some() && (self.due != Due::Nothing || self.next > now)
     }
 
     pub(super) fn act(&mut self, scope: &mut Scope<'_>) -> Result<bool, Check> {

@@ -244,7 +244,7 @@ impl Watch {
         let member = &scene.members[number];
         let asks = match (client, member.role) {
             (Client::Qemu(qemu), Role::Guest(guest)) => !guest.paced && vm.owed > 0 && qemu.waits > 0,
-            (Client::Reader(reader), _) => reader.is_asking(),
+            (Client::Reader(reader), _) => reader.is_asking(now),
             _ => return Ok(()),
         };
         let served = vm.node.stats.bytes;
