@@ -13,6 +13,7 @@ mod config;
 mod controller_client;
 mod daemon;
 mod directories;
+mod directory_locks;
 mod event;
 mod handover;
 mod health;
@@ -37,7 +38,7 @@ pub mod testing {
     pub use crate::config::apply::pool_configs;
     #[cfg(feature = "sim")]
     pub use crate::handover::connected_pair;
-    pub use crate::handover::{Predecessor, Recipient, Sockets, Successor};
+    pub use crate::handover::{OwnState, Predecessor, Recipient, Successor};
 
     pub mod attachments {
         pub use crate::attachments::{Attachment, AttachmentOrigin, Attachments, PodVolume, ServedTotals};

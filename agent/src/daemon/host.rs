@@ -10,11 +10,12 @@ use delivery::NodeConfig;
 
 use super::args::HostArgs;
 use super::checkpointer::LoadedCheckpoint;
-use super::options::{CommandLineVms, Prepared, StartOptions, refuse};
+use super::options::{CommandLineVms, Prepared, StartOptions, StartRefused, refuse};
 use super::run::Daemon;
 use super::start::{prepare_process, wait_for_predecessor};
 use crate::config::Files;
 use crate::config::manifests::ManifestSet;
+use crate::directory_locks::DirectoryLocks;
 use crate::event::{self, DaemonEvents};
 use crate::handover::{HandoverSource, Predecessor, StoredHandover};
 use crate::metrics::Endpoint;
@@ -51,6 +52,10 @@ fn start(args: &HostArgs, worker: &mut Worker, events: &DaemonEvents) -> Result<
     if alone {
         wait_for_predecessor(&args.directories);
     }
+    // Before anything in them is read or changed.
+    let takes_over = matches!(predecessor, Some(HandoverSource::Serves(_)));
+    let locks = DirectoryLocks::acquire(&args.directories, worker.take_locks(), takes_over);
+    let locks = locks.map_err(|problem| StartRefused::of(vec![problem]))?;
     let named = args.vms.iter().map(|vm| &*vm.id).collect();
     let checkpoint = LoadedCheckpoint::load(&args.directories.state, unusable.is_empty()).without(&named);
     let outcome = files.read(args.restored_manifests(&checkpoint));
@@ -78,7 +83,7 @@ fn start(args: &HostArgs, worker: &mut Worker, events: &DaemonEvents) -> Result<
 
     // A port that is not bound yet is still the other process's.
     let metrics = endpoint.as_ref().map(Endpoint::address).transpose()?.or(args.metrics);
-    let prepared = Prepared { checkpoint: Some(checkpoint), metrics: endpoint };
+    let prepared = Prepared { locks, checkpoint: Some(checkpoint), metrics: endpoint };
     let options = args.start_options(worker.served_before());
     let mut daemon = Daemon::start(options, prepared, files, predecessor, events)?;
     daemon.save();

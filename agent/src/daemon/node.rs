@@ -6,12 +6,13 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 
 use super::args::NodeArgs;
-use super::options::{CommandLineVms, Prepared, StartOptions, refuse};
+use super::options::{CommandLineVms, Prepared, StartOptions, StartRefused, refuse};
 use super::run::Daemon;
 use super::start::{prepare_process, wait_for_predecessor};
 use crate::attachments::csi::CsiOptions;
 use crate::config::{ConfigSource, Controller};
 use crate::directories::Directories;
+use crate::directory_locks::DirectoryLocks;
 use crate::event;
 use crate::handover::{HandoverSource, PodGeneration, Predecessor, ReceiveError};
 use crate::supervisor::{TRY_AGAIN, Worker, supervise};
@@ -22,10 +23,10 @@ use telemetry::init_logging;
 /// starts another one that serves.
 pub fn run_node(args: &NodeArgs) -> Result<ExitCode> {
     init_logging()?;
-    let Some(worker) = Worker::here().context("cannot follow the supervisor")? else {
+    let Some(mut worker) = Worker::here().context("cannot follow the supervisor")? else {
         return Ok(ExitCode::from(supervise(args.on_success()).context("cannot start a worker")?));
     };
-    match serve(args, &worker) {
+    match serve(args, &mut worker) {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error) => exit_code(error),
     }
@@ -47,7 +48,7 @@ fn exit_code(error: anyhow::Error) -> Result<ExitCode> {
     }
 }
 
-fn serve(args: &NodeArgs, worker: &Worker) -> Result<()> {
+fn serve(args: &NodeArgs, worker: &mut Worker) -> Result<()> {
     prepare_process();
     let (events, receiver) = event::channel(false);
     let directories = args.directories().context("cannot find the working directory")?;
@@ -62,10 +63,13 @@ fn serve(args: &NodeArgs, worker: &Worker) -> Result<()> {
     if predecessor.is_none() {
         wait_for_predecessor(&directories);
     }
+    let locks = DirectoryLocks::acquire(&directories, worker.take_locks(), predecessor.is_some());
+    let locks = locks.map_err(|problem| StartRefused::of(vec![problem]))?;
+    let prepared = Prepared { locks, checkpoint: None, metrics: None };
     let source = Controller::new(args.endpoint());
     let options = args.start_options(directories, pod_generation);
     let api = options.directories.api_socket();
-    let mut daemon = Daemon::start(options, Prepared::default(), source, predecessor, &events)?;
+    let mut daemon = Daemon::start(options, prepared, source, predecessor, &events)?;
     tracing::info!(
         api = %api.display(),
         node = args.node,

@@ -13,6 +13,7 @@ use super::csi::CsiDriver;
 use crate::agent::Agent;
 use crate::api::LocalApi;
 use crate::config::ConfigSource;
+use crate::directory_locks::DirectoryLocks;
 use crate::event::{DaemonEvent, DaemonEvents};
 use crate::handover::{HandoverListener, PendingSuccessor, PredecessorGuard, SuccessorWait};
 use crate::metrics::Metrics;
@@ -38,6 +39,7 @@ pub(crate) struct Daemon<S> {
     /// The predecessor, until it is notified that this process serves.
     pub(super) predecessor: Option<PredecessorGuard>,
     pub(super) handover_listener: Option<HandoverListener>,
+    pub(super) locks: DirectoryLocks,
     /// Whether to notify systemd of the start and to store the sockets with it at the end.
     pub(super) uses_systemd: bool,
 }
@@ -51,7 +53,9 @@ enum Exit {
 impl<S: ConfigSource> Daemon<S> {
     /// Serves until a signal or a successor ends it.
     pub(super) fn serve(mut self, worker: &Worker, events: &Receiver<DaemonEvent>) -> Result<()> {
-        worker.serves(&self.agent);
+        self.locks.keep();
+        let locks = self.locks.unsupervised().context("cannot share the locks with the supervisor")?;
+        worker.serves(&self.agent, locks);
         self.release_predecessor();
         if self.uses_systemd {
             notify_ready();

@@ -51,7 +51,8 @@ impl<S: ConfigSource> Daemon<S> {
             Some(predecessor) => take_over(&options, prepared, &mut source, predecessor, events)?,
         };
         let StartOptions { directories, pod_generation, api_address, uses_systemd, .. } = options;
-        let Started { agent, checkpointer, api_socket, metrics, csi, predecessor } = started;
+        let Started { agent, checkpointer, api_socket, metrics, csi, predecessor, mut locks } = started;
+        locks.sign();
         let successors = events.clone();
         let handover_listener =
             HandoverListener::in_run_dir(&directories.run, pod_generation, move |successor| {
@@ -70,6 +71,7 @@ impl<S: ConfigSource> Daemon<S> {
             deferred: VecDeque::new(),
             predecessor,
             handover_listener,
+            locks,
             uses_systemd,
         })
     }
@@ -105,5 +107,5 @@ fn start_alone<S: ConfigSource>(
     }
     let metrics = endpoint.map(|endpoint| Metrics::serve(endpoint, Arc::clone(&agent))).transpose()?;
     let checkpointer = checkpoint.into_checkpointer(&agent)?;
-    Ok(Started { agent, checkpointer, api_socket, metrics, csi, predecessor: None })
+    Ok(Started { agent, checkpointer, api_socket, metrics, csi, predecessor: None, locks: prepared.locks })
 }

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | hello | accepts the connection | connects |
 //! | offer | writes the checkpoint, makes no more changes | reads the checkpoint, prepares |
-//! | ask | stops serving, sends sockets and state | |
+//! | ask | stops serving, sends locks, sockets and state | |
 //! | ready | | is ready to serve |
 //! | done | has stopped for good | serves, opens its own sockets |
 //! | serves | exits | |
@@ -39,4 +39,4 @@ pub use sim::connected_pair;
 pub use successor::Successor;
 pub(crate) use successor::{HandoverListener, PendingSuccessor, SuccessorWait};
 pub(crate) use systemd_fdstore::{StoredHandover, SystemdFdStore};
-pub use wire::Sockets;
+pub use wire::OwnState;

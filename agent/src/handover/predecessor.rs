@@ -112,12 +112,12 @@ impl Predecessor {
     fn receive_state(&self) -> io::Result<HandoverState> {
         let invalid = |message: &str| io::Error::new(ErrorKind::InvalidData, message.to_owned());
         self.channel.send(MessageKind::Ask, &[])?;
-        let (mut bytes, mut sockets) = (Vec::new(), Vec::new());
+        let (mut bytes, mut sockets, mut locks) = (Vec::new(), Vec::new(), Vec::new());
         loop {
             let message = self.channel.receive()?;
-            sockets.extend(message.sockets);
             match message.kind {
-                MessageKind::Sockets => {}
+                MessageKind::Locks => locks.extend(message.sockets),
+                MessageKind::Sockets => sockets.extend(message.sockets),
                 MessageKind::Part => bytes.extend(message.body),
                 MessageKind::End => {
                     let sent = message.body.first_chunk().map(|count| u64::from_be_bytes(*count));
@@ -127,7 +127,9 @@ impl Predecessor {
                         ));
                     }
                     let state = proto::handover::HandoverState::decode(bytes.as_slice());
-                    return Ok(wire::unpack(state.map_err(io::Error::other)?, sockets));
+                    let mut state = wire::unpack(state.map_err(io::Error::other)?, sockets);
+                    state.own.locks = locks;
+                    return Ok(state);
                 }
                 _ => return Err(invalid("received another message than the state")),
             }

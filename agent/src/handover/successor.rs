@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Sender};
@@ -16,10 +16,12 @@ use rustix::net::{
 };
 use tokio::runtime::{Builder, Runtime};
 
-use super::fd_channel::{BODY, Channel, DESCRIPTORS, HANDOVER_SOCKET, MessageKind, OLDEST, VERSION};
+use super::fd_channel::{
+    BODY, Channel, DESCRIPTORS, HANDOVER_SOCKET, MessageKind, OLDEST, VERSION, WITH_LOCKS,
+};
 use super::pod_generation::PodGeneration;
 use super::recipient::{HandoverError, Recipient};
-use super::wire::{self, Sockets};
+use super::wire::{self, OwnState};
 use crate::signals::Signals;
 
 /// For the owner alone: a process that connects can get every socket.
@@ -42,8 +44,8 @@ pub(crate) struct HandoverListener {
 #[derive(Debug)]
 pub struct Successor {
     channel: Channel,
-    /// Whether it reports when it serves.
-    reports_serving: bool,
+    /// Its version of the protocol.
+    version: u16,
     /// Dropped with the successor: then the next one is accepted.
     _done: Sender<()>,
 }
@@ -52,7 +54,7 @@ impl Successor {
     /// One that has sent *hello*, in a simulation.
     #[cfg(feature = "sim")]
     pub(super) fn connected(channel: Channel) -> Self {
-        Self { channel, reports_serving: true, _done: mpsc::channel().0 }
+        Self { channel, version: VERSION, _done: mpsc::channel().0 }
     }
 }
 
@@ -126,7 +128,7 @@ fn accept_successors(socket: &OwnedFd, generation: Option<PodGeneration>, handle
             }
             Ok((version, _)) => {
                 let (done, finished) = mpsc::channel();
-                handle(Successor { channel, reports_serving: version > OLDEST, _done: done });
+                handle(Successor { channel, version, _done: done });
                 // Ends when the successor is dropped.
                 let _ = finished.recv();
             }
@@ -171,10 +173,18 @@ impl Recipient for Successor {
         offer().map_err(HandoverError::Prepare)
     }
 
-    fn send(self, vms: &[VmState<BorrowedFd<'_>>], own: &Sockets) -> Result<PendingSuccessor, HandoverError> {
+    fn send(
+        self,
+        vms: &[VmState<BorrowedFd<'_>>],
+        own: &OwnState,
+    ) -> Result<PendingSuccessor, HandoverError> {
         let send = || {
             self.channel.set_timeout(TRANSFER_TIMEOUT)?;
             let (state, sockets) = wire::pack(vms, own);
+            if self.version >= WITH_LOCKS && !own.locks.is_empty() {
+                let locks: Vec<_> = own.locks.iter().map(AsFd::as_fd).collect();
+                self.channel.send_with_sockets(MessageKind::Locks, &[], &locks)?;
+            }
             for chunk in sockets.chunks(DESCRIPTORS) {
                 self.channel.send_with_sockets(MessageKind::Sockets, &[], chunk)?;
             }
@@ -187,7 +197,7 @@ impl Recipient for Successor {
             self.channel.send(MessageKind::Done, &[])
         };
         send().map_err(HandoverError::Take)?;
-        Ok(PendingSuccessor { channel: self.channel, reports_serving: self.reports_serving })
+        Ok(PendingSuccessor { channel: self.channel, reports_serving: self.version > OLDEST })
     }
 }
 

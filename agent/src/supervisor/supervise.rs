@@ -4,7 +4,7 @@ use std::env;
 use std::ffi::OsString;
 use std::future::{pending, poll_fn};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -23,7 +23,7 @@ use super::listen_fds::{self, ListenFd};
 use super::restart_policy::{OnSuccess, PolicyStep, RestartPolicy, WorkerExit, WorkerId};
 use super::watchdog::WatchdogAction;
 use super::worker;
-use super::worker_channel::{WorkerChannel, WorkerMessage};
+use super::worker_channel::{LOCK, WorkerChannel, WorkerMessage, send};
 
 /// Before the next attempt when no process can be started.
 const RETRY: Duration = Duration::from_secs(1);
@@ -45,6 +45,8 @@ struct Supervisor {
     policy: RestartPolicy,
     signals: SupervisorSignals,
     channels: Vec<WorkerChannel>,
+    /// What the workers have locked, and what the next one goes on with.
+    locks: Vec<OwnedFd>,
     /// How many workers were killed so far because they hung.
     hangs: u64,
     /// When the next worker is started, if one is to be started.
@@ -71,6 +73,7 @@ impl Supervisor {
             policy: RestartPolicy::new(on_success),
             signals: SupervisorSignals::new()?,
             channels: Vec::new(),
+            locks: Vec::new(),
             hangs: 0,
             pause: None,
         })
@@ -115,7 +118,12 @@ impl Supervisor {
             }
             SupervisorEvent::Succeed => vec![self.policy.succeed()],
             SupervisorEvent::Child => self.reap()?,
-            SupervisorEvent::Worker(id, WorkerMessage::Serves) => vec![self.policy.served(id)],
+            SupervisorEvent::Worker(id, WorkerMessage::Serves) => {
+                if let Some(channel) = self.channels.iter_mut().find(|channel| channel.id == id) {
+                    self.locks.extend(channel.take_locks());
+                }
+                vec![self.policy.served(id)]
+            }
             SupervisorEvent::Worker(id, WorkerMessage::Closed) => {
                 self.channels.retain(|channel| channel.id != id);
                 Vec::new()
@@ -151,6 +159,7 @@ impl Supervisor {
                 }
                 PolicyStep::Wait if self.policy.workers().next().is_none() => {
                     tracing::info!(worker = id, "another process serves; waiting for a signal to end");
+                    self.locks.clear();
                 }
                 PolicyStep::Wait | PolicyStep::Succeed | PolicyStep::Exit(_) => {}
             }
@@ -160,9 +169,10 @@ impl Supervisor {
 
     /// Handles what a worker sent before it died, though its exit was noticed first.
     fn read_last_messages(&mut self, id: WorkerId) {
-        if let Some(at) = self.channels.iter().position(|channel| channel.id == id)
-            && self.channels.swap_remove(at).had_served()
-        {
+        let Some(at) = self.channels.iter().position(|channel| channel.id == id) else { return };
+        let mut channel = self.channels.swap_remove(at);
+        if channel.had_served() {
+            self.locks.extend(channel.take_locks());
             let _ = self.policy.served(id);
         }
     }
@@ -197,10 +207,12 @@ impl Supervisor {
 
     fn start(&mut self, succeeds: bool, listen_fds: &[ListenFd]) -> io::Result<()> {
         let (ours, theirs) = StdUnixStream::pair()?;
+        // The worker receives them when it starts.
+        self.locks.iter().try_for_each(|lock| send(&ours, LOCK, Some(lock.as_fd())))?;
         ours.set_nonblocking(true)?;
         let ours = UnixStream::from_std(ours)?;
         let mut command = self.program.command();
-        worker::set_environment(&mut command, self.policy.role(succeeds), self.hangs);
+        worker::set_environment(&mut command, self.policy.role(succeeds), self.hangs, self.locks.len());
         listen_fds::pass(&mut command, listen_fds)?;
         let child = command.stdin(Stdio::from(OwnedFd::from(theirs))).spawn()?;
         let id = Pid::from_child(&child).as_raw_nonzero().get();

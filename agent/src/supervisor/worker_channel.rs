@@ -1,12 +1,15 @@
 //! The supervisor's end of the socket to one worker, with the worker's watchdog.
 
-use std::io::{self, ErrorKind, IoSliceMut};
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, recvmsg, sendmsg,
+};
 use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::time::{Sleep, sleep};
@@ -19,6 +22,9 @@ use super::watchdog::{Watchdog, WatchdogAction};
 pub(super) const SERVES: u8 = b'S';
 /// What it writes to answer a ping; the first time after [`SERVES`], to announce that it answers.
 pub(super) const ANSWERS: u8 = b'A';
+/// With a descriptor: a lock that must outlive a worker. A worker sends those that it has taken before [`SERVES`], and is
+/// sent at its start those that its supervisor keeps.
+pub(super) const LOCK: u8 = b'L';
 /// What a supervisor writes to ping a worker.
 const PING: u8 = b'?';
 const SPACE: usize = rustix::cmsg_space!(ScmRights(1));
@@ -37,13 +43,22 @@ pub(super) struct WorkerChannel {
     stream: UnixStream,
     /// Shows whether the worker's event loop sleeps.
     heartbeat: Option<OwnedFd>,
+    /// What the worker has locked.
+    locks: Vec<OwnedFd>,
     watchdog: Watchdog,
     next_check: Option<Pin<Box<Sleep>>>,
 }
 
 impl WorkerChannel {
     pub(super) fn new(id: WorkerId, stream: UnixStream) -> Self {
-        Self { id, stream, heartbeat: None, watchdog: Watchdog::default(), next_check: None }
+        Self {
+            id,
+            stream,
+            heartbeat: None,
+            locks: Vec::new(),
+            watchdog: Watchdog::default(),
+            next_check: None,
+        }
     }
 
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<WorkerMessage> {
@@ -78,15 +93,22 @@ impl WorkerChannel {
     fn receive(&mut self) -> io::Result<u8> {
         let stream = &self.stream;
         let (byte, descriptor) = stream.try_io(Interest::READABLE, || receive(stream))?;
-        if let Some(heartbeat) = descriptor {
-            self.heartbeat = Some(heartbeat);
+        match descriptor {
+            Some(lock) if byte == LOCK => self.locks.push(lock),
+            Some(heartbeat) => self.heartbeat = Some(heartbeat),
+            None => {}
         }
         Ok(byte)
     }
 
     /// Whether a worker that has died had reported that it serves.
-    pub(super) fn had_served(mut self) -> bool {
+    pub(super) fn had_served(&mut self) -> bool {
         std::iter::from_fn(|| self.receive().ok()).any(|byte| byte == SERVES)
+    }
+
+    /// The locks that the worker has sent.
+    pub(super) fn take_locks(&mut self) -> Vec<OwnedFd> {
+        std::mem::take(&mut self.locks)
     }
 
     /// Runs a watchdog check, and sends a ping if it asks for one.
@@ -105,7 +127,18 @@ impl WorkerChannel {
     }
 }
 
-fn receive(stream: &UnixStream) -> io::Result<(u8, Option<OwnedFd>)> {
+/// Sends a byte, and descriptors with it.
+pub(super) fn send(socket: impl AsFd, byte: u8, descriptor: Option<BorrowedFd<'_>>) -> io::Result<()> {
+    let descriptors: Vec<_> = descriptor.into_iter().collect();
+    let mut space = [MaybeUninit::uninit(); SPACE];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    let _ = descriptors.is_empty() || control.push(SendAncillaryMessage::ScmRights(&descriptors));
+    sendmsg(socket, &[IoSlice::new(&[byte])], &mut control, SendFlags::NOSIGNAL)?;
+    Ok(())
+}
+
+/// Receives a byte, and the descriptor that was sent with it.
+pub(super) fn receive(stream: impl AsFd) -> io::Result<(u8, Option<OwnedFd>)> {
     let (mut byte, mut space) = ([0], [MaybeUninit::uninit(); SPACE]);
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let parts = &mut [IoSliceMut::new(&mut byte)];

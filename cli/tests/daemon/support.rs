@@ -115,6 +115,26 @@ impl Daemon {
         Self { child, log, api, started: String::new() }
     }
 
+    /// One of a command of its own.
+    pub fn spawn(command: &mut Command, api: PathBuf) -> Self {
+        Self::new(command.stderr(Stdio::piped()).spawn().unwrap(), api)
+    }
+
+    /// The process that was started.
+    pub fn supervisor(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Has the worker die as of a bug.
+    pub fn kill_worker(&self) {
+        kill_process(Pid::from_raw(self.id().try_into().unwrap()).unwrap(), Signal::KILL).unwrap();
+    }
+
+    /// Waits until it ends by itself.
+    pub fn wait(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+
     /// The next line of the log with `words` in it.
     pub fn wait_for(&mut self, words: &str) -> String {
         let (mut before, mut silences) = (Vec::new(), 0);
