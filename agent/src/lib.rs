@@ -26,7 +26,7 @@ mod vmgenid;
 
 pub use checkpoint::{InspectedCheckpoint, inspect_checkpoint};
 pub use config::config_diff::{ChangedPart, ConfigChange, config_changes};
-pub use config::files::read_manifests;
+pub use config::manifest_files::read_manifests;
 pub use config::manifests::{HOST, ManifestSet, ReadOutcome};
 pub use daemon::{HostArgs, NodeArgs, run_host, run_node};
 pub use directories::Directories;

@@ -27,15 +27,15 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use self::service::Service;
 use crate::agent::Agent;
-use crate::signals::Signals;
+use crate::signals::{SignalRequest, Signals};
 use crate::unix_socket::{ApiSocket, BoundSocket};
 
 pub(crate) use service::Host;
 
 /// Connections at once. The next one waits to be accepted: the kernel queues it at no cost to the daemon.
-const CONNECTIONS: usize = 16;
-/// How long a caller may take for its first byte.
-const FIRST_BYTE: Duration = Duration::from_secs(5);
+const CONNECTIONS: usize = 64;
+/// How long a caller may take for its first byte. All are on this host, and have something to say.
+const FIRST_BYTE: Duration = Duration::from_secs(1);
 /// Calls of one caller that are answered at once.
 const CALLS: u32 = 8;
 /// The longest request: names, and little else.
@@ -72,7 +72,7 @@ pub(crate) struct LocalApi {
 }
 
 impl LocalApi {
-    /// Serves on `socket`, and on `address` if there is one, and handles SIGTERM and SIGINT. A client that reaches the
+    /// Serves on `socket`, and on `address` if there is one, and handles SIGTERM, SIGINT and SIGHUP. A client that reaches the
     /// address may do all that the socket's owner may.
     pub(crate) fn serve(
         socket: ApiSocket,
@@ -97,6 +97,11 @@ impl LocalApi {
     /// The listening socket, to be handed on, with the device and inode of its file.
     pub(crate) fn socket(&self) -> io::Result<BoundSocket> {
         self.socket.share()
+    }
+
+    /// Whether the path still leads to the socket.
+    pub(crate) fn is_there(&self) -> bool {
+        self.socket.file().is_there()
     }
 
     /// Closes all connections; the socket belongs to another process now.
@@ -155,7 +160,10 @@ async fn serve_until_stopped(
     let mut unix = pin!(serve(accept, service));
     loop {
         tokio::select! {
-            signal = signals.next() => host.stop(signal),
+            request = signals.next() => match request {
+                SignalRequest::Stop(signal) => host.stop(signal),
+                SignalRequest::Reload => host.reload(),
+            },
             _ = &mut stopped => return,
             // Neither ends by itself.
             () = &mut unix => return,

@@ -1,12 +1,16 @@
 //! The daemon of a host without Kubernetes: configured by manifest files, with VMs of the command line.
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use dataplane::{AttachRequest, SocketOwner, socket_path};
 use delivery::NodeConfig;
+use rustix::fs::{MemfdFlags, memfd_create};
 
 use super::args::HostArgs;
 use super::checkpointer::LoadedCheckpoint;
@@ -14,6 +18,7 @@ use super::options::{CommandLineVms, Prepared, StartOptions, StartRefused, refus
 use super::run::Daemon;
 use super::start::{prepare_process, wait_for_predecessor};
 use crate::config::Files;
+use crate::config::manifest_files::{ManifestFiles, read_text, reads_standard_input};
 use crate::config::manifests::ManifestSet;
 use crate::directory_locks::DirectoryLocks;
 use crate::event::{self, DaemonEvents};
@@ -30,8 +35,18 @@ pub fn run_host(args: &HostArgs) -> Result<ExitCode> {
     if let Some(worker) = Worker::here().context("cannot follow the supervisor")? {
         return serve(args, worker).map(|()| ExitCode::SUCCESS);
     }
-    let code = supervise(OnSuccess::End).context("cannot start a worker")?;
+    let input = reads_standard_input(&args.files).then(keep_standard_input).transpose();
+    let input = input.context("cannot read the manifests from standard input")?;
+    let code = supervise(OnSuccess::End, input).context("cannot start a worker")?;
     Ok(ExitCode::from(code))
+}
+
+/// What is on standard input, for all workers: it can be read only once.
+fn keep_standard_input() -> io::Result<OwnedFd> {
+    let text = read_text(io::stdin()).map_err(io::Error::other)?;
+    let mut file = File::from(memfd_create("manifests", MemfdFlags::CLOEXEC)?);
+    file.write_all(text.as_bytes())?;
+    Ok(file.into())
 }
 
 fn serve(args: &HostArgs, mut worker: Worker) -> Result<()> {
@@ -45,7 +60,8 @@ fn serve(args: &HostArgs, mut worker: Worker) -> Result<()> {
 
 /// Starts the daemon. Every error that can be found is reported at once, before anything is served.
 fn start(args: &HostArgs, worker: &mut Worker, events: &DaemonEvents) -> Result<Daemon<Files>> {
-    let mut files = Files::watch(&args.files, events)?;
+    let input = worker.take_input().map(|input| read_text(File::from(input)));
+    let mut files = Files::watch(ManifestFiles::new(&args.files, input), events)?;
     let (created, unusable) = args.directories.prepare();
     let predecessor = find_predecessor(args, worker.is_successor(), worker.take_listen_fds())?;
     let alone = predecessor.is_none();

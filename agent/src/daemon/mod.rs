@@ -21,6 +21,7 @@ mod host;
 mod node;
 mod options;
 mod run;
+mod run_dir;
 mod start;
 
 pub use args::{HostArgs, NodeArgs};

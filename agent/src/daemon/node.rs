@@ -24,7 +24,7 @@ use telemetry::init_logging;
 pub fn run_node(args: &NodeArgs) -> Result<ExitCode> {
     init_logging()?;
     let Some(mut worker) = Worker::here().context("cannot follow the supervisor")? else {
-        return Ok(ExitCode::from(supervise(args.on_success()).context("cannot start a worker")?));
+        return Ok(ExitCode::from(supervise(args.on_success(), None).context("cannot start a worker")?));
     };
     match serve(args, &mut worker) {
         Ok(()) => Ok(ExitCode::SUCCESS),

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::checkpointer::Checkpointer;
 use super::csi::CsiDriver;
+use super::run_dir::{RunDirOptions, RunDirWatcher};
 use crate::agent::Agent;
 use crate::api::LocalApi;
 use crate::config::ConfigSource;
@@ -40,6 +41,8 @@ pub(crate) struct Daemon<S> {
     pub(super) predecessor: Option<PredecessorGuard>,
     pub(super) handover_listener: Option<HandoverListener>,
     pub(super) locks: DirectoryLocks,
+    pub(super) run_dir: RunDirOptions,
+    pub(super) run_dir_watcher: Option<RunDirWatcher>,
     /// Whether to notify systemd of the start and to store the sockets with it at the end.
     pub(super) uses_systemd: bool,
 }
@@ -100,6 +103,7 @@ impl<S: ConfigSource> Daemon<S> {
                         return Exit::HandedOver(successor);
                     }
                 }
+                Some(DaemonEvent::RunDirChanged) => self.repair_run_dir(),
                 Some(DaemonEvent::Stop(signal)) => return Exit::Signal(signal),
                 // The API holds a sender for as long as the daemon lives.
                 None => return Exit::Signal("none"),

@@ -3,7 +3,7 @@
 //! | step | predecessor | successor |
 //! |---|---|---|
 //! | hello | accepts the connection | connects |
-//! | offer | writes the checkpoint, makes no more changes | reads the checkpoint, prepares |
+//! | offer | writes the checkpoint, makes no more changes | reads the checkpoint, prepares, says so each second |
 //! | ask | stops serving, sends locks, sockets and state | |
 //! | ready | | is ready to serve |
 //! | done | has stopped for good | serves, opens its own sockets |
@@ -20,6 +20,7 @@
 //! In a cluster pods replace each other. A pod that is older than the one that serves is refused ([`PodGeneration`]).
 
 mod fd_channel;
+mod keepalive;
 mod pod_generation;
 mod predecessor;
 mod recipient;

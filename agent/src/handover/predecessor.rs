@@ -12,7 +12,8 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use rustix::process::geteuid;
 
-use super::fd_channel::{Channel, HANDOVER_SOCKET, MessageKind, VERSION};
+use super::fd_channel::{Channel, HANDOVER_SOCKET, MessageKind, OLDEST, VERSION, WITH_LOCKS};
+use super::keepalive::Keepalive;
 use super::pod_generation::PodGeneration;
 use super::systemd_fdstore::StoredHandover;
 use super::wire::{self, HandoverState};
@@ -56,6 +57,8 @@ impl HandoverSource {
 #[derive(Debug)]
 pub struct Predecessor {
     pub(super) channel: Channel,
+    /// While this process prepares.
+    pub(super) keepalive: Option<Keepalive>,
 }
 
 /// The process that has served, and waits until its successor does. Dropped without [`release`](Self::release), it has its
@@ -81,9 +84,13 @@ impl Predecessor {
         let path = run_dir.join(HANDOVER_SOCKET);
         let failed = |source| ReceiveError::Connect { path: path.clone(), source };
         let Some(socket) = connect_to(&path).map_err(failed)? else { return Ok(None) };
-        let predecessor = Self { channel: Channel(socket) };
+        let mut predecessor = Self { channel: Channel(socket), keepalive: None };
         predecessor.send_hello(generation).map_err(ReceiveError::Refused)?;
-        predecessor.wait_for_offer()?;
+        let version = predecessor.wait_for_offer()?;
+        if version >= WITH_LOCKS {
+            predecessor.keepalive =
+                Some(Keepalive::start(&predecessor.channel).map_err(ReceiveError::Incomplete)?);
+        }
         Ok(Some(predecessor))
     }
 
@@ -94,18 +101,20 @@ impl Predecessor {
         self.channel.send(MessageKind::Hello, &hello)
     }
 
-    /// Waits until it has written its checkpoint, or refuses.
-    pub fn wait_for_offer(&self) -> Result<(), ReceiveError> {
+    /// Waits until it has written its checkpoint, or refuses. Returns its version of the protocol.
+    pub fn wait_for_offer(&self) -> Result<u16, ReceiveError> {
         let answer = self.channel.expect_any(&[MessageKind::Offer, MessageKind::Newer]);
         let answer = answer.and_then(|answer| self.channel.set_timeout(MESSAGE_TIMEOUT).map(|()| answer));
-        match answer.map_err(ReceiveError::Refused)?.kind {
+        let answer = answer.map_err(ReceiveError::Refused)?;
+        match answer.kind {
             MessageKind::Newer => Err(ReceiveError::Newer),
-            _ => Ok(()),
+            _ => Ok(answer.body.first_chunk().map_or(OLDEST, |version| u16::from_be_bytes(*version))),
         }
     }
 
     /// Makes it stop serving and send its state. From here until [`commit`](Self::commit) no process serves.
-    pub fn receive(&self) -> Result<HandoverState, ReceiveError> {
+    pub fn receive(&mut self) -> Result<HandoverState, ReceiveError> {
+        drop(self.keepalive.take());
         self.receive_state().map_err(ReceiveError::Incomplete)
     }
 

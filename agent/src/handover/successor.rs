@@ -30,6 +30,9 @@ const MODE: u32 = 0o600;
 const HELLO_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a successor may prepare. During that time the data plane serves and changes wait.
 const PREPARE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The same in messages of a successor, which sends one a second; and how long it may be silent.
+const MAX_PREPARING: u32 = 30;
+const SILENCE: Duration = Duration::from_secs(3);
 /// How long a successor may take to receive everything. During that time no process serves.
 const TRANSFER_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -87,6 +90,11 @@ impl HandoverListener {
         Ok(Self { path: path.to_owned(), inode })
     }
 
+    /// Whether the path still leads to the socket.
+    pub(crate) fn is_there(&self) -> bool {
+        fs::symlink_metadata(&self.path).is_ok_and(|found| inode(&found) == self.inode)
+    }
+
     /// Leaves the file to the successor, which replaces it. Checking which process owns it before removing it
     /// would race with that.
     pub(crate) fn leave(mut self) {
@@ -97,8 +105,7 @@ impl HandoverListener {
 
 impl Drop for HandoverListener {
     fn drop(&mut self) {
-        let own = |found: fs::Metadata| inode(&found) == self.inode;
-        if fs::symlink_metadata(&self.path).is_ok_and(own) {
+        if self.is_there() {
             // A file that remains is replaced by the next process.
             let _ = fs::remove_file(&self.path);
         }
@@ -166,9 +173,17 @@ impl Recipient for Successor {
 
     fn offer(&self) -> Result<(), HandoverError> {
         let offer = || {
-            self.channel.set_timeout(PREPARE_TIMEOUT)?;
+            let reports = self.version >= WITH_LOCKS;
+            self.channel.set_timeout(if reports { SILENCE } else { PREPARE_TIMEOUT })?;
             self.channel.send(MessageKind::Offer, &VERSION.to_be_bytes())?;
-            self.channel.expect(MessageKind::Ask).map(|_| ())
+            for _ in 0..MAX_PREPARING {
+                if self.channel.expect_any(&[MessageKind::Ask, MessageKind::Preparing])?.kind
+                    == MessageKind::Ask
+                {
+                    return Ok(());
+                }
+            }
+            Err(io::Error::new(ErrorKind::TimedOut, "the other process prepares for too long"))
         };
         offer().map_err(HandoverError::Prepare)
     }
@@ -216,7 +231,7 @@ pub(crate) struct SuccessorWait {
 }
 
 impl SuccessorWait {
-    /// Handles SIGTERM, SIGINT and SIGHUP from now on.
+    /// Handles SIGTERM and SIGINT from now on, and ignores SIGHUP.
     pub(crate) fn begin() -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(1).build()?;
         let signals = {
@@ -232,7 +247,7 @@ impl SuccessorWait {
         let Self { runtime, mut signals } = self;
         let serves = runtime.block_on(async {
             tokio::select! {
-                _ = signals.next() => true,
+                _ = signals.stop() => true,
                 serves = tokio::task::spawn_blocking(move || successor.serves()) => serves.unwrap_or(true),
             }
         });

@@ -2,16 +2,20 @@
 //!
 //! A kubelet or a service manager would do so, too, but later each time, and guests would wait for longer. Little
 //! can go wrong here because there is little here: no configuration, no socket, no thread. The supervisor also kills a
-//! worker whose event loop hangs, so that the next one serves.
+//! worker whose event loop or start hangs, so that the next one serves. Where systemd watches the service, the supervisor
+//! reports to it.
 //!
 //! | signal | effect |
 //! |---|---|
-//! | SIGTERM, SIGINT, SIGHUP | passed on; the supervisor ends when the worker has |
+//! | SIGTERM, SIGINT | passed on; the supervisor ends when the worker has |
+//! | SIGHUP | passed on to the worker that serves, which reads its manifests again |
 //! | SIGUSR2 | starts a worker of the program that is on disk now, which takes over from the current one |
 
 mod listen_fds;
 mod proc_status;
+mod program;
 mod restart_policy;
+mod service_watchdog;
 mod supervise;
 mod watchdog;
 mod worker;

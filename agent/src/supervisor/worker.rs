@@ -7,12 +7,13 @@ use std::process::Command;
 use std::sync::{Arc, Weak};
 use std::thread;
 
+use rustix::fs::{SeekFrom, seek};
 use rustix::io::{read, retry_on_intr, write};
 use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal};
 
 use super::listen_fds::{self, ListenFd};
 use super::restart_policy::WorkerRole;
-use super::worker_channel::{ANSWERS, LOCK, SERVES, receive, send};
+use super::worker_channel::{ANSWERS, INPUT, LOCK, SERVES, receive, send};
 use crate::agent::Agent;
 
 /// The environment variable with the supervisor's process id, and the worker's role.
@@ -25,6 +26,8 @@ const AGAIN: &str = ",again";
 const HANGS: &str = "ENTROPOOL_HANGS";
 /// The environment variable with the number of locks that a worker is sent.
 const LOCKS: &str = "ENTROPOOL_LOCKS";
+/// The environment variable that is 1 if it is then sent what was on standard input.
+const INPUTS: &str = "ENTROPOOL_INPUTS";
 
 /// This process as a worker.
 #[derive(Debug)]
@@ -33,6 +36,7 @@ pub(crate) struct Worker {
     hangs: u64,
     listen_fds: Vec<ListenFd>,
     locks: Vec<OwnedFd>,
+    input: Option<OwnedFd>,
 }
 
 impl Worker {
@@ -51,8 +55,9 @@ impl Worker {
         }
         let number = |name| env::var(name).ok().and_then(|count| count.parse().ok()).unwrap_or_default();
         let listen_fds = listen_fds::take(supervisor);
-        let locks = receive_locks(number(LOCKS))?;
-        Ok(Some(Self { role, hangs: number(HANGS), listen_fds, locks }))
+        let locks = receive_descriptors(LOCK, number(LOCKS))?;
+        let input = receive_descriptors(INPUT, number(INPUTS))?.pop();
+        Ok(Some(Self { role, hangs: number(HANGS), listen_fds, locks, input }))
     }
 
     /// Whether it is to take over from the worker that serves.
@@ -74,6 +79,14 @@ impl Worker {
     /// Takes the locks that the supervisor keeps.
     pub(crate) fn take_locks(&mut self) -> Vec<OwnedFd> {
         std::mem::take(&mut self.locks)
+    }
+
+    /// Takes what the supervisor has read from standard input, if it has.
+    pub(crate) fn take_input(&mut self) -> Option<OwnedFd> {
+        let input = self.input.take()?;
+        // The offset is shared with the workers before.
+        seek(&input, SeekFrom::Start(0)).ok()?;
+        Some(input)
     }
 
     /// Reports that `agent` serves, and from now on answers the supervisor's pings. Standard input is the socket to the
@@ -112,18 +125,26 @@ fn send_first_answer(agent: &Weak<Agent>) -> io::Result<()> {
     send(io::stdin(), ANSWERS, heartbeat)
 }
 
-/// The locks that the supervisor has sent before it started this worker.
-fn receive_locks(count: u64) -> io::Result<Vec<OwnedFd>> {
-    let lock = |_| match receive(io::stdin()) {
-        Ok((LOCK, lock)) => Ok(lock),
-        Ok(_) => Err(io::Error::new(ErrorKind::InvalidData, "the supervisor did not send the locks")),
-        Err(error) => Err(error),
+/// What the supervisor has sent before it started this worker.
+fn receive_descriptors(kind: u8, count: u64) -> io::Result<Vec<OwnedFd>> {
+    let descriptor = |_| match receive(io::stdin())? {
+        (byte, Some(descriptor)) if byte == kind => Ok(descriptor),
+        _ => Err(io::Error::new(
+            ErrorKind::InvalidData,
+            "the supervisor sent something else than it announced",
+        )),
     };
-    (0..count).filter_map(|at| lock(at).transpose()).collect()
+    (0..count).map(descriptor).collect()
 }
 
 /// Sets the environment of a command that runs a worker of this process.
-pub(super) fn set_environment(command: &mut Command, role: WorkerRole, hangs: u64, locks: usize) {
+pub(super) fn set_environment(
+    command: &mut Command,
+    role: WorkerRole,
+    hangs: u64,
+    locks: usize,
+    input: bool,
+) {
     let suffix = match role {
         WorkerRole::First => "",
         WorkerRole::Restarted => AGAIN,
@@ -132,6 +153,7 @@ pub(super) fn set_environment(command: &mut Command, role: WorkerRole, hangs: u6
     command.env(VARIABLE, format!("{}{suffix}", getpid().as_raw_nonzero()));
     command.env(HANGS, hangs.to_string());
     command.env(LOCKS, locks.to_string());
+    command.env(INPUTS, u8::from(input).to_string());
 }
 
 fn parse(text: &str) -> Option<(Pid, WorkerRole)> {
@@ -150,7 +172,7 @@ mod tests {
     fn a_worker_parses_what_its_supervisor_sets() {
         for role in [WorkerRole::First, WorkerRole::Restarted, WorkerRole::Successor] {
             let mut command = Command::new("true");
-            set_environment(&mut command, role, 0, 0);
+            set_environment(&mut command, role, 0, 0, false);
             let value = command.get_envs().find_map(|(name, value)| (name == VARIABLE).then_some(value?));
             assert_eq!(value.and_then(|value| parse(value.to_str()?)), Some((getpid(), role)));
         }

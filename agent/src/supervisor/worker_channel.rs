@@ -15,6 +15,7 @@ use tokio::net::UnixStream;
 use tokio::time::{Sleep, sleep};
 
 use super::proc_status::ProcStatus;
+use super::program::ProgramId;
 use super::restart_policy::WorkerId;
 use super::watchdog::{Watchdog, WatchdogAction};
 
@@ -25,6 +26,8 @@ pub(super) const ANSWERS: u8 = b'A';
 /// With a descriptor: a lock that must outlive a worker. A worker sends those that it has taken before [`SERVES`], and is
 /// sent at its start those that its supervisor keeps.
 pub(super) const LOCK: u8 = b'L';
+/// With a descriptor, from the supervisor: what it has read from standard input.
+pub(super) const INPUT: u8 = b'I';
 /// What a supervisor writes to ping a worker.
 const PING: u8 = b'?';
 const SPACE: usize = rustix::cmsg_space!(ScmRights(1));
@@ -40,9 +43,12 @@ pub(super) enum WorkerMessage {
 
 pub(super) struct WorkerChannel {
     pub(super) id: WorkerId,
+    /// What it runs; `None`: the program of this process.
+    pub(super) program: Option<ProgramId>,
     stream: UnixStream,
     /// Shows whether the worker's event loop sleeps.
     heartbeat: Option<OwnedFd>,
+    served: bool,
     /// What the worker has locked.
     locks: Vec<OwnedFd>,
     watchdog: Watchdog,
@@ -50,21 +56,31 @@ pub(super) struct WorkerChannel {
 }
 
 impl WorkerChannel {
-    pub(super) fn new(id: WorkerId, stream: UnixStream) -> Self {
-        Self {
+    /// The channel to a worker that was just started, and must serve within so many seconds.
+    pub(super) fn new(id: WorkerId, program: Option<ProgramId>, stream: UnixStream, start: u16) -> Self {
+        let mut channel = Self {
             id,
+            program,
             stream,
             heartbeat: None,
+            served: false,
             locks: Vec::new(),
-            watchdog: Watchdog::default(),
+            watchdog: Watchdog::Starting { left: start },
             next_check: None,
-        }
+        };
+        channel.schedule_check();
+        channel
     }
 
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<WorkerMessage> {
         while let Poll::Ready(received) = self.poll_receive(context) {
             match received {
-                Ok(SERVES) => return Poll::Ready(WorkerMessage::Serves),
+                Ok(SERVES) => {
+                    self.served = true;
+                    self.watchdog.served();
+                    self.schedule_check();
+                    return Poll::Ready(WorkerMessage::Serves);
+                }
                 Ok(ANSWERS) => {
                     self.watchdog.answered();
                     self.schedule_check();
@@ -104,6 +120,17 @@ impl WorkerChannel {
     /// Whether a worker that has died had reported that it serves.
     pub(super) fn had_served(&mut self) -> bool {
         std::iter::from_fn(|| self.receive().ok()).any(|byte| byte == SERVES)
+    }
+
+    /// No other worker serves any more.
+    pub(super) fn hurry(&mut self) {
+        self.watchdog.hurry();
+        self.schedule_check();
+    }
+
+    /// Whether the worker has not served yet, or was killed because of that.
+    pub(super) fn is_starting(&self) -> bool {
+        !self.served
     }
 
     /// The locks that the worker has sent.

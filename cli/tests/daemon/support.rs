@@ -98,6 +98,17 @@ impl Home {
     }
 }
 
+/// The same command, run by a shell after `before`.
+pub fn after(before: &str, command: &Command) -> Command {
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", &format!("{before}\nexec \"$@\""), "sh"])
+        .arg(command.get_program())
+        .args(command.get_args());
+    shell.current_dir(command.get_current_dir().unwrap()).stdin(Stdio::null());
+    shell
+}
+
 /// A daemon that runs; killed with the test.
 pub struct Daemon {
     child: Child,
@@ -128,6 +139,11 @@ impl Daemon {
     /// Has the worker die as of a bug.
     pub fn kill_worker(&self) {
         kill_process(Pid::from_raw(self.id().try_into().unwrap()).unwrap(), Signal::KILL).unwrap();
+    }
+
+    /// Sends the first process a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// Waits until it ends by itself.
@@ -190,6 +206,18 @@ impl Daemon {
             thread::park_timeout(SILENCE);
         }
         panic!("there is not one worker");
+    }
+
+    /// Waits until the first process has so many children.
+    pub fn wait_for_children(&self, count: usize) {
+        let file = format!("/proc/{0}/task/{0}/children", self.child.id());
+        for _ in 0..SILENCES {
+            if fs::read_to_string(&file).unwrap().split_whitespace().count() == count {
+                return;
+            }
+            thread::park_timeout(SILENCE);
+        }
+        panic!("there are not {count} workers");
     }
 
     pub fn ask(&self, args: &[&str]) -> Output {

@@ -94,7 +94,7 @@ pub(crate) fn hand_over(
 
 /// The successor's part; nothing if it dies or need not serve.
 fn succeed(
-    predecessor: agent::testing::Predecessor,
+    mut predecessor: agent::testing::Predecessor,
     begin: impl FnOnce() -> Result<Process, String>,
     wanted: Expected<'_>,
     cut: HandoverFault,
