@@ -30,6 +30,7 @@ pub use config::manifest_files::read_manifests;
 pub use config::manifests::{HOST, ManifestSet, ReadOutcome};
 pub use daemon::{HostArgs, NodeArgs, run_host, run_node};
 pub use directories::Directories;
+pub use supervisor::probe;
 
 /// Internals that simulations and integration tests drive directly.
 #[doc(hidden)]

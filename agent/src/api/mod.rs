@@ -8,6 +8,7 @@ mod tests;
 mod to_proto;
 
 use std::convert::Infallible;
+use std::fs;
 use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
@@ -99,9 +100,9 @@ impl LocalApi {
         self.socket.share()
     }
 
-    /// Whether the path still leads to the socket.
-    pub(crate) fn is_there(&self) -> bool {
-        self.socket.file().is_there()
+    /// Whether there is nothing at its path. Another file there is another process's.
+    pub(crate) fn is_gone(&self) -> bool {
+        fs::symlink_metadata(self.socket.file().path()).is_err()
     }
 
     /// Closes all connections; the socket belongs to another process now.

@@ -20,7 +20,7 @@ use crate::event::{ConfigEvent, DaemonEvent, DaemonEvents};
 
 /// How long a start waits for the manifests where a checkpoint is enough to serve from, and where it is not.
 const READ_WITH_FALLBACK: Duration = Duration::from_secs(1);
-const READ_WITHOUT: Duration = Duration::from_secs(10);
+const READ_WITHOUT: Duration = Duration::from_secs(30);
 /// How long a later read may take before the log says so.
 const SLOW: Duration = Duration::from_secs(2);
 

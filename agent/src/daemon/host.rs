@@ -24,7 +24,7 @@ use crate::directory_locks::DirectoryLocks;
 use crate::event::{self, DaemonEvents};
 use crate::handover::{HandoverSource, Predecessor, StoredHandover};
 use crate::metrics::Endpoint;
-use crate::supervisor::{ListenFd, OnSuccess, Worker, supervise};
+use crate::supervisor::{ListenFd, SupervisorOptions, Worker, supervise};
 use crate::unix_socket::check_vacant;
 use telemetry::init_logging;
 
@@ -37,7 +37,8 @@ pub fn run_host(args: &HostArgs) -> Result<ExitCode> {
     }
     let input = reads_standard_input(&args.files).then(keep_standard_input).transpose();
     let input = input.context("cannot read the manifests from standard input")?;
-    let code = supervise(OnSuccess::End, input).context("cannot start a worker")?;
+    let options = SupervisorOptions { input, ..SupervisorOptions::default() };
+    let code = supervise(options).context("cannot start a worker")?;
     Ok(ExitCode::from(code))
 }
 

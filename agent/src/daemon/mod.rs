@@ -22,6 +22,7 @@ mod node;
 mod options;
 mod run;
 mod run_dir;
+mod run_dir_repair;
 mod start;
 
 pub use args::{HostArgs, NodeArgs};

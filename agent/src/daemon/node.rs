@@ -15,7 +15,7 @@ use crate::directories::Directories;
 use crate::directory_locks::DirectoryLocks;
 use crate::event;
 use crate::handover::{HandoverSource, PodGeneration, Predecessor, ReceiveError};
-use crate::supervisor::{TRY_AGAIN, Worker, supervise};
+use crate::supervisor::{SupervisorOptions, TRY_AGAIN, Worker, liveness_socket, supervise};
 use crate::unix_socket::OWNER_ONLY;
 use telemetry::init_logging;
 
@@ -24,7 +24,9 @@ use telemetry::init_logging;
 pub fn run_node(args: &NodeArgs) -> Result<ExitCode> {
     init_logging()?;
     let Some(mut worker) = Worker::here().context("cannot follow the supervisor")? else {
-        return Ok(ExitCode::from(supervise(args.on_success(), None).context("cannot start a worker")?));
+        let liveness = args.pod_started.as_deref().map(liveness_socket);
+        let options = SupervisorOptions { on_success: args.on_success(), input: None, liveness };
+        return Ok(ExitCode::from(supervise(options).context("cannot start a worker")?));
     };
     match serve(args, &mut worker) {
         Ok(()) => Ok(ExitCode::SUCCESS),

@@ -90,9 +90,9 @@ impl HandoverListener {
         Ok(Self { path: path.to_owned(), inode })
     }
 
-    /// Whether the path still leads to the socket.
-    pub(crate) fn is_there(&self) -> bool {
-        fs::symlink_metadata(&self.path).is_ok_and(|found| inode(&found) == self.inode)
+    /// Whether there is nothing at its path. Another file there is another process's.
+    pub(crate) fn is_gone(&self) -> bool {
+        fs::symlink_metadata(&self.path).is_err()
     }
 
     /// Leaves the file to the successor, which replaces it. Checking which process owns it before removing it
@@ -105,7 +105,8 @@ impl HandoverListener {
 
 impl Drop for HandoverListener {
     fn drop(&mut self) {
-        if self.is_there() {
+        let own = |found: fs::Metadata| inode(&found) == self.inode;
+        if fs::symlink_metadata(&self.path).is_ok_and(own) {
             // A file that remains is replaced by the next process.
             let _ = fs::remove_file(&self.path);
         }

@@ -5,6 +5,7 @@ use std::future::{pending, poll_fn};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::Stdio;
 use std::task::Poll;
@@ -18,6 +19,7 @@ use tokio::signal::unix::{self, SignalKind};
 use tokio::time::{Sleep, sleep};
 
 use super::listen_fds::{self, ListenFd};
+use super::liveness::LivenessSocket;
 use super::program::{Program, ProgramId};
 use super::restart_policy::{OnSuccess, PolicyStep, RestartPolicy, WorkerExit, WorkerId};
 use super::service_watchdog::ServiceWatchdog;
@@ -36,13 +38,23 @@ const START_VARIABLE: &str = "ENTROPOOL_START_SECONDS";
 /// Keeps a worker running until a signal ends it, and returns the exit code. A worker is the same program with the same
 /// arguments, which recognises itself by [`Worker::here`](super::Worker::here); its standard input is a socket.
 ///
-/// Each worker is sent `input`, what was read from standard input, which can be read only once.
-pub(crate) fn supervise(on_success: OnSuccess, input: Option<OwnedFd>) -> io::Result<u8> {
+/// Each worker is sent the input.
+pub(crate) fn supervise(options: SupervisorOptions) -> io::Result<u8> {
     // Before this process opens any descriptor.
     let listen_fds = listen_fds::take(getpid());
     let program = Program::of_this_process()?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async { Supervisor::new(program, on_success, input)?.run(listen_fds).await })
+    runtime.block_on(async { Supervisor::new(program, options)?.run(listen_fds).await })
+}
+
+/// How to supervise.
+#[derive(Debug, Default)]
+pub(crate) struct SupervisorOptions {
+    pub(crate) on_success: OnSuccess,
+    /// What was read from standard input, which can be read only once.
+    pub(crate) input: Option<OwnedFd>,
+    /// Where to answer a liveness probe.
+    pub(crate) liveness: Option<PathBuf>,
 }
 
 struct Supervisor {
@@ -55,6 +67,7 @@ struct Supervisor {
     input: Option<OwnedFd>,
     /// How many seconds a worker may take until it serves.
     start: u16,
+    liveness: Option<LivenessSocket>,
     /// `None` where nobody watches this process.
     service_watchdog: Option<ServiceWatchdog>,
     /// When the next report to it is due.
@@ -65,7 +78,6 @@ struct Supervisor {
     pause: Option<Pin<Box<Sleep>>>,
 }
 
-#[derive(Clone, Copy)]
 enum SupervisorEvent {
     /// A signal for the workers.
     Signal(Signal),
@@ -76,6 +88,8 @@ enum SupervisorEvent {
     Worker(WorkerId, WorkerMessage),
     /// The pause is over.
     PauseElapsed,
+    /// A liveness probe.
+    Probe(Option<UnixStream>),
     /// A report to the service manager is due.
     ReportDue,
     /// SIGHUP.
@@ -83,7 +97,8 @@ enum SupervisorEvent {
 }
 
 impl Supervisor {
-    fn new(program: Program, on_success: OnSuccess, input: Option<OwnedFd>) -> io::Result<Self> {
+    fn new(program: Program, options: SupervisorOptions) -> io::Result<Self> {
+        let SupervisorOptions { on_success, input, liveness } = options;
         let start = env::var(START_VARIABLE).ok().and_then(|seconds| seconds.parse().ok());
         Ok(Self {
             program,
@@ -93,6 +108,7 @@ impl Supervisor {
             locks: Vec::new(),
             input,
             start: start.unwrap_or(START),
+            liveness: liveness.and_then(|path| open_liveness_socket(&path)),
             service_watchdog: ServiceWatchdog::here(),
             report: None,
             hangs: 0,
@@ -121,12 +137,13 @@ impl Supervisor {
     }
 
     async fn next_event(&mut self) -> SupervisorEvent {
-        let Self { signals, channels, pause, report, .. } = self;
+        let Self { signals, channels, pause, report, liveness, .. } = self;
         tokio::select! {
             event = signals.next() => event,
             (id, message) = receive(channels) => SupervisorEvent::Worker(id, message),
             () = elapsed(pause) => SupervisorEvent::PauseElapsed,
             () = elapsed(report) => SupervisorEvent::ReportDue,
+            stream = next_probe(liveness.as_ref()) => SupervisorEvent::Probe(stream),
         }
     }
 
@@ -148,6 +165,13 @@ impl Supervisor {
                 self.discard_outdated_successor();
                 vec![self.policy.succeed()]
             }
+            SupervisorEvent::Probe(stream) => {
+                let watching = self.watches();
+                if let Some(stream) = stream {
+                    LivenessSocket::answer(stream, watching);
+                }
+                Vec::new()
+            }
             SupervisorEvent::ReportDue => {
                 self.report();
                 Vec::new()
@@ -160,10 +184,8 @@ impl Supervisor {
                 }
                 vec![self.policy.served(id)]
             }
-            SupervisorEvent::Worker(id, WorkerMessage::Closed) => {
-                self.channels.retain(|channel| channel.id != id);
-                Vec::new()
-            }
+            // It exits, and is reaped next; or it is not watched any more.
+            SupervisorEvent::Worker(_, WorkerMessage::Closed) => Vec::new(),
             SupervisorEvent::Worker(id, WorkerMessage::CheckDue) => {
                 self.check(id);
                 Vec::new()
@@ -187,7 +209,8 @@ impl Supervisor {
             };
             let Some(exit) = worker_exit(status) else { continue };
             let id = pid.as_raw_nonzero().get();
-            let was_successor = self.policy.successor() == Some(id);
+            let (was_successor, was_serving) =
+                (self.policy.successor() == Some(id), self.policy.serving() == Some(id));
             let had_served = self.read_last_messages(id);
             let step = self.policy.exited(id, exit);
             if was_successor && !had_served {
@@ -208,7 +231,8 @@ impl Supervisor {
                 }
                 PolicyStep::Wait | PolicyStep::Succeed | PolicyStep::Exit(_) => {}
             }
-            if self.policy.serving().is_none() {
+            if was_serving && self.policy.serving().is_none() {
+                // A successor, which cannot take over any more.
                 self.channels.iter_mut().for_each(WorkerChannel::hurry);
             }
             steps.push(step);
@@ -270,17 +294,25 @@ impl Supervisor {
 
     /// Reports to the service manager that this process works, and that each worker is watched.
     fn report(&mut self) {
+        let watching = self.watches();
         let Some(watchdog) = &mut self.service_watchdog else { return };
-        if self.policy.workers().all(|id| self.channels.iter().any(|channel| channel.id == id)) {
+        if watching {
             watchdog.report();
         }
         self.report = Some(Box::pin(sleep(watchdog.interval())));
     }
 
+    /// Whether each worker is watched.
+    fn watches(&self) -> bool {
+        let watched = |id| self.channels.iter().any(|channel| channel.id == id && channel.is_watching());
+        self.policy.workers().all(watched)
+    }
+
     fn try_start(&mut self, succeeds: bool) {
         let program = self.program.choose(succeeds);
         if let Err(error) = self.start(succeeds, program, &[]) {
-            tracing::error!(%error, succeeds, "failed to start a worker");
+            let reason = if succeeds { "SuccessorFailed" } else { "WorkerFailed" };
+            tracing::error!(%error, reason, "failed to start a worker");
             self.program.failed(program);
             if !succeeds {
                 self.pause = Some(Box::pin(sleep(if program.is_some() { Duration::ZERO } else { RETRY })));
@@ -329,6 +361,20 @@ async fn receive(channels: &mut [WorkerChannel]) -> (WorkerId, WorkerMessage) {
         Poll::Pending
     })
     .await
+}
+
+async fn next_probe(socket: Option<&LivenessSocket>) -> Option<UnixStream> {
+    match socket {
+        Some(socket) => socket.next().await,
+        None => pending().await,
+    }
+}
+
+/// A pod without it is restarted by its kubelet sooner or later; until then it serves.
+fn open_liveness_socket(path: &Path) -> Option<LivenessSocket> {
+    let failed =
+        |error: &io::Error| tracing::error!(path = %path.display(), %error, "cannot answer liveness probes");
+    LivenessSocket::bind(path).inspect_err(failed).ok()
 }
 
 async fn elapsed(pause: &mut Option<Pin<Box<Sleep>>>) {

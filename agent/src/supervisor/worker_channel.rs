@@ -49,6 +49,8 @@ pub(super) struct WorkerChannel {
     /// Shows whether the worker's event loop sleeps.
     heartbeat: Option<OwnedFd>,
     served: bool,
+    /// The worker has closed its end.
+    closed: bool,
     /// What the worker has locked.
     locks: Vec<OwnedFd>,
     watchdog: Watchdog,
@@ -64,6 +66,7 @@ impl WorkerChannel {
             stream,
             heartbeat: None,
             served: false,
+            closed: false,
             locks: Vec::new(),
             watchdog: Watchdog::Starting { left: start },
             next_check: None,
@@ -73,7 +76,9 @@ impl WorkerChannel {
     }
 
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<WorkerMessage> {
-        while let Poll::Ready(received) = self.poll_receive(context) {
+        while !self.closed
+            && let Poll::Ready(received) = self.poll_receive(context)
+        {
             match received {
                 Ok(SERVES) => {
                     self.served = true;
@@ -87,7 +92,10 @@ impl WorkerChannel {
                 }
                 // A message of a newer version.
                 Ok(_) => {}
-                Err(_) => return Poll::Ready(WorkerMessage::Closed),
+                Err(_) => {
+                    self.closed = true;
+                    return Poll::Ready(WorkerMessage::Closed);
+                }
             }
         }
         let Some(check) = &mut self.next_check else { return Poll::Pending };
@@ -126,6 +134,11 @@ impl WorkerChannel {
     pub(super) fn hurry(&mut self) {
         self.watchdog.hurry();
         self.schedule_check();
+    }
+
+    /// Whether it would be noticed if the worker hung.
+    pub(super) fn is_watching(&self) -> bool {
+        !self.closed || !self.served
     }
 
     /// Whether the worker has not served yet, or was killed because of that.

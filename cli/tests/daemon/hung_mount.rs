@@ -7,6 +7,8 @@ use std::process::Command;
 
 use rustix::io::{FdFlags, fcntl_setfd};
 
+use crate::support::output;
+
 /// A FUSE mount whose server never says a word: whoever looks into it waits, as on a network that is gone.
 pub struct HungMount {
     path: PathBuf,
@@ -26,11 +28,8 @@ impl HungMount {
         // For the command alone.
         fcntl_setfd(&server, FdFlags::empty()).unwrap();
         let options = format!("fd={},rootmode=40000,user_id=0,group_id=0", server.as_raw_fd());
-        let mounted = Command::new("mount")
-            .args(["-i", "-t", "fuse", "-o", &options, "hung"])
-            .arg(path)
-            .output()
-            .unwrap();
+        let mut mount = Command::new("mount");
+        let mounted = output(mount.args(["-i", "-t", "fuse", "-o", &options, "hung"]).arg(path));
         fcntl_setfd(&server, FdFlags::CLOEXEC).unwrap();
         assert!(mounted.status.success(), "a mount that hangs needs root: {mounted:?}");
         Self { path: path.to_owned(), server: Some(server) }
@@ -38,8 +37,10 @@ impl HungMount {
 
     /// Takes it away: whoever waited gets an error, and the directory below is there again.
     pub fn end(&mut self) {
-        if self.server.take().is_some() {
+        if let Some(server) = self.server.take() {
+            // First, so that nobody comes to a mount without a server.
             let _ = Command::new("umount").arg("-l").arg(&self.path).output();
+            drop(server);
         }
     }
 }

@@ -103,21 +103,16 @@ fn daemon_without_inotify_serves_and_polls() {
     home.write("pools.yaml", &pool("64Ki/s"));
     let run = home.run(&["-f", "pools.yaml", "--vm", "a=default"]);
     // A limit of a user namespace of its own.
-    let script = "unshare --user --map-root-user sh -c 'echo 0 >/proc/sys/user/max_inotify_instances && exec \"$@\"' sh \"$@\"; exit";
-    let mut daemon = Daemon::spawn(&mut after(script, &run), home.path("run/api.sock"));
+    let limit = "echo 0 >/proc/sys/user/max_inotify_instances && exec \"$@\"";
+    let before = format!("exec unshare --user --map-root-user sh -c '{limit}' sh \"$@\"");
+    let mut daemon = Daemon::spawn(&mut after(&before, &run), home.path("run/api.sock"));
     let said = daemon.wait_for("cannot watch the manifests");
     assert!(said.contains("WARN"), "{said}");
     daemon.wait_for("ready");
     home.write("pools.yaml", &pool("128Ki/s"));
     daemon.wait_for("rate 64Ki/s -> 128Ki/s");
     assert_eq!(draw(&home.socket("a"), 300), 300);
-    let worker = daemon.id();
-    rustix::process::kill_process(
-        rustix::process::Pid::from_raw(worker.try_into().unwrap()).unwrap(),
-        Signal::TERM,
-    )
-    .unwrap();
-    assert!(daemon.wait().success());
+    assert_eq!(daemon.terminate().code(), Some(0));
     let again = daemon.rest().into_iter().filter(|line| line.contains("cannot watch the manifests")).count();
     assert_eq!(again, 0, "it is said once");
 }
@@ -136,11 +131,11 @@ fn standard_input_is_read_once() {
     daemon.wait_for("ready");
     assert_eq!(rate(&daemon), "64Ki/s");
     daemon.hand_over();
+    daemon.wait_for("handed over");
     daemon.signal(Signal::HUP);
     daemon.wait_for("manifests reloaded");
     assert_eq!(rate(&daemon), "64Ki/s");
-    let said = daemon.terminate();
-    assert_eq!(said.code(), Some(0));
+    assert_eq!(daemon.terminate().code(), Some(0));
     assert!(!daemon.rest().iter().any(|line| line.contains("refused")));
 }
 
