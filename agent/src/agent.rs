@@ -211,14 +211,15 @@ impl Agent {
         self.server.discard_unclaimed();
     }
 
-    /// A snapshot of the data plane, in which the VMs' counters include what was served before this process.
+    /// A snapshot of the data plane, in which the counters of VMs, classes and pools include what was served before this
+    /// process.
     pub fn snapshot(&self) -> Result<DataPlaneSnapshot, Stopped> {
         let mut snapshot = self.server().snapshot()?;
         self.attachments.table().served_before().add_to(&mut snapshot);
         Ok(snapshot)
     }
 
-    /// What VMs and classes were served over all processes.
+    /// What VMs, classes and pools were served over all processes.
     pub fn served(&self) -> Result<ServedTotals, Stopped> {
         let snapshot = self.snapshot()?;
         Ok(self.attachments.table().served(&snapshot))

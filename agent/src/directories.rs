@@ -53,18 +53,19 @@ impl Directories {
         self.run.join("api.sock")
     }
 
+    /// The flag of each, with its directory.
+    pub(crate) fn named(&self) -> [(&'static str, &Path); 3] {
+        [("--run-dir", &self.run), ("--state-dir", &self.state), ("--socket-dir", &self.socket)]
+    }
+
     /// Creates all of them. Returns a message for each that cannot be used.
     pub(crate) fn prepare(&self) -> (CreatedDirectories, Vec<String>) {
-        let wanted = [
-            ("--run-dir", &self.run, 0o755),
-            ("--state-dir", &self.state, 0o700),
-            ("--socket-dir", &self.socket, 0o755),
-        ];
+        let modes = [0o755, 0o700, 0o755];
         let mut created = CreatedDirectories::default();
-        let unusable = wanted.into_iter().filter_map(|(flag, dir, mode)| {
+        let unusable = self.named().into_iter().zip(modes).filter_map(|((flag, dir), mode)| {
             created.record_missing(dir);
             let problem = prepare_one(flag, dir, mode).err()?;
-            if dir == &self.state && SLOTS.iter().any(|slot| dir.join(slot).exists()) {
+            if dir == self.state && SLOTS.iter().any(|slot| dir.join(slot).exists()) {
                 // A checkpoint on a read-only disk is still used.
                 tracing::warn!(problem, "the checkpoint will not be updated");
                 return None;

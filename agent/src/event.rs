@@ -15,6 +15,8 @@ pub(crate) enum DaemonEvent {
     VmsChanged,
     /// Another process asks to take over.
     HandOver(Successor),
+    /// Files of the run directory may have been removed.
+    RunDirChanged,
     /// A signal asks the daemon to end.
     Stop(&'static str),
 }
@@ -24,10 +26,14 @@ pub(crate) enum DaemonEvent {
 pub(crate) enum ConfigEvent {
     /// The subscription has applied this configuration of the controller.
     Applied(LastGood),
-    /// A manifest may have changed.
-    ManifestsChanged,
-    /// The manifests have not changed for a while: it is time to read them.
-    ManifestsSettled,
+    /// The manifests are being read, since they may have changed.
+    ManifestsReading,
+    /// That takes long.
+    ManifestsSlow,
+    /// They can be taken from their reader.
+    ManifestsRead,
+    /// A signal asks for the configuration to be read.
+    ReloadRequested,
     /// A VM of this namespace is about to be attached. The caller waits until `done` is dropped.
     NamespaceExpected { namespace: String, done: Sender<()> },
 }
@@ -47,8 +53,16 @@ pub(crate) fn channel(expects_namespaces: bool) -> (DaemonEvents, Receiver<Daemo
 }
 
 impl DaemonEvents {
-    pub(crate) fn manifests_changed(&self) {
-        self.send(DaemonEvent::Config(ConfigEvent::ManifestsChanged));
+    pub(crate) fn manifests_reading(&self) {
+        self.send(DaemonEvent::Config(ConfigEvent::ManifestsReading));
+    }
+
+    pub(crate) fn manifests_read(&self) {
+        self.send(DaemonEvent::Config(ConfigEvent::ManifestsRead));
+    }
+
+    pub(crate) fn run_dir_changed(&self) {
+        self.send(DaemonEvent::RunDirChanged);
     }
 
     pub(crate) fn hand_over(&self, successor: Successor) {
@@ -81,6 +95,10 @@ impl Host for DaemonEvents {
 
     fn stop(&self, signal: &'static str) {
         self.send(DaemonEvent::Stop(signal));
+    }
+
+    fn reload(&self) {
+        self.send(DaemonEvent::Config(ConfigEvent::ReloadRequested));
     }
 }
 

@@ -14,6 +14,7 @@ mod confinement;
 mod controller_client;
 mod daemon;
 mod directories;
+mod directory_locks;
 mod event;
 mod handover;
 mod health;
@@ -26,10 +27,11 @@ mod vmgenid;
 
 pub use checkpoint::{InspectedCheckpoint, inspect_checkpoint};
 pub use config::config_diff::{ChangedPart, ConfigChange, config_changes};
-pub use config::files::read_manifests;
+pub use config::manifest_files::read_manifests;
 pub use config::manifests::{HOST, ManifestSet, PartlyAccepted, ReadOutcome};
 pub use daemon::{HostArgs, NodeArgs, run_host, run_node};
 pub use directories::Directories;
+pub use supervisor::probe;
 
 /// Internals that simulations and integration tests drive directly.
 #[doc(hidden)]
@@ -38,7 +40,7 @@ pub mod testing {
     pub use crate::config::apply::pool_configs;
     #[cfg(feature = "sim")]
     pub use crate::handover::connected_pair;
-    pub use crate::handover::{Predecessor, Recipient, Sockets, Successor};
+    pub use crate::handover::{OwnState, Predecessor, Recipient, Successor};
 
     pub mod attachments {
         pub use crate::attachments::{Attachment, AttachmentOrigin, Attachments, PodVolume, ServedTotals};

@@ -66,6 +66,8 @@ fn state() -> HandoverState {
         stopped: 123_456_789_014,
         registration: Some(listener(7004, "")),
         driver: Some(listener(7005, "")),
+        // Of a later version.
+        served: Vec::new(),
     }
 }
 

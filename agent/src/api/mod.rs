@@ -8,6 +8,7 @@ mod tests;
 mod to_proto;
 
 use std::convert::Infallible;
+use std::fs;
 use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
@@ -27,15 +28,15 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use self::service::Service;
 use crate::agent::Agent;
-use crate::signals::Signals;
+use crate::signals::{SignalRequest, Signals};
 use crate::unix_socket::{ApiSocket, BoundSocket};
 
 pub(crate) use service::Host;
 
 /// Connections at once. The next one waits to be accepted: the kernel queues it at no cost to the daemon.
-const CONNECTIONS: usize = 16;
-/// How long a caller may take for its first byte.
-const FIRST_BYTE: Duration = Duration::from_secs(5);
+const CONNECTIONS: usize = 64;
+/// How long a caller may take for its first byte. All are on this host, and have something to say.
+const FIRST_BYTE: Duration = Duration::from_secs(1);
 /// Calls of one caller that are answered at once.
 const CALLS: u32 = 8;
 /// The longest request: names, and little else.
@@ -72,7 +73,7 @@ pub(crate) struct LocalApi {
 }
 
 impl LocalApi {
-    /// Serves on `socket`, and on `address` if there is one, and handles SIGTERM and SIGINT. A client that reaches the
+    /// Serves on `socket`, and on `address` if there is one, and handles SIGTERM, SIGINT and SIGHUP. A client that reaches the
     /// address may do all that the socket's owner may.
     pub(crate) fn serve(
         socket: ApiSocket,
@@ -97,6 +98,11 @@ impl LocalApi {
     /// The listening socket, to be handed on, with the device and inode of its file.
     pub(crate) fn socket(&self) -> io::Result<BoundSocket> {
         self.socket.share()
+    }
+
+    /// Whether there is nothing at its path. Another file there is another process's.
+    pub(crate) fn is_gone(&self) -> bool {
+        fs::symlink_metadata(self.socket.file().path()).is_err()
     }
 
     /// Closes all connections; the socket belongs to another process now.
@@ -155,7 +161,10 @@ async fn serve_until_stopped(
     let mut unix = pin!(serve(accept, service));
     loop {
         tokio::select! {
-            signal = signals.next() => host.stop(signal),
+            request = signals.next() => match request {
+                SignalRequest::Stop(signal) => host.stop(signal),
+                SignalRequest::Reload => host.reload(),
+            },
             _ = &mut stopped => return,
             // Neither ends by itself.
             () = &mut unix => return,

@@ -36,6 +36,9 @@ pub(crate) trait Host: Send + Sync + 'static {
 
     /// A signal asks the daemon to end. May be called more than once.
     fn stop(&self, signal: &'static str);
+
+    /// SIGHUP asks the daemon to read its configuration again.
+    fn reload(&self) {}
 }
 
 /// The calls of the local API.

@@ -12,11 +12,14 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::attachment::Attachment;
+use crate::checkpoint::{Disk, HostDisk};
 
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 const EXTENSION: &str = "json";
 /// The name of an entry that is being written. No id begins with a dot.
 const TEMPORARY: &str = ".new";
+/// The longest entry, in bytes.
+const MAX_ENTRY: usize = 64 * 1024;
 
 /// An entry that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +73,9 @@ impl Journal {
     pub(super) fn write(&self, attachment: &Attachment) -> io::Result<()> {
         let entry = JournalEntry { boot_id: self.boot_id.clone(), attachment };
         let temporary = self.directory.join(TEMPORARY);
-        let mut file = File::create(&temporary)?;
+        // What is left there might be a FIFO.
+        let _ = fs::remove_file(&temporary);
+        let mut file = File::create_new(&temporary)?;
         file.write_all(&serde_json::to_vec(&entry)?)?;
         fs::rename(&temporary, self.path(&attachment.id))
     }
@@ -87,8 +92,16 @@ impl Journal {
     }
 }
 
+/// The bytes of a regular file of bounded length.
+fn read_entry(path: &Path) -> io::Result<Vec<u8>> {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let bytes = HostDisk::new(path.parent().unwrap_or(path)).read(name, MAX_ENTRY)?;
+    let bytes = bytes.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+    if bytes.len() > MAX_ENTRY { Err(io::Error::other("it is too long for an entry")) } else { Ok(bytes) }
+}
+
 fn read(path: &Path) -> io::Result<JournalEntry<Attachment>> {
-    let mut entry: JournalEntry<Attachment> = serde_json::from_slice(&fs::read(path)?)?;
+    let mut entry: JournalEntry<Attachment> = serde_json::from_slice(&read_entry(path)?)?;
     let id = path.file_stem().and_then(|stem| stem.to_str());
     let id = id.ok_or_else(|| io::Error::other("its name is not UTF-8"))?;
     id.clone_into(&mut entry.attachment.id);

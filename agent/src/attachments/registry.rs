@@ -180,9 +180,16 @@ impl Attachments {
         Ok(failed)
     }
 
-    /// Attaches the expected VMs with their connections. The predecessor may still resume, so nothing of it is changed
+    /// Attaches the expected VMs with their connections, and counts on from what was `served`. The predecessor may still resume, so nothing of it is changed
     /// before [`resume_serving`](Self::resume_serving).
-    pub fn restore_connections(&self, vms: Vec<VmState<OwnedFd>>) -> Result<(), Stopped> {
+    pub fn restore_connections(
+        &self,
+        vms: Vec<VmState<OwnedFd>>,
+        served: Option<ServedTotals>,
+    ) -> Result<(), Stopped> {
+        if let Some(served) = served {
+            self.table().receive_served(served);
+        }
         self.table().receive_totals(vms.iter().map(|vm| (&*vm.id, vm.bytes)));
         self.dataplane.restore_connections(vms)
     }

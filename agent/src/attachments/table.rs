@@ -198,8 +198,19 @@ impl AttachmentTable {
     /// Counts on from what a predecessor served the VMs that are expected.
     pub(super) fn receive_totals<'a>(&mut self, totals: impl Iterator<Item = (&'a str, u64)>) {
         let expected = std::mem::take(&mut self.expected);
-        let totals = totals.filter(|(id, _)| expected.contains(*id));
-        self.served_before.vms.extend(totals.map(|(id, bytes)| (id.to_owned(), bytes)));
+        for (id, bytes) in totals.filter(|(id, _)| expected.contains(*id)) {
+            self.served_before.vms.entry(id.to_owned()).or_default().bytes = bytes;
+        }
+    }
+
+    /// Counts on from what a predecessor served in total, which is newer than the checkpoint. To be called before
+    /// [`receive_totals`](Self::receive_totals).
+    pub(super) fn receive_served(&mut self, served: ServedTotals) {
+        let ServedTotals { vms, classes, pools } = served;
+        let expected = &self.expected;
+        self.served_before.vms.extend(vms.into_iter().filter(|(id, _)| expected.contains(id)));
+        self.served_before.classes.extend(classes);
+        self.served_before.pools.extend(pools);
     }
 
     /// Another VM may be attached under this id: its counters start from zero.
@@ -332,7 +343,8 @@ mod tests {
         table.restore([of("a", AttachmentOrigin::Api)], ServedTotals::default());
         table.set_expected(["a".to_owned()].into_iter());
         table.receive_totals([("a", 64), ("b", 32)].into_iter());
-        assert_eq!(table.served_before().vms, BTreeMap::from([("a".to_owned(), 64)]));
+        assert_eq!(table.served_before().vms["a"].bytes, 64);
+        assert_eq!(table.served_before().vms.len(), 1);
         table.reset_totals("a");
         assert_eq!(table.served_before().vms, BTreeMap::new());
         assert_eq!(table.take_detached(), BTreeSet::from(["a".to_owned()]));

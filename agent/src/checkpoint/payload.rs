@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(state.accepted.classes["gold"].generation, 9);
         assert_eq!(state.last_good, Some(LastGood { encoding: 1, bytes: vec![0, 255, 127] }));
         assert_eq!(state.vms["web-1"].client, dataplane::Client::Qemu);
-        assert_eq!(state.served.classes["default"]["gold"], 64);
+        assert_eq!(state.served.classes["default"]["gold"].bytes, 64);
 
         let (again, skipped) = from_json(&to_json(&state)).unwrap();
         assert!(skipped.is_empty());

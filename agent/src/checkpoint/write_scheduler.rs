@@ -129,7 +129,7 @@ mod tests {
     }
 
     fn with_totals(mut state: CheckpointState, bytes: u64) -> CheckpointState {
-        state.served.vms.insert("a".to_owned(), bytes);
+        state.served.vms.entry("a".to_owned()).or_default().bytes = bytes;
         state
     }
 

@@ -91,6 +91,9 @@ impl ConfigSource for Controller {
     }
 
     fn handle(&mut self, event: ConfigEvent, _agent: &Agent) -> bool {
+        if matches!(event, ConfigEvent::ReloadRequested) {
+            tracing::info!("SIGHUP has no effect: the configuration comes from a controller");
+        }
         self.record(&event);
         matches!(event, ConfigEvent::Applied(_))
     }

@@ -1,57 +1,116 @@
 //! Notices changes of manifests with inotify, without polling.
 //!
-//! Directories are watched, not files: an editor that renames a new file over the old one, and a mounted `ConfigMap` that
-//! swaps a symlink, leave a watch on the file itself behind.
+//! Directories are watched, not files: an editor that renames a new file over the old one leaves a watch on the file itself
+//! behind. So does a symbolic link that is swapped, wherever it is on the way to the manifests: the kubelet swaps `..data`
+//! in a mounted `ConfigMap`, git-sync a link above its work tree, a deployment `current -> releases/7`. The directory of
+//! each such link is watched.
 
-use std::collections::BTreeSet;
-use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeSet, VecDeque};
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::path::{Component, Path, PathBuf, absolute};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::{Context, Result};
 use notify::event::{AccessKind, AccessMode, EventKind};
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
 
-/// What a file in a directory of manifests must end in.
-const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
+use super::manifest_files::is_manifest;
+
+/// Symbolic links on the way to one file: the kernel follows no more.
+const MAX_LINKS: usize = 40;
+
+/// Calls a function when a file may have changed.
+type OnChange = Arc<dyn Fn() + Send + Sync>;
 
 /// Watches the directories of some manifests.
 pub(super) struct FileWatcher {
     roots: Vec<PathBuf>,
     watched: BTreeSet<PathBuf>,
-    watcher: RecommendedWatcher,
+    /// The names of the roots, and of the symbolic links on the way to them.
+    names: Arc<Mutex<BTreeSet<OsString>>>,
+    changed: OnChange,
+    /// `None` until the kernel has had an instance for it.
+    watcher: Option<RecommendedWatcher>,
 }
 
 impl FileWatcher {
-    /// Calls `changed`, on a separate thread, whenever something may have changed at or below `roots`.
-    pub(super) fn new(roots: &[PathBuf], changed: impl Fn() + Send + 'static) -> Result<Self> {
-        let relevant = roots.to_vec();
-        let on_event = move |event: notify::Result<Event>| match event {
-            Ok(event) if !concerns(&event, &relevant) => {}
-            // An overflow or an error may hide a change.
-            _ => changed(),
-        };
-        let watcher =
-            notify::recommended_watcher(on_event).context("cannot watch for changes of the manifests")?;
-        let mut watch = Self { roots: roots.to_vec(), watched: BTreeSet::new(), watcher };
-        watch.renew()?;
-        Ok(watch)
+    /// Calls `changed`, on a separate thread, whenever something may have changed at or below `roots`. Begins with the first
+    /// [`renew`](Self::renew).
+    pub(super) fn new(roots: &[PathBuf], changed: impl Fn() + Send + Sync + 'static) -> Self {
+        Self {
+            roots: roots.to_vec(),
+            watched: BTreeSet::new(),
+            names: Arc::default(),
+            changed: Arc::new(changed),
+            watcher: None,
+        }
     }
 
-    /// Watches where the manifests are now: a swapped symlink leads to another directory than before.
-    pub(super) fn renew(&mut self) -> Result<()> {
-        let wanted: BTreeSet<PathBuf> = self.roots.iter().flat_map(|root| directories(root)).collect();
+    /// Watches where the manifests are now: a swapped symlink leads to another directory than before. Fails if a change
+    /// may go unnoticed: the kernel's instances and watches are limited.
+    pub(super) fn renew(&mut self) -> Result<(), String> {
+        if self.roots.is_empty() {
+            return Ok(());
+        }
+        let links: Vec<PathBuf> = self.roots.iter().flat_map(|root| links(root)).collect();
+        let names = self.roots.iter().chain(&links).filter_map(|path| path.file_name().map(OsStr::to_owned));
+        *self.names.lock().unwrap_or_else(PoisonError::into_inner) = names.collect();
+        let mut wanted: BTreeSet<PathBuf> = self.roots.iter().flat_map(|root| directories(root)).collect();
+        wanted.extend(links.iter().filter_map(|link| parent(link)));
+        let watcher = match &mut self.watcher {
+            Some(watcher) => watcher,
+            none => none.insert(create(&self.names, &self.changed).map_err(|error| error.to_string())?),
+        };
         for gone in self.watched.difference(&wanted) {
             // The kernel has removed the watch already if the directory was deleted.
-            let _ = self.watcher.unwatch(gone);
+            let _ = watcher.unwatch(gone);
         }
         // A directory that was deleted and created again has no watch, though its name is in `watched`.
+        let mut failed = None;
         for dir in &wanted {
-            let watching = self.watcher.watch(dir, RecursiveMode::NonRecursive);
-            watching.with_context(|| format!("cannot watch {} for changes", dir.display()))?;
+            if let Err(error) = watcher.watch(dir, RecursiveMode::NonRecursive) {
+                failed = Some(format!("{}: {error}", dir.display()));
+            }
         }
         self.watched = wanted;
-        Ok(())
+        match (failed, self.roots.iter().find(|root| !root.exists())) {
+            (Some(failed), _) => Err(failed),
+            (None, Some(root)) => Err(format!("{} does not exist", root.display())),
+            (None, None) => Ok(()),
+        }
     }
+}
+
+fn create(names: &Arc<Mutex<BTreeSet<OsString>>>, changed: &OnChange) -> notify::Result<RecommendedWatcher> {
+    let (names, changed) = (Arc::clone(names), Arc::clone(changed));
+    notify::recommended_watcher(move |event: notify::Result<Event>| match event {
+        Ok(event) if !concerns(&event, &names.lock().unwrap_or_else(PoisonError::into_inner)) => {}
+        // An overflow or an error may hide a change.
+        _ => changed(),
+    })
+}
+
+/// The symbolic links on the way to `path`, each without a link above it.
+fn links(path: &Path) -> Vec<PathBuf> {
+    let owned = |path: &Path| path.components().map(|part| part.as_os_str().to_owned()).collect::<Vec<_>>();
+    let Ok(path) = absolute(path) else { return Vec::new() };
+    let (mut at, mut rest, mut found) = (PathBuf::new(), VecDeque::from(owned(&path)), Vec::new());
+    while let Some(part) = rest.pop_front() {
+        match Path::new(&part).components().next() {
+            Some(Component::ParentDir) => drop(at.pop()),
+            Some(Component::CurDir) | None => {}
+            // An absolute one replaces what is before it.
+            Some(_) => at.push(&part),
+        }
+        if let Ok(target) = fs::read_link(&at)
+            && found.len() < MAX_LINKS
+        {
+            found.push(at.clone());
+            at.pop();
+            owned(&target).into_iter().rev().for_each(|part| rest.push_front(part));
+        }
+    }
+    found
 }
 
 /// The directories in which a change of `root` shows, including those that symlinks lead to.
@@ -78,28 +137,20 @@ fn parent(file: &Path) -> Option<PathBuf> {
     }
 }
 
-/// Whether a file in a directory of manifests is one. Hidden files belong to an editor or to a mount.
-pub(super) fn is_manifest(path: &Path) -> bool {
-    let hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    !hidden && EXTENSIONS.contains(&extension)
-}
-
-/// Whether an event may have changed the contents of the roots.
-fn concerns(event: &Event, roots: &[PathBuf]) -> bool {
+/// Whether an event may have changed the contents of the roots, which have these `names`.
+fn concerns(event: &Event, names: &BTreeSet<OsString>) -> bool {
     let changes = match event.kind {
         // Reading the manifests opens and closes files, too.
         EventKind::Access(kind) => kind == AccessKind::Close(AccessMode::Write),
         _ => true,
     };
-    changes && (event.need_rescan() || event.paths.iter().any(|path| named(path, roots)))
+    changes && (event.need_rescan() || event.paths.iter().any(|path| matters(path, names)))
 }
 
-/// The names that matter: a root's own, a manifest's, and the hidden links of a mounted `ConfigMap`.
-fn named(path: &Path, roots: &[PathBuf]) -> bool {
+/// The names that matter: a root's own, that of a link to it, a manifest's, and the hidden links of a mounted `ConfigMap`.
+fn matters(path: &Path, names: &BTreeSet<OsString>) -> bool {
     let name = path.file_name().unwrap_or_default();
-    let is_root = roots.iter().any(|root| root == path || root.file_name() == Some(name));
-    is_root || is_manifest(path) || is_swapped(name)
+    names.contains(name) || is_manifest(path) || is_swapped(name)
 }
 
 /// `..data` is the symlink that the kubelet swaps.
@@ -110,7 +161,6 @@ fn is_swapped(name: &OsStr) -> bool {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::fs;
     use std::os::unix::fs::symlink;
     use std::sync::mpsc::{Receiver, channel};
     use std::time::Duration;
@@ -119,7 +169,8 @@ mod tests {
 
     fn watch(roots: &[PathBuf]) -> (FileWatcher, Receiver<()>) {
         let (send, receive) = channel();
-        let watch = FileWatcher::new(roots, move || send.send(()).unwrap_or_default()).unwrap();
+        let mut watch = FileWatcher::new(roots, move || send.send(()).unwrap_or_default());
+        watch.renew().unwrap();
         (watch, receive)
     }
 
@@ -164,6 +215,49 @@ mod tests {
                 watch.renew().unwrap();
             }
         }
+    }
+
+    #[test]
+    fn a_link_that_is_swapped_anywhere_above_the_manifests_is_noticed_each_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        for release in ["1", "2", "3"] {
+            fs::create_dir_all(at("releases").join(release).join("etc/pools")).unwrap();
+            fs::write(at("releases").join(release).join("etc/pools/pools.yaml"), release).unwrap();
+        }
+        symlink("releases/1", at("current")).unwrap();
+        fs::create_dir(at("deep")).unwrap();
+        symlink("../current", at("deep/link")).unwrap();
+        for root in [at("current/etc/pools"), at("deep/link/etc/pools/pools.yaml")] {
+            let (mut watch, changes) = watch(&[root]);
+            for release in ["2", "3", "1"] {
+                symlink(format!("releases/{release}"), at("new")).unwrap();
+                fs::rename(at("new"), at("current")).unwrap();
+                expect_change(&changes);
+                watch.renew().unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn a_chain_of_links_ends() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        symlink("b", at("a")).unwrap();
+        symlink("a", at("b")).unwrap();
+        assert_eq!(links(&at("a")).len(), MAX_LINKS);
+        symlink(at("c"), at("d")).unwrap();
+        assert_eq!(links(&at("d/x/../y")), [at("d")]);
+        assert_eq!(links(&at("x")), <[PathBuf; 0]>::default());
+    }
+
+    #[test]
+    fn a_root_that_is_absent_is_not_watched_completely() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut watcher = FileWatcher::new(&[dir.path().join("later.yaml")], || {});
+        assert!(watcher.renew().unwrap_err().ends_with("later.yaml does not exist"));
+        fs::write(dir.path().join("later.yaml"), "").unwrap();
+        watcher.renew().unwrap();
     }
 
     #[test]

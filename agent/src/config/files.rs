@@ -1,19 +1,17 @@
 //! Configuration from manifest files: reads them, plans as the controller does in a cluster, and applies the result.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use api::manifest::{self, Manifest, Problem};
+use api::manifest::Manifest;
 use delivery::{NodeConfig, PoolRefusal};
 
 use super::config_diff::config_changes;
 use super::config_source::{ConfigSource, Persisted};
 use super::error::{ApplyConfigError, chain};
-use super::file_watcher::{FileWatcher, is_manifest};
+use super::manifest_files::ManifestFiles;
+use super::manifest_reader::{ManifestReader, ReadEvents};
 use super::manifests::{ManifestSet, ReadOutcome};
 use super::orphans::Orphans;
 use super::pool_by_pool::PoolByPool;
@@ -22,56 +20,89 @@ use crate::checkpoint::{CheckpointState, LastGood};
 use crate::controller_client::log_refused;
 use crate::event::{ConfigEvent, DaemonEvent, DaemonEvents};
 
-/// Without manifests: one pool that serves kernel bytes and guarantees no rate.
-const DEFAULT: &str =
-    "apiVersion: entropool.io/v1alpha1\nkind: EntropyPool\nmetadata: {name: default}\nspec: {}\n";
-/// The quiet period after which manifests are read, since editors save in several steps.
-const QUIET_PERIOD: Duration = Duration::from_millis(100);
-/// The number of events after which the manifests are read even without a quiet period.
-const MAX_DEFERRED_EVENTS: usize = 1_000;
+/// How long a start waits for the manifests where a checkpoint is enough to serve from, and where it is not.
+const READ_WITH_FALLBACK: Duration = Duration::from_secs(1);
+const READ_WITHOUT: Duration = Duration::from_secs(30);
+/// How long a later read may take before the log says so.
+const SLOW: Duration = Duration::from_secs(2);
 
 /// A host's configuration source.
 pub(crate) struct Files {
-    roots: Vec<PathBuf>,
-    watcher: FileWatcher,
+    reader: ManifestReader,
     /// The configuration that is applied.
     manifests: ManifestSet,
     /// The configuration of the checkpoint: the fallback at the start.
     restored: ManifestSet,
     /// A controller's configuration in the same state directory. Not used here, only kept.
     last_good: Option<LastGood>,
-    /// If manifests have changed, the number of events after which they are read at the latest.
-    pending: Option<usize>,
+    /// The manifests are being read, and the log does not say yet that this takes long.
+    reading: bool,
+    /// Somebody asked for the manifests to be read.
+    requested: bool,
+}
+
+impl ReadEvents for DaemonEvents {
+    fn reading(&self) {
+        self.manifests_reading();
+    }
+
+    fn read(&self) {
+        self.manifests_read();
+    }
 }
 
 impl Files {
-    /// Watches the manifests below `roots` before they are read, so that no change is missed.
-    pub(crate) fn watch(roots: &[PathBuf], events: &DaemonEvents) -> Result<Self> {
-        let events = events.clone();
-        let watcher = FileWatcher::new(roots, move || events.manifests_changed())?;
+    /// Watches and reads the manifests.
+    pub(crate) fn watch(files: ManifestFiles, events: &DaemonEvents) -> Result<Self> {
+        let reader = ManifestReader::start(files, events.clone())
+            .context("cannot start the thread that reads the manifests")?;
         Ok(Self {
-            roots: roots.to_vec(),
-            watcher,
+            reader,
             manifests: ManifestSet::default(),
             restored: ManifestSet::default(),
             last_good: None,
-            pending: None,
+            reading: false,
+            requested: false,
         })
     }
 
-    /// Reads the manifests as an edit of those that the checkpoint holds.
+    /// Takes the manifests as an edit of those that the checkpoint holds. Where their file system does not answer in time,
+    /// those of the checkpoint stay in effect until it does.
     pub(crate) fn read(&mut self, restored: ManifestSet) -> ReadOutcome {
         self.manifests = restored.clone();
         self.restored = restored;
-        self.read_manifests_of_roots()
+        let timeout = if self.has_fallback() { READ_WITH_FALLBACK } else { READ_WITHOUT };
+        match self.reader.wait(timeout) {
+            Some(manifest) => self.accept(manifest),
+            None if self.has_fallback() => {
+                self.log_slow();
+                ReadOutcome::default()
+            }
+            None => {
+                let path = self.reader.path();
+                let problem = format!(
+                    "{}: it cannot be read within {timeout:?}: check its file system",
+                    path.display()
+                );
+                ReadOutcome { refused: vec![problem], ..ReadOutcome::default() }
+            }
+        }
     }
 
-    fn read_manifests_of_roots(&mut self) -> ReadOutcome {
-        let outcome = self.manifests.read(read_manifests(&self.roots));
+    fn accept(&mut self, manifest: Manifest) -> ReadOutcome {
+        let outcome = self.manifests.read(manifest);
         for note in &outcome.noted {
             tracing::warn!(note, "manifest warning");
         }
         outcome
+    }
+
+    fn log_slow(&self) {
+        tracing::warn!(
+            path = %self.reader.path().display(),
+            reason = "ManifestsSlow",
+            "reading the manifests takes long; the last accepted configuration stays in effect"
+        );
     }
 
     pub(crate) fn config(&self) -> &NodeConfig {
@@ -88,13 +119,15 @@ impl Files {
         self.manifests.has_pools()
     }
 
-    /// Reads the manifests again. What is rejected leaves the accepted configuration in place.
-    fn reload(&mut self, agent: &Agent) -> bool {
-        if let Err(error) = self.watcher.renew() {
-            tracing::error!(error = format!("{error:#}"), "changes of the manifests may go unnoticed");
-        }
+    /// Takes what was read. What is rejected leaves the accepted configuration in place.
+    fn update(&mut self, agent: &Agent) -> bool {
+        self.reading = false;
+        let Some(manifest) = self.reader.take() else { return false };
         let before = self.manifests.clone();
-        self.read_manifests_of_roots().log_refused();
+        self.accept(manifest).log_refused();
+        if std::mem::take(&mut self.requested) {
+            tracing::info!("manifests reloaded");
+        }
         self.apply_change(before, agent)
     }
 
@@ -158,26 +191,32 @@ impl ConfigSource for Files {
     }
 
     fn next(&mut self, events: &Receiver<DaemonEvent>) -> Option<DaemonEvent> {
-        const SETTLED: DaemonEvent = DaemonEvent::Config(ConfigEvent::ManifestsSettled);
-        match self.pending {
-            None => events.recv().ok(),
-            Some(0) => Some(SETTLED),
-            Some(left) => {
-                self.pending = Some(left - 1);
-                Some(events.recv_timeout(QUIET_PERIOD).unwrap_or(SETTLED))
-            }
+        if !self.reading {
+            return events.recv().ok();
+        }
+        match events.recv_timeout(SLOW) {
+            Ok(event) => Some(event),
+            Err(RecvTimeoutError::Timeout) => Some(DaemonEvent::Config(ConfigEvent::ManifestsSlow)),
+            Err(RecvTimeoutError::Disconnected) => None,
         }
     }
 
     fn handle(&mut self, event: ConfigEvent, agent: &Agent) -> bool {
         match event {
-            ConfigEvent::ManifestsChanged => {
-                self.pending.get_or_insert(MAX_DEFERRED_EVENTS);
+            ConfigEvent::ManifestsReading => {
+                self.reading = true;
                 false
             }
-            ConfigEvent::ManifestsSettled => {
-                self.pending = None;
-                self.reload(agent)
+            ConfigEvent::ManifestsSlow => {
+                self.reading = false;
+                self.log_slow();
+                false
+            }
+            ConfigEvent::ManifestsRead => self.update(agent),
+            ConfigEvent::ReloadRequested => {
+                self.requested = true;
+                self.reader.reload();
+                false
             }
             ConfigEvent::NamespaceExpected { namespace, done } => {
                 let changed = self.add_namespace(&namespace, agent);
@@ -196,90 +235,4 @@ impl ConfigSource for Files {
 fn log_not_applied(error: &ApplyConfigError) {
     let (reason, error) = (error.reason(), chain(error));
     tracing::error!(reason, error, "configuration not applied; the last accepted one stays in effect");
-}
-
-/// Reads the manifests at or below `roots`; without any, one default pool.
-pub fn read_manifests(roots: &[PathBuf]) -> Manifest {
-    if roots.is_empty() {
-        return manifest::parse("(built in)", DEFAULT);
-    }
-    manifest::merge(roots.iter().flat_map(|root| read_root(root)))
-}
-
-fn read_root(root: &Path) -> Vec<Manifest> {
-    let files = if root.is_dir() { manifests_in(root) } else { Ok(vec![root.to_owned()]) };
-    match files {
-        Ok(files) if files.is_empty() => {
-            vec![unreadable(root, "no file here ends in .yaml, .yml or .json".to_owned())]
-        }
-        Ok(files) => files.iter().map(|file| read_file(file)).collect(),
-        Err(error) => vec![unreadable(root, format!("cannot read the directory: {error}"))],
-    }
-}
-
-/// Sorted by name, so that problems are reported in the same order each time.
-fn manifests_in(dir: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut files = fs::read_dir(dir)?
-        .map(|entry| Ok(entry?.path()))
-        .filter(|path| path.as_ref().map_or(true, |path| is_manifest(path) && !path.is_dir()))
-        .collect::<io::Result<Vec<_>>>()?;
-    files.sort();
-    Ok(files)
-}
-
-fn read_file(file: &Path) -> Manifest {
-    match fs::read(file) {
-        Err(error) => unreadable(file, format!("cannot read the file: {error}")),
-        Ok(bytes) => match String::from_utf8(bytes) {
-            Ok(text) => manifest::parse(&file.to_string_lossy(), &text),
-            Err(_) => unreadable(file, "the file is not UTF-8 text".to_owned()),
-        },
-    }
-}
-
-fn unreadable(path: &Path, message: String) -> Manifest {
-    let mut manifest = Manifest::default();
-    manifest.problems.push(Problem::in_file(path.to_string_lossy(), message));
-    manifest
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn without_files_there_is_one_default_pool() {
-        let manifest = read_manifests(&[]);
-        assert_eq!(manifest.problems, []);
-        assert_eq!(manifest.objects[0].object.title(), "EntropyPool default");
-    }
-
-    #[test]
-    fn other_files_in_a_directory_are_ignored() {
-        let dir = tempfile::tempdir().unwrap();
-        for name in ["b.yaml", "a.yml", ".b.yaml.swp", "..data", "b.yaml~", "notes.txt", ".hidden.yaml"] {
-            fs::write(dir.path().join(name), "").unwrap();
-        }
-        fs::create_dir(dir.path().join("deeper.yaml")).unwrap();
-        let files = manifests_in(dir.path()).unwrap();
-        let names: Vec<_> = files.iter().map(|file| file.file_name().unwrap().to_str().unwrap()).collect();
-        assert_eq!(names, ["a.yml", "b.yaml"]);
-    }
-
-    #[test]
-    fn an_unreadable_file_is_a_problem_with_its_name() {
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("x.yaml"), b"\xff\xfe").unwrap();
-        let empty = dir.path().join("empty");
-        fs::create_dir(&empty).unwrap();
-        let roots = [dir.path().join("x.yaml"), dir.path().join("absent.yaml"), empty];
-        let place = dir.path().to_str().unwrap();
-        let problems: Vec<String> = read_manifests(&roots)
-            .problems
-            .iter()
-            .map(|problem| problem.to_string().replace(place, "DIR"))
-            .collect();
-        insta::assert_snapshot!(problems.join("\n"));
-    }
 }

@@ -20,6 +20,9 @@ use crate::supervisor::OnSuccess;
 ///
 /// The log is written to standard error; `ENTROPOOL_LOG` filters it (warn, info, debug), and
 /// `ENTROPOOL_LOG_FORMAT=json` has it written as JSON.
+///
+/// `entropool-agent probe SOCKET` is a pod's liveness probe. It asks the first process, at the socket beside the file of
+/// --pod-started: `started` has `started.sock`.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "entropool-agent", version, max_term_width = 100)]
 pub struct NodeArgs {

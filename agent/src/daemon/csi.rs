@@ -11,7 +11,7 @@ use crate::agent::Agent;
 use crate::api::Host;
 use crate::attachments::csi::{CsiOptions, CsiServer, PodHost, PodInfo, Volumes};
 use crate::event::DaemonEvents;
-use crate::handover::Sockets;
+use crate::handover::OwnState;
 use crate::unix_socket::BoundSocket;
 
 /// The volumes of the node's pods, and the server that the kubelet calls for them.
@@ -75,7 +75,7 @@ impl CsiDriver {
     }
 
     /// Adds duplicates of the driver's sockets, for a successor.
-    pub(super) fn share_sockets(&self, sockets: &mut Sockets) -> io::Result<()> {
+    pub(super) fn share_sockets(&self, sockets: &mut OwnState) -> io::Result<()> {
         self.server.iter().try_for_each(|server| server.share(sockets))
     }
 

@@ -20,9 +20,10 @@ use crate::agent::Agent;
 use crate::attachments::{Attachment, log_failed};
 use crate::checkpoint::{Checkpoint, CheckpointState, HostDisk};
 use crate::config::{ConfigSource, Persisted};
+use crate::directory_locks::DirectoryLocks;
 use crate::event::{DaemonEvent, DaemonEvents};
 use crate::handover::{
-    HandoverError, HandoverSource, PendingSuccessor, PredecessorGuard, Recipient, Sockets, Successor,
+    HandoverError, HandoverSource, OwnState, PendingSuccessor, PredecessorGuard, Recipient, Successor,
     SystemdFdStore,
 };
 use crate::metrics::Metrics;
@@ -40,6 +41,7 @@ pub(super) struct Started {
     pub(super) metrics: Option<Metrics>,
     pub(super) csi: Option<CsiDriver>,
     pub(super) predecessor: Option<PredecessorGuard>,
+    pub(super) locks: DirectoryLocks,
 }
 
 /// Starts with what another process leaves. If this fails, that one continues to serve.
@@ -50,6 +52,7 @@ pub(super) fn take_over<S: ConfigSource>(
     mut predecessor: HandoverSource,
     events: &DaemonEvents,
 ) -> Result<Started> {
+    let mut locks = prepared.locks;
     let checkpoint = prepared.checkpoint.unwrap_or_else(|| options.load_checkpoint());
     let agent = Arc::new(Agent::start(options.data_plane(true), Some(&options.directories.state))?);
     let configured = source.restore(checkpoint.state(), &agent, true)?;
@@ -67,9 +70,11 @@ pub(super) fn take_over<S: ConfigSource>(
     // The predecessor tested its sources until now.
     agent.server().reload_source_health();
     let connections: usize = state.vms.iter().map(|vm| vm.connections.len()).sum();
-    attachments.restore_connections(state.vms)?;
+    let OwnState { api, registration, driver, locks: received, served } = state.own;
+    attachments.restore_connections(state.vms, served)?;
     let predecessor = predecessor.commit()?;
     attachments.resume_serving()?;
+    locks.adopt(received);
     let pause = Duration::from_nanos(dataplane::now().since(state.stopped));
     tracing::info!(connections, ?pause, "took over");
     agent.discard_unclaimed();
@@ -78,7 +83,6 @@ pub(super) fn take_over<S: ConfigSource>(
     let (of_pods, of_host): (Vec<_>, Vec<_>) = lost.into_iter().partition(|(id, _)| is_pod(id));
     log_failed(of_pods, "with each configuration, until its pod ends");
     log_failed(of_host, S::RETRY);
-    let Sockets { api, registration, driver } = state.sockets;
     let api_socket = ApiSocket::resume(&options.directories.api_socket(), api, options.api_mode)?;
     if let Some(csi) = &mut csi {
         csi.attach_missing();
@@ -86,7 +90,7 @@ pub(super) fn take_over<S: ConfigSource>(
     }
     let metrics = options.metrics.map(|address| Metrics::inherit(address, Arc::clone(&agent))).transpose()?;
     let checkpointer = checkpoint.into_checkpointer(&agent)?;
-    Ok(Started { agent, checkpointer, api_socket, metrics, csi, predecessor: Some(predecessor) })
+    Ok(Started { agent, checkpointer, api_socket, metrics, csi, predecessor: Some(predecessor), locks })
 }
 
 /// Waits until no pool is empty because its sources are in their start-up tests, which may take seconds. Until then the
@@ -128,9 +132,9 @@ impl<S: ConfigSource> Daemon<S> {
     fn transfer<R: Recipient>(&mut self, recipient: R, events: &Receiver<DaemonEvent>) -> Option<R::Receipt> {
         self.source.disconnect();
         self.defer(events);
-        let sockets = self.sockets();
+        let own = self.own_state();
         let Self { agent, source, checkpointer, state_dir, .. } = self;
-        let receipt = send(agent, &source.persisted(), checkpointer, state_dir, sockets, recipient);
+        let receipt = send(agent, &source.persisted(), checkpointer, state_dir, own, recipient);
         if receipt.is_none() {
             self.save();
             if let Err(error) = self.source.connect(&self.agent, &self.events) {
@@ -150,12 +154,13 @@ impl<S: ConfigSource> Daemon<S> {
         }
     }
 
-    fn sockets(&self) -> io::Result<Sockets> {
-        let mut sockets = Sockets { api: Some(self.api.socket()?), ..Sockets::default() };
+    fn own_state(&self) -> io::Result<OwnState> {
+        let (api, locks) = (Some(self.api.socket()?), self.locks.share()?);
+        let mut own = OwnState { api, locks, ..OwnState::default() };
         if let Some(csi) = &self.csi {
-            csi.share_sockets(&mut sockets)?;
+            csi.share_sockets(&mut own)?;
         }
-        Ok(sockets)
+        Ok(own)
     }
 }
 
@@ -166,7 +171,7 @@ fn send<R: Recipient>(
     config: &Persisted,
     checkpointer: &mut Option<Checkpointer>,
     state_dir: &Path,
-    sockets: io::Result<Sockets>,
+    own: io::Result<OwnState>,
     recipient: R,
 ) -> Option<R::Receipt> {
     // From the checkpoint to the end of the transfer no VM is attached, moved or detached.
@@ -181,8 +186,8 @@ fn send<R: Recipient>(
     };
     let sent = match unwritten {
         None => {
-            let sockets = sockets.map_err(HandoverError::Sockets);
-            sockets.and_then(|sockets| send_vms(agent, recipient, sockets))
+            let own = own.map_err(HandoverError::Sockets);
+            own.and_then(|own| send_vms(agent, recipient, own))
         }
         Some(reason) => {
             // An older checkpoint lacks the VMs attached since: they would lose their sockets.
@@ -206,16 +211,18 @@ fn send<R: Recipient>(
     None
 }
 
-/// Has the data plane stop and sends its VMs, or has it resume. `sockets` are those at fixed paths.
-fn send_vms<R: Recipient>(agent: &Agent, to: R, sockets: Sockets) -> Result<R::Receipt, HandoverError> {
+/// Has the data plane stop and sends its VMs beside `own`, or has it resume.
+fn send_vms<R: Recipient>(agent: &Agent, to: R, mut own: OwnState) -> Result<R::Receipt, HandoverError> {
     to.offer()?;
+    // The recipient has prepared for a while, and the checkpoint is from before that.
+    own.served = agent.served().ok();
     let before = agent.attachments().table().served_before().vms.clone();
     let (result, received) = channel();
     let send = move |mut vms: Vec<VmState<BorrowedFd<'_>>>| {
         for vm in &mut vms {
-            vm.bytes = vm.bytes.saturating_add(before.get(&vm.id).copied().unwrap_or_default());
+            vm.bytes = vm.bytes.saturating_add(before.get(&vm.id).copied().unwrap_or_default().bytes);
         }
-        let sent = to.send(&vms, &sockets);
+        let sent = to.send(&vms, &own);
         let outcome = if sent.is_ok() { HandoverOutcome::Transferred } else { HandoverOutcome::Resumed };
         // The receiver lives until the data plane has called this.
         let _ = result.send(sent);

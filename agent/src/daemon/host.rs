@@ -1,24 +1,30 @@
 //! The daemon of a host without Kubernetes: configured by manifest files, with VMs of the command line.
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use dataplane::{AttachRequest, SocketOwner, socket_path};
 use delivery::NodeConfig;
+use rustix::fs::{MemfdFlags, memfd_create};
 
 use super::args::HostArgs;
 use super::checkpointer::LoadedCheckpoint;
-use super::options::{CommandLineVms, Prepared, StartOptions, refuse};
+use super::options::{CommandLineVms, Prepared, StartOptions, StartRefused, refuse};
 use super::run::Daemon;
 use super::start::{prepare_process, wait_for_predecessor};
 use crate::config::Files;
+use crate::config::manifest_files::{ManifestFiles, read_text, reads_standard_input};
 use crate::config::manifests::ManifestSet;
+use crate::directory_locks::DirectoryLocks;
 use crate::event::{self, DaemonEvents};
 use crate::handover::{HandoverSource, Predecessor, StoredHandover};
 use crate::metrics::Endpoint;
-use crate::supervisor::{ListenFd, OnSuccess, Worker, supervise};
+use crate::supervisor::{ListenFd, SupervisorOptions, Worker, supervise};
 use crate::unix_socket::check_vacant;
 use telemetry::init_logging;
 
@@ -29,8 +35,19 @@ pub fn run_host(args: &HostArgs) -> Result<ExitCode> {
     if let Some(worker) = Worker::here().context("cannot follow the supervisor")? {
         return serve(args, worker).map(|()| ExitCode::SUCCESS);
     }
-    let code = supervise(OnSuccess::End).context("cannot start a worker")?;
+    let input = reads_standard_input(&args.files).then(keep_standard_input).transpose();
+    let input = input.context("cannot read the manifests from standard input")?;
+    let options = SupervisorOptions { input, ..SupervisorOptions::default() };
+    let code = supervise(options).context("cannot start a worker")?;
     Ok(ExitCode::from(code))
+}
+
+/// What is on standard input, for all workers: it can be read only once.
+fn keep_standard_input() -> io::Result<OwnedFd> {
+    let text = read_text(io::stdin()).map_err(io::Error::other)?;
+    let mut file = File::from(memfd_create("manifests", MemfdFlags::CLOEXEC)?);
+    file.write_all(text.as_bytes())?;
+    Ok(file.into())
 }
 
 fn serve(args: &HostArgs, mut worker: Worker) -> Result<()> {
@@ -44,13 +61,18 @@ fn serve(args: &HostArgs, mut worker: Worker) -> Result<()> {
 
 /// Starts the daemon. Every error that can be found is reported at once, before anything is served.
 fn start(args: &HostArgs, worker: &mut Worker, events: &DaemonEvents) -> Result<Daemon<Files>> {
-    let mut files = Files::watch(&args.files, events)?;
+    let input = worker.take_input().map(|input| read_text(File::from(input)));
+    let mut files = Files::watch(ManifestFiles::new(&args.files, input), events)?;
     let (created, unusable) = args.directories.prepare();
     let predecessor = find_predecessor(args, worker.is_successor(), worker.take_listen_fds())?;
     let alone = predecessor.is_none();
     if alone {
         wait_for_predecessor(&args.directories);
     }
+    // Before anything in them is read or changed.
+    let takes_over = matches!(predecessor, Some(HandoverSource::Serves(_)));
+    let locks = DirectoryLocks::acquire(&args.directories, worker.take_locks(), takes_over);
+    let locks = locks.map_err(|problem| StartRefused::of(vec![problem]))?;
     let named = args.vms.iter().map(|vm| &*vm.id).collect();
     let checkpoint = LoadedCheckpoint::load(&args.directories.state, unusable.is_empty()).without(&named);
     let outcome = files.read(args.restored_manifests(&checkpoint));
@@ -78,7 +100,7 @@ fn start(args: &HostArgs, worker: &mut Worker, events: &DaemonEvents) -> Result<
 
     // A port that is not bound yet is still the other process's.
     let metrics = endpoint.as_ref().map(Endpoint::address).transpose()?.or(args.metrics);
-    let prepared = Prepared { checkpoint: Some(checkpoint), metrics: endpoint };
+    let prepared = Prepared { locks, checkpoint: Some(checkpoint), metrics: endpoint };
     let options = args.start_options(worker.served_before());
     let mut daemon = Daemon::start(options, prepared, files, predecessor, events)?;
     daemon.save();

@@ -21,6 +21,8 @@ mod host;
 mod node;
 mod options;
 mod run;
+mod run_dir;
+mod run_dir_repair;
 mod start;
 
 pub use args::{HostArgs, NodeArgs};

@@ -6,16 +6,17 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 
 use super::args::NodeArgs;
-use super::options::{CommandLineVms, Prepared, StartOptions, refuse};
+use super::options::{CommandLineVms, Prepared, StartOptions, StartRefused, refuse};
 use super::run::Daemon;
 use super::start::{prepare_process, wait_for_predecessor};
 use crate::attachments::csi::CsiOptions;
 use crate::config::{ConfigSource, Controller};
 use crate::confinement::Confinement;
 use crate::directories::Directories;
+use crate::directory_locks::DirectoryLocks;
 use crate::event;
 use crate::handover::{HandoverSource, PodGeneration, Predecessor, ReceiveError};
-use crate::supervisor::{TRY_AGAIN, Worker, supervise};
+use crate::supervisor::{SupervisorOptions, TRY_AGAIN, Worker, liveness_socket, supervise};
 use crate::unix_socket::OWNER_ONLY;
 use telemetry::init_logging;
 
@@ -23,10 +24,12 @@ use telemetry::init_logging;
 /// starts another one that serves.
 pub fn run_node(args: &NodeArgs) -> Result<ExitCode> {
     init_logging()?;
-    let Some(worker) = Worker::here().context("cannot follow the supervisor")? else {
-        return Ok(ExitCode::from(supervise(args.on_success()).context("cannot start a worker")?));
+    let Some(mut worker) = Worker::here().context("cannot follow the supervisor")? else {
+        let liveness = args.pod_started.as_deref().map(liveness_socket);
+        let options = SupervisorOptions { on_success: args.on_success(), input: None, liveness };
+        return Ok(ExitCode::from(supervise(options).context("cannot start a worker")?));
     };
-    match serve(args, &worker) {
+    match serve(args, &mut worker) {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error) => exit_code(error),
     }
@@ -48,7 +51,7 @@ fn exit_code(error: anyhow::Error) -> Result<ExitCode> {
     }
 }
 
-fn serve(args: &NodeArgs, worker: &Worker) -> Result<()> {
+fn serve(args: &NodeArgs, worker: &mut Worker) -> Result<()> {
     prepare_process();
     let directories = args.directories().context("cannot find the working directory")?;
     let (created, unusable) = directories.prepare();
@@ -75,10 +78,13 @@ fn serve(args: &NodeArgs, worker: &Worker) -> Result<()> {
     if predecessor.is_none() {
         wait_for_predecessor(&directories);
     }
+    let locks = DirectoryLocks::acquire(&directories, worker.take_locks(), predecessor.is_some());
+    let locks = locks.map_err(|problem| StartRefused::of(vec![problem]))?;
+    let prepared = Prepared { locks, checkpoint: None, metrics: None };
     let source = Controller::new(args.endpoint());
     let options = args.start_options(directories, pod_generation);
     let api = options.directories.api_socket();
-    let mut daemon = Daemon::start(options, Prepared::default(), source, predecessor, &events)?;
+    let mut daemon = Daemon::start(options, prepared, source, predecessor, &events)?;
     tracing::info!(
         api = %api.display(),
         node = args.node,

@@ -14,6 +14,7 @@ use crate::agent::Agent;
 use crate::attachments::csi::CsiOptions;
 use crate::attachments::{Attachment, AttachmentOrigin};
 use crate::directories::Directories;
+use crate::directory_locks::DirectoryLocks;
 use crate::handover::PodGeneration;
 use crate::metrics::Endpoint;
 
@@ -43,8 +44,8 @@ pub(super) struct CommandLineVms {
 }
 
 /// What a program has opened already to check its arguments.
-#[derive(Default)]
 pub(super) struct Prepared {
+    pub(super) locks: DirectoryLocks,
     pub(super) checkpoint: Option<LoadedCheckpoint>,
     pub(super) metrics: Option<Endpoint>,
 }
@@ -102,6 +103,12 @@ impl CommandLineVms {
 /// All problems, one per line.
 #[derive(Debug)]
 pub(super) struct StartRefused(Vec<String>);
+
+impl StartRefused {
+    pub(super) fn of(problems: Vec<String>) -> Self {
+        Self(problems)
+    }
+}
 
 impl std::error::Error for StartRefused {}
 

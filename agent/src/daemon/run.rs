@@ -10,9 +10,11 @@ use anyhow::{Context, Result, ensure};
 
 use super::checkpointer::Checkpointer;
 use super::csi::CsiDriver;
+use super::run_dir::{RunDirOptions, RunDirWatcher};
 use crate::agent::Agent;
 use crate::api::LocalApi;
 use crate::config::ConfigSource;
+use crate::directory_locks::DirectoryLocks;
 use crate::event::{DaemonEvent, DaemonEvents};
 use crate::handover::{HandoverListener, PendingSuccessor, PredecessorGuard, SuccessorWait};
 use crate::metrics::Metrics;
@@ -38,6 +40,9 @@ pub(crate) struct Daemon<S> {
     /// The predecessor, until it is notified that this process serves.
     pub(super) predecessor: Option<PredecessorGuard>,
     pub(super) handover_listener: Option<HandoverListener>,
+    pub(super) locks: DirectoryLocks,
+    pub(super) run_dir: RunDirOptions,
+    pub(super) run_dir_watcher: Option<RunDirWatcher>,
     /// Whether to notify systemd of the start and to store the sockets with it at the end.
     pub(super) uses_systemd: bool,
 }
@@ -51,7 +56,9 @@ enum Exit {
 impl<S: ConfigSource> Daemon<S> {
     /// Serves until a signal or a successor ends it.
     pub(super) fn serve(mut self, worker: &Worker, events: &Receiver<DaemonEvent>) -> Result<()> {
-        worker.serves(&self.agent);
+        self.locks.keep();
+        let locks = self.locks.unsupervised().context("cannot share the locks with the supervisor")?;
+        worker.serves(&self.agent, locks);
         self.release_predecessor();
         if self.uses_systemd {
             notify_ready();
@@ -96,6 +103,7 @@ impl<S: ConfigSource> Daemon<S> {
                         return Exit::HandedOver(successor);
                     }
                 }
+                Some(DaemonEvent::RunDirChanged) => self.repair_run_dir(),
                 Some(DaemonEvent::Stop(signal)) => return Exit::Signal(signal),
                 // The API holds a sender for as long as the daemon lives.
                 None => return Exit::Signal("none"),

@@ -5,18 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+use rustix::fs::Mode;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior, umask};
 
 use super::csi::CsiDriver;
 use super::handover::{Started, take_over};
 use super::options::{Prepared, StartOptions};
 use super::run::Daemon;
+use super::run_dir::{RunDirOptions, RunDirWatcher};
 use crate::agent::Agent;
 use crate::api::LocalApi;
 use crate::config::ConfigSource;
 use crate::directories::Directories;
 use crate::event::DaemonEvents;
-use crate::handover::{HandoverListener, HandoverSource};
+use crate::handover::HandoverSource;
 use crate::metrics::{Endpoint, Metrics};
 use crate::unix_socket::{ApiSocket, wait_for_exit};
 
@@ -29,6 +31,8 @@ pub(super) fn prepare_process() {
     if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
         tracing::warn!(%error, "failed to disable core dumps: a core may contain secrets");
     }
+    // Files and directories have the modes that are meant for them: QEMU must reach the sockets.
+    umask(Mode::WGRP | Mode::WOTH);
     dataplane::make_room();
 }
 
@@ -50,18 +54,17 @@ impl<S: ConfigSource> Daemon<S> {
             None => start_alone(&options, prepared, &mut source, events)?,
             Some(predecessor) => take_over(&options, prepared, &mut source, predecessor, events)?,
         };
-        let StartOptions { directories, pod_generation, api_address, uses_systemd, .. } = options;
-        let Started { agent, checkpointer, api_socket, metrics, csi, predecessor } = started;
-        let successors = events.clone();
-        let handover_listener =
-            HandoverListener::in_run_dir(&directories.run, pod_generation, move |successor| {
-                successors.hand_over(successor);
-            });
+        let StartOptions { directories, api_mode, pod_generation, api_address, uses_systemd, .. } = options;
+        let Started { agent, checkpointer, api_socket, metrics, csi, predecessor, mut locks } = started;
+        locks.sign();
+        let state_dir = directories.state.clone();
+        let run_dir = RunDirOptions { directories, api_mode, api_address, pod_generation };
+        let handover_listener = run_dir.listen_for_successors(events);
         let api = LocalApi::serve(api_socket, api_address, Arc::clone(&agent), Arc::new(events.clone()))?;
         Ok(Self {
             agent,
             source,
-            state_dir: directories.state,
+            state_dir,
             checkpointer: Some(checkpointer),
             api,
             metrics,
@@ -70,6 +73,9 @@ impl<S: ConfigSource> Daemon<S> {
             deferred: VecDeque::new(),
             predecessor,
             handover_listener,
+            locks,
+            run_dir_watcher: RunDirWatcher::start(&run_dir.directories.run, events),
+            run_dir,
             uses_systemd,
         })
     }
@@ -105,5 +111,5 @@ fn start_alone<S: ConfigSource>(
     }
     let metrics = endpoint.map(|endpoint| Metrics::serve(endpoint, Arc::clone(&agent))).transpose()?;
     let checkpointer = checkpoint.into_checkpointer(&agent)?;
-    Ok(Started { agent, checkpointer, api_socket, metrics, csi, predecessor: None })
+    Ok(Started { agent, checkpointer, api_socket, metrics, csi, predecessor: None, locks: prepared.locks })
 }

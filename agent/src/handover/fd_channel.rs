@@ -13,7 +13,9 @@ use rustix::net::{
 };
 
 /// The version of the protocol. The state it carries has none: its fields are only ever added.
-pub(super) const VERSION: u16 = 2;
+pub(super) const VERSION: u16 = 3;
+/// The first version with *locks* and *preparing*.
+pub(super) const WITH_LOCKS: u16 = 3;
 /// The oldest supported version: it ends with *done*, and does not send a pod's generation.
 pub(super) const OLDEST: u16 = 1;
 
@@ -37,8 +39,12 @@ pub(super) enum MessageKind {
     Refused = b'X',
     /// Predecessor: continues to serve, because its pod is newer.
     Newer = b'N',
+    /// Successor: prepares, and needs more time.
+    Preparing = b'K',
     /// Successor: is prepared, stop serving and send everything.
     Ask = b'A',
+    /// Predecessor: the locks of its directories.
+    Locks = b'L',
     Sockets = b'F',
     /// Predecessor: a part of the state.
     Part = b'P',
@@ -53,12 +59,14 @@ pub(super) enum MessageKind {
 }
 
 impl MessageKind {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 13] = [
         Self::Hello,
         Self::Offer,
         Self::Refused,
         Self::Newer,
+        Self::Preparing,
         Self::Ask,
+        Self::Locks,
         Self::Sockets,
         Self::Part,
         Self::End,

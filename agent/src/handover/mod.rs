@@ -3,8 +3,8 @@
 //! | step | predecessor | successor |
 //! |---|---|---|
 //! | hello | accepts the connection | connects |
-//! | offer | writes the checkpoint, makes no more changes | reads the checkpoint, prepares |
-//! | ask | stops serving, sends sockets and state | |
+//! | offer | writes the checkpoint, makes no more changes | reads the checkpoint, prepares, says so each second |
+//! | ask | stops serving, sends locks, sockets and state | |
 //! | ready | | is ready to serve |
 //! | done | has stopped for good | serves, opens its own sockets |
 //! | serves | exits | |
@@ -20,6 +20,7 @@
 //! In a cluster pods replace each other. A pod that is older than the one that serves is refused ([`PodGeneration`]).
 
 mod fd_channel;
+mod keepalive;
 mod pod_generation;
 mod predecessor;
 mod recipient;
@@ -39,4 +40,4 @@ pub use sim::connected_pair;
 pub use successor::Successor;
 pub(crate) use successor::{HandoverListener, PendingSuccessor, SuccessorWait};
 pub(crate) use systemd_fdstore::{StoredHandover, SystemdFdStore};
-pub use wire::Sockets;
+pub use wire::OwnState;

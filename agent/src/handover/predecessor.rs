@@ -12,7 +12,8 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use rustix::process::geteuid;
 
-use super::fd_channel::{Channel, HANDOVER_SOCKET, MessageKind, VERSION};
+use super::fd_channel::{Channel, HANDOVER_SOCKET, MessageKind, OLDEST, VERSION, WITH_LOCKS};
+use super::keepalive::Keepalive;
 use super::pod_generation::PodGeneration;
 use super::systemd_fdstore::StoredHandover;
 use super::wire::{self, HandoverState};
@@ -56,6 +57,8 @@ impl HandoverSource {
 #[derive(Debug)]
 pub struct Predecessor {
     pub(super) channel: Channel,
+    /// While this process prepares.
+    pub(super) keepalive: Option<Keepalive>,
 }
 
 /// The process that has served, and waits until its successor does. Dropped without [`release`](Self::release), it has its
@@ -81,9 +84,13 @@ impl Predecessor {
         let path = run_dir.join(HANDOVER_SOCKET);
         let failed = |source| ReceiveError::Connect { path: path.clone(), source };
         let Some(socket) = connect_to(&path).map_err(failed)? else { return Ok(None) };
-        let predecessor = Self { channel: Channel(socket) };
+        let mut predecessor = Self { channel: Channel(socket), keepalive: None };
         predecessor.send_hello(generation).map_err(ReceiveError::Refused)?;
-        predecessor.wait_for_offer()?;
+        let version = predecessor.wait_for_offer()?;
+        if version >= WITH_LOCKS {
+            predecessor.keepalive =
+                Some(Keepalive::start(&predecessor.channel).map_err(ReceiveError::Incomplete)?);
+        }
         Ok(Some(predecessor))
     }
 
@@ -94,30 +101,32 @@ impl Predecessor {
         self.channel.send(MessageKind::Hello, &hello)
     }
 
-    /// Waits until it has written its checkpoint, or refuses.
-    pub fn wait_for_offer(&self) -> Result<(), ReceiveError> {
+    /// Waits until it has written its checkpoint, or refuses. Returns its version of the protocol.
+    pub fn wait_for_offer(&self) -> Result<u16, ReceiveError> {
         let answer = self.channel.expect_any(&[MessageKind::Offer, MessageKind::Newer]);
         let answer = answer.and_then(|answer| self.channel.set_timeout(MESSAGE_TIMEOUT).map(|()| answer));
-        match answer.map_err(ReceiveError::Refused)?.kind {
+        let answer = answer.map_err(ReceiveError::Refused)?;
+        match answer.kind {
             MessageKind::Newer => Err(ReceiveError::Newer),
-            _ => Ok(()),
+            _ => Ok(answer.body.first_chunk().map_or(OLDEST, |version| u16::from_be_bytes(*version))),
         }
     }
 
     /// Makes it stop serving and send its state. From here until [`commit`](Self::commit) no process serves.
-    pub fn receive(&self) -> Result<HandoverState, ReceiveError> {
+    pub fn receive(&mut self) -> Result<HandoverState, ReceiveError> {
+        drop(self.keepalive.take());
         self.receive_state().map_err(ReceiveError::Incomplete)
     }
 
     fn receive_state(&self) -> io::Result<HandoverState> {
         let invalid = |message: &str| io::Error::new(ErrorKind::InvalidData, message.to_owned());
         self.channel.send(MessageKind::Ask, &[])?;
-        let (mut bytes, mut sockets) = (Vec::new(), Vec::new());
+        let (mut bytes, mut sockets, mut locks) = (Vec::new(), Vec::new(), Vec::new());
         loop {
             let message = self.channel.receive()?;
-            sockets.extend(message.sockets);
             match message.kind {
-                MessageKind::Sockets => {}
+                MessageKind::Locks => locks.extend(message.sockets),
+                MessageKind::Sockets => sockets.extend(message.sockets),
                 MessageKind::Part => bytes.extend(message.body),
                 MessageKind::End => {
                     let sent = message.body.first_chunk().map(|count| u64::from_be_bytes(*count));
@@ -127,7 +136,9 @@ impl Predecessor {
                         ));
                     }
                     let state = proto::handover::HandoverState::decode(bytes.as_slice());
-                    return Ok(wire::unpack(state.map_err(io::Error::other)?, sockets));
+                    let mut state = wire::unpack(state.map_err(io::Error::other)?, sockets);
+                    state.own.locks = locks;
+                    return Ok(state);
                 }
                 _ => return Err(invalid("received another message than the state")),
             }

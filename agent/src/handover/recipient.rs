@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 
 use dataplane::VmState;
 
-use super::wire::Sockets;
+use super::wire::OwnState;
 
 /// Receives everything that a process serves: a [`Successor`](super::Successor), or
 /// [systemd](super::SystemdFdStore) until there is one.
@@ -20,7 +20,7 @@ pub trait Recipient: Send + 'static {
     fn refuse(self, reason: &str);
 
     /// Sends everything. After a success this process must not serve any more.
-    fn send(self, vms: &[VmState<BorrowedFd<'_>>], own: &Sockets) -> Result<Self::Receipt, HandoverError>;
+    fn send(self, vms: &[VmState<BorrowedFd<'_>>], own: &OwnState) -> Result<Self::Receipt, HandoverError>;
 }
 
 /// Why a predecessor resumes.

@@ -10,5 +10,5 @@ use super::{Predecessor, Successor};
 /// A predecessor and a successor that have exchanged *hello*.
 pub fn connected_pair() -> io::Result<(Predecessor, Successor)> {
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
-    Ok((Predecessor { channel: Channel(ours) }, Successor::connected(Channel(theirs))))
+    Ok((Predecessor { channel: Channel(ours), keepalive: None }, Successor::connected(Channel(theirs))))
 }

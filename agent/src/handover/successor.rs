@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Sender};
@@ -16,10 +16,12 @@ use rustix::net::{
 };
 use tokio::runtime::{Builder, Runtime};
 
-use super::fd_channel::{BODY, Channel, DESCRIPTORS, HANDOVER_SOCKET, MessageKind, OLDEST, VERSION};
+use super::fd_channel::{
+    BODY, Channel, DESCRIPTORS, HANDOVER_SOCKET, MessageKind, OLDEST, VERSION, WITH_LOCKS,
+};
 use super::pod_generation::PodGeneration;
 use super::recipient::{HandoverError, Recipient};
-use super::wire::{self, Sockets};
+use super::wire::{self, OwnState};
 use crate::signals::Signals;
 
 /// For the owner alone: a process that connects can get every socket.
@@ -28,6 +30,9 @@ const MODE: u32 = 0o600;
 const HELLO_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a successor may prepare. During that time the data plane serves and changes wait.
 const PREPARE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The same in messages of a successor, which sends one a second; and how long it may be silent.
+const MAX_PREPARING: u32 = 30;
+const SILENCE: Duration = Duration::from_secs(3);
 /// How long a successor may take to receive everything. During that time no process serves.
 const TRANSFER_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -42,8 +47,8 @@ pub(crate) struct HandoverListener {
 #[derive(Debug)]
 pub struct Successor {
     channel: Channel,
-    /// Whether it reports when it serves.
-    reports_serving: bool,
+    /// Its version of the protocol.
+    version: u16,
     /// Dropped with the successor: then the next one is accepted.
     _done: Sender<()>,
 }
@@ -52,7 +57,7 @@ impl Successor {
     /// One that has sent *hello*, in a simulation.
     #[cfg(feature = "sim")]
     pub(super) fn connected(channel: Channel) -> Self {
-        Self { channel, reports_serving: true, _done: mpsc::channel().0 }
+        Self { channel, version: VERSION, _done: mpsc::channel().0 }
     }
 }
 
@@ -83,6 +88,11 @@ impl HandoverListener {
             .name("hand-over".to_owned())
             .spawn(move || accept_successors(&socket, generation, &handle))?;
         Ok(Self { path: path.to_owned(), inode })
+    }
+
+    /// Whether there is nothing at its path. Another file there is another process's.
+    pub(crate) fn is_gone(&self) -> bool {
+        fs::symlink_metadata(&self.path).is_err()
     }
 
     /// Leaves the file to the successor, which replaces it. Checking which process owns it before removing it
@@ -126,7 +136,7 @@ fn accept_successors(socket: &OwnedFd, generation: Option<PodGeneration>, handle
             }
             Ok((version, _)) => {
                 let (done, finished) = mpsc::channel();
-                handle(Successor { channel, reports_serving: version > OLDEST, _done: done });
+                handle(Successor { channel, version, _done: done });
                 // Ends when the successor is dropped.
                 let _ = finished.recv();
             }
@@ -164,17 +174,33 @@ impl Recipient for Successor {
 
     fn offer(&self) -> Result<(), HandoverError> {
         let offer = || {
-            self.channel.set_timeout(PREPARE_TIMEOUT)?;
+            let reports = self.version >= WITH_LOCKS;
+            self.channel.set_timeout(if reports { SILENCE } else { PREPARE_TIMEOUT })?;
             self.channel.send(MessageKind::Offer, &VERSION.to_be_bytes())?;
-            self.channel.expect(MessageKind::Ask).map(|_| ())
+            for _ in 0..MAX_PREPARING {
+                if self.channel.expect_any(&[MessageKind::Ask, MessageKind::Preparing])?.kind
+                    == MessageKind::Ask
+                {
+                    return Ok(());
+                }
+            }
+            Err(io::Error::new(ErrorKind::TimedOut, "the other process prepares for too long"))
         };
         offer().map_err(HandoverError::Prepare)
     }
 
-    fn send(self, vms: &[VmState<BorrowedFd<'_>>], own: &Sockets) -> Result<PendingSuccessor, HandoverError> {
+    fn send(
+        self,
+        vms: &[VmState<BorrowedFd<'_>>],
+        own: &OwnState,
+    ) -> Result<PendingSuccessor, HandoverError> {
         let send = || {
             self.channel.set_timeout(TRANSFER_TIMEOUT)?;
             let (state, sockets) = wire::pack(vms, own);
+            if self.version >= WITH_LOCKS && !own.locks.is_empty() {
+                let locks: Vec<_> = own.locks.iter().map(AsFd::as_fd).collect();
+                self.channel.send_with_sockets(MessageKind::Locks, &[], &locks)?;
+            }
             for chunk in sockets.chunks(DESCRIPTORS) {
                 self.channel.send_with_sockets(MessageKind::Sockets, &[], chunk)?;
             }
@@ -187,7 +213,7 @@ impl Recipient for Successor {
             self.channel.send(MessageKind::Done, &[])
         };
         send().map_err(HandoverError::Take)?;
-        Ok(PendingSuccessor { channel: self.channel, reports_serving: self.reports_serving })
+        Ok(PendingSuccessor { channel: self.channel, reports_serving: self.version > OLDEST })
     }
 }
 
@@ -206,7 +232,7 @@ pub(crate) struct SuccessorWait {
 }
 
 impl SuccessorWait {
-    /// Handles SIGTERM, SIGINT and SIGHUP from now on.
+    /// Handles SIGTERM and SIGINT from now on, and ignores SIGHUP.
     pub(crate) fn begin() -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(1).build()?;
         let signals = {
@@ -222,7 +248,7 @@ impl SuccessorWait {
         let Self { runtime, mut signals } = self;
         let serves = runtime.block_on(async {
             tokio::select! {
-                _ = signals.next() => true,
+                _ = signals.stop() => true,
                 serves = tokio::task::spawn_blocking(move || successor.serves()) => serves.unwrap_or(true),
             }
         });

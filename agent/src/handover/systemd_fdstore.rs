@@ -15,7 +15,7 @@ use prost::Message as _;
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use super::recipient::{HandoverError, Recipient};
-use super::wire::{self, HandoverState, Sockets};
+use super::wire::{self, HandoverState, OwnState};
 use crate::sd_notify::{DESCRIPTORS, ServiceManager, is_closed};
 use crate::supervisor::ListenFd;
 
@@ -82,7 +82,7 @@ impl Recipient for SystemdFdStore {
 
     fn refuse(self, _reason: &str) {}
 
-    fn send(self, vms: &[VmState<BorrowedFd<'_>>], own: &Sockets) -> Result<(), HandoverError> {
+    fn send(self, vms: &[VmState<BorrowedFd<'_>>], own: &OwnState) -> Result<(), HandoverError> {
         let (state, sockets) = wire::pack(vms, own);
         let stored = self.store_all(&state, &sockets);
         stored.inspect_err(|_| self.remove_all()).map_err(HandoverError::FdStoreFull)
@@ -119,7 +119,7 @@ impl StoredHandover {
         let stopped = self.state.stopped;
         std::mem::replace(
             &mut self.state,
-            HandoverState { vms: Vec::new(), sockets: Sockets::default(), stopped },
+            HandoverState { vms: Vec::new(), own: OwnState::default(), stopped },
         )
     }
 

@@ -12,22 +12,27 @@ use htb::Tick;
 use proto::handover as wire;
 use rustix::fs::fstat;
 
+use crate::attachments::ServedTotals;
 use crate::unix_socket::BoundSocket;
 
-/// The sockets at fixed paths.
+/// What a process has beside its VMs: the sockets at fixed paths, and more.
 #[derive(Debug, Default)]
-pub struct Sockets {
+pub struct OwnState {
     pub api: Option<BoundSocket>,
     /// At which the kubelet finds the CSI driver.
     pub registration: Option<BoundSocket>,
     pub driver: Option<BoundSocket>,
+    /// The locks of its directories.
+    pub locks: Vec<OwnedFd>,
+    /// What was served in total; `None` if unknown.
+    pub served: Option<ServedTotals>,
 }
 
 /// What a successor receives.
 #[derive(Debug)]
 pub struct HandoverState {
     pub vms: Vec<VmState<OwnedFd>>,
-    pub sockets: Sockets,
+    pub own: OwnState,
     /// When the predecessor stopped serving.
     pub stopped: Tick,
 }
@@ -41,9 +46,9 @@ fn socket_id(socket: impl AsFd) -> u64 {
 /// The message, and the sockets it refers to.
 pub(super) fn pack<'a>(
     vms: &'a [VmState<BorrowedFd<'a>>],
-    own: &'a Sockets,
+    own: &'a OwnState,
 ) -> (wire::HandoverState, Vec<BorrowedFd<'a>>) {
-    let Sockets { api, registration, driver } = own;
+    let OwnState { api, registration, driver, served, .. } = own;
     let mut sockets: Vec<_> =
         [api, registration, driver].into_iter().flatten().map(|(socket, _)| socket.as_fd()).collect();
     for vm in vms {
@@ -57,6 +62,7 @@ pub(super) fn pack<'a>(
         api: bound(api),
         registration: bound(registration),
         driver: bound(driver),
+        served: served.as_ref().and_then(|served| serde_json::to_vec(served).ok()).unwrap_or_default(),
     };
     (state, sockets)
 }
@@ -68,13 +74,16 @@ pub(super) fn unpack(state: wire::HandoverState, sockets: Vec<OwnedFd>) -> Hando
     let mut bound = |listener: Option<wire::Listener>| {
         listener.and_then(|listener| Some((sockets.remove(&listener.socket)?, file(&listener))))
     };
-    let own = Sockets {
+    let own = OwnState {
         api: bound(state.api),
         registration: bound(state.registration),
         driver: bound(state.driver),
+        locks: Vec::new(),
+        // A predecessor of an earlier version sends none.
+        served: serde_json::from_slice(&state.served).ok(),
     };
     let vms = state.vms.into_iter().map(|vm| unpack_vm(vm, &mut sockets)).collect();
-    HandoverState { vms, sockets: own, stopped: Tick(state.stopped) }
+    HandoverState { vms, own, stopped: Tick(state.stopped) }
 }
 
 fn listener(socket: impl AsFd, (file_device, file_inode): (u64, u64)) -> wire::Listener {

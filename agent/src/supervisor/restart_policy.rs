@@ -151,11 +151,24 @@ impl RestartPolicy {
             WorkerExit::Exited(TRY_AGAIN) if self.on_success == OnSuccess::Stay => {
                 PolicyStep::Start(self.pause())
             }
-            WorkerExit::Exited(code @ (0 | USAGE_ERROR)) => PolicyStep::Exit(code),
+            // Of a program that never served here, such a code says nothing about the arguments.
+            WorkerExit::Exited(code @ (0 | USAGE_ERROR)) if served || !self.has_served => {
+                PolicyStep::Exit(code)
+            }
             WorkerExit::Exited(code) if !self.has_served => PolicyStep::Exit(code),
             _ if served => PolicyStep::Start(Duration::ZERO),
             _ => PolicyStep::Start(self.pause()),
         }
+    }
+
+    /// The worker that serves.
+    pub(super) fn serving(&self) -> Option<WorkerId> {
+        self.current.filter(|_| self.serves)
+    }
+
+    /// The worker that is to take over.
+    pub(super) fn successor(&self) -> Option<WorkerId> {
+        self.successor
     }
 
     /// The workers that a signal is passed on to.
@@ -251,6 +264,20 @@ mod tests {
             PolicyStep::Exit(0),
             "it has handed over to another supervisor's worker"
         );
+    }
+
+    #[test]
+    fn a_program_that_never_served_does_not_end_the_daemon() {
+        for code in [0, 1, 2, 7] {
+            let mut policy = serving();
+            policy.exited(10, KILLED);
+            policy.started(11, false);
+            assert_eq!(
+                policy.exited(11, WorkerExit::Exited(code)),
+                PolicyStep::Start(PAUSES.first.into()),
+                "{code}"
+            );
+        }
     }
 
     #[test]

@@ -1,14 +1,13 @@
 //! The event loop of the supervisor: signals, workers that start and exit, and the watchdog.
 
 use std::env;
-use std::ffi::OsString;
 use std::future::{pending, poll_fn};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -20,24 +19,42 @@ use tokio::signal::unix::{self, SignalKind};
 use tokio::time::{Sleep, sleep};
 
 use super::listen_fds::{self, ListenFd};
+use super::liveness::LivenessSocket;
+use super::program::{Program, ProgramId};
 use super::restart_policy::{OnSuccess, PolicyStep, RestartPolicy, WorkerExit, WorkerId};
+use super::service_watchdog::ServiceWatchdog;
 use super::watchdog::WatchdogAction;
 use super::worker;
-use super::worker_channel::{WorkerChannel, WorkerMessage};
+use super::worker_channel::{INPUT, LOCK, WorkerChannel, WorkerMessage, send};
+use crate::signals::HangUp;
 
 /// Before the next attempt when no process can be started.
 const RETRY: Duration = Duration::from_secs(1);
-/// The program of this process, which the kernel starts though its file was removed.
-const RUNNING_PROGRAM: &str = "/proc/self/exe";
+/// How many seconds a worker may take until it serves: a start with 10,000 classes takes a quarter of it.
+const START: u16 = 60;
+/// The environment variable with another number.
+const START_VARIABLE: &str = "ENTROPOOL_START_SECONDS";
 
 /// Keeps a worker running until a signal ends it, and returns the exit code. A worker is the same program with the same
 /// arguments, which recognises itself by [`Worker::here`](super::Worker::here); its standard input is a socket.
-pub(crate) fn supervise(on_success: OnSuccess) -> io::Result<u8> {
+///
+/// Each worker is sent the input.
+pub(crate) fn supervise(options: SupervisorOptions) -> io::Result<u8> {
     // Before this process opens any descriptor.
     let listen_fds = listen_fds::take(getpid());
     let program = Program::of_this_process()?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async { Supervisor::new(program, on_success)?.run(listen_fds).await })
+    runtime.block_on(async { Supervisor::new(program, options)?.run(listen_fds).await })
+}
+
+/// How to supervise.
+#[derive(Debug, Default)]
+pub(crate) struct SupervisorOptions {
+    pub(crate) on_success: OnSuccess,
+    /// What was read from standard input, which can be read only once.
+    pub(crate) input: Option<OwnedFd>,
+    /// Where to answer a liveness probe.
+    pub(crate) liveness: Option<PathBuf>,
 }
 
 struct Supervisor {
@@ -45,13 +62,22 @@ struct Supervisor {
     policy: RestartPolicy,
     signals: SupervisorSignals,
     channels: Vec<WorkerChannel>,
+    /// What the workers have locked, and what the next one goes on with.
+    locks: Vec<OwnedFd>,
+    input: Option<OwnedFd>,
+    /// How many seconds a worker may take until it serves.
+    start: u16,
+    liveness: Option<LivenessSocket>,
+    /// `None` where nobody watches this process.
+    service_watchdog: Option<ServiceWatchdog>,
+    /// When the next report to it is due.
+    report: Option<Pin<Box<Sleep>>>,
     /// How many workers were killed so far because they hung.
     hangs: u64,
     /// When the next worker is started, if one is to be started.
     pause: Option<Pin<Box<Sleep>>>,
 }
 
-#[derive(Clone, Copy)]
 enum SupervisorEvent {
     /// A signal for the workers.
     Signal(Signal),
@@ -62,15 +88,29 @@ enum SupervisorEvent {
     Worker(WorkerId, WorkerMessage),
     /// The pause is over.
     PauseElapsed,
+    /// A liveness probe.
+    Probe(Option<UnixStream>),
+    /// A report to the service manager is due.
+    ReportDue,
+    /// SIGHUP.
+    HangUp,
 }
 
 impl Supervisor {
-    fn new(program: Program, on_success: OnSuccess) -> io::Result<Self> {
+    fn new(program: Program, options: SupervisorOptions) -> io::Result<Self> {
+        let SupervisorOptions { on_success, input, liveness } = options;
+        let start = env::var(START_VARIABLE).ok().and_then(|seconds| seconds.parse().ok());
         Ok(Self {
             program,
             policy: RestartPolicy::new(on_success),
             signals: SupervisorSignals::new()?,
             channels: Vec::new(),
+            locks: Vec::new(),
+            input,
+            start: start.unwrap_or(START),
+            liveness: liveness.and_then(|path| open_liveness_socket(&path)),
+            service_watchdog: ServiceWatchdog::here(),
+            report: None,
             hangs: 0,
             pause: None,
         })
@@ -78,9 +118,11 @@ impl Supervisor {
 
     async fn run(mut self, listen_fds: Vec<ListenFd>) -> io::Result<u8> {
         // If the program cannot be started at all, trying again does not help.
-        self.start(false, &listen_fds)?;
+        let program = self.program.choose(false);
+        self.start(false, program, &listen_fds)?;
         // The first worker has them. A copy here would keep connections open that the worker closes.
         drop(listen_fds);
+        self.report();
         loop {
             let event = self.next_event().await;
             for step in self.handle(event)? {
@@ -95,11 +137,13 @@ impl Supervisor {
     }
 
     async fn next_event(&mut self) -> SupervisorEvent {
-        let Self { signals, channels, pause, .. } = self;
+        let Self { signals, channels, pause, report, liveness, .. } = self;
         tokio::select! {
             event = signals.next() => event,
             (id, message) = receive(channels) => SupervisorEvent::Worker(id, message),
             () = elapsed(pause) => SupervisorEvent::PauseElapsed,
+            () = elapsed(report) => SupervisorEvent::ReportDue,
+            stream = next_probe(liveness.as_ref()) => SupervisorEvent::Probe(stream),
         }
     }
 
@@ -107,19 +151,41 @@ impl Supervisor {
         Ok(match event {
             SupervisorEvent::Signal(signal) => {
                 self.pause = None;
-                for id in self.policy.workers() {
-                    // A worker that has already exited is reaped next.
-                    let _ = Pid::from_raw(id).map(|pid| kill_process(pid, signal));
-                }
+                self.policy.workers().for_each(|id| send_signal(id, signal));
                 vec![self.policy.stop()]
             }
-            SupervisorEvent::Succeed => vec![self.policy.succeed()],
-            SupervisorEvent::Child => self.reap()?,
-            SupervisorEvent::Worker(id, WorkerMessage::Serves) => vec![self.policy.served(id)],
-            SupervisorEvent::Worker(id, WorkerMessage::Closed) => {
-                self.channels.retain(|channel| channel.id != id);
+            SupervisorEvent::HangUp => {
+                // Others read the manifests anyway.
+                if let Some(id) = self.policy.serving() {
+                    send_signal(id, Signal::HUP);
+                }
                 Vec::new()
             }
+            SupervisorEvent::Succeed => {
+                self.discard_outdated_successor();
+                vec![self.policy.succeed()]
+            }
+            SupervisorEvent::Probe(stream) => {
+                let watching = self.watches();
+                if let Some(stream) = stream {
+                    LivenessSocket::answer(stream, watching);
+                }
+                Vec::new()
+            }
+            SupervisorEvent::ReportDue => {
+                self.report();
+                Vec::new()
+            }
+            SupervisorEvent::Child => self.reap()?,
+            SupervisorEvent::Worker(id, WorkerMessage::Serves) => {
+                if let Some(channel) = self.channels.iter_mut().find(|channel| channel.id == id) {
+                    self.locks.extend(channel.take_locks());
+                    self.program.served(channel.program);
+                }
+                vec![self.policy.served(id)]
+            }
+            // It exits, and is reaped next; or it is not watched any more.
+            SupervisorEvent::Worker(_, WorkerMessage::Closed) => Vec::new(),
             SupervisorEvent::Worker(id, WorkerMessage::CheckDue) => {
                 self.check(id);
                 Vec::new()
@@ -143,28 +209,49 @@ impl Supervisor {
             };
             let Some(exit) = worker_exit(status) else { continue };
             let id = pid.as_raw_nonzero().get();
-            self.read_last_messages(id);
+            let (was_successor, was_serving) =
+                (self.policy.successor() == Some(id), self.policy.serving() == Some(id));
+            let had_served = self.read_last_messages(id);
             let step = self.policy.exited(id, exit);
+            if was_successor && !had_served {
+                tracing::error!(
+                    worker = id,
+                    end = ?exit,
+                    reason = "SuccessorFailed",
+                    "the successor ended before it served; the worker before it goes on"
+                );
+            }
             match step {
                 PolicyStep::Start(pause) => {
                     tracing::error!(worker = id, end = ?exit, ?pause, "the worker died; restarting it");
                 }
                 PolicyStep::Wait if self.policy.workers().next().is_none() => {
                     tracing::info!(worker = id, "another process serves; waiting for a signal to end");
+                    self.locks.clear();
                 }
                 PolicyStep::Wait | PolicyStep::Succeed | PolicyStep::Exit(_) => {}
+            }
+            if was_serving && self.policy.serving().is_none() {
+                // A successor, which cannot take over any more.
+                self.channels.iter_mut().for_each(WorkerChannel::hurry);
             }
             steps.push(step);
         }
     }
 
-    /// Handles what a worker sent before it died, though its exit was noticed first.
-    fn read_last_messages(&mut self, id: WorkerId) {
-        if let Some(at) = self.channels.iter().position(|channel| channel.id == id)
-            && self.channels.swap_remove(at).had_served()
-        {
+    /// Handles what a worker sent before it died, though its exit was noticed first. Whether it has ever served, if it is
+    /// known.
+    fn read_last_messages(&mut self, id: WorkerId) -> bool {
+        let Some(at) = self.channels.iter().position(|channel| channel.id == id) else { return true };
+        let mut channel = self.channels.swap_remove(at);
+        if channel.had_served() {
+            self.locks.extend(channel.take_locks());
             let _ = self.policy.served(id);
+        } else if channel.is_starting() {
+            self.program.failed(channel.program);
+            return false;
         }
+        true
     }
 
     /// Checks whether the event loop of a worker still runs.
@@ -181,34 +268,86 @@ impl Supervisor {
                 tracing::error!(worker = id, reason = "WorkerHangs", "the worker hangs and is killed");
                 self.hangs += 1;
                 // Its memory holds secrets: no signal that dumps core.
-                let _ = Pid::from_raw(id).map(|pid| kill_process(pid, Signal::KILL));
+                send_signal(id, Signal::KILL);
+            }
+            WatchdogAction::KillStarting => {
+                tracing::error!(
+                    worker = id,
+                    reason = "StartHangs",
+                    "the worker hangs in its start and is killed"
+                );
+                self.hangs += 1;
+                send_signal(id, Signal::KILL);
             }
         }
+    }
+
+    /// Kills a worker that is to take over and runs another program than the one on disk: who asks again has replaced it.
+    fn discard_outdated_successor(&self) {
+        let Some(id) = self.policy.successor() else { return };
+        let program =
+            self.channels.iter().find(|channel| channel.id == id).and_then(|channel| channel.program);
+        if program != self.program.on_disk() {
+            send_signal(id, Signal::KILL);
+        }
+    }
+
+    /// Reports to the service manager that this process works, and that each worker is watched.
+    fn report(&mut self) {
+        let watching = self.watches();
+        let Some(watchdog) = &mut self.service_watchdog else { return };
+        if watching {
+            watchdog.report();
+        }
+        self.report = Some(Box::pin(sleep(watchdog.interval())));
+    }
+
+    /// Whether each worker is watched.
+    fn watches(&self) -> bool {
+        let watched = |id| self.channels.iter().any(|channel| channel.id == id && channel.is_watching());
+        self.policy.workers().all(watched)
     }
 
     fn try_start(&mut self, succeeds: bool) {
-        if let Err(error) = self.start(succeeds, &[]) {
-            tracing::error!(%error, "failed to start a worker");
+        let program = self.program.choose(succeeds);
+        if let Err(error) = self.start(succeeds, program, &[]) {
+            let reason = if succeeds { "SuccessorFailed" } else { "WorkerFailed" };
+            tracing::error!(%error, reason, "failed to start a worker");
+            self.program.failed(program);
             if !succeeds {
-                self.pause = Some(Box::pin(sleep(RETRY)));
+                self.pause = Some(Box::pin(sleep(if program.is_some() { Duration::ZERO } else { RETRY })));
             }
         }
     }
 
-    fn start(&mut self, succeeds: bool, listen_fds: &[ListenFd]) -> io::Result<()> {
+    fn start(
+        &mut self,
+        succeeds: bool,
+        program: Option<ProgramId>,
+        listen_fds: &[ListenFd],
+    ) -> io::Result<()> {
         let (ours, theirs) = StdUnixStream::pair()?;
+        // The worker receives them when it starts.
+        self.locks.iter().try_for_each(|lock| send(&ours, LOCK, Some(lock.as_fd())))?;
+        self.input.iter().try_for_each(|input| send(&ours, INPUT, Some(input.as_fd())))?;
         ours.set_nonblocking(true)?;
         let ours = UnixStream::from_std(ours)?;
-        let mut command = self.program.command();
-        worker::set_environment(&mut command, self.policy.role(succeeds), self.hangs);
+        let mut command = self.program.command(program);
+        let (role, locks, input) = (self.policy.role(succeeds), self.locks.len(), self.input.is_some());
+        worker::set_environment(&mut command, role, self.hangs, locks, input);
         listen_fds::pass(&mut command, listen_fds)?;
         let child = command.stdin(Stdio::from(OwnedFd::from(theirs))).spawn()?;
         let id = Pid::from_child(&child).as_raw_nonzero().get();
         tracing::debug!(worker = id, succeeds, "started a worker");
         self.policy.started(id, succeeds);
-        self.channels.push(WorkerChannel::new(id, ours));
+        self.channels.push(WorkerChannel::new(id, program, ours, self.start));
         Ok(())
     }
+}
+
+/// A worker that has already exited is reaped next.
+fn send_signal(id: WorkerId, signal: Signal) {
+    let _ = Pid::from_raw(id).map(|pid| kill_process(pid, signal));
 }
 
 /// The next message of any worker.
@@ -222,6 +361,20 @@ async fn receive(channels: &mut [WorkerChannel]) -> (WorkerId, WorkerMessage) {
         Poll::Pending
     })
     .await
+}
+
+async fn next_probe(socket: Option<&LivenessSocket>) -> Option<UnixStream> {
+    match socket {
+        Some(socket) => socket.next().await,
+        None => pending().await,
+    }
+}
+
+/// A pod without it is restarted by its kubelet sooner or later; until then it serves.
+fn open_liveness_socket(path: &Path) -> Option<LivenessSocket> {
+    let failed =
+        |error: &io::Error| tracing::error!(path = %path.display(), %error, "cannot answer liveness probes");
+    LivenessSocket::bind(path).inspect_err(failed).ok()
 }
 
 async fn elapsed(pause: &mut Option<Pin<Box<Sleep>>>) {
@@ -238,30 +391,10 @@ fn worker_exit(status: WaitStatus) -> Option<WorkerExit> {
     exited.or_else(|| status.terminating_signal().map(|signal| WorkerExit::Killed(byte(signal))))
 }
 
-/// The program of this process with its arguments.
-struct Program {
-    path: PathBuf,
-    arguments: Vec<OsString>,
-}
-
-impl Program {
-    fn of_this_process() -> io::Result<Self> {
-        Ok(Self { path: env::current_exe()?, arguments: env::args_os().skip(1).collect() })
-    }
-
-    /// Runs the program that is on disk now, which may be a newer one, or else the one of this process.
-    fn command(&self) -> Command {
-        let path = if self.path.exists() { self.path.clone() } else { PathBuf::from(RUNNING_PROGRAM) };
-        let mut command = Command::new(path);
-        command.args(&self.arguments);
-        command
-    }
-}
-
 /// The signals that a supervisor handles.
 struct SupervisorSignals {
     child: unix::Signal,
-    hang_up: unix::Signal,
+    hang_up: HangUp,
     interrupt: unix::Signal,
     terminate: unix::Signal,
     succeed: unix::Signal,
@@ -271,7 +404,7 @@ impl SupervisorSignals {
     fn new() -> io::Result<Self> {
         Ok(Self {
             child: unix::signal(SignalKind::child())?,
-            hang_up: unix::signal(SignalKind::hangup())?,
+            hang_up: HangUp::new()?,
             interrupt: unix::signal(SignalKind::interrupt())?,
             terminate: unix::signal(SignalKind::terminate())?,
             succeed: unix::signal(SignalKind::user_defined2())?,
@@ -281,7 +414,7 @@ impl SupervisorSignals {
     async fn next(&mut self) -> SupervisorEvent {
         tokio::select! {
             _ = self.child.recv() => SupervisorEvent::Child,
-            _ = self.hang_up.recv() => SupervisorEvent::Signal(Signal::HUP),
+            () = self.hang_up.next() => SupervisorEvent::HangUp,
             _ = self.interrupt.recv() => SupervisorEvent::Signal(Signal::INT),
             _ = self.terminate.recv() => SupervisorEvent::Signal(Signal::TERM),
             _ = self.succeed.recv() => SupervisorEvent::Succeed,

@@ -2,7 +2,7 @@
 //!
 //! A worker is checked every few seconds. If its event loop is idle it is left asleep; otherwise it is pinged, and only its
 //! event loop can answer. A missing answer is counted in checks, a second apart: while the host is suspended, or this process
-//! does not run either, there are none.
+//! does not run either, there are none. Until a worker serves, the checks that its start takes are counted in the same way.
 
 use std::time::Duration;
 
@@ -14,6 +14,8 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(4);
 const PING_INTERVAL: Duration = Duration::from_secs(1);
 /// Checks without an answer after which a worker hangs: with [`CHECK_INTERVAL`] before them, less than ten seconds.
 const MAX_MISSED: u8 = 5;
+/// Checks that the start of a worker may take when the one before it has died: it was started long before.
+const MAX_START_ALONE: u16 = 2;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WatchdogAction {
@@ -21,15 +23,20 @@ pub(super) enum WatchdogAction {
     Ping,
     /// It hangs.
     Kill,
+    /// It hangs in its start.
+    KillStarting,
     /// It hangs in a debugger and is not killed. Returned once.
     IgnoreDebugged,
 }
 
 /// The watchdog of one worker.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Watchdog {
-    /// The worker does not serve yet, or its version does not answer, or it is being killed.
-    #[default]
+    /// The worker does not serve yet, and has so many checks left to do so.
+    Starting {
+        left: u16,
+    },
+    /// The version of the worker does not answer, or it is being killed.
     Off,
     Answered,
     /// The worker was pinged and has missed so many checks since. `ignored`: it is known to be in a debugger.
@@ -40,6 +47,20 @@ pub(super) enum Watchdog {
 }
 
 impl Watchdog {
+    /// The worker serves.
+    pub(super) fn served(&mut self) {
+        if let Self::Starting { .. } = self {
+            *self = Self::Off;
+        }
+    }
+
+    /// No other worker serves any more: a start that takes long is replaced sooner.
+    pub(super) fn hurry(&mut self) {
+        if let Self::Starting { left } = self {
+            *left = MAX_START_ALONE.min(*left);
+        }
+    }
+
     /// The worker has answered. The first answer comes without a ping, and means that the worker can answer.
     pub(super) fn answered(&mut self) {
         *self = Self::Answered;
@@ -50,12 +71,15 @@ impl Watchdog {
         match self {
             Self::Off => None,
             Self::Answered => Some(CHECK_INTERVAL),
-            Self::Pinged { .. } => Some(PING_INTERVAL),
+            Self::Pinged { .. } | Self::Starting { .. } => Some(PING_INTERVAL),
         }
     }
 
     pub(super) fn check(&mut self, status: ProcStatus) -> WatchdogAction {
         let (next, action) = match *self {
+            Self::Starting { left: 0 } if status.traced => (Self::Off, WatchdogAction::IgnoreDebugged),
+            Self::Starting { left: 0 } => (Self::Off, WatchdogAction::KillStarting),
+            Self::Starting { left } => (Self::Starting { left: left - 1 }, WatchdogAction::Wait),
             Self::Answered if !status.idle => {
                 (Self::Pinged { missed: 0, ignored: false }, WatchdogAction::Ping)
             }
@@ -97,8 +121,35 @@ mod tests {
 
     #[test]
     fn a_worker_that_cannot_answer_is_never_pinged() {
-        let mut watchdog = Watchdog::default();
+        let mut watchdog = Watchdog::Starting { left: 60 };
+        watchdog.served();
         assert_eq!((watchdog.next_check(), watchdog.check(BUSY)), (None, WatchdogAction::Wait));
+    }
+
+    #[test]
+    fn a_worker_that_hangs_in_its_start_is_killed_once() {
+        for status in [IDLE, BUSY] {
+            let mut watchdog = Watchdog::Starting { left: 60 };
+            assert_eq!(
+                first_action(&mut watchdog, status),
+                (WatchdogAction::KillStarting, Duration::from_secs(61))
+            );
+            assert_eq!((watchdog.next_check(), watchdog.check(status)), (None, WatchdogAction::Wait));
+        }
+        let mut debugged = Watchdog::Starting { left: 60 };
+        assert_eq!(first_action(&mut debugged, TRACED).0, WatchdogAction::IgnoreDebugged);
+        assert_eq!(debugged.next_check(), None);
+    }
+
+    #[test]
+    fn a_start_may_take_less_when_nobody_else_serves() {
+        let mut watchdog = Watchdog::Starting { left: 60 };
+        watchdog.hurry();
+        assert_eq!(first_action(&mut watchdog, BUSY), (WatchdogAction::KillStarting, Duration::from_secs(3)));
+        let mut serving = Watchdog::Answered;
+        serving.hurry();
+        serving.served();
+        assert_eq!(serving, Watchdog::Answered);
     }
 
     #[test]

@@ -1,20 +1,19 @@
 //! The worker's end: what it knows of its supervisor, and the answers to its pings.
 
 use std::env;
-use std::io::{self, ErrorKind, IoSlice};
-use std::mem::MaybeUninit;
-use std::os::fd::AsFd;
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd, OwnedFd};
 use std::process::Command;
 use std::sync::{Arc, Weak};
 use std::thread;
 
+use rustix::fs::{SeekFrom, seek};
 use rustix::io::{read, retry_on_intr, write};
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal};
 
 use super::listen_fds::{self, ListenFd};
 use super::restart_policy::WorkerRole;
-use super::worker_channel::{ANSWERS, SERVES};
+use super::worker_channel::{ANSWERS, INPUT, LOCK, SERVES, receive, send};
 use crate::agent::Agent;
 
 /// The environment variable with the supervisor's process id, and the worker's role.
@@ -25,6 +24,10 @@ const SUCCESSOR: &str = ",successor";
 const AGAIN: &str = ",again";
 /// The environment variable with the number of workers that hung.
 const HANGS: &str = "ENTROPOOL_HANGS";
+/// The environment variable with the number of locks that a worker is sent.
+const LOCKS: &str = "ENTROPOOL_LOCKS";
+/// The environment variable that is 1 if it is then sent what was on standard input.
+const INPUTS: &str = "ENTROPOOL_INPUTS";
 
 /// This process as a worker.
 #[derive(Debug)]
@@ -32,6 +35,8 @@ pub(crate) struct Worker {
     role: WorkerRole,
     hangs: u64,
     listen_fds: Vec<ListenFd>,
+    locks: Vec<OwnedFd>,
+    input: Option<OwnedFd>,
 }
 
 impl Worker {
@@ -48,8 +53,11 @@ impl Worker {
         if getppid() != Some(supervisor) {
             return Err(io::Error::new(ErrorKind::BrokenPipe, "the supervisor has died"));
         }
-        let hangs = env::var(HANGS).ok().and_then(|count| count.parse().ok()).unwrap_or_default();
-        Ok(Some(Self { role, hangs, listen_fds: listen_fds::take(supervisor) }))
+        let number = |name| env::var(name).ok().and_then(|count| count.parse().ok()).unwrap_or_default();
+        let listen_fds = listen_fds::take(supervisor);
+        let locks = receive_descriptors(LOCK, number(LOCKS))?;
+        let input = receive_descriptors(INPUT, number(INPUTS))?.pop();
+        Ok(Some(Self { role, hangs: number(HANGS), listen_fds, locks, input }))
     }
 
     /// Whether it is to take over from the worker that serves.
@@ -68,11 +76,26 @@ impl Worker {
         std::mem::take(&mut self.listen_fds)
     }
 
+    /// Takes the locks that the supervisor keeps.
+    pub(crate) fn take_locks(&mut self) -> Vec<OwnedFd> {
+        std::mem::take(&mut self.locks)
+    }
+
+    /// Takes what the supervisor has read from standard input, if it has.
+    pub(crate) fn take_input(&mut self) -> Option<OwnedFd> {
+        let input = self.input.take()?;
+        // The offset is shared with the workers before.
+        seek(&input, SeekFrom::Start(0)).ok()?;
+        Some(input)
+    }
+
     /// Reports that `agent` serves, and from now on answers the supervisor's pings. Standard input is the socket to the
-    /// supervisor.
-    pub(crate) fn serves(&self, agent: &Arc<Agent>) {
+    /// supervisor. It keeps `locks` for the next worker.
+    pub(crate) fn serves(&self, agent: &Arc<Agent>, locks: Vec<OwnedFd>) {
         agent.health().set_hangs(self.hangs);
-        // A write fails only if the supervisor has died, and then so does this process.
+        // A write fails only if the supervisor has died, and then so does this process. A supervisor of a version without
+        // locks takes the last descriptor that it is sent, the heartbeat.
+        let _ = locks.iter().try_for_each(|lock| send(io::stdin(), LOCK, Some(lock.as_fd())));
         let _ = write(io::stdin().as_fd(), &[SERVES]);
         let agent = Arc::downgrade(agent);
         let thread = thread::Builder::new().name("supervised".to_owned()).spawn(move || answer_pings(&agent));
@@ -91,23 +114,37 @@ fn answer_pings(agent: &Weak<Agent>) {
             return;
         }
         let _ = agent.upgrade().is_some_and(|agent| agent.server().responds());
-        sent = write(io::stdin().as_fd(), &[ANSWERS]).map(|_| ());
+        sent = write(io::stdin().as_fd(), &[ANSWERS]).map(|_| ()).map_err(io::Error::from);
     }
 }
 
 /// Tells the supervisor that this worker answers pings, and sends it the heartbeat, which shows when none is needed.
-fn send_first_answer(agent: &Weak<Agent>) -> rustix::io::Result<()> {
+fn send_first_answer(agent: &Weak<Agent>) -> io::Result<()> {
     let agent = agent.upgrade();
     let heartbeat = agent.as_ref().and_then(|agent| agent.server().heartbeat());
-    let descriptors: Vec<_> = heartbeat.into_iter().collect();
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut control = SendAncillaryBuffer::new(&mut space);
-    let _ = descriptors.is_empty() || control.push(SendAncillaryMessage::ScmRights(&descriptors));
-    sendmsg(io::stdin().as_fd(), &[IoSlice::new(&[ANSWERS])], &mut control, SendFlags::NOSIGNAL).map(|_| ())
+    send(io::stdin(), ANSWERS, heartbeat)
+}
+
+/// What the supervisor has sent before it started this worker.
+fn receive_descriptors(kind: u8, count: u64) -> io::Result<Vec<OwnedFd>> {
+    let descriptor = |_| match receive(io::stdin())? {
+        (byte, Some(descriptor)) if byte == kind => Ok(descriptor),
+        _ => Err(io::Error::new(
+            ErrorKind::InvalidData,
+            "the supervisor sent something else than it announced",
+        )),
+    };
+    (0..count).map(descriptor).collect()
 }
 
 /// Sets the environment of a command that runs a worker of this process.
-pub(super) fn set_environment(command: &mut Command, role: WorkerRole, hangs: u64) {
+pub(super) fn set_environment(
+    command: &mut Command,
+    role: WorkerRole,
+    hangs: u64,
+    locks: usize,
+    input: bool,
+) {
     let suffix = match role {
         WorkerRole::First => "",
         WorkerRole::Restarted => AGAIN,
@@ -115,6 +152,8 @@ pub(super) fn set_environment(command: &mut Command, role: WorkerRole, hangs: u6
     };
     command.env(VARIABLE, format!("{}{suffix}", getpid().as_raw_nonzero()));
     command.env(HANGS, hangs.to_string());
+    command.env(LOCKS, locks.to_string());
+    command.env(INPUTS, u8::from(input).to_string());
 }
 
 fn parse(text: &str) -> Option<(Pid, WorkerRole)> {
@@ -133,7 +172,7 @@ mod tests {
     fn a_worker_parses_what_its_supervisor_sets() {
         for role in [WorkerRole::First, WorkerRole::Restarted, WorkerRole::Successor] {
             let mut command = Command::new("true");
-            set_environment(&mut command, role, 0);
+            set_environment(&mut command, role, 0, 0, false);
             let value = command.get_envs().find_map(|(name, value)| (name == VARIABLE).then_some(value?));
             assert_eq!(value.and_then(|value| parse(value.to_str()?)), Some((getpid(), role)));
         }

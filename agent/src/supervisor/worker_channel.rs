@@ -1,17 +1,21 @@
 //! The supervisor's end of the socket to one worker, with the worker's watchdog.
 
-use std::io::{self, ErrorKind, IoSliceMut};
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, recvmsg, sendmsg,
+};
 use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::time::{Sleep, sleep};
 
 use super::proc_status::ProcStatus;
+use super::program::ProgramId;
 use super::restart_policy::WorkerId;
 use super::watchdog::{Watchdog, WatchdogAction};
 
@@ -19,6 +23,11 @@ use super::watchdog::{Watchdog, WatchdogAction};
 pub(super) const SERVES: u8 = b'S';
 /// What it writes to answer a ping; the first time after [`SERVES`], to announce that it answers.
 pub(super) const ANSWERS: u8 = b'A';
+/// With a descriptor: a lock that must outlive a worker. A worker sends those that it has taken before [`SERVES`], and is
+/// sent at its start those that its supervisor keeps.
+pub(super) const LOCK: u8 = b'L';
+/// With a descriptor, from the supervisor: what it has read from standard input.
+pub(super) const INPUT: u8 = b'I';
 /// What a supervisor writes to ping a worker.
 const PING: u8 = b'?';
 const SPACE: usize = rustix::cmsg_space!(ScmRights(1));
@@ -34,29 +43,59 @@ pub(super) enum WorkerMessage {
 
 pub(super) struct WorkerChannel {
     pub(super) id: WorkerId,
+    /// What it runs; `None`: the program of this process.
+    pub(super) program: Option<ProgramId>,
     stream: UnixStream,
     /// Shows whether the worker's event loop sleeps.
     heartbeat: Option<OwnedFd>,
+    served: bool,
+    /// The worker has closed its end.
+    closed: bool,
+    /// What the worker has locked.
+    locks: Vec<OwnedFd>,
     watchdog: Watchdog,
     next_check: Option<Pin<Box<Sleep>>>,
 }
 
 impl WorkerChannel {
-    pub(super) fn new(id: WorkerId, stream: UnixStream) -> Self {
-        Self { id, stream, heartbeat: None, watchdog: Watchdog::default(), next_check: None }
+    /// The channel to a worker that was just started, and must serve within so many seconds.
+    pub(super) fn new(id: WorkerId, program: Option<ProgramId>, stream: UnixStream, start: u16) -> Self {
+        let mut channel = Self {
+            id,
+            program,
+            stream,
+            heartbeat: None,
+            served: false,
+            closed: false,
+            locks: Vec::new(),
+            watchdog: Watchdog::Starting { left: start },
+            next_check: None,
+        };
+        channel.schedule_check();
+        channel
     }
 
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<WorkerMessage> {
-        while let Poll::Ready(received) = self.poll_receive(context) {
+        while !self.closed
+            && let Poll::Ready(received) = self.poll_receive(context)
+        {
             match received {
-                Ok(SERVES) => return Poll::Ready(WorkerMessage::Serves),
+                Ok(SERVES) => {
+                    self.served = true;
+                    self.watchdog.served();
+                    self.schedule_check();
+                    return Poll::Ready(WorkerMessage::Serves);
+                }
                 Ok(ANSWERS) => {
                     self.watchdog.answered();
                     self.schedule_check();
                 }
                 // A message of a newer version.
                 Ok(_) => {}
-                Err(_) => return Poll::Ready(WorkerMessage::Closed),
+                Err(_) => {
+                    self.closed = true;
+                    return Poll::Ready(WorkerMessage::Closed);
+                }
             }
         }
         let Some(check) = &mut self.next_check else { return Poll::Pending };
@@ -78,15 +117,38 @@ impl WorkerChannel {
     fn receive(&mut self) -> io::Result<u8> {
         let stream = &self.stream;
         let (byte, descriptor) = stream.try_io(Interest::READABLE, || receive(stream))?;
-        if let Some(heartbeat) = descriptor {
-            self.heartbeat = Some(heartbeat);
+        match descriptor {
+            Some(lock) if byte == LOCK => self.locks.push(lock),
+            Some(heartbeat) => self.heartbeat = Some(heartbeat),
+            None => {}
         }
         Ok(byte)
     }
 
     /// Whether a worker that has died had reported that it serves.
-    pub(super) fn had_served(mut self) -> bool {
+    pub(super) fn had_served(&mut self) -> bool {
         std::iter::from_fn(|| self.receive().ok()).any(|byte| byte == SERVES)
+    }
+
+    /// No other worker serves any more.
+    pub(super) fn hurry(&mut self) {
+        self.watchdog.hurry();
+        self.schedule_check();
+    }
+
+    /// Whether it would be noticed if the worker hung.
+    pub(super) fn is_watching(&self) -> bool {
+        !self.closed || !self.served
+    }
+
+    /// Whether the worker has not served yet, or was killed because of that.
+    pub(super) fn is_starting(&self) -> bool {
+        !self.served
+    }
+
+    /// The locks that the worker has sent.
+    pub(super) fn take_locks(&mut self) -> Vec<OwnedFd> {
+        std::mem::take(&mut self.locks)
     }
 
     /// Runs a watchdog check, and sends a ping if it asks for one.
@@ -105,7 +167,18 @@ impl WorkerChannel {
     }
 }
 
-fn receive(stream: &UnixStream) -> io::Result<(u8, Option<OwnedFd>)> {
+/// Sends a byte, and descriptors with it.
+pub(super) fn send(socket: impl AsFd, byte: u8, descriptor: Option<BorrowedFd<'_>>) -> io::Result<()> {
+    let descriptors: Vec<_> = descriptor.into_iter().collect();
+    let mut space = [MaybeUninit::uninit(); SPACE];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    let _ = descriptors.is_empty() || control.push(SendAncillaryMessage::ScmRights(&descriptors));
+    sendmsg(socket, &[IoSlice::new(&[byte])], &mut control, SendFlags::NOSIGNAL)?;
+    Ok(())
+}
+
+/// Receives a byte, and the descriptor that was sent with it.
+pub(super) fn receive(stream: impl AsFd) -> io::Result<(u8, Option<OwnedFd>)> {
     let (mut byte, mut space) = ([0], [MaybeUninit::uninit(); SPACE]);
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let parts = &mut [IoSliceMut::new(&mut byte)];

@@ -18,9 +18,16 @@ pub(crate) fn state(vms: u64) -> CheckpointState {
     for vm in 0..vms {
         let id = format!("virt-launcher-web-{vm:06}");
         state.vms.insert(id.clone(), attachment(&id, vm));
-        state.served.vms.insert(id, vms << 32 | vm);
+        state.served.vms.entry(id).or_default().bytes = vms << 32 | vm;
     }
-    state.served.classes.entry("default".to_owned()).or_default().insert("gold".to_owned(), vms << 40);
+    state
+        .served
+        .classes
+        .entry("default".to_owned())
+        .or_default()
+        .entry("gold".to_owned())
+        .or_default()
+        .bytes = vms << 40;
     state
 }
 

@@ -19,13 +19,13 @@ use super::{ClientKind, TcpVmSpec, VmSpec};
 ///
 /// Without -f there is one pool `default`, which draws from the kernel, with nothing assured and only the implicit
 /// class. SIGTERM drains for at most a second and ends the daemon. SIGUSR2 hands over to the program that is on disk by
-/// then, and no connection is lost.
+/// then, and no connection is lost. SIGHUP reads the manifests again.
 ///
 /// The log is written to standard error; `ENTROPOOL_LOG` filters it (warn, info, debug), and
 /// `ENTROPOOL_LOG_FORMAT=json` has it written as JSON.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct RunArgs {
-    /// Manifests, or directories of manifests (*.yaml, *.yml, *.json)
+    /// Manifests, or directories of manifests (*.yaml, *.yml, *.json); - is standard input, which is read once
     #[arg(short, long = "file", value_name = "FILE|DIR", num_args = 1..)]
     pub(crate) files: Vec<PathBuf>,
     /// The directory of api.sock

@@ -1,7 +1,7 @@
 //! Who may speak to a daemon, and what a caller that behaves badly comes to.
 
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
@@ -34,18 +34,36 @@ fn silent_connections_are_closed() {
     let home = Home::new();
     let daemon = start(&home, &[]);
     let api = home.path("run/api.sock");
-    // More than there are places for; they are let go after five seconds.
-    let silent: Vec<_> = (0..20).map(|_| UnixStream::connect(&api).unwrap()).collect();
+    // More than there are places for; they are let go after a second.
+    let silent: Vec<_> = (0..70).map(|_| UnixStream::connect(&api).unwrap()).collect();
     let mut pools = entropool(["pools", "--api"]);
     let asking = pools.arg(&api).stdout(Stdio::piped()).spawn().unwrap();
     let (id, (send, answered)) = (Pid::from_child(&asking), channel());
     thread::spawn(move || send.send(asking.wait_with_output()));
     let Ok(output) = answered.recv_timeout(PATIENCE) else {
         kill_process(id, Signal::KILL).unwrap();
-        panic!("twenty callers that say nothing keep all others out");
+        panic!("seventy callers that say nothing keep all others out");
     };
     assert!(String::from_utf8(output.unwrap().stdout).unwrap().contains("default"));
     drop((silent, daemon));
+}
+
+#[test]
+fn callers_that_fall_silent_do_not_keep_others_out() {
+    let home = Home::new();
+    let daemon = start(&home, &[]);
+    let api = home.path("run/api.sock");
+    // They begin as a caller does, and go on being waited for.
+    let begin = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    let connect = |_| {
+        let mut caller = UnixStream::connect(&api).unwrap();
+        caller.write_all(begin).unwrap();
+        caller.read_exact(&mut [0; 9]).unwrap();
+        caller
+    };
+    let silent: Vec<_> = (0..16).map(connect).collect();
+    assert!(daemon.says(&["pools"]).contains("default"));
+    drop(silent);
 }
 
 #[test]

@@ -4,8 +4,11 @@
 mod api_clients;
 mod commands;
 mod config_changes;
+mod directories;
 mod failover;
 mod host_clone;
+mod hung_mount;
+mod manifest_files;
 mod nested_sources;
 mod plan;
 mod rejections;
@@ -14,5 +17,6 @@ mod secrets;
 mod source_failures;
 mod source_health;
 mod sources;
+mod supervision;
 mod support;
 mod upstream;

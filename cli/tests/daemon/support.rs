@@ -98,6 +98,17 @@ impl Home {
     }
 }
 
+/// The same command, run by a shell after `before`.
+pub fn after(before: &str, command: &Command) -> Command {
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", &format!("{before}\nexec \"$@\""), "sh"])
+        .arg(command.get_program())
+        .args(command.get_args());
+    shell.current_dir(command.get_current_dir().unwrap()).stdin(Stdio::null());
+    shell
+}
+
 /// A daemon that runs; killed with the test.
 pub struct Daemon {
     child: Child,
@@ -113,6 +124,31 @@ impl Daemon {
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| send.send(line)));
         Self { child, log, api, started: String::new() }
+    }
+
+    /// One of a command of its own.
+    pub fn spawn(command: &mut Command, api: PathBuf) -> Self {
+        Self::new(command.stderr(Stdio::piped()).spawn().unwrap(), api)
+    }
+
+    /// The process that was started.
+    pub fn supervisor(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Has the worker die as of a bug.
+    pub fn kill_worker(&self) {
+        kill_process(Pid::from_raw(self.id().try_into().unwrap()).unwrap(), Signal::KILL).unwrap();
+    }
+
+    /// Sends the first process a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits until it ends by itself.
+    pub fn wait(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
     }
 
     /// The next line of the log with `words` in it.
@@ -170,6 +206,18 @@ impl Daemon {
             thread::park_timeout(SILENCE);
         }
         panic!("there is not one worker");
+    }
+
+    /// Waits until the first process has so many children.
+    pub fn wait_for_children(&self, count: usize) {
+        let file = format!("/proc/{0}/task/{0}/children", self.child.id());
+        for _ in 0..SILENCES {
+            if fs::read_to_string(&file).unwrap().split_whitespace().count() == count {
+                return;
+            }
+            thread::park_timeout(SILENCE);
+        }
+        panic!("there are not {count} workers");
     }
 
     pub fn ask(&self, args: &[&str]) -> Output {

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::thread;
 
-use agent::testing::{Recipient, Sockets};
+use agent::testing::{OwnState, Recipient};
 use dataplane::{AttachRequest, HandoverOutcome, VmState};
 use htb::Tick;
 use soak::Rng;
@@ -71,7 +71,7 @@ pub(crate) fn hand_over(
                     HandoverFault::Predecessor => HandoverOutcome::Resumed,
                     // There are no sockets but those of VMs here.
                     _ => successor
-                        .send(&vms, &Sockets::default())
+                        .send(&vms, &OwnState::default())
                         .map_or(HandoverOutcome::Resumed, |_| HandoverOutcome::Transferred),
                 },
                 now,
@@ -94,7 +94,7 @@ pub(crate) fn hand_over(
 
 /// The successor's part; nothing if it dies or need not serve.
 fn succeed(
-    predecessor: agent::testing::Predecessor,
+    mut predecessor: agent::testing::Predecessor,
     begin: impl FnOnce() -> Result<Process, String>,
     wanted: Expected<'_>,
     cut: HandoverFault,

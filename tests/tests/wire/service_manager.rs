@@ -144,3 +144,29 @@ fn a_daemon_that_cannot_start_leaves_with_systemd_what_the_next_one_serves() {
     systemd.control(&["start", "entropool"]).unwrap();
     client.read(64).unwrap();
 }
+
+#[test]
+fn processes_that_are_killed_at_once_are_started_again_however_often() {
+    let _machine = alone();
+    let systemd = start(OPEN, &plain(&["a"]));
+    for kill in 1..=7 {
+        // As a memory limit of the unit does.
+        systemd.control(&["kill", "-s", "KILL", "entropool"]).unwrap();
+        systemd.wait_for(" ready ", kill + 1).unwrap();
+        EgdClient::connect(&systemd.socket("a")).unwrap().read(1).unwrap();
+    }
+}
+
+#[test]
+fn a_first_process_that_stands_still_is_replaced_by_systemd() {
+    let _machine = alone();
+    let vms = plain(&["a"]);
+    let systemd = start_beside(OPEN, &vms, &[], "WatchdogSec=1s");
+    let id = systemd.control(&["show", "-P", "MainPID", "entropool"]).unwrap();
+    // It reports while it works.
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(systemd.control(&["show", "-P", "MainPID", "entropool"]).unwrap(), id);
+    assert!(systemd.inside("kill").args(["-STOP", id.trim()]).status().unwrap().success());
+    systemd.wait_for(" ready ", 2).unwrap();
+    EgdClient::connect(&systemd.socket("a")).unwrap().read(1).unwrap();
+}

@@ -85,7 +85,7 @@ fn a_worker_dies_with_its_supervisor_and_its_places_can_be_taken_at_once() {
 #[test]
 fn every_signal_that_ends_a_daemon_reaches_the_worker() {
     let _machine = beside_others();
-    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+    for signal in [Signal::TERM, Signal::INT] {
         let mut daemon = start(OPEN, &["a=default/any"]);
         daemon.signal(signal).unwrap();
         daemon.wait_for("stopped").unwrap();

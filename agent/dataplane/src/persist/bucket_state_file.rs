@@ -8,13 +8,13 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use htb::{BucketLevels, Tick};
 use memmap2::MmapMut;
-use rustix::fs::{FallocateFlags, fallocate};
+use rustix::fs::{FallocateFlags, Mode, OFlags, fallocate};
 use sha2::{Digest, Sha256};
 
 use super::record::{BucketState, Decoded, HALF, RecordHeader, RecordOwner, SIZE, decode};
@@ -80,7 +80,7 @@ impl BucketStateFile {
     pub(crate) fn open(path: &Path, nodes: usize) -> Self {
         let boot = fs::read(BOOT_ID).unwrap_or_default();
         let mut file = Self::default();
-        file.load(&fs::read(path).unwrap_or_default(), &boot);
+        file.load(&read(path).unwrap_or_default(), &boot);
         let new = path.with_file_name(".state.new");
         match create(&new, nodes.min(MAX_RECORDS), &boot) {
             Ok(map) => {
@@ -99,7 +99,7 @@ impl BucketStateFile {
         self.recovered = HashMap::new();
         self.torn = false;
         if let Some((_, path)) = &self.path {
-            let bytes = fs::read(path).unwrap_or_default();
+            let bytes = read(path).unwrap_or_default();
             let boot = fs::read(BOOT_ID).unwrap_or_default();
             self.load(&bytes, &boot);
         }
@@ -202,6 +202,17 @@ impl Drop for BucketStateFile {
             let _ = fs::remove_file(new);
         }
     }
+}
+
+/// Reads a regular file, and no more of it than a state file can have: what is at the path may be a FIFO.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOFOLLOW;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    let mut bytes = Vec::new();
+    if file.metadata()?.is_file() {
+        file.take((HEADER + MAX_RECORDS * SIZE) as u64).read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
 }
 
 #[expect(unsafe_code, reason = "a mapping of a file")]
@@ -332,6 +343,17 @@ mod tests {
         let (pairs, []) = digits.as_chunks::<2>() else { panic!("half a byte") };
         let byte = |pair: &[u8; 2]| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap();
         pairs.iter().map(byte).collect()
+    }
+
+    #[test]
+    fn what_is_no_state_file_is_not_read_and_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state");
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, Mode::RUSR, 0).unwrap();
+        BucketStateFile::open(&path, 4).publish();
+        assert!(fs::metadata(&path).unwrap().is_file());
+        File::options().write(true).open(&path).unwrap().set_len(6 << 30).unwrap();
+        assert_eq!(read(&path).unwrap().len(), HEADER + MAX_RECORDS * SIZE);
     }
 
     #[test]

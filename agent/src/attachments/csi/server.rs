@@ -23,7 +23,7 @@ use super::authority::with_valid_authority;
 use super::service::{IdentityService, NodeService};
 use super::volumes::Volumes;
 use crate::api::accept;
-use crate::handover::Sockets;
+use crate::handover::OwnState;
 use crate::health::driver_registration::RegistrationResult;
 use crate::unix_socket::{ApiSocket, BoundSocket, OWNER_ONLY, SocketError};
 
@@ -136,7 +136,7 @@ impl CsiServer {
     }
 
     /// Duplicates the sockets for a successor.
-    pub fn share(&self, sockets: &mut Sockets) -> io::Result<()> {
+    pub fn share(&self, sockets: &mut OwnState) -> io::Result<()> {
         sockets.registration = self.registration.as_ref().map(ApiSocket::share).transpose()?;
         sockets.driver = Some(self.driver.share()?);
         Ok(())
