@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::{ALLOW, CONTENT_TYPE};
+use axum::http::header::{ACCEPT, ALLOW, CONTENT_TYPE, VARY};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hyper::server::conn::http1;
@@ -16,11 +16,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tracing::{debug, warn};
 
 use crate::connection_limiter::{ConnectionLimiter, ConnectionLimits};
+use crate::exposition::{plain, prefers_plain};
 use crate::listener::ACCEPT_RETRY;
 
 /// From connecting to the last byte of the response.
 const WHOLE: Duration = Duration::from_secs(10);
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// Prometheus' text format.
+const TEXT_METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// Why a program is not healthy, not ready or cannot be measured: 503 with this sentence.
@@ -72,7 +75,13 @@ fn router<H: AdminHandler>(handler: H) -> Router {
     Router::new()
         .route("/healthz", get(async |State(handler): State<Arc<H>>| text_or_503(handler.health().await)))
         .route("/readyz", get(async |State(handler): State<Arc<H>>| text_or_503(handler.readiness().await)))
-        .route("/metrics", get(async |State(handler): State<Arc<H>>| metrics_or_503(handler.metrics().await)))
+        .route(
+            "/metrics",
+            get(async |State(handler): State<Arc<H>>, headers: HeaderMap| {
+                let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+                metrics_or_503(handler.metrics().await, prefers_plain(accept))
+            }),
+        )
         .fallback(async || {
             text(StatusCode::NOT_FOUND, "not found; served are /healthz, /readyz and /metrics")
         })
@@ -90,9 +99,12 @@ fn text_or_503(outcome: Result<&'static str, Unavailable>) -> Response {
     }
 }
 
-fn metrics_or_503(outcome: Result<String, Unavailable>) -> Response {
+fn metrics_or_503(outcome: Result<String, Unavailable>, as_text: bool) -> Response {
     match outcome {
-        Ok(metrics) => ([(CONTENT_TYPE, OPENMETRICS)], metrics).into_response(),
+        Ok(metrics) if as_text => {
+            ([(CONTENT_TYPE, TEXT_METRICS), (VARY, "accept")], plain(&metrics)).into_response()
+        }
+        Ok(metrics) => ([(CONTENT_TYPE, OPENMETRICS), (VARY, "accept")], metrics).into_response(),
         Err(sentence) => text(StatusCode::SERVICE_UNAVAILABLE, sentence),
     }
 }
@@ -136,13 +148,15 @@ mod tests {
             ("HEAD /healthz", 200, PLAIN, ""),
             ("GET /readyz", 503, PLAIN, "stopping\n"),
             ("GET /metrics", 200, OPENMETRICS, "# EOF\n"),
+            ("GET /metrics\r\nAccept: text/plain", 200, TEXT_METRICS, ""),
             ("POST /metrics", 405, "allow: GET, HEAD", "method not allowed; use GET or HEAD\n"),
             ("GET /", 404, PLAIN, "not found; served are /healthz, /readyz and /metrics\n"),
         ] {
             // A connection carries one request: the server has one slot, and a request that kept it would block the next.
             let mut stream = TcpStream::connect(address).await.unwrap();
+            let (line, header_line) = request.split_once("\r\n").unwrap_or((request, "Accept: */*"));
             stream
-                .write_all(format!("{request} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes())
+                .write_all(format!("{line} HTTP/1.1\r\nHost: localhost\r\n{header_line}\r\n\r\n").as_bytes())
                 .await
                 .unwrap();
             let mut response = String::new();

@@ -10,6 +10,7 @@
 pub mod admin;
 mod connection_limiter;
 mod connection_timeout;
+mod exposition;
 mod listener;
 mod tls;
 

@@ -3,6 +3,7 @@
 mod authority;
 mod cert_watcher;
 mod certificate;
+mod expiry;
 mod rotator;
 mod token_reviewer;
 
