@@ -60,10 +60,18 @@ fn normalize(schema: &mut JSONSchemaProps) {
     schema.properties.iter_mut().flat_map(|properties| properties.values_mut()).for_each(normalize);
     if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
         normalize(items);
+        remove_defaults(items);
     }
     if let Some(JSONSchemaPropsOrBool::Schema(values)) = &mut schema.additional_properties {
         normalize(values);
     }
+}
+
+/// Removes defaults inside list items: tools that compare what was applied with what is stored (kubectl apply, ArgoCD)
+/// replace a list as a whole, and would find a difference for ever. Readers fill the defaults in.
+fn remove_defaults(schema: &mut JSONSchemaProps) {
+    schema.default = None;
+    schema.properties.iter_mut().flat_map(|properties| properties.values_mut()).for_each(remove_defaults);
 }
 
 /// Removes all rules: they are for what people write, and the controller writes the status.

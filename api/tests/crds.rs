@@ -71,6 +71,13 @@ fn every_string_list_and_map_is_bounded() {
 }
 
 #[test]
+fn no_field_of_a_list_item_has_a_default() {
+    for_each_schema(|path, schema| {
+        assert!(!path.contains("[]") || schema.default.is_none(), "{path} has a default");
+    });
+}
+
+#[test]
 fn every_field_has_a_description() {
     for_each_schema(|path, schema| {
         let item = path.ends_with("[]") || path.ends_with("{}");

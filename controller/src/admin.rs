@@ -68,6 +68,7 @@ impl AdminHandler for ReplicaHealth {
 
     async fn metrics(&self) -> Result<String, Unavailable> {
         let leading = self.role.borrow().leads();
-        metrics::render(&self.state, leading).map_err(|_| "metrics could not be encoded")
+        metrics::render(&self.state, leading, self.certificate.expiry())
+            .map_err(|_| "metrics could not be encoded")
     }
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use serde_json::Value;
 
 /// Compute each node's configuration from `EntropyPool` and `EntropyClass` objects
 ///
@@ -55,6 +56,17 @@ pub struct ControllerArgs {
     /// The agent's image, for hook sidecars where `KubeVirt` is older than 1.9
     #[arg(long, value_name = "IMAGE", env = "ENTROPOOL_HOOK_IMAGE", hide_env_values = true)]
     pub hook_image: Option<String>,
+    /// The requests and limits of hook sidecars, in JSON: {"requests":{"cpu":"10m"},"limits":{"memory":"64Mi"}}
+    #[arg(
+        long,
+        value_name = "JSON",
+        env = "ENTROPOOL_HOOK_RESOURCES",
+        hide_env_values = true,
+        hide_default_value = true,
+        default_value = "{}",
+        value_parser = resources
+    )]
+    pub hook_resources: Value,
     /// The address on which health and metrics are served
     #[arg(
         long,
@@ -90,10 +102,47 @@ pub struct ControllerArgs {
     pub tls_dir: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub enum OneOff {
     /// Remove the label entropool.io/agent and the slots of classes from every node, before an uninstallation
     ///
     /// Running replicas write nothing for a minute afterwards.
     CleanNodes,
+    /// Check that the controller's Service answers admission requests, as the API server sends them
+    ///
+    /// It needs no rights, and no access to the API server.
+    CheckService {
+        /// The Service's DNS name or address
+        #[arg(long, value_name = "HOST")]
+        host: String,
+        /// The Service's port for webhooks
+        #[arg(long, value_name = "PORT", default_value = "443")]
+        port: u16,
+        /// CA certificates that the controller's certificate is verified with
+        #[arg(long, value_name = "FILE")]
+        ca_file: PathBuf,
+    },
+}
+
+/// An object of Kubernetes' `ResourceRequirements`.
+fn resources(text: &str) -> Result<Value, String> {
+    let value: Value = serde_json::from_str(text).map_err(|error| format!("it is not JSON: {error}"))?;
+    let parts = value.as_object().ok_or("it is no object: write {\"requests\":{…},\"limits\":{…}}")?;
+    match parts.iter().find(|(part, of)| !matches!(part.as_str(), "requests" | "limits") || !of.is_object()) {
+        Some((part, _)) => Err(format!("{part:?} is neither an object of requests nor one of limits")),
+        None => Ok(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resources_are_requests_and_limits() {
+        assert!(resources(r#"{"requests":{"cpu":"10m"},"limits":{}}"#).is_ok());
+        for wrong in ["", "[]", r#"{"request":{}}"#, r#"{"limits":"64Mi"}"#] {
+            assert!(resources(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -21,6 +21,7 @@ mod queue_depth;
 mod reconciler;
 pub mod reflector;
 mod run;
+mod service_check;
 mod state;
 mod status;
 mod store;

@@ -22,7 +22,8 @@ use crate::leader_election::Leadership;
 use crate::state::SharedState;
 use crate::status::EventRecorder;
 use crate::{
-    ControllerArgs, admin, admission, agents, kubevirt, leader_election, nodes, reconciler, status, watches,
+    ControllerArgs, admin, admission, agents, kubevirt, leader_election, nodes, reconciler, service_check,
+    status, watches,
 };
 
 /// The Service of the controller.
@@ -42,6 +43,9 @@ async fn run_tasks(args: ControllerArgs) -> Result<()> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut terminate = signal(SignalKind::terminate()).context("failed to install a handler of SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("failed to install a handler of SIGINT")?;
+    if let Some(OneOff::CheckService { host, port, ca_file }) = &args.command {
+        return service_check::run(host, *port, ca_file).await;
+    }
     let client = client(&args).await?;
     if let Some(OneOff::CleanNodes) = args.command {
         return nodes::clean(client, &args.namespace).await;
@@ -140,8 +144,13 @@ fn start_injection(
 ) -> watch::Receiver<Option<InjectionMethod>> {
     let watched = kubevirt::watch(client, tasks);
     let (injection, receiver) = watch::channel(None);
-    let reconciler =
-        PluginReconciler { client: client.clone(), image: args.hook_image.clone(), role, injection };
+    let reconciler = PluginReconciler {
+        client: client.clone(),
+        image: args.hook_image.clone(),
+        resources: args.hook_resources.clone(),
+        role,
+        injection,
+    };
     tasks.spawn(reconciler.run(watched));
     receiver
 }

@@ -71,8 +71,9 @@ const HEAD: &str = "\
 
 *For operators who scrape, graph or alert on `entropool run` or `entropool-agent`.*
 
-`entropool run --metrics ADDR` and the agent serve them in the OpenMetrics format at `/metrics`, beside `/healthz` (200 while
-the data plane responds) and `/readyz` (the same, and whether a configuration is in effect). A port without an address is a
+`entropool run --metrics ADDR` and the agent serve them at `/metrics`, beside `/healthz` (200 while the data plane responds) and
+`/readyz` (the same, and whether a configuration is in effect): in the OpenMetrics format, and to a client that prefers it
+(`Accept: text/plain`) in Prometheus' text format. `process_…` is the worker's: the process that serves the VMs. A port without an address is a
 port of 127.0.0.1. There is no authentication: use another address only where everybody who reaches it may know the names
 of pools, classes and waiting VMs.
 
@@ -86,7 +87,7 @@ This page is generated from the code; run `make metrics` after a change.
 
 /// The page in docs/.
 pub fn page() -> String {
-    format!("{HEAD}{}", telemetry::table(FAMILIES))
+    format!("{HEAD}{}", telemetry::table(&[FAMILIES, telemetry::PROGRAM].concat()))
 }
 
 #[cfg(test)]

@@ -84,7 +84,9 @@ fn scrape(agent: &Agent) -> Option<String> {
         in_force: &agent.applied_config(),
         disorder: &agent.health().get(),
     };
-    telemetry::encode(FAMILIES, samples(&input)).ok()
+    let mut samples = samples(&input);
+    samples.program("entropool-agent", env!("CARGO_PKG_VERSION"));
+    telemetry::encode(FAMILIES, samples).ok()
 }
 
 async fn in_time<T: Send + 'static>(ask: impl FnOnce() -> T + Send + 'static) -> Result<T, Unavailable> {

@@ -178,7 +178,8 @@ fn compare(text: &str) {
         let (series, value) = line.rsplit_once(' ').unwrap();
         let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
         assert!(value.parse::<f64>().is_ok(), "{line}");
-        let family = FAMILIES.iter().find(|family| names(family).contains(&name.to_owned()));
+        let family =
+            FAMILIES.iter().chain(telemetry::PROGRAM).find(|family| names(family).contains(&name.to_owned()));
         let family = family.unwrap_or_else(|| panic!("{name} is in no table"));
         let labels = labels.trim_end_matches('}').split("\",").filter(|label| !label.is_empty());
         for label in labels.map(|label| label.split_once('=').unwrap().0).filter(|label| *label != "le") {

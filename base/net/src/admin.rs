@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::{ALLOW, CONTENT_TYPE};
+use axum::http::header::{ACCEPT, ALLOW, CONTENT_TYPE, VARY};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hyper::server::conn::http1;
@@ -16,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tracing::{debug, warn};
 
 use crate::evicting_listener::EvictingListener;
+use crate::exposition::{plain, prefers_plain};
 use crate::listener::ACCEPT_RETRY;
 
 /// From connecting to the last byte of the response.
@@ -23,6 +24,8 @@ const WHOLE: Duration = Duration::from_secs(10);
 /// From connecting to the last byte of the request's head.
 const HEAD: Duration = Duration::from_secs(2);
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// Prometheus' text format.
+const TEXT_METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// Why a program is not healthy, not ready or cannot be measured: 503 with this sentence.
@@ -72,7 +75,10 @@ async fn serve_request(stream: TcpStream, router: Router) {
 }
 
 fn with_health<H: AdminHandler>(handler: Arc<H>) -> Router {
-    let metrics = get(async |State(handler): State<Arc<H>>| metrics_or_503(handler.metrics().await));
+    let metrics = get(async |State(handler): State<Arc<H>>, headers: HeaderMap| {
+        let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+        metrics_or_503(handler.metrics().await, prefers_plain(accept))
+    });
     let router = routes().route("/metrics", metrics);
     finished(router, handler, "not found; served are /healthz, /readyz and /metrics")
 }
@@ -104,9 +110,12 @@ fn text_or_503(outcome: Result<&'static str, Unavailable>) -> Response {
     }
 }
 
-fn metrics_or_503(outcome: Result<String, Unavailable>) -> Response {
+fn metrics_or_503(outcome: Result<String, Unavailable>, as_text: bool) -> Response {
     match outcome {
-        Ok(metrics) => ([(CONTENT_TYPE, OPENMETRICS)], metrics).into_response(),
+        Ok(metrics) if as_text => {
+            ([(CONTENT_TYPE, TEXT_METRICS), (VARY, "accept")], plain(&metrics)).into_response()
+        }
+        Ok(metrics) => ([(CONTENT_TYPE, OPENMETRICS), (VARY, "accept")], metrics).into_response(),
         Err(sentence) => text(StatusCode::SERVICE_UNAVAILABLE, sentence),
     }
 }
@@ -153,13 +162,15 @@ mod tests {
             ("HEAD /healthz", 200, PLAIN, ""),
             ("GET /readyz", 503, PLAIN, "stopping\n"),
             ("GET /metrics", 200, OPENMETRICS, "# EOF\n"),
+            ("GET /metrics\r\nAccept: text/plain", 200, TEXT_METRICS, ""),
             ("POST /metrics", 405, "allow: GET, HEAD", "method not allowed; use GET or HEAD\n"),
             ("GET /", 404, PLAIN, "not found; served are /healthz, /readyz and /metrics\n"),
         ] {
             // The server has one place, and the next connection takes it.
             let mut stream = TcpStream::connect(address).await.unwrap();
+            let (line, header_line) = request.split_once("\r\n").unwrap_or((request, "Accept: */*"));
             stream
-                .write_all(format!("{request} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes())
+                .write_all(format!("{line} HTTP/1.1\r\nHost: localhost\r\n{header_line}\r\n\r\n").as_bytes())
                 .await
                 .unwrap();
             let mut response = String::new();

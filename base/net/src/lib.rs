@@ -11,6 +11,7 @@ pub mod admin;
 mod connection_limiter;
 mod connection_timeout;
 mod evicting_listener;
+mod exposition;
 mod listener;
 mod tls;
 

@@ -7,8 +7,10 @@
 
 mod families;
 mod log;
+mod program;
 mod samples;
 
 pub use families::{Family, MetricKind, table};
 pub use log::{LogError, init_logging};
+pub use program::PROGRAM;
 pub use samples::{Histogram, Samples, encode};

@@ -8,6 +8,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 use crate::families::{Family, MetricKind};
+use crate::program::PROGRAM;
 
 /// Builds the samples of a scrape.
 #[derive(Debug, Default)]
@@ -23,6 +24,8 @@ struct Sample {
 #[derive(Debug)]
 enum Value {
     Counter(u64),
+    /// A counter that is not of whole things.
+    Fraction(f64),
     Integer(i64),
     Gauge(f64),
     Histogram(Histogram),
@@ -40,6 +43,10 @@ pub struct Histogram {
 impl Samples {
     pub fn counter(&mut self, family: &'static Family, labels: &[&str], count: u64) {
         self.add(family, labels, Value::Counter(count));
+    }
+
+    pub(crate) fn fraction(&mut self, family: &'static Family, labels: &[&str], count: f64) {
+        self.add(family, labels, Value::Fraction(count));
     }
 
     pub fn gauge(&mut self, family: &'static Family, labels: &[&str], value: f64) {
@@ -61,7 +68,8 @@ impl Samples {
     }
 }
 
-/// The samples as text for Prometheus, with all families, also those that have no series at the moment.
+/// The samples as text for Prometheus, with all families, also those that have no series at the moment, and with what the
+/// program says of itself.
 pub fn encode(families: &'static [&'static Family], samples: Samples) -> Result<String, fmt::Error> {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Scrape { families, samples }));
@@ -78,7 +86,9 @@ struct Scrape {
 
 impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        for &family in self.families {
+        let has = |family: &Family| self.samples.0.iter().any(|sample| sample.family.name == family.name);
+        let program = PROGRAM.iter().filter(|family| has(family));
+        for &family in self.families.iter().chain(program) {
             let mut metric = encoder.encode_descriptor(family.name, family.help, None, kind(family))?;
             for sample in self.samples.0.iter().filter(|sample| sample.family.name == family.name) {
                 let labels = labels(sample);
@@ -109,6 +119,7 @@ fn labels(sample: &Sample) -> Vec<(&'static str, &str)> {
 fn value(value: &Value, metric: &mut MetricEncoder<'_>) -> fmt::Result {
     match value {
         Value::Counter(count) => metric.encode_counter::<NoLabelSet, u64, f64>(count, None),
+        Value::Fraction(count) => metric.encode_counter::<NoLabelSet, f64, f64>(count, None),
         Value::Integer(value) => metric.encode_gauge(value),
         Value::Gauge(value) => metric.encode_gauge(value),
         Value::Histogram(Histogram { buckets, sum, count }) => {

@@ -98,6 +98,11 @@ impl AdmissionHandler {
         )
     }
 
+    /// Records how long an answer took.
+    pub(crate) fn took(&self, hook: Hook, duration: Duration) {
+        self.state.reviews.took(hook, duration);
+    }
+
     fn record(&self, hook: Hook, decision: &AdmissionDecision) {
         self.state.reviews.count(hook, decision);
         match decision {

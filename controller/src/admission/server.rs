@@ -27,6 +27,7 @@ use webhook::Hook;
 use super::body::{BodyError, BodyReader};
 use super::handler::{AdmissionHandler, HandlerError};
 use crate::ca::Certificate;
+use crate::clock;
 
 /// API servers have a few connections each, and for a moment one for each concurrent request.
 const LIMITS: ConnectionLimits = ConnectionLimits { total: 1_024, unshared: 512, per_peer: 64 };
@@ -120,7 +121,10 @@ async fn respond(context: &AdmissionContext, hook: Hook, peer: IpAddr, body: Bod
         Ok(review) => review,
         Err(error) => return text(unread(&error), &error.to_string()),
     };
-    match context.handler.answer(hook, &review.bytes).await {
+    let from = clock::since_start();
+    let answer = context.handler.answer(hook, &review.bytes).await;
+    context.handler.took(hook, clock::since_start().saturating_sub(from));
+    match answer {
         Ok(answer) => ([(CONTENT_TYPE, "application/json")], answer.to_string()).into_response(),
         Err(error @ HandlerError::NotYet) => text(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
         Err(error @ HandlerError::Review(_)) => text(StatusCode::BAD_REQUEST, &error.to_string()),

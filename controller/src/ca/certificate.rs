@@ -12,6 +12,8 @@ use rustls::version::TLS13;
 use thiserror::Error;
 use tokio::sync::watch;
 
+use super::expiry::expiry;
+
 /// The certificate in use; `None` until the first one is loaded.
 #[derive(Debug, Default)]
 pub(crate) struct Certificate {
@@ -51,6 +53,11 @@ impl Certificate {
     /// Whether a certificate has been loaded.
     pub(crate) fn is_there(&self) -> bool {
         self.current.borrow().is_some()
+    }
+
+    /// When the certificate in use expires, in seconds since 1970.
+    pub(crate) fn expiry(&self) -> Option<i64> {
+        expiry(self.current.borrow().as_ref()?.cert.first()?)
     }
 
     /// Returns when a certificate has been loaded. Before that, every handshake would fail.

@@ -3,6 +3,7 @@
 mod authority;
 mod cert_watcher;
 mod certificate;
+mod expiry;
 mod review_limits;
 mod rotator;
 mod token_claims;

@@ -9,6 +9,11 @@ telemetry::families! { pub(crate) FAMILIES:
     QUEUE "controller_queue_length" Gauge &["queue"], "Entries that wait in the queue: agents that connect (streams), \
         objects whose status is to be written (statuses), nodes whose label or extended resources are to be written (nodes)";
     REVIEWS "controller_reviews" Counter &["hook", "verdict"], "Admission reviews, by hook and verdict";
+    REVIEW_SECONDS "controller_review_seconds" Histogram &["hook"], "Time from a complete admission request to its answer";
+    CERTIFICATE "controller_certificate_expiration_timestamp_seconds" Gauge &[], "When the certificate expires that the \
+        controller shows agents and the API server, in seconds since 1970";
+    CLASS_FULL "class_full" Gauge &["pool", "class"], "1 if no node with a ready agent has a free slot of the class; absent \
+        for classes without a bound";
     NODES "nodes" Gauge &["state"], "Nodes that pools select, by state: the agent runs the last accepted configuration \
         (programmed), has not confirmed it yet (behind), has refused it (refused), or is not connected to this replica \
         (away)";
@@ -24,11 +29,12 @@ const HEAD: &str = "\
 
 *For operators who scrape, graph or alert on `entropool-controller`.*
 
-`entropool-controller` serves them in the OpenMetrics format at `/metrics` of its health port (8080), beside `/healthz`
-and `/readyz`. The metrics of the agents are in [metrics.md](metrics.md), the alerts on both in [runbooks](runbooks).
+`entropool-controller` serves them at `/metrics` of its health port (8080), beside `/healthz` and `/readyz`: in the OpenMetrics
+format, and to a client that prefers it (`Accept: text/plain`) in Prometheus' text format. The metrics of the agents are in
+[metrics.md](metrics.md), the alerts on both in [runbooks](runbooks).
 
 Names, types and labels are an interface: they change only with a line in the changelog. No label names a VM, a
-namespace or a node, so the number of series depends only on the kinds, hooks and reasons there are.
+namespace or a node, so the number of series depends only on the classes, kinds, hooks and reasons there are.
 
 This page is generated from the code; run `make metrics` after a change.
 
@@ -36,7 +42,7 @@ This page is generated from the code; run `make metrics` after a change.
 
 /// The page in docs/.
 pub fn page() -> String {
-    format!("{HEAD}{}", telemetry::table(FAMILIES))
+    format!("{HEAD}{}", telemetry::table(&[FAMILIES, telemetry::PROGRAM].concat()))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 mod families;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use plan::{ApplyState, Plan, Rejection};
@@ -14,7 +14,11 @@ use crate::state::SharedState;
 pub use families::page;
 
 /// All metrics as text.
-pub(crate) fn render(state: &SharedState, leading: bool) -> Result<String, fmt::Error> {
+pub(crate) fn render(
+    state: &SharedState,
+    leading: bool,
+    certificate_expiry: Option<i64>,
+) -> Result<String, fmt::Error> {
     let mut samples = Samples::default();
     samples.integer(&families::LEADER, &[], leading.into());
     samples.integer(&families::SERVING, &[], state.serves().into());
@@ -22,14 +26,22 @@ pub(crate) fn render(state: &SharedState, leading: bool) -> Result<String, fmt::
     for ((hook, verdict), count) in state.reviews.counts() {
         samples.counter(&families::REVIEWS, &[hook, verdict], count);
     }
+    for (hook, durations) in state.reviews.durations() {
+        samples.histogram(&families::REVIEW_SECONDS, &[hook], durations);
+    }
+    if let Some(expiry) = certificate_expiry {
+        samples.integer(&families::CERTIFICATE, &[], expiry);
+    }
     for (queue, length) in state.queues.waiting() {
         samples.integer(&families::QUEUE, &[queue], length);
     }
     if let Some(planned) = &*state.plan.borrow() {
         nodes(&mut samples, state, &planned.plan);
+        full_classes(&mut samples, state, &planned.plan);
         rejections(&mut samples, &families::REFUSALS, planned.plan.rejections());
         rejections(&mut samples, &families::PROBLEMS, planned.plan.standing_problems());
     }
+    samples.program("entropool-controller", env!("CARGO_PKG_VERSION"));
     telemetry::encode(families::FAMILIES, samples)
 }
 
@@ -70,6 +82,17 @@ fn nodes(samples: &mut Samples, state: &SharedState, plan: &Plan) {
     samples.integer(&families::UNREADY, &[], unready);
 }
 
+fn full_classes(samples: &mut Samples, state: &SharedState, plan: &Plan) {
+    let pools = plan.nodes.values().flat_map(|node| &node.pools);
+    let classes = pools.flat_map(|pool| pool.classes.iter().map(|class| (&*pool.name, &*class.name)));
+    let reports = state.node_reports();
+    for (pool, class) in classes.collect::<BTreeSet<_>>() {
+        if let Some(full) = plan::is_full(plan, &reports, pool, class, None) {
+            samples.integer(&families::CLASS_FULL, &[pool, class], full.into());
+        }
+    }
+}
+
 fn rejections<'a>(
     samples: &mut Samples,
     family: &'static Family,
@@ -90,8 +113,11 @@ mod tests {
 
     #[test]
     fn a_controller_that_has_listed_nothing_does_not_serve() {
-        let text = render(&SharedState::default(), false).expect("a string takes it");
+        let text = render(&SharedState::default(), false, Some(1_800_000_000)).expect("a string takes it");
         assert!(text.contains("entropool_controller_serving 0"), "{text}");
         assert!(text.contains("entropool_controller_watch_live{kind=\"pool\"} 0"), "{text}");
+        let expiry = "entropool_controller_certificate_expiration_timestamp_seconds 1800000000\n";
+        assert!(text.contains(expiry), "{text}");
+        assert!(text.contains("entropool_build_info{program=\"entropool-controller\",version="), "{text}");
     }
 }

@@ -8,7 +8,7 @@ use api::names::{
 use serde_json::{Value, json};
 
 use crate::denial::Denial;
-use crate::injection_method::{InjectionMethod, has_sidecar};
+use crate::injection_method::{InjectionMethod, PROGRAM, has_sidecar};
 use crate::patch::Patch;
 use crate::plain_pod;
 use crate::pool_index::{ClassSlot, Requested, annotation};
@@ -42,6 +42,9 @@ pub(crate) fn mutate(
     let mut patch = Patch::default();
     add_volume(pod, &slot, &mut patch)?;
     add_mount_and_slot(pod, &slot, &mut patch)?;
+    if let InjectionMethod::Sidecar { image, resources } = cluster.injection {
+        update_sidecars(pod, image, resources, &mut patch);
+    }
     if let Some(affinity) = with_agent_affinity(&pod["spec"]["affinity"]) {
         patch.set("/spec/affinity", &affinity);
     }
@@ -94,6 +97,33 @@ fn add_mount_and_slot(pod: &Value, slot: &ClassSlot, patch: &mut Patch) -> Resul
         }
     }
     Ok(())
+}
+
+/// Gives our sidecars the current image, which the node has, and their requests and limits: a namespace with a quota
+/// accepts no container without. Of a resource that `KubeVirt` or a `LimitRange` has set a figure for, they keep it.
+fn update_sidecars(pod: &Value, image: &str, resources: &Value, patch: &mut Patch) {
+    let containers = pod["spec"]["containers"].as_array();
+    for (index, container) in containers.into_iter().flatten().enumerate() {
+        if container["command"][0] != PROGRAM {
+            continue;
+        }
+        let pointer = format!("/spec/containers/{index}");
+        if container["image"] != image {
+            patch.set(&format!("{pointer}/image"), &json!(image));
+        }
+        let own = &container["resources"];
+        let mut with = if own.is_object() { own.clone() } else { json!({}) };
+        for part in ["requests", "limits"] {
+            for (resource, quantity) in resources[part].as_object().into_iter().flatten() {
+                if own["requests"][resource].is_null() && own["limits"][resource].is_null() {
+                    with[part][resource] = quantity.clone();
+                }
+            }
+        }
+        if with != *own && with != json!({}) {
+            patch.set(&format!("{pointer}/resources"), &with);
+        }
+    }
 }
 
 /// Adds one slot of the class. The request and the limit of an extended resource must be equal.

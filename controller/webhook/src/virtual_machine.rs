@@ -26,7 +26,7 @@ pub(crate) fn mutate(
     match cluster.injection {
         InjectionMethod::Plugin => {}
         InjectionMethod::Sidecar { .. } if has_sidecar(metadata)? => {}
-        InjectionMethod::Sidecar { image } => {
+        InjectionMethod::Sidecar { image, .. } => {
             patch.entry(instance, "/metadata/annotations", SIDECARS, &with_sidecar(metadata, image)?);
         }
         InjectionMethod::None(why) => return Err(Denial::NoInjectionMethod(why.clone())),

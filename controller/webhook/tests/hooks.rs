@@ -84,7 +84,10 @@ fn decide(
 }
 
 fn sidecar() -> InjectionMethod {
-    InjectionMethod::Sidecar { image: "registry.example/entropool-agent:1".to_owned() }
+    InjectionMethod::Sidecar {
+        image: "registry.example/entropool-agent:1".to_owned(),
+        resources: Value::Null,
+    }
 }
 
 fn annotated(pairs: &[(&str, &str)]) -> Value {
@@ -343,12 +346,52 @@ fn an_instance_gets_its_device_and_its_sidecar_if_needed() {
 #[test]
 fn a_vm_migrates_with_the_sidecar_that_it_was_created_with() {
     let instance = patched(Hook::Instance, "shop", &instance(&GOLD), &sidecar());
-    let newer = InjectionMethod::Sidecar { image: "registry.example/entropool-agent:2".to_owned() };
+    let newer = InjectionMethod::Sidecar {
+        image: "registry.example/entropool-agent:2".to_owned(),
+        resources: Value::Null,
+    };
     assert_eq!(patch(&respond(Hook::Instance, "shop", &instance, &newer)), json!([]));
     let mut target = launcher(&[]);
     target["metadata"]["annotations"] = instance["metadata"]["annotations"].clone();
+    target["spec"]["containers"].as_array_mut().unwrap().push(hook("registry.example/entropool-agent:1"));
     let target = patched(Hook::Pod, "shop", &target, &newer);
     assert_eq!(target["metadata"]["labels"]["entropool.io/vm"], "true");
+    // The old image may be gone by now, also from the node.
+    assert_eq!(target["spec"]["containers"][2]["image"], "registry.example/entropool-agent:2");
+}
+
+/// A sidecar's container, as virt-controller makes it of the annotation.
+fn hook(image: &str) -> Value {
+    json!({"name": "hook-sidecar-0", "image": image, "command": ["/entropool-hook"], "resources": {}})
+}
+
+#[test]
+fn a_sidecar_has_requests_and_limits_so_that_a_quota_accepts_it() {
+    let resources =
+        json!({"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"cpu": "100m", "memory": "64Mi"}});
+    let method = sidecar().with_resources(&resources);
+    let instance = patched(Hook::Instance, "shop", &instance(&GOLD), &method);
+    let mut pod = launcher(&[]);
+    pod["metadata"]["annotations"] = instance["metadata"]["annotations"].clone();
+    let image = "registry.example/entropool-agent:1";
+    let foreign = json!({"name": "hook-sidecar-1", "image": "other:1", "command": ["/other"]});
+    let mut dedicated = hook(image);
+    let own = json!({"requests": {"cpu": "200m"}, "limits": {"cpu": "200m"}});
+    dedicated["resources"] = own.clone();
+    let more = [hook(image), foreign.clone(), dedicated];
+    pod["spec"]["containers"].as_array_mut().unwrap().extend(more);
+    let with = patched(Hook::Pod, "shop", &pod, &method);
+    let containers = &with["spec"]["containers"];
+    assert_eq!(containers[2]["resources"], resources);
+    assert_eq!(containers[3], foreign);
+    let both =
+        json!({"requests": {"cpu": "200m", "memory": "16Mi"}, "limits": {"cpu": "200m", "memory": "64Mi"}});
+    assert_eq!(containers[4]["resources"], both);
+    // A second call finds nothing to do.
+    assert_eq!(patch(&respond(Hook::Pod, "shop", &with, &method)), json!([]));
+    // A plugin has no sidecar to care for.
+    let with = patched(Hook::Pod, "shop", &pod, &InjectionMethod::Plugin.with_resources(&resources));
+    assert_eq!(with["spec"]["containers"][2]["resources"], json!({}));
 }
 
 #[test]

@@ -18,4 +18,4 @@ pub use audit::Call;
 pub use controller::{CONTROLLER_USER, Controller, HOOK_IMAGE, NAMESPACE, rights};
 pub use kubernetes::Kubernetes;
 pub use service::Service;
-pub use tools::{programs, rendered};
+pub use tools::{chart, helm, programs, rendered, said};

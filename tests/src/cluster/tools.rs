@@ -18,15 +18,31 @@ fn install() -> Result<PathBuf> {
     Ok(PathBuf::from(said.trim_end()))
 }
 
-/// What Helm makes of the chart with these values.
+/// What Helm makes of the chart with these values, when it talks to no cluster.
 pub fn rendered(values: &[&str]) -> Result<String> {
-    let helm = said(&mut Command::new(in_repository(".ci/helm")))?;
-    let mut command = Command::new(helm.trim_end());
     // Of itself it takes a cluster for one of Kubernetes 1.20.
-    command
-        .args(["template", "entropool", "--kube-version", "1.30.0"])
-        .arg(in_repository("charts/entropool"));
-    said(command.args(["--namespace", super::NAMESPACE]).args(values))
+    said(
+        helm()?
+            .args(["template", "entropool", "--kube-version", "1.30.0"])
+            .arg(chart())
+            .args(["--namespace", super::NAMESPACE])
+            .args(values),
+    )
+}
+
+/// `helm`, built the first time, without anything of the caller's own.
+pub fn helm() -> Result<Command> {
+    static BUILT: OnceLock<Result<String, String>> = OnceLock::new();
+    let build = || said(&mut Command::new(in_repository(".ci/helm"))).map_err(|error| format!("{error:#}"));
+    let program = BUILT.get_or_init(build).as_deref().map_err(|sentence| Error::msg(sentence.clone()))?;
+    let mut command = Command::new(program.trim_end());
+    command.env_remove("KUBECONFIG").env_remove("HELM_NAMESPACE").env("HELM_DATA_HOME", "/nonexistent");
+    Ok(command)
+}
+
+/// The directory of the chart.
+pub fn chart() -> PathBuf {
+    in_repository("charts/entropool")
 }
 
 /// `path`, which is given from the root of the repository.
@@ -35,7 +51,7 @@ pub(super) fn in_repository(path: &str) -> PathBuf {
 }
 
 /// What `command` prints; it is an error, with what it complained of, when it fails.
-pub(super) fn said(command: &mut Command) -> Result<String> {
+pub fn said(command: &mut Command) -> Result<String> {
     let Output { status, stdout, stderr } =
         command.output().with_context(|| format!("running {}", command.get_program().display()))?;
     ensure!(

@@ -1,6 +1,5 @@
 //! The hooks of the chart, at a controller that is no Service but a process.
 
-use std::fs;
 use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
@@ -10,17 +9,15 @@ use serde_json::Value;
 
 use super::ApiServer;
 use super::controller::Controller;
-use super::tools::in_repository;
+use super::tools::rendered;
 
-const CHART: &str = "charts/entropool/templates/webhooks.yaml";
-const POLICY: &str = "charts/entropool/templates/podpolicy.yaml";
 const CONFIGURATIONS: &str = "mutatingwebhookconfigurations,validatingwebhookconfigurations";
 const LOOK: Duration = Duration::from_millis(100);
 
 impl ApiServer {
     /// Applies the chart's webhooks, called at this controller, and waits until it has said whom to trust.
     pub fn install_webhooks(&self, controller: &Controller) -> Result<()> {
-        let chart = fs::read_to_string(in_repository(CHART)).with_context(|| format!("reading {CHART}"))?;
+        let chart = rendered(&["--show-only", "templates/webhooks.yaml"])?;
         let applied = self.feed(["apply", "--server-side", "-f", "-"], &at(&chart, controller.webhooks)?)?;
         ensure!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
         self.wait_for_bundles(|bundles| bundles.iter().all(|bundle| !bundle.is_empty()))
@@ -28,9 +25,8 @@ impl ApiServer {
 
     /// Applies the chart's policy for pods. It is in force a moment later.
     pub fn install_pod_policy(&self) -> Result<()> {
-        let chart = fs::read_to_string(in_repository(POLICY)).with_context(|| format!("reading {POLICY}"))?;
-        let lines: Vec<_> = chart.lines().filter(|line| !line.contains("include")).collect();
-        let applied = self.feed(["apply", "--server-side", "-f", "-"], &lines.join("\n"))?;
+        let policy = rendered(&["--show-only", "templates/podpolicy.yaml"])?;
+        let applied = self.feed(["apply", "--server-side", "-f", "-"], &policy)?;
         ensure!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
         Ok(())
     }
@@ -59,17 +55,14 @@ impl ApiServer {
     }
 }
 
-/// The chart's text with an address in place of the Service, and without what only Helm can fill in.
+/// The chart's text with an address in place of the Service.
 fn at(chart: &str, address: SocketAddr) -> Result<String> {
-    let lines = chart.lines().filter(|line| !line.contains("include"));
-    let lines = lines.map(|line| match line.split_once("service: {") {
+    let lines = chart.lines().map(|line| match line.split_once("service: {") {
         None => Ok(line.to_owned()),
         Some((indent, service)) => {
             let path = service.split_once("path: ").context("a service has a path")?.1;
             Ok(format!("{indent}url: https://{address}{}", path.trim_end_matches('}')))
         }
     });
-    let text = lines.collect::<Result<Vec<String>>>()?.join("\n");
-    ensure!(!text.contains("{{"), "the chart has more than this knows to fill in:\n{text}");
-    Ok(text)
+    Ok(lines.collect::<Result<Vec<String>>>()?.join("\n"))
 }

@@ -1,7 +1,6 @@
 //! The two kinds on a real API server.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-mod chart;
 mod harness;
 mod kinds;
 mod plugin;

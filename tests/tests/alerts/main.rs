@@ -1,6 +1,8 @@
 //! The alerts that are shipped, judged by Prometheus' own tool, and what they rest on.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod dashboards;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -31,7 +33,11 @@ fn text<'a>(alert: &'a Value, field: &str) -> &'a str {
 }
 
 fn promtool(arguments: &[&str]) {
-    let output = Command::new("promtool").args(arguments).current_dir(monitoring()).output();
+    promtool_in(&monitoring(), arguments);
+}
+
+fn promtool_in(directory: &Path, arguments: &[&str]) {
+    let output = Command::new("promtool").args(arguments).current_dir(directory).output();
     let output = output.expect("promtool is Debian's package prometheus: `make test` installs it");
     let said = [output.stdout, output.stderr].concat();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));

@@ -10,7 +10,7 @@ const PAGE: &str = include_str!("../../../docs/controller-metrics.md");
 type Families = BTreeMap<String, (String, BTreeSet<String>)>;
 
 fn page() -> Families {
-    let rows = PAGE.lines().filter(|line| line.starts_with("| `entropool_"));
+    let rows = PAGE.lines().filter(|line| line.starts_with("| `"));
     let row = |row: &str| {
         let cells: Vec<_> = row.split('|').map(str::trim).collect();
         let labels = cells[3].split(", ").filter_map(|label| label.strip_prefix('`')?.strip_suffix('`'));
@@ -32,6 +32,10 @@ fn scraped(text: &str) -> Families {
             let (series, _) = line.rsplit_once(' ').unwrap();
             let (name, labels) = series.split_once('{').unwrap_or((series, ""));
             let labels = labels.split("\",").filter_map(|label| Some(label.split_once('=')?.0.to_owned()));
+            let part = |suffix: &&str| Some(name.strip_suffix(*suffix)?.to_owned());
+            let histogram = ["_bucket", "_sum", "_count"].iter().find_map(part);
+            let name = histogram.as_deref().filter(|name| kinds.contains_key(*name)).unwrap_or(name);
+            let labels = labels.filter(|label| label != "le");
             let kind = kinds.get(name).unwrap_or_else(|| panic!("{name} has no type"));
             families
                 .entry(name.to_owned())
@@ -51,6 +55,11 @@ pub(crate) fn are_as_the_page_says(controller: &Controller) {
         assert_eq!(Some(family), page.get(name), "{name} is told otherwise than the page says");
     }
     let untold: Vec<_> = page.keys().filter(|name| !scraped.contains_key(*name)).collect();
-    let of_nothing = ["entropool_controller_reviews_total", "entropool_problems"];
+    let of_nothing = [
+        "entropool_controller_reviews_total",
+        "entropool_controller_review_seconds",
+        "entropool_problems",
+        "entropool_class_full",
+    ];
     assert!(untold.iter().all(|name| of_nothing.contains(&name.as_str())), "{untold:?} in\n{text}");
 }

@@ -104,7 +104,7 @@ fn a_modest_vm_does_not_notice_two_hundred_floods() {
     );
 }
 
-fn sixteen_bytes_each_10_ms(socket: &std::path::Path) -> Vec<Duration> {
+fn sixteen_bytes_each_10_ms(socket: &Path) -> Vec<Duration> {
     let mut client = EgdClient::connect(socket).unwrap();
     let begin = Instant::now() + WARM_UP;
     let turns = (0..900).map(|turn| begin + turn * Duration::from_millis(10));
