@@ -119,7 +119,7 @@ fn member(number: u64, dice: &mut Rng) -> Member {
         0 | 1 if assured => (Role::Guest(paced(dice)), Kind::Qemu),
         0..=2 => (Role::Guest(greedy(dice)), Kind::Qemu),
         3 => (Role::Guest(paced(dice)), Kind::Qemu),
-        4 => (Role::Reader(*dice.pick(&[16, 64, 255])), Kind::Egd),
+        4 => (Role::Reader(*dice.pick(&[64, 255])), Kind::Egd),
         5 => (Role::Tool, *dice.pick(&[Kind::Qemu, Kind::Egd])),
         _ => (Role::Hostile(*dice.pick(&Malice::ALL)), *dice.pick(&[Kind::Qemu, Kind::Egd])),
     };

@@ -8,8 +8,11 @@ use crate::violation::{Check, MILLISECOND};
 /// How long an answer may take: two turns of 100 ms, should there be a hand-over between them, and its pauses.
 const LONGEST: u64 = 500 * MILLISECOND;
 
-/// Before it asks again where it got nothing, and before it connects again.
-const PAUSE: u64 = MILLISECOND;
+/// Who waits for longer than this is not served less than others, but not at all.
+const OVERDUE: u64 = 200 * MILLISECOND;
+
+/// Before it asks again, and before it connects again.
+const PAUSE: u64 = 5 * MILLISECOND;
 const AWAY: u64 = 100 * MILLISECOND;
 
 /// What of an answer is still to come.
@@ -42,7 +45,8 @@ impl Reader {
 
     /// Whether it has asked, or is about to do so again.
     pub(crate) fn is_asking(&self, now: Tick) -> bool {
-        self.peer.wire.is_some() && (self.due != Due::Nothing || self.next > now)
+        let asks = if self.due == Due::Nothing { self.next > now } else { now.since(self.asked) <= OVERDUE };
+        self.peer.wire.is_some() && asks
     }
 
     pub(super) fn act(&mut self, scope: &mut Scope<'_>) -> Result<bool, Check> {
@@ -53,7 +57,10 @@ impl Reader {
         }
         if self.due != Due::Nothing && scope.now.since(self.asked.max(scope.calm)) > LONGEST {
             let waited = scope.now.since(self.asked) / MILLISECOND;
-            return Err(("EGD", format!("client {}: 0x01 is not answered in {waited} ms", self.peer.number)));
+            return Err((
+                "P3",
+                format!("client {} waits {waited} ms for an answer to 0x01", self.peer.number),
+            ));
         }
         Ok(did)
     }
@@ -98,7 +105,7 @@ impl Reader {
             match self.due {
                 Due::Count if first <= self.size => {
                     self.due = Due::Random(first);
-                    self.next = scope.now.after(if first == 0 { PAUSE } else { 0 });
+                    self.next = scope.now.after(PAUSE);
                     bytes = rest;
                 }
                 Due::Random(left @ 1..) => {
