@@ -254,11 +254,11 @@ fn promises_to_guests_shrink_in_proportion_too() {
     assert!(gains[1].abs_diff(200_000) <= 4_000, "{gains:?}");
 }
 
-/// A VM that is assured 1 KiB/s and reads 64 bytes without blocking, again and again after `pause`, in a class whose
-/// whole rate is assured to those who flood it: what it gets in that time.
-fn modest(pause: u64, nanoseconds: u64) -> u64 {
+/// A VM that is assured 1 KiB/s and reads 64 bytes without blocking, again and again after `pause`, in a class that gives
+/// up to `ceil`, beside a flood that is assured 15 KiB/s there: what it gets in that time.
+fn modest(ceil: u64, pause: u64, nanoseconds: u64) -> u64 {
     let mut flood = Flood::new(root(1 << 20));
-    let params = Params { ceil: Rate::per_second(16 << 10), ..assured(16 << 10) };
+    let params = Params { ceil: Rate::per_second(ceil), ..assured(ceil) };
     let class = flood.class(flood.tree.root(), params);
     let modest = flood.tree.add_leaf(class, assured(1 << 10), Tick(0));
     flood.leaf(class, assured(15 << 10));
@@ -281,9 +281,14 @@ fn modest(pause: u64, nanoseconds: u64) -> u64 {
 
 #[test]
 fn a_read_that_is_made_again_and_again_gets_what_is_assured() {
-    let got = modest(0, 100 * SECOND);
+    let got = modest(16 << 10, 0, 100 * SECOND);
     assert!(got + 255 >= 100 << 10, "{got}");
-    // Whoever asks less often than it is assured is served each time, or the next.
-    let got = modest(SECOND / 2, 100 * SECOND);
-    assert!(got >= 150 * 64, "{got}");
+    // Where promises cannot be kept, each gets half, and a turn takes longer than a read waits.
+    let got = modest(8 << 10, 0, 100 * SECOND);
+    assert!(got + 255 >= 50 << 10, "{got}");
+    // Whoever asks less often than that is served each time, or the next.
+    for ceil in [16 << 10, 8 << 10] {
+        let got = modest(ceil, SECOND / 2, 100 * SECOND);
+        assert!(got >= 150 * 64, "{ceil}: {got}");
+    }
 }
