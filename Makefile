@@ -48,7 +48,7 @@ deny: ## check licences, bans and sources of the dependencies
 	@.ci/deny
 
 crds: ## regenerate the CRDs
-	@. .ci/lib.sh && compile run --package entropool-cli --bin entropool -- crds --dir deploy/crds
+	@. .ci/lib.sh && compile run --package entropool-cli --bin entropool -- crds --dir deploy/crds && cp deploy/crds/*.yaml charts/entropool/files/crds/
 
 metrics: ## regenerate docs/metrics.md and docs/controller-metrics.md
 	@. .ci/lib.sh && compile run --package entropool-agent --example metrics-page > docs/metrics.md

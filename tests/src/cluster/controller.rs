@@ -19,6 +19,9 @@ use crate::binary;
 pub const NAMESPACE: &str = "entropool-system";
 /// The image of a VM's hook sidecar.
 pub const HOOK_IMAGE: &str = "registry.test/entropool/agent:1";
+/// Its requests and limits.
+const HOOK_RESOURCES: &str =
+    r#"{"requests":{"cpu":"10m","memory":"16Mi"},"limits":{"cpu":"100m","memory":"64Mi"}}"#;
 /// Who it is to the API server.
 pub const CONTROLLER_USER: &str = "system:serviceaccount:entropool-system:entropool-controller";
 const LOOK: Duration = Duration::from_millis(50);
@@ -86,6 +89,7 @@ impl Controller {
             .args(["--name", name, "--tls-name", &host.to_string()])
             .args(["--listen", &agents.to_string(), "--http", &http.to_string()])
             .args(["--webhooks", &webhooks.to_string(), "--hook-image", HOOK_IMAGE])
+            .args(["--hook-resources", HOOK_RESOURCES])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use entropool_tests::cluster::{ApiServer, NAMESPACE, chart, helm, said};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{name, objects, render, sets, text};
 
@@ -144,6 +144,16 @@ fn helm_has_its_hooks_as_the_values_say() {
         let hooks = release["hooks"].as_array().into_iter().flatten();
         hooks.map(|hook| serde_yaml::from_str(hook["manifest"].as_str().unwrap()).unwrap()).collect()
     };
+    let all = hooks(&[]);
+    let pod = all.iter().find(|hook| hook["kind"] == "Pod").unwrap();
+    assert_eq!(pod["metadata"]["annotations"]["helm.sh/hook"], "test");
+    let container = &pod["spec"]["containers"][0];
+    let host = "--host=$(ENTROPOOL_CONTROLLER_SERVICE_HOST)";
+    assert_eq!(container["args"], json!(["check-service", host, "--ca-file=/etc/entropool/ca/ca.crt"]));
+    let all = hooks(&["--set=tls.existingSecret=mine,fullnameOverride=rng"]);
+    let pod = all.iter().find(|hook| hook["kind"] == "Pod").unwrap();
+    assert_eq!(pod["spec"]["containers"][0]["args"][1], "--host=rng-controller.entropool-system.svc");
+    assert_eq!(pod["spec"]["volumes"][0]["secret"]["secretName"], "mine");
     let job = |hooks: Vec<Value>| hooks.into_iter().find(|hook| hook["kind"] == "Job");
     let found = job(hooks(&[])).unwrap();
     assert_eq!(found["metadata"]["annotations"]["helm.sh/hook"], "pre-delete");

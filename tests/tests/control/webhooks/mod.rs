@@ -3,6 +3,7 @@
 
 mod connection_limits;
 mod injection_methods;
+mod installed;
 mod objects;
 mod rate_limits;
 mod rotation;
