@@ -18,31 +18,30 @@ const FOREIGN: [(&str, &str, &str, &str); 4] = [
     ("cert-manager.io", "v1", "Certificate", "certificates"),
 ];
 
-/// A server with those kinds, and the namespace.
+/// The server of all tests that change nothing on it, or only on the server's side.
 fn server() -> &'static ApiServer {
-    static SERVER: LazyLock<&ApiServer> = LazyLock::new(|| {
-        let server = ApiServer::shared().unwrap();
-        let namespace = format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {NAMESPACE}}}}}");
-        let mut all = format!("{namespace}\n");
-        for (group, version, kind, plural) in FOREIGN {
-            all += &format!(
-                "---\napiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n\
-                 metadata: {{name: {plural}.{group}}}\n\
-                 spec:\n  group: {group}\n  scope: Namespaced\n\
-                 \x20 names: {{kind: {kind}, plural: {plural}, singular: {}}}\n\
-                 \x20 versions:\n  - name: {version}\n    served: true\n    storage: true\n\
-                 \x20   schema: {{openAPIV3Schema: {{type: object, x-kubernetes-preserve-unknown-fields: true}}}}\n",
-                kind.to_lowercase()
-            );
-        }
-        let applied = server.feed(["apply", "--server-side", "-f", "-"], &all).unwrap();
-        assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
-        let names: Vec<_> =
-            FOREIGN.iter().map(|(group, .., plural)| format!("crd/{plural}.{group}")).collect();
-        server.until_established(&names.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
-        server
-    });
+    static SERVER: LazyLock<&ApiServer> = LazyLock::new(|| prepared(ApiServer::shared().unwrap()));
     &SERVER
+}
+
+/// The server, with those kinds and the namespace.
+fn prepared(server: &ApiServer) -> &ApiServer {
+    let mut all = format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {NAMESPACE}}}}}\n");
+    for (group, version, kind, plural) in FOREIGN {
+        all += &format!(
+            "---\napiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n\
+             metadata: {{name: {plural}.{group}}}\n\
+             spec:\n  group: {group}\n  scope: Namespaced\n\
+             \x20 names: {{kind: {kind}, plural: {plural}, singular: {}}}\n\
+             \x20 versions:\n  - name: {version}\n    served: true\n    storage: true\n\
+             \x20   schema: {{openAPIV3Schema: {{type: object, x-kubernetes-preserve-unknown-fields: true}}}}\n",
+            kind.to_lowercase()
+        );
+    }
+    apply(server, &["--server-side"], &all);
+    let names: Vec<_> = FOREIGN.iter().map(|(group, .., plural)| format!("crd/{plural}.{group}")).collect();
+    server.until_established(&names.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
+    server
 }
 
 /// Helm with all rights on the server.
@@ -77,30 +76,38 @@ fn manifests(release: &str, set: &Path) -> String {
 }
 
 /// Applies manifests, and returns what is said of each object.
-fn apply(words: &[&str], manifests: &str) -> Vec<String> {
-    let applied = server().feed(["apply", "-f", "-"].iter().chain(words), manifests).unwrap();
+fn apply(server: &ApiServer, words: &[&str], manifests: &str) -> Vec<String> {
+    let applied = server.feed(["apply", "-f", "-"].iter().chain(words), manifests).unwrap();
     assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
     String::from_utf8(applied.stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
+/// With these words, kubectl says of each object which version of it there is then.
+const VERSIONS: [&str; 2] =
+    ["-o", "jsonpath={range .items[*]}{.kind} {.metadata.name} {.metadata.resourceVersion}{'\n'}{end}"];
+
 /// ArgoCD and Flux apply on the server's side, again and again, each in its own name.
 #[test]
 fn a_second_round_on_the_servers_side_changes_nothing() {
-    let version = ["-o", "jsonpath={.kind} {.metadata.name} {.metadata.resourceVersion}{'\\n'}"];
     for set in sets() {
         let manifests = manifests(&name(&set), &set);
         let words = ["--server-side", "--force-conflicts", "--field-manager=argocd-controller"];
-        let first = apply(&[&words[..], &version].concat(), &manifests);
+        let first = apply(server(), &[&words[..], &VERSIONS].concat(), &manifests);
         assert_eq!(first.len(), objects(&manifests).len());
-        let second = apply(&[&words[..], &version].concat(), &manifests);
-        let changed: Vec<_> = first.iter().zip(&second).filter(|(one, two)| one != two).collect();
-        // The server writes a kind's status once it serves it, which is no change of ours.
-        let changed: Vec<_> = changed.iter().filter(|(one, _)| !one.starts_with("CustomResource")).collect();
+        let second = apply(server(), &[&words[..], &VERSIONS].concat(), &manifests);
+        let changed = changed(&first, &second);
         assert!(changed.is_empty(), "{}: {changed:?}", set.display());
         let diff = server().feed(["diff", "-f", "-"].iter().chain(&words), &manifests).unwrap();
         let found = [diff.stdout, diff.stderr].concat();
         assert!(diff.status.success(), "{}: {}", set.display(), String::from_utf8_lossy(&found));
     }
+}
+
+/// The objects that have another version now.
+fn changed<'a>(first: &'a [String], second: &'a [String]) -> Vec<(&'a String, &'a String)> {
+    let changed = first.iter().zip(second).filter(|(one, two)| one != two);
+    // The server writes a kind's status once it serves it, which is no change of ours.
+    changed.filter(|(one, _)| !one.starts_with("CustomResource")).collect()
 }
 
 /// As kubectl does without a flag, and as ArgoCD compares: what was applied, what is there and what is to be applied.
@@ -113,11 +120,20 @@ fn a_second_round_on_the_clients_side_changes_nothing() {
 {apiVersion: entropool.io/v1alpha1, kind: EntropyPool, metadata: {name: sources}, spec: {rate: 1Ki/s, sources: [
 {name: device, device: {path: /dev/hwrng}}, {name: kernel, kernel: {}}]}}
 ";
-    server().install_kinds().unwrap();
-    for manifests in [&manifests("by-kubectl", &set), &samples[0], &samples[1], sources] {
-        apply(&[], manifests);
-        let changed = apply(&[], manifests);
-        let changed: Vec<_> = changed.iter().filter(|line| !line.ends_with(" unchanged")).collect();
+    // A server of its own: what one applied on the client's side, another cannot apply on the server's.
+    let server = ApiServer::start().unwrap();
+    prepared(&server);
+    // Of a disruption budget kubectl always says that it is configured, since its selector is replaced as a whole.
+    let manifests = manifests("by-kubectl", &set);
+    let first = apply(&server, &VERSIONS, &manifests);
+    server.until_established(&["crd/entropypools.entropool.io", "crd/entropyclasses.entropool.io"]).unwrap();
+    let second = apply(&server, &VERSIONS, &manifests);
+    let changed = changed(&first, &second);
+    assert!(changed.is_empty(), "{changed:?}");
+    for manifests in [&samples[0], &samples[1], sources] {
+        apply(&server, &[], manifests);
+        let said = apply(&server, &[], manifests);
+        let changed: Vec<_> = said.iter().filter(|line| !line.ends_with(" unchanged")).collect();
         assert!(changed.is_empty(), "{changed:?}");
     }
 }
