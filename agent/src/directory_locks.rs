@@ -4,7 +4,7 @@
 //! share it: a worker, its supervisor, which keeps it while a worker is restarted, and the successor of a hand-over. The
 //! file says who holds it, for the message to whom it is refused.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::OwnedFd;
@@ -77,7 +77,8 @@ impl DirectoryLocks {
         let mut refused: Vec<(String, LockHolder)> = Vec::new();
         for (flag, dir) in directories.named() {
             let path = dir.join(FILE);
-            if locks.holds(&path) {
+            // One that is no directory is reported by who prepares it.
+            if locks.holds(&path) || !dir.is_dir() {
                 continue;
             }
             match try_for_a_while(&path, takes_over) {
@@ -86,10 +87,10 @@ impl DirectoryLocks {
                     locks.expected.push(path);
                 }
                 Ok(Attempt::Held(holder)) => refused.push((format!("{} ({flag})", dir.display()), holder)),
-                Ok(Attempt::Gone) => log_unlocked(dir, "its lock file is replaced all the time"),
+                Ok(Attempt::Gone) => log_unlocked(dir, &"its lock file is replaced all the time"),
                 // Where nothing can be written, nothing needs a lock.
                 Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {}
-                Err(error) => log_unlocked(dir, error),
+                Err(error) => log_unlocked(dir, &error),
             }
         }
         if refused.is_empty() { Ok(locks) } else { Err(message(&directories.run, &refused)) }
@@ -112,7 +113,7 @@ impl DirectoryLocks {
             match attempt(&path) {
                 Ok(Attempt::Locked(lock)) => self.held.push(lock),
                 _ => {
-                    log_unlocked(path.parent().unwrap_or(&path), "the daemon before this one holds the lock")
+                    log_unlocked(path.parent().unwrap_or(&path), &"the daemon before this one holds the lock")
                 }
             }
         }
@@ -249,9 +250,8 @@ fn attempt(path: &Path) -> io::Result<Attempt> {
     Ok(if is_there { Attempt::Locked(lock) } else { Attempt::Gone })
 }
 
-fn log_unlocked(dir: &Path, error: impl ToString) {
-    let (dir, error) = (dir.display(), error.to_string());
-    tracing::warn!(%dir, error, "cannot lock a directory: another daemon could use it too");
+fn log_unlocked(dir: &Path, error: &dyn Display) {
+    tracing::warn!(dir = %dir.display(), %error, "cannot lock a directory: another daemon could use it too");
 }
 
 /// Names the directories, who holds them, and what to do.

@@ -61,3 +61,33 @@ impl LivenessSocket {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::thread;
+
+    use tokio::runtime::Builder;
+
+    use super::*;
+
+    #[test]
+    fn a_probe_succeeds_while_each_worker_is_watched() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = liveness_socket(&dir.path().join("started"));
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        for watching in [true, false] {
+            let socket = {
+                let _guard = runtime.enter();
+                LivenessSocket::bind(&path).unwrap()
+            };
+            let asked = {
+                let path = path.clone();
+                thread::spawn(move || probe(&path))
+            };
+            runtime.block_on(async { LivenessSocket::answer(socket.next().await.unwrap(), watching) });
+            assert_eq!(asked.join().unwrap().is_ok(), watching);
+        }
+        probe(&path).unwrap_err();
+    }
+}

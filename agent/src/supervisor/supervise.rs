@@ -74,6 +74,8 @@ struct Supervisor {
     report: Option<Pin<Box<Sleep>>>,
     /// How many workers were killed so far because they hung.
     hangs: u64,
+    /// A SIGHUP was not passed on yet.
+    reload: bool,
     /// When the next worker is started, if one is to be started.
     pause: Option<Pin<Box<Sleep>>>,
 }
@@ -112,6 +114,7 @@ impl Supervisor {
             service_watchdog: ServiceWatchdog::here(),
             report: None,
             hangs: 0,
+            reload: false,
             pause: None,
         })
     }
@@ -155,10 +158,8 @@ impl Supervisor {
                 vec![self.policy.stop()]
             }
             SupervisorEvent::HangUp => {
-                // Others read the manifests anyway.
-                if let Some(id) = self.policy.serving() {
-                    send_signal(id, Signal::HUP);
-                }
+                self.reload = true;
+                self.reload_if_wanted();
                 Vec::new()
             }
             SupervisorEvent::Succeed => {
@@ -182,7 +183,9 @@ impl Supervisor {
                     self.locks.extend(channel.take_locks());
                     self.program.served(channel.program);
                 }
-                vec![self.policy.served(id)]
+                let step = self.policy.served(id);
+                self.reload_if_wanted();
+                vec![step]
             }
             // It exits, and is reaped next; or it is not watched any more.
             SupervisorEvent::Worker(_, WorkerMessage::Closed) => Vec::new(),
@@ -282,6 +285,14 @@ impl Supervisor {
         }
     }
 
+    /// Passes SIGHUP on to the worker that serves: it would end another one.
+    fn reload_if_wanted(&mut self) {
+        if let Some(id) = self.policy.serving().filter(|_| self.reload) {
+            self.reload = false;
+            send_signal(id, Signal::HUP);
+        }
+    }
+
     /// Kills a worker that is to take over and runs another program than the one on disk: who asks again has replaced it.
     fn discard_outdated_successor(&self) {
         let Some(id) = self.policy.successor() else { return };
@@ -311,7 +322,7 @@ impl Supervisor {
     fn try_start(&mut self, succeeds: bool) {
         let program = self.program.choose(succeeds);
         if let Err(error) = self.start(succeeds, program, &[]) {
-            let reason = if succeeds { "SuccessorFailed" } else { "WorkerFailed" };
+            let reason = succeeds.then_some("SuccessorFailed");
             tracing::error!(%error, reason, "failed to start a worker");
             self.program.failed(program);
             if !succeeds {
