@@ -22,6 +22,15 @@ const MAX_LINKS: usize = 40;
 /// Calls a function when a file may have changed.
 type OnChange = Arc<dyn Fn() + Send + Sync>;
 
+/// Why a change may go unnoticed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Unwatched {
+    /// A root does not exist, which is a problem of the manifests as well.
+    Absent,
+    /// The kernel has no more instances or watches.
+    Limited(String),
+}
+
 /// Watches the directories of some manifests.
 pub(super) struct FileWatcher {
     roots: Vec<PathBuf>,
@@ -48,7 +57,7 @@ impl FileWatcher {
 
     /// Watches where the manifests are now: a swapped symlink leads to another directory than before. Fails if a change
     /// may go unnoticed: the kernel's instances and watches are limited.
-    pub(super) fn renew(&mut self) -> Result<(), String> {
+    pub(super) fn renew(&mut self) -> Result<(), Unwatched> {
         if self.roots.is_empty() {
             return Ok(());
         }
@@ -59,7 +68,9 @@ impl FileWatcher {
         wanted.extend(links.iter().filter_map(|link| parent(link)));
         let watcher = match &mut self.watcher {
             Some(watcher) => watcher,
-            none => none.insert(create(&self.names, &self.changed).map_err(|error| error.to_string())?),
+            none => none.insert(
+                create(&self.names, &self.changed).map_err(|error| Unwatched::Limited(error.to_string()))?,
+            ),
         };
         for gone in self.watched.difference(&wanted) {
             // The kernel has removed the watch already if the directory was deleted.
@@ -73,10 +84,10 @@ impl FileWatcher {
             }
         }
         self.watched = wanted;
-        match (failed, self.roots.iter().find(|root| !root.exists())) {
-            (Some(failed), _) => Err(failed),
-            (None, Some(root)) => Err(format!("{} does not exist", root.display())),
-            (None, None) => Ok(()),
+        match failed {
+            Some(failed) => Err(Unwatched::Limited(failed)),
+            None if self.roots.iter().all(|root| root.exists()) => Ok(()),
+            None => Err(Unwatched::Absent),
         }
     }
 }
@@ -255,7 +266,7 @@ mod tests {
     fn a_root_that_is_absent_is_not_watched_completely() {
         let dir = tempfile::tempdir().unwrap();
         let mut watcher = FileWatcher::new(&[dir.path().join("later.yaml")], || {});
-        assert!(watcher.renew().unwrap_err().ends_with("later.yaml does not exist"));
+        assert_eq!(watcher.renew(), Err(Unwatched::Absent));
         fs::write(dir.path().join("later.yaml"), "").unwrap();
         watcher.renew().unwrap();
     }

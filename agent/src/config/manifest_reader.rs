@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use api::manifest::Manifest;
 
-use super::file_watcher::FileWatcher;
+use super::file_watcher::{FileWatcher, Unwatched};
 use super::manifest_files::{Fingerprint, ManifestFiles};
 
 /// The quiet period after which manifests are read, since editors save in several steps.
@@ -102,7 +102,7 @@ impl ReaderThread {
             // Looking for links may take as long as reading.
             self.set_path(self.files.paths().first().map_or(Path::new(""), PathBuf::as_path));
             let found = watcher.renew().err();
-            log_watched(problem.as_deref(), found.as_deref());
+            log_watched(problem.as_ref(), found.as_ref());
             problem = found;
             let fingerprint = problem.as_ref().map(|_| self.files.fingerprint());
             if self.send.send(self.read()).is_err() {
@@ -156,8 +156,12 @@ impl ReaderThread {
 }
 
 /// Logs once that changes cannot be watched, and once that they are again.
-fn log_watched(before: Option<&str>, now: Option<&str>) {
-    match (before, now) {
+fn log_watched(before: Option<&Unwatched>, now: Option<&Unwatched>) {
+    let error = |unwatched: Option<&Unwatched>| match unwatched {
+        Some(Unwatched::Limited(error)) => Some(error.clone()),
+        Some(Unwatched::Absent) | None => None,
+    };
+    match (error(before), error(now)) {
         (None, Some(error)) => tracing::warn!(
             error,
             interval = ?POLL_INTERVAL,
