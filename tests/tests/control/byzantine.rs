@@ -40,7 +40,7 @@ fn nonce_of(message: proto::delivery::FromController) -> Option<u64> {
 async fn a_pool_that_one_node_refuses_is_the_only_one_that_is_not_programmed() {
     let scene = Scenario::set(&["only"]);
     let api = &scene.api;
-    let odd = pool("32Ki/s").replace("name: default", "name: odd") + "---\n";
+    let odd = pool("32Ki/s").replace("name: default", "name: odd");
     let of_odd = class("of-odd", "rate: 1Ki/s").replace("pool: default", "pool: odd");
     apply(api, &(pool("32Ki/s") + &class("gold", "rate: 8Ki/s") + &odd + &of_odd));
     scene.all_run("gold", "8Ki/s");
