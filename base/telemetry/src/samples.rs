@@ -8,7 +8,6 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 use crate::families::{Family, MetricKind};
-use crate::program::PROGRAM;
 
 /// Builds the samples of a scrape.
 #[derive(Debug, Default)]
@@ -86,9 +85,14 @@ struct Scrape {
 
 impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let has = |family: &Family| self.samples.0.iter().any(|sample| sample.family.name == family.name);
-        let program = PROGRAM.iter().filter(|family| has(family));
-        for &family in self.families.iter().chain(program) {
+        let mut families = self.families.to_vec();
+        // What the program says of itself is in no list.
+        for Sample { family, .. } in &self.samples.0 {
+            if families.iter().all(|listed| listed.name != family.name) {
+                families.push(family);
+            }
+        }
+        for family in families {
             let mut metric = encoder.encode_descriptor(family.name, family.help, None, kind(family))?;
             for sample in self.samples.0.iter().filter(|sample| sample.family.name == family.name) {
                 let labels = labels(sample);

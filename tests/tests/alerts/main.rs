@@ -4,9 +4,12 @@
 mod dashboards;
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
+use entropool_tests::host::vacant_port;
+use entropool_tests::{Daemon, Host, binary, scrape};
 use serde_json::Value;
 
 fn repository() -> PathBuf {
@@ -47,6 +50,28 @@ fn promtool_in(directory: &Path, arguments: &[&str]) {
 fn prometheus_takes_the_rules_and_each_alert_fires_and_ends_as_its_test_says() {
     promtool(&["check", "rules", "rules.yaml"]);
     promtool(&["test", "rules", "tests.yaml"]);
+}
+
+#[test]
+fn promtool_finds_no_fault_in_what_a_daemon_tells() {
+    let pool = "apiVersion: entropool.io/v1alpha1\nkind: EntropyPool\nmetadata: {name: default}\n\
+                spec: {rate: 1Ki/s, sources: [{name: kernel, kernel: {}}]}\n";
+    let host = Host::new(binary::entropool().unwrap(), pool).unwrap();
+    let metrics = vacant_port().unwrap().to_string();
+    let _daemon = Daemon::start_with(host, &["--vm", "a=default", "--metrics", &metrics]).unwrap();
+    let page = scrape::page(metrics.parse().unwrap(), "text/plain").unwrap();
+    let (head, text) = page.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains("content-type: text/plain; version=0.0.4"), "{head}");
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let judged = promtool.wait_with_output().unwrap();
+    let faults = String::from_utf8_lossy(&judged.stderr);
+    assert!(judged.status.success() && faults.is_empty(), "{faults}");
 }
 
 #[test]

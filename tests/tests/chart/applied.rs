@@ -84,7 +84,7 @@ fn apply(server: &ApiServer, words: &[&str], manifests: &str) -> Vec<String> {
 
 /// With these words, kubectl says of each object which version of it there is then.
 const VERSIONS: [&str; 2] =
-    ["-o", "jsonpath={range .items[*]}{.kind} {.metadata.name} {.metadata.resourceVersion}{'\n'}{end}"];
+    ["-o", "jsonpath={range .items[*]}{.kind} {.metadata.name} {.metadata.resourceVersion}{'\\n'}{end}"];
 
 /// ArgoCD and Flux apply on the server's side, again and again, each in its own name.
 #[test]
