@@ -91,19 +91,19 @@ fn pool(name: &'static str, default_class: &'static [&'static str]) -> impl Stra
         // Where no promise is made, most are accepted.
         prop::collection::vec(source(), 1..=16)
     ];
+    let figures = |figures: &Figures| fields(&[("rate", figures.large), ("ceil", figures.ceils)]);
+    let figures = prop_oneof![3 => figures(&LIKELY), 1 => figures(&WILD)];
     let more = fields(&[
         ("output", &["Stretched", "FullEntropy", "FullEntropy", "Raw", "Raw"]),
         ("minHealthySources", &["1", "1", "1", "2", "3", "16"]),
         ("onSourceFailure", &["Hold", "Degrade"]),
-        ("rate", RATES),
-        ("ceil", RATES),
         ("burst", SIZES),
         ("cburst", SIZES),
         ("nodeSelector", &["{kubernetes.io/hostname: host}", "{kubernetes.io/hostname: host}", "{rack: a}"]),
         ("allowedNamespaces", NAMESPACES),
     ]);
     let default_class = fields(&[("defaultClass", default_class)]);
-    (sources, default_class, more).prop_map(move |(sources, default_class, more)| {
+    (sources, default_class, figures, more).prop_map(move |(sources, default_class, figures, more)| {
         let mut once = BTreeSet::new();
         let is_new = |source: &&String| source.contains('@') || once.insert(source[..4].to_owned());
         let sources: Vec<_> = sources.iter().filter(is_new).collect();
@@ -111,32 +111,57 @@ fn pool(name: &'static str, default_class: &'static [&'static str]) -> impl Stra
             format!("{{name: s{at}, {}}}", source.replace('@', &at.to_string()))
         };
         let sources: Vec<_> = sources.iter().enumerate().map(named).collect();
-        object("EntropyPool", name, &format!("sources: [{}]{default_class}{more}", sources.join(", ")))
+        let spec = format!("sources: [{}]{default_class}{figures}{more}", sources.join(", "));
+        object("EntropyPool", name, &spec)
     })
 }
 
+/// Rates and numbers from which most specs are accepted, or any.
+struct Figures {
+    large: &'static [&'static str],
+    rates: &'static [&'static str],
+    small: &'static [&'static str],
+    ceils: &'static [&'static str],
+    counts: &'static [&'static str],
+}
+
+const LIKELY: Figures = Figures {
+    large: &["1M/s", "10G/s"],
+    rates: &["64/min", "10/s"],
+    small: &["1/d", "1/h"],
+    ceils: &["10G/s"],
+    counts: &["1", "2", "40"],
+};
+const WILD: Figures = Figures { large: RATES, rates: RATES, small: RATES, ceils: RATES, counts: COUNTS };
+
 /// A class stays in its pool, says the schema.
 fn class(name: &'static str, pool: &'static str) -> impl Strategy<Value = String> {
-    let per_vm = fields(&[("rate", RATES), ("ceil", RATES), ("burst", SIZES), ("cburst", SIZES)]);
-    let per_namespace = fields(&[("rate", RATES), ("ceil", RATES), ("maxVMs", COUNTS)]);
+    let figures = |figures: &Figures| {
+        let Figures { rates, small, ceils, counts, .. } = *figures;
+        let per_vm = fields(&[("rate", small), ("ceil", ceils), ("burst", SIZES), ("cburst", SIZES)]);
+        let per_namespace = fields(&[("rate", small), ("ceil", ceils), ("maxVMs", counts)]);
+        let own = fields(&[("ceil", ceils), ("maxVMs", counts)]);
+        // A member's rate is part of the class's, says the schema.
+        let rate = select(rates.to_vec()).prop_map(|rate| format!(", rate: {rate}"));
+        (per_vm, per_namespace, own, rate)
+    };
+    let figures = prop_oneof![3 => figures(&LIKELY), 1 => figures(&WILD)];
     let more = fields(&[
-        ("parent", &["a", "b", "c", "d"]),
-        ("rate", RATES),
-        ("ceil", RATES),
         ("burst", SIZES),
         ("cburst", SIZES),
         ("prio", &["0", "4", "7"]),
         ("weight", &["1", "100", "10000"]),
-        ("maxVMs", COUNTS),
         ("admission", &["Strict", "Proportional"]),
         ("fairness", &["Namespace", "VM"]),
         ("allowDegraded", &["true", "false"]),
         ("allowedNamespaces", NAMESPACES),
     ]);
+    let parent = prop::option::weighted(0.3, select(vec!["a", "b", "c", "d"]));
     let map = |fields: &str| format!("{{{}}}", fields.trim_start_matches(", "));
-    (per_vm, per_namespace, more).prop_map(move |(per_vm, per_namespace, more)| {
+    (figures, parent, more).prop_map(move |((per_vm, per_namespace, own, rate), parent, more)| {
+        let parent = parent.map(|parent| format!(", parent: {parent}")).unwrap_or_default();
         let members = format!("perVM: {}, perNamespace: {}", map(&per_vm), map(&per_namespace));
-        object("EntropyClass", name, &format!("pool: {pool}, {members}{more}"))
+        object("EntropyClass", name, &format!("pool: {pool}, {members}{own}{rate}{parent}{more}"))
     })
 }
 

@@ -296,7 +296,7 @@ mod tests {
         sources.push(source(long(0)));
         let supply =
             SupplyReport { serving: ServingState::Promised, message: long(0), sources: sources.clone() };
-        let few = SupplyReport { sources: Vec::new(), ..supply.clone() };
+        let few = SupplyReport { serving: ServingState::Held, message: String::new(), sources: Vec::new() };
         let mut supplies: SupplyReports = (0..10_000).map(|at| (format!("p{at}"), few.clone())).collect();
         supplies.insert("default".to_owned(), supply);
         let mut report = AgentReport::default();

@@ -180,7 +180,8 @@ macro_rules! partial_of {
 partial_of!(PartialNode, Node, ClusterResourceScope, metadata: false);
 partial_of!(PartialNamespace, Namespace, ClusterResourceScope, metadata: true);
 partial_of!(PartialCsiDriver, CSIDriver, ClusterResourceScope, metadata: false);
-partial_of!(PartialPod, Pod, k8s_openapi::NamespaceResourceScope, metadata: true);
+// What a pod asks for is in its spec.
+partial_of!(PartialPod, Pod, k8s_openapi::NamespaceResourceScope, metadata: false);
 partial_of!(PartialAgentPod, Pod, k8s_openapi::NamespaceResourceScope, metadata: false);
 
 #[cfg(test)]
