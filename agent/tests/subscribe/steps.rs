@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use delivery::publisher::AckState;
-use delivery::{EncodedResource, Hash, Move, Nack, ResourceName, ResourceSet};
+use delivery::{EncodedResource, Hash, Move, Nack, PoolRefusal, ResourceName, ResourceSet};
 
 use crate::config::{config, impossible, version};
 use crate::network::Front;
@@ -56,12 +56,13 @@ fn what_cannot_be_served_is_nacked_with_a_sentence_and_the_last_good_goes_on() {
     replica.programmed();
     node.attach("web-1", "").unwrap();
     replica.publish(version(2), &impossible());
-    let refusal = replica.hear(|heard| match heard {
-        Heard::Stands(AckState::Refused(refusal)) => Some(refusal),
+    let refused = replica.hear(|heard| match heard {
+        Heard::Stands(AckState::PoolsRefused(refused)) => Some(refused),
         _ => None,
     });
     let message = "pool default: source kernel: unknown CPU instruction ROLL: only RDSEED is supported";
-    assert_eq!(refusal, Nack::new("UnknownInstruction", message));
+    let refusal = Nack::new("UnknownInstruction", message);
+    assert_eq!(refused, [PoolRefusal { pool: "default".to_owned(), refusal }]);
     assert_eq!(node.draw("web-1", 64).len(), 64);
     replica.publish(version(3), &config(&["shared"]));
     node.attach("web-2", "").unwrap();
