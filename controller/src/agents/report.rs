@@ -255,7 +255,7 @@ mod tests {
         };
         let config = config(&["gold"]);
         let mut report = AgentReport::default();
-        flood(&mut report, 96, |at| (format!("00000000-0000-0000-0000-{at:012}"), invented("gold", at)));
+        flood(&mut report, 12, |at| (format!("00000000-0000-0000-0000-{at:012}"), invented("gold", at)));
         report.recount(&config, |_, _| false);
         assert!(report.vms.take_overflowed());
         assert_eq!(report.classes["default"]["gold"].vms, 10_000);
@@ -263,7 +263,7 @@ mod tests {
         assert!(of_one_class < 1 << 20, "{of_one_class} bytes");
 
         let mut report = AgentReport::default();
-        flood(&mut report, 25, |at| (format!("{at}"), invented(&format!("{at:063}"), at)));
+        flood(&mut report, 5, |at| (format!("{at}"), invented(&format!("{at:063}"), at)));
         // Too long to be a name.
         flood(&mut report, 1, |at| (format!("{at:064}"), invented("gold", at)));
         report.recount(&config, |_, _| false);

@@ -301,14 +301,17 @@ impl AgentStream {
     /// Conditions and orphaned VMs make Events. If they change too often they stay as they were told before, and are told
     /// at the returned time.
     fn with_bounded_events(&self, mut report: NodeReport) -> (NodeReport, Option<Tick>) {
-        let told = self.state.node_reports().get(&self.agent.node).cloned();
-        let differs =
-            |told: &NodeReport| (&told.conditions, &told.orphaned) != (&report.conditions, &report.orphaned);
-        let Some(told) = told.filter(differs) else { return (report, None) };
+        let told = {
+            let reports = self.state.node_reports();
+            let told = reports.get(&self.agent.node).map(|told| (&told.conditions, &told.orphaned));
+            let differs = told.filter(|told| *told != (&report.conditions, &report.orphaned));
+            differs.map(|(conditions, orphaned)| (conditions.clone(), orphaned.clone()))
+        };
+        let Some((conditions, orphaned)) = told else { return (report, None) };
         if self.limits.admit(&self.agent.node, Expense::Event, now()) {
             return (report, None);
         }
-        (report.conditions, report.orphaned) = (told.conditions, told.orphaned);
+        (report.conditions, report.orphaned) = (conditions, orphaned);
         (report, Some(now() + TELL_AGAIN))
     }
 

@@ -94,7 +94,7 @@ mod tests {
             assert_eq!(error.reason(), "WrongServiceAccount", "{account}");
         }
         assert_eq!(checked("{}"), Err(AuthError::WrongAudience));
-        for none in ["", "[]", r#"{"aud": 1}"#, "\"x\""] {
+        for none in ["", "[1]", r#"{"aud": 1}"#, "\"x\""] {
             assert_eq!(checked(none), Err(AuthError::NoToken), "{none}");
         }
     }
