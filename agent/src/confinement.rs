@@ -78,9 +78,7 @@ mod tests {
         };
         // A thread is restricted alone.
         let confined = std::thread::spawn(move || {
-            if !confinement.enter().unwrap() {
-                panic!("this kernel has no Landlock, which the test needs");
-            }
+            assert!(confinement.enter().unwrap(), "this kernel has no Landlock, which the test needs");
             let denied = |result: std::io::Result<()>| {
                 result.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
             };

@@ -113,7 +113,10 @@ impl DirectoryLocks {
             match attempt(&path) {
                 Ok(Attempt::Locked(lock)) => self.held.push(lock),
                 _ => {
-                    log_unlocked(path.parent().unwrap_or(&path), &"the daemon before this one holds the lock")
+                    log_unlocked(
+                        path.parent().unwrap_or(&path),
+                        &"the daemon before this one holds the lock",
+                    );
                 }
             }
         }

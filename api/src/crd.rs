@@ -67,7 +67,7 @@ fn normalize(schema: &mut JSONSchemaProps) {
     }
 }
 
-/// Removes defaults inside list items: tools that compare what was applied with what is stored (kubectl apply, ArgoCD)
+/// Removes defaults inside list items: tools that compare what was applied with what is stored (kubectl apply, `ArgoCD`)
 /// replace a list as a whole, and would find a difference for ever. Readers fill the defaults in.
 fn remove_defaults(schema: &mut JSONSchemaProps) {
     schema.default = None;

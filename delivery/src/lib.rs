@@ -34,7 +34,7 @@ pub use report::{
     SupplyReport, SupplyReports, Usage, VmReport, Vms, VmsReport,
 };
 pub use report_debouncer::{NodeState, ReportDebouncer};
-pub use resource::{AssembleError, Resource, assemble, pool_of, split};
-pub use resource_set::{Delta, EncodedResource, Hash, Inventory, ResourceName, ResourceSet, digest};
+pub use resource::{AssembleError, Resource, assemble, split};
+pub use resource_set::{Delta, EncodedResource, Hash, Inventory, ResourceName, ResourceSet, digest, pool_of};
 pub use subscriber::Subscriber;
 pub use version::{Version, WatchedKind};

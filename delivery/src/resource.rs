@@ -36,15 +36,6 @@ impl Resource {
     }
 }
 
-/// The pool that a resource of this name belongs to; `None` if it belongs to the node as a whole.
-pub fn pool_of(name: &str) -> Option<&str> {
-    match name.split_once('/')? {
-        ("pool", pool) => Some(pool),
-        ("class", class) => Some(class.split_once('/')?.0),
-        _ => None,
-    }
-}
-
 /// Why resources do not form a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AssembleError {

@@ -3,8 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::resource::pool_of;
-
 /// 16 bytes that differ if the names or the bodies of two resources differ. The encoder of a body computes them;
 /// this crate only compares.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -163,6 +161,15 @@ impl<B> FromIterator<(ResourceName, EncodedResource<B>)> for ResourceSet<B> {
 /// All hashes of an inventory combined, as in [`ResourceSet::digest`].
 pub fn digest(inventory: &Inventory) -> Hash {
     inventory.values().fold(Hash::default(), |sum, hash| sum.xor(*hash))
+}
+
+/// The pool that a resource of this name belongs to; `None` if it belongs to the node as a whole.
+pub fn pool_of(name: &str) -> Option<&str> {
+    match name.split_once('/')? {
+        ("pool", pool) => Some(pool),
+        ("class", class) => Some(class.split_once('/')?.0),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -79,6 +79,7 @@ mod client_on_disk {
         detected: bool,
     }
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     pub(super) fn serialize<S: Serializer>(client: &Client, serializer: S) -> Result<S::Ok, S::Error> {
         let (client, detected) = match client {
             Client::Qemu => (Kind::Qemu, false),

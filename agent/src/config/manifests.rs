@@ -42,7 +42,7 @@ pub struct PartlyAccepted {
     pub refused: Vec<String>,
 }
 
-/// "in shop.yaml, EntropyPool default is accepted, and EntropyClass gold is refused".
+/// Such as "in shop.yaml, `EntropyPool` default is accepted, and `EntropyClass` gold is refused".
 impl Display for PartlyAccepted {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let (accepted, refused) = (listed(&self.accepted), listed(&self.refused));

@@ -58,7 +58,8 @@ impl<S: ConfigSource> Daemon<S> {
     pub(super) fn serve(mut self, worker: &Worker, events: &Receiver<DaemonEvent>) -> Result<()> {
         self.locks.keep();
         let locks = self.locks.unsupervised().context("cannot share the locks with the supervisor")?;
-        worker.serves(&self.agent, locks);
+        worker.serves(&self.agent, &locks);
+        drop(locks);
         self.release_predecessor();
         if self.uses_systemd {
             notify_ready();

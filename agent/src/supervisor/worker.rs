@@ -91,7 +91,7 @@ impl Worker {
 
     /// Reports that `agent` serves, and from now on answers the supervisor's pings. Standard input is the socket to the
     /// supervisor. It keeps `locks` for the next worker.
-    pub(crate) fn serves(&self, agent: &Arc<Agent>, locks: Vec<OwnedFd>) {
+    pub(crate) fn serves(&self, agent: &Arc<Agent>, locks: &[OwnedFd]) {
         agent.health().set_hangs(self.hangs);
         // A write fails only if the supervisor has died, and then so does this process. A supervisor of a version without
         // locks takes the last descriptor that it is sent, the heartbeat.

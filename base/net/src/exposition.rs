@@ -1,9 +1,9 @@
-//! The two formats of metrics: OpenMetrics, which programs make, and Prometheus' plain text, which older tools ask for.
+//! The two formats of metrics: `OpenMetrics`, which programs make, and Prometheus' plain text, which older tools ask for.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// Whether a client that sends this header would rather have plain text than OpenMetrics.
+/// Whether a client that sends this header would rather have plain text than `OpenMetrics`.
 pub(crate) fn prefers_plain(accept: Option<&str>) -> bool {
     let mut quality = BTreeMap::new();
     for range in accept.unwrap_or("*/*").split(',') {

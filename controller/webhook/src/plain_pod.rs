@@ -6,8 +6,7 @@ use serde_json::{Value, json};
 
 use crate::denial::Denial;
 use crate::patch::Patch;
-use crate::pod_mutation::with_resource;
-use crate::pool_index::{ClassSlot, Requested};
+use crate::pool_index::{ClassSlot, Requested, with_resource};
 use crate::review::{AdmissionDecision, Cluster};
 
 pub(crate) fn mutate(

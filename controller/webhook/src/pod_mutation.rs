@@ -11,7 +11,7 @@ use crate::denial::Denial;
 use crate::injection_method::{InjectionMethod, PROGRAM, has_sidecar};
 use crate::patch::Patch;
 use crate::plain_pod;
-use crate::pool_index::{ClassSlot, Requested, annotation};
+use crate::pool_index::{ClassSlot, Requested, annotation, with_resource};
 use crate::review::{AdmissionDecision, Cluster};
 
 /// The name of the volume in the pod.
@@ -124,14 +124,6 @@ fn update_sidecars(pod: &Value, image: &str, resources: &Value, patch: &mut Patc
             patch.set(&format!("{pointer}/resources"), &with);
         }
     }
-}
-
-/// Adds one slot of the class. The request and the limit of an extended resource must be equal.
-pub(crate) fn with_resource(resources: &Value, resource: &str) -> Value {
-    let mut resources = if resources.is_object() { resources.clone() } else { json!({}) };
-    resources["requests"][resource] = json!("1");
-    resources["limits"][resource] = json!("1");
-    resources
 }
 
 /// The pod's affinity with a ready agent required, since the scheduler does not check whether a node has the CSI

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use api::names::{CLASS_ANNOTATION, POOL_ANNOTATION, class_resource};
 use delivery::{Admission, ClassConfig, NodeConfig, PoolConfig};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::denial::Denial;
 
@@ -127,4 +127,12 @@ fn list<'a>(names: impl ExactSizeIterator<Item = &'a String>) -> String {
     let shown: Vec<&str> = names.take(SHOWN).map(String::as_str).collect();
     let shown = shown.join(", ");
     if more == 0 { shown } else { format!("{shown} and {more} more") }
+}
+
+/// Adds one slot of the class. The request and the limit of an extended resource must be equal.
+pub(crate) fn with_resource(resources: &Value, resource: &str) -> Value {
+    let mut resources = if resources.is_object() { resources.clone() } else { json!({}) };
+    resources["requests"][resource] = json!("1");
+    resources["limits"][resource] = json!("1");
+    resources
 }

@@ -164,7 +164,7 @@ impl<B: Clone> Subscriber<B> {
         };
         match result {
             Ok(refused) if refused.is_empty() => {
-                self.take_effect(nonce, content, version, is_rollback, refused)
+                self.take_effect(nonce, content, version, is_rollback, refused);
             }
             Ok(refused) => {
                 let is_refused = |pool: &str| refused.iter().any(|refused| refused.pool == pool);

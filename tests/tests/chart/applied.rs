@@ -1,5 +1,6 @@
 //! The chart at an API server: everything is taken, a second round changes nothing, and the kinds outlive the release.
 
+use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -28,7 +29,8 @@ fn server() -> &'static ApiServer {
 fn prepared(server: &ApiServer) -> &ApiServer {
     let mut all = format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {NAMESPACE}}}}}\n");
     for (group, version, kind, plural) in FOREIGN {
-        all += &format!(
+        let _ = write!(
+            all,
             "---\napiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n\
              metadata: {{name: {plural}.{group}}}\n\
              spec:\n  group: {group}\n  scope: Namespaced\n\
@@ -86,7 +88,7 @@ fn apply(server: &ApiServer, words: &[&str], manifests: &str) -> Vec<String> {
 const VERSIONS: [&str; 2] =
     ["-o", "jsonpath={range .items[*]}{.kind} {.metadata.name} {.metadata.resourceVersion}{'\\n'}{end}"];
 
-/// ArgoCD and Flux apply on the server's side, again and again, each in its own name.
+/// `ArgoCD` and Flux apply on the server's side, again and again, each in its own name.
 #[test]
 fn a_second_round_on_the_servers_side_changes_nothing() {
     for set in sets() {
@@ -110,7 +112,7 @@ fn changed<'a>(first: &'a [String], second: &'a [String]) -> Vec<(&'a String, &'
     changed.filter(|(one, _)| !one.starts_with("CustomResource")).collect()
 }
 
-/// As kubectl does without a flag, and as ArgoCD compares: what was applied, what is there and what is to be applied.
+/// As kubectl does without a flag, and as `ArgoCD` compares: what was applied, what is there and what is to be applied.
 #[test]
 fn a_second_round_on_the_clients_side_changes_nothing() {
     let set = sets().into_iter().find(|set| name(set) == "production").unwrap();

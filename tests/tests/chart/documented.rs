@@ -1,5 +1,6 @@
 //! Each value has a sentence: in the schema, above its default, and in the chart's README.
 
+use std::fmt::Write;
 use std::fs;
 
 use entropool_tests::cluster::{chart, helm, said};
@@ -22,7 +23,7 @@ fn documented() -> Vec<Documented> {
         let trimmed = line.trim_start();
         let indent = line.len() - trimmed.len();
         if let Some(words) = trimmed.strip_prefix("# ") {
-            comment = format!("{comment} {words}").trim_start().to_owned();
+            comment = if comment.is_empty() { words.to_owned() } else { format!("{comment} {words}") };
             continue;
         }
         let key = trimmed.split(':').next().unwrap();
@@ -85,7 +86,7 @@ fn the_readme_lists_all_values() {
         }
         let name = pointer[1..].replace('/', ".");
         let default = defaults.pointer(&pointer).unwrap_or(&Value::Null);
-        table += &format!("| `{name}` | `{default}` | {} |\n", comment.replace('|', "\\|"));
+        let _ = writeln!(table, "| `{name}` | `{default}` | {} |", comment.replace('|', "\\|"));
     }
     let readme = fs::read_to_string(&path).unwrap();
     let (head, rest) = readme.split_once("<!-- values -->\n").unwrap();
