@@ -25,7 +25,16 @@ impl ApiServer {
 
     /// Applies the chart's policy for pods. It is in force a moment later.
     pub fn install_pod_policy(&self) -> Result<()> {
-        let policy = rendered(&["--show-only", "templates/podpolicy.yaml"])?;
+        self.install_template("templates/podpolicy.yaml")
+    }
+
+    /// Applies the chart's policies for the controller's account. They are in force a moment later.
+    pub fn install_controller_policies(&self) -> Result<()> {
+        self.install_template("templates/controllerpolicy.yaml")
+    }
+
+    fn install_template(&self, template: &str) -> Result<()> {
+        let policy = rendered(&["--show-only", template])?;
         let applied = self.feed(["apply", "--server-side", "-f", "-"], &policy)?;
         ensure!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
         Ok(())

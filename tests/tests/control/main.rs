@@ -16,6 +16,7 @@ mod rights;
 mod rotation;
 mod scenario;
 mod slots;
+mod stolen_token;
 mod storage;
 mod tls;
 mod tokens;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::kubectl::{apply, cluster, until, until_condition};
 use crate::webhooks::add_kubevirt;
 
-const ACCOUNT: &str = "system:serviceaccount:entropool-system:entropool-controller";
+pub(crate) const ACCOUNT: &str = "system:serviceaccount:entropool-system:entropool-controller";
 const OBJECTS: &str = "\
 {apiVersion: entropool.io/v1alpha1, kind: EntropyPool, metadata: {name: default}, spec: {rate: 32Ki/s}}
 ---
@@ -39,6 +39,7 @@ const UNSEEN: [&str; 12] = [
 fn no_call_is_refused_and_no_right_is_unused() {
     let api = cluster(&[]);
     add_kubevirt(&api);
+    api.install_controller_policies().unwrap();
     let first = Controller::start(&api, "first").unwrap();
     api.install_webhooks(&first).unwrap();
     until(&api, "plugins.plugin.kubevirt.io", "kept", |all| {
