@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::hung_mount::HungMount;
-use crate::support::{Daemon, Home, after, draw};
+use crate::support::{Daemon, Home, after, draw, minding_hang_up};
 
 fn pool(rate: &str) -> String {
     format!(
@@ -121,7 +121,7 @@ fn daemon_without_inotify_serves_and_polls() {
 fn standard_input_is_read_once() {
     let home = Home::new();
     let manifest = home.write("pools.yaml", &pool("64Ki/s"));
-    let mut command = home.run(&["-f", "-", "--vm", "a=default"]);
+    let mut command = minding_hang_up(&home.run(&["-f", "-", "--vm", "a=default"]));
     command.stdin(Stdio::from(File::open(manifest).unwrap()));
     let mut daemon = Daemon::spawn(&mut command, home.path("run/api.sock"));
     daemon.wait_for("ready");
@@ -143,13 +143,14 @@ fn standard_input_is_read_once() {
 fn hang_up_reloads_the_manifests_unless_it_is_ignored() {
     let home = Home::new();
     home.write("pools.yaml", &pool("64Ki/s"));
-    let mut daemon = home.start(&["-f", "pools.yaml", "--vm", "a=default"]);
+    let run = home.run(&["-f", "pools.yaml", "--vm", "a=default"]);
+    let mut daemon = Daemon::spawn(&mut minding_hang_up(&run), home.path("run/api.sock"));
+    daemon.wait_for("ready");
     daemon.signal(Signal::HUP);
     daemon.wait_for("manifests reloaded");
     assert_eq!(draw(&home.socket("a"), 300), 300);
     assert_eq!(daemon.terminate().code(), Some(0));
 
-    let run = home.run(&["-f", "pools.yaml", "--vm", "a=default"]);
     let mut daemon = Daemon::spawn(&mut after("trap '' HUP", &run), home.path("run/api.sock"));
     daemon.wait_for("ready");
     daemon.signal(Signal::HUP);

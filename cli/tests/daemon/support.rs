@@ -109,6 +109,14 @@ pub fn after(before: &str, command: &Command) -> Command {
     shell
 }
 
+/// The same command with SIGHUP not ignored, even if whoever runs the tests ignores it, as `nohup` does.
+pub fn minding_hang_up(command: &Command) -> Command {
+    let mut env = Command::new("env");
+    env.arg("--default-signal=HUP").arg(command.get_program()).args(command.get_args());
+    env.current_dir(command.get_current_dir().unwrap()).stdin(Stdio::null());
+    env
+}
+
 /// A daemon that runs; killed with the test.
 pub struct Daemon {
     child: Child,

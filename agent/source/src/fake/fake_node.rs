@@ -189,7 +189,8 @@ impl FakeNode {
     pub fn run_until_idle(&mut self) -> Option<u64> {
         let now = self.now;
         self.pools.extract_if(.., |pool| !pool.is_open()).for_each(|ended| ended.engine.end(now));
-        for _ in 0..100_000 {
+        // A source may return its samples three at a time, and a pool holds back many.
+        for _ in 0..1_000_000 {
             let mut due = None;
             let mut busy = false;
             for pool in &mut self.pools {
