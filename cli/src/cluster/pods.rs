@@ -13,6 +13,8 @@ use serde_json::json;
 use super::api_error::ApiError;
 use super::objects::metadata;
 
+/// The label of `KubeVirt`'s launcher pods.
+const LAUNCHER: (&str, &str) = ("kubevirt.io", "virt-launcher");
 /// The label with the VM's name on `KubeVirt`'s launcher pod.
 const VM_NAME: &str = "vm.kubevirt.io/name";
 
@@ -44,7 +46,10 @@ pub(super) async fn find(client: &Client, namespace: Option<&str>, name: &str) -
 pub(super) async fn move_vm(client: &Client, namespace: Option<&str>, name: &str, class: &str) -> Result<()> {
     let api = api(client, namespace);
     let pod = pod(&api, name).await?;
-    let is_vm = pod.labels().get(VM_LABEL).is_some_and(|value| value == VM_TRUE);
+    // Any pod with a volume has the first label; only a VM's has both.
+    let is_vm = [(VM_LABEL, VM_TRUE), LAUNCHER]
+        .iter()
+        .all(|(label, value)| pod.labels().get(*label).is_some_and(|found| found == value));
     let pod = pod.name_any();
     if !is_vm {
         bail!(
