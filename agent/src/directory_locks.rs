@@ -5,9 +5,9 @@
 //! file says who holds it, for the message to whom it is refused.
 
 use std::fmt::{Display, Write as _};
-use std::fs::{self, File};
-use std::io::{self, Read, Seek, Write};
-use std::os::fd::OwnedFd;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::thread;
@@ -123,12 +123,13 @@ impl DirectoryLocks {
     }
 
     /// Writes into the lock files that this process holds them. Failing that, refusals name nobody.
-    pub(crate) fn sign(&mut self) {
+    pub(crate) fn sign(&self) {
         let process = getppid().map_or_else(process::id, |pid| pid.as_raw_nonzero().get().unsigned_abs());
         let text = format!("{process}\n{}\n", self.run_dir.display());
-        for lock in &mut self.held {
-            let _ = lock.file.rewind();
-            let _ = lock.file.set_len(0).and_then(|()| lock.file.write_all(text.as_bytes()));
+        for lock in &self.held {
+            let path = format!("/proc/self/fd/{}", lock.file.as_raw_fd());
+            let written = OpenOptions::new().write(true).truncate(true).open(path);
+            let _ = written.and_then(|mut file| file.write_all(text.as_bytes()));
         }
     }
 
@@ -226,8 +227,10 @@ fn try_for_a_while(path: &Path, takes_over: bool) -> io::Result<Attempt> {
 
 fn attempt(path: &Path) -> io::Result<Attempt> {
     let mode = Mode::RUSR | Mode::WUSR;
-    let (opened, created) = match open(path, FLAGS | OFlags::RDWR | OFlags::CREATE | OFlags::EXCL, mode) {
-        Err(Errno::EXIST) => (open(path, FLAGS | OFlags::RDWR, mode), None),
+    // For reading: a file that is open for writing would keep its file system from being remounted read-only.
+    let flags = FLAGS | OFlags::RDONLY;
+    let (opened, created) = match open(path, flags | OFlags::CREATE | OFlags::EXCL, mode) {
+        Err(Errno::EXIST) => (open(path, flags, mode), None),
         opened => (opened, Some(path.to_owned())),
     };
     let file = match opened {
@@ -260,8 +263,10 @@ fn log_unlocked(dir: &Path, error: &dyn Display) {
 /// Names the directories, who holds them, and what to do.
 fn message(run_dir: &Path, refused: &[(String, LockHolder)]) -> String {
     let directories: Vec<_> = refused.iter().map(|(dir, _)| dir.as_str()).collect();
-    let (directories, belong) =
-        (directories.join(" and "), if refused.len() == 1 { "belongs" } else { "belong" });
+    let (directories, belong) = match directories.as_slice() {
+        [all @ .., last] if !all.is_empty() => (format!("{} and {last}", all.join(", ")), "belong"),
+        one => (one.concat(), "belongs"),
+    };
     let mut text = format!("{directories} {belong} to a running daemon");
     let serves_here = refused.iter().any(|(_, holder)| holder.serves(run_dir));
     if let Some((_, holder)) = refused.first() {
@@ -303,7 +308,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let (first, second) =
             (directories(home.path(), "run", "state"), directories(home.path(), "run-2", "state"));
-        let mut held = acquire(&first).unwrap();
+        let held = acquire(&first).unwrap();
         held.sign();
         let refused = acquire(&second).unwrap_err().replace(home.path().to_str().unwrap(), "HOME");
         let parent = getppid().unwrap().as_raw_nonzero();
@@ -316,7 +321,7 @@ mod tests {
         );
         assert!(!second.run.join(FILE).exists(), "one that is refused leaves nothing behind");
         let refused = acquire(&first).unwrap_err();
-        assert!(refused.contains("(--run-dir) and ") && refused.contains("--take-over"), "{refused}");
+        assert!(refused.contains("(--run-dir), ") && refused.contains("--take-over"), "{refused}");
         drop(held);
         acquire(&second).unwrap();
     }

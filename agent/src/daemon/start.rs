@@ -55,7 +55,7 @@ impl<S: ConfigSource> Daemon<S> {
             Some(predecessor) => take_over(&options, prepared, &mut source, predecessor, events)?,
         };
         let StartOptions { directories, api_mode, pod_generation, api_address, uses_systemd, .. } = options;
-        let Started { agent, checkpointer, api_socket, metrics, csi, predecessor, mut locks } = started;
+        let Started { agent, checkpointer, api_socket, metrics, csi, predecessor, locks } = started;
         locks.sign();
         let state_dir = directories.state.clone();
         let run_dir = RunDirOptions { directories, api_mode, api_address, pod_generation };

@@ -48,7 +48,7 @@ fn state_directory_of_a_running_daemon_is_refused_to_a_second_one() {
     daemon.hand_over();
     refused_beside(&daemon);
     let refused = home.refused(&FLAGS);
-    assert!(refused.contains("HOME/run (--run-dir) and HOME/state (--state-dir)"), "{refused}");
+    assert!(refused.contains("HOME/run (--run-dir), HOME/state (--state-dir)"), "{refused}");
     assert!(refused.contains("take over from it with --take-over"), "{refused}");
 
     // Another supervisor takes over, and holds the directories from then on.
@@ -134,7 +134,7 @@ fn run_directory_that_is_removed_is_made_anew() {
     daemon.hand_over();
     assert_eq!(draw(&home.socket("a"), 300), 300);
     let refused = home.refused(&FLAGS);
-    assert!(refused.contains("HOME/run (--run-dir) and HOME/state"), "{refused}");
+    assert!(refused.contains("HOME/run (--run-dir), HOME/state"), "{refused}");
 }
 
 #[test]

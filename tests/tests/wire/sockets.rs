@@ -88,9 +88,10 @@ fn a_socket_that_a_crash_left_behind_is_replaced() {
 fn a_second_daemon_with_the_same_places_is_refused() {
     let _machine = beside_others();
     let daemon = start(OPEN, &["a=default/any"]);
-    let api = daemon.host().run_dir().join("api.sock");
+    let run_dir = daemon.host().run_dir();
 
-    refused(daemon.host().run().args(["--vm", "b=default/any"]), &[api.to_str().unwrap()]);
+    let words = [run_dir.to_str().unwrap(), "belong to a running daemon, process", "--take-over"];
+    refused(daemon.host().run().args(["--vm", "b=default/any"]), &words);
     EgdClient::connect(&daemon.socket("a")).unwrap().read(16).unwrap();
 }
 
