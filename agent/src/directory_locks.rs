@@ -354,7 +354,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let (third, own) =
             (directories(home.path(), "run-3", "state-3"), directories(home.path(), "run", "state-3"));
-        let mut held = acquire(&third).unwrap();
+        let held = acquire(&third).unwrap();
         held.sign();
         DirectoryLocks::acquire(&own, Vec::new(), true).unwrap_err();
     }
