@@ -98,7 +98,7 @@ apiVersion: v1
 kind: Pod
 metadata:
   name: virt-launcher-web-x
-  labels: {vm.kubevirt.io/name: web, entropool.io/vm: \"true\"}
+  labels: {kubevirt.io: virt-launcher, vm.kubevirt.io/name: web, entropool.io/vm: \"true\"}
   annotations: {entropool.io/pool: planned, entropool.io/class: planned-gold}
 spec:
   nodeName: with-agent
