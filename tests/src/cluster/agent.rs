@@ -163,8 +163,12 @@ impl Agent {
 
     /// Waits until what it keeps on disk names a VM. It is written a moment after the VM was attached.
     pub fn wait_until_kept(&self, vm: &str) -> Result<()> {
+        // A file under another name is still being written.
+        let is_slot = |path: &PathBuf| path.extension().is_some_and(|slot| slot == "a" || slot == "b");
         let names_it = |path: PathBuf| {
-            fs::read(path).is_ok_and(|kept| String::from_utf8_lossy(&kept).contains(&format!("\"{vm}\"")))
+            is_slot(&path)
+                && fs::read(path)
+                    .is_ok_and(|kept| String::from_utf8_lossy(&kept).contains(&format!("\"{vm}\"")))
         };
         for _ in 0..600 {
             let kept = fs::read_dir(self.dir.path().join("state"))?;
