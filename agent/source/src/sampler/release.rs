@@ -1,7 +1,7 @@
 //! When tested samples may be used.
 
-/// Samples that follow one before it is used for `FullEntropy`. Within so many, nearly every fault that the tests can find
-/// is found, so that no byte is made of what the source gave after it broke (`tests/faults.rs` has the exceptions).
+/// Samples that follow one before it is used for `FullEntropy`. Within so many every fault of `tests/faults.rs` is found, so
+/// that no byte is made of what a source gave after it broke.
 const HELD_BACK: usize = 36 * 4096;
 /// A slow source would hold its pool up for too long: of it, what it gives in two to three of these is held back, in
 /// nanoseconds.
