@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use dataplane::{DataPlaneHandle, DataPlaneOptions, DataPlaneSnapshot, StartError, Stopped};
+use dataplane::{
+    DataPlaneHandle, DataPlaneOptions, DataPlaneSnapshot, SocketStoreLink, StartError, Stopped,
+};
 use delivery::{NodeConfig, PoolRefusal, Version};
 use htb::Tick;
 
@@ -78,7 +80,16 @@ pub struct Agent {
 impl Agent {
     /// Starts a data plane without pools, whose sources are as healthy as the state directory says, if there is one.
     pub fn start(options: DataPlaneOptions, state_dir: Option<&Path>) -> Result<Self, StartError> {
-        let server = dataplane::start(options)?;
+        Self::start_with_store(options, state_dir, None)
+    }
+
+    /// The same, with a store for the sockets.
+    pub(crate) fn start_with_store(
+        options: DataPlaneOptions,
+        state_dir: Option<&Path>,
+        store: Option<SocketStoreLink>,
+    ) -> Result<Self, StartError> {
+        let server = dataplane::start_with_store(options, store)?;
         let health = HealthConditions::default();
         let file = state_dir.map(SourceHealthFile::new);
         if let Some(file) = &file {

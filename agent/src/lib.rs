@@ -16,6 +16,7 @@ mod daemon;
 mod directories;
 mod directory_locks;
 mod event;
+mod fd_packet;
 mod handover;
 mod health;
 pub mod metrics;

@@ -13,12 +13,12 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
+use crate::fd_packet::DESCRIPTORS;
+
 /// The environment variable with the address of the service manager's socket.
 const VARIABLE: &str = "NOTIFY_SOCKET";
 /// How long the service manager may take to read a message.
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// Descriptors of one message: the kernel passes at most 253.
-pub(crate) const DESCRIPTORS: usize = 240;
 const SPACE: usize = rustix::cmsg_space!(ScmRights(DESCRIPTORS));
 
 /// Tells the service manager, if there is one, that the daemon serves.

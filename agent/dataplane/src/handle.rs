@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -15,17 +16,28 @@ use source::{HealthStore, PoolStatus, Sources, Supply, SupplyError};
 
 use crate::clock;
 use crate::config::{AttachRequest, PoolConfig, SupplySpec};
-use crate::core::{DataPlane, HandoverOutcome, Heartbeat, LoopCommand, VmState, prepare, run};
+use crate::core::{
+    DataPlane, HandoverOutcome, Heartbeat, LoopCommand, StoredSockets, VmState, prepare, run,
+};
 use crate::descriptors::{Descriptors, raise_limit};
 use crate::error::{ApplyError, AttachError, DetachError, MoveError};
 use crate::listener::{ListenError, Listener, ListenerLocation, SOCKET, prepare_directory, socket_path};
 use crate::options::{DataPlaneOptions, StartError, Stopped};
-use crate::persist::BucketStateFile;
+use crate::persist::{BucketStateFile, ReadBuffer, SessionFile};
 use crate::poll::LoopWaker;
 use crate::snapshot::DataPlaneSnapshot;
+use crate::socket_store::SocketStoreLink;
 
 /// Starts the loop's thread. It serves nothing before [`DataPlaneHandle::apply`] and [`DataPlaneHandle::attach`].
 pub fn start(options: DataPlaneOptions) -> Result<DataPlaneHandle, StartError> {
+    start_with_store(options, None)
+}
+
+/// The same, with a store for the sockets.
+pub fn start_with_store(
+    options: DataPlaneOptions,
+    store: Option<SocketStoreLink>,
+) -> Result<DataPlaneHandle, StartError> {
     prepare_directory(&options.socket_dir).map_err(StartError::SocketDirectory)?;
     let descriptors = Descriptors::within(raise_limit());
     let bucket_state_file = options.state_file.as_deref().map_or_else(BucketStateFile::default, |path| {
@@ -38,13 +50,14 @@ pub fn start(options: DataPlaneOptions) -> Result<DataPlaneHandle, StartError> {
             (Heartbeat::default(), None)
         }
     };
-    let data_plane = DataPlane::new(descriptors, bucket_state_file, heartbeat, options.paused)
+    let (store, buffer) = open_store(store, descriptors).map_err(|source| StartError::Poll { source })?;
+    let data_plane = DataPlane::new(descriptors, bucket_state_file, heartbeat, store, options.paused)
         .map_err(|source| StartError::Poll { source })?;
     let waker = data_plane.waker();
     let (sender, commands) = channel();
     let thread = std::thread::Builder::new()
         .name("data-plane".to_owned())
-        .spawn(move || run(data_plane, &commands))
+        .spawn(move || run(data_plane, buffer, &commands))
         .map_err(|source| StartError::Thread { source })?;
     let inner = Inner {
         sources: Sources::new(options.permissions.clone(), || clock::now().0)
@@ -57,6 +70,31 @@ pub fn start(options: DataPlaneOptions) -> Result<DataPlaneHandle, StartError> {
         thread: Mutex::new(Some(thread)),
     };
     Ok(DataPlaneHandle { inner: Arc::new(inner) })
+}
+
+/// The store, and where the loop reads to. Without a store, everything works, but all connections end with this process.
+fn open_store(
+    link: Option<SocketStoreLink>,
+    descriptors: Descriptors,
+) -> io::Result<(StoredSockets, ReadBuffer)> {
+    let opened = link.map(|SocketStoreLink { mut store, left }| {
+        let sessions = match left {
+            Some((file, used)) => SessionFile::adopt(file, &used)?,
+            None => {
+                let sessions = SessionFile::create(max_records(descriptors.vms()))?;
+                store.open(sessions.file())?;
+                sessions
+            }
+        };
+        let buffer = sessions.read_buffer()?;
+        io::Result::Ok((StoredSockets::new(store, sessions), buffer))
+    });
+    match opened.transpose() {
+        Ok(Some(opened)) => return Ok(opened),
+        Ok(None) => {}
+        Err(error) => tracing::warn!(%error, "sockets are not kept: a crash will close all connections"),
+    }
+    Ok((StoredSockets::default(), ReadBuffer::anonymous()?))
 }
 
 /// Enough for the VMs with their namespaces, and for the classes.

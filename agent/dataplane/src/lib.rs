@@ -9,7 +9,7 @@
 //! requested; and let one VM's garbage, flood or silence affect another.
 //!
 //! From the top: `handle` and `sim` drive `core`, which is built on `connection`, `pool` and `vm`; these are built on
-//! `listener`, `persist` and `poll`. No file imports one above it.
+//! `listener`, `persist`, `poll` and `socket_store`. No file imports one above it.
 //!
 //! Start with [`start`], which returns a [`DataPlaneHandle`].
 #![deny(unsafe_code)]
@@ -30,6 +30,7 @@ mod pool;
 #[cfg(feature = "simulation")]
 mod sim;
 mod snapshot;
+mod socket_store;
 mod vm;
 
 use htb::slab;
@@ -39,7 +40,7 @@ pub use config::{AllowedNamespaces, AttachRequest, Client, PoolConfig, SupplySpe
 pub use counters::{Closed, Counters};
 pub use descriptors::make_room;
 pub use error::{ApplyError, AttachError, DetachError, MoveError};
-pub use handle::{DataPlaneHandle, SourcesSnapshot, start};
+pub use handle::{DataPlaneHandle, SourcesSnapshot, start, start_with_store};
 pub use listener::{
     Address, Inode, ListenError, ListenerLocation, PathError, SocketOwner, bind_and_rename, inode,
     socket_path,
@@ -52,6 +53,7 @@ pub use snapshot::{
     ClassSnapshot, DataPlaneSnapshot, Level, LimitAt, NamespaceSnapshot, NodeSnapshot, PoolSnapshot,
     VmSnapshot, Waiting,
 };
+pub use socket_store::{ListenerFile, SocketStore, SocketStoreLink, StoredSocket};
 pub use vm::LimitHits;
 
-pub use crate::core::{ASLEEP, ConnectionState, HandoverOutcome, VmState};
+pub use crate::core::{ASLEEP, ConnectionState, HandoverOutcome, VmState, recover};

@@ -11,14 +11,13 @@ use htb::Tick;
 use source::{Supply, SupplyError};
 
 use crate::config::{AttachRequest, PoolConfig, SupplySpec};
-use crate::core::{DataPlane, HandoverOutcome, Heartbeat, VmState, prepare};
+use crate::core::{DataPlane, HandoverOutcome, Heartbeat, StoredSockets, VmState, prepare};
 use crate::descriptors::Descriptors;
 use crate::error::{ApplyError, AttachError, DetachError, MoveError};
 use crate::listener::{Listener, SocketOwner};
-use crate::persist::BucketStateFile;
+use crate::persist::{BucketStateFile, ReadBuffer};
 use crate::poll::{LoopWaker, PollEvents};
 use crate::snapshot::DataPlaneSnapshot;
-use crate::vm::READ_BUDGET;
 
 /// More VMs than any simulation has.
 const MAX_VMS: u64 = 10_000;
@@ -33,7 +32,7 @@ const MAX_BATCHES: u32 = 100_000;
 #[derive(Debug)]
 pub struct Simulated {
     data_plane: DataPlane,
-    scratch: Vec<u8>,
+    buffer: ReadBuffer,
 }
 
 /// The outcome of one step.
@@ -74,8 +73,14 @@ impl Simulated {
 
     fn with(bucket_state_file: BucketStateFile, paused: bool) -> io::Result<Self> {
         let descriptors = Descriptors::for_vms(MAX_VMS);
-        let data_plane = DataPlane::new(descriptors, bucket_state_file, Heartbeat::default(), paused)?;
-        Ok(Self { data_plane, scratch: vec![0; READ_BUDGET] })
+        let data_plane = DataPlane::new(
+            descriptors,
+            bucket_state_file,
+            Heartbeat::default(),
+            StoredSockets::default(),
+            paused,
+        )?;
+        Ok(Self { data_plane, buffer: ReadBuffer::anonymous()? })
     }
 
     /// As [`DataPlaneHandle::discard_unclaimed`](crate::DataPlaneHandle::discard_unclaimed).
@@ -164,7 +169,7 @@ impl Simulated {
             if quiet && due.is_none_or(|due| due > now) {
                 return Step { batches, due };
             }
-            self.data_plane.batch(&events, &mut self.scratch, || now);
+            self.data_plane.batch(&events, &mut self.buffer, || now);
         }
         panic!("the loop is still busy after {MAX_BATCHES} batches at {now:?}");
     }

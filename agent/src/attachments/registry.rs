@@ -190,7 +190,7 @@ impl Attachments {
         if let Some(served) = served {
             self.table().receive_served(served);
         }
-        self.table().receive_totals(vms.iter().map(|vm| (&*vm.id, vm.bytes)));
+        self.table().receive_totals(vms.iter().filter_map(|vm| Some((&*vm.id, vm.bytes?))));
         self.dataplane.restore_connections(vms)
     }
 

@@ -23,6 +23,8 @@ use crate::event::{ConfigEvent, DaemonEvent, DaemonEvents};
 /// How long a start waits for the manifests where a checkpoint is enough to serve from, and where it is not.
 const READ_WITH_FALLBACK: Duration = Duration::from_secs(1);
 const READ_WITHOUT: Duration = Duration::from_secs(30);
+/// When the manifests are read that nobody waits for.
+const LATER: Duration = Duration::from_secs(1);
 /// How long a later read may take before the log says so.
 const SLOW: Duration = Duration::from_secs(2);
 
@@ -35,6 +37,7 @@ pub(crate) struct Files {
     restored: ManifestSet,
     /// A controller's configuration in the same state directory. Not used here, only kept.
     last_good: Option<LastGood>,
+    hurry: bool,
     /// The manifests are being read, and the log does not say yet that this takes long.
     reading: bool,
     /// Somebody asked for the manifests to be read.
@@ -52,26 +55,37 @@ impl ReadEvents for DaemonEvents {
 }
 
 impl Files {
-    /// Watches and reads the manifests.
-    pub(crate) fn watch(files: ManifestFiles, events: &DaemonEvents) -> Result<Self> {
-        let reader = ManifestReader::start(files, events.clone())
+    /// Watches and reads the manifests. In a `hurry`, as VMs wait, so it does later, if a checkpoint is enough to serve from.
+    pub(crate) fn watch(files: ManifestFiles, events: &DaemonEvents, hurry: bool) -> Result<Self> {
+        let reader = ManifestReader::start(files, events.clone(), hurry.then_some(LATER))
             .context("cannot start the thread that reads the manifests")?;
         Ok(Self {
             reader,
             manifests: ManifestSet::default(),
             restored: ManifestSet::default(),
             last_good: None,
+            hurry,
             reading: false,
             requested: false,
         })
     }
 
     /// Takes the manifests as an edit of those that the checkpoint holds. Where their file system does not answer in time,
-    /// those of the checkpoint stay in effect until it does.
+    /// those of the checkpoint stay in effect until it does. So they do in a hurry.
     pub(crate) fn read(&mut self, restored: ManifestSet) -> ReadOutcome {
         self.manifests = restored.clone();
         self.restored = restored;
-        let timeout = if self.has_fallback() { READ_WITH_FALLBACK } else { READ_WITHOUT };
+        let timeout = match self.has_fallback() {
+            true if self.hurry => return ReadOutcome::default(),
+            true => READ_WITH_FALLBACK,
+            false => {
+                if self.hurry {
+                    // Without its pause.
+                    self.reader.reload();
+                }
+                READ_WITHOUT
+            }
+        };
         match self.reader.wait(timeout) {
             Some(manifest) => self.accept(manifest),
             None if self.has_fallback() => {

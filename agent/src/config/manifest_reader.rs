@@ -47,11 +47,18 @@ pub(super) struct ManifestReader {
 
 impl ManifestReader {
     /// Starts the thread, which watches the files before it reads them, so that no change is missed.
-    pub(super) fn start(files: ManifestFiles, events: impl ReadEvents) -> io::Result<Self> {
+    ///
+    /// With `pause`, it does so after that time: the processors have something more urgent to do.
+    pub(super) fn start(
+        files: ManifestFiles,
+        events: impl ReadEvents,
+        pause: Option<Duration>,
+    ) -> io::Result<Self> {
         let (triggers, received) = mpsc::channel();
         let (send, manifests) = mpsc::channel();
         let at = Arc::<Mutex<PathBuf>>::default();
-        let thread = ReaderThread { files, at: Arc::clone(&at), triggers: triggers.clone(), received, send };
+        let thread =
+            ReaderThread { files, at: Arc::clone(&at), triggers: triggers.clone(), received, send, pause };
         thread::Builder::new().name("manifests".to_owned()).spawn(move || thread.run(&events))?;
         Ok(Self { triggers, manifests, at })
     }
@@ -89,10 +96,16 @@ struct ReaderThread {
     triggers: Sender<Trigger>,
     received: Receiver<Trigger>,
     send: Sender<Manifest>,
+    pause: Option<Duration>,
 }
 
 impl ReaderThread {
     fn run(self, events: &impl ReadEvents) {
+        if let Some(pause) = self.pause
+            && let Err(RecvTimeoutError::Disconnected) | Ok(Trigger::Stop) = self.received.recv_timeout(pause)
+        {
+            return;
+        }
         let triggers = self.triggers.clone();
         let mut watcher = FileWatcher::new(&self.files.paths(), move || {
             let _ = triggers.send(Trigger::Changed);
@@ -203,7 +216,8 @@ mod tests {
         fs::write(&file, POOL).unwrap();
         let (send, events) = mpsc::channel();
         let reader =
-            ManifestReader::start(ManifestFiles::new(std::slice::from_ref(&file), None), Sent(send)).unwrap();
+            ManifestReader::start(ManifestFiles::new(std::slice::from_ref(&file), None), Sent(send), None)
+                .unwrap();
         let objects = |manifest: Manifest| manifest.objects.len();
         assert_eq!(reader.wait(PATIENCE).map(objects), Some(1));
         assert_eq!(events.recv_timeout(PATIENCE), Ok("read"));

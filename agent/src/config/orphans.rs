@@ -3,6 +3,8 @@
 //! The data plane keeps them while it runs. For a restart they are saved beside the configuration: the next process applies
 //! both until all VMs are attached again, and then the configuration alone, which closes the orphans to new VMs.
 
+use std::collections::HashSet;
+
 use anyhow::{Result, ensure};
 use dataplane::{DataPlaneSnapshot, VmSnapshot};
 use delivery::{ClassConfig, NodeConfig, PoolConfig, Version};
@@ -49,13 +51,17 @@ impl Orphans {
 
     /// What the data plane still has of `before`, now that `config` is applied.
     pub(crate) fn remaining(before: &NodeConfig, config: &NodeConfig, dataplane: &DataPlaneSnapshot) -> Self {
-        let stays = |pool: &PoolConfig, class: &ClassConfig| {
-            let known = dataplane.pools.iter().find(|known| known.name == pool.name);
-            known.is_some_and(|known| known.classes.iter().any(|known| known.name == class.name))
-        };
+        let served: HashSet<(&str, &str)> = dataplane
+            .pools
+            .iter()
+            .flat_map(|pool| pool.classes.iter().map(|class| (&*pool.name, &*class.name)))
+            .collect();
+        let stays =
+            |pool: &PoolConfig, class: &ClassConfig| served.contains(&(&*pool.name, &*class.name));
         let remaining = |pool: &PoolConfig| {
+            let known = configured(config, pool).map(class_names);
             let orphaned = |class: &&ClassConfig| {
-                stays(pool, class) && configured(config, pool).is_none_or(|now| !has(now, class))
+                stays(pool, class) && known.as_ref().is_none_or(|known| !known.contains(&*class.name))
             };
             let orphaned: Vec<_> = pool.classes.iter().filter(orphaned).cloned().collect();
             (!orphaned.is_empty()).then(|| match configured(config, pool) {
@@ -105,22 +111,21 @@ fn configured<'a>(config: &'a NodeConfig, pool: &PoolConfig) -> Option<&'a PoolC
     config.pools.iter().find(|now| now.name == pool.name)
 }
 
-fn has(pool: &PoolConfig, class: &ClassConfig) -> bool {
-    pool.classes.iter().any(|known| known.name == class.name)
+fn class_names(pool: &PoolConfig) -> HashSet<&str> {
+    pool.classes.iter().map(|class| &*class.name).collect()
 }
 
 /// The pool with the `classes` that it lacks. One whose parent does not exist becomes a child of the root.
 fn with(pool: &PoolConfig, classes: &[ClassConfig]) -> PoolConfig {
-    let mut pool = pool.clone();
+    let mut known = class_names(pool);
+    let mut all = pool.classes.clone();
     for class in classes {
-        if has(&pool, class) {
-            continue;
+        if known.insert(&class.name) {
+            let parent = class.parent.clone().filter(|parent| known.contains(&**parent));
+            all.push(ClassConfig { parent, ..class.clone() });
         }
-        let parent =
-            class.parent.clone().filter(|parent| pool.classes.iter().any(|known| known.name == *parent));
-        pool.classes.push(ClassConfig { parent, ..class.clone() });
     }
-    pool
+    PoolConfig { classes: all, ..pool.clone() }
 }
 
 #[cfg(test)]

@@ -54,7 +54,8 @@ pub(super) fn take_over<S: ConfigSource>(
 ) -> Result<Started> {
     let mut locks = prepared.locks;
     let checkpoint = prepared.checkpoint.unwrap_or_else(|| options.load_checkpoint());
-    let agent = Arc::new(Agent::start(options.data_plane(true), Some(&options.directories.state))?);
+    let state_dir = Some(&*options.directories.state);
+    let agent = Arc::new(Agent::start_with_store(options.data_plane(true), state_dir, prepared.store)?);
     let configured = source.restore(checkpoint.state(), &agent, true)?;
     let mut csi = CsiDriver::open(options, &agent, configured, events)?;
     let attachments = agent.attachments();
@@ -66,6 +67,7 @@ pub(super) fn take_over<S: ConfigSource>(
     if let HandoverSource::Serves(_) = predecessor {
         await_sources(&agent);
     }
+    let died = matches!(predecessor, HandoverSource::Died(_));
     let state = predecessor.receive()?;
     // The predecessor tested its sources until now.
     agent.server().reload_source_health();
@@ -75,8 +77,12 @@ pub(super) fn take_over<S: ConfigSource>(
     let predecessor = predecessor.commit()?;
     attachments.resume_serving()?;
     locks.adopt(received);
-    let pause = Duration::from_nanos(dataplane::now().since(state.stopped));
-    tracing::info!(connections, ?pause, "took over");
+    if died {
+        tracing::info!(connections, "continued the connections of the worker that died");
+    } else {
+        let pause = Duration::from_nanos(dataplane::now().since(state.stopped));
+        tracing::info!(connections, ?pause, "took over");
+    }
     agent.discard_unclaimed();
 
     let is_pod = |id: &str| attachments.table().get(id).is_some_and(Attachment::is_pod);
@@ -220,7 +226,8 @@ fn send_vms<R: Recipient>(agent: &Agent, to: R, mut own: OwnState) -> Result<R::
     let (result, received) = channel();
     let send = move |mut vms: Vec<VmState<BorrowedFd<'_>>>| {
         for vm in &mut vms {
-            vm.bytes = vm.bytes.saturating_add(before.get(&vm.id).copied().unwrap_or_default().bytes);
+            let before = before.get(&vm.id).copied().unwrap_or_default().bytes;
+            vm.bytes = vm.bytes.map(|bytes| bytes.saturating_add(before));
         }
         let sent = to.send(&vms, &own);
         let outcome = if sent.is_ok() { HandoverOutcome::Transferred } else { HandoverOutcome::Resumed };

@@ -17,6 +17,7 @@ use super::checkpointer::LoadedCheckpoint;
 use super::options::{CommandLineVms, Prepared, StartOptions, StartRefused, refuse};
 use super::run::Daemon;
 use super::start::{prepare_process, wait_for_predecessor};
+use super::store::open_store;
 use crate::config::Files;
 use crate::config::manifest_files::{ManifestFiles, read_text, reads_standard_input};
 use crate::config::manifests::ManifestSet;
@@ -62,9 +63,11 @@ fn serve(args: &HostArgs, mut worker: Worker) -> Result<()> {
 /// Starts the daemon. Every error that can be found is reported at once, before anything is served.
 fn start(args: &HostArgs, worker: &mut Worker, events: &DaemonEvents) -> Result<Daemon<Files>> {
     let input = worker.take_input().map(|input| read_text(File::from(input)));
-    let mut files = Files::watch(ManifestFiles::new(&args.files, input), events)?;
+    let files = ManifestFiles::new(&args.files, input);
+    let mut files = Files::watch(files, events, worker.served_before())?;
     let (created, unusable) = args.directories.prepare();
-    let predecessor = find_predecessor(args, worker.is_successor(), worker.take_listen_fds())?;
+    let (store, died) = open_store(worker);
+    let predecessor = find_predecessor(args, worker.is_successor(), worker.take_listen_fds())?.or(died);
     let alone = predecessor.is_none();
     if alone {
         wait_for_predecessor(&args.directories);
@@ -100,7 +103,7 @@ fn start(args: &HostArgs, worker: &mut Worker, events: &DaemonEvents) -> Result<
 
     // A port that is not bound yet is still the other process's.
     let metrics = endpoint.as_ref().map(Endpoint::address).transpose()?.or(args.metrics);
-    let prepared = Prepared { locks, checkpoint: Some(checkpoint), metrics: endpoint };
+    let prepared = Prepared { locks, checkpoint: Some(checkpoint), metrics: endpoint, store };
     let options = args.start_options(worker.served_before());
     let mut daemon = Daemon::start(options, prepared, files, predecessor, events)?;
     daemon.save();

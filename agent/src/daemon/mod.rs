@@ -24,6 +24,7 @@ mod run;
 mod run_dir;
 mod run_dir_repair;
 mod start;
+mod store;
 
 pub use args::{HostArgs, NodeArgs};
 pub use host::run_host;

@@ -9,6 +9,7 @@ use super::args::NodeArgs;
 use super::options::{CommandLineVms, Prepared, StartOptions, StartRefused, refuse};
 use super::run::Daemon;
 use super::start::{prepare_process, wait_for_predecessor};
+use super::store::open_store;
 use crate::attachments::csi::CsiOptions;
 use crate::config::{ConfigSource, Controller};
 use crate::confinement::Confinement;
@@ -75,12 +76,15 @@ fn serve(args: &NodeArgs, worker: &mut Worker) -> Result<()> {
     } else {
         None
     };
+    let (store, died) = open_store(worker);
+    let predecessor = predecessor.or(died);
     if predecessor.is_none() {
         wait_for_predecessor(&directories);
     }
-    let locks = DirectoryLocks::acquire(&directories, worker.take_locks(), predecessor.is_some());
+    let takes_over = matches!(predecessor, Some(HandoverSource::Serves(_)));
+    let locks = DirectoryLocks::acquire(&directories, worker.take_locks(), takes_over);
     let locks = locks.map_err(|problem| StartRefused::of(vec![problem]))?;
-    let prepared = Prepared { locks, checkpoint: None, metrics: None };
+    let prepared = Prepared { locks, checkpoint: None, metrics: None, store };
     let source = Controller::new(args.endpoint());
     let options = args.start_options(directories, pod_generation);
     let api = options.directories.api_socket();

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Result;
-use dataplane::{AttachError, AttachRequest, DataPlaneOptions, SocketOwner};
+use dataplane::{AttachError, AttachRequest, DataPlaneOptions, SocketOwner, SocketStoreLink};
 use source::Permissions;
 
 use super::checkpointer::LoadedCheckpoint;
@@ -48,6 +48,7 @@ pub(super) struct Prepared {
     pub(super) locks: DirectoryLocks,
     pub(super) checkpoint: Option<LoadedCheckpoint>,
     pub(super) metrics: Option<Endpoint>,
+    pub(super) store: Option<SocketStoreLink>,
 }
 
 impl StartOptions {

@@ -94,7 +94,8 @@ fn start_alone<S: ConfigSource>(
         None => options.metrics.map(Endpoint::bind).transpose()?,
     };
     let checkpoint = prepared.checkpoint.unwrap_or_else(|| options.load_checkpoint());
-    let agent = Arc::new(Agent::start(options.data_plane(false), Some(&options.directories.state))?);
+    let state_dir = Some(&*options.directories.state);
+    let agent = Arc::new(Agent::start_with_store(options.data_plane(false), state_dir, prepared.store)?);
     let configured = source.restore(checkpoint.state(), &agent, false)?;
     options.vms.attach(&agent)?;
     checkpoint.attach_vms(&agent, S::RETRY);

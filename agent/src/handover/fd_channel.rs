@@ -1,16 +1,13 @@
 //! The messages between a predecessor and its successor, with file descriptors, and a time-out for each.
 
-use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
-use std::mem::MaybeUninit;
+use std::io::{self, ErrorKind, IoSlice};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
-};
+use rustix::net::{RecvFlags, SendFlags};
+
+use crate::fd_packet::{self, Packet};
 
 /// The version of the protocol. The state it carries has none: its fields are only ever added.
 pub(super) const VERSION: u16 = 3;
@@ -21,11 +18,8 @@ pub(super) const OLDEST: u16 = 1;
 
 /// The socket's name in the run directory.
 pub(super) const HANDOVER_SOCKET: &str = "handover.sock";
-/// Descriptors of one message: the kernel passes at most 253.
-pub(super) const DESCRIPTORS: usize = 240;
 /// Bytes of one message: less than the smallest socket buffer.
 pub(super) const BODY: usize = 32 * 1024;
-const SPACE: usize = rustix::cmsg_space!(ScmRights(DESCRIPTORS));
 
 /// The first byte of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,10 +75,12 @@ impl MessageKind {
 }
 
 /// Names a time-out.
-fn socket_error(errno: Errno) -> io::Error {
-    match errno {
-        Errno::AGAIN => io::Error::new(ErrorKind::TimedOut, "the other process did not answer in time"),
-        errno => errno.into(),
+fn timed_out(error: io::Error) -> io::Error {
+    match error.kind() {
+        ErrorKind::WouldBlock => {
+            io::Error::new(ErrorKind::TimedOut, "the other process did not answer in time")
+        }
+        _ => error,
     }
 }
 
@@ -116,36 +112,15 @@ impl Channel {
         body: &[u8],
         sockets: &[BorrowedFd<'_>],
     ) -> io::Result<()> {
-        let mut space = [MaybeUninit::uninit(); SPACE];
-        let mut control = SendAncillaryBuffer::new(&mut space);
-        if !sockets.is_empty() && !control.push(SendAncillaryMessage::ScmRights(sockets)) {
-            return Err(io::Error::new(ErrorKind::InvalidInput, "too many descriptors for one message"));
-        }
         let kind = [kind as u8];
         let parts = [IoSlice::new(&kind), IoSlice::new(body)];
-        sendmsg(&self.0, &parts, &mut control, SendFlags::NOSIGNAL).map_err(socket_error)?;
-        Ok(())
+        fd_packet::send(&self.0, &parts, sockets, SendFlags::empty()).map_err(timed_out)
     }
 
     pub(super) fn receive(&self) -> io::Result<Message> {
-        let mut bytes = vec![0; BODY + 1];
-        let mut space = [MaybeUninit::uninit(); SPACE];
-        let mut control = RecvAncillaryBuffer::new(&mut space);
-        let flags = RecvFlags::CMSG_CLOEXEC;
-        let got = recvmsg(&self.0, &mut [IoSliceMut::new(&mut bytes)], &mut control, flags)
-            .map_err(socket_error)?;
-        let rights = control.drain().filter_map(|message| match message {
-            RecvAncillaryMessage::ScmRights(sockets) => Some(sockets),
-            _ => None,
-        });
-        let sockets: Vec<_> = rights.flatten().collect();
-        if got.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
-            return Err(io::Error::new(
-                ErrorKind::InvalidData,
-                "a message was truncated: the limit of open files may be too low",
-            ));
-        }
-        let (kind, body) = match bytes[..got.bytes].split_first() {
+        let Packet { bytes, descriptors: sockets } =
+            fd_packet::receive(&self.0, BODY + 1, RecvFlags::empty()).map_err(timed_out)?;
+        let (kind, body) = match bytes.split_first() {
             None => {
                 return Err(io::Error::new(
                     ErrorKind::UnexpectedEof,

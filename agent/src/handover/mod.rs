@@ -41,3 +41,4 @@ pub use successor::Successor;
 pub(crate) use successor::{HandoverListener, PendingSuccessor, SuccessorWait};
 pub(crate) use systemd_fdstore::{StoredHandover, SystemdFdStore};
 pub use wire::OwnState;
+pub(crate) use wire::{listener_file, listener_message};

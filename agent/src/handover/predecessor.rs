@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use dataplane::VmState;
 use prost::Message as _;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
@@ -16,7 +17,7 @@ use super::fd_channel::{Channel, HANDOVER_SOCKET, MessageKind, OLDEST, VERSION, 
 use super::keepalive::Keepalive;
 use super::pod_generation::PodGeneration;
 use super::systemd_fdstore::StoredHandover;
-use super::wire::{self, HandoverState};
+use super::wire::{self, HandoverState, OwnState};
 
 /// How long a predecessor may take to write its checkpoint: its disk may be slow.
 const OFFER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -30,6 +31,8 @@ pub(crate) enum HandoverSource {
     Serves(Predecessor),
     /// A service manager: the process before has ended.
     Stored(Box<StoredHandover>),
+    /// The supervisor: the worker before has died.
+    Died(Vec<VmState<OwnedFd>>),
 }
 
 impl HandoverSource {
@@ -38,6 +41,11 @@ impl HandoverSource {
         match self {
             Self::Serves(predecessor) => predecessor.receive(),
             Self::Stored(stored) => Ok(stored.take()),
+            Self::Died(vms) => Ok(HandoverState {
+                vms: std::mem::take(vms),
+                own: OwnState::default(),
+                stopped: dataplane::now(),
+            }),
         }
     }
 
@@ -49,6 +57,7 @@ impl HandoverSource {
                 stored.discard();
                 Ok(PredecessorGuard(None))
             }
+            Self::Died(_) => Ok(PredecessorGuard(None)),
         }
     }
 }

@@ -17,11 +17,12 @@ use rustix::net::{
 use tokio::runtime::{Builder, Runtime};
 
 use super::fd_channel::{
-    BODY, Channel, DESCRIPTORS, HANDOVER_SOCKET, MessageKind, OLDEST, VERSION, WITH_LOCKS,
+    BODY, Channel, HANDOVER_SOCKET, MessageKind, OLDEST, VERSION, WITH_LOCKS,
 };
 use super::pod_generation::PodGeneration;
 use super::recipient::{HandoverError, Recipient};
 use super::wire::{self, OwnState};
+use crate::fd_packet::DESCRIPTORS;
 use crate::signals::Signals;
 
 /// For the owner alone: a process that connects can get every socket.

@@ -16,7 +16,8 @@ use rustix::fs::{MemfdFlags, memfd_create};
 
 use super::recipient::{HandoverError, Recipient};
 use super::wire::{self, HandoverState, OwnState};
-use crate::sd_notify::{DESCRIPTORS, ServiceManager, is_closed};
+use crate::fd_packet::DESCRIPTORS;
+use crate::sd_notify::{ServiceManager, is_closed};
 use crate::supervisor::ListenFd;
 
 const SOCKET: &str = "entropool-socket";

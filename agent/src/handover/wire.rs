@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use dataplane::{ConnectionState, VmState};
+use dataplane::{ConnectionState, ListenerFile, VmState};
 use egd::{Demand, QueuedReply, SessionCounters, SessionSnapshot};
 use htb::Tick;
 use proto::handover as wire;
@@ -86,13 +86,25 @@ pub(super) fn unpack(state: wire::HandoverState, sockets: Vec<OwnedFd>) -> Hando
     HandoverState { vms, own, stopped: Tick(state.stopped) }
 }
 
-fn listener(socket: impl AsFd, (file_device, file_inode): (u64, u64)) -> wire::Listener {
-    wire::Listener { socket: socket_id(socket), file_device, file_inode, path: Vec::new() }
+fn listener(socket: impl AsFd, file: (u64, u64)) -> wire::Listener {
+    listener_message(socket_id(socket), &ListenerFile { file, elsewhere: None })
+}
+
+/// The message that describes the file of a listening socket.
+pub(crate) fn listener_message(socket: u64, file: &ListenerFile) -> wire::Listener {
+    let (file_device, file_inode) = file.file;
+    let path = file.elsewhere.as_ref().map(|path| path.as_os_str().as_bytes().to_vec());
+    wire::Listener { socket, file_device, file_inode, path: path.unwrap_or_default() }
+}
+
+/// The reverse of [`listener_message`].
+pub(crate) fn listener_file(listener: &wire::Listener) -> ListenerFile {
+    ListenerFile { file: file(listener), elsewhere: elsewhere(listener) }
 }
 
 fn listener_of(vm: &VmState<BorrowedFd<'_>>) -> Option<wire::Listener> {
-    let path = vm.elsewhere.as_ref().map(|path| path.as_os_str().as_bytes().to_vec());
-    vm.listener.map(|socket| wire::Listener { path: path.unwrap_or_default(), ..listener(socket, vm.file) })
+    let file = ListenerFile { file: vm.file, elsewhere: vm.elsewhere.clone() };
+    vm.listener.map(|socket| listener_message(socket_id(socket), &file))
 }
 
 fn file(listener: &wire::Listener) -> (u64, u64) {
@@ -111,7 +123,7 @@ fn vm(vm: &VmState<BorrowedFd<'_>>) -> wire::Vm {
         listener: listener_of(vm),
         connections: vm.connections.iter().map(connection).collect(),
         asked_before: Some(counters(vm.asked_before)),
-        bytes: vm.bytes,
+        bytes: vm.bytes.unwrap_or_default(),
         unsolicited: vm.unsolicited,
         credit_again: vm.credit_again.0,
     }
@@ -121,6 +133,7 @@ fn unpack_vm(vm: wire::Vm, sockets: &mut HashMap<u64, OwnedFd>) -> VmState<Owned
     VmState {
         file: vm.listener.as_ref().map_or((0, 0), file),
         elsewhere: vm.listener.as_ref().and_then(elsewhere),
+        listener_record: None,
         listener: vm.listener.and_then(|listener| sockets.remove(&listener.socket)),
         connections: vm
             .connections
@@ -131,7 +144,7 @@ fn unpack_vm(vm: wire::Vm, sockets: &mut HashMap<u64, OwnedFd>) -> VmState<Owned
             })
             .collect(),
         asked_before: vm.asked_before.map(unpack_counters).unwrap_or_default(),
-        bytes: vm.bytes,
+        bytes: Some(vm.bytes),
         unsolicited: vm.unsolicited,
         credit_again: Tick(vm.credit_again),
         id: vm.id,
@@ -161,7 +174,7 @@ fn unpack_connection(state: wire::Connection, socket: OwnedFd) -> ConnectionStat
         other_commands: state.other_commands,
     };
     let push = state.push.map(|push| (Tick(push.due), push.credit));
-    ConnectionState { socket, session, ended: state.ended, push }
+    ConnectionState { socket, session, ended: state.ended, push, record: None }
 }
 
 fn request(demand: Demand, count: u64) -> wire::Request {

@@ -18,6 +18,7 @@ use tokio::runtime::Builder;
 use tokio::signal::unix::{self, SignalKind};
 use tokio::time::{Sleep, sleep};
 
+use super::crash_loop::CrashLoop;
 use super::listen_fds::{self, ListenFd};
 use super::liveness::LivenessSocket;
 use super::program::{Program, ProgramId};
@@ -25,13 +26,15 @@ use super::restart_policy::{OnSuccess, PolicyStep, RestartPolicy, WorkerExit, Wo
 use super::service_watchdog::ServiceWatchdog;
 use super::watchdog::WatchdogAction;
 use super::worker;
-use super::worker_channel::{INPUT, LOCK, WorkerChannel, WorkerMessage, send};
+use super::socket_store::{SocketStore, StoreChannel};
+use super::worker_channel::{INPUT, LOCK, STORE, WorkerChannel, WorkerMessage, send};
 use crate::signals::HangUp;
 
 /// Before the next attempt when no process can be started.
 const RETRY: Duration = Duration::from_secs(1);
 /// How many seconds a worker may take until it serves: a start with 10,000 classes takes a quarter of it.
 const START: u16 = 60;
+const SIGKILL: u8 = 9;
 /// The environment variable with another number.
 const START_VARIABLE: &str = "ENTROPOOL_START_SECONDS";
 
@@ -42,6 +45,8 @@ const START_VARIABLE: &str = "ENTROPOOL_START_SECONDS";
 pub(crate) fn supervise(options: SupervisorOptions) -> io::Result<u8> {
     // Before this process opens any descriptor.
     let listen_fds = listen_fds::take(getpid());
+    // It keeps copies of all of a worker's sockets.
+    dataplane::make_room();
     let program = Program::of_this_process()?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async { Supervisor::new(program, options)?.run(listen_fds).await })
@@ -64,6 +69,9 @@ struct Supervisor {
     channels: Vec<WorkerChannel>,
     /// What the workers have locked, and what the next one goes on with.
     locks: Vec<OwnedFd>,
+    /// The sockets of the worker that died.
+    store: SocketStore,
+    crash_loop: CrashLoop,
     input: Option<OwnedFd>,
     /// How many seconds a worker may take until it serves.
     start: u16,
@@ -108,6 +116,8 @@ impl Supervisor {
             signals: SupervisorSignals::new()?,
             channels: Vec::new(),
             locks: Vec::new(),
+            store: SocketStore::default(),
+            crash_loop: CrashLoop::default(),
             input,
             start: start.unwrap_or(START),
             liveness: liveness.and_then(|path| open_liveness_socket(&path)),
@@ -182,6 +192,8 @@ impl Supervisor {
                 if let Some(channel) = self.channels.iter_mut().find(|channel| channel.id == id) {
                     self.locks.extend(channel.take_locks());
                     self.program.served(channel.program);
+                    // The worker has them, or did not want them.
+                    self.store = SocketStore::default();
                 }
                 let step = self.policy.served(id);
                 self.reload_if_wanted();
@@ -214,7 +226,7 @@ impl Supervisor {
             let id = pid.as_raw_nonzero().get();
             let (was_successor, was_serving) =
                 (self.policy.successor() == Some(id), self.policy.serving() == Some(id));
-            let had_served = self.read_last_messages(id);
+            let had_served = self.read_last_messages(id, exit);
             let step = self.policy.exited(id, exit);
             if was_successor && !had_served {
                 tracing::error!(
@@ -224,6 +236,10 @@ impl Supervisor {
                     "the successor ended before it served; the worker before it goes on"
                 );
             }
+            if self.policy.serving().is_some() {
+                // Who serves has them.
+                self.store = SocketStore::default();
+            }
             match step {
                 PolicyStep::Start(pause) => {
                     tracing::error!(worker = id, end = ?exit, ?pause, "the worker died; restarting it");
@@ -231,6 +247,7 @@ impl Supervisor {
                 PolicyStep::Wait if self.policy.workers().next().is_none() => {
                     tracing::info!(worker = id, "another process serves; waiting for a signal to end");
                     self.locks.clear();
+                    self.store = SocketStore::default();
                 }
                 PolicyStep::Wait | PolicyStep::Succeed | PolicyStep::Exit(_) => {}
             }
@@ -244,9 +261,21 @@ impl Supervisor {
 
     /// Handles what a worker sent before it died, though its exit was noticed first. Whether it has ever served, if it is
     /// known.
-    fn read_last_messages(&mut self, id: WorkerId) -> bool {
+    fn read_last_messages(&mut self, id: WorkerId, exit: WorkerExit) -> bool {
         let Some(at) = self.channels.iter().position(|channel| channel.id == id) else { return true };
         let mut channel = self.channels.swap_remove(at);
+        let left = channel.take_store();
+        if !left.is_empty() {
+            self.store = left;
+        }
+        let killed = exit == WorkerExit::Killed(SIGKILL);
+        if channel.death(killed).is_some_and(|death| self.crash_loop.count(death)) {
+            tracing::error!(
+                reason = "CrashLoop",
+                "workers die soon after they were passed sockets; closing all connections"
+            );
+            self.store = SocketStore::default();
+        }
         if channel.had_served() {
             self.locks.extend(channel.take_locks());
             let _ = self.policy.served(id);
@@ -341,18 +370,33 @@ impl Supervisor {
         // The worker receives them when it starts.
         self.locks.iter().try_for_each(|lock| send(&ours, LOCK, Some(lock.as_fd())))?;
         self.input.iter().try_for_each(|input| send(&ours, INPUT, Some(input.as_fd())))?;
+        let store = self.open_store(succeeds, &ours);
         ours.set_nonblocking(true)?;
         let ours = UnixStream::from_std(ours)?;
         let mut command = self.program.command(program);
         let (role, locks, input) = (self.policy.role(succeeds), self.locks.len(), self.input.is_some());
-        worker::set_environment(&mut command, role, self.hangs, locks, input);
+        worker::set_environment(&mut command, role, self.hangs, locks, input, store.is_some());
         listen_fds::pass(&mut command, listen_fds)?;
         let child = command.stdin(Stdio::from(OwnedFd::from(theirs))).spawn()?;
         let id = Pid::from_child(&child).as_raw_nonzero().get();
         tracing::debug!(worker = id, succeeds, "started a worker");
         self.policy.started(id, succeeds);
-        self.channels.push(WorkerChannel::new(id, program, ours, self.start));
+        self.channels.push(WorkerChannel::new(id, program, ours, store, self.start));
         Ok(())
+    }
+
+    /// A store for a worker: that of the worker that died, for its next one. Without a store, the worker serves, but its
+    /// connections end with it.
+    fn open_store(&self, succeeds: bool, worker: &StdUnixStream) -> Option<StoreChannel> {
+        let store = if succeeds { SocketStore::default() } else { self.store.clone() };
+        let opened = StoreChannel::open(store).and_then(|(channel, theirs)| {
+            send(worker, STORE, Some(theirs.as_fd()))?;
+            Ok(channel)
+        });
+        let log = |error: &io::Error| {
+            tracing::warn!(%error, "sockets are not kept: a crash will close all connections");
+        };
+        opened.inspect_err(log).ok()
     }
 }
 

@@ -13,7 +13,8 @@ use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_sig
 
 use super::listen_fds::{self, ListenFd};
 use super::restart_policy::WorkerRole;
-use super::worker_channel::{ANSWERS, INPUT, LOCK, SERVES, receive, send};
+use super::store_client::{LeftSockets, StoreClient};
+use super::worker_channel::{ANSWERS, INPUT, LOCK, SERVES, STORE, receive, send};
 use crate::agent::Agent;
 
 /// The environment variable with the supervisor's process id, and the worker's role.
@@ -29,6 +30,9 @@ const LOCKS: &str = "ENTROPOOL_LOCKS";
 /// The environment variable that is 1 if it is then sent what was on standard input.
 const INPUTS: &str = "ENTROPOOL_INPUTS";
 
+/// The environment variable that is 1 if it is then sent its end of the store.
+const STORES: &str = "ENTROPOOL_STORES";
+
 /// This process as a worker.
 #[derive(Debug)]
 pub(crate) struct Worker {
@@ -37,6 +41,7 @@ pub(crate) struct Worker {
     listen_fds: Vec<ListenFd>,
     locks: Vec<OwnedFd>,
     input: Option<OwnedFd>,
+    store: Option<(StoreClient, LeftSockets)>,
 }
 
 impl Worker {
@@ -57,7 +62,8 @@ impl Worker {
         let listen_fds = listen_fds::take(supervisor);
         let locks = receive_descriptors(LOCK, number(LOCKS))?;
         let input = receive_descriptors(INPUT, number(INPUTS))?.pop();
-        Ok(Some(Self { role, hangs: number(HANGS), listen_fds, locks, input }))
+        let store = receive_descriptors(STORE, number(STORES))?.pop().map(StoreClient::receive).transpose()?;
+        Ok(Some(Self { role, hangs: number(HANGS), listen_fds, locks, input, store }))
     }
 
     /// Whether it is to take over from the worker that serves.
@@ -87,6 +93,11 @@ impl Worker {
         // The offset is shared with the workers before.
         seek(&input, SeekFrom::Start(0)).ok()?;
         Some(input)
+    }
+
+    /// Takes the store of the supervisor, with what that has of the worker before.
+    pub(crate) fn take_store(&mut self) -> Option<(StoreClient, LeftSockets)> {
+        self.store.take()
     }
 
     /// Reports that `agent` serves, and from now on answers the supervisor's pings. Standard input is the socket to the
@@ -144,6 +155,7 @@ pub(super) fn set_environment(
     hangs: u64,
     locks: usize,
     input: bool,
+    store: bool,
 ) {
     let suffix = match role {
         WorkerRole::First => "",
@@ -154,6 +166,7 @@ pub(super) fn set_environment(
     command.env(HANGS, hangs.to_string());
     command.env(LOCKS, locks.to_string());
     command.env(INPUTS, u8::from(input).to_string());
+    command.env(STORES, u8::from(store).to_string());
 }
 
 fn parse(text: &str) -> Option<(Pid, WorkerRole)> {
@@ -172,7 +185,7 @@ mod tests {
     fn a_worker_parses_what_its_supervisor_sets() {
         for role in [WorkerRole::First, WorkerRole::Restarted, WorkerRole::Successor] {
             let mut command = Command::new("true");
-            set_environment(&mut command, role, 0, 0, false);
+            set_environment(&mut command, role, 0, 0, false, false);
             let value = command.get_envs().find_map(|(name, value)| (name == VARIABLE).then_some(value?));
             assert_eq!(value.and_then(|value| parse(value.to_str()?)), Some((getpid(), role)));
         }

@@ -5,6 +5,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
@@ -14,9 +15,11 @@ use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::time::{Sleep, sleep};
 
+use super::crash_loop::Death;
 use super::proc_status::ProcStatus;
 use super::program::ProgramId;
 use super::restart_policy::WorkerId;
+use super::socket_store::{SocketStore, StoreChannel};
 use super::watchdog::{Watchdog, WatchdogAction};
 
 /// What a worker writes when it serves.
@@ -28,6 +31,8 @@ pub(super) const ANSWERS: u8 = b'A';
 pub(super) const LOCK: u8 = b'L';
 /// With a descriptor, from the supervisor: what it has read from standard input.
 pub(super) const INPUT: u8 = b'I';
+/// With a descriptor, from the supervisor: the worker's end of the socket of its store.
+pub(super) const STORE: u8 = b'F';
 /// What a supervisor writes to ping a worker.
 const PING: u8 = b'?';
 const SPACE: usize = rustix::cmsg_space!(ScmRights(1));
@@ -51,6 +56,12 @@ pub(super) struct WorkerChannel {
     served: bool,
     /// The worker has closed its end.
     closed: bool,
+    /// `None` if it could not be opened.
+    store: Option<StoreChannel>,
+    /// When it was started, if it was passed sockets of the worker before.
+    continues_since: Option<Instant>,
+    /// It is being killed because it hangs.
+    hung: bool,
     /// What the worker has locked.
     locks: Vec<OwnedFd>,
     watchdog: Watchdog,
@@ -59,7 +70,13 @@ pub(super) struct WorkerChannel {
 
 impl WorkerChannel {
     /// The channel to a worker that was just started, and must serve within so many seconds.
-    pub(super) fn new(id: WorkerId, program: Option<ProgramId>, stream: UnixStream, start: u16) -> Self {
+    pub(super) fn new(
+        id: WorkerId,
+        program: Option<ProgramId>,
+        stream: UnixStream,
+        store: Option<StoreChannel>,
+        start: u16,
+    ) -> Self {
         let mut channel = Self {
             id,
             program,
@@ -67,6 +84,9 @@ impl WorkerChannel {
             heartbeat: None,
             served: false,
             closed: false,
+            continues_since: store.as_ref().filter(|store| store.passes_sockets()).map(|_| Instant::now()),
+            hung: false,
+            store,
             locks: Vec::new(),
             watchdog: Watchdog::Starting { left: start },
             next_check: None,
@@ -76,6 +96,9 @@ impl WorkerChannel {
     }
 
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<WorkerMessage> {
+        if let Some(store) = &mut self.store {
+            store.poll(context);
+        }
         while !self.closed
             && let Poll::Ready(received) = self.poll_receive(context)
         {
@@ -151,9 +174,21 @@ impl WorkerChannel {
         std::mem::take(&mut self.locks)
     }
 
+    /// How it has died, if it was passed sockets of the worker before; it was `killed` by a SIGKILL.
+    pub(super) fn death(&self, killed: bool) -> Option<Death> {
+        let lived = self.continues_since?.elapsed();
+        Some(Death { by_itself: self.hung || !killed, lived })
+    }
+
+    /// What is kept of a worker that has died.
+    pub(super) fn take_store(&mut self) -> SocketStore {
+        self.store.take().map(StoreChannel::into_store).unwrap_or_default()
+    }
+
     /// Runs a watchdog check, and sends a ping if it asks for one.
     pub(super) fn check(&mut self) -> WatchdogAction {
         let action = self.watchdog.check(ProcStatus::of(self.id, self.heartbeat.as_ref()));
+        self.hung |= matches!(action, WatchdogAction::Kill | WatchdogAction::KillStarting);
         if action == WatchdogAction::Ping {
             // If the socket is full, earlier pings have not been answered either.
             let _ = self.stream.try_write(&[PING]);

@@ -13,14 +13,19 @@ use serde_json::Value;
 pub(super) struct RuleEvaluator {
     env: Arc<Env>,
     programs: RefCell<HashMap<String, Option<Arc<Program>>>>,
+    /// The results for texts, by the rule or pattern and the text: the objects of one file are much alike.
+    texts: RefCell<HashMap<(String, String), bool>>,
 }
+
+/// Results that are kept.
+const MAX_TEXTS: usize = 4096;
 
 impl RuleEvaluator {
     /// An evaluator with the standard functions of CEL and the functions on strings that Kubernetes adds.
     pub(super) fn new() -> Self {
         let mut env = Env::stdlib();
         env.add_extension(cel::extensions::strings).expect("a new environment has no functions on strings");
-        Self { env: Arc::new(env), programs: RefCell::default() }
+        Self { env: Arc::new(env), programs: RefCell::default(), texts: RefCell::default() }
     }
 
     /// Whether the rule holds for `value`. Rules that compare with an old value hold if there is none. A rule that
@@ -29,7 +34,16 @@ impl RuleEvaluator {
         if old.is_none() && compares_with_old(rule) {
             return true;
         }
-        let Some(program) = self.program(&rule.rule) else {
+        match (value, old) {
+            (Value::String(text), None) => {
+                self.of_text(&rule.rule, text, || self.evaluate(&rule.rule, value, None))
+            }
+            _ => self.evaluate(&rule.rule, value, old),
+        }
+    }
+
+    fn evaluate(&self, rule: &str, value: &Value, old: Option<&Value>) -> bool {
+        let Some(program) = self.program(rule) else {
             return false;
         };
         let mut context = Context::with_env(Arc::clone(&self.env));
@@ -42,6 +56,24 @@ impl RuleEvaluator {
 
     /// Whether a text matches a pattern, in the dialect of regular expressions that rules use.
     pub(super) fn matches(&self, pattern: &str, text: &str) -> bool {
+        self.of_text(pattern, text, || self.evaluate_match(pattern, text))
+    }
+
+    /// The result for a text, evaluated once.
+    fn of_text(&self, rule: &str, text: &str, evaluate: impl FnOnce() -> bool) -> bool {
+        let key = (rule.to_owned(), text.to_owned());
+        if let Some(result) = self.texts.borrow().get(&key) {
+            return *result;
+        }
+        let result = evaluate();
+        let mut texts = self.texts.borrow_mut();
+        if texts.len() < MAX_TEXTS {
+            texts.insert(key, result);
+        }
+        result
+    }
+
+    fn evaluate_match(&self, pattern: &str, text: &str) -> bool {
         let Some(program) = self.program("text.matches(pattern)") else {
             return false;
         };

@@ -1,10 +1,10 @@
 //! The plan: every node's configuration, and the decision on every object.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use api::{Accepted, Assured, ClassEffective, EntropyClassSpec, EntropyPoolSpec, PoolEffective, Rate};
-use delivery::{NodeConfig, PoolConfig};
+use delivery::{ClassConfig, NodeConfig, PoolConfig};
 
 use crate::admit::{Rejections, Resolved};
 use crate::budget::{Commitment, Parent};
@@ -78,8 +78,12 @@ pub(crate) fn build(desired: &DesiredSpecs<'_>, resolved: &Resolved<'_>, snapsho
     let tree = &resolved.tree;
     let draft = |&name| Some((name, PoolDraft::of(tree, name, &snapshot.namespaces)?));
     let drafts: BTreeMap<_, _> = tree.pools.keys().filter_map(draft).collect();
-    let smallest = drafts.iter().map(|(name, draft)| (*name, (draft.smallest(), draft.node_count())));
-    let builder = PlanBuilder { desired, resolved, smallest: smallest.collect() };
+    let smallest: BTreeMap<_, _> =
+        drafts.iter().map(|(name, draft)| (*name, (draft.smallest(), draft.node_count()))).collect();
+    let classes = smallest.iter().flat_map(|(pool, (config, _))| {
+        config.classes.iter().map(|class| ((*pool, class.name.as_str()), class))
+    });
+    let builder = PlanBuilder { desired, resolved, smallest: &smallest, classes: classes.collect() };
     Plan {
         nodes: configs(&drafts, snapshot.nodes.keys().cloned(), snapshot.pod_info_on_mount),
         pools: desired
@@ -99,7 +103,9 @@ struct PlanBuilder<'r, 'a> {
     desired: &'r DesiredSpecs<'a>,
     resolved: &'r Resolved<'a>,
     /// By pool: its configuration on the node that may promise the least, and the number of nodes that run it.
-    smallest: BTreeMap<&'a str, (PoolConfig, usize)>,
+    smallest: &'r BTreeMap<&'a str, (PoolConfig, usize)>,
+    /// The classes of these, by the names of pool and class.
+    classes: HashMap<(&'r str, &'r str), &'r ClassConfig>,
 }
 
 impl<'a> PlanBuilder<'_, 'a> {
@@ -119,8 +125,8 @@ impl<'a> PlanBuilder<'_, 'a> {
         let mut object = self.object(candidate, &self.resolved.rejected_classes);
         let running = self.resolved.tree.classes.get(candidate.name);
         let pool = running.and_then(|spec| Some((spec, self.smallest.get(&*spec.pool)?)));
-        if let Some((spec, (config, nodes))) = pool {
-            let config = config.classes.iter().find(|class| class.name == candidate.name);
+        if let Some((spec, (_, nodes))) = pool {
+            let config = self.classes.get(&(&*spec.pool, candidate.name)).copied();
             object.nodes = *nodes;
             object.warnings =
                 config.map(|config| bursts::of_class(candidate.name, spec, config)).unwrap_or_default();

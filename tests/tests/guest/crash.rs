@@ -15,18 +15,19 @@ const BETWEEN: Duration = Duration::from_secs(4);
 /// Time in the guest between two counts.
 const LOOK: Duration = Duration::from_millis(100);
 /// How long a read may wait for a process that died.
-const AFTER: Duration = Duration::from_millis(2500);
+const AFTER: Duration = Duration::from_millis(500);
 /// How long a worker may stand still.
 const FOUND_OUT: Duration = Duration::from_secs(10);
 
 #[test]
 fn no_read_in_a_guest_outlasts_a_crash_by_long() {
     let _machine = alone();
-    let mut run = Run::begin("kills-under-guests", 12, 200);
-    let daemon = start(&["web-1=default/gold", "web-2=default/bronze"]);
+    let mut run = Run::begin("kills-under-guests", 12, 1_000);
+    let vms = ["web-1", "web-2", "web-3", "web-4"];
+    let daemon = start(&["web-1=default/gold", "web-2=default/bronze", "web-3=default/gold", "web-4=default/bronze"]);
     let image = Image::build().unwrap();
     let guests =
-        ["web-1", "web-2"].map(|vm| Guest::boot(&image, &daemon.socket(vm), GuestTask::Watch).unwrap());
+        vms.map(|vm| Guest::boot(&image, &daemon.socket(vm), GuestTask::Watch).unwrap());
     let mut counts = guests.each_ref().map(watch);
 
     for _ in 0..run.count() {
@@ -42,14 +43,14 @@ fn no_read_in_a_guest_outlasts_a_crash_by_long() {
         "longest_wait_ms",
         longest.iter().max().map(|longest| u64::try_from(longest.as_millis()).unwrap_or(u64::MAX)),
     );
-    assert!(longest.iter().all(|longest| *longest <= AFTER), "{longest:?}");
+    assert!(longest.iter().all(|longest| *longest <= AFTER + 2 * LOOK), "{longest:?}");
     let hung = guests_of_one_that_hangs(&daemon, &guests);
     println!("the longest waits where a worker stands still: {hung:?}");
     assert!(hung.iter().all(|longest| *longest <= FOUND_OUT + AFTER), "{hung:?}");
 }
 
 /// The longest waits while a worker stands still, is found out and killed, and followed by the next.
-fn guests_of_one_that_hangs(daemon: &Daemon, guests: &[Guest; 2]) -> [Duration; 2] {
+fn guests_of_one_that_hangs(daemon: &Daemon, guests: &[Guest; 4]) -> [Duration; 4] {
     kill_process(daemon.process().unwrap().pid().unwrap(), Signal::STOP).unwrap();
     daemon.wait_for("WorkerHangs").unwrap();
     daemon.wait_for("ready").unwrap();
@@ -91,18 +92,18 @@ fn a_guest_on_a_port_reads_on_as_well() {
 
     let longest = longest_wait(&counts);
     println!("the longest wait in a crash, over TCP: {longest:?}");
-    assert!(longest <= Duration::from_millis(2500), "{longest:?}");
+    assert!(longest <= AFTER + 2 * LOOK, "{longest:?}");
 }
 
 #[test]
 fn without_unasked_bytes_a_read_outlasts_a_crash() {
     let _machine = alone();
-    let daemon = start(&["web-1=default/gold,client=egd"]);
+    let mut daemon = start(&["web-1=default/gold,client=egd"]);
     let guest = Guest::boot(&Image::build().unwrap(), &daemon.socket("web-1"), GuestTask::Watch).unwrap();
     watch(&guest);
 
-    daemon.crash().unwrap();
-    // The guest is heard for a while yet of the time before the crash.
+    daemon.restart().unwrap();
+    // The guest is heard for a while yet of the time before that.
     watch(&guest);
     let silence = watch(&guest);
     assert_eq!(silence.first().unwrap().bytes, silence.last().unwrap().bytes);

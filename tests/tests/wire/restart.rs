@@ -12,7 +12,10 @@ use crate::{OPEN, alone, host};
 
 /// What no read in a guest may pass, whatever happens to the daemon.
 const AFTER_A_CRASH: Duration = Duration::from_millis(2500);
-/// How many of these kills may meet one read. Who misses its second twice is late by a second.
+/// The same of a worker that dies, while its supervisor lives: its connections go on. Measured is less than half of that on
+/// a quiet machine.
+const AFTER_A_WORKER: Duration = Duration::from_millis(500);
+/// How many kills of everything may meet one read. Who misses its second twice is late by a second.
 const AT_MOST: u32 = 3;
 /// The same of a planned restart.
 const AFTER_A_RESTART: Duration = Duration::from_millis(500);
@@ -32,11 +35,34 @@ fn healthy(report: &Report) {
 }
 
 #[test]
-fn no_client_waits_long_for_a_daemon_that_dies_again_and_again() {
+fn no_connection_ends_with_a_worker_that_is_killed_again_and_again() {
     let _machine = alone();
     let mut run = Run::begin("kills-under-clients", 50, 1_000);
     let mut dice = run.dice();
     let (daemon, sockets) = serve(250);
+    let herd = QemuClients::start(sockets, Duration::from_millis(5)).unwrap();
+    for _ in 0..run.count() {
+        std::thread::sleep(Duration::from_millis(dice.below(400)));
+        herd.struck();
+        daemon.crash().unwrap();
+    }
+    std::thread::sleep(AFTER_A_WORKER);
+    let report = herd.stop().unwrap();
+    println!("{report:?}");
+    run.figure("longest_wait_ms", u64::try_from(report.longest.as_millis()).unwrap());
+    run.figure("longest_wait_a_kill_ms", u64::try_from(report.longest_a_blow.as_millis()).unwrap());
+    run.figure("answered", report.answered);
+    assert_eq!(report.ended, 0, "connections were closed");
+    assert!(report.longest_a_blow <= AFTER_A_WORKER, "{report:?}");
+    healthy(&report);
+}
+
+#[test]
+fn no_client_waits_long_for_a_daemon_all_of_which_dies_again_and_again() {
+    let _machine = alone();
+    let mut run = Run::begin("kills-of-everything", 10, 200);
+    let mut dice = run.dice();
+    let (mut daemon, sockets) = serve(250);
     let herd = QemuClients::start(sockets, Duration::from_millis(50)).unwrap();
     for _ in 0..run.count() {
         // Long enough for everybody to come back once, and short enough that many have not asked again yet. A client
@@ -44,7 +70,7 @@ fn no_client_waits_long_for_a_daemon_that_dies_again_and_again() {
         // before it was answered: that kill begins its two and a half seconds anew.
         std::thread::sleep(Duration::from_millis(1_200 + dice.below(400)));
         herd.struck();
-        daemon.crash().unwrap();
+        daemon.restart().unwrap();
     }
     std::thread::sleep(AFTER_A_CRASH);
     let report = herd.stop().unwrap();
@@ -59,11 +85,9 @@ fn no_client_waits_long_for_a_daemon_that_dies_again_and_again() {
     healthy(&report);
 }
 
-/// A QEMU comes back a second after its connection has ended, and then each second. If the daemon is dead again at that
-/// moment it waits for the next; what it was waiting for before it was pushed something it goes on waiting for. So each
-/// crash begins its two and a half seconds anew, and none adds to those of the next.
+/// A worker that is killed before it serves leaves what the one before it left.
 #[test]
-fn a_daemon_that_dies_while_it_recovers_has_nobody_wait_long_after_the_last_time() {
+fn a_worker_that_dies_while_it_starts_has_nobody_wait_long_after_the_last_time() {
     let _machine = alone();
     let mut run = Run::begin("kills-within-recoveries", 3, 200);
     let mut dice = run.dice();
@@ -74,16 +98,18 @@ fn a_daemon_that_dies_while_it_recovers_has_nobody_wait_long_after_the_last_time
         let first = Instant::now();
         for _ in 0..4 {
             kill_whoever_serves(&daemon);
-            std::thread::sleep(Duration::from_millis(300 + dice.below(600)));
+            std::thread::sleep(Duration::from_millis(dice.below(200)));
         }
         kill_whoever_serves(&daemon);
         longest = longest.max(first.elapsed());
-        std::thread::sleep(AFTER_A_CRASH + Duration::from_millis(500));
+        std::thread::sleep(Duration::from_millis(1_500));
     }
     let report = herd.stop().unwrap();
     println!("{longest:?} from the first of five kills to the last; {report:?}");
     run.figure("longest_wait_ms", u64::try_from(report.longest.as_millis()).unwrap());
     run.figure("kills_took_ms", u64::try_from(longest.as_millis()).unwrap());
+    assert_eq!(report.ended, 0, "connections were closed");
+    // Workers that die before they serve are started again after growing pauses.
     assert!(report.longest <= longest + AFTER_A_CRASH, "{report:?}");
     healthy(&report);
 }
@@ -162,10 +188,10 @@ fn a_successor_that_is_killed_before_it_serves_is_followed_at_once() {
     killing.join().unwrap();
     daemon.wait_for("died before it served").unwrap();
     daemon.wait_for("ready").unwrap();
-    std::thread::sleep(AFTER_A_CRASH);
+    std::thread::sleep(AFTER_A_WORKER);
     let report = herd.stop().unwrap();
     println!("{report:?}");
-    assert_eq!(report.ended, 250, "{report:?}");
+    assert_eq!(report.ended, 0, "connections were closed");
     assert!(report.longest <= AFTER_A_CRASH, "{report:?}");
     healthy(&report);
 }

@@ -151,7 +151,8 @@ fn processes_that_are_killed_at_once_are_started_again_however_often() {
     let systemd = start(OPEN, &plain(&["a"]));
     for kill in 1..=7 {
         // As a memory limit of the unit does.
-        systemd.control(&["kill", "-s", "KILL", "entropool"]).unwrap();
+        // systemctl fails if the worker has died of the death of its supervisor meanwhile.
+        let _ = systemd.control(&["kill", "-s", "KILL", "entropool"]);
         systemd.wait_for(" ready ", kill + 1).unwrap();
         EgdClient::connect(&systemd.socket("a")).unwrap().read(1).unwrap();
     }

@@ -1,5 +1,6 @@
 //! The first process of a daemon, and the one that it starts again.
 
+use std::io::Read;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::thread::sleep;
@@ -14,7 +15,19 @@ use crate::{OPEN, alone, beside_others, host, start};
 
 /// From the death of a worker to the first connection that the next one takes.
 const BACK: Duration = Duration::from_millis(100);
-const MOST_MEMORY: u64 = 2 * 1024 * 1024;
+/// A VM that asks for a few hundred bytes waits for seconds.
+const SLOW: &str = "
+apiVersion: entropool.io/v1alpha1
+kind: EntropyPool
+metadata: {name: default}
+spec: {}
+---
+apiVersion: entropool.io/v1alpha1
+kind: EntropyClass
+metadata: {name: any}
+spec: {pool: default, ceil: 200/s, cburst: '64'}
+";
+const MOST_MEMORY: u64 = 3 * 1024 * 1024;
 /// From a worker's last turn to the first byte of the next one: ten seconds until it is known to hang, and what any crash
 /// takes.
 const UNHUNG: Duration = Duration::from_millis(12_500);
@@ -32,8 +45,7 @@ fn a_worker_that_is_killed_is_back_at_once() {
             client.read(1).unwrap();
             let begin = Instant::now();
             kill_process(worker.pid().unwrap(), Signal::KILL).unwrap();
-            assert!(client.is_closed());
-            draw(&daemon.socket("a"));
+            client.read(1).unwrap();
             let gap = begin.elapsed();
             daemon.wait_for("ready").unwrap();
             assert_ne!(daemon.process().unwrap().id(), worker.id());
@@ -142,9 +154,7 @@ fn a_worker_that_stands_still_is_found_out_and_its_vms_are_served_by_the_next_on
     let begin = Instant::now();
     kill_process(worker.pid().unwrap(), Signal::STOP).unwrap();
     client.send(&[2, 1]).unwrap();
-    // The last turn may have answered; and a read's own patience may end before the supervisor's.
-    assert!((0..4).any(|_| client.is_closed()), "who waits is told, and connects again");
-    draw(&daemon.socket("a"));
+    client.receive(1).unwrap();
     let gap = begin.elapsed();
     println!("from the last turn of a worker that hangs to the first byte of the next: {gap:?}");
     assert!(gap <= UNHUNG, "{gap:?}");
@@ -152,6 +162,83 @@ fn a_worker_that_stands_still_is_found_out_and_its_vms_are_served_by_the_next_on
     daemon.wait_for("ready").unwrap();
     assert_ne!(daemon.process().unwrap().id(), worker.id());
     assert_eq!(hangs(), "1");
+}
+
+/// What a connection of each kind is after its worker was killed.
+#[test]
+fn a_connection_goes_on_where_its_worker_was_killed_or_is_closed() {
+    let _machine = alone();
+    let daemon = start(SLOW, &["a=default/any"]);
+    let connect = || EgdClient::connect(&daemon.socket("a")).unwrap();
+    let [mut silent, mut idle, mut half, mut other, mut waits] = std::array::from_fn(|_| connect());
+    idle.pid().unwrap();
+    half.send(&[2]).unwrap();
+    other.send(&[2, 255, 0]).unwrap();
+    waits.send(&[2, 255, 2, 255]).unwrap();
+    sleep(Duration::from_millis(100));
+    daemon.crash().unwrap();
+    silent.read(1).unwrap();
+    idle.pid().unwrap();
+    half.send(&[1]).unwrap();
+    half.receive(1).unwrap();
+    let mut rest = Vec::new();
+    other.into_stream().read_to_end(&mut rest).unwrap();
+    assert!(rest.len() < 255, "what it is owed is not known any more, so it is closed");
+    waits.receive(510).unwrap();
+}
+
+/// A copy of a socket that is never closed would be a connection that its client believes to be open.
+#[test]
+fn nothing_is_kept_of_connections_and_vms_that_are_gone() {
+    let _machine = beside_others();
+    let daemon = start(OPEN, &["a=default/any"]);
+    let kept = || std::fs::read_dir(format!("/proc/{}/fd", daemon.supervisor().id())).unwrap().count();
+    EgdClient::connect(&daemon.socket("a")).unwrap().read(1).unwrap();
+    let before = settled(&kept);
+    for _ in 0..20 {
+        EgdClient::connect(&daemon.socket("a")).unwrap().read(1).unwrap();
+    }
+    let open: Vec<_> = (0..5).map(|_| EgdClient::connect(&daemon.socket("a")).unwrap()).collect();
+    assert_eq!(settled(&kept), before + open.len());
+    drop(open);
+    assert_eq!(settled(&kept), before);
+    let mut client = EgdClient::connect(&daemon.socket("a")).unwrap();
+    daemon.host().ask(["detach", "a"]).unwrap();
+    assert!(client.is_closed(), "the supervisor's copy keeps it open for no one");
+    assert_eq!(settled(&kept), before - 1, "the listener of the VM");
+}
+
+/// A number that has not changed for a while.
+fn settled(number: &impl Fn() -> usize) -> usize {
+    let mut last = number();
+    loop {
+        sleep(Duration::from_millis(300));
+        let now = number();
+        if now == last {
+            return now;
+        }
+        last = now;
+    }
+}
+
+/// One of the connections may be what workers die of.
+#[test]
+fn connections_are_closed_once_two_workers_in_a_row_have_died_of_themselves() {
+    let _machine = beside_others();
+    let daemon = start(OPEN, &["a=default/any"]);
+    let mut client = EgdClient::connect(&daemon.socket("a")).unwrap();
+    let abort = || {
+        kill_process(daemon.process().unwrap().pid().unwrap(), Signal::ABORT).unwrap();
+        daemon.wait_for("ready").unwrap();
+    };
+    for _ in 0..2 {
+        client.read(1).unwrap();
+        abort();
+    }
+    client.read(1).unwrap();
+    abort();
+    assert!(client.is_closed());
+    draw(&daemon.socket("a"));
 }
 
 #[test]

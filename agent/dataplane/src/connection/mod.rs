@@ -20,11 +20,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use egd::{Demand, Session};
 use htb::{NodeId, Tick, Tree};
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, recv};
+use rustix::net::{RecvFlags, Shutdown, recv, shutdown};
 use source::Supply;
 
 use self::command_timeout::CommandTimeout;
 use self::non_blocking_read::NonBlockingRead;
+use crate::persist::SessionIndex;
 use crate::slab::Key;
 use crate::vm::{ClientBehaviour, MAX_CONNECTIONS, Unsolicited};
 
@@ -53,6 +54,8 @@ pub(crate) struct Connection {
     /// Everything that the peer sent before it did so has been read.
     input_over: bool,
     listed: Listed,
+    /// Its record in the session file: its socket is in the store under the same number.
+    record: Option<SessionIndex>,
     /// As of the last read.
     pub(crate) behaviour: ClientBehaviour,
     /// The unsolicited bytes that it is sent before its first request.
@@ -103,6 +106,7 @@ impl Connection {
             ended: false,
             input_over: false,
             listed: Listed::default(),
+            record: None,
             behaviour: ClientBehaviour::default(),
             unsolicited,
             command_timeout: CommandTimeout::default(),
@@ -111,6 +115,20 @@ impl Connection {
 
     pub(crate) fn session(&self) -> &Session {
         &self.session
+    }
+
+    pub(crate) fn record(&self) -> Option<SessionIndex> {
+        self.record
+    }
+
+    pub(crate) fn set_record(&mut self, record: Option<SessionIndex>) {
+        self.record = record;
+    }
+
+    /// Ends it for the peer, whoever else has a copy of its socket.
+    pub(crate) fn shut_down(&self) {
+        // A peer that has closed it already needs to be told nothing.
+        let _ = shutdown(&self.socket, Shutdown::Both);
     }
 
     /// Whether the tree has demand from it.

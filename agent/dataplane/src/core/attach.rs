@@ -50,6 +50,7 @@ impl DataPlane {
         let failed = |source| AttachError::Watch { id: vm.id.clone(), source };
         self.poll.add(&listener, Token::Listener(key)).map_err(failed)?;
         vm.listener = Some(listener);
+        self.store_listener(key);
         Ok(())
     }
 
@@ -61,6 +62,9 @@ impl DataPlane {
             self.remove_connection(key, now);
         }
         let vm = self.vms.remove(key)?;
+        if let Some(record) = vm.listener_record {
+            self.store.release(record);
+        }
         if let Some(pool) = self.pools.get_mut(vm.pool) {
             pool.records.release(vm.leaf, &mut self.bucket_state_file);
             let ancestors = ancestors(pool.shaper.tree(), vm.leaf);

@@ -4,7 +4,8 @@
 use htb::{Decision, Tick};
 
 use super::state::DataPlane;
-use crate::connection::{CloseReason, Connection};
+use crate::connection::{CloseReason, Connection, Received};
+use crate::persist::ReadBuffer;
 use crate::poll::{PollEvents, Token};
 use crate::pool::NextGrant;
 use crate::slab::Key;
@@ -20,12 +21,12 @@ const SUPPLY_RETRY: u64 = 50_000_000;
 
 impl DataPlane {
     /// One round over everything that is ready.
-    pub(crate) fn batch(&mut self, events: &PollEvents, scratch: &mut [u8], clock: impl Fn() -> Tick) {
+    pub(crate) fn batch(&mut self, events: &PollEvents, buffer: &mut ReadBuffer, clock: impl Fn() -> Tick) {
         let mut now = clock();
         self.batch += 1;
         self.dispatch(events, now);
         self.accept_all(now);
-        let reads = self.read_all(scratch, now);
+        let reads = self.read_all(buffer, now);
         if reads > MANY_READS {
             now = clock();
         }
@@ -37,6 +38,7 @@ impl DataPlane {
         self.save_levels(now);
         self.write_all(now);
         self.close_done(now);
+        self.update_store(now);
     }
 
     /// Schedules the work for each event.
@@ -63,28 +65,29 @@ impl DataPlane {
     }
 
     /// Reads once from each connection that may have received something; one that received more stays on the list.
-    fn read_all(&mut self, scratch: &mut [u8], now: Tick) -> usize {
+    fn read_all(&mut self, buffer: &mut ReadBuffer, now: Tick) -> usize {
         let count = self.connections.to_read().len();
         for at in 0..count {
             let key = self.connections.to_read()[at];
-            self.read(key, scratch, now);
+            self.read(key, buffer, now);
         }
         self.connections.finish_reads(count);
         count
     }
 
-    fn read(&mut self, key: Key, scratch: &mut [u8], now: Tick) {
+    fn read(&mut self, key: Key, buffer: &mut ReadBuffer, now: Tick) {
         let batch = self.batch;
-        let Some((connection, vm, _)) = self.resolve(key) else { return };
-        let budget = vm.read_budget.left(batch).min(scratch.len());
+        let Some((_, vm, _)) = self.resolve(key) else { return };
+        let budget = vm.read_budget.left(batch);
         if budget == 0 {
             vm.limit_hits.deferred += 1;
             self.counters.limit_hits.deferred += 1;
             self.connections.defer_read(key);
             return;
         }
-        connection.unlist_read();
-        match connection.receive(&mut scratch[..budget], now) {
+        let Some(received) = self.receive(key, buffer, budget, now) else { return };
+        let Some((connection, vm, _)) = self.resolve(key) else { return };
+        match received {
             Ok(received) => {
                 vm.read_budget.spend(received.bytes);
                 if received.bytes > 0 {
@@ -111,6 +114,23 @@ impl DataPlane {
             }
             Err(reason) => self.close(key, reason, now),
         }
+    }
+
+    /// Reads once. If this process is killed meanwhile, what it has read is in the buffer or in the session file.
+    fn receive(
+        &mut self,
+        key: Key,
+        buffer: &mut ReadBuffer,
+        budget: usize,
+        now: Tick,
+    ) -> Option<Result<Received, CloseReason>> {
+        let connection = self.connections.get_mut(key)?;
+        connection.unlist_read();
+        let place = buffer.begin(connection.record(), connection.session().partial_command(), budget);
+        let received = connection.receive(place, now);
+        self.store.save(connection);
+        buffer.end(received.as_ref().ok().map(|received| received.bytes));
+        Some(received)
     }
 
     fn dequeue_all(&mut self, now: Tick) {

@@ -36,6 +36,10 @@ impl DataPlane {
             vm.degraded_since = None;
         }
         vm.add_requests(connection.session().counters());
+        if let Some(record) = connection.record() {
+            connection.shut_down();
+            self.store.release(record);
+        }
         self.connections.remove(key);
         // A VM that waits for a descriptor can have this one.
         self.accepts.retry_starved();

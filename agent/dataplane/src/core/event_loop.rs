@@ -6,9 +6,9 @@ use htb::Tick;
 
 use super::state::DataPlane;
 use crate::clock;
+use crate::persist::ReadBuffer;
 use crate::poll::PollEvents;
 use crate::pool::NextGrant;
-use crate::vm::READ_BUDGET;
 
 /// A function to be run between two batches, by the thread that owns the state.
 pub(crate) type LoopCommand = Box<dyn FnOnce(&mut DataPlane, Tick) + Send>;
@@ -26,9 +26,8 @@ enum PendingCommands {
 }
 
 /// Runs until it has drained, or all senders are gone.
-pub(crate) fn run(mut data_plane: DataPlane, commands: &Receiver<LoopCommand>) {
+pub(crate) fn run(mut data_plane: DataPlane, mut buffer: ReadBuffer, commands: &Receiver<LoopCommand>) {
     let mut events = PollEvents::new();
-    let mut scratch = vec![0; READ_BUDGET];
     let mut pending = PendingCommands::None;
     loop {
         if data_plane.paused {
@@ -43,7 +42,7 @@ pub(crate) fn run(mut data_plane: DataPlane, commands: &Receiver<LoopCommand>) {
         if pending == PendingCommands::Disconnected {
             return;
         }
-        data_plane.batch(&events, &mut scratch, clock::now);
+        data_plane.batch(&events, &mut buffer, clock::now);
         if data_plane.is_drained(clock::now()) {
             return;
         }
@@ -101,7 +100,12 @@ impl DataPlane {
             NextGrant::At(due) => Some(due),
             NextGrant::Idle | NextGrant::Now | NextGrant::Supply => None,
         });
-        let others = [self.accepts.next_due(), self.connections.next_timeout(), self.drain_deadline];
+        let others = [
+            self.accepts.next_due(),
+            self.connections.next_timeout(),
+            self.store.next_due(),
+            self.drain_deadline,
+        ];
         pools.chain(connections.into_iter().chain(others).flatten()).min()
     }
 }

@@ -1,7 +1,7 @@
 //! What a data plane transfers to its successor: sockets, connections and the state of each. No random bytes are
 //! transferred; bytes granted and not written are transferred as a number.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -26,6 +26,8 @@ pub struct VmState<S> {
     pub id: String,
     /// Its listening socket.
     pub listener: Option<S>,
+    /// Its number in the store, if it is there.
+    pub listener_record: Option<u32>,
     /// Device and inode of that socket's file.
     pub file: (u64, u64),
     /// The file's path, if it is not in the socket directory but in one that its creator will remove.
@@ -34,8 +36,8 @@ pub struct VmState<S> {
     pub connections: Vec<ConnectionState<S>>,
     /// Requests of connections that have closed.
     pub asked_before: egd::SessionCounters,
-    /// Bytes served since it was attached, `unsolicited` ones included.
-    pub bytes: u64,
+    /// Bytes served since it was attached, `unsolicited` ones included; `None` of a process that died.
+    pub bytes: Option<u64>,
     pub unsolicited: u64,
     /// When it may be pushed bytes on credit again.
     pub credit_again: Tick,
@@ -50,6 +52,8 @@ pub struct ConnectionState<S> {
     pub ended: bool,
     /// During the push phase: when the next push is due, and the bytes left on credit.
     pub push: Option<(Tick, u64)>,
+    /// Its number in the store, if it is there.
+    pub record: Option<u32>,
 }
 
 /// How a hand-over ended.
@@ -94,11 +98,12 @@ impl DataPlane {
             Some(VmState {
                 id: vm.id.clone(),
                 listener: vm.listener.as_ref().map(AsFd::as_fd),
+                listener_record: None,
                 file: vm.listener.as_ref().map_or((0, 0), Listener::file),
                 elsewhere: vm.listener.as_ref().and_then(Listener::external_path).map(Path::to_owned),
                 connections: connections.map(ConnectionState::of).collect(),
                 asked_before: vm.asked_before,
-                bytes: pool.shaper.tree().stats(vm.leaf, now).bytes,
+                bytes: Some(pool.shaper.tree().stats(vm.leaf, now).bytes),
                 unsolicited: vm.unsolicited,
                 credit_again: vm.credit.available_at(),
             })
@@ -160,12 +165,27 @@ impl DataPlane {
         for key in self.vms.keys() {
             self.register_vm(key, now);
         }
+        let stored: Vec<u32> = received.iter().flat_map(VmState::records).collect();
         for vm in received {
             match self.vms.by_id(&vm.id) {
                 Some(key) => self.restore_vm(key, vm, socket_dir, now),
                 None => self.orphaned_listeners.extend(vm.into_listener(socket_dir)),
             }
         }
+        self.release_unused(stored);
+    }
+
+    /// Has the store forget those of these sockets that are not served.
+    fn release_unused(&mut self, mut stored: Vec<u32>) {
+        if stored.is_empty() {
+            return;
+        }
+        let connections = self.connections.keys().into_iter().filter_map(|key| self.connections.get(key)?.record());
+        let served = self.vms.iter().filter(|(_, vm)| vm.listener.is_some());
+        let used: HashSet<u32> =
+            connections.chain(served.filter_map(|(_, vm)| vm.listener_record)).collect();
+        stored.retain(|record| !used.contains(record));
+        self.store.release_all(stored);
     }
 
     /// The predecessor has stopped: its last records are valid.
@@ -181,6 +201,7 @@ impl DataPlane {
             vm.asked_before = state.asked_before;
             vm.unsolicited = state.unsolicited;
             vm.credit = Credit::from(state.credit_again);
+            vm.listener_record = state.listener_record;
         }
         for connection in std::mem::take(&mut state.connections) {
             self.restore_connection(key, connection, now);
@@ -223,6 +244,12 @@ impl DataPlane {
 }
 
 impl VmState<OwnedFd> {
+    /// The numbers of its sockets in the store.
+    fn records(&self) -> impl Iterator<Item = u32> {
+        let connections = self.connections.iter().filter_map(|connection| connection.record);
+        connections.chain(self.listener_record)
+    }
+
     /// Its listener, if its path still leads to the same file.
     fn into_listener(self, socket_dir: &Path) -> Option<Listener> {
         let name = self.listener.as_ref().and_then(|socket| getsockname(socket).ok());
@@ -245,6 +272,7 @@ impl<'a> ConnectionState<BorrowedFd<'a>> {
             session: connection.session().snapshot(),
             ended: connection.ended,
             push: connection.unsolicited.state(),
+            record: None,
         }
     }
 }
@@ -256,6 +284,7 @@ impl ConnectionState<OwnedFd> {
         let unsolicited =
             self.push.map_or(Unsolicited::never(), |(due, credit)| Unsolicited::resume(due, credit));
         let mut connection = Connection::with_session(self.socket, vm, unsolicited, session);
+        connection.set_record(self.record);
         connection.ended = self.ended;
         connection.command_timeout.update(true, connection.session().partial_command(), now);
         Some(connection)

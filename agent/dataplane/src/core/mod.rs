@@ -9,15 +9,19 @@ mod event_loop;
 mod handover;
 mod heartbeat;
 mod persist;
+mod recover;
 mod snapshot;
 mod state;
+mod stored_sockets;
 mod supply_state;
 mod unsolicited;
 
 pub use handover::{ConnectionState, HandoverOutcome, VmState};
 pub use heartbeat::ASLEEP;
+pub use recover::recover;
 
 pub(crate) use apply::prepare;
 pub(crate) use event_loop::{LoopCommand, run};
 pub(crate) use heartbeat::Heartbeat;
 pub(crate) use state::DataPlane;
+pub(crate) use stored_sockets::StoredSockets;

@@ -52,11 +52,14 @@ impl DataPlane {
         let name = RecordName::Vm { pool: &pool.config.name, namespace: &vm.namespace, id: &vm.id };
         let recovered = pool.restore_node(vm.leaf, name.owner(), &mut self.bucket_state_file, now);
         vm.only_reads = recovered.is_none_or(|recovered| recovered.unsolicited);
-        // Registering all nodes costs more with each VM, and only the first VM of a namespace adds one.
-        let namespace = pool.shaper.tree().parent(vm.leaf);
-        if namespace.is_some_and(|node| pool.records.slot(node).is_none()) {
-            let key = vm.pool;
-            self.register_nodes(key, now);
+        // Only the first VM of a namespace adds another node.
+        if let Some(node) = pool.shaper.namespace_node(vm.leaf)
+            && pool.records.slot(node).is_none()
+        {
+            let class = pool.shaper.class_of(vm.leaf);
+            let name =
+                RecordName::Namespace { pool: &pool.config.name, class, namespace: &vm.namespace };
+            pool.restore_node(node, name.owner(), &mut self.bucket_state_file, now);
         }
     }
 

@@ -112,7 +112,8 @@ impl ServedPool {
         } else if node == self.shaper.tree().root() {
             Level::Pool
         } else {
-            let class = self.shaper.classes().find(|class| class.node == node);
+            let classes = self.shaper.classes_above(leaf);
+            let class = classes.into_iter().find(|class| class.node == node);
             class.map_or(Level::Namespace, |class| Level::Class(class.name.to_owned()))
         }
     }

@@ -5,6 +5,7 @@ use std::io;
 use htb::Tick;
 
 use super::heartbeat::Heartbeat;
+use super::stored_sockets::StoredSockets;
 use crate::connection::{Connection, Connections, Flushed};
 use crate::counters::Counters;
 use crate::descriptors::Descriptors;
@@ -29,6 +30,7 @@ pub(crate) struct DataPlane {
     pub(super) counters: Counters,
     pub(super) bucket_state_file: BucketStateFile,
     pub(super) heartbeat: Heartbeat,
+    pub(super) store: StoredSockets,
     /// Executes commands and serves no I/O: another process still serves.
     pub(super) paused: bool,
     /// Sockets of the predecessor that no attached VM uses, removed once it has exited.
@@ -42,6 +44,7 @@ impl DataPlane {
         descriptors: Descriptors,
         bucket_state_file: BucketStateFile,
         heartbeat: Heartbeat,
+        store: StoredSockets,
         paused: bool,
     ) -> io::Result<Self> {
         Ok(Self {
@@ -55,6 +58,7 @@ impl DataPlane {
             counters: Counters::default(),
             bucket_state_file,
             heartbeat,
+            store,
             paused,
             orphaned_listeners: Vec::new(),
             drain_deadline: None,
@@ -100,7 +104,10 @@ impl DataPlane {
     pub(super) fn flush(&mut self, key: Key, now: Tick) {
         let Some((connection, vm, pool)) = self.resolve(key) else { return };
         let degraded = pool.allows_degraded(vm.leaf);
-        match connection.flush(&mut pool.supply, degraded) {
+        let flushed = connection.flush(&mut pool.supply, degraded);
+        let Some(connection) = self.connections.get(key) else { return };
+        self.store.save(connection);
+        match flushed {
             Err(reason) => self.close(key, reason, now),
             Ok(Flushed::Blocked) => self.block(key, now),
             Ok(Flushed::Dry) => self.wait_for_supply(key),
@@ -144,11 +151,16 @@ impl DataPlane {
     /// Adds an accepted or restored connection. `None` if it cannot be watched, and so is closed.
     pub(super) fn insert_connection(&mut self, connection: Connection) -> Option<Key> {
         let key = self.connections.insert(connection);
-        if let Err(error) = self.poll.add(self.connections.get(key)?, Token::Connection(key)) {
+        let watched = self.connections.get(key)?;
+        if let Err(error) = self.poll.add(watched, Token::Connection(key)) {
             tracing::warn!(%error, "failed to watch connection; closing it");
+            if let Some(record) = watched.record() {
+                self.store.release(record);
+            }
             self.connections.remove(key);
             return None;
         }
+        self.store_connection(key);
         Some(key)
     }
 }

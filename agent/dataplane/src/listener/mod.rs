@@ -130,6 +130,11 @@ impl Listener {
         self.inode = None;
     }
 
+    /// Whether it is a file, and no port.
+    pub(crate) fn is_file(&self) -> bool {
+        matches!(self.address, Address::Unix(_))
+    }
+
     /// Its path, if it is in a directory that its creator will remove.
     pub(crate) fn external_path(&self) -> Option<&Path> {
         match &self.address {

@@ -1,5 +1,7 @@
 //! The VMs of a pool by their leaves, and counters that outlive them.
 
+use std::collections::HashMap;
+
 use htb::NodeId;
 
 use super::wait_histogram::WaitHistogram;
@@ -11,6 +13,8 @@ pub(crate) struct Members {
     leaves: Vec<Option<MemberEntry>>,
     /// Classes that ever had a member.
     classes: Vec<ClassMembers>,
+    /// Their indices, by name.
+    by_name: HashMap<String, usize>,
     /// Of VMs and namespaces that were removed.
     removed: Overlimits,
 }
@@ -25,7 +29,6 @@ struct MemberEntry {
 
 #[derive(Debug)]
 struct ClassMembers {
-    name: String,
     waits: WaitHistogram,
 }
 
@@ -59,7 +62,8 @@ impl Members {
     }
 
     pub(crate) fn waits(&self, class: &str) -> WaitHistogram {
-        self.classes.iter().find(|other| other.name == class).map(|class| class.waits).unwrap_or_default()
+        let class = self.by_name.get(class).and_then(|&at| self.classes.get(at));
+        class.map(|class| class.waits).unwrap_or_default()
     }
 
     /// The leaves of all members.
@@ -87,9 +91,9 @@ impl Members {
         if self.leaves.len() <= leaf.index() {
             self.leaves.resize(leaf.index() + 1, None);
         }
-        let found = self.classes.iter().position(|other| other.name == class);
-        let class = found.unwrap_or_else(|| {
-            self.classes.push(ClassMembers { name: class.to_owned(), waits: WaitHistogram::default() });
+        let class = self.by_name.get(class).copied().unwrap_or_else(|| {
+            self.by_name.insert(class.to_owned(), self.classes.len());
+            self.classes.push(ClassMembers { waits: WaitHistogram::default() });
             self.classes.len() - 1
         });
         self.leaves[leaf.index()] = Some(MemberEntry { leaf, vm, class });

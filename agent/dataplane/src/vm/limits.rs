@@ -1,6 +1,7 @@
 //! Limits on what one VM may do: commands that cost the daemon work and draw nothing (0x00, 0x01, 0x03 and 0x04), and
 //! bytes read in a batch.
 
+use crate::persist::READ_CAPACITY;
 use ::clock::{RateLimit, RateLimiter, Tick};
 
 use crate::clock::SECOND;
@@ -56,7 +57,8 @@ impl CommandLimiter {
 
 /// Bytes read from one VM in a batch, over all its connections: some two thousand requests. The rest of a flood waits
 /// for the next batch; two hundred floods delay an honest VM by about a millisecond.
-pub(crate) const READ_BUDGET: usize = 4096;
+const READ_BUDGET: usize = 4096;
+const _: () = assert!(READ_BUDGET <= READ_CAPACITY, "one read can use up the budget");
 
 /// How much of its read budget a VM has used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

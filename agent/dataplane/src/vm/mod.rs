@@ -8,7 +8,7 @@ mod vms;
 pub use limits::LimitHits;
 
 pub(crate) use accept_queue::AcceptQueue;
-pub(crate) use limits::{CommandLimiter, READ_BUDGET};
+pub(crate) use limits::CommandLimiter;
 pub(crate) use unsolicited::{
     ClientBehaviour, Credit, PushDecision, PushLimiter, SocketObservation, Unsolicited,
 };
@@ -22,6 +22,7 @@ use self::limits::ReadBudget;
 use crate::clock::SECOND;
 use crate::config::Client;
 use crate::listener::Listener;
+use crate::persist::SessionIndex;
 use crate::slab::Key;
 
 /// Live connections of one VM whose client is QEMU, which has one; a second is a tool, or the next QEMU before the first
@@ -48,6 +49,8 @@ pub(crate) struct Vm {
     pub(crate) leaf: NodeId,
     /// `None` between its admission and its socket.
     pub(crate) listener: Option<Listener>,
+    /// The number of its listener in the store.
+    pub(crate) listener_record: Option<SessionIndex>,
     pub(crate) connections: ConnectionRing,
     /// Requests of connections that have closed.
     pub(crate) asked_before: egd::SessionCounters,
@@ -77,6 +80,7 @@ impl Vm {
             pool,
             leaf,
             listener: None,
+            listener_record: None,
             connections: ConnectionRing::default(),
             asked_before: egd::SessionCounters::default(),
             unsolicited: 0,

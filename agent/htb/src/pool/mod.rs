@@ -91,6 +91,15 @@ impl PoolShaper {
         &self.member(leaf).namespace
     }
 
+    /// The node of a member's namespace in its class, if that has nodes for namespaces.
+    ///
+    /// # Panics
+    /// If `leaf` is not a member of this pool.
+    pub fn namespace_node(&self, leaf: NodeId) -> Option<NodeId> {
+        let MemberLeaf { class, namespace, .. } = self.member(leaf);
+        self.classes.get(class)?.namespaces.get(namespace)?.node
+    }
+
     fn member(&self, leaf: NodeId) -> &MemberLeaf {
         let member = self.members.get(leaf.index()).and_then(Option::as_ref);
         member.filter(|member| member.leaf == leaf).expect("a member of this pool")

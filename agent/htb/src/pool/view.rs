@@ -1,5 +1,7 @@
 //! The classes and namespaces of a pool, for display.
 
+use alloc::vec::Vec;
+
 use super::{Class, Namespace, PoolShaper};
 use crate::slab::NodeId;
 use crate::tree::Tree;
@@ -35,7 +37,23 @@ pub struct NamespaceView<'a> {
 impl PoolShaper {
     /// The classes, by name.
     pub fn classes(&self) -> impl Iterator<Item = ClassView<'_>> {
-        self.classes.iter().map(|(name, class)| ClassView {
+        self.classes.iter().map(|(name, class)| self.view(name, class))
+    }
+
+    /// The class of a member, and those above it.
+    ///
+    /// # Panics
+    /// If `leaf` is not a member of this pool.
+    pub fn classes_above(&self, leaf: NodeId) -> Vec<ClassView<'_>> {
+        let class = |name: &str| {
+            let (name, class) = self.classes.get_key_value(name)?;
+            Some(self.view(name, class))
+        };
+        core::iter::successors(class(self.class_of(leaf)), |below| class(below.parent?)).collect()
+    }
+
+    fn view<'a>(&'a self, name: &'a str, class: &'a Class) -> ClassView<'a> {
+        ClassView {
             name,
             parent: class.params.parent.as_deref(),
             node: class.node,
@@ -45,7 +63,7 @@ impl PoolShaper {
                 .values()
                 .fold(Rate::ZERO, |sum, group| add(sum, assured(&self.tree, group))),
             deleted: class.deleted,
-        })
+        }
     }
 
     /// The namespaces with members in a class, by name; none for an unknown class.
