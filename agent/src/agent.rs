@@ -4,9 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use dataplane::{
-    DataPlaneHandle, DataPlaneOptions, DataPlaneSnapshot, SocketStoreLink, StartError, Stopped,
-};
+use dataplane::{DataPlaneHandle, DataPlaneOptions, DataPlaneSnapshot, SocketStoreLink, StartError, Stopped};
 use delivery::{NodeConfig, PoolRefusal, Version};
 use htb::Tick;
 

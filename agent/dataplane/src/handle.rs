@@ -16,9 +16,7 @@ use source::{HealthStore, PoolStatus, Sources, Supply, SupplyError};
 
 use crate::clock;
 use crate::config::{AttachRequest, PoolConfig, SupplySpec};
-use crate::core::{
-    DataPlane, HandoverOutcome, Heartbeat, LoopCommand, StoredSockets, VmState, prepare, run,
-};
+use crate::core::{DataPlane, HandoverOutcome, Heartbeat, LoopCommand, StoredSockets, VmState, prepare, run};
 use crate::descriptors::{Descriptors, raise_limit};
 use crate::error::{ApplyError, AttachError, DetachError, MoveError};
 use crate::listener::{ListenError, Listener, ListenerLocation, SOCKET, prepare_directory, socket_path};
@@ -78,13 +76,12 @@ fn open_store(
     descriptors: Descriptors,
 ) -> io::Result<(StoredSockets, ReadBuffer)> {
     let opened = link.map(|SocketStoreLink { mut store, left }| {
-        let sessions = match left {
-            Some((file, used)) => SessionFile::adopt(file, &used)?,
-            None => {
-                let sessions = SessionFile::create(max_records(descriptors.vms()))?;
-                store.open(sessions.file())?;
-                sessions
-            }
+        let sessions = if let Some((file, used)) = left {
+            SessionFile::adopt(file, &used)?
+        } else {
+            let sessions = SessionFile::create(max_records(descriptors.vms()))?;
+            store.open(sessions.file())?;
+            sessions
         };
         let buffer = sessions.read_buffer()?;
         io::Result::Ok((StoredSockets::new(store, sessions), buffer))

@@ -56,8 +56,7 @@ impl Orphans {
             .iter()
             .flat_map(|pool| pool.classes.iter().map(|class| (&*pool.name, &*class.name)))
             .collect();
-        let stays =
-            |pool: &PoolConfig, class: &ClassConfig| served.contains(&(&*pool.name, &*class.name));
+        let stays = |pool: &PoolConfig, class: &ClassConfig| served.contains(&(&*pool.name, &*class.name));
         let remaining = |pool: &PoolConfig| {
             let known = configured(config, pool).map(class_names);
             let orphaned = |class: &&ClassConfig| {

@@ -16,9 +16,7 @@ use rustix::net::{
 };
 use tokio::runtime::{Builder, Runtime};
 
-use super::fd_channel::{
-    BODY, Channel, HANDOVER_SOCKET, MessageKind, OLDEST, VERSION, WITH_LOCKS,
-};
+use super::fd_channel::{BODY, Channel, HANDOVER_SOCKET, MessageKind, OLDEST, VERSION, WITH_LOCKS};
 use super::pod_generation::PodGeneration;
 use super::recipient::{HandoverError, Recipient};
 use super::wire::{self, OwnState};

@@ -63,6 +63,9 @@ mod tests {
         let mut crash_loop = CrashLoop::default();
         let soon = Death { by_itself: true, lived: SOON };
         let late = Death { by_itself: true, lived: Duration::from_secs(11) };
-        assert_eq!([soon, late, soon, soon].map(|death| crash_loop.count(death)), [false, false, false, true]);
+        assert_eq!(
+            [soon, late, soon, soon].map(|death| crash_loop.count(death)),
+            [false, false, false, true]
+        );
     }
 }

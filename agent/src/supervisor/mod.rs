@@ -30,6 +30,6 @@ pub(crate) use listen_fds::ListenFd;
 pub(crate) use liveness::liveness_socket;
 pub use liveness::probe;
 pub(crate) use restart_policy::{OnSuccess, TRY_AGAIN};
-pub(crate) use supervise::{SupervisorOptions, supervise};
 pub(crate) use store_client::LeftSockets;
+pub(crate) use supervise::{SupervisorOptions, supervise};
 pub(crate) use worker::Worker;

@@ -61,10 +61,9 @@ impl SocketStore {
         }
         let sockets: Vec<_> = self.sockets.iter().collect();
         for chunk in sockets.chunks(DESCRIPTORS) {
-            let added = chunk.iter().map(|(number, kept)| StoredSocket {
-                number: **number,
-                label: kept.label.clone(),
-            });
+            let added = chunk
+                .iter()
+                .map(|(number, kept)| StoredSocket { number: **number, label: kept.label.clone() });
             let update = StoreUpdate { added: added.collect(), ..StoreUpdate::default() };
             updates.push((update, chunk.iter().map(|(_, kept)| Arc::clone(&kept.socket)).collect()));
         }
@@ -144,8 +143,7 @@ async fn send_all(socket: Arc<UnixDatagram>, updates: Vec<(StoreUpdate, Vec<Arc<
     for (update, descriptors) in updates {
         let bytes = update.encode_to_vec();
         let descriptors: Vec<_> = descriptors.iter().map(|socket| socket.as_fd()).collect();
-        let send =
-            || fd_packet::send(&*socket, &[IoSlice::new(&bytes)], &descriptors, SendFlags::DONTWAIT);
+        let send = || fd_packet::send(&*socket, &[IoSlice::new(&bytes)], &descriptors, SendFlags::DONTWAIT);
         if let Err(error) = socket.async_io(Interest::WRITABLE, send).await {
             // A worker that has died gets nothing.
             if !matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset) {

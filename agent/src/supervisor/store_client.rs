@@ -100,10 +100,12 @@ mod tests {
     #[test]
     fn a_label_says_which_socket_it_is() {
         let elsewhere = Some(PathBuf::from("/pods/1/egd.sock"));
-        for listener in [None, Some(ListenerFile { file: (8, 1234), elsewhere }), Some(ListenerFile::default())]
+        for listener in
+            [None, Some(ListenerFile { file: (8, 1234), elsewhere }), Some(ListenerFile::default())]
         {
             let socket = StoredSocket { number: 7, vm: "shop/web-1".to_owned(), listener, socket: () };
-            let received = stored((message(&socket), OwnedFd::from(File::open("/dev/null").unwrap()))).unwrap();
+            let received =
+                stored((message(&socket), OwnedFd::from(File::open("/dev/null").unwrap()))).unwrap();
             assert_eq!((received.vm, received.listener), (socket.vm, socket.listener));
         }
     }

@@ -24,9 +24,9 @@ use super::liveness::LivenessSocket;
 use super::program::{Program, ProgramId};
 use super::restart_policy::{OnSuccess, PolicyStep, RestartPolicy, WorkerExit, WorkerId};
 use super::service_watchdog::ServiceWatchdog;
+use super::socket_store::{SocketStore, StoreChannel};
 use super::watchdog::WatchdogAction;
 use super::worker;
-use super::socket_store::{SocketStore, StoreChannel};
 use super::worker_channel::{INPUT, LOCK, STORE, WorkerChannel, WorkerMessage, send};
 use crate::signals::HangUp;
 

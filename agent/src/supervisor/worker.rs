@@ -62,7 +62,8 @@ impl Worker {
         let listen_fds = listen_fds::take(supervisor);
         let locks = receive_descriptors(LOCK, number(LOCKS))?;
         let input = receive_descriptors(INPUT, number(INPUTS))?.pop();
-        let store = receive_descriptors(STORE, number(STORES))?.pop().map(StoreClient::receive).transpose()?;
+        let store =
+            receive_descriptors(STORE, number(STORES))?.pop().map(StoreClient::receive).transpose()?;
         Ok(Some(Self { role, hangs: number(HANGS), listen_fds, locks, input, store }))
     }
 

@@ -5,8 +5,9 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::Duration;
 
+use htb::Tick;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
     SendFlags, recvmsg, sendmsg,
@@ -59,7 +60,7 @@ pub(super) struct WorkerChannel {
     /// `None` if it could not be opened.
     store: Option<StoreChannel>,
     /// When it was started, if it was passed sockets of the worker before.
-    continues_since: Option<Instant>,
+    continues_since: Option<Tick>,
     /// It is being killed because it hangs.
     hung: bool,
     /// What the worker has locked.
@@ -84,7 +85,7 @@ impl WorkerChannel {
             heartbeat: None,
             served: false,
             closed: false,
-            continues_since: store.as_ref().filter(|store| store.passes_sockets()).map(|_| Instant::now()),
+            continues_since: store.as_ref().filter(|store| store.passes_sockets()).map(|_| dataplane::now()),
             hung: false,
             store,
             locks: Vec::new(),
@@ -176,7 +177,7 @@ impl WorkerChannel {
 
     /// How it has died, if it was passed sockets of the worker before; it was `killed` by a SIGKILL.
     pub(super) fn death(&self, killed: bool) -> Option<Death> {
-        let lived = self.continues_since?.elapsed();
+        let lived = Duration::from_nanos(dataplane::now().since(self.continues_since?));
         Some(Death { by_itself: self.hung || !killed, lived })
     }
 

@@ -24,10 +24,10 @@ fn no_read_in_a_guest_outlasts_a_crash_by_long() {
     let _machine = alone();
     let mut run = Run::begin("kills-under-guests", 12, 1_000);
     let vms = ["web-1", "web-2", "web-3", "web-4"];
-    let daemon = start(&["web-1=default/gold", "web-2=default/bronze", "web-3=default/gold", "web-4=default/bronze"]);
+    let daemon =
+        start(&["web-1=default/gold", "web-2=default/bronze", "web-3=default/gold", "web-4=default/bronze"]);
     let image = Image::build().unwrap();
-    let guests =
-        vms.map(|vm| Guest::boot(&image, &daemon.socket(vm), GuestTask::Watch).unwrap());
+    let guests = vms.map(|vm| Guest::boot(&image, &daemon.socket(vm), GuestTask::Watch).unwrap());
     let mut counts = guests.each_ref().map(watch);
 
     for _ in 0..run.count() {

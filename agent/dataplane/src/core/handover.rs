@@ -180,10 +180,10 @@ impl DataPlane {
         if stored.is_empty() {
             return;
         }
-        let connections = self.connections.keys().into_iter().filter_map(|key| self.connections.get(key)?.record());
+        let connections =
+            self.connections.keys().into_iter().filter_map(|key| self.connections.get(key)?.record());
         let served = self.vms.iter().filter(|(_, vm)| vm.listener.is_some());
-        let used: HashSet<u32> =
-            connections.chain(served.filter_map(|(_, vm)| vm.listener_record)).collect();
+        let used: HashSet<u32> = connections.chain(served.filter_map(|(_, vm)| vm.listener_record)).collect();
         stored.retain(|record| !used.contains(record));
         self.store.release_all(stored);
     }

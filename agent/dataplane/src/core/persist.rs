@@ -57,8 +57,7 @@ impl DataPlane {
             && pool.records.slot(node).is_none()
         {
             let class = pool.shaper.class_of(vm.leaf);
-            let name =
-                RecordName::Namespace { pool: &pool.config.name, class, namespace: &vm.namespace };
+            let name = RecordName::Namespace { pool: &pool.config.name, class, namespace: &vm.namespace };
             pool.restore_node(node, name.owner(), &mut self.bucket_state_file, now);
         }
     }

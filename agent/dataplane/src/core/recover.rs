@@ -14,10 +14,7 @@ use crate::socket_store::{ListenerFile, StoredSocket};
 
 /// The VMs of a process that died, as a predecessor would have transferred them. A connection that cannot be continued is
 /// closed.
-pub fn recover(
-    sessions: &File,
-    sockets: Vec<StoredSocket<OwnedFd>>,
-) -> io::Result<Vec<VmState<OwnedFd>>> {
+pub fn recover(sessions: &File, sockets: Vec<StoredSocket<OwnedFd>>) -> io::Result<Vec<VmState<OwnedFd>>> {
     let left = LeftSessions::read(sessions)?;
     let (now, mut closed) = (clock::now(), 0);
     let mut vms: BTreeMap<String, VmState<OwnedFd>> = BTreeMap::new();

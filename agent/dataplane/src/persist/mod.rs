@@ -9,4 +9,6 @@ mod session_file;
 pub(crate) use bucket_records::BucketRecords;
 pub(crate) use bucket_state_file::{BucketStateFile, RecordName, Recovered};
 pub(crate) use record::RecordOwner;
-pub(crate) use session_file::{LeftSession, LeftSessions, READ_CAPACITY, ReadBuffer, SessionFile, SessionIndex};
+pub(crate) use session_file::{
+    LeftSession, LeftSessions, READ_CAPACITY, ReadBuffer, SessionFile, SessionIndex,
+};

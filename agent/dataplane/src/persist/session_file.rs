@@ -142,7 +142,8 @@ pub(crate) struct SessionFile {
 impl SessionFile {
     /// A new file for this many sockets.
     pub(crate) fn create(sockets: usize) -> io::Result<Self> {
-        let file = File::from(memfd_create("entropool-sessions", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?);
+        let file =
+            File::from(memfd_create("entropool-sessions", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?);
         let length = RECORDS + sockets.clamp(1, MAX_RECORDS) * RECORD;
         // Allocated completely now: a page that cannot be allocated later would raise SIGBUS.
         fallocate(&file, FallocateFlags::empty(), 0, length as u64)?;
