@@ -101,10 +101,12 @@ struct ReaderThread {
 
 impl ReaderThread {
     fn run(self, events: &impl ReadEvents) {
-        if let Some(pause) = self.pause
-            && let Err(RecvTimeoutError::Disconnected) | Ok(Trigger::Stop) = self.received.recv_timeout(pause)
-        {
-            return;
+        if let Some(pause) = self.pause {
+            if let Err(RecvTimeoutError::Disconnected) | Ok(Trigger::Stop) = self.received.recv_timeout(pause)
+            {
+                return;
+            }
+            events.reading();
         }
         let triggers = self.triggers.clone();
         let mut watcher = FileWatcher::new(&self.files.paths(), move || {

@@ -55,9 +55,9 @@ fn hung_file_system_of_the_manifests_blocks_nobody() {
     daemon.says(&["attach", "b=default", "--namespace", "elsewhere"]);
     assert_eq!(draw(&home.socket("b"), 300), 300);
     daemon.kill_worker();
-    daemon.wait_for("ManifestsSlow");
     daemon.wait_for("ready");
     assert_eq!(draw(&home.socket("a"), 300), 300);
+    daemon.wait_for("ManifestsSlow");
     symlink("good", home.path("new")).unwrap();
     home.write("good/pools.yaml", &pool("128Ki/s"));
     fs::rename(home.path("new"), home.path("current")).unwrap();
