@@ -76,15 +76,15 @@ fn open_store(
     descriptors: Descriptors,
 ) -> io::Result<(StoredSockets, ReadBuffer)> {
     let opened = link.map(|SocketStoreLink { mut store, left }| {
-        let sessions = if let Some((file, used)) = left {
-            SessionFile::adopt(file, &used)?
+        let (sessions, left) = if let Some((file, left)) = left {
+            (SessionFile::adopt(file, &left)?, left)
         } else {
             let sessions = SessionFile::create(max_records(descriptors.vms()))?;
             store.open(sessions.file())?;
-            sessions
+            (sessions, Vec::new())
         };
         let buffer = sessions.read_buffer()?;
-        io::Result::Ok((StoredSockets::new(store, sessions), buffer))
+        io::Result::Ok((StoredSockets::new(store, sessions, left), buffer))
     });
     match opened.transpose() {
         Ok(Some(opened)) => return Ok(opened),

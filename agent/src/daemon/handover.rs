@@ -53,6 +53,10 @@ pub(super) fn take_over<S: ConfigSource>(
     events: &DaemonEvents,
 ) -> Result<Started> {
     let mut locks = prepared.locks;
+    let died = matches!(predecessor, HandoverSource::Died(_));
+    // A process that has died answers no one any more. Another one does for now.
+    let vacant = died.then(|| ApiSocket::bind(&options.directories.api_socket(), options.api_mode));
+    let vacant = vacant.transpose()?;
     let checkpoint = prepared.checkpoint.unwrap_or_else(|| options.load_checkpoint());
     let state_dir = Some(&*options.directories.state);
     let agent = Arc::new(Agent::start_with_store(options.data_plane(true), state_dir, prepared.store)?);
@@ -67,7 +71,6 @@ pub(super) fn take_over<S: ConfigSource>(
     if let HandoverSource::Serves(_) = predecessor {
         await_sources(&agent);
     }
-    let died = matches!(predecessor, HandoverSource::Died(_));
     let state = predecessor.receive()?;
     // The predecessor tested its sources until now.
     agent.server().reload_source_health();
@@ -89,7 +92,10 @@ pub(super) fn take_over<S: ConfigSource>(
     let (of_pods, of_host): (Vec<_>, Vec<_>) = lost.into_iter().partition(|(id, _)| is_pod(id));
     log_failed(of_pods, "with each configuration, until its pod ends");
     log_failed(of_host, S::RETRY);
-    let api_socket = ApiSocket::resume(&options.directories.api_socket(), api, options.api_mode)?;
+    let api_socket = match vacant {
+        Some(bound) => bound,
+        None => ApiSocket::resume(&options.directories.api_socket(), api, options.api_mode)?,
+    };
     if let Some(csi) = &mut csi {
         csi.attach_missing();
         csi.resume(driver, registration)?;

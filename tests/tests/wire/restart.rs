@@ -15,6 +15,8 @@ const AFTER_A_CRASH: Duration = Duration::from_millis(2500);
 /// The same of a worker that dies, while its supervisor lives: its connections go on. Measured is less than half of that on
 /// a quiet machine.
 const AFTER_A_WORKER: Duration = Duration::from_millis(500);
+/// By when the supervisor has a copy of a new connection, also on a busy machine.
+const KEPT: Duration = Duration::from_millis(500);
 /// How many kills of everything may meet one read. Who misses its second twice is late by a second.
 const AT_MOST: u32 = 3;
 /// The same of a planned restart.
@@ -41,6 +43,7 @@ fn no_connection_ends_with_a_worker_that_is_killed_again_and_again() {
     let mut dice = run.dice();
     let (daemon, sockets) = serve(250);
     let herd = QemuClients::start(sockets, Duration::from_millis(5)).unwrap();
+    std::thread::sleep(KEPT);
     for _ in 0..run.count() {
         std::thread::sleep(Duration::from_millis(dice.below(400)));
         herd.struck();
@@ -93,6 +96,7 @@ fn a_worker_that_dies_while_it_starts_has_nobody_wait_long_after_the_last_time()
     let mut dice = run.dice();
     let (daemon, sockets) = serve(100);
     let herd = QemuClients::start(sockets, Duration::from_millis(50)).unwrap();
+    std::thread::sleep(KEPT);
     let mut longest = Duration::ZERO;
     for _ in 0..run.count() {
         let first = Instant::now();
@@ -182,6 +186,7 @@ fn a_successor_that_is_killed_before_it_serves_is_followed_at_once() {
     let _machine = alone();
     let (daemon, sockets) = serve(250);
     let herd = QemuClients::start(sockets, Duration::from_millis(50)).unwrap();
+    std::thread::sleep(KEPT);
     let between = HandoverProxy::stand(&daemon.host().run_dir().join("handover.sock"));
     let killing = between.kill_at(b'D', daemon.supervisor());
     daemon.signal(Signal::USR2).unwrap();

@@ -165,27 +165,27 @@ impl DataPlane {
         for key in self.vms.keys() {
             self.register_vm(key, now);
         }
-        let stored: Vec<u32> = received.iter().flat_map(VmState::records).collect();
         for vm in received {
             match self.vms.by_id(&vm.id) {
                 Some(key) => self.restore_vm(key, vm, socket_dir, now),
                 None => self.orphaned_listeners.extend(vm.into_listener(socket_dir)),
             }
         }
-        self.release_unused(stored);
+        self.release_unused();
     }
 
-    /// Has the store forget those of these sockets that are not served.
-    fn release_unused(&mut self, mut stored: Vec<u32>) {
-        if stored.is_empty() {
+    /// Has the store forget what it has of a process that died and this one does not serve.
+    fn release_unused(&mut self) {
+        let mut left = self.store.take_left();
+        if left.is_empty() {
             return;
         }
         let connections =
             self.connections.keys().into_iter().filter_map(|key| self.connections.get(key)?.record());
         let served = self.vms.iter().filter(|(_, vm)| vm.listener.is_some());
         let used: HashSet<u32> = connections.chain(served.filter_map(|(_, vm)| vm.listener_record)).collect();
-        stored.retain(|record| !used.contains(record));
-        self.store.release_all(stored);
+        left.retain(|record| !used.contains(record));
+        self.store.release_all(left);
     }
 
     /// The predecessor has stopped: its last records are valid.
@@ -244,12 +244,6 @@ impl DataPlane {
 }
 
 impl VmState<OwnedFd> {
-    /// The numbers of its sockets in the store.
-    fn records(&self) -> impl Iterator<Item = u32> {
-        let connections = self.connections.iter().filter_map(|connection| connection.record);
-        connections.chain(self.listener_record)
-    }
-
     /// Its listener, if its path still leads to the same file.
     fn into_listener(self, socket_dir: &Path) -> Option<Listener> {
         let name = self.listener.as_ref().and_then(|socket| getsockname(socket).ok());

@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use htb::Tick;
+use rustix::net::{Shutdown, shutdown};
 
 use super::handover::{ConnectionState, VmState};
 use crate::clock;
@@ -43,7 +44,11 @@ fn connection(
     socket: OwnedFd,
     now: Tick,
 ) -> Option<ConnectionState<OwnedFd>> {
-    let LeftSession { snapshot, silent } = left.session(number)?;
+    let Some(LeftSession { snapshot, silent }) = left.session(number) else {
+        // The store has a copy of it.
+        let _ = shutdown(&socket, Shutdown::Both);
+        return None;
+    };
     // A QEMU that has sent nothing yet may have lost its request with an earlier process.
     let push = silent.then_some((now, 0));
     Some(ConnectionState { socket, session: snapshot, ended: false, push, record: Some(number) })

@@ -31,12 +31,20 @@ pub(crate) struct StoredSockets {
     opened: Option<(Box<dyn SocketStore>, SessionFile)>,
     unstored: Vec<Unstored>,
     removed: Vec<SessionIndex>,
+    /// What the store has of a process that died.
+    left: Vec<SessionIndex>,
     retry_at: Option<Tick>,
 }
 
 impl StoredSockets {
-    pub(crate) fn new(store: Box<dyn SocketStore>, sessions: SessionFile) -> Self {
-        Self { opened: Some((store, sessions)), ..Self::default() }
+    /// `left` is what the store has of a process that died.
+    pub(crate) fn new(store: Box<dyn SocketStore>, sessions: SessionFile, left: Vec<SessionIndex>) -> Self {
+        Self { opened: Some((store, sessions)), left, ..Self::default() }
+    }
+
+    /// What the store has of a process that died, once.
+    pub(super) fn take_left(&mut self) -> Vec<SessionIndex> {
+        std::mem::take(&mut self.left)
     }
 
     /// Stores what a connection's session has become.
