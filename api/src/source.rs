@@ -120,6 +120,7 @@ pub struct DeviceSource {
 
 /// Another daemon that speaks EGD. Exactly one of `unix` and `tcp` must be set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
     rule("has(self.unix) != has(self.tcp)", "set exactly one of unix and tcp"),
 ]))]
@@ -133,6 +134,14 @@ pub struct EgdSource {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "tcp_address")]
     pub tcp: Option<String>,
+
+    /// Whether the server is credited with `minEntropyPerByte` also if it is another entropool, which the kernel tells
+    /// of a Unix socket whose server is in the PID namespace of the agent. The protocol does not say what the other
+    /// pool promises, and a `Stretched` one serves the output of a generator: set it only for a pool that promises
+    /// `FullEntropy` or `Raw`. Defaults to false: another entropool is mixed in and earns no credit. A server that
+    /// nobody can tell, such as any over TCP, is credited as stated.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub credit_nested: bool,
 }
 
 /// A file for tests.
@@ -175,11 +184,8 @@ pub enum HealthTest {
 pub enum SourceKind<'a> {
     Kernel,
     Cpu(CpuInstruction),
-    Device {
-        /// The path of a character device.
-        path: &'a str,
-        credit_nested: bool,
-    },
+    /// The path of a character device.
+    Device(&'a str),
     /// The path of an EGD daemon's Unix socket.
     EgdUnix(&'a str),
     /// The address and port of an EGD daemon.
@@ -212,13 +218,16 @@ impl Source {
         let egd = self.egd.as_ref();
         (self.kernel.as_ref().map(|_| SourceKind::Kernel))
             .or_else(|| self.cpu.as_ref().map(|cpu| SourceKind::Cpu(cpu.instruction)))
-            .or_else(|| {
-                let DeviceSource { path, credit_nested } = self.device.as_ref()?;
-                Some(SourceKind::Device { path, credit_nested: *credit_nested })
-            })
+            .or_else(|| self.device.as_ref().map(|device| SourceKind::Device(&device.path)))
             .or_else(|| egd?.unix.as_deref().map(SourceKind::EgdUnix))
             .or_else(|| egd?.tcp.as_deref().map(SourceKind::EgdTcp))
             .or_else(|| self.file.as_ref().map(|file| SourceKind::File(&file.path)))
+    }
+
+    /// Whether the source earns credit also if it turns out to be nested.
+    pub fn credits_nested(&self) -> bool {
+        self.device.as_ref().is_some_and(|device| device.credit_nested)
+            || self.egd.as_ref().is_some_and(|egd| egd.credit_nested)
     }
 }
 

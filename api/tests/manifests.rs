@@ -79,7 +79,8 @@ fn every_field_is_read() {
     assert_eq!(messages(&manifest), "");
     let Object::Pool(pool) = &manifest.objects[0].object else { panic!("not a pool") };
     let source = &pool.spec.sources[0];
-    assert_eq!(source.kind(), Some(api::SourceKind::Device { path: "/dev/hwrng", credit_nested: false }));
+    assert_eq!(source.kind(), Some(api::SourceKind::Device("/dev/hwrng")));
+    assert!(!source.credits_nested());
     assert_eq!(source.min_entropy_per_byte.as_ref().unwrap().thousandths(), 6000);
     let Object::Class(class) = &manifest.objects[1].object else { panic!("not a class") };
     assert_eq!(class.spec.per_vm.rate.as_ref().unwrap().to_string(), "1Ki/s");

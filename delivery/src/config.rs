@@ -122,6 +122,8 @@ pub struct SourceConfig {
     pub capacity: Option<BytesPerDay>,
     /// The assessed min-entropy in thousandths of a bit per byte, 1 to 8000. `None` earns no credit.
     pub min_entropy_thousandths: Option<u16>,
+    /// Whether it earns credit also if the hypervisor of the machine, or another entropool, makes its bytes.
+    pub credit_nested: bool,
     /// The tests of every sample.
     pub health_tests: BTreeSet<HealthTest>,
 }
@@ -133,8 +135,8 @@ pub enum SourceKind {
     Kernel,
     /// An instruction of the processor, such as `RDSEED`.
     Cpu { instruction: String },
-    /// A character device, and whether it earns credit also if the hypervisor of the machine makes its bytes.
-    Device { path: String, credit_nested: bool },
+    /// A character device.
+    Device { path: String },
     /// An EGD server on a Unix socket.
     EgdUnix { path: String },
     /// An EGD server at `host:port`.

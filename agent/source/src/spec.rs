@@ -46,7 +46,7 @@ pub struct SourceSpec {
     pub tier: u32,
     /// Assessed min-entropy of a byte; `None` earns no credit.
     pub min_entropy: Option<MinEntropy>,
-    /// Whether it earns credit also if its bytes are made by the hypervisor of this machine.
+    /// Whether it earns credit also if the hypervisor of this machine, or another entropool, makes its bytes.
     pub credit_nested: bool,
     /// Whether every block must pass the FIPS 140-2 tests before it is used, by `rngd`'s rules. Without it a source of 7
     /// bits or more is still tested by blocks, but not held back.

@@ -45,6 +45,7 @@ fn config() -> NodeConfig {
         tier: 0,
         capacity: None,
         min_entropy_thousandths: None,
+        credit_nested: false,
         health_tests: [].into(),
     };
     let classes = [("a", None), ("z", None), ("b", Some("z")), ("y", Some("b")), ("c", Some("z"))];
@@ -144,7 +145,7 @@ fn raw_output_says_what_its_bytes_are_worth() {
     let mut config = config();
     let noise = |name: &str, h| SourceConfig {
         name: name.to_owned(),
-        kind: SourceKind::Device { path: "/dev/x".to_owned(), credit_nested: false },
+        kind: SourceKind::Device { path: "/dev/x".to_owned() },
         min_entropy_thousandths: Some(h),
         ..config.pools[0].sources[0].clone()
     };

@@ -65,7 +65,7 @@ fn source_spec(source: &SourceConfig) -> Result<SourceSpec, SourceSpecError> {
         kind: kind(&source.kind)?,
         tier: source.tier,
         min_entropy: source.min_entropy_thousandths.map(min_entropy).transpose()?,
-        credit_nested: matches!(source.kind, Kind::Device { credit_nested: true, .. }),
+        credit_nested: source.credit_nested,
         block_tests: source.health_tests.contains(&HealthTest::Fips1402),
     })
 }
@@ -77,7 +77,7 @@ pub(crate) fn kind(kind: &Kind) -> Result<SourceKind, SourceSpecError> {
         Kind::Cpu { instruction } => {
             return Err(SourceSpecError::Instruction { instruction: instruction.clone() });
         }
-        Kind::Device { path, .. } => SourceKind::Device(path.into()),
+        Kind::Device { path } => SourceKind::Device(path.into()),
         Kind::EgdUnix { path } => SourceKind::EgdUnix(path.into()),
         Kind::EgdTcp { address } => SourceKind::EgdTcp(address.clone()),
         Kind::File { path } => SourceKind::File(path.into()),

@@ -18,6 +18,7 @@ pub(crate) fn config() -> NodeConfig {
         tier: 0,
         capacity: None,
         min_entropy_thousandths: None,
+        credit_nested: false,
         health_tests: [].into(),
     };
     let lab = Namespaces::Only(["lab".to_owned()].into());

@@ -21,6 +21,7 @@ pub(crate) fn config(classes: &[&str]) -> NodeConfig {
         tier: 0,
         capacity: None,
         min_entropy_thousandths: None,
+        credit_nested: false,
         health_tests: BTreeSet::new(),
     };
     let pool = PoolConfig {

@@ -3,10 +3,12 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 
 use crate::support::{Daemon, Home, draw, entropool, output};
+use crate::upstream::Upstream;
 
 /// A manifest of a pool with these sources.
 fn pool(spec: &str, sources: &[String]) -> String {
@@ -50,7 +52,8 @@ fn entropool_draws_from_another_entropool_without_a_loss() {
     let (up, upper) = upstream("Stretched");
     let socket = up.socket("down");
     let home = Home::new();
-    home.write("pools.yaml", &pool("output: FullEntropy", &[egd(&format!("unix: {}", socket.display()))]));
+    let source = egd(&format!("unix: {}, creditNested: true", socket.display()));
+    home.write("pools.yaml", &pool("output: FullEntropy", &[source]));
     let allowed = ["--allow-upstream", socket.to_str().unwrap()];
     let lower = home.start(&[&["-f", "pools.yaml", "--vm", "a=default"], &allowed[..]].concat());
     for _ in 0..5 {
@@ -58,9 +61,7 @@ fn entropool_draws_from_another_entropool_without_a_loss() {
     }
     let source = once(&lower, 0, "");
     assert_eq!((&source["state"], &source["failures"]["lost"]), (&"healthy".into(), &0.into()), "{source}");
-    let kind = source["kind"].as_str().unwrap();
-    // It sends nothing unsolicited to us, who are no QEMU, so it cannot be told from other servers.
-    assert_eq!(kind, format!("EGD server {}", socket.display()));
+    assert_eq!(source["kind"], format!("EGD server {} (entropool, nested)", socket.display()));
 
     // One loss is the restart itself.
     upper.kill();
@@ -71,6 +72,97 @@ fn entropool_draws_from_another_entropool_without_a_loss() {
     let losses = lost(&lower);
     assert_eq!(draw(&home.socket("a"), 200_000), 200_000);
     assert_eq!(lost(&lower), losses, "none since it is back");
+}
+
+/// A daemon whose pool has full entropy if this server gives it.
+fn lower(server: &str, allowed: &Path) -> (Home, Daemon) {
+    let home = Home::new();
+    home.write("pools.yaml", &pool("output: FullEntropy", &[egd(server)]));
+    let daemon =
+        home.start(&["-f", "pools.yaml", "--vm", "a=default", "--allow-upstream", allowed.to_str().unwrap()]);
+    (home, daemon)
+}
+
+/// Whether the pool keeps its promise with its source, which is healthy and of this kind; and whether that is credited.
+fn is_credited(home: &Home, daemon: &Daemon, reason: &str, kind: &str) -> bool {
+    let source = once(daemon, 0, reason);
+    assert_eq!((&source["state"], &source["kind"]), (&"healthy".into(), &kind.into()), "{source}");
+    let serving = daemon.json(&["pools"])["pools"][0]["output"]["serving"].clone();
+    let drawn = if serving == "promised" { draw(&home.socket("a"), 1000) } else { 0 };
+    let credited = once(daemon, 0, reason)["bytesCredited"].as_u64().unwrap_or(0);
+    assert_eq!(
+        (drawn > 0, credited > 0),
+        (serving == "promised", serving == "promised"),
+        "{serving} {source}"
+    );
+    credited > 0
+}
+
+#[test]
+fn another_entropool_earns_credit_only_where_the_pool_says_so() {
+    let (up, mut upper) = upstream("Stretched");
+    let socket = up.socket("down");
+    let kind = format!("EGD server {} (entropool, nested)", socket.display());
+    let unix = format!("unix: {}", socket.display());
+    // By the process that listens, or by the one that took over from it.
+    for _ in 0..2 {
+        let (home, daemon) = lower(&unix, &socket);
+        assert!(!is_credited(&home, &daemon, "NestedSource", &kind));
+        let source = once(&daemon, 0, "NestedSource");
+        let message = source["message"].as_str().unwrap();
+        let expected = "its bytes come from another entropool, whose pool may be Stretched: the protocol does not say; it is \
+                        mixed in and earns no credit, unless the pool has egd.creditNested: true";
+        assert_eq!(message, expected);
+        upper.hand_over();
+        upper.wait_for_children(1);
+    }
+    // An edit of the running pool is enough.
+    let (home, daemon) = lower(&unix, &socket);
+    assert!(!is_credited(&home, &daemon, "NestedSource", &kind));
+    let edited = pool("output: FullEntropy", &[egd(&format!("{unix}, creditNested: true"))]);
+    home.write("edited.yaml", &edited);
+    let plan = output(
+        entropool(["plan", "--file", "edited.yaml", "--from", "pools.yaml"]).current_dir(home.path(".")),
+    );
+    let plan = String::from_utf8(plan.stdout).unwrap();
+    assert!(plan.contains("differs   sources"), "{plan}");
+    home.write("pools.yaml", &edited);
+    assert!(is_credited(&home, &daemon, "", &kind));
+}
+
+#[test]
+fn server_that_is_no_entropool_or_that_nobody_can_tell_is_credited_as_stated() {
+    let home = Home::new();
+    let socket = home.path("egd.sock");
+    let _server = Upstream::start(&socket);
+    let this = std::env::current_exe().unwrap();
+    let kind = |more: &str| format!("EGD server {} ({more})", socket.display());
+    let (below, daemon) = lower(&format!("unix: {}", socket.display()), &socket);
+    let program = this.file_name().unwrap().to_str().unwrap();
+    assert!(is_credited(&below, &daemon, "", &kind(program)));
+
+    // A daemon in a PID namespace of its own does not see who serves.
+    let below = Home::new();
+    below.write("pools.yaml", &pool("output: FullEntropy", &[egd(&format!("unix: {}", socket.display()))]));
+    let run =
+        below.run(&["-f", "pools.yaml", "--vm", "a=default", "--allow-upstream", socket.to_str().unwrap()]);
+    let mut alone = Command::new("unshare");
+    alone
+        .args(["--pid", "--fork", "--kill-child", "--mount-proc"])
+        .arg(run.get_program())
+        .args(run.get_args());
+    alone.current_dir(below.path("."));
+    let mut daemon = Daemon::spawn(&mut alone, below.path("run/api.sock"));
+    daemon.wait_for("ready");
+    assert!(is_credited(&below, &daemon, "", &kind("server unknown")));
+
+    // Nor does anybody by TCP, be it an entropool.
+    let up = Home::new();
+    up.write("pools.yaml", &pool("output: Stretched", &["{name: kernel, kernel: {}}".to_owned()]));
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let _upper = up.start(&["-f", "pools.yaml", "--tcp", &format!("{port}=default")]);
+    let (below, daemon) = lower(&format!("tcp: '{port}'"), Path::new(&port.to_string()));
+    assert!(is_credited(&below, &daemon, "", &format!("EGD server {port} (server unknown)")));
 }
 
 #[test]

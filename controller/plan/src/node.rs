@@ -141,6 +141,7 @@ impl<'w, 'a> PoolDraft<'w, 'a> {
             tier: source.tier.into(),
             capacity: self.layout.capacity(index).map(delivery::BytesPerDay),
             min_entropy_thousandths: source.min_entropy_per_byte.as_ref().map(api::MinEntropy::thousandths),
+            credit_nested: source.credits_nested(),
             health_tests: source.health_tests.iter().filter(|_| tested).copied().map(health_test).collect(),
         })
     }
@@ -188,9 +189,7 @@ fn kind(kind: SourceKind<'_>) -> delivery::SourceKind {
         SourceKind::Cpu(CpuInstruction::Rdseed) => {
             delivery::SourceKind::Cpu { instruction: "RDSEED".to_owned() }
         }
-        SourceKind::Device { path, credit_nested } => {
-            delivery::SourceKind::Device { path: path.to_owned(), credit_nested }
-        }
+        SourceKind::Device(path) => delivery::SourceKind::Device { path: path.to_owned() },
         SourceKind::EgdUnix(path) => delivery::SourceKind::EgdUnix { path: path.to_owned() },
         SourceKind::EgdTcp(address) => delivery::SourceKind::EgdTcp { address: address.to_owned() },
         SourceKind::File(path) => delivery::SourceKind::File { path: path.to_owned() },

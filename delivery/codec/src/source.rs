@@ -9,11 +9,10 @@ use proto::delivery::source::Kind;
 use crate::error::{DecodeError, needed};
 
 pub(crate) fn to_proto(source: SourceConfig) -> pb::Source {
-    let credit_nested = matches!(source.kind, SourceKind::Device { credit_nested: true, .. });
     let kind = match source.kind {
         SourceKind::Kernel => Kind::Kernel(pb::Kernel {}),
         SourceKind::Cpu { instruction } => Kind::CpuInstruction(instruction),
-        SourceKind::Device { path, .. } => Kind::DevicePath(path),
+        SourceKind::Device { path } => Kind::DevicePath(path),
         SourceKind::EgdUnix { path } => Kind::EgdUnix(path),
         SourceKind::EgdTcp { address } => Kind::EgdTcp(address),
         SourceKind::File { path } => Kind::FilePath(path),
@@ -30,7 +29,7 @@ pub(crate) fn to_proto(source: SourceConfig) -> pb::Source {
         min_entropy_tenths: source.min_entropy_thousandths.and_then(tenths),
         min_entropy_thousandths: source.min_entropy_thousandths.map(u32::from),
         health_tests: source.health_tests.into_iter().map(test).collect(),
-        credit_nested,
+        credit_nested: source.credit_nested,
     }
 }
 
@@ -38,7 +37,7 @@ pub(crate) fn from_proto(source: pb::Source) -> Result<SourceConfig, DecodeError
     let kind = match needed("the kind of a source", source.kind)? {
         Kind::Kernel(pb::Kernel {}) => SourceKind::Kernel,
         Kind::CpuInstruction(instruction) => SourceKind::Cpu { instruction },
-        Kind::DevicePath(path) => SourceKind::Device { path, credit_nested: source.credit_nested },
+        Kind::DevicePath(path) => SourceKind::Device { path },
         Kind::EgdUnix(path) => SourceKind::EgdUnix { path },
         Kind::EgdTcp(address) => SourceKind::EgdTcp { address },
         Kind::FilePath(path) => SourceKind::File { path },
@@ -49,6 +48,7 @@ pub(crate) fn from_proto(source: pb::Source) -> Result<SourceConfig, DecodeError
         tier: source.tier,
         capacity: source.capacity.map(BytesPerDay),
         min_entropy_thousandths: min_entropy(source.min_entropy_tenths, source.min_entropy_thousandths)?,
+        credit_nested: source.credit_nested,
         health_tests: source.health_tests.into_iter().map(test).collect::<Result<BTreeSet<_>, _>>()?,
     })
 }
@@ -98,6 +98,7 @@ mod tests {
             tier: 0,
             capacity: None,
             min_entropy_thousandths: thousandths,
+            credit_nested: false,
             health_tests: BTreeSet::new(),
         }
     }

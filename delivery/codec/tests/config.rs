@@ -38,6 +38,7 @@ fn source(name: &str, kind: SourceKind) -> SourceConfig {
         tier: 1,
         capacity: Some(BytesPerDay(u64::MAX)),
         min_entropy_thousandths: Some(8000),
+        credit_nested: false,
         health_tests: BTreeSet::from([HealthTest::Sp80090b, HealthTest::Fips1402]),
     }
 }
@@ -48,11 +49,11 @@ fn pool(name: &str, classes: Vec<ClassConfig>) -> PoolConfig {
         name: name.to_owned(),
         sources: vec![
             source("cpu", SourceKind::Cpu { instruction: "RDSEED".to_owned() }),
-            source("device", SourceKind::Device { path: path(), credit_nested: true }),
+            SourceConfig { credit_nested: true, ..source("device", SourceKind::Device { path: path() }) },
             source("file", SourceKind::File { path: path() }),
             source("kernel", SourceKind::Kernel),
             source("tcp", SourceKind::EgdTcp { address: "egd.example:708".to_owned() }),
-            source("unix", SourceKind::EgdUnix { path: path() }),
+            SourceConfig { credit_nested: true, ..source("unix", SourceKind::EgdUnix { path: path() }) },
         ],
         output: Output::FullEntropy,
         min_healthy_sources: 2,

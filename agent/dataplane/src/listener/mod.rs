@@ -113,6 +113,10 @@ impl Listener {
     /// A socket that the predecessor still has open. Its file is not removed before
     /// [`take_ownership`](Self::take_ownership).
     pub(crate) fn inherited(socket: OwnedFd, path: PathBuf, file: (u64, u64), owns_directory: bool) -> Self {
+        // Who connects from now on learns from the kernel that this process serves, and not one that has ended.
+        if let Err(error) = listen(&socket, BACKLOG) {
+            tracing::warn!(%error, "failed to listen on restored socket");
+        }
         Self { socket, address: Address::Unix(path), inode: None, owns_directory, inherited: Some(file) }
     }
 

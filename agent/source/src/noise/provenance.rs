@@ -1,5 +1,6 @@
 //! What an open source turned out to be.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,7 +14,7 @@ pub(crate) struct Provenance {
     resolved: Option<PathBuf>,
     /// The file of a socket or of a regular file, without links.
     file: Option<PathBuf>,
-    /// What is behind it, by the name that the kernel gives it.
+    /// What is behind it, by the name that the kernel gives it: of `/dev/hwrng` the generator, of an EGD server the program.
     generator: Option<String>,
     nesting: Nesting,
 }
@@ -40,7 +41,12 @@ pub(crate) enum Nesting {
     Hidden,
     /// Another entropool does, out of a pool of which the protocol tells nothing.
     Entropool,
+    /// Nobody can tell which program the EGD server is.
+    UnknownServer,
 }
+
+/// What the names of the programs that serve EGD for an entropool begin with.
+const ENTROPOOL: &str = "entropool";
 
 impl Provenance {
     pub(crate) fn of(identity: SourceIdentity) -> Self {
@@ -60,6 +66,23 @@ impl Provenance {
         Self { generator, nesting, ..self }
     }
 
+    /// An EGD server that is this program, if anybody can tell.
+    pub(super) fn served_by(self, program: Option<&OsStr>) -> Self {
+        let program = program.map(|program| program.to_string_lossy().into_owned());
+        let nesting = match program.as_deref() {
+            None => Nesting::UnknownServer,
+            Some(program) if program.starts_with(ENTROPOOL) => Nesting::Entropool,
+            Some(_) => Nesting::NotKnown,
+        };
+        self.nested(nesting, program)
+    }
+
+    /// A server that nobody could tell sent what only an entropool sends.
+    pub(super) fn revealed_as_entropool(self) -> Self {
+        let program = self.generator.clone().unwrap_or_else(|| ENTROPOOL.to_owned());
+        self.nested(Nesting::Entropool, Some(program))
+    }
+
     /// Whether both are one source.
     pub(crate) fn is_same_source(&self, other: &Self) -> bool {
         self.identity.is_some() && self.identity == other.identity
@@ -72,25 +95,28 @@ impl Provenance {
 
     /// Whether it earns credit without its pool saying so.
     pub(crate) fn earns_credit(&self) -> bool {
-        matches!(self.nesting, Nesting::NotKnown | Nesting::Entropool)
+        matches!(self.nesting, Nesting::NotKnown | Nesting::UnknownServer)
     }
 
     /// Why it earns no credit unless its pool says so; `None` if it does.
     pub(crate) fn no_credit(&self) -> Option<String> {
         let generator = self.generator.as_deref().unwrap_or("an unknown generator");
-        let why = match self.nesting {
-            Nesting::NotKnown | Nesting::Entropool => return None,
+        let (why, kind) = match self.nesting {
+            Nesting::NotKnown | Nesting::UnknownServer => return None,
             Nesting::Hypervisor => {
-                format!("its bytes come from the hypervisor of this machine ({generator})")
+                (format!("its bytes come from the hypervisor of this machine ({generator})"), "device")
             }
             Nesting::Hidden => {
-                "nobody can tell whose its bytes are: the kernel does not say which generator is \
-                                behind it"
-                    .to_owned()
+                let why = "nobody can tell whose its bytes are: the kernel does not say which generator is behind it";
+                (why.to_owned(), "device")
+            }
+            Nesting::Entropool => {
+                let why = "its bytes come from another entropool, whose pool may be Stretched: the protocol does not say";
+                (why.to_owned(), "egd")
             }
         };
         Some(format!(
-            "{why}; it is mixed in and earns no credit, unless the pool has device.creditNested: true"
+            "{why}; it is mixed in and earns no credit, unless the pool has {kind}.creditNested: true"
         ))
     }
 
@@ -110,7 +136,8 @@ impl Provenance {
         self.identity.as_ref().map(SourceIdentity::to_string).unwrap_or_default()
     }
 
-    /// In a few words what its name does not say: where its path leads, which generator it is, and whether it is nested.
+    /// In a few words what its name does not say: where its path leads, which generator or
+    /// program it is, and whether it is nested.
     pub(crate) fn details(&self) -> Option<String> {
         let details: Vec<String> = self
             .resolved
@@ -127,9 +154,9 @@ impl Nesting {
     fn word(self) -> Option<&'static str> {
         match self {
             Self::NotKnown => None,
-            Self::Hypervisor => Some("nested"),
             Self::Hidden => Some("generator unknown"),
-            Self::Entropool => Some("entropool, nested"),
+            Self::Hypervisor | Self::Entropool => Some("nested"),
+            Self::UnknownServer => Some("server unknown"),
         }
     }
 }

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 
 use super::device::read_once;
 use super::own_sockets::OwnSockets;
-use super::provenance::{Nesting, Provenance, SourceIdentity};
+use super::provenance::{Provenance, SourceIdentity};
 use super::{Noise, OpenError};
 
 /// EGD's blocking read: that many bytes, as soon as there are some. Its replies have no count byte, so they are a plain
@@ -73,6 +73,8 @@ impl Upstream {
         if let Ok(file) = path.canonicalize() {
             provenance = provenance.with_file(file);
         }
+        // A unix socket is connected at once, or not at all.
+        provenance = provenance.served_by(peer::program(&socket).as_deref());
         Ok(Self::new(socket, phase, provenance))
     }
 
@@ -87,7 +89,7 @@ impl Upstream {
         // Requests are two bytes, and must not wait for more of them.
         set_tcp_nodelay(&socket, true).map_err(failed)?;
         let phase = start(connect(&socket, &to)).map_err(failed)?;
-        Ok(Self::new(socket, phase, Provenance::of(SourceIdentity::Address(to))))
+        Ok(Self::new(socket, phase, Provenance::of(SourceIdentity::Address(to)).served_by(None)))
     }
 
     fn new(socket: OwnedFd, phase: Phase, provenance: Provenance) -> Self {
@@ -140,7 +142,7 @@ impl Upstream {
             Ok(0) => Err(io::ErrorKind::ConnectionReset.into()),
             Ok(count) => {
                 self.unsolicited += count;
-                self.provenance = Arc::new((*self.provenance).clone().nested(Nesting::Entropool, None));
+                self.provenance = Arc::new((*self.provenance).clone().revealed_as_entropool());
                 if self.unsolicited > MOST_UNSOLICITED {
                     Err(io::Error::other(UnsolicitedBytes))
                 } else {

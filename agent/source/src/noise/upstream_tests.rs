@@ -98,14 +98,19 @@ fn no_more_is_requested_than_there_is_room_for() {
 #[test]
 fn unsolicited_bytes_are_discarded_and_tell_that_the_server_is_an_entropool() {
     let (mut upstream, mut peer) = connected();
-    assert_eq!(upstream.provenance().details(), None);
+    let this = std::env::current_exe().unwrap();
+    let program = this.file_name().unwrap().to_str().unwrap();
+    assert_eq!(upstream.provenance().details().unwrap(), program);
+    assert_eq!(upstream.provenance().no_credit(), None);
     peer.write_all(&[7; 64]).unwrap();
     let mut space = [0; 64];
     assert!(would_block(upstream.read(&mut space)));
     peer.write_all(&[9; 64]).unwrap();
     assert_eq!((upstream.read(&mut space).unwrap(), space), (64, [9; 64]));
-    assert_eq!(upstream.provenance().details().unwrap(), "entropool, nested");
-    assert_eq!(upstream.provenance().no_credit(), None, "whoever names the server answers for it");
+    assert_eq!(upstream.provenance().details().unwrap(), format!("{program}, nested"));
+    assert!(
+        upstream.provenance().no_credit().unwrap().contains("unless the pool has egd.creditNested: true")
+    );
 }
 
 #[test]

@@ -121,7 +121,7 @@ fn duplicates(spec: &EntropyPoolSpec) -> impl Iterator<Item = Violation> {
 fn is_same(one: &Source, other: &Source) -> bool {
     let path = |text| Path::new(text).components();
     match (one.kind(), other.kind()) {
-        (Some(SourceKind::Device { path: one, .. }), Some(SourceKind::Device { path: other, .. }))
+        (Some(SourceKind::Device(one)), Some(SourceKind::Device(other)))
         | (Some(SourceKind::EgdUnix(one)), Some(SourceKind::EgdUnix(other)))
         | (Some(SourceKind::File(one)), Some(SourceKind::File(other))) => path(one).eq(path(other)),
         (Some(SourceKind::EgdTcp(one)), Some(SourceKind::EgdTcp(other))) => one.eq_ignore_ascii_case(other),
@@ -139,7 +139,7 @@ fn describe(kind: Option<SourceKind<'_>>) -> String {
     match kind {
         Some(SourceKind::Kernel) => "the kernel's generator".to_owned(),
         Some(SourceKind::Cpu(CpuInstruction::Rdseed)) => "RDSEED".to_owned(),
-        Some(SourceKind::Device { path, .. }) => format!("the device {path}"),
+        Some(SourceKind::Device(path)) => format!("the device {path}"),
         Some(SourceKind::EgdUnix(name) | SourceKind::EgdTcp(name)) => format!("the EGD server {name}"),
         Some(SourceKind::File(path)) => format!("the file {path}"),
         None => String::new(),
