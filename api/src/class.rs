@@ -126,7 +126,7 @@ pub struct EntropyClassSpec {
     #[schemars(range(min = 1, max = 10000))]
     pub weight: u16,
 
-    /// The rates and bursts of each VM in the class.
+    /// The rates, bursts and connections of each VM in the class.
     #[serde(default, rename = "perVM", skip_serializing_if = "PerVm::is_empty")]
     pub per_vm: PerVm,
 
@@ -183,7 +183,7 @@ pub enum Fairness {
     Vm,
 }
 
-/// The rates and bursts of each VM in a class.
+/// The rates, bursts and connections of each VM in a class.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PerVm {
     /// The rate that each VM is assured. Requires `rate` of the class. Defaults to no assured rate. Example:
@@ -204,6 +204,14 @@ pub struct PerVm {
     /// Defaults to 10 ms at `ceil`, and to at least 1Ki. Example: `1Ki`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cburst: Option<Size>,
+
+    /// The maximum number of connections of each VM that is not a QEMU (`client: egd`), from 1 to 1024. When there
+    /// are as many, a new connection replaces the oldest that waits for no answer, or itself waits until one is
+    /// answered: none is closed while it waits. A QEMU has at most 4. Defaults to 256, enough for a web server whose
+    /// processes each keep a connection. Example: `400`.
+    #[serde(default, rename = "maxConnections", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1024))]
+    pub max_connections: Option<u32>,
 }
 
 /// Limits on the VMs of one namespace in a class together, per node.

@@ -53,6 +53,8 @@ pub struct ClassConfig {
     pub weight: u32,
     /// The leaf of each VM.
     pub per_vm: Shape,
+    /// The maximum number of connections of each VM that is no QEMU, 1 to 1024.
+    pub max_connections: u32,
     pub per_namespace: NamespaceBound,
     /// The maximum number of VMs on a node; `None` if there is no limit.
     pub max_vms: Option<u32>,
@@ -67,6 +69,9 @@ pub struct ClassConfig {
 impl ClassConfig {
     /// The class of a pool without `defaultClass`. No `EntropyClass` can have this name.
     pub const IMPLICIT: &'static str = "(default)";
+
+    /// The connections of a VM of a class that does not say how many: a web server's default number of processes.
+    pub const DEFAULT_MAX_CONNECTIONS: u32 = 256;
 }
 
 /// The four numbers of a class in `tc-htb`.

@@ -60,6 +60,7 @@ fn pool(per_vm: Rate) -> PoolConfig {
         params: PoolParams { root: wide, default_class: class.name.clone(), classes: vec![class] },
         namespaces: AllowedNamespaces::All,
         class_namespaces: std::collections::BTreeMap::new(),
+        class_connections: std::collections::BTreeMap::new(),
         supply: SupplySpec::Kernel,
     }
 }

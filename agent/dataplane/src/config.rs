@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use htb::pool::PoolParams;
 
+/// The most connections that a VM may have, whatever its class allows.
+pub(crate) const MAX_CONNECTIONS: usize = 1024;
+
 /// One pool: its class tree, the namespaces that may use it, and its supply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolConfig {
@@ -14,7 +17,18 @@ pub struct PoolConfig {
     pub namespaces: AllowedNamespaces,
     /// The namespaces that may use each class, among the pool's; a class not named here admits all of those.
     pub class_namespaces: BTreeMap<String, AllowedNamespaces>,
+    /// The connections that each VM of a class may have if it is no QEMU; one of a class not named here may have the most
+    /// that any may, 1,024.
+    pub class_connections: BTreeMap<String, usize>,
     pub supply: SupplySpec,
+}
+
+impl PoolConfig {
+    /// How many connections a VM of this class may have if it is no QEMU.
+    pub(crate) fn max_connections(&self, class: &str) -> usize {
+        let allowed = self.class_connections.get(class).copied();
+        allowed.unwrap_or(MAX_CONNECTIONS).clamp(1, MAX_CONNECTIONS)
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

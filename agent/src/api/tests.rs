@@ -29,6 +29,7 @@ fn class(name: &str, parent: Option<&str>, max_vms: Option<u32>) -> ClassConfig 
         prio: 4,
         weight: 100,
         per_vm: SHAPE,
+        max_connections: ClassConfig::DEFAULT_MAX_CONNECTIONS,
         per_namespace: NamespaceBound::default(),
         max_vms,
         admission: Admission::Strict,

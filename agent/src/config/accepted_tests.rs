@@ -62,6 +62,7 @@ fn source() -> impl Strategy<Value = String> {
         "egd: {tcp: 'rack@:708'}",
         "egd: {tcp: '[fd00::@]:65535'}",
         "egd: {unix: /run/egd@}",
+        "egd: {unix: /run/egd-@, creditNested: true}",
         "file: {path: /noise@}",
     ]);
     let h = prop_oneof![
@@ -138,7 +139,14 @@ const WILD: Figures = Figures { large: RATES, rates: RATES, small: RATES, ceils:
 fn class(name: &'static str, pool: &'static str) -> impl Strategy<Value = String> {
     let figures = |figures: &Figures| {
         let Figures { rates, small, ceils, counts, .. } = *figures;
-        let per_vm = fields(&[("rate", small), ("ceil", ceils), ("burst", SIZES), ("cburst", SIZES)]);
+        let connections = &["1", "256", "1024"][..];
+        let per_vm = fields(&[
+            ("rate", small),
+            ("ceil", ceils),
+            ("burst", SIZES),
+            ("cburst", SIZES),
+            ("maxConnections", connections),
+        ]);
         let per_namespace = fields(&[("rate", small), ("ceil", ceils), ("maxVMs", counts)]);
         let own = fields(&[("ceil", ceils), ("maxVMs", counts)]);
         // A member's rate is part of the class's, says the schema.

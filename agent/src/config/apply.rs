@@ -41,6 +41,11 @@ fn pool_config(pool: &delivery::PoolConfig) -> Result<dataplane::PoolConfig, App
             .iter()
             .map(|class| (class.name.clone(), namespaces(&class.namespaces)))
             .collect(),
+        class_connections: pool
+            .classes
+            .iter()
+            .map(|class| (class.name.clone(), class.max_connections as usize))
+            .collect(),
         supply,
     })
 }

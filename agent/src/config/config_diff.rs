@@ -109,6 +109,7 @@ fn class(old: &ClassConfig, new: &ClassConfig) -> Option<ChangedPart> {
     fields.plain("prio", &old.prio, &new.prio);
     fields.plain("weight", &old.weight, &new.weight);
     fields.shape("perVM.", old.per_vm, new.per_vm);
+    fields.plain("perVM.maxConnections", &old.max_connections, &new.max_connections);
     fields.opaque("perNamespace", &old.per_namespace, &new.per_namespace);
     fields.optional("maxVMs", old.max_vms.as_ref(), new.max_vms.as_ref());
     fields.opaque("admission", &old.admission, &new.admission);

@@ -18,6 +18,7 @@ fn class(name: &str, parent: Option<&str>) -> ClassConfig {
         prio: 4,
         weight: 100,
         per_vm: SHAPE,
+        max_connections: ClassConfig::DEFAULT_MAX_CONNECTIONS,
         per_namespace: NamespaceBound::default(),
         max_vms: None,
         admission: Admission::Strict,

@@ -48,6 +48,7 @@ fn class(name: &str, max_vms: Option<u32>, namespaces: Namespaces) -> ClassConfi
         prio: 4,
         weight: 100,
         per_vm: NOTHING,
+        max_connections: ClassConfig::DEFAULT_MAX_CONNECTIONS,
         per_namespace: NamespaceBound::default(),
         max_vms,
         admission: Admission::Strict,

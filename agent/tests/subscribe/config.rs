@@ -53,6 +53,7 @@ fn class(name: &str) -> ClassConfig {
         prio: 4,
         weight: 100,
         per_vm: Shape { rate: BytesPerDay(0), ..shape() },
+        max_connections: ClassConfig::DEFAULT_MAX_CONNECTIONS,
         per_namespace: NamespaceBound::default(),
         max_vms: None,
         admission: Admission::Strict,

@@ -85,6 +85,7 @@ fn classes(old: &ClassConfig, new: &ClassConfig) -> Vec<Ordering> {
         new.weight.cmp(&old.weight),
         // A lower prio borrows first.
         old.prio.cmp(&new.prio),
+        new.max_connections.cmp(&old.max_connections),
         bounds(old.max_vms, new.max_vms),
         assured(old.per_namespace.rate, new.per_namespace.rate),
         bounds(old.per_namespace.ceil, new.per_namespace.ceil),

@@ -4,6 +4,7 @@
 mod api_clients;
 mod commands;
 mod config_changes;
+mod connections;
 mod directories;
 mod failover;
 mod host_clone;

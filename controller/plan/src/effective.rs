@@ -33,6 +33,7 @@ pub(crate) fn class(
         prio: spec.prio,
         weight: spec.weight.into(),
         per_vm: per_vm(&spec.per_vm, ceil),
+        max_connections: spec.per_vm.max_connections.unwrap_or(ClassConfig::DEFAULT_MAX_CONNECTIONS),
         per_namespace: per_namespace(&spec.per_namespace, ceil),
         max_vms: max_vms(spec),
         admission: match spec.admission {
@@ -107,17 +108,19 @@ pub(crate) fn class_status(spec: &EntropyClassSpec, config: &ClassConfig) -> Cla
         cburst: Some(size(spec.cburst.as_ref(), shape.cburst)),
         quantum: u32::try_from(htb::quantum(spec.weight)).ok(),
         max_vms: config.max_vms,
-        per_vm: Some(per_vm_status(&spec.per_vm, &config.per_vm)),
+        per_vm: Some(per_vm_status(&spec.per_vm, config)),
         per_namespace: Some(per_namespace_status(&spec.per_namespace, &config.per_namespace, shape.ceil.0)),
     }
 }
 
-fn per_vm_status(spec: &PerVm, shape: &Shape) -> PerVm {
+fn per_vm_status(spec: &PerVm, config: &ClassConfig) -> PerVm {
+    let shape = &config.per_vm;
     PerVm {
         rate: rate(spec.rate.as_ref(), shape.rate.0),
         ceil: rate(spec.ceil.as_ref(), shape.ceil.0),
         burst: (shape.rate.0 > 0).then(|| size(spec.burst.as_ref(), shape.burst)),
         cburst: Some(size(spec.cburst.as_ref(), shape.cburst)),
+        max_connections: Some(config.max_connections),
     }
 }
 

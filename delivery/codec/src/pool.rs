@@ -75,6 +75,7 @@ pub(crate) fn class_to_proto(pool: String, class: ClassConfig, inherits: bool) -
         prio: class.prio.into(),
         weight: class.weight,
         per_vm: Some(shape_to_proto(class.per_vm)),
+        max_connections: Some(class.max_connections),
         per_namespace: Some(bound_to_proto(class.per_namespace)),
         max_vms: class.max_vms,
         admission: admission.into(),
@@ -101,6 +102,7 @@ pub(crate) fn class_from_proto(class: pb::Class) -> Result<Resource, DecodeError
         weight: weight(class.weight)?,
         shape: shape_from_proto(needed("shape", class.shape)?),
         per_vm: shape_from_proto(needed("per_vm", class.per_vm)?),
+        max_connections: max_connections(class.max_connections)?,
         per_namespace: bound_from_proto(class.per_namespace.unwrap_or_default()),
         max_vms: class.max_vms,
         allow_degraded: class.allow_degraded,
@@ -119,6 +121,13 @@ fn prio(prio: u32) -> Result<u8, DecodeError> {
 fn weight(weight: u32) -> Result<u32, DecodeError> {
     let known = Some(weight).filter(|weight| (1..=10_000).contains(weight));
     known.ok_or_else(|| DecodeError::value("weight", &weight, "it must be 1 to 10000"))
+}
+
+/// A sender that does not know the field has classes of the default.
+fn max_connections(connections: Option<u32>) -> Result<u32, DecodeError> {
+    let connections = connections.unwrap_or(ClassConfig::DEFAULT_MAX_CONNECTIONS);
+    let known = Some(connections).filter(|connections| (1..=1024).contains(connections));
+    known.ok_or_else(|| DecodeError::value("max_connections", &connections, "it must be 1 to 1024"))
 }
 
 fn shape_to_proto(shape: Shape) -> pb::Shape {
@@ -149,4 +158,16 @@ fn namespaces_to_proto(namespaces: Namespaces) -> pb::Namespaces {
 
 fn namespaces_from_proto(namespaces: pb::Namespaces) -> Namespaces {
     if namespaces.all { Namespaces::All } else { Namespaces::Only(namespaces.names.into_iter().collect()) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_controller_that_says_nothing_of_connections_has_classes_of_the_default() {
+        assert_eq!(max_connections(None).unwrap(), ClassConfig::DEFAULT_MAX_CONNECTIONS);
+        assert_eq!(max_connections(Some(1)).unwrap(), 1);
+    }
 }

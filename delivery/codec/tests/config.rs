@@ -22,6 +22,7 @@ fn class(name: &str, parent: Option<&str>) -> ClassConfig {
         prio: 4,
         weight: 100,
         per_vm: shape(0),
+        max_connections: 1024,
         per_namespace: NamespaceBound { ceil: Some(BytesPerDay(7)), ..NamespaceBound::default() },
         max_vms: Some(0),
         admission: Admission::Proportional,
@@ -165,6 +166,14 @@ fn a_value_out_of_range_is_named_with_its_resource() {
         decode(&encode(&wrong)).unwrap_err().to_string(),
         "class/second/gold: weight is 0: it must be 1 to 10000"
     );
+    for connections in [0, 1025] {
+        let mut wrong = config();
+        wrong.pools[1].classes[0].max_connections = connections;
+        assert_eq!(
+            decode(&encode(&wrong)).unwrap_err().to_string(),
+            format!("class/second/gold: max_connections is {connections}: it must be 1 to 1024")
+        );
+    }
 }
 
 #[test]

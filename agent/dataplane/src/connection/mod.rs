@@ -26,8 +26,9 @@ use source::Supply;
 use self::command_timeout::CommandTimeout;
 use self::non_blocking_read::NonBlockingRead;
 use crate::persist::SessionIndex;
+use crate::config::MAX_CONNECTIONS;
 use crate::slab::Key;
-use crate::vm::{ClientBehaviour, MAX_CONNECTIONS, Unsolicited};
+use crate::vm::{ClientBehaviour, Unsolicited};
 
 /// Bytes granted and not written stay below this and one grant, so that a peer that stops reading has used up no more
 /// of its pool.

@@ -13,6 +13,7 @@ use crate::config::Client;
 use crate::connection::Connection;
 use crate::listener::{self, Address};
 use crate::slab::Key;
+use crate::vm::QEMU_CONNECTIONS;
 
 /// Connections accepted from one socket in a batch: a peer that connects and closes in a loop waits its turn.
 const MAX_ACCEPTS: usize = 8;
@@ -44,9 +45,10 @@ impl DataPlane {
     }
 
     fn accept(&mut self, vm: Key, now: Tick) {
+        let max_connections = self.max_connections(vm);
         for _ in 0..MAX_ACCEPTS {
             let Some(entry) = self.vms.get_mut(vm) else { return };
-            let due = entry.next_accept(now);
+            let due = entry.next_accept(max_connections, now);
             if due > now {
                 return self.delay_accept(vm, due);
             }
@@ -73,13 +75,24 @@ impl DataPlane {
         }
     }
 
+    /// How many connections a VM may have at a time.
+    pub(super) fn max_connections(&self, vm: Key) -> usize {
+        let Some(vm) = self.vms.get(vm) else { return 0 };
+        match vm.client {
+            Client::Qemu => QEMU_CONNECTIONS,
+            Client::Detect | Client::Egd => {
+                self.pools.get(vm.pool).map_or(0, |pool| pool.max_connections(vm.leaf))
+            }
+        }
+    }
+
     /// Whether a VM can have another connection: one more, or one in place of another. Its next one waits in the kernel as
     /// long as all that it has wait for answers. But the newest connection of a QEMU always gets in, since its others are
     /// those of tools, or of itself before it reconnected.
     fn has_room(&self, key: Key) -> bool {
         let Some(vm) = self.vms.get(key) else { return false };
         let first = vm.connections.len() == 0;
-        let fits = vm.connections.len() < vm.max_connections()
+        let fits = vm.connections.len() < self.max_connections(key)
             && !self.descriptors.are_short(self.vms.len(), self.connections.len() + 1);
         first || fits || vm.client == Client::Qemu || self.replaceable(key).is_some()
     }
@@ -96,29 +109,34 @@ impl DataPlane {
         if let Err(errno) = set_socket_send_buffer_size(&socket, SEND_BUFFER) {
             tracing::debug!(error = %errno, "failed to set the size of a send buffer");
         }
+        let max_connections = self.max_connections(vm_key);
         let Some(vm) = self.vms.get_mut(vm_key) else { return };
         if vm.listener.as_ref().is_some_and(|listener| matches!(listener.address(), Address::Tcp(_))) {
             listener::set_nodelay(&socket);
         }
         self.counters.limit_hits.delayed += u64::from(vm.accept_delay.is_waiting());
-        vm.count_accept(now);
+        vm.count_accept(max_connections, now);
         let unsolicited = vm.unsolicited_policy(now);
         let Some(key) = self.insert_connection(Connection::new(socket, vm_key, unsolicited)) else { return };
         self.counters.accepted += 1;
         self.connections.schedule_push(key);
-        let Some(vm) = self.vms.get_mut(vm_key) else { return };
-        let (full, client) = (vm.connections.len() >= vm.max_connections(), vm.client);
-        let replaced = match client {
-            _ if !full => None,
-            Client::Qemu => self.oldest(vm_key),
-            Client::Detect | Client::Egd => self.replaceable(vm_key),
-        };
+        self.make_room(vm_key, max_connections, now);
         if let Some(vm) = self.vms.get_mut(vm_key) {
             vm.connections.add(key);
         }
-        if let Some(replaced) = replaced {
+        self.reclaim_descriptors(now);
+    }
+
+    /// Closes connections until there is room for one more. If fewer may be than there are, since the class has been edited,
+    /// those that wait for answers stay.
+    fn make_room(&mut self, key: Key, max_connections: usize, now: Tick) {
+        while let Some(vm) = self.vms.get(key).filter(|vm| vm.connections.len() >= max_connections) {
+            let replaced = match vm.client {
+                Client::Qemu => self.oldest(key),
+                Client::Detect | Client::Egd => self.replaceable(key),
+            };
+            let Some(replaced) = replaced else { return };
             self.close_replaced(replaced, now);
         }
-        self.reclaim_descriptors(now);
     }
 }

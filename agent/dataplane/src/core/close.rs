@@ -12,10 +12,12 @@ impl DataPlane {
     pub(super) fn close(&mut self, key: Key, reason: CloseReason, now: Tick) {
         self.counters.closed.count(reason);
         self.counters.limit_hits.count(reason);
+        let max_connections =
+            self.connections.get(key).map_or(0, |connection| self.max_connections(connection.vm));
         if let Some((_, vm, _)) = self.resolve(key) {
             vm.limit_hits.count(reason);
             if reason == CloseReason::Flooding {
-                vm.delay_accepts(now);
+                vm.delay_accepts(max_connections, now);
             }
             tracing::debug!(vm = vm.id, reason = reason.reason(), error = %reason, "connection closed");
         }

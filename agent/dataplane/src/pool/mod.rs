@@ -125,6 +125,11 @@ impl ServedPool {
         self.config.supply.allows_degraded(self.shaper.class_of(leaf))
     }
 
+    /// How many connections the VM of this leaf may have if it is no QEMU.
+    pub(crate) fn max_connections(&self, leaf: NodeId) -> usize {
+        self.config.max_connections(self.shaper.class_of(leaf))
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.members.is_empty()
     }

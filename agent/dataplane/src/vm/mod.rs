@@ -27,14 +27,17 @@ use crate::slab::Key;
 
 /// Live connections of one VM whose client is QEMU, which has one; a second is a tool, or the next QEMU before the first
 /// has closed.
-const QEMU_CONNECTIONS: usize = 4;
+pub(crate) const QEMU_CONNECTIONS: usize = 4;
 
-/// Live connections of any other VM: as many as a web server has processes, each with its own.
-pub(crate) const MAX_CONNECTIONS: usize = 64;
+/// Connections of one VM that are accepted at once, if it may have fewer: a script that calls `entropool egd` makes a few
+/// in a row.
+const MIN_ACCEPT_BURST: usize = 32;
 
-/// Connections of one VM that are accepted: ten a second, 32 at once. QEMU makes one a second while it has none; a
-/// script that calls `entropool egd` makes a few in a row.
-const ACCEPTS: RateLimit = RateLimit::per_second(10, 32);
+/// Connections of one VM that are accepted: ten a second, and at once as many as it may have, since all processes of a web
+/// server may connect together. QEMU makes one a second while it has none.
+fn accept_limit(max_connections: usize) -> RateLimit {
+    RateLimit::per_second(10, max_connections.max(MIN_ACCEPT_BURST) as u64)
+}
 
 /// How long a VM that flooded gets no new connection: as long as QEMU takes to reconnect.
 const PENALTY: u64 = SECOND;
@@ -96,19 +99,19 @@ impl Vm {
         }
     }
 
-    /// When its next connection may be accepted: `now` or later.
-    pub(crate) fn next_accept(&self, now: Tick) -> Tick {
-        self.accepts.ready_at(ACCEPTS, now)
+    /// When the next connection of a VM that may have so many may be accepted: `now` or later.
+    pub(crate) fn next_accept(&self, max_connections: usize, now: Tick) -> Tick {
+        self.accepts.ready_at(accept_limit(max_connections), now)
     }
 
-    pub(crate) fn count_accept(&mut self, now: Tick) {
-        self.accepts.charge(ACCEPTS, now);
+    pub(crate) fn count_accept(&mut self, max_connections: usize, now: Tick) {
+        self.accepts.charge(accept_limit(max_connections), now);
         self.limit_hits.delayed += u64::from(self.accept_delay.finish());
     }
 
     /// Delays its next connection, as a penalty.
-    pub(crate) fn delay_accepts(&mut self, now: Tick) {
-        self.accepts.block_until(ACCEPTS, now.after(PENALTY));
+    pub(crate) fn delay_accepts(&mut self, max_connections: usize, now: Tick) {
+        self.accepts.block_until(accept_limit(max_connections), now.after(PENALTY));
     }
 
     /// Whether a connection that it makes now may be pushed anything, should it be silent.
@@ -119,14 +122,6 @@ impl Vm {
             Client::Detect => Unsolicited::new(now),
             // It would take them for the answer to its next request.
             Client::Qemu | Client::Egd => Unsolicited::never(),
-        }
-    }
-
-    /// How many connections it may have at a time.
-    pub(crate) fn max_connections(&self) -> usize {
-        match self.client {
-            Client::Qemu => QEMU_CONNECTIONS,
-            Client::Detect | Client::Egd => MAX_CONNECTIONS,
         }
     }
 

@@ -26,30 +26,74 @@ fn a_fifth_connection_of_a_qemu_closes_the_oldest_though_it_waits() {
 
 #[test]
 fn a_new_connection_replaces_one_that_waits_for_nothing_or_waits_itself() {
-    let rig = Rig::new(pool("default", UNBOUND, vec![class("slow", Rate(1))]));
+    let mut setup = pool("default", UNBOUND, vec![class("slow", Rate(1))]);
+    setup.class_connections.insert("slow".into(), 40);
+    let rig = Rig::new(setup);
     let mut spender = rig.client("vm");
     spender.write_all(&[2, 255].repeat(100)).unwrap();
     rig.until("an empty bucket", |snapshot| snapshot.pools[0].vms[0].waiting.is_some());
     drop(spender);
     rig.until("its close", |snapshot| snapshot.pools[0].vms[0].connections == 0);
-    let mut all: Vec<_> = (0..64).map(|_| rig.connect("vm")).collect();
+    let mut all: Vec<_> = (0..40).map(|_| rig.connect("vm")).collect();
     // All of them wait for their answers, but for one.
     for socket in &mut all[1..] {
         socket.write_all(&[2, 255]).unwrap();
     }
-    rig.until("all of them", |snapshot| snapshot.pools[0].vms[0].asked.blocking == 163);
+    rig.until("all of them", |snapshot| snapshot.pools[0].vms[0].asked.blocking == 139);
     let mut more = rig.connect("vm");
     more.write_all(&[2, 255]).unwrap();
     assert!(is_closed(&mut all[0]));
-    rig.until("its request", |snapshot| snapshot.pools[0].vms[0].asked.blocking == 164);
+    rig.until("its request", |snapshot| snapshot.pools[0].vms[0].asked.blocking == 140);
     let mut late = rig.connect("vm");
     late.write_all(&[2, 255]).unwrap();
     assert!(silent(&late, Duration::from_millis(300)));
     let full = rig.vm("vm");
-    assert_eq!((full.connections, full.limit_hits.replaced, full.asked.blocking), (64, 1, 164));
+    assert_eq!((full.connections, full.limit_hits.replaced, full.asked.blocking), (40, 1, 140));
     drop(more);
-    rig.until("its turn", |snapshot| snapshot.pools[0].vms[0].asked.blocking == 165);
+    rig.until("its turn", |snapshot| snapshot.pools[0].vms[0].asked.blocking == 141);
     assert_eq!(rig.vm("vm").limit_hits.replaced, 1);
+}
+
+#[test]
+fn a_class_says_how_many_connections_its_vms_have_and_an_edit_closes_none_that_waits() {
+    let with = |connections| {
+        let mut setup = pool("default", UNBOUND, vec![class("slow", Rate(1))]);
+        setup.class_connections.insert("slow".into(), connections);
+        setup
+    };
+    let rig = Rig::new(with(100));
+    rig.attach("vm");
+    let mut waiting: Vec<_> = (0..60).map(|_| rig.connect("vm")).collect();
+    for socket in &mut waiting {
+        socket.write_all(&[2, 255].repeat(100)).unwrap();
+    }
+    rig.until("all requests", |snapshot| snapshot.pools[0].vms[0].asked.blocking == 6000);
+    let mut idle: Vec<_> = (0..40).map(|_| rig.connect("vm")).collect();
+    rig.until("a hundred", |snapshot| snapshot.pools[0].vms[0].connections == 100);
+    // All at once: the burst is as large as their number.
+    assert_eq!((rig.vm("vm").limit_hits.delayed, rig.vm("vm").limit_hits.replaced), (0, 0));
+
+    rig.data_plane.apply(vec![with(62)]).unwrap();
+    assert_eq!(rig.vm("vm").connections, 100, "an edit closes nothing by itself");
+    let mut more = rig.connect("vm");
+    more.write_all(&[2, 255]).unwrap();
+    rig.until("its request", |snapshot| snapshot.pools[0].vms[0].asked.blocking == 6001);
+    assert_eq!((rig.vm("vm").connections, rig.vm("vm").limit_hits.replaced), (62, 39));
+    assert!(idle[..39].iter_mut().all(is_closed));
+    rig.data_plane.apply(vec![with(10)]).unwrap();
+    let mut late = rig.connect("vm");
+    late.write_all(&[2, 255]).unwrap();
+    assert!(silent(&late, Duration::from_millis(300)));
+    assert_eq!((rig.vm("vm").connections, rig.vm("vm").limit_hits.replaced), (62, 39));
+    for socket in &mut waiting {
+        socket.set_nonblocking(true).unwrap();
+        let end = std::iter::repeat_with(|| socket.read(&mut [0; 255])).find(|read| !matches!(read, Ok(1..)));
+        assert_eq!(
+            end.unwrap().unwrap_err().kind(),
+            std::io::ErrorKind::WouldBlock,
+            "none that waits is closed"
+        );
+    }
 }
 
 #[test]

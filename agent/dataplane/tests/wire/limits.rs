@@ -49,7 +49,7 @@ fn non_blocking_reads_are_limited_as_level_requests_are() {
 
 #[test]
 fn connections_beyond_32_at_once_are_accepted_late() {
-    let rig = Rig::unbound();
+    let rig = Rig::with_connections(32);
     let path = rig.attach("vm");
     let begun = Stopwatch::start();
     let mut last = connect(&path);
@@ -65,7 +65,7 @@ fn connections_beyond_32_at_once_are_accepted_late() {
 
 #[test]
 fn delayed_connections_do_not_delay_others() {
-    let rig = Rig::unbound();
+    let rig = Rig::with_connections(36 - 1);
     let path = rig.attach("vm");
     let sockets: Vec<_> = (0..36).map(|_| connect(&path)).collect();
     let asked = Stopwatch::start();

@@ -38,6 +38,13 @@ impl Rig {
         Self::within(dir, pool)
     }
 
+    /// The same, whose VMs may have so many connections.
+    pub(crate) fn with_connections(most: usize) -> Self {
+        let mut setup = pool("default", UNBOUND, vec![class("shared", UNBOUND)]);
+        setup.class_connections.insert("shared".to_owned(), most);
+        Self::new(setup)
+    }
+
     fn within(dir: TempDir, pool: PoolConfig) -> Self {
         let options = DataPlaneOptions {
             socket_dir: dir.path().join("vm"),
@@ -112,6 +119,7 @@ pub(crate) fn pool(name: &str, ceil: Rate, classes: Vec<ClassParams>) -> PoolCon
         params: PoolParams { root: shape(ceil, ceil), default_class, classes },
         namespaces: AllowedNamespaces::All,
         class_namespaces: std::collections::BTreeMap::new(),
+        class_connections: std::collections::BTreeMap::new(),
         supply: entropool_dataplane::SupplySpec::Kernel,
     }
 }
