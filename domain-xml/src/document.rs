@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use roxmltree::{Document, ExpandedName, Node};
 
-use crate::error::DomainError;
+use crate::complexity;
+use crate::error::{DomainError, abbreviate};
 
 /// White space as XML defines it.
 pub(crate) const WHITE_SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
@@ -17,6 +18,7 @@ pub(crate) struct Domain<'x> {
 
 impl<'x> Domain<'x> {
     pub(crate) fn read(text: &'x str) -> Result<Self, DomainError> {
+        complexity::check(text)?;
         // Document types stay forbidden: entities could expand without bound.
         let document = Document::parse(text).map_err(DomainError::Malformed)?;
         let domain = Self { text, document };
@@ -45,12 +47,12 @@ impl<'x> Domain<'x> {
         }
     }
 
-    /// The start tag of an element, for error messages.
+    /// The start tag of an element, for error messages; abbreviated if it is long.
     pub(crate) fn start_tag(&self, element: Node) -> String {
         let text = &self.text[element.range()];
         let end =
             element.first_child().map_or(text.len(), |first| first.range().start - element.range().start);
-        text[..end].to_owned()
+        abbreviate(&text[..end])
     }
 
     /// The white space before `at` from the last line break on; empty if there is no line break.

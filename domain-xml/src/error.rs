@@ -12,6 +12,16 @@ pub enum DomainError {
         /// Its root element.
         found: String,
     },
+    /// One element has so many that no libvirt wrote it.
+    #[error("{element} has more than {most} attributes, which no domain of libvirt has")]
+    TooManyAttributes {
+        /// Its start tag.
+        element: String,
+        most: usize,
+    },
+    /// They are so many that no libvirt wrote them.
+    #[error("the domain declares {count} XML namespaces; declare each once, and at most {most}")]
+    TooManyNamespaces { count: usize, most: usize },
     /// One of several devices would have to be chosen.
     #[error("the domain has {count} <rng> devices; leave one, since a VM draws from one pool")]
     SeveralRngs { count: usize },
@@ -37,4 +47,16 @@ pub enum DomainError {
         /// Its start tag.
         element: String,
     },
+}
+
+/// Bytes of an element that are shown.
+const SHOWN: usize = 200;
+
+/// The beginning of a text that is long.
+pub(crate) fn abbreviate(text: &str) -> String {
+    if text.len() <= SHOWN {
+        return text.to_owned();
+    }
+    let end = text.floor_char_boundary(SHOWN);
+    format!("{}…", &text[..end])
 }
