@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run cluster-lite cluster cluster-down images test soak ci bench bench-control dataplane fmt lint deny crds setup metrics structure
+.PHONY: help run cluster-lite cluster cluster-down images test soak ci bench bench-control dataplane fmt lint deny advisories crds setup metrics structure
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,8 +44,11 @@ fmt: ## format the code
 lint: ## run clippy, with every warning an error
 	@. .ci/lib.sh && clippy --workspace --all-targets --all-features
 
-deny: ## check licences, bans and sources of the dependencies
+deny: ## check licences, bans, sources and RustSec's advisories of the dependencies
 	@.ci/deny
+
+advisories: ## renew the copy of RustSec's advisories that CI uses without a network (FROM=DIR, a clone of their repository)
+	@.ci/advisories renew $(FROM)
 
 crds: ## regenerate the CRDs
 	@. .ci/lib.sh && compile run --package entropool-cli --bin entropool -- crds --dir deploy/crds && cp deploy/crds/*.yaml charts/entropool/files/crds/
