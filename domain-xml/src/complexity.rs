@@ -20,17 +20,16 @@ pub(crate) fn check(text: &str) -> Result<(), DomainError> {
         let skipped = [("<!--", "-->"), ("<![CDATA[", "]]>"), ("<?", "?>")]
             .iter()
             .find_map(|(start, end)| Some(rest.strip_prefix(start)?.split_once(end).map(|(_, after)| after)));
-        let after = match skipped {
-            Some(after) => after,
-            None => {
-                let tag = Tag::scan(rest);
-                if tag.attributes > MAX_ATTRIBUTES {
-                    let element = abbreviate(&rest[..tag.length]);
-                    return Err(DomainError::TooManyAttributes { element, most: MAX_ATTRIBUTES });
-                }
-                namespaces += tag.namespaces;
-                rest.get(tag.length..)
+        let after = if let Some(after) = skipped {
+            after
+        } else {
+            let tag = Tag::scan(rest);
+            if tag.attributes > MAX_ATTRIBUTES {
+                let element = abbreviate(&rest[..tag.length]);
+                return Err(DomainError::TooManyAttributes { element, most: MAX_ATTRIBUTES });
             }
+            namespaces += tag.namespaces;
+            Some(&rest[tag.length..])
         };
         let Some(after) = after else { return Ok(()) };
         rest = after;

@@ -46,17 +46,13 @@ fn program_of(proc: &Path, pid: i32) -> Option<OsString> {
     let process = proc.join(pid.to_string());
     // Only its own user and root may read the link; everybody may read the name.
     let program = fs::read_link(process.join("exe")).ok();
-    match program.as_deref().and_then(Path::file_name) {
-        Some(program) => {
-            let name = program.as_bytes();
-            Some(OsStr::from_bytes(name.strip_suffix(DELETED).unwrap_or(name)).to_owned())
-        }
-        None => {
-            let mut name = fs::read(process.join("comm")).ok()?;
-            name.pop_if(|last| *last == b'\n');
-            Some(OsString::from_vec(name)).filter(|name| !name.is_empty())
-        }
+    if let Some(program) = program.as_deref().and_then(Path::file_name) {
+        let name = program.as_bytes();
+        return Some(OsStr::from_bytes(name.strip_suffix(DELETED).unwrap_or(name)).to_owned());
     }
+    let mut name = fs::read(process.join("comm")).ok()?;
+    name.pop_if(|last| *last == b'\n');
+    Some(OsString::from_vec(name)).filter(|name| !name.is_empty())
 }
 
 /// The process at the other end; `None` if this one does not see it. (`rustix` reads this option into a type that cannot
