@@ -25,8 +25,8 @@ use source::Supply;
 
 use self::command_timeout::CommandTimeout;
 use self::non_blocking_read::NonBlockingRead;
-use crate::persist::SessionIndex;
 use crate::config::MAX_CONNECTIONS;
+use crate::persist::SessionIndex;
 use crate::slab::Key;
 use crate::vm::{ClientBehaviour, Unsolicited};
 
