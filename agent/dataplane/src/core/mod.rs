@@ -15,6 +15,7 @@ mod state;
 mod stored_sockets;
 mod supply_state;
 mod unsolicited;
+mod update_store;
 
 pub use handover::{ConnectionState, HandoverOutcome, VmState};
 pub use heartbeat::ASLEEP;
