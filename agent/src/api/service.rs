@@ -7,9 +7,10 @@ use dataplane::{AttachRequest, Client};
 use proto::local::local_server::Local;
 use proto::local::{
     AttachRequest as WireAttachRequest, AttachResponse, Client as WireClient, DetachRequest, DetachResponse,
-    ExplainRequest, ExplainResponse, ListClassesRequest, ListClassesResponse, ListPoolsRequest,
-    ListPoolsResponse, ListSourcesRequest, ListSourcesResponse, ListVmsRequest, ListVmsResponse, MoveRequest,
-    MoveResponse, RetestSourceRequest, RetestSourceResponse, Tree, WatchTreeRequest,
+    ExplainRequest, ExplainResponse, GetConfigRequest, GetConfigResponse, ListClassesRequest,
+    ListClassesResponse, ListPoolsRequest, ListPoolsResponse, ListSourcesRequest, ListSourcesResponse,
+    ListVmsRequest, ListVmsResponse, MoveRequest, MoveResponse, RetestSourceRequest, RetestSourceResponse,
+    Tree, WatchTreeRequest,
 };
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
@@ -17,7 +18,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::to_proto::{self, View};
-use super::{sources, status};
+use super::{config, sources, status};
 use crate::agent::Agent;
 use crate::attachments::{Attachment, AttachmentOrigin};
 
@@ -42,14 +43,35 @@ pub(crate) trait Host: Send + Sync + 'static {
 }
 
 /// The calls of the local API.
+#[derive(Clone)]
 pub(super) struct Service {
     agent: Arc<Agent>,
     host: Arc<dyn Host>,
+    access: Access,
+}
+
+/// What callers may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    Full,
+    /// Nothing is changed.
+    Look,
 }
 
 impl Service {
-    pub(super) fn new(agent: Arc<Agent>, host: Arc<dyn Host>) -> Self {
-        Self { agent, host }
+    pub(super) fn new(agent: Arc<Agent>, host: Arc<dyn Host>, access: Access) -> Self {
+        Self { agent, host, access }
+    }
+
+    /// Refuses what changes something to those who may only look.
+    fn check_may_change(&self) -> Result<(), Status> {
+        match self.access {
+            Access::Full => Ok(()),
+            Access::Look => Err(Status::permission_denied(
+                "this address shows what the agent does and changes nothing: use the agent's api.sock, in a cluster by \
+                 `kubectl entropool` with the right to create pods/exec in the agent's namespace",
+            )),
+        }
     }
 
     /// Runs a call that blocks.
@@ -66,6 +88,7 @@ impl Service {
 #[tonic::async_trait]
 impl Local for Service {
     async fn attach(&self, request: Request<WireAttachRequest>) -> Result<Response<AttachResponse>, Status> {
+        self.check_may_change()?;
         let request = request.into_inner();
         status::namespace(&request.namespace)?;
         self.call(|agent, host| {
@@ -79,6 +102,7 @@ impl Local for Service {
     }
 
     async fn detach(&self, request: Request<DetachRequest>) -> Result<Response<DetachResponse>, Status> {
+        self.check_may_change()?;
         let name = request.into_inner().name;
         self.call(move |agent, host| {
             agent.attachments().detach(&name).map_err(|error| status::detach(&error))?;
@@ -89,6 +113,7 @@ impl Local for Service {
     }
 
     async fn r#move(&self, request: Request<MoveRequest>) -> Result<Response<MoveResponse>, Status> {
+        self.check_may_change()?;
         let MoveRequest { name, class } = request.into_inner();
         self.call(move |agent, host| {
             agent.attachments().move_vm(&name, &class).map_err(|error| status::move_vm(&error))?;
@@ -96,6 +121,10 @@ impl Local for Service {
             Ok(MoveResponse {})
         })
         .await
+    }
+
+    async fn get_config(&self, _: Request<GetConfigRequest>) -> Result<Response<GetConfigResponse>, Status> {
+        self.call(|agent, _| Ok(config::response(agent.health()))).await
     }
 
     async fn list_pools(&self, _: Request<ListPoolsRequest>) -> Result<Response<ListPoolsResponse>, Status> {
@@ -154,6 +183,7 @@ impl Local for Service {
         &self,
         request: Request<RetestSourceRequest>,
     ) -> Result<Response<RetestSourceResponse>, Status> {
+        self.check_may_change()?;
         let name = request.into_inner().name;
         self.call(move |agent, _| match agent.server().retest(&name) {
             0 => Err(status::retest(&name, &agent.config())),

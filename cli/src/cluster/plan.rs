@@ -26,10 +26,7 @@ pub(super) async fn plan(client: &Client, files: &[PathBuf], format: Format) -> 
             ..ManifestDiff::default()
         }
     };
-    match format {
-        Format::Table => output::print(&diff::table(&diff))?,
-        Format::Json => output::print_json(&diff)?,
-    }
+    output::show(format, &diff, |layout| diff::table(&diff, layout))?;
     match diff.refused.len() {
         0 => Ok(()),
         1 => bail!("one edit would be refused"),

@@ -3,23 +3,24 @@
 use proto::local::Class;
 
 use super::amount::{configured_rate, total};
+use super::layout::Layout;
 use super::pools::name;
 use super::table::Table;
 
 /// One row per class, children indented below their parents.
-pub(crate) fn classes(classes: &[Class]) -> String {
+pub(crate) fn classes(classes: &[Class], layout: Layout) -> String {
     let mut table = Table::new(&[
         "POOL",
         "CLASS",
         ">RATE",
-        ">PROMISED",
+        "+>PROMISED",
         ">CEIL",
-        ">PRIO",
-        ">WEIGHT",
+        "+>PRIO",
+        "+>WEIGHT",
         ">VMS",
         ">WAITING",
         ">SERVED",
-        ">BORROWED",
+        "+>BORROWED",
     ]);
     for class in classes {
         let shape = class.shape.unwrap_or_default();
@@ -39,7 +40,7 @@ pub(crate) fn classes(classes: &[Class]) -> String {
             total(counters.borrowed),
         ]);
     }
-    table.or("No classes.")
+    table.or("No classes.", layout)
 }
 
 /// The number of classes above `class`.
@@ -59,6 +60,6 @@ mod tests {
 
     #[test]
     fn classes_are_a_tree() {
-        insta::assert_snapshot!(classes(&samples::tree().classes));
+        insta::assert_snapshot!(classes(&samples::tree().classes, Layout::PLAIN));
     }
 }

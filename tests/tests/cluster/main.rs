@@ -6,7 +6,9 @@
 mod agents;
 mod cli;
 mod controller_away;
+mod fuzzer;
 mod images;
+mod installation;
 mod kinds;
 mod lifecycle;
 mod migration;

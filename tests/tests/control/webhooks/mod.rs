@@ -1,7 +1,6 @@
 //! VMs and launcher pods at an API server that asks the controller about them, with `KubeVirt`'s kinds and without
 //! `KubeVirt`.
 
-mod connection_limits;
 mod injection_methods;
 mod installed;
 mod objects;
@@ -16,7 +15,9 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use entropool_tests::cluster::{ApiServer, Controller, HOOK_IMAGE};
 use serde_json::{Value, json};
 
-use self::objects::{dry, instance, kubevirt, launcher, machine, make, refused};
+pub(crate) use self::objects::dry;
+use self::objects::{instance, kubevirt, launcher, machine, make, refused};
+pub(crate) use self::tenants::reader;
 use crate::kubectl::{apply, cluster, until_condition};
 
 const POOLS: &str = r"
