@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run install uninstall deb cluster-lite cluster cluster-down images test soak ci bench bench-control dataplane fmt lint deny advisories crds setup metrics manifests structure
+.PHONY: help run cluster-lite cluster cluster-down images test soak ci bench bench-control dataplane fmt lint deny advisories crds setup metrics structure
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,15 +19,6 @@ cluster-down: ## stop and remove everything that `make cluster` started
 
 images: ## build the images that the chart names, from static programs, as archives for docker, podman and ctr
 	@.ci/images
-
-install: ## build the program and install it (PREFIX, DESTDIR; PREFIX=~/.local needs no root)
-	@.ci/install
-
-uninstall: ## remove what `make install` installed
-	@.ci/install uninstall
-
-deb: ## build the Debian package
-	@.ci/deb
 
 test: ## install what the tests need, and run them all
 	@.ci/test
@@ -65,9 +56,6 @@ crds: ## regenerate the CRDs
 metrics: ## regenerate docs/metrics.md and docs/controller-metrics.md
 	@. .ci/lib.sh && compile run --package entropool-agent --example metrics-page > docs/metrics.md
 	@. .ci/lib.sh && compile run --package entropool-controller --example controller-metrics-page > docs/controller-metrics.md
-
-manifests: ## regenerate docs/manifests.md
-	@. .ci/lib.sh && ENTROPOOL_WRITE_PAGES=1 compile test --package entropool-cli --bin entropool --quiet the_page_in_docs
 
 structure: ## print figures of the code: lines, functions, module circles, names, journeys (TREE=DIR measures another checkout, JSON=1)
 	@. .ci/lib.sh && compile run --package entropool-structure -- $(if $(JSON),--json) $(TREE)

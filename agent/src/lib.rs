@@ -22,7 +22,6 @@ mod health;
 pub mod metrics;
 mod sd_notify;
 mod signals;
-mod stdio;
 mod supervisor;
 mod unix_socket;
 mod vmgenid;
@@ -33,7 +32,6 @@ pub use config::manifest_files::read_manifests;
 pub use config::manifests::{HOST, ManifestSet, PartlyAccepted, ReadOutcome};
 pub use daemon::{HostArgs, NodeArgs, run_host, run_node};
 pub use directories::Directories;
-pub use stdio::connect;
 pub use supervisor::probe;
 
 /// Internals that simulations and integration tests drive directly.

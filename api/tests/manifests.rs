@@ -107,32 +107,6 @@ fn documents_keep_their_lines() {
     assert_eq!(lines, [3, 9]);
 }
 
-/// As kustomize's `namespace:` writes them, and as a cluster takes them.
-#[test]
-fn namespace_of_an_object_that_is_in_none_is_dropped() {
-    let in_namespace = CLASS.replace("{name: gold}", "{name: gold, namespace: shop}");
-    assert_eq!(only(&in_namespace), only(CLASS));
-}
-
-/// As `jq` writes them.
-#[test]
-fn json_objects_may_follow_each_other_without_a_separator() {
-    let json = |text: &str| {
-        serde_json::to_string_pretty(&serde_yaml::from_str::<serde_json::Value>(text).unwrap()).unwrap()
-    };
-    for between in ["", "\n", " \n\n"] {
-        let manifest = parse("all.json", &format!("{}{between}{}\n", json(POOL), json(CLASS)));
-        assert_eq!(messages(&manifest), "");
-        let objects: Vec<_> = manifest.objects.iter().map(|located| located.object.clone()).collect();
-        assert_eq!(objects, [only(POOL), only(CLASS)]);
-    }
-    let wrong = format!("{}\n{}", json(POOL), json(&CLASS.replace("default", "Default")));
-    let told = messages(&parse("all.json", &wrong));
-    assert!(told.starts_with("all.json:16: EntropyClass gold: spec.pool"), "{told}");
-    let broken = format!("{}\n{{\"kind\":", json(POOL));
-    assert!(messages(&parse("all.json", &broken)).contains("invalid YAML"));
-}
-
 #[test]
 fn byte_order_marks_and_crlf_are_accepted() {
     only(&format!("\u{feff}---\r\n{}", POOL.replace('\n', "\r\n")));

@@ -6,15 +6,11 @@ mod check;
 mod client;
 mod cluster;
 mod commands;
-mod completion;
-mod config;
 mod diff;
 mod egd;
 mod libvirt;
-mod manual;
 mod output;
 mod plan;
-mod reference;
 mod retest;
 mod top;
 
@@ -28,11 +24,10 @@ fn main() -> ExitCode {
     if program.is_some_and(|path| path.file_name().is_some_and(|name| name == cluster::NAME)) {
         return cluster::main();
     }
-    completion::answer();
     match execute(&Cli::read()) {
         Ok(code) => code,
         Err(error) => {
-            telemetry::print_error("entropool", &format_args!("{error:#}"));
+            eprintln!("entropool: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -50,22 +45,15 @@ fn execute(cli: &Cli) -> anyhow::Result<ExitCode> {
         CliCommand::Vms(args) => commands::block_on(commands::vms(global, args)),
         CliCommand::Waiting(args) => commands::block_on(commands::waiting(global, args)),
         CliCommand::Top(args) => commands::block_on(top::top(global, args)),
-        CliCommand::Explain(args) if reference::is_kind(&args.target) => {
-            reference::explain(&args.target, args.recursive, output::width())
-                .and_then(|page| output::print(&page))
-        }
-        CliCommand::Explain(args) => commands::block_on(commands::explain(global, &args.target)),
+        CliCommand::Explain(args) => commands::block_on(commands::explain(global, &args.vm)),
         CliCommand::Sources(args) => commands::block_on(commands::sources(global, args)),
-        CliCommand::Config(args) => commands::block_on(config::config(global, args)),
         CliCommand::Plan(args) => plan::plan(global, args),
         CliCommand::Check(args) => commands::block_on(check::check(global, args)),
         CliCommand::Egd(args) => egd::egd(args),
         CliCommand::QemuArgs(args) => commands::block_on(commands::qemu_args(global, args)),
         CliCommand::Libvirt(args) => libvirt::libvirt(global, args),
         CliCommand::Crds(args) => commands::crds(args),
-        CliCommand::Completion(args) => completion::script(args),
-        CliCommand::Man(args) => manual::write(args),
-        CliCommand::Version => commands::version(global),
+        CliCommand::Completion(args) => commands::completion(args),
     };
     result.map(|()| ExitCode::SUCCESS)
 }

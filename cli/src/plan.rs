@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use agent::{HOST, ManifestSet, ReadOutcome, inspect_checkpoint, read_manifests};
 use anyhow::{Result, bail};
 
-use crate::args::{Global, PlanArgs};
+use crate::args::{Format, Global, PlanArgs};
 use crate::diff::{self, ManifestDiff};
 use crate::output;
 
@@ -18,7 +18,10 @@ pub(crate) fn plan(global: &Global, args: &PlanArgs) -> Result<()> {
     edit.refused = outcome.refused;
     edit.noted = outcome.noted;
     edit.partly_accepted = outcome.partly_accepted.iter().map(ToString::to_string).collect();
-    output::show(global.output, &edit, |layout| diff::table(&edit, layout))?;
+    match global.output {
+        Format::Table => output::print(&diff::table(&edit))?,
+        Format::Json => output::print_json(&edit)?,
+    }
     match edit.refused.len() {
         0 => Ok(()),
         1 => bail!("one edit would be refused"),
@@ -36,10 +39,10 @@ fn before(args: &PlanArgs) -> Result<ManifestSet> {
         }
         return Ok(manifests);
     }
-    let found = inspect_checkpoint(args.state.dir());
+    let found = inspect_checkpoint(&args.state_dir);
     if found.state.accepted.pools.is_empty() {
         let reason = found.warnings.first().map(|warning| format!(" ({warning})")).unwrap_or_default();
-        let dir = args.state.dir().display();
+        let dir = args.state_dir.display();
         eprintln!("entropool: no daemon has accepted anything in {dir}{reason}: compared with nothing");
     }
     let namespaces = found.state.vms.values().map(|vm| vm.namespace.clone());

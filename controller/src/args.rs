@@ -88,15 +88,6 @@ pub struct ControllerArgs {
         default_value = "entropool-agent"
     )]
     pub agent_account: String,
-    /// The Service by which agents and the API server reach this controller
-    #[arg(
-        long,
-        value_name = "NAME",
-        env = "ENTROPOOL_SERVICE",
-        hide_env_values = true,
-        default_value = "entropool-controller"
-    )]
-    pub service: String,
     /// A DNS name or IP address by which agents reach this controller; may be repeated
     #[arg(
         long = "tls-name",
@@ -113,15 +104,10 @@ pub struct ControllerArgs {
 
 #[derive(Clone, Debug, Subcommand)]
 pub enum OneOff {
-    /// Refuse if VMs still use entropool; else stop the controllers, and remove all that they wrote
+    /// Remove the label entropool.io/agent and the slots of classes from every node, before an uninstallation
     ///
-    /// That is what has to be done before an uninstallation. Removed are the label and the slots of nodes, the Lease,
-    /// the built-in authority, and KubeVirt's Plugin. The exit code is 3 if VMs still use entropool.
-    Uninstall {
-        /// Go on while VMs use entropool, and leave agents on the nodes that serve these until they end
-        #[arg(long)]
-        force: bool,
-    },
+    /// Running replicas write nothing for a minute afterwards.
+    CleanNodes,
     /// Check that the controller's Service answers admission requests, as the API server sends them
     ///
     /// It needs no rights, and no access to the API server.

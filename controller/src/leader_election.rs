@@ -23,6 +23,8 @@ const RENEW_DEADLINE: Duration = Duration::from_secs(3);
 const RETRY_PERIOD: Duration = Duration::from_secs(1);
 /// The longest duration of a Lease that is respected.
 const MAX_LEASE_DURATION: Duration = Duration::from_mins(1);
+/// Attempts to take the Lease from a live holder.
+const FORCE_ATTEMPTS: u32 = 10;
 /// The time-out of one attempt.
 const TIMEOUT: Duration = Duration::from_millis(2_500);
 
@@ -165,6 +167,20 @@ async fn clear_holder(api: &Api<Lease>, me: &str) -> Result<(), kube::Error> {
     api.replace(NAME, &PostParams::default(), &lease).await.map(drop)
 }
 
+/// Takes the Lease from its holder for the longest duration that replicas respect, so that none of them writes.
+pub(crate) async fn force_acquire(client: Client, namespace: &str, me: &str) -> Result<(), kube::Error> {
+    let api: Api<Lease> = Api::namespaced(client, namespace);
+    // The holder writes the Lease once a second, so one of a few attempts falls between two writes.
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        match write(&api, api.get_opt(NAME).await?, me, MAX_LEASE_DURATION).await {
+            Err(kube::Error::Api(status)) if status.is_conflict() && attempts < FORCE_ATTEMPTS => {}
+            written => return written.map(drop),
+        }
+    }
+}
+
 /// Reads the Lease, and acquires or renews it if possible. Returns whether this replica holds it.
 async fn try_acquire_or_renew(
     api: &Api<Lease>,
@@ -178,7 +194,7 @@ async fn try_acquire_or_renew(
     if observed.step(me, now) == ElectionStep::Wait {
         return Ok(false);
     }
-    match write(api, found, me).await {
+    match write(api, found, me, LEASE_DURATION).await {
         Ok(lease) => {
             observed.observe(&lease.spec.unwrap_or_default(), now);
             Ok(true)
@@ -190,25 +206,30 @@ async fn try_acquire_or_renew(
 }
 
 /// Writes the Lease with this replica as its holder, unless it has changed since it was read.
-async fn write(api: &Api<Lease>, found: Option<Lease>, me: &str) -> Result<Lease, kube::Error> {
+async fn write(
+    api: &Api<Lease>,
+    found: Option<Lease>,
+    me: &str,
+    duration: Duration,
+) -> Result<Lease, kube::Error> {
     let exists = found.is_some();
     let mut lease = found.unwrap_or_else(|| Lease {
         metadata: ObjectMeta { name: Some(NAME.to_owned()), ..ObjectMeta::default() },
         spec: None,
     });
-    claim(lease.spec.get_or_insert_default(), me);
+    claim(lease.spec.get_or_insert_default(), me, duration);
     let params = PostParams::default();
     if exists { api.replace(NAME, &params, &lease).await } else { api.create(&params, &lease).await }
 }
 
-fn claim(spec: &mut LeaseSpec, me: &str) {
+fn claim(spec: &mut LeaseSpec, me: &str, duration: Duration) {
     let now = MicroTime(clock::wall().0);
     if spec.holder_identity.as_deref() != Some(me) {
         spec.holder_identity = Some(me.to_owned());
         spec.acquire_time = Some(now.clone());
         spec.lease_transitions = Some(spec.lease_transitions.unwrap_or_default().saturating_add(1));
     }
-    spec.lease_duration_seconds = i32::try_from(LEASE_DURATION.as_secs()).ok();
+    spec.lease_duration_seconds = i32::try_from(duration.as_secs()).ok();
     spec.renew_time = Some(now);
 }
 

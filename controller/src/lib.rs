@@ -32,11 +32,3 @@ pub use metrics::page as metrics_page;
 pub use run::run;
 pub use state::{PublishedPlan, SharedState};
 pub use store::{Progress, Store, StoredNode};
-
-/// The parts that meet no API server and read no clock, for the simulation of a cluster.
-#[doc(hidden)]
-pub mod testing {
-    pub use crate::agents::{AgentSession, NodeLimits, SessionSize, SessionTask};
-    pub use crate::nodes::{DisconnectedSince, NodePatch, due_patches};
-    pub use crate::reconciler::replan;
-}

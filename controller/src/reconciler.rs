@@ -21,22 +21,15 @@ pub(crate) async fn run(state: Arc<SharedState>) {
     loop {
         state.replan.notified().await;
         tokio::time::sleep(DEBOUNCE).await;
-        replan(&state);
-    }
-}
-
-/// Makes and publishes a plan of what is stored now, if every kind has been listed.
-pub fn replan(state: &SharedState) {
-    if let Some(plan) = reconcile(state) {
-        publish(state, plan);
-        state.remove_stale_reports();
+        if let Some(plan) = reconcile(&state) {
+            publish(&state, plan);
+            state.remove_stale_reports();
+        }
     }
 }
 
 /// A new plan; `None` until every kind has been listed.
 fn reconcile(state: &SharedState) -> Option<PublishedPlan> {
-    // Before the snapshot: a change in between causes another plan.
-    let changes = state.changes();
     let (snapshot, versions, lists) = {
         let store = state.store();
         if !store.is_complete() {
@@ -49,7 +42,7 @@ fn reconcile(state: &SharedState) -> Option<PublishedPlan> {
     let mut plan = plan::plan(&snapshot);
     let before = state.plan.borrow().clone();
     let resources = encode(&mut plan, before.as_deref());
-    Some(PublishedPlan { versions, lists, changes, plan, resources })
+    Some(PublishedPlan { versions, lists, plan, resources })
 }
 
 /// Encodes each configuration once, however many nodes share it. An unchanged one is taken from the previous plan, so
@@ -109,7 +102,7 @@ mod tests {
         let mut plan = Plan { nodes, ..Plan::default() };
         let resources = encode(&mut plan, before);
         let versions = [(WatchKind::Class, classes)].into();
-        PublishedPlan { versions, lists: BTreeMap::new(), changes: 0, plan, resources }
+        PublishedPlan { versions, lists: BTreeMap::new(), plan, resources }
     }
 
     #[test]

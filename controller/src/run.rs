@@ -3,20 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result, anyhow};
+use anyhow::{Context, Result};
 use delivery::agent_auth::AgentAccount;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tracing::{info, warn};
-use uninstall::{Options, Removed, UninstallError};
-use webhook::{InjectionMethod, Sidecar};
+use tracing::info;
+use webhook::InjectionMethod;
 
-use crate::admission::{AdmissionHandler, Freshness};
+use crate::admission::AdmissionHandler;
 use crate::agents::AgentServer;
-use crate::api_error::api_error;
 use crate::args::OneOff;
 use crate::ca::{self, Certificate, TokenReviewer, TrustState};
 use crate::kubevirt::PluginReconciler;
@@ -28,6 +26,8 @@ use crate::{
     status, watches,
 };
 
+/// The Service of the controller.
+const SERVICE: &str = "entropool-controller";
 /// Connections that are still open after this are closed.
 const GRACE_PERIOD: Duration = Duration::from_secs(5);
 
@@ -47,8 +47,8 @@ async fn run_tasks(args: ControllerArgs) -> Result<()> {
         return service_check::run(host, *port, ca_file).await;
     }
     let client = client(&args).await?;
-    if let Some(OneOff::Uninstall { force }) = args.command {
-        return uninstall_all(&client, &args.namespace, force).await;
+    if let Some(OneOff::CleanNodes) = args.command {
+        return nodes::clean(client, &args.namespace).await;
     }
     let state = Arc::new(SharedState::default());
     let mut tasks = JoinSet::new();
@@ -80,12 +80,7 @@ async fn run_tasks(args: ControllerArgs) -> Result<()> {
         tasks.spawn(admin::bind_health(address, health).await?);
     }
     let injection = start_injection(&args, &client, role.subscribe(), &mut tasks);
-    let handler = AdmissionHandler::new(
-        Arc::clone(&state),
-        injection,
-        args.hook_image.clone().map(|image| Sidecar { image, resources: args.hook_resources.clone() }),
-        Freshness { state: Arc::clone(&state), client: client.clone(), image: args.hook_image.clone() },
-    );
+    let handler = AdmissionHandler::new(Arc::clone(&state), injection);
     let webhooks =
         admission::bind(args.webhooks, Arc::clone(&certificate), handler, stopping.clone()).await?;
     let server = AgentServer {
@@ -115,21 +110,6 @@ async fn run_tasks(args: ControllerArgs) -> Result<()> {
     Ok(())
 }
 
-/// Does what has to be done before the chart's objects are deleted.
-async fn uninstall_all(client: &Client, namespace: &str, force: bool) -> Result<()> {
-    let told = |step: &str| info!(step, "uninstalling");
-    let removed = uninstall::run(client, Options { namespace, force, hook: true }, told).await;
-    let Removed { nodes, objects, remaining } = removed.map_err(|error| match error {
-        UninstallError::Api { call, source } => anyhow!("cannot {call}: {}", api_error(&source)),
-        other => Error::new(other),
-    })?;
-    if let Some(usage) = remaining {
-        warn!(%usage, "agents stay");
-    }
-    info!(nodes, ?objects, "removed");
-    Ok(())
-}
-
 /// Starts the task that provides the serving certificate, and returns the CA bundle that verifies it.
 fn start_certificate(
     args: &ControllerArgs,
@@ -146,7 +126,6 @@ fn start_certificate(
         None => tasks.spawn(ca::rotate(
             client.clone(),
             args.namespace.clone(),
-            args.service.clone(),
             dns_names(args),
             certificate,
             published,
@@ -165,18 +144,26 @@ fn start_injection(
 ) -> watch::Receiver<Option<InjectionMethod>> {
     let watched = kubevirt::watch(client, tasks);
     let (injection, receiver) = watch::channel(None);
-    let reconciler =
-        PluginReconciler { client: client.clone(), image: args.hook_image.clone(), role, injection };
+    let reconciler = PluginReconciler {
+        client: client.clone(),
+        image: args.hook_image.clone(),
+        resources: args.hook_resources.clone(),
+        role,
+        injection,
+    };
     tasks.spawn(reconciler.run(watched));
     receiver
 }
 
 /// The names by which agents and the API server may reach the controller.
 fn dns_names(args: &ControllerArgs) -> Vec<String> {
-    let ControllerArgs { service, namespace, .. } = args;
-    let in_namespace = format!("{service}.{namespace}");
-    let full = format!("{in_namespace}.svc");
-    let defaults = [service.clone(), in_namespace, format!("{full}.cluster.local"), full];
+    let service = format!("{SERVICE}.{}.svc", args.namespace);
+    let defaults = [
+        SERVICE.to_owned(),
+        format!("{SERVICE}.{}", args.namespace),
+        format!("{service}.cluster.local"),
+        service,
+    ];
     defaults.into_iter().chain(args.tls_names.iter().cloned()).collect()
 }
 

@@ -1,7 +1,6 @@
 //! The state shared by all tasks: watched objects, the nodes' reports, and the newest plan.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use codec::Bytes;
@@ -20,8 +19,6 @@ pub struct SharedState {
     node_reports: Mutex<NodeReports>,
     /// Notified when the plan may change.
     pub replan: Notify,
-    /// How often the plan may have changed.
-    changes: AtomicU64,
     /// Notified when the status of an object may change.
     pub status_changed: Notify,
     /// The newest plan; `None` until every kind has been listed once.
@@ -42,8 +39,6 @@ pub struct PublishedPlan {
     pub versions: BTreeMap<WatchKind, u64>,
     /// How often each kind had been listed.
     pub lists: BTreeMap<WatchKind, u64>,
-    /// How often the plan might have changed until this one was made.
-    pub changes: u64,
     pub plan: Plan,
     /// The resources of each node; nodes that serve the same share one set.
     pub resources: BTreeMap<String, Arc<ResourceSet<Bytes>>>,
@@ -63,7 +58,6 @@ impl Default for SharedState {
             store: Mutex::default(),
             node_reports: Mutex::default(),
             replan: Notify::new(),
-            changes: AtomicU64::new(0),
             status_changed: Notify::new(),
             plan: watch::Sender::new(None),
             vm_pods: watch::Sender::new(0),
@@ -118,17 +112,6 @@ impl SharedState {
         // Lock order: the reports, then the store, as everywhere.
         let (mut node_reports, store) = (self.node_reports(), self.store());
         node_reports.retain(|name, report| report.connected || store.node(name).is_some());
-    }
-
-    /// Asks for another plan, after a change in the store.
-    pub fn request_plan(&self) {
-        self.changes.fetch_add(1, Ordering::Release);
-        self.replan.notify_one();
-    }
-
-    /// Compared with that of a plan, it says whether another one is due.
-    pub fn changes(&self) -> u64 {
-        self.changes.load(Ordering::Acquire)
     }
 
     /// The handle by which a new list of a kind is requested.

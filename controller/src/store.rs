@@ -190,10 +190,6 @@ impl Store {
         self.classes.get(name)
     }
 
-    pub fn namespace(&self, name: &str) -> Option<&Labels> {
-        self.namespaces.get(name)
-    }
-
     /// A node, whether it runs an agent or not.
     pub fn node(&self, name: &str) -> Option<&StoredNode> {
         self.nodes.get(name)

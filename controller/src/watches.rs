@@ -88,15 +88,7 @@ fn start_reflector<K>(
     tasks.spawn(reflector.run(move |event| {
         let listed = matches!(event, ReflectorEvent::Listed(..));
         let quiet = matches!(event, ReflectorEvent::Reached(_) | ReflectorEvent::Lost);
-        let changed = {
-            let mut store = state.store();
-            let changed = apply(&mut store, event);
-            // Before anyone else sees the store.
-            if replans(kind, listed, changed) {
-                state.request_plan();
-            }
-            changed
-        };
+        let changed = apply(&mut state.store(), event);
         // The streams find out which VM moved and which agent's pod is gone.
         let counter = match kind {
             WatchKind::Vm => Some(&state.vm_pods),
@@ -114,6 +106,9 @@ fn start_reflector<K>(
                 *count += u64::from(changed);
                 changed
             });
+        }
+        if replans(kind, listed, changed) {
+            state.replan.notify_one();
         }
         if counter.is_none() && !quiet {
             state.status_changed.notify_one();

@@ -13,8 +13,7 @@ pub const AUDIENCE: &str = "controller.entropool.io";
 /// The longest token that is reviewed. Those of the API server have less than 2 KiB.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1_024;
 
-/// The claim that names the pod.
-pub const POD_NAME: &str = "authentication.kubernetes.io/pod-name";
+const POD_NAME: &str = "authentication.kubernetes.io/pod-name";
 const POD_UID: &str = "authentication.kubernetes.io/pod-uid";
 const NODE_NAME: &str = "authentication.kubernetes.io/node-name";
 

@@ -25,6 +25,7 @@ User=root
 Group=root
 StandardOutput=append:/run/log
 StandardError=append:/run/log
+StartLimitIntervalSec=0
 ";
 const LOOK: Duration = Duration::from_millis(20);
 const LOOKS: usize = 1_500;
@@ -51,29 +52,19 @@ impl Systemd {
         for (name, text) in sockets {
             fs::write(at(name), text)?;
         }
-        fs::write(at("boot.sh"), SCRIPT)?;
-        let systemd = Self::boot(dir, &[program])?;
-        systemd.name_vms(vms, "")?;
-        Ok(systemd)
-    }
-
-    /// The one that `boot.sh` in `dir` starts: its arguments are the directory, a control group and `more`.
-    pub(crate) fn boot(dir: TempDir, more: &[&Path]) -> Result<Self> {
+        fs::write(at("systemd.sh"), SCRIPT)?;
         let hierarchy = HIERARCHIES.iter().find(|at| Path::new(at).join("cgroup.procs").exists());
         let name = dir.path().file_name().context("a directory has a name")?;
         let cgroup = Path::new(hierarchy.context("there are no control groups here")?).join(name);
         fs::create_dir(&cgroup)?;
-        let child = spawn(dir.path(), &cgroup, more);
+        let child = spawn(dir.path(), program, &cgroup);
         let child = child.inspect_err(|_| drop(fs::remove_dir(&cgroup)))?;
         let init = Process::new(child.id());
         let mut systemd = Self { dir, cgroup, child, init };
         systemd.init = systemd.first_process()?;
+        systemd.name_vms(vms, "")?;
         systemd.wait_until_it_answers()?;
         Ok(systemd)
-    }
-
-    pub(crate) fn dir(&self) -> &Path {
-        self.dir.path()
     }
 
     /// What the unit says from the next start on: these VMs, and `more` lines of its section.
@@ -176,13 +167,13 @@ fn remove(cgroup: &Path) -> bool {
     fs::remove_dir(cgroup).is_ok()
 }
 
-fn spawn(dir: &Path, cgroup: &Path, more: &[&Path]) -> Result<Child> {
+fn spawn(dir: &Path, program: &Path, cgroup: &Path) -> Result<Child> {
     let join =
         "echo $$ >\"$1/cgroup.procs\"; shift; exec unshare --kill-child -fpmCun --mount-proc bash \"$@\"";
     let said = fs::File::create(dir.join("said"))?;
     let mut command = Command::new("bash");
     command.args(["-c", join, "bash"]).arg(cgroup);
-    command.arg(dir.join("boot.sh")).args([dir, cgroup]).args(more);
+    command.arg(dir.join("systemd.sh")).args([dir, program, cgroup]);
     command.stdin(Stdio::null()).stdout(said.try_clone()?).stderr(said);
     command.spawn().context("systemd cannot be started")
 }

@@ -1,8 +1,8 @@
 #!/bin/bash
-# Runs a bare systemd in its own namespaces with our unit: systemd.sh DIRECTORY CGROUP PROGRAM.
+# Runs a bare systemd in its own namespaces with our unit: systemd.sh DIRECTORY PROGRAM CGROUP.
 # DIRECTORY has the manifests and drop-ins; what systemd writes goes to file systems that no other process sees.
 set -e
-dir=$1 cgroup=$2 program=$3
+dir=$1 program=$2 cgroup=$3
 mount --make-rprivate /
 mount -t tmpfs tmpfs /srv
 mkdir /srv/upper /srv/work

@@ -1,6 +1,5 @@
 //! The local API, for people, hooks and scripts on this host.
 
-mod config;
 mod service;
 pub(crate) mod sources;
 pub(crate) mod status;
@@ -27,7 +26,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 
-use self::service::{Access, Service};
+use self::service::Service;
 use crate::agent::Agent;
 use crate::signals::{SignalRequest, Signals};
 use crate::unix_socket::{ApiSocket, BoundSocket};
@@ -75,7 +74,7 @@ pub(crate) struct LocalApi {
 
 impl LocalApi {
     /// Serves on `socket`, and on `address` if there is one, and handles SIGTERM, SIGINT and SIGHUP. A client that reaches the
-    /// address sees all that the socket's owner sees, and changes nothing.
+    /// address may do all that the socket's owner may.
     pub(crate) fn serve(
         socket: ApiSocket,
         address: Option<SocketAddr>,
@@ -156,13 +155,10 @@ async fn serve_until_stopped(
     mut signals: Signals,
     mut stopped: oneshot::Receiver<()>,
 ) {
-    let service = |access| {
-        let service = Service::new(Arc::clone(&agent), Arc::clone(&host), access);
-        LocalServer::new(service).max_decoding_message_size(REQUEST)
-    };
-    let mut tcp = pin!(serve_tcp(address, service(Access::Look)));
+    let service = LocalServer::new(Service::new(agent, Arc::clone(&host))).max_decoding_message_size(REQUEST);
+    let mut tcp = pin!(serve_tcp(address, service.clone()));
     let accept = async move || listener.accept().await.map(|(stream, _)| stream);
-    let mut unix = pin!(serve(accept, service(Access::Full)));
+    let mut unix = pin!(serve(accept, service));
     loop {
         tokio::select! {
             request = signals.next() => match request {

@@ -7,10 +7,9 @@ use dataplane::{AttachRequest, Client};
 use proto::local::local_server::Local;
 use proto::local::{
     AttachRequest as WireAttachRequest, AttachResponse, Client as WireClient, DetachRequest, DetachResponse,
-    ExplainRequest, ExplainResponse, GetConfigRequest, GetConfigResponse, ListClassesRequest,
-    ListClassesResponse, ListPoolsRequest, ListPoolsResponse, ListSourcesRequest, ListSourcesResponse,
-    ListVmsRequest, ListVmsResponse, MoveRequest, MoveResponse, RetestSourceRequest, RetestSourceResponse,
-    Tree, WatchTreeRequest,
+    ExplainRequest, ExplainResponse, ListClassesRequest, ListClassesResponse, ListPoolsRequest,
+    ListPoolsResponse, ListSourcesRequest, ListSourcesResponse, ListVmsRequest, ListVmsResponse, MoveRequest,
+    MoveResponse, RetestSourceRequest, RetestSourceResponse, Tree, WatchTreeRequest,
 };
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
@@ -18,7 +17,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::to_proto::{self, View};
-use super::{config, sources, status};
+use super::{sources, status};
 use crate::agent::Agent;
 use crate::attachments::{Attachment, AttachmentOrigin};
 
@@ -43,35 +42,14 @@ pub(crate) trait Host: Send + Sync + 'static {
 }
 
 /// The calls of the local API.
-#[derive(Clone)]
 pub(super) struct Service {
     agent: Arc<Agent>,
     host: Arc<dyn Host>,
-    access: Access,
-}
-
-/// What callers may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Access {
-    Full,
-    /// Nothing is changed.
-    Look,
 }
 
 impl Service {
-    pub(super) fn new(agent: Arc<Agent>, host: Arc<dyn Host>, access: Access) -> Self {
-        Self { agent, host, access }
-    }
-
-    /// Refuses what changes something to those who may only look.
-    fn check_may_change(&self) -> Result<(), Status> {
-        match self.access {
-            Access::Full => Ok(()),
-            Access::Look => Err(Status::permission_denied(
-                "this address shows what the agent does and changes nothing: use the agent's api.sock, in a cluster by \
-                 `kubectl entropool` with the right to create pods/exec in the agent's namespace",
-            )),
-        }
+    pub(super) fn new(agent: Arc<Agent>, host: Arc<dyn Host>) -> Self {
+        Self { agent, host }
     }
 
     /// Runs a call that blocks.
@@ -88,7 +66,6 @@ impl Service {
 #[tonic::async_trait]
 impl Local for Service {
     async fn attach(&self, request: Request<WireAttachRequest>) -> Result<Response<AttachResponse>, Status> {
-        self.check_may_change()?;
         let request = request.into_inner();
         status::namespace(&request.namespace)?;
         self.call(|agent, host| {
@@ -102,7 +79,6 @@ impl Local for Service {
     }
 
     async fn detach(&self, request: Request<DetachRequest>) -> Result<Response<DetachResponse>, Status> {
-        self.check_may_change()?;
         let name = request.into_inner().name;
         self.call(move |agent, host| {
             agent.attachments().detach(&name).map_err(|error| status::detach(&error))?;
@@ -113,7 +89,6 @@ impl Local for Service {
     }
 
     async fn r#move(&self, request: Request<MoveRequest>) -> Result<Response<MoveResponse>, Status> {
-        self.check_may_change()?;
         let MoveRequest { name, class } = request.into_inner();
         self.call(move |agent, host| {
             agent.attachments().move_vm(&name, &class).map_err(|error| status::move_vm(&error))?;
@@ -121,10 +96,6 @@ impl Local for Service {
             Ok(MoveResponse {})
         })
         .await
-    }
-
-    async fn get_config(&self, _: Request<GetConfigRequest>) -> Result<Response<GetConfigResponse>, Status> {
-        self.call(|agent, _| Ok(config::response(agent.health()))).await
     }
 
     async fn list_pools(&self, _: Request<ListPoolsRequest>) -> Result<Response<ListPoolsResponse>, Status> {
@@ -183,7 +154,6 @@ impl Local for Service {
         &self,
         request: Request<RetestSourceRequest>,
     ) -> Result<Response<RetestSourceResponse>, Status> {
-        self.check_may_change()?;
         let name = request.into_inner().name;
         self.call(move |agent, _| match agent.server().retest(&name) {
             0 => Err(status::retest(&name, &agent.config())),

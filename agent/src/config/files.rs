@@ -1,6 +1,5 @@
 //! Configuration from manifest files: reads them, plans as the controller does in a cluster, and applies the result.
 
-use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
@@ -20,7 +19,6 @@ use crate::agent::Agent;
 use crate::checkpoint::{CheckpointState, LastGood};
 use crate::controller_client::log_refused;
 use crate::event::{ConfigEvent, DaemonEvent, DaemonEvents};
-use crate::health::AcceptedManifests;
 
 /// How long a start waits for the manifests where a checkpoint is enough to serve from, and where it is not.
 const READ_WITH_FALLBACK: Duration = Duration::from_secs(1);
@@ -33,7 +31,6 @@ const SLOW: Duration = Duration::from_secs(2);
 /// A host's configuration source.
 pub(crate) struct Files {
     reader: ManifestReader,
-    paths: Vec<PathBuf>,
     /// The configuration that is applied.
     manifests: ManifestSet,
     /// The configuration of the checkpoint: the fallback at the start.
@@ -45,9 +42,6 @@ pub(crate) struct Files {
     reading: bool,
     /// Somebody asked for the manifests to be read.
     requested: bool,
-    /// What was refused when they were read last, and what this host cannot serve of the rest.
-    refused: Vec<String>,
-    unserved: Vec<String>,
 }
 
 impl ReadEvents for DaemonEvents {
@@ -63,20 +57,16 @@ impl ReadEvents for DaemonEvents {
 impl Files {
     /// Watches and reads the manifests. In a `hurry`, as VMs wait, so it does later, if a checkpoint is enough to serve from.
     pub(crate) fn watch(files: ManifestFiles, events: &DaemonEvents, hurry: bool) -> Result<Self> {
-        let paths = files.paths();
         let reader = ManifestReader::start(files, events.clone(), hurry.then_some(LATER))
             .context("cannot start the thread that reads the manifests")?;
         Ok(Self {
             reader,
-            paths,
             manifests: ManifestSet::default(),
             restored: ManifestSet::default(),
             last_good: None,
             hurry,
             reading: false,
             requested: false,
-            refused: Vec::new(),
-            unserved: Vec::new(),
         })
     }
 
@@ -114,13 +104,7 @@ impl Files {
     }
 
     fn accept(&mut self, manifest: Manifest) -> ReadOutcome {
-        if self.manifests.is_empty() && manifest.is_vacant() {
-            self.refused.clear();
-            tracing::info!(directories = manifest.vacant.join(", "), "there is no manifest yet");
-            return ReadOutcome::default();
-        }
         let outcome = self.manifests.read(manifest);
-        self.refused.clone_from(&outcome.refused);
         for note in &outcome.noted {
             tracing::warn!(note, "manifest warning");
         }
@@ -149,13 +133,6 @@ impl Files {
         self.manifests.has_pools()
     }
 
-    /// Says what of the manifests is in effect, and what is not.
-    fn report(&self, agent: &Agent) {
-        let files = self.paths.clone();
-        agent.health().set_accepted_manifests(AcceptedManifests { specs: self.manifests.specs(), files });
-        agent.health().set_refused_manifests([&*self.refused, &*self.unserved].concat());
-    }
-
     /// Takes what was read. What is rejected leaves the accepted configuration in place.
     fn update(&mut self, agent: &Agent) -> bool {
         self.reading = false;
@@ -165,10 +142,7 @@ impl Files {
         if std::mem::take(&mut self.requested) {
             tracing::info!("manifests reloaded");
         }
-        self.unserved.clear();
-        let changed = self.apply_change(before, agent);
-        self.report(agent);
-        changed
+        self.apply_change(before, agent)
     }
 
     /// A selector may match a namespace that had no VM so far.
@@ -185,7 +159,6 @@ impl Files {
             Ok(refused) => self.keep_refused(&before, &refused, agent),
             Err(error) => {
                 log_not_applied(&error);
-                self.unserved.push(chain(&error));
                 self.manifests = before;
                 return false;
             }
@@ -202,9 +175,6 @@ impl Files {
     /// The pools that this host cannot serve stay as they were accepted `before`.
     fn keep_refused(&mut self, before: &ManifestSet, refused: &[PoolRefusal], agent: &Agent) {
         refused.iter().for_each(log_refused);
-        self.unserved.extend(
-            refused.iter().map(|PoolRefusal { pool, refusal }| format!("pool {pool}: {}", refusal.message)),
-        );
         if !refused.is_empty() {
             let is_refused = |pool: &str| refused.iter().any(|refused| refused.pool == pool);
             self.manifests.keep_pools_of(before, is_refused, agent.config());
@@ -231,7 +201,6 @@ impl ConfigSource for Files {
             bail!("the manifests are valid, but this host cannot serve pool {pool}: {}", refusal.message);
         }
         self.keep_refused(&restored, &refused, agent);
-        self.report(agent);
         Ok(true)
     }
 

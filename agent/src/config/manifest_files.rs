@@ -82,7 +82,7 @@ impl ManifestFiles {
         let files = if root.is_dir() { manifests_in(root) } else { Ok(vec![root.to_owned()]) };
         match files {
             Ok(files) if files.is_empty() => {
-                vec![vacant(root)]
+                vec![unreadable(root, "no file here ends in .yaml, .yml or .json".to_owned())]
             }
             Ok(files) => files
                 .iter()
@@ -165,19 +165,7 @@ pub(crate) fn read_text(from: impl Read) -> Result<String, String> {
     if bytes.len() as u64 > MAX_FILE {
         return Err(too_long());
     }
-    decode(bytes).ok_or_else(|| "the file is neither UTF-8 text nor UTF-16 with a byte order mark".to_owned())
-}
-
-/// UTF-8, or UTF-16 as PowerShell's `>` writes it.
-fn decode(bytes: Vec<u8>) -> Option<String> {
-    let unit: fn([u8; 2]) -> u16 = match bytes[..] {
-        [0xff, 0xfe, ..] => u16::from_le_bytes,
-        [0xfe, 0xff, ..] => u16::from_be_bytes,
-        _ => return String::from_utf8(bytes).ok(),
-    };
-    let (units, odd) = bytes[2..].as_chunks::<2>();
-    let units: Vec<u16> = units.iter().copied().map(unit).collect();
-    String::from_utf16(&units).ok().filter(|_| odd.is_empty())
+    String::from_utf8(bytes).map_err(|_| "the file is not UTF-8 text".to_owned())
 }
 
 fn too_long() -> String {
@@ -196,12 +184,6 @@ fn kind(kind: FileType) -> &'static str {
     }
 }
 
-fn vacant(directory: &Path) -> Manifest {
-    let mut manifest = Manifest::default();
-    manifest.vacant.push(directory.to_string_lossy().into_owned());
-    manifest
-}
-
 fn unreadable(path: &Path, message: String) -> Manifest {
     let mut manifest = Manifest::default();
     manifest.problems.push(Problem::in_file(path.to_string_lossy(), message));
@@ -216,21 +198,6 @@ mod tests {
     use rustix::fs::{CWD, FileType as Type, mknodat};
 
     use super::*;
-
-    #[test]
-    fn text_may_be_utf_16_with_a_byte_order_mark() {
-        let text = "kind: EntropyPool # 乱数";
-        let units: Vec<u16> = "\u{feff}".encode_utf16().chain(text.encode_utf16()).collect();
-        let encoded =
-            |bytes: fn(u16) -> [u8; 2]| units.iter().flat_map(|unit| bytes(*unit)).collect::<Vec<u8>>();
-        for bytes in [encoded(u16::to_le_bytes), encoded(u16::to_be_bytes), text.as_bytes().to_vec()] {
-            assert_eq!(read_text(&bytes[..]).as_deref(), Ok(text));
-        }
-        let mut odd = encoded(u16::to_le_bytes);
-        odd.pop();
-        assert!(read_text(&odd[..]).unwrap_err().contains("neither UTF-8"));
-        assert!(read_text(&[0xff, 0xfe, 0x00, 0xd8][..]).unwrap_err().contains("neither UTF-8"));
-    }
 
     fn problems(roots: &[PathBuf], place: &Path) -> String {
         let problems = read_manifests(roots).problems;
@@ -261,17 +228,10 @@ mod tests {
     fn an_unreadable_file_is_a_problem_with_its_name() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("x.yaml"), b"\xff\xfe").unwrap();
-        let roots = [dir.path().join("x.yaml"), dir.path().join("absent.yaml")];
+        let empty = dir.path().join("empty");
+        fs::create_dir(&empty).unwrap();
+        let roots = [dir.path().join("x.yaml"), dir.path().join("absent.yaml"), empty];
         insta::assert_snapshot!(problems(&roots, dir.path()));
-    }
-
-    #[test]
-    fn a_directory_without_a_manifest_is_told_from_a_mistake() {
-        let dir = tempfile::tempdir().unwrap();
-        let roots = [dir.path().to_owned()];
-        assert!(read_manifests(&roots).is_vacant());
-        fs::write(dir.path().join("x.yaml"), "kind: Nothing").unwrap();
-        assert!(!read_manifests(&roots).is_vacant());
     }
 
     #[test]

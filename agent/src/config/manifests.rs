@@ -83,11 +83,6 @@ impl ManifestSet {
         !self.config.pools.is_empty()
     }
 
-    /// Whether there is no object, accepted or not.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.pools.is_empty() && self.classes.is_empty()
-    }
-
     /// Replaces the objects by those of `manifest`. If that is invalid nothing changes; an object that breaks a rule
     /// stays as it was last accepted.
     pub fn read(&mut self, manifest: Manifest) -> ReadOutcome {
@@ -162,8 +157,6 @@ impl ManifestSet {
     /// The errors of the manifests by themselves, and as an edit of the accepted objects.
     fn problems(&self, manifest: &Manifest) -> Vec<Problem> {
         let mut problems = manifest.problems.clone();
-        let vacant = |directory| Problem::in_file(directory, "no file here ends in .yaml, .yml or .json");
-        problems.extend(manifest.vacant.iter().map(vacant));
         for located in &manifest.objects {
             if let Some(old) = self.accepted(&located.object).filter(|old| differ(old, &located.object)) {
                 problems.extend(manifest::transition(&old, located));
@@ -398,17 +391,6 @@ mod tests {
             assert!(!read(&mut set, text).is_empty(), "{text}");
             assert_eq!(*set.config(), before, "{text}");
         }
-    }
-
-    #[test]
-    fn directories_without_a_manifest_change_nothing_once_something_was_accepted() {
-        let mut set = accepted();
-        let before = Arc::clone(set.config());
-        let mut vacant = Manifest::default();
-        vacant.vacant.push("/etc/entropool".to_owned());
-        let refused = set.read(vacant).refused;
-        assert_eq!(refused[0], "/etc/entropool: no file here ends in .yaml, .yml or .json");
-        assert_eq!(*set.config(), before);
     }
 
     #[test]

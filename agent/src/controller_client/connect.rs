@@ -38,8 +38,6 @@ const SEND_QUEUE: usize = 64;
 #[derive(Clone, Debug)]
 pub(crate) struct ControllerEndpoint {
     pub(crate) controller: ControllerAddress,
-    /// The file with an address that takes precedence: a Service that is made anew has another address.
-    pub(crate) address_file: Option<PathBuf>,
     /// The name of this node.
     pub(crate) node: String,
     /// The file of the projected service account token, if one is to be sent.
@@ -84,7 +82,6 @@ impl ConnectError {
 
 /// An open stream.
 pub(super) struct ControllerStream {
-    pub(super) controller: ControllerAddress,
     outgoing: mpsc::Sender<wire::FromAgent>,
     pub(super) incoming: Streaming<wire::FromController>,
 }
@@ -96,29 +93,10 @@ impl ControllerStream {
     }
 }
 
-/// Opens a stream to the first address that answers, each within [`TIMEOUT`].
+/// Opens a stream, or fails within [`TIMEOUT`].
 pub(super) async fn connect(target: ControllerEndpoint) -> Result<ControllerStream, ConnectError> {
-    if let Some(controller) = target.published_address().filter(|address| *address != target.controller) {
-        let published = ControllerEndpoint { controller, ..target.clone() };
-        match connect_to(&published).await {
-            // Where there is no controller any more, it may be back at the other address.
-            Err(ConnectError::Silent { .. } | ConnectError::Transport { .. }) => {}
-            result => return result,
-        }
-    }
-    connect_to(&target).await
-}
-
-async fn connect_to(target: &ControllerEndpoint) -> Result<ControllerStream, ConnectError> {
     let silent = || ConnectError::Silent { controller: target.controller.clone() };
-    timeout(TIMEOUT, open(target)).await.unwrap_or_else(|_| Err(silent()))
-}
-
-impl ControllerEndpoint {
-    /// The address in the file, if it has one.
-    fn published_address(&self) -> Option<ControllerAddress> {
-        std::fs::read_to_string(self.address_file.as_deref()?).ok()?.trim().parse().ok()
-    }
+    timeout(TIMEOUT, open(&target)).await.unwrap_or_else(|_| Err(silent()))
 }
 
 /// The current token.
@@ -142,7 +120,7 @@ async fn open(target: &ControllerEndpoint) -> Result<ControllerStream, ConnectEr
     let refused =
         |status| ConnectError::Refused { controller: target.controller.clone(), status: Box::new(status) };
     let incoming = client.subscribe(request).await.map_err(refused)?.into_inner();
-    Ok(ControllerStream { controller: target.controller.clone(), outgoing, incoming })
+    Ok(ControllerStream { outgoing, incoming })
 }
 
 async fn channel(target: &ControllerEndpoint) -> Result<Channel, ConnectError> {

@@ -206,8 +206,7 @@ impl Driver {
     fn update_received(&mut self) {
         self.logged = None;
         if !std::mem::replace(&mut self.subscribed, true) {
-            let controller = self.stream.as_ref().map(|stream| stream.controller.to_string());
-            tracing::info!(controller, "subscribed");
+            tracing::info!(controller = %self.endpoint.controller, "subscribed");
         }
     }
 

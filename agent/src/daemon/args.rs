@@ -32,12 +32,6 @@ pub struct NodeArgs {
     /// The controller's address
     #[arg(long, value_name = "https://HOST:PORT", env = "ENTROPOOL_CONTROLLER", hide_env_values = true)]
     pub controller: ControllerAddress,
-    /// A file with the controller's address, which takes precedence while a controller answers there
-    ///
-    /// It is read at each attempt to connect. In a cluster it is the key `controller` of the ConfigMap entropool-ca, which
-    /// the controller writes: a Service that is deleted and created anew has another address.
-    #[arg(long, value_name = "FILE", env = "ENTROPOOL_CONTROLLER_FILE", hide_env_values = true)]
-    pub controller_file: Option<PathBuf>,
     /// The projected service account token for the audience controller.entropool.io
     #[arg(long, value_name = "FILE", env = "ENTROPOOL_TOKEN_FILE", hide_env_values = true)]
     pub token_file: Option<PathBuf>,
@@ -71,9 +65,9 @@ pub struct NodeArgs {
     /// Group that owns the sockets [default: 107, that of QEMU in pods, where --kubelet-dir is given]
     #[arg(long, value_name = "GID", env = "ENTROPOOL_SOCKET_GROUP", hide_env_values = true)]
     pub socket_group: Option<u32>,
-    /// Also show what the local API shows on a port of the loopback interface, which `kubectl entropool` forwards in a pod
+    /// Also serve the local API on a port of the loopback interface, which `kubectl entropool` forwards in a pod
     ///
-    /// Every process that can connect sees all VMs and their rates, and changes nothing. Use it only if the agent has a network
+    /// Every process that can connect has the rights of the owner of api.sock, so use it only if the agent has a network
     /// namespace of its own.
     #[arg(long, value_name = "127.0.0.1:PORT", env = "ENTROPOOL_LOCAL", hide_env_values = true, value_parser = loopback)]
     pub local: Option<SocketAddr>,
@@ -95,9 +89,6 @@ pub struct NodeArgs {
     /// Serve /metrics, /healthz and /readyz over HTTP; a port alone is one on 127.0.0.1 [default: nowhere]
     #[arg(long, value_name = "[ADDR:]PORT", env = "ENTROPOOL_METRICS", hide_env_values = true, value_parser = port)]
     pub metrics: Option<SocketAddr>,
-    /// Serve /healthz and /readyz alone on a further port, for a kubelet: neither scrapes nor unfinished requests delay it
-    #[arg(long, value_name = "[ADDR:]PORT", env = "ENTROPOOL_HEALTH", hide_env_values = true, value_parser = port)]
-    pub health: Option<SocketAddr>,
     /// Allow pools to draw from regular files, which are not random: for tests
     #[arg(long)]
     pub allow_test_sources: bool,
@@ -143,7 +134,6 @@ impl NodeArgs {
 
     pub(super) fn endpoint(&self) -> ControllerEndpoint {
         ControllerEndpoint {
-            address_file: self.controller_file.clone(),
             controller: self.controller.clone(),
             node: self.node.clone(),
             token: self.token_file.clone(),

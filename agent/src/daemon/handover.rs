@@ -26,7 +26,7 @@ use crate::handover::{
     HandoverError, HandoverSource, OwnState, PendingSuccessor, PredecessorGuard, Recipient, Successor,
     SystemdFdStore,
 };
-use crate::metrics::{AdminPort, PortContent};
+use crate::metrics::Metrics;
 use crate::unix_socket::ApiSocket;
 
 /// How often, and how far apart, the sources are polled: for ten seconds, a third of what a predecessor waits.
@@ -38,7 +38,7 @@ pub(super) struct Started {
     pub(super) agent: Arc<Agent>,
     pub(super) checkpointer: Checkpointer,
     pub(super) api_socket: ApiSocket,
-    pub(super) admin_ports: Vec<AdminPort>,
+    pub(super) metrics: Option<Metrics>,
     pub(super) csi: Option<CsiDriver>,
     pub(super) predecessor: Option<PredecessorGuard>,
     pub(super) locks: DirectoryLocks,
@@ -100,12 +100,9 @@ pub(super) fn take_over<S: ConfigSource>(
         csi.attach_missing();
         csi.resume(driver, registration)?;
     }
-    let metrics = options.metrics.map(|address| (address, PortContent::HealthAndMetrics));
-    let health = options.health.map(|address| (address, PortContent::Health));
-    let inherit = |(address, content)| AdminPort::inherit(address, content, Arc::clone(&agent));
-    let admin_ports = metrics.into_iter().chain(health).map(inherit).collect::<Result<_, _>>()?;
+    let metrics = options.metrics.map(|address| Metrics::inherit(address, Arc::clone(&agent))).transpose()?;
     let checkpointer = checkpoint.into_checkpointer(&agent)?;
-    Ok(Started { agent, checkpointer, api_socket, admin_ports, csi, predecessor: Some(predecessor), locks })
+    Ok(Started { agent, checkpointer, api_socket, metrics, csi, predecessor: Some(predecessor), locks })
 }
 
 /// Waits until no pool is empty because its sources are in their start-up tests, which may take seconds. Until then the

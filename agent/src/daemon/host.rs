@@ -156,7 +156,6 @@ impl HostArgs {
             api_mode: self.api_mode,
             api_address: None,
             metrics: self.metrics,
-            health: None,
             pod_generation: None,
             csi: None,
             vms: CommandLineVms { vms: self.vms.clone(), ports: self.ports.clone(), served_before },

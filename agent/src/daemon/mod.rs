@@ -23,7 +23,6 @@ mod options;
 mod run;
 mod run_dir;
 mod run_dir_repair;
-mod service_status;
 mod start;
 mod store;
 

@@ -106,8 +106,7 @@ impl NodeArgs {
         let Directories { run, state, socket } = directories.clone();
         let parent = |file: &PathBuf| file.parent().map(PathBuf::from);
         // A projected volume replaces what its files are links to.
-        let credentials =
-            [&self.token_file, &self.ca_file, &self.controller_file].into_iter().flatten().filter_map(parent);
+        let credentials = [&self.token_file, &self.ca_file].into_iter().flatten().filter_map(parent);
         let test_sources = self.allow_test_sources.then(|| PathBuf::from("/"));
         let csi = self.csi_options();
         let driver = csi.iter().flat_map(CsiOptions::socket_directories);
@@ -121,7 +120,7 @@ impl NodeArgs {
 
     fn csi_options(&self) -> Option<CsiOptions> {
         let kubelet_dir = self.kubelet_dir.clone()?;
-        Some(CsiOptions { node: self.node.clone(), kubelet_dir, patience: CsiOptions::PATIENCE })
+        Some(CsiOptions { node: self.node.clone(), kubelet_dir })
     }
 
     fn pod_generation(&self) -> Result<Option<PodGeneration>> {
@@ -140,7 +139,6 @@ impl NodeArgs {
             api_mode: OWNER_ONLY,
             api_address: self.local,
             metrics: self.metrics,
-            health: self.health,
             pod_generation,
             csi: self.csi_options(),
             vms: CommandLineVms::default(),

@@ -27,8 +27,6 @@ pub(super) struct StartOptions {
     /// Where to serve the API over TCP as well.
     pub(super) api_address: Option<SocketAddr>,
     pub(super) metrics: Option<SocketAddr>,
-    /// A port of health alone.
-    pub(super) health: Option<SocketAddr>,
     pub(super) pod_generation: Option<PodGeneration>,
     pub(super) csi: Option<CsiOptions>,
     pub(super) vms: CommandLineVms,

@@ -11,14 +11,13 @@ use anyhow::{Context, Result, ensure};
 use super::checkpointer::Checkpointer;
 use super::csi::CsiDriver;
 use super::run_dir::{RunDirOptions, RunDirWatcher};
-use super::service_status::ServiceStatus;
 use crate::agent::Agent;
 use crate::api::LocalApi;
 use crate::config::ConfigSource;
 use crate::directory_locks::DirectoryLocks;
 use crate::event::{DaemonEvent, DaemonEvents};
 use crate::handover::{HandoverListener, PendingSuccessor, PredecessorGuard, SuccessorWait};
-use crate::metrics::AdminPort;
+use crate::metrics::Metrics;
 use crate::sd_notify::notify_ready;
 use crate::supervisor::Worker;
 
@@ -33,7 +32,7 @@ pub(crate) struct Daemon<S> {
     /// `None` while another process takes over, and if the checkpoint could not be opened again after that failed.
     pub(super) checkpointer: Option<Checkpointer>,
     pub(super) api: LocalApi,
-    pub(super) admin_ports: Vec<AdminPort>,
+    pub(super) metrics: Option<Metrics>,
     pub(super) csi: Option<CsiDriver>,
     pub(super) events: DaemonEvents,
     /// Events that were received while another process was to take over.
@@ -65,10 +64,7 @@ impl<S: ConfigSource> Daemon<S> {
         if self.uses_systemd {
             notify_ready();
         }
-        let status = self.uses_systemd.then(|| ServiceStatus::start(&self.agent)).flatten();
-        let exit = self.run(events, status.as_ref());
-        drop(status);
-        match exit {
+        match self.run(events) {
             Exit::Signal(signal) if self.uses_systemd && self.store(events) => {
                 // No successor may connect to a process without sockets.
                 drop(self.handover_listener.take());
@@ -90,11 +86,8 @@ impl<S: ConfigSource> Daemon<S> {
         Ok(())
     }
 
-    fn run(&mut self, events: &Receiver<DaemonEvent>, status: Option<&ServiceStatus>) -> Exit {
+    fn run(&mut self, events: &Receiver<DaemonEvent>) -> Exit {
         loop {
-            if let Some(status) = status {
-                status.changed();
-            }
             let event = self.deferred.pop_front().or_else(|| self.source.next(events));
             match event {
                 Some(DaemonEvent::Config(event)) => {
@@ -140,7 +133,9 @@ impl<S: ConfigSource> Daemon<S> {
         self.source.disconnect();
         drop(self.csi);
         self.api.stop();
-        self.admin_ports.into_iter().for_each(AdminPort::stop);
+        if let Some(metrics) = self.metrics {
+            metrics.stop();
+        }
         if let Some(checkpointer) = &mut self.checkpointer {
             checkpointer.save_final(&self.agent, self.source.persisted());
         }
@@ -153,7 +148,9 @@ impl<S: ConfigSource> Daemon<S> {
         if let Some(listener) = self.handover_listener {
             HandoverListener::leave(listener);
         }
-        self.admin_ports.into_iter().for_each(AdminPort::stop);
+        if let Some(metrics) = self.metrics {
+            metrics.stop();
+        }
         if let Some(csi) = self.csi {
             csi.leave();
         }

@@ -19,7 +19,7 @@ use crate::config::ConfigSource;
 use crate::directories::Directories;
 use crate::event::DaemonEvents;
 use crate::handover::HandoverSource;
-use crate::metrics::{AdminPort, Endpoint, PortContent};
+use crate::metrics::{Endpoint, Metrics};
 use crate::unix_socket::{ApiSocket, wait_for_exit};
 
 /// How long a process that was killed may take to exit.
@@ -55,7 +55,7 @@ impl<S: ConfigSource> Daemon<S> {
             Some(predecessor) => take_over(&options, prepared, &mut source, predecessor, events)?,
         };
         let StartOptions { directories, api_mode, pod_generation, api_address, uses_systemd, .. } = options;
-        let Started { agent, checkpointer, api_socket, admin_ports, csi, predecessor, locks } = started;
+        let Started { agent, checkpointer, api_socket, metrics, csi, predecessor, locks } = started;
         locks.sign();
         let state_dir = directories.state.clone();
         let run_dir = RunDirOptions { directories, api_mode, api_address, pod_generation };
@@ -67,7 +67,7 @@ impl<S: ConfigSource> Daemon<S> {
             state_dir,
             checkpointer: Some(checkpointer),
             api,
-            admin_ports,
+            metrics,
             csi,
             events: events.clone(),
             deferred: VecDeque::new(),
@@ -89,11 +89,10 @@ fn start_alone<S: ConfigSource>(
     events: &DaemonEvents,
 ) -> Result<Started> {
     let api_socket = ApiSocket::bind(&options.directories.api_socket(), options.api_mode)?;
-    let metrics = match prepared.metrics {
+    let endpoint = match prepared.metrics {
         Some(endpoint) => Some(endpoint),
         None => options.metrics.map(Endpoint::bind).transpose()?,
     };
-    let health = options.health.map(Endpoint::bind).transpose()?;
     let checkpoint = prepared.checkpoint.unwrap_or_else(|| options.load_checkpoint());
     let state_dir = Some(&*options.directories.state);
     let agent = Arc::new(Agent::start_with_store(options.data_plane(false), state_dir, prepared.store)?);
@@ -111,11 +110,7 @@ fn start_alone<S: ConfigSource>(
     if let Some(csi) = &mut csi {
         csi.serve()?;
     }
-    let metrics = metrics.map(|endpoint| (endpoint, PortContent::HealthAndMetrics));
-    let health = health.map(|endpoint| (endpoint, PortContent::Health));
-    let serve = |(endpoint, content)| AdminPort::serve(endpoint, content, Arc::clone(&agent));
-    let admin_ports = metrics.into_iter().chain(health).map(serve).collect::<Result<_, _>>()?;
+    let metrics = endpoint.map(|endpoint| Metrics::serve(endpoint, Arc::clone(&agent))).transpose()?;
     let checkpointer = checkpoint.into_checkpointer(&agent)?;
-    let locks = prepared.locks;
-    Ok(Started { agent, checkpointer, api_socket, admin_ports, csi, predecessor: None, locks })
+    Ok(Started { agent, checkpointer, api_socket, metrics, csi, predecessor: None, locks: prepared.locks })
 }

@@ -62,10 +62,6 @@ telemetry::families! { pub FAMILIES:
         replaced: after a minute in which no other was on offer, as when a cluster is restored from a backup";
     WRITABLE "checkpoint_writable" Gauge &[], "1 while the state that a restart needs can be written to the state \
         directory; the log says why it cannot. VMs are served either way";
-    REFUSED "manifests_refused" Gauge &[], "How many sentences `entropool check` says about manifests that are not in effect: \
-        what was accepted before is, or nothing; 0 on a node of a cluster";
-    REFUSED_AT "manifests_refused_timestamp_seconds" Gauge &[], "When these manifests were first refused, in seconds since \
-        1970; absent while all are in effect";
     HANGS "worker_hangs" Counter &[], "Workers that hung and were killed, so that the next one serves; each is a bug in \
         entropool";
 }

@@ -4,7 +4,6 @@
 //! counts that it keeps anyway.
 
 mod families;
-mod port_content;
 mod samples;
 mod server;
 #[cfg(test)]
@@ -21,14 +20,13 @@ use tokio::sync::oneshot;
 use crate::agent::Agent;
 
 pub use families::{FAMILIES, page};
-pub use port_content::PortContent;
 
-/// Why a port is not served.
+/// Why metrics are not served.
 #[derive(Debug, thiserror::Error)]
-pub enum AdminPortError {
-    #[error("cannot listen at {address}: {source}")]
+pub enum MetricsError {
+    #[error("cannot serve metrics at {address}: {source}")]
     Bind { address: SocketAddr, source: io::Error },
-    #[error("cannot start the thread of a port: {0}")]
+    #[error("cannot start the metrics thread: {0}")]
     Start(#[source] io::Error),
 }
 
@@ -46,9 +44,9 @@ pub fn port(text: &str) -> Result<SocketAddr, String> {
 pub struct Endpoint(TcpListener);
 
 impl Endpoint {
-    pub fn bind(address: SocketAddr) -> Result<Self, AdminPortError> {
+    pub fn bind(address: SocketAddr) -> Result<Self, MetricsError> {
         let listener = net::bind_tcp_nonblocking(address);
-        listener.map(Self).map_err(|source| AdminPortError::Bind { address, source })
+        listener.map(Self).map_err(|source| MetricsError::Bind { address, source })
     }
 
     pub fn address(&self) -> io::Result<SocketAddr> {
@@ -56,51 +54,42 @@ impl Endpoint {
     }
 }
 
-/// The thread that serves a port. It sleeps between requests.
+/// The thread that serves scrapes. It sleeps in between.
 #[derive(Debug)]
-pub struct AdminPort {
+pub struct Metrics {
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
 }
 
-impl AdminPort {
-    pub fn serve(
-        endpoint: Endpoint,
-        content: PortContent,
-        agent: Arc<Agent>,
-    ) -> Result<Self, AdminPortError> {
-        Self::start(content, move |runtime, stopped| {
+impl Metrics {
+    pub fn serve(endpoint: Endpoint, agent: Arc<Agent>) -> Result<Self, MetricsError> {
+        Self::start(move |runtime, stopped| {
             let listener = runtime.block_on(async { tokio::net::TcpListener::from_std(endpoint.0) });
-            runtime.block_on(server::serve(listener, content, agent, stopped));
+            runtime.block_on(server::serve(listener, agent, stopped));
         })
     }
 
     /// Serves at an address that another process is about to leave.
-    pub fn inherit(
-        address: SocketAddr,
-        content: PortContent,
-        agent: Arc<Agent>,
-    ) -> Result<Self, AdminPortError> {
-        Self::start(content, move |runtime, stopped| {
+    pub fn inherit(address: SocketAddr, agent: Arc<Agent>) -> Result<Self, MetricsError> {
+        Self::start(move |runtime, stopped| {
             let listener = runtime.block_on(net::bind_tcp_when_free(address));
-            runtime.block_on(server::serve(listener, content, agent, stopped));
+            runtime.block_on(server::serve(listener, agent, stopped));
         })
     }
 
     fn start(
-        content: PortContent,
         serve: impl FnOnce(&Runtime, oneshot::Receiver<()>) + Send + 'static,
-    ) -> Result<Self, AdminPortError> {
-        let runtime = Builder::new_current_thread().enable_all().build().map_err(AdminPortError::Start)?;
+    ) -> Result<Self, MetricsError> {
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(MetricsError::Start)?;
         let (stop, stopped) = oneshot::channel();
         let thread = thread::Builder::new()
-            .name(content.thread().to_owned())
+            .name("metrics".to_owned())
             .spawn(move || {
                 serve(&runtime, stopped);
                 // A scrape may still wait for the data plane; do not wait for the scrape.
                 runtime.shutdown_background();
             })
-            .map_err(AdminPortError::Start)?;
+            .map_err(MetricsError::Start)?;
         Ok(Self { stop, thread })
     }
 
@@ -109,7 +98,7 @@ impl AdminPort {
         // The thread may have ended by itself.
         let _ = self.stop.send(());
         if self.thread.join().is_err() {
-            tracing::error!("the thread of a port panicked");
+            tracing::error!("the metrics thread panicked");
         }
     }
 }

@@ -60,11 +60,6 @@ pub(super) fn samples(sight: &ScrapeInput<'_>) -> Samples {
         &[],
         truth(sight.disorder.unwritable.is_none() && sight.disorder.health_unwritable.is_none()),
     );
-    let refused = sight.disorder.refused_manifests.as_ref();
-    samples.gauge(&families::REFUSED, &[], number(refused.map_or(0, |refused| refused.problems.len())));
-    if let Some(refused) = refused {
-        samples.gauge(&families::REFUSED_AT, &[], wide(refused.timestamp()));
-    }
     samples.counter(&families::HANGS, &[], sight.disorder.hangs);
     // A kind that only a newer peer knows has no name here.
     let named = |kind: &WatchedKind| {

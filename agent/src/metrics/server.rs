@@ -1,4 +1,4 @@
-//! The responses at the ports for health and metrics.
+//! The responses at the metrics port.
 
 use std::io;
 use std::sync::Arc;
@@ -10,14 +10,11 @@ use tokio::sync::{Mutex, oneshot};
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
 use super::families::FAMILIES;
-use super::port_content::PortContent;
 use super::samples::{ScrapeInput, samples};
 use crate::agent::Agent;
 
-/// Of scrapes, and on a host of whoever asks for health.
-const METRICS_CONNECTIONS: usize = 32;
-/// Of a kubelet.
-const HEALTH_CONNECTIONS: usize = 64;
+/// Of a kubelet, and of scrapes.
+const CONNECTIONS: usize = 64;
 /// The time-out of a query to the data plane: longer than any batch takes.
 const RESPONDS_WITHIN: Duration = Duration::from_secs(5);
 /// The interval between two scrapes: more frequent ones wait, however many peers send them, and VMs do not.
@@ -26,24 +23,16 @@ const SCRAPE_INTERVAL: Duration = Duration::from_millis(100);
 /// Serves until told to stop.
 pub(super) async fn serve(
     listener: io::Result<TcpListener>,
-    content: PortContent,
     agent: Arc<Agent>,
     stopped: oneshot::Receiver<()>,
 ) {
     let listener = match listener {
         Ok(listener) => listener,
-        Err(error) => return tracing::error!(%error, content = content.thread(), "stopped serving a port"),
-    };
-    let handler = Arc::new(MetricsHandler::new(agent));
-    let serve = async {
-        match content {
-            PortContent::HealthAndMetrics => admin::serve(listener, METRICS_CONNECTIONS, handler).await,
-            PortContent::Health => admin::serve_health(listener, HEALTH_CONNECTIONS, handler).await,
-        }
+        Err(error) => return tracing::error!(%error, "stopped serving metrics"),
     };
     tokio::select! {
         _ = stopped => {}
-        () = serve => {}
+        () = admin::serve(listener, CONNECTIONS, Arc::new(MetricsHandler::new(agent))) => {}
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use dataplane::{
     ClassSnapshot, Client, Counters, DataPlaneOptions, DataPlaneSnapshot, LimitAt, NodeSnapshot, Overlimits,
@@ -17,11 +17,10 @@ use htb::{Params, Rate, Stats, Tick};
 use telemetry::{Family, MetricKind};
 
 use super::samples::{ScrapeInput, samples};
-use super::{AdminPort, Endpoint, FAMILIES, PortContent};
+use super::{Endpoint, FAMILIES, Metrics};
 use crate::agent::{Agent, AppliedConfig};
 use crate::checkpoint::WriteFailure;
 use crate::health::HealthCondition;
-use crate::health::refused_manifests::RefusedManifests;
 
 const NOW: Tick = Tick(100_000_000_000);
 
@@ -103,10 +102,6 @@ fn scraped(snapshot: &DataPlaneSnapshot) -> String {
         hangs: 2,
         unwritable: Some(WriteFailure { reason: "DiskFull", message: "no room".to_owned() }),
         health_unwritable: None,
-        refused_manifests: Some(RefusedManifests {
-            at: UNIX_EPOCH + Duration::from_secs(1_700_000_000),
-            problems: vec!["one".to_owned(), "two".to_owned()],
-        }),
     };
     let sight = ScrapeInput {
         snapshot,
@@ -153,8 +148,6 @@ fn a_scrape_says_what_the_snapshot_says() {
         ("entropool_config_rollbacks_total", "1"),
         ("entropool_checkpoint_writable", "0.0"),
         ("entropool_worker_hangs_total", "2"),
-        ("entropool_manifests_refused", "2.0"),
-        ("entropool_manifests_refused_timestamp_seconds", "1700000000.0"),
         ("entropool_config_version{kind=\"pools\"}", "1234.0"),
     ] {
         assert_eq!(series(&text, name), Some(value), "{name} in\n{text}");
@@ -233,7 +226,7 @@ fn a_running_agent_answers_over_http() {
     let agent = agent(dir.path());
     let port = Endpoint::bind(([127, 0, 0, 1], 0).into()).unwrap();
     let address = port.address().unwrap();
-    let metrics = AdminPort::serve(port, PortContent::HealthAndMetrics, Arc::clone(&agent)).unwrap();
+    let metrics = Metrics::serve(port, Arc::clone(&agent)).unwrap();
     assert_eq!(ask(address, "GET /healthz").0, 200);
     let ready = ask(address, "GET /readyz");
     assert!(ready.0 == 200 && ready.1.contains("no configuration is in effect yet"), "{ready:?}");
@@ -255,7 +248,7 @@ fn a_running_agent_answers_over_http() {
 fn an_address_that_is_taken_is_named() {
     let taken = Endpoint::bind(([127, 0, 0, 1], 0).into()).unwrap();
     let error = Endpoint::bind(taken.address().unwrap()).unwrap_err();
-    assert!(error.to_string().starts_with(&format!("cannot listen at {}", taken.address().unwrap())));
+    assert!(error.to_string().starts_with(&format!("cannot serve metrics at {}", taken.address().unwrap())));
 }
 
 #[test]
@@ -263,7 +256,7 @@ fn callers_that_say_nothing_do_not_keep_others_out_for_ever() {
     let dir = tempfile::tempdir().unwrap();
     let port = Endpoint::bind(([127, 0, 0, 1], 0).into()).unwrap();
     let address = port.address().unwrap();
-    let metrics = AdminPort::serve(port, PortContent::HealthAndMetrics, agent(dir.path())).unwrap();
+    let metrics = Metrics::serve(port, agent(dir.path())).unwrap();
     let silent: Vec<_> = (0..15).map(|_| TcpStream::connect(address).unwrap()).collect();
     let answers: BTreeMap<u16, usize> =
         (0..20).map(|_| ask(address, "GET /healthz").0).fold(BTreeMap::new(), |mut all, status| {

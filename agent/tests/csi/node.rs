@@ -4,7 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use dataplane::{DataPlaneOptions, SocketOwner};
 use delivery::NodeConfig;
@@ -104,12 +103,8 @@ impl Node {
         self.volumes.restore();
     }
 
-    /// Starts an agent that has no configuration yet, and lets no volume wait for one.
+    /// Starts an agent that has no configuration yet.
     pub(crate) fn start_bare(host: &Host) -> Self {
-        Self::start_patient(host, Duration::ZERO)
-    }
-
-    pub(crate) fn start_patient(host: &Host, patience: Duration) -> Self {
         let options = DataPlaneOptions {
             socket_dir: host.path("run/vm"),
             owner: SocketOwner::default(),
@@ -123,7 +118,7 @@ impl Node {
             configured: AtomicBool::new(false),
             changes: AtomicUsize::new(0),
         });
-        let csi = CsiOptions { node: "node-1".to_owned(), kubelet_dir: host.path("kubelet"), patience };
+        let csi = CsiOptions { node: "node-1".to_owned(), kubelet_dir: host.path("kubelet") };
         let journal = host.path("run/attachments");
         let volumes = Volumes::open(&agent, pod_host.clone(), csi.pods(), journal).unwrap();
         let volumes = Arc::new(volumes);

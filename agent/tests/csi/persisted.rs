@@ -1,8 +1,6 @@
 //! What outlives the agent: whether pod info is trusted, and the class that a pod was moved to.
 
 use std::fs;
-use std::thread;
-use std::time::Duration;
 
 use delivery::NodeConfig;
 use proto::local::local_client::LocalClient;
@@ -16,28 +14,18 @@ use crate::program::Program;
 
 #[test]
 fn no_pod_is_published_before_a_controller_has_checked_the_csi_driver_object() {
-    let pod = Pod::new(1);
-    let started = |pod_info_on_mount| {
+    for (pod_info_on_mount, code, sentence) in [
+        (None, Code::Unavailable, "does not know yet whether the CSIDriver has podInfoOnMount"),
+        (Some(false), Code::FailedPrecondition, "has no podInfoOnMount: true"),
+    ] {
         let host = Host::new();
         host.configure_as(&NodeConfig { pod_info_on_mount, ..config() });
         let program = Program::start(&host, "pod");
         program.wait_for_log("ready");
-        (host, program)
-    };
-    let (host, _program) = started(Some(false));
-    let refused = Kubelet::of(&host).publish(&pod).unwrap_err();
-    assert_eq!(refused.code(), Code::FailedPrecondition, "{refused}");
-    assert!(refused.message().contains("has no podInfoOnMount: true"), "{refused}");
-    // As long as no controller has looked, it waits.
-    let (host, program) = started(None);
-    thread::scope(|scope| {
-        let published = scope.spawn(|| Kubelet::of(&host).publish(&pod));
-        thread::sleep(Duration::from_secs(1));
-        assert!(!published.is_finished());
-        assert!(!pod.target(&host.pods()).exists());
-        program.kill();
-        published.join().unwrap().unwrap_err();
-    });
+        let refused = Kubelet::of(&host).publish(&Pod::new(1)).unwrap_err();
+        assert_eq!(refused.code(), code, "{refused}");
+        assert!(refused.message().contains(sentence), "{refused}");
+    }
 }
 
 #[test]

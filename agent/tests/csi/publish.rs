@@ -4,8 +4,6 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
-use std::thread;
-use std::time::Duration;
 
 use dataplane::{AttachRequest, Client};
 use entropool_agent::testing::attachments::{Attachment, AttachmentOrigin};
@@ -20,7 +18,7 @@ use proto::registration::registration_client::RegistrationClient;
 use proto::registration::{InfoRequest, RegistrationStatus};
 use tonic::Code;
 
-use crate::kubelet::{Kubelet, PATIENCE, Pod, channel, draw};
+use crate::kubelet::{Kubelet, Pod, channel, draw};
 use crate::node::{Host, Node};
 
 #[test]
@@ -123,26 +121,6 @@ fn pod_info_is_trusted_only_if_the_csi_driver_object_has_pod_info_on_mount() {
     kubelet.publish(&pod).unwrap();
     set(PodInfo::Off);
     kubelet.publish(&pod).expect("a published volume stays");
-}
-
-/// A kubelet whose call fails calls again after half a second, a second, two, and so on.
-#[test]
-fn the_first_volume_waits_for_the_first_configuration_instead_of_failing() {
-    let host = Host::new();
-    let node = Node::start_patient(&host, PATIENCE);
-    let pod = Pod::new(1);
-    thread::scope(|scope| {
-        let published = scope.spawn(|| Kubelet::of(&host).publish(&pod));
-        thread::sleep(Duration::from_millis(300));
-        assert!(!published.is_finished(), "it does not wait");
-        // One that does not say whether pods can be trusted changes nothing.
-        node.volumes.restore();
-        thread::sleep(Duration::from_millis(100));
-        assert!(!published.is_finished(), "it does not wait for the right one");
-        node.configure();
-        let target = published.join().unwrap().unwrap();
-        assert_eq!(draw(&target.join("egd.sock"), 64).unwrap().len(), 64);
-    });
 }
 
 #[test]

@@ -193,7 +193,7 @@ impl DocumentReader {
 }
 
 fn typed(kind: &str, mut value: Value) -> Result<Object, String> {
-    metadata::remove_dropped(&mut value);
+    metadata::remove_cluster_fields(&mut value);
     if let Some(fields) = value.as_object_mut() {
         fields.remove("status");
     }

@@ -14,7 +14,6 @@ pub fn merge(manifests: impl IntoIterator<Item = Manifest>) -> Manifest {
         merged.objects.extend(manifest.objects);
         merged.problems.extend(manifest.problems);
         merged.ignored.extend(manifest.ignored);
-        merged.vacant.extend(manifest.vacant);
         merged.titles.extend(manifest.titles);
     }
     let duplicates = duplicates(&merged);

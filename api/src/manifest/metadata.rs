@@ -5,16 +5,14 @@ use serde_json::{Value, json};
 
 use crate::schema::{DNS_LABEL, rule_at};
 
-/// The fields that are dropped, as a cluster drops them: those that it writes itself, which a manifest from
-/// `kubectl get -o yaml` has, and the namespace of an object that is in none, which kustomize writes all the same.
-const DROPPED: [&str; 11] = [
+/// The fields that a cluster writes. A manifest from `kubectl get -o yaml` has them, and they are dropped.
+const WRITTEN_BY_CLUSTER: [&str; 10] = [
     "creationTimestamp",
     "deletionGracePeriodSeconds",
     "deletionTimestamp",
     "finalizers",
     "generation",
     "managedFields",
-    "namespace",
     "ownerReferences",
     "resourceVersion",
     "selfLink",
@@ -35,9 +33,10 @@ pub(super) fn schema() -> JSONSchemaProps {
         },
         "labels": texts,
         "annotations": texts,
+        "namespace": text,
         "generateName": text,
     });
-    for field in DROPPED {
+    for field in WRITTEN_BY_CLUSTER {
         properties[field] = json!({ "x-kubernetes-preserve-unknown-fields": true });
     }
     let schema = json!({
@@ -46,14 +45,15 @@ pub(super) fn schema() -> JSONSchemaProps {
         "required": ["name"],
         "properties": properties,
         "x-kubernetes-validations": [
+            rule_at(".namespace", "!has(self.namespace)", "pools and classes are cluster-scoped: omit the namespace"),
             rule_at(".generateName", "!has(self.generateName)", "not supported: write name instead"),
         ],
     });
     serde_json::from_value(schema).expect("the schema is valid")
 }
 
-pub(super) fn remove_dropped(object: &mut Value) {
+pub(super) fn remove_cluster_fields(object: &mut Value) {
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-        metadata.retain(|field, _| !DROPPED.contains(&field.as_str()));
+        metadata.retain(|field, _| !WRITTEN_BY_CLUSTER.contains(&field.as_str()));
     }
 }

@@ -49,17 +49,8 @@ pub struct Manifest {
     pub problems: Vec<Problem>,
     /// Documents of other kinds. They cause a warning, not an error.
     pub ignored: Vec<Problem>,
-    /// Directories without a manifest. A problem, except for a daemon that has accepted nothing yet.
-    pub vacant: Vec<String>,
     /// The titles of all objects, valid or not, to find duplicates.
     pub(super) titles: Vec<(String, Location)>,
-}
-
-impl Manifest {
-    /// Whether there are only directories without a manifest.
-    pub fn is_vacant(&self) -> bool {
-        !self.vacant.is_empty() && self.titles.is_empty() && self.problems.is_empty()
-    }
 }
 
 impl Object {

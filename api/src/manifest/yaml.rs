@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_yaml::Spanned;
 use serde_yaml::options::DuplicateKeyPolicy;
 
@@ -29,9 +29,6 @@ pub(super) struct RawDocument<'a> {
 /// start of a line only between documents, so that no parser is needed to find them.
 pub(super) fn documents(text: &str) -> Vec<RawDocument<'_>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    if let Some(stream) = json_stream(text) {
-        return stream;
-    }
     let mut parts = Vec::new();
     let (mut start, mut lines_before) = (0, 0);
     let mut offset = 0;
@@ -45,24 +42,6 @@ pub(super) fn documents(text: &str) -> Vec<RawDocument<'_>> {
     parts.push(RawDocument { text: &text[start..], lines_before });
     parts.retain(|part| part.text.lines().any(has_content));
     parts
-}
-
-/// The objects of a JSON stream, which have nothing or white space between them. `None` for anything else: one JSON object
-/// is YAML as well.
-fn json_stream(text: &str) -> Option<Vec<RawDocument<'_>>> {
-    if !text.trim_start().starts_with('{') {
-        return None;
-    }
-    let mut objects = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
-    let (mut parts, mut start, mut lines_before) = (Vec::new(), 0, 0);
-    while let Some(object) = objects.next() {
-        object.ok()?;
-        let part = &text[start..objects.byte_offset()];
-        parts.push(RawDocument { text: part, lines_before });
-        lines_before += u32::try_from(part.matches('\n').count()).unwrap_or(u32::MAX);
-        start = objects.byte_offset();
-    }
-    (parts.len() > 1).then_some(parts)
 }
 
 fn starts_document(line: &str) -> bool {

@@ -1,9 +1,6 @@
 //! The number of bytes in a size or rate: digits, alone or followed by a unit.
 
-use serde_json::Value;
-
 use super::QuantityError;
-use crate::schema::rule;
 
 /// The units and their factors.
 const UNITS: [(&str, u64); 7] = [
@@ -124,21 +121,6 @@ pub(super) fn shortest_form(bytes: u64) -> String {
         .map(|(unit, factor)| format!("{}{unit}", bytes / factor))
         .min_by_key(String::len)
         .unwrap_or_else(|| bytes.to_string())
-}
-
-/// CEL rules that name what the pattern only refuses: an API server quotes a pattern and does not explain it.
-pub(super) fn unit_rules() -> [Value; 3] {
-    [
-        rule(
-            "!self.matches('^[0-9]+(k|K|M|G|Ki|Mi|Gi)?(bits?|bps|b)(/.*)?$')",
-            "is in bits: write it in bytes",
-        ),
-        rule("!self.matches('^[0-9]+m(/.*)?$')", "\"m\" is not a unit of bytes: write k or M, or Ki or Mi"),
-        rule(
-            "!self.matches('^[0-9]+K(/.*)?$')",
-            "\"K\" is ambiguous: write k for 1000 bytes or Ki for 1024 bytes",
-        ),
-    ]
 }
 
 /// A CEL expression for the bytes in the size or rate `self`, as a double: exact up to 2^53, which is more than any

@@ -1,7 +1,7 @@
 //! Sizes: a number of bytes.
 
 use super::QuantityError;
-use super::amount::{Input, PATTERN, cel_bytes, shortest_form, unit_rules};
+use super::amount::{Input, PATTERN, cel_bytes, shortest_form};
 use crate::schema::rule;
 
 /// A number of bytes, such as `256`, `4Ki` or `64k`: digits, alone or followed by `k`, `M`, `G`, `Ki`, `Mi` or `Gi`.
@@ -53,14 +53,12 @@ pub(crate) fn pattern() -> String {
 fn schema() -> schemars::Schema {
     // The rule reports nothing that the pattern already reports.
     let low = format!("!self.matches('{}') || {} <= 4294967296.0", pattern(), cel_bytes(""));
-    let [bits, milli, upper_k] = unit_rules();
     schemars::json_schema!({
         "type": "string",
         "maxLength": 24,
         "pattern": pattern(),
         "x-kubernetes-validations": [
             rule(&low, "a size is at most 4Gi"),
-            bits, milli, upper_k
         ],
     })
 }

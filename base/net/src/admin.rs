@@ -57,22 +57,9 @@ pub async fn serve_health<H: AdminHandler>(listener: TcpListener, connections: u
 async fn serve_router(listener: TcpListener, connections: usize, router: Router) {
     let listener = EvictingListener::new(listener, connections);
     loop {
-        match listener.accept().await {
-            Ok((stream, mut permit)) => {
-                let request = serve_request(stream, router.clone());
-                tokio::spawn(async move {
-                    tokio::select! {
-                        () = request => {}
-                        () = permit.evicted() => {}
-                    }
-                });
-                // A request that has arrived is served before others can take its place.
-                tokio::task::yield_now().await;
-            }
-            Err(error) => {
-                warn!(%error, "failed to accept connection");
-                tokio::time::sleep(ACCEPT_RETRY).await;
-            }
+        if let Err(error) = listener.accept(|stream| serve_request(stream, router.clone())).await {
+            warn!(%error, "failed to accept connection");
+            tokio::time::sleep(ACCEPT_RETRY).await;
         }
     }
 }

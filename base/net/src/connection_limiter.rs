@@ -1,18 +1,21 @@
-//! Limits what is served at a time, in total and per peer, so that a misbehaving peer cannot use up all slots.
+//! Limits the connections of a port, in total and per peer, so that a misbehaving peer cannot use up all slots.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::debug;
 
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionLimits {
-    /// Slots. Further connections wait in the kernel's queue, where they cost us nothing.
+    /// Connections at a time. Further ones wait in the kernel's queue, where they cost us nothing.
     pub total: usize,
-    /// While no more than this many are taken, one peer may have all of them.
+    /// While no more than this many are open, one peer may have all of them.
     pub unshared: usize,
-    /// Beyond that, slots per peer. Loopback is not limited.
+    /// Beyond that, connections per peer; one more is closed as soon as it is accepted. Loopback is not limited.
     pub per_peer: usize,
 }
 
@@ -69,6 +72,23 @@ impl ConnectionLimiter {
         }
         peers.insert(peer, own + 1);
         Some(Permit { _slot: slot, peer, peers: Arc::clone(&self.peers) })
+    }
+
+    /// Waits for a free slot and then for a connection; `None` if its peer has too many already.
+    pub async fn accept(&self, listener: &TcpListener) -> io::Result<Option<(TcpStream, Permit)>> {
+        let slot = self.slot().await;
+        let (stream, peer) = listener.accept().await?;
+        let permit = self.admit(slot, peer.ip());
+        if permit.is_none() {
+            debug!(%peer, "closed connection: the peer has too many");
+        }
+        Ok(permit.map(|permit| (stream, permit)))
+    }
+}
+
+impl Permit {
+    pub fn peer(&self) -> IpAddr {
+        self.peer
     }
 }
 

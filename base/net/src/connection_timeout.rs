@@ -12,8 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 use tonic::transport::server::Connected;
 
-use crate::connection_limiter::Slot;
-use crate::evicting_listener::EvictablePermit;
+use crate::connection_limiter::{Permit, Slot};
 
 /// What a peer has to do in time.
 pub trait TimeoutCondition: Send + Unpin + 'static {
@@ -21,11 +20,6 @@ pub trait TimeoutCondition: Send + Unpin + 'static {
     type Info: Clone + Send + Sync + 'static;
 
     fn is_met(&self, has_sent: bool) -> bool;
-
-    /// Whether another connection has taken this one's place. If not, the task is woken once one does.
-    fn is_evicted(&self, _cx: &mut Context<'_>) -> bool {
-        false
-    }
 
     fn info(&self) -> Self::Info;
 }
@@ -42,7 +36,7 @@ pub struct Authenticated(UnauthenticatedPermit);
 
 /// The permit of a connection whose peer has not authenticated yet; a service releases it.
 #[derive(Clone, Debug)]
-pub struct UnauthenticatedPermit(Arc<Mutex<Option<EvictablePermit>>>);
+pub struct UnauthenticatedPermit(Arc<Mutex<Option<Permit>>>);
 
 /// A connection that fails with `TimedOut` when its peer is late.
 #[derive(Debug)]
@@ -64,7 +58,7 @@ impl<S> FirstByteTimeout<S> {
 }
 
 impl<S> AuthenticationTimeout<S> {
-    pub fn authentication(within: Duration, stream: S, permit: EvictablePermit) -> Self {
+    pub fn authentication(within: Duration, stream: S, permit: Permit) -> Self {
         let permit = UnauthenticatedPermit(Arc::new(Mutex::new(Some(permit))));
         Self::new(within, stream, Authenticated(permit))
     }
@@ -87,10 +81,6 @@ impl TimeoutCondition for Authenticated {
         self.0.permit().is_none()
     }
 
-    fn is_evicted(&self, cx: &mut Context<'_>) -> bool {
-        self.0.permit().as_mut().is_some_and(|permit| permit.poll_evicted(cx).is_ready())
-    }
-
     fn info(&self) -> UnauthenticatedPermit {
         self.0.clone()
     }
@@ -111,10 +101,10 @@ impl UnauthenticatedPermit {
 
     /// Whose connection it is; `None` once the peer has authenticated.
     pub fn peer(&self) -> Option<IpAddr> {
-        self.permit().as_ref().map(EvictablePermit::peer)
+        self.permit().as_ref().map(Permit::peer)
     }
 
-    fn permit(&self) -> MutexGuard<'_, Option<EvictablePermit>> {
+    fn permit(&self) -> MutexGuard<'_, Option<Permit>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -151,10 +141,6 @@ impl<S: AsyncRead + Unpin, C: TimeoutCondition> AsyncRead for ConnectionTimeout<
     ) -> Poll<io::Result<()>> {
         if self.has_expired(cx) {
             return Poll::Ready(Err(io::Error::new(ErrorKind::TimedOut, "the peer took too long")));
-        }
-        if self.condition.is_evicted(cx) {
-            let reason = "another connection took the place of this one";
-            return Poll::Ready(Err(io::Error::new(ErrorKind::ConnectionAborted, reason)));
         }
         let read = ready!(Pin::new(&mut self.stream).poll_read(cx, buffer));
         self.has_sent = true;
@@ -198,21 +184,19 @@ mod tests {
 
     use super::*;
     use crate::connection_limiter::{ConnectionLimiter, ConnectionLimits};
-    use crate::evicting_listener::EvictingListener;
-    use crate::evicting_listener::tests::listener;
 
     const SHORT: Duration = Duration::from_millis(20);
 
-    fn connect(listener: &EvictingListener) -> (AuthenticationTimeout<DuplexStream>, DuplexStream) {
-        let permit = listener.permit(Ipv4Addr::LOCALHOST.into());
+    async fn connect(limiter: &ConnectionLimiter) -> (AuthenticationTimeout<DuplexStream>, DuplexStream) {
+        let permit = limiter.admit(limiter.slot().await, Ipv4Addr::LOCALHOST.into()).unwrap();
         let (near, far) = tokio::io::duplex(16);
         (AuthenticationTimeout::authentication(SHORT, near, permit), far)
     }
 
     #[tokio::test]
     async fn an_unauthenticated_peer_is_given_up_whatever_it_sends_and_an_authenticated_one_may_be_silent() {
-        let listener = listener(1).await;
-        let (mut near, mut far) = connect(&listener);
+        let limiter = ConnectionLimiter::new(ConnectionLimits::total(1));
+        let (mut near, mut far) = connect(&limiter).await;
         far.write_u8(7).await.unwrap();
         assert_eq!(near.read_u8().await.unwrap(), 7);
         let expired = near.read_u8().await;
@@ -220,28 +204,15 @@ mod tests {
         let held = near.connect_info();
         drop(near);
 
-        // Its place is free again, though a request still holds the permit.
-        let (mut near, _far) = connect(&listener);
+        // Its slot is free again, though a request still holds the permit.
+        let (mut near, _far) = connect(&limiter).await;
         near.connect_info().release();
         let silence = tokio::time::timeout(5 * SHORT, near.read_u8()).await;
         assert!(silence.is_err(), "the connection was given up");
-        // An authenticated connection takes no place, so none takes it away.
-        let _next = connect(&listener);
-        let silence = tokio::time::timeout(SHORT, near.read_u8()).await;
-        assert!(silence.is_err(), "the connection was evicted");
+        // An authenticated connection takes no slot.
+        let slot = tokio::time::timeout(SHORT, limiter.slot()).await;
+        assert!(slot.is_ok());
         drop(held);
-    }
-
-    #[tokio::test]
-    async fn an_unauthenticated_connection_makes_room_for_the_next_one() {
-        let listener = listener(1).await;
-        let permit = listener.permit(Ipv4Addr::LOCALHOST.into());
-        let (near, _far) = tokio::io::duplex(16);
-        let mut near = AuthenticationTimeout::authentication(Duration::from_secs(60), near, permit);
-        let read = tokio::spawn(async move { near.read_u8().await });
-        tokio::task::yield_now().await;
-        let _next = listener.permit(Ipv4Addr::LOCALHOST.into());
-        assert_eq!(read.await.unwrap().unwrap_err().kind(), ErrorKind::ConnectionAborted);
     }
 
     #[tokio::test]

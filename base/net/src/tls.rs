@@ -4,35 +4,41 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ServerConfig;
-use tokio::net::TcpStream;
-use tokio::sync::mpsc;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tracing::{debug, warn};
 
-use crate::evicting_listener::{EvictablePermit, EvictingListener};
+use crate::connection_limiter::{ConnectionLimiter, Permit};
 use crate::listener::ACCEPT_RETRY;
 
 /// A handshake that takes longer is given up.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Handshakes under way at a time. All agents of a large cluster reconnect at once after a restart, and each handshake
+/// costs less than a millisecond.
+const HANDSHAKES: usize = 1_024;
 
-pub type AcceptedTls = (TlsStream<TcpStream>, EvictablePermit);
+pub type AcceptedTls = (TlsStream<TcpStream>, Permit);
 
-/// Accepts connections until the receiver is dropped. One in its handshake is evicted like any other, so that half a
-/// handshake keeps nobody from the port.
+/// Accepts connections within the limiter's bounds until the receiver is dropped.
 pub async fn accept_tls(
-    listener: EvictingListener,
+    listener: TcpListener,
     config: Arc<ServerConfig>,
+    limiter: ConnectionLimiter,
     accepted: mpsc::Sender<AcceptedTls>,
 ) {
     let acceptor = TlsAcceptor::from(config);
+    let handshakes = Arc::new(Semaphore::new(HANDSHAKES));
     loop {
+        let Ok(handshake) = Arc::clone(&handshakes).acquire_owned().await else { return };
         let connection = tokio::select! {
-            connection = listener.accept() => connection,
+            connection = limiter.accept(&listener) => connection,
             () = accepted.closed() => return,
         };
-        let (stream, mut permit) = match connection {
-            Ok(connection) => connection,
+        let (stream, permit) = match connection {
+            Ok(Some(connection)) => connection,
+            Ok(None) => continue,
             Err(error) => {
                 warn!(%error, "failed to accept connection");
                 tokio::time::sleep(ACCEPT_RETRY).await;
@@ -41,13 +47,10 @@ pub async fn accept_tls(
         };
         let (acceptor, accepted) = (acceptor.clone(), accepted.clone());
         tokio::spawn(async move {
-            let stream = tokio::select! {
-                stream = shake_hands(&acceptor, stream) => stream,
-                () = permit.evicted() => None,
-            };
-            if let Some(stream) = stream {
+            if let Some(stream) = shake_hands(&acceptor, stream).await {
                 drop(accepted.send((stream, permit)).await);
             }
+            drop(handshake);
         });
     }
 }

@@ -11,6 +11,6 @@ mod program;
 mod samples;
 
 pub use families::{Family, MetricKind, table};
-pub use log::{InvalidFilter, LogError, init_logging, print_error};
+pub use log::{LogError, init_logging};
 pub use program::PROGRAM;
 pub use samples::{Histogram, Samples, encode};

@@ -24,7 +24,7 @@ use tower::service_fn;
 
 use super::counted::Counted;
 use super::fleet::{Ack, Shared, node_state};
-use super::objects::{node_name, token};
+use super::objects::node_name;
 
 /// Messages of one agent that wait to be sent.
 const WAITING: usize = 64;
@@ -105,7 +105,7 @@ impl Agent {
             }
             SubscriberTask::Apply(_) => self.subscriber.applied(Ok(Vec::new())),
             SubscriberTask::Authenticate => {
-                self.send(FromAgent::Token(delivery::BearerToken::new(token(self.number))));
+                self.send(FromAgent::Token(delivery::BearerToken::new(self.number.to_string())));
             }
             SubscriberTask::Disconnect => self.stream = None,
             SubscriberTask::Persist | SubscriberTask::Move(_) | SubscriberTask::ConfigRolledBack { .. } => {}
@@ -200,7 +200,7 @@ impl Agent {
 async fn open(number: usize, shared: &Shared) -> Result<Stream> {
     let (outgoing, waiting) = mpsc::channel(WAITING);
     let mut request = Request::new(ReceiverStream::new(waiting));
-    request.metadata_mut().insert("authorization", format!("Bearer {}", token(number)).parse()?);
+    request.metadata_mut().insert("authorization", format!("Bearer {number}").parse()?);
     let config = Arc::clone(&shared.tls);
     let (address, received) = (shared.controller, Arc::clone(&shared.received));
     let dial = move |_: Uri| {

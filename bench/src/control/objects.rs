@@ -1,7 +1,5 @@
 //! The cluster that is measured: nodes with agents' pods, tenants' pods, one pool and its classes.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::store::Store;
@@ -46,38 +44,23 @@ pub(crate) fn class_name(class: usize) -> String {
     format!("class-{class}")
 }
 
-/// An agent's token: its claims are a real one's, and its signature is the agent's number.
-pub(crate) fn token(agent: usize) -> String {
-    let claims = json!({
-        "aud": ["controller.entropool.io"],
-        "sub": username(),
-        "kubernetes.io": {"pod": {"name": pod_name(agent), "uid": uid(agent)}},
-    });
-    format!("e30.{}.{agent}", URL_SAFE_NO_PAD.encode(claims.to_string()))
-}
-
-/// What the API server says of an agent's token.
+/// What the API server says of an agent's token, which here is its number.
 pub(crate) fn review(token: &str) -> Value {
-    let Some(agent) = token.rsplit('.').next().and_then(|number| number.parse().ok()) else {
-        return json!({"status": {"authenticated": false}});
-    };
+    let Ok(agent) = token.parse() else { return json!({"status": {"authenticated": false}}) };
     let extra = json!({
         "authentication.kubernetes.io/pod-name": [pod_name(agent)],
         "authentication.kubernetes.io/pod-uid": [uid(agent)],
         "authentication.kubernetes.io/node-name": [node_name(agent)],
     });
+    let username = format!("system:serviceaccount:{NAMESPACE}:entropool-agent");
     json!({
         "kind": "TokenReview", "apiVersion": "authentication.k8s.io/v1", "metadata": {}, "spec": {"token": ""},
         "status": {
             "authenticated": true,
             "audiences": ["controller.entropool.io"],
-            "user": {"username": username(), "extra": extra},
+            "user": {"username": username, "extra": extra},
         },
     })
-}
-
-fn username() -> String {
-    format!("system:serviceaccount:{NAMESPACE}:entropool-agent")
 }
 
 fn pod_name(agent: usize) -> String {

@@ -1,6 +1,6 @@
 //! Flags of the commands for libvirt's domains.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
@@ -81,15 +81,13 @@ pub(crate) struct LibvirtHost {
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct SocketArgs {
-    /// The directory of the VMs' sockets [default: vm beside the daemon's api.sock]
-    #[arg(long, value_name = "DIR", env = "ENTROPOOL_SOCKET_DIR", hide_env_values = true)]
-    socket_dir: Option<PathBuf>,
-}
-
-impl SocketArgs {
-    /// The directory, for the daemon that listens on `api`.
-    pub(crate) fn dir(&self, api: &Path) -> PathBuf {
-        let beside = || api.parent().unwrap_or(Path::new("/")).join("vm");
-        self.socket_dir.clone().unwrap_or_else(beside)
-    }
+    /// The directory of the VMs' sockets
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "ENTROPOOL_SOCKET_DIR",
+        hide_env_values = true,
+        default_value = "/run/entropool/vm"
+    )]
+    pub(crate) socket_dir: PathBuf,
 }

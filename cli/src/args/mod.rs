@@ -1,35 +1,35 @@
 //! Commands and flags.
 
 mod egd;
-mod examples;
 mod host;
 mod libvirt;
 mod list;
-mod paths;
 mod run;
 #[cfg(test)]
 mod tests;
 mod vm;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 pub(crate) use egd::{EgdArgs, EgdCommand, QemuArgs, QemuVersion};
-pub(crate) use host::{CheckArgs, CompletionArgs, ConfigArgs, CrdsArgs, ManArgs, PlanArgs, StateArgs};
+pub(crate) use host::{CheckArgs, CompletionArgs, CrdsArgs, PlanArgs};
 pub(crate) use libvirt::{HookArgs, LibvirtArgs, LibvirtCommand, SetArgs, TranslateArgs, UnsetArgs};
 pub(crate) use list::{ClassesArgs, SourcesArgs, SourcesCommand, TopArgs, VmsArgs};
-pub(crate) use paths::DefaultPaths;
 pub(crate) use run::RunArgs;
 pub(crate) use vm::{
     AttachArgs, ClientKind, DetachArgs, ExplainArgs, MoveArgs, PoolClass, TcpVmSpec, VmSpec,
 };
 
+/// The socket of a daemon that runs with default flags.
+const DEFAULT_API: &str = "/run/entropool/api.sock";
+
 /// Rations a host's entropy to its virtual machines.
 #[derive(Debug, Parser)]
-#[command(name = "entropool", version, max_term_width = 100)]
+#[command(name = "entropool", version, max_term_width = 100, disable_help_subcommand = true)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -37,19 +37,14 @@ pub(crate) struct Cli {
     pub(crate) command: CliCommand,
 }
 
-/// The command line, with examples.
-pub(crate) fn command() -> Command {
-    examples::with_examples(Cli::command())
-}
-
 impl Cli {
     /// Parses the command line; exits with help or an error message.
     pub(crate) fn read() -> Self {
-        let matches = command().get_matches();
+        let matches = Self::command().get_matches();
         let cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         if matches!(cli.command, CliCommand::Run(_)) && has_api(&matches) {
             let message = "run listens on api.sock in its run directory; use --run-dir instead of --api";
-            command().error(ErrorKind::ArgumentConflict, message).exit();
+            Self::command().error(ErrorKind::ArgumentConflict, message).exit();
         }
         cli
     }
@@ -63,18 +58,18 @@ fn has_api(matches: &ArgMatches) -> bool {
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Global {
-    /// The socket of the daemon [default: /run/entropool/api.sock; without root, that of the session where a daemon
-    /// serves it, in $XDG_RUNTIME_DIR]
+    /// The socket of the daemon
     #[arg(
         long,
         global = true,
         value_name = "SOCKET",
         env = "ENTROPOOL_API",
         hide_env_values = true,
+        default_value = DEFAULT_API,
         help_heading = "Global options"
     )]
-    api: Option<PathBuf>,
-    /// The output format: columns for people, some or all of them; JSON or YAML for programs
+    pub(crate) api: PathBuf,
+    /// The output format: columns for people, or JSON for programs
     #[arg(
         short,
         long,
@@ -86,21 +81,10 @@ pub(crate) struct Global {
     pub(crate) output: Format,
 }
 
-impl Global {
-    /// The socket of the daemon.
-    pub(crate) fn api(&self) -> &Path {
-        self.api.as_deref().unwrap_or(&DefaultPaths::here().api)
-    }
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// Columns that fit 80.
     Table,
-    /// All columns.
-    Wide,
     Json,
-    Yaml,
 }
 
 /// A command with flags is documented at its flags.
@@ -120,7 +104,6 @@ pub(crate) enum CliCommand {
     Top(TopArgs),
     Explain(ExplainArgs),
     Plan(PlanArgs),
-    Config(ConfigArgs),
     Check(CheckArgs),
     Sources(SourcesArgs),
     Egd(EgdArgs),
@@ -128,7 +111,4 @@ pub(crate) enum CliCommand {
     Libvirt(LibvirtArgs),
     Crds(CrdsArgs),
     Completion(CompletionArgs),
-    Man(ManArgs),
-    /// Print the version
-    Version,
 }

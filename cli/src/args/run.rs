@@ -10,7 +10,7 @@ use dataplane::AttachRequest;
 use source::Permissions;
 
 use super::vm::namespace;
-use super::{ClientKind, DefaultPaths, StateArgs, TcpVmSpec, VmSpec};
+use super::{ClientKind, TcpVmSpec, VmSpec};
 
 /// Serve the pools and classes of manifests on this host
 ///
@@ -28,14 +28,27 @@ pub(crate) struct RunArgs {
     /// Manifests, or directories of manifests (*.yaml, *.yml, *.json); - is standard input, which is read once
     #[arg(short, long = "file", value_name = "FILE|DIR", num_args = 1..)]
     pub(crate) files: Vec<PathBuf>,
-    /// The directory of api.sock [default: /run/entropool; without root, entropool in $XDG_RUNTIME_DIR]
-    #[arg(long, value_name = "DIR", env = "ENTROPOOL_RUN_DIR", hide_env_values = true)]
-    pub(crate) run_dir: Option<PathBuf>,
+    /// The directory of api.sock
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "ENTROPOOL_RUN_DIR",
+        hide_env_values = true,
+        default_value = "/run/entropool"
+    )]
+    pub(crate) run_dir: PathBuf,
     /// The mode of api.sock, whose users can attach, move and detach any VM; by default only the daemon's own user
     #[arg(long, value_name = "MODE", env = "ENTROPOOL_API_MODE", hide_env_values = true, default_value = "0600", value_parser = mode)]
     pub(crate) api_mode: u32,
-    #[command(flatten)]
-    pub(crate) state: StateArgs,
+    /// The directory of the state that survives a restart
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "ENTROPOOL_STATE_DIR",
+        hide_env_values = true,
+        default_value = "/var/lib/entropool"
+    )]
+    pub(crate) state_dir: PathBuf,
     /// The directory of the VMs' sockets: VM web-1 draws from DIR/web-1/egd.sock [default: vm in the run dir]
     #[arg(long, value_name = "DIR", env = "ENTROPOOL_SOCKET_DIR", hide_env_values = true)]
     pub(crate) socket_dir: Option<PathBuf>,
@@ -83,13 +96,12 @@ impl RunArgs {
             let VmSpec { name: id, pool, class, .. } = spec.clone();
             AttachRequest { id, namespace: self.namespace.clone(), pool, class, client }
         };
-        let run_dir = self.run_dir.as_ref().unwrap_or(&DefaultPaths::here().run);
         HostArgs {
             files: self.files.clone(),
             directories: Directories {
-                run: run_dir.clone(),
-                state: self.state.dir().to_owned(),
-                socket: self.socket_dir.clone().unwrap_or_else(|| run_dir.join("vm")),
+                run: self.run_dir.clone(),
+                state: self.state_dir.clone(),
+                socket: self.socket_dir.clone().unwrap_or_else(|| self.run_dir.join("vm")),
             },
             api_mode: self.api_mode,
             vms: self.vms.iter().map(vm).collect(),

@@ -1,8 +1,8 @@
 #![allow(clippy::unwrap_used)]
 
-use clap::Command;
+use clap::{Command, CommandFactory};
 
-use super::command;
+use super::Cli;
 
 /// The long help of a command and of its subcommands.
 fn help(command: &mut Command, path: &str) -> String {
@@ -22,12 +22,12 @@ fn without_environment(command: Command) -> Command {
 
 #[test]
 fn help_of_every_command() {
-    let mut command = without_environment(command());
+    let mut command = without_environment(Cli::command());
     command.build();
     insta::assert_snapshot!(help(&mut command, "entropool"));
 }
 
 #[test]
 fn definition_of_the_command_line_is_valid() {
-    command().debug_assert();
+    Cli::command().debug_assert();
 }

@@ -47,17 +47,11 @@ pub(crate) struct MoveArgs {
     pub(crate) class: String,
 }
 
-/// Explain what a VM is served and what it waits for, or a field of manifests
-///
-/// A field is written as for kubectl: EntropyPool.spec.sources, or epool.spec.sources. No daemon needs to run for that.
+/// Explain what a VM is served, and what it waits for
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ExplainArgs {
-    /// The VM, or the kind with the path of a field
-    #[arg(value_name = "VM|KIND[.FIELD]...")]
-    pub(crate) target: String,
-    /// List all fields below, without their descriptions
-    #[arg(long)]
-    pub(crate) recursive: bool,
+    /// The VM
+    pub(crate) vm: String,
 }
 
 /// The client on a VM's socket.

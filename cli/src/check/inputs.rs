@@ -3,7 +3,7 @@
 use std::fs;
 
 use anyhow::Result;
-use proto::local::{Class, GetConfigResponse, ListVmsRequest, Pool, Source, Vm};
+use proto::local::{Class, ListVmsRequest, Pool, Source, Vm};
 
 use crate::args::{CheckArgs, Global};
 use crate::client::DaemonClient;
@@ -20,8 +20,6 @@ pub(super) struct CheckInputs {
     pub(super) manifests: Option<InspectedManifests>,
     /// The daemon's responses, or why there are none.
     pub(super) daemon: Result<DaemonState, String>,
-    /// The manifests that the daemon does not have in effect; `None` if it does not say.
-    pub(super) refused: Option<GetConfigResponse>,
     /// Sockets of VMs that are missing in the file system.
     pub(super) missing_sockets: Vec<String>,
 }
@@ -38,23 +36,19 @@ pub(crate) struct DaemonState {
 }
 
 pub(super) async fn gather(global: &Global, args: &CheckArgs) -> CheckInputs {
-    let (checkpoint_warnings, manifests) = plan::inspect(args.state.dir(), &args.files);
-    let (daemon, refused) = match DaemonClient::connect(global.api()).await {
-        Ok(mut daemon) => {
-            let refused = daemon.config().await.ok().flatten();
-            (daemon_state(daemon).await, refused)
-        }
-        Err(error) => (Err(error.into()), None),
+    let (checkpoint_warnings, manifests) = plan::inspect(&args.state_dir, &args.files);
+    let daemon = match DaemonClient::connect(&global.api).await {
+        Ok(daemon) => daemon_state(daemon).await,
+        Err(error) => Err(error.into()),
     };
     let daemon = daemon.map_err(|error| format!("{error:#}"));
     let sockets = daemon.iter().flat_map(|daemon| &daemon.vms).map(|vm| vm.socket.clone());
     let missing_sockets = sockets.filter(|socket| fs::symlink_metadata(socket).is_err()).collect();
     CheckInputs {
-        api: global.api().display().to_string(),
+        api: global.api.display().to_string(),
         checkpoint_warnings,
         manifests,
         daemon,
-        refused,
         missing_sockets,
     }
 }

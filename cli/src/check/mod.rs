@@ -22,7 +22,10 @@ pub(crate) async fn check(global: &Global, args: &CheckArgs) -> Result<()> {
 
 /// Prints the results, and fails if one of them is an error.
 pub(crate) fn report(results: &[CheckResult], format: Format) -> Result<()> {
-    output::show(format, &json!({ "checks": results }), |layout| result::table(results, layout))?;
+    match format {
+        Format::Table => output::print(&result::table(results))?,
+        Format::Json => output::print_json(&json!({ "checks": results }))?,
+    }
     match results.iter().filter(|result| result.level == CheckLevel::Error).count() {
         0 => Ok(()),
         1 => bail!("one check found an error"),

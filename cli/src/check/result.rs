@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::output::{Layout, Severity, Table};
+use crate::output::Table;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct CheckResult {
@@ -36,16 +36,15 @@ pub(crate) fn results(
 }
 
 /// One row per result.
-pub(super) fn table(results: &[CheckResult], layout: Layout) -> String {
-    let mut table = Table::new(&["STATE", "CHECK", "~WHAT"]);
+pub(super) fn table(results: &[CheckResult]) -> String {
+    let mut table = Table::new(&["", "CHECK", "WHAT"]);
     for result in results {
-        let (level, severity) = match result.level {
-            CheckLevel::Ok => ("ok", None),
-            CheckLevel::Warning => ("warning", Some(Severity::Warning)),
-            CheckLevel::Error => ("error", Some(Severity::Error)),
+        let level = match result.level {
+            CheckLevel::Ok => "ok",
+            CheckLevel::Warning => "warning",
+            CheckLevel::Error => "error",
         };
         table.row([level.to_owned(), result.check.to_owned(), result.message.clone()]);
-        table.mark("STATE", severity);
     }
-    table.or("Nothing was checked.", layout)
+    table.or("Nothing was checked.")
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use api::Rate;
-use proto::local::{Alarm, Class, GetConfigResponse, Pool, Serving, Source, SourceState, Vm};
+use proto::local::{Alarm, Class, Pool, Serving, Source, SourceState, Vm};
 
 use crate::output::duration;
 use crate::plan::InspectedManifests;
@@ -25,7 +25,6 @@ pub(super) fn host(inputs: &CheckInputs) -> Vec<CheckResult> {
         }
     };
     found.extend(results("daemon", &format!("it answers on {}", inputs.api), CheckLevel::Error, Vec::new()));
-    found.extend(inputs.refused.iter().flat_map(configuration));
     found.extend(daemon(state));
     let missing = |socket| format!("{socket} was removed: detach its VM and attach it again");
     let missing = inputs.missing_sockets.iter().map(missing).collect();
@@ -48,19 +47,6 @@ fn disk(inputs: &CheckInputs) -> Vec<CheckResult> {
         found.extend(warnings);
     }
     found
-}
-
-/// What of the daemon's manifests is not in effect.
-fn configuration(config: &GetConfigResponse) -> Vec<CheckResult> {
-    let at = time_of_day(config.refused_at);
-    let problems = config.refused.iter().map(|sentence| format!("refused at {at}: {sentence}")).collect();
-    results("configuration", "all manifests are in effect", CheckLevel::Error, problems)
-}
-
-/// Hours and minutes of a time in seconds since 1970.
-fn time_of_day(timestamp: u64) -> String {
-    let minutes = timestamp / 60;
-    format!("{:02}:{:02} UTC", minutes / 60 % 24, minutes % 60)
 }
 
 /// The checks of what a daemon answers.

@@ -9,15 +9,14 @@ use std::time::Duration;
 use hyper_util::rt::TokioIo;
 use proto::local::local_client::LocalClient;
 use proto::local::{
-    AttachRequest, Client, DetachRequest, ExplainRequest, ExplainResponse, GetConfigRequest,
-    GetConfigResponse, ListClassesRequest, ListClassesResponse, ListPoolsRequest, ListPoolsResponse,
-    ListSourcesRequest, ListSourcesResponse, ListVmsRequest, ListVmsResponse, MoveRequest,
-    RetestSourceRequest, Tree, WatchTreeRequest,
+    AttachRequest, Client, DetachRequest, ExplainRequest, ExplainResponse, ListClassesRequest,
+    ListClassesResponse, ListPoolsRequest, ListPoolsResponse, ListSourcesRequest, ListSourcesResponse,
+    ListVmsRequest, ListVmsResponse, MoveRequest, RetestSourceRequest, Tree, WatchTreeRequest,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
+use tonic::Streaming;
 use tonic::transport::{Channel, Endpoint, Uri};
-use tonic::{Code, Streaming};
 use tower::service_fn;
 
 use crate::args::{self, VmSpec};
@@ -71,15 +70,6 @@ impl DaemonClient {
             client: client.into(),
         };
         Ok(self.client.attach(request).await?.into_inner().socket)
-    }
-
-    /// The configuration in effect, and what is refused. `None` from a daemon that does not know this call yet.
-    pub(crate) async fn config(&mut self) -> Result<Option<GetConfigResponse>, ClientError> {
-        match self.client.get_config(GetConfigRequest {}).await {
-            Ok(response) => Ok(Some(response.into_inner())),
-            Err(status) if status.code() == Code::Unimplemented => Ok(None),
-            Err(status) => Err(status.into()),
-        }
     }
 
     pub(crate) async fn detach(&mut self, vm: &str) -> Result<(), ClientError> {

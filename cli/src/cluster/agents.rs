@@ -1,32 +1,19 @@
-//! Calls of the nodes' agents: by port-forward, which only shows, or by a program in their containers, which may change.
+//! Calls of the nodes' agents by port-forward.
 
 use anyhow::{Result, anyhow};
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{AttachParams, ListParams};
+use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt};
 
 use super::api_error::ApiError;
 use crate::client::DaemonClient;
 
-/// The port of the local API that changes nothing, on the loopback interface of an agent's pod.
+/// The port of the local API on the loopback interface of an agent's pod.
 const PORT: u16 = 9091;
 /// The labels of the agents' pods in the chart.
 const LABELS: &str = "app.kubernetes.io/name=entropool,app.kubernetes.io/component=agent";
 const CONCURRENT_CALLS: usize = 16;
-/// What may be on its way to or from a program, in bytes.
-const BUFFER: usize = 64 * 1024;
-
-/// What a call is for. RBAC tells apart who may forward a port and who may run a program, but not the ports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum AgentAccess {
-    Look,
-    Change,
-}
-
-/// Where an agent has its own socket, unless its arguments say otherwise.
-const RUN_DIR: &str = api::names::RUN_DIRECTORY;
-const RUN_DIR_ARGUMENT: &str = "--run-dir=";
 
 pub(super) struct Agents {
     api: Api<Pod>,
@@ -39,7 +26,6 @@ pub(super) struct RunningAgent {
     pub(super) node: String,
     name: String,
     ready: bool,
-    run_dir: String,
 }
 
 /// The result of calling the agent of one node.
@@ -75,19 +61,18 @@ impl Agents {
         Ok(())
     }
 
-    pub(super) async fn connect_to(&self, node: &str, access: AgentAccess) -> Result<DaemonClient> {
+    pub(super) async fn connect_to(&self, node: &str) -> Result<DaemonClient> {
         let pod = self.pods.iter().find(|pod| pod.node == node);
-        self.connect(pod.ok_or_else(|| no_agent(node, &self.namespace))?, access).await
+        self.connect(pod.ok_or_else(|| no_agent(node, &self.namespace))?).await
     }
 
     /// Calls all agents; the responses are in the order of the nodes.
     pub(super) async fn call<T>(
         &self,
-        access: AgentAccess,
         call: impl AsyncFn(DaemonClient) -> Result<T>,
     ) -> Vec<AgentResponse<T>> {
         let calls = self.pods.iter().map(async |pod| {
-            let response = match self.connect(pod, access).await {
+            let response = match self.connect(pod).await {
                 Ok(daemon) => call(daemon).await,
                 Err(error) => Err(error),
             };
@@ -96,38 +81,7 @@ impl Agents {
         stream::iter(calls).buffered(CONCURRENT_CALLS).collect().await
     }
 
-    async fn connect(&self, pod: &RunningAgent, access: AgentAccess) -> Result<DaemonClient> {
-        match access {
-            AgentAccess::Look => self.forward(pod).await,
-            AgentAccess::Change => self.execute(pod).await,
-        }
-    }
-
-    /// Connects to the agent's own socket, by the program in its container.
-    async fn execute(&self, pod: &RunningAgent) -> Result<DaemonClient> {
-        let RunningAgent { name, run_dir, .. } = pod;
-        let call = format!("run a program in pod {name} in namespace {}", self.namespace);
-        let socket = format!("{run_dir}/api.sock");
-        let streams = AttachParams::default().stdin(true).stdout(true).stderr(false);
-        let started = self.api.exec(name, ["/entropool-agent", "connect", &*socket], &streams).await;
-        let mut process = started.map_err(|error| ApiError::new(&*call, error))?;
-        let (Some(mut stdin), Some(mut stdout)) = (process.stdin(), process.stdout()) else {
-            return Err(anyhow!("cannot {call}: it has no streams"));
-        };
-        let (stream, ends) = tokio::io::duplex(BUFFER);
-        let (mut sent, mut received) = tokio::io::split(ends);
-        // As long as the program runs; an error ends the stream, which is what the caller sees.
-        tokio::spawn(async move {
-            let _process = process;
-            tokio::select! {
-                _ = tokio::io::copy(&mut sent, &mut stdin) => {}
-                _ = tokio::io::copy(&mut stdout, &mut received) => {}
-            }
-        });
-        Ok(DaemonClient::over(stream, &format!("{socket} of pod {name}")).await?)
-    }
-
-    async fn forward(&self, pod: &RunningAgent) -> Result<DaemonClient> {
+    async fn connect(&self, pod: &RunningAgent) -> Result<DaemonClient> {
         let name = &pod.name;
         let call = format!("forward a port of pod {name} in namespace {}", self.namespace);
         let mut forwarder =
@@ -156,14 +110,7 @@ fn agent_pod(pod: &Pod) -> Option<RunningAgent> {
     let running = status.phase.as_deref() == Some("Running") && pod.metadata.deletion_timestamp.is_none();
     let ready = status.conditions.iter().flatten().any(|it| it.type_ == "Ready" && it.status == "True");
     let node = pod.spec.as_ref()?.node_name.clone()?;
-    running.then(|| RunningAgent { node, name: pod.name_any(), ready, run_dir: run_dir(pod) })
-}
-
-fn run_dir(pod: &Pod) -> String {
-    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
-    let mut arguments = containers.flat_map(|container| container.args.iter().flatten());
-    let given = arguments.find_map(|argument| argument.strip_prefix(RUN_DIR_ARGUMENT));
-    given.unwrap_or(RUN_DIR).to_owned()
+    running.then(|| RunningAgent { node, name: pod.name_any(), ready })
 }
 
 /// During an upgrade a node has two agents; the ready one serves.
@@ -178,7 +125,7 @@ mod tests {
     use super::*;
 
     fn pod(node: &str, name: &str, ready: bool) -> RunningAgent {
-        RunningAgent { node: node.to_owned(), name: name.to_owned(), ready, run_dir: RUN_DIR.to_owned() }
+        RunningAgent { node: node.to_owned(), name: name.to_owned(), ready }
     }
 
     #[test]

@@ -23,12 +23,6 @@ impl Display for ApiError {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "cannot {}: ", self.call)?;
         match &self.source {
-            // The answer of a server that does not serve the kind at all is plain text.
-            kube::Error::Api(status)
-                if status.code == 404 && status.message.trim() == "404 page not found" =>
-            {
-                f.write_str("the API server does not have the kind (404)")
-            }
             kube::Error::Api(status) => match (&*status.reason, &*status.message) {
                 ("", "") => write!(f, "the API server answered {}", status.code),
                 ("", message) => write!(f, "{message} ({})", status.code),

@@ -5,28 +5,27 @@ mod agents;
 mod api_error;
 mod args;
 mod check;
-mod confirm;
-mod events;
-mod listing;
 mod nodes;
 mod objects;
 mod plan;
 mod pods;
 mod tables;
-mod uninstall;
 
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
+use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use serde_json::json;
 
 use self::args::{ClusterArgs, ClusterCommand, ClusterGlobal};
-use crate::args::SourcesCommand;
+use crate::args::{Format, SourcesCommand};
 use crate::commands::block_on;
+use crate::output;
 
-pub(crate) use args::NAME;
+/// The name of the program as a plugin of kubectl.
+pub(crate) const NAME: &str = "kubectl-entropool";
 
 pub(crate) fn main() -> ExitCode {
     match block_on(execute(&ClusterArgs::parse())) {
@@ -41,44 +40,37 @@ pub(crate) fn main() -> ExitCode {
 async fn execute(args: &ClusterArgs) -> Result<()> {
     let client = &client(&args.global).await?;
     let global = &args.global;
+    let namespace = global.namespace.as_deref();
     match &args.command {
         ClusterCommand::Pools => {
-            listing::run(global, async |layout| tables::list_pools(client, layout).await).await
+            let pools = objects::pools(client).await?;
+            match global.output {
+                Format::Table => output::print(&tables::pools(&pools)),
+                Format::Json => output::print_json(&json!({ "pools": pools })),
+            }
         }
         ClusterCommand::Classes { pool } => {
-            listing::run(global, async |layout| tables::list_classes(client, pool.as_deref(), layout).await)
-                .await
+            let mut classes = objects::classes(client).await?;
+            classes.retain(|class| pool.as_ref().is_none_or(|pool| *pool == *class.spec.pool));
+            match global.output {
+                Format::Table => output::print(&tables::classes(&classes)),
+                Format::Json => output::print_json(&json!({ "classes": classes })),
+            }
         }
-        ClusterCommand::Nodes => {
-            listing::run(global, async |layout| nodes::nodes(client, layout).await).await
-        }
-        ClusterCommand::Vms(selection) => {
-            listing::run(global, async |layout| {
-                agent_commands::vms(client, global, selection, false, layout).await
-            })
-            .await
-        }
-        ClusterCommand::Waiting(selection) => {
-            listing::run(global, async |layout| {
-                agent_commands::vms(client, global, selection, true, layout).await
-            })
-            .await
-        }
+        ClusterCommand::Nodes => nodes::nodes(client, global.output).await,
+        ClusterCommand::Vms(selection) => agent_commands::vms(client, global, selection, false).await,
+        ClusterCommand::Waiting(selection) => agent_commands::vms(client, global, selection, true).await,
         ClusterCommand::Sources { selection, command: None } => {
-            listing::run(global, async |layout| {
-                agent_commands::sources(client, global, selection, layout).await
-            })
-            .await
+            agent_commands::sources(client, global, selection).await
         }
         ClusterCommand::Sources { selection, command: Some(SourcesCommand::Retest { name, wait }) } => {
             agent_commands::retest(client, global, selection, name, *wait).await
         }
         ClusterCommand::Top { node, top } => agent_commands::top(client, global, node, top).await,
         ClusterCommand::Explain(name) => agent_commands::explain(client, global, name).await,
-        ClusterCommand::Move { vm, class } => agent_commands::move_vm(client, global, vm, class).await,
-        ClusterCommand::Detach(args) => agent_commands::detach(client, global, args).await,
-        ClusterCommand::Uninstall(args) => uninstall::uninstall(client, global, args).await,
-        ClusterCommand::Plan { files } => plan::plan(client, files, global.output.plain()).await,
+        ClusterCommand::Move { vm, class } => pods::move_vm(client, namespace, &vm.vm, class).await,
+        ClusterCommand::Detach(name) => agent_commands::detach(client, global, name).await,
+        ClusterCommand::Plan { files } => plan::plan(client, files, global.output).await,
         ClusterCommand::Check(selection) => check::check(client, global, selection).await,
     }
 }
@@ -93,18 +85,6 @@ async fn client(args: &ClusterGlobal) -> Result<Client> {
         }
         None => Config::from_kubeconfig(&options).await,
     };
-    let mut config = config.context("no cluster is configured; set KUBECONFIG, or use --kubeconfig")?;
-    if let Some(server) = &args.server {
-        config.cluster_url = server.parse().with_context(|| format!("--server: {server} is not a URL"))?;
-    }
-    if let Some(token) = &args.token {
-        // As kubectl does: a token replaces what else the context authenticates with.
-        config.auth_info = AuthInfo { token: Some(token.clone().into()), ..AuthInfo::default() };
-    }
-    if args.as_user.is_some() {
-        config.auth_info.impersonate.clone_from(&args.as_user);
-        config.auth_info.impersonate_groups =
-            Some(args.as_groups.clone()).filter(|groups| !groups.is_empty());
-    }
+    let config = config.context("no cluster is configured; set KUBECONFIG, or use --kubeconfig")?;
     Client::try_from(config).context("cannot use the credentials of the kubeconfig")
 }

@@ -12,8 +12,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::api_error::ApiError;
-use super::listing::Listing;
-use crate::output::{Layout, Table};
+use crate::args::Format;
+use crate::output::{self, Table};
 
 /// The prefix of the extended resource of a class.
 const RESOURCE_PREFIX: &str = "entropool.io/";
@@ -27,13 +27,15 @@ struct NodeRow {
     slots: BTreeMap<String, String>,
 }
 
-pub(super) async fn nodes(client: &Client, layout: Layout) -> Result<Listing> {
+pub(super) async fn nodes(client: &Client, output: Format) -> Result<()> {
     let api = Api::<Node>::all(client.clone());
     let found = api.list(&ListParams::default().labels(AGENT_LABEL)).await;
     let found = found.map_err(|error| ApiError::new("list nodes", error))?;
     let rows: Vec<_> = found.items.iter().filter_map(row).collect();
-    let names = rows.iter().map(|row| format!("node/{}", row.name)).collect();
-    Ok(Listing { text: table(&rows, layout), document: json!({ "nodes": rows }), names, errors: Vec::new() })
+    match output {
+        Format::Table => output::print(&table(&rows)),
+        Format::Json => output::print_json(&json!({ "nodes": rows })),
+    }
 }
 
 fn row(node: &Node) -> Option<NodeRow> {
@@ -45,13 +47,13 @@ fn row(node: &Node) -> Option<NodeRow> {
     Some(NodeRow { name: node.name_any(), agent, slots: resources.filter_map(slot).collect() })
 }
 
-fn table(rows: &[NodeRow], layout: Layout) -> String {
+fn table(rows: &[NodeRow]) -> String {
     let mut table = Table::new(&["NAME", "AGENT", "SLOTS"]);
     for row in rows {
         let slots: Vec<_> = row.slots.iter().map(|(class, count)| format!("{class} {count}")).collect();
         table.row([row.name.clone(), row.agent.clone(), slots.join(", ")]);
     }
-    table.or("No node has an agent: install the chart, and check the pods of entropool-agent.", layout)
+    table.or("No node has an agent: install the chart, and check the pods of entropool-agent.")
 }
 
 #[cfg(test)]
@@ -77,14 +79,11 @@ mod tests {
             node("n3", &json!({}), &json!({"cpu": "4"})),
         ];
         let rows: Vec<_> = nodes.iter().filter_map(row).collect();
-        assert_eq!(
-            table(&rows, Layout::PLAIN),
-            "NAME   AGENT   SLOTS\nn1     ready   gold 12, paid 40\nn2     away\n"
-        );
+        assert_eq!(table(&rows), "NAME   AGENT   SLOTS\nn1     ready   gold 12, paid 40\nn2     away\n");
     }
 
     #[test]
     fn without_nodes_there_is_a_sentence() {
-        assert!(table(&[], Layout::PLAIN).starts_with("No node has an agent"));
+        assert!(table(&[]).starts_with("No node has an agent"));
     }
 }

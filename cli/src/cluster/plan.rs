@@ -26,7 +26,10 @@ pub(super) async fn plan(client: &Client, files: &[PathBuf], format: Format) -> 
             ..ManifestDiff::default()
         }
     };
-    output::show(format, &diff, |layout| diff::table(&diff, layout))?;
+    match format {
+        Format::Table => output::print(&diff::table(&diff))?,
+        Format::Json => output::print_json(&diff)?,
+    }
     match diff.refused.len() {
         0 => Ok(()),
         1 => bail!("one edit would be refused"),

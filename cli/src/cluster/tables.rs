@@ -2,45 +2,12 @@
 
 use std::fmt::Display;
 
-use anyhow::{Result, bail};
-use api::names::GROUP;
 use api::{Condition, ConditionStatus, ConditionType, EntropyClass, EntropyPool, NodeCount};
 
-use kube::{Client, ResourceExt};
-use serde_json::json;
-
-use super::listing::Listing;
-use super::objects;
-use crate::output::{Layout, Table};
-
-pub(super) async fn list_pools(client: &Client, layout: Layout) -> Result<Listing> {
-    let all = objects::pools(client).await?;
-    Ok(Listing {
-        text: pools(&all, layout),
-        document: json!({ "pools": all }),
-        names: all.iter().map(|pool| format!("entropypool.{GROUP}/{}", pool.name_any())).collect(),
-        errors: Vec::new(),
-    })
-}
-
-pub(super) async fn list_classes(client: &Client, pool: Option<&str>, layout: Layout) -> Result<Listing> {
-    let mut all = objects::classes(client).await?;
-    all.retain(|class| pool.is_none_or(|pool| pool == &*class.spec.pool));
-    if let (Some(pool), true) = (pool, all.is_empty())
-        && !objects::pools(client).await?.iter().any(|it| it.name_any() == pool)
-    {
-        bail!("there is no pool {pool}: see `kubectl entropool pools`");
-    }
-    Ok(Listing {
-        text: classes(&all, layout),
-        document: json!({ "classes": all }),
-        names: all.iter().map(|class| format!("entropyclass.{GROUP}/{}", class.name_any())).collect(),
-        errors: Vec::new(),
-    })
-}
+use crate::output::Table;
 
 /// One row per pool, and below the table why some are not ready.
-fn pools(pools: &[EntropyPool], layout: Layout) -> String {
+pub(super) fn pools(pools: &[EntropyPool]) -> String {
     let mut table = Table::new(&[
         "NAME",
         "READY",
@@ -70,12 +37,12 @@ fn pools(pools: &[EntropyPool], layout: Layout) -> String {
             pool.spec.default_class.as_ref().map(ToString::to_string).unwrap_or_default(),
         ]);
     }
-    table.or("There are no pools: apply an EntropyPool; `spec: {}` is enough for one that serves.", layout)
+    table.or("There are no pools: apply an EntropyPool; `spec: {}` is enough for one that serves.")
         + &not_ready
 }
 
 /// One row per class, and below the table why some are not ready.
-fn classes(classes: &[EntropyClass], layout: Layout) -> String {
+pub(super) fn classes(classes: &[EntropyClass]) -> String {
     let mut table = Table::new(&[
         "POOL",
         "NAME",
@@ -107,7 +74,7 @@ fn classes(classes: &[EntropyClass], layout: Layout) -> String {
             status.assured.unwrap_or_default().promised,
         ]);
     }
-    table.or("There are no classes; a pool without classes serves all its VMs alike.", layout) + &not_ready
+    table.or("There are no classes; a pool without classes serves all its VMs alike.") + &not_ready
 }
 
 fn find(conditions: &[Condition]) -> Option<&Condition> {

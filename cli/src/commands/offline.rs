@@ -3,9 +3,9 @@
 use std::fs;
 
 use anyhow::{Context, Result};
-use serde_json::json;
+use clap::CommandFactory;
 
-use crate::args::{CrdsArgs, Global};
+use crate::args::{Cli, CompletionArgs, CrdsArgs};
 use crate::output;
 
 /// Prints the custom resource definitions, or writes each into a file.
@@ -22,7 +22,8 @@ pub(crate) fn crds(args: &CrdsArgs) -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn version(global: &Global) -> Result<()> {
-    let version = env!("CARGO_PKG_VERSION");
-    output::show(global.output, &json!({ "version": version }), |_| format!("entropool {version}\n"))
+pub(crate) fn completion(args: &CompletionArgs) -> Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "entropool", &mut script);
+    output::print(&String::from_utf8(script).context("the completion script is not UTF-8")?)
 }

@@ -3,12 +3,13 @@
 mod effect;
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use agent::config_changes;
 use delivery::NodeConfig;
 use serde::Serialize;
 
-use crate::output::{Layout, Table, wrapped};
+use crate::output::Table;
 use effect::DiffEffect;
 
 /// The changes by an edit that is not applied yet.
@@ -55,35 +56,33 @@ impl ManifestDiff {
 }
 
 /// The changes, then what would be refused, then the warnings.
-pub(crate) fn table(diff: &ManifestDiff, layout: Layout) -> String {
+pub(crate) fn table(diff: &ManifestDiff) -> String {
     let several = diff.changes.iter().any(|line| line.nodes.len() > 1)
         || diff.changes.windows(2).any(|pair| pair[0].nodes != pair[1].nodes);
-    let mut text =
-        if several { with_nodes(&diff.changes, layout) } else { without_nodes(&diff.changes, layout) };
-    let mut section = |title: &str, sentences: &[String]| text += &below(title, sentences, layout.width);
-    section("Would be refused, and change nothing:", &diff.refused);
-    section("Accepted in part:", &diff.partly_accepted);
-    section("Warnings:", &diff.noted);
+    let mut text = if several { with_nodes(&diff.changes) } else { without_nodes(&diff.changes) };
+    section(&mut text, "Would be refused, and change nothing:", &diff.refused);
+    section(&mut text, "Accepted in part:", &diff.partly_accepted);
+    section(&mut text, "Warnings:", &diff.noted);
     text
 }
 
 const NO_CHANGES: &str = "Nothing would change.";
 
-fn without_nodes(lines: &[DiffLine], layout: Layout) -> String {
-    let mut table = Table::new(&["POOL", "CLASS", "EFFECT", "~WHAT"]);
+fn without_nodes(lines: &[DiffLine]) -> String {
+    let mut table = Table::new(&["POOL", "CLASS", "EFFECT", "WHAT"]);
     for line in lines {
         table.row(cells(line));
     }
-    table.or(NO_CHANGES, layout)
+    table.or(NO_CHANGES)
 }
 
-fn with_nodes(lines: &[DiffLine], layout: Layout) -> String {
-    let mut table = Table::new(&["POOL", "CLASS", ">NODES", "EFFECT", "~WHAT"]);
+fn with_nodes(lines: &[DiffLine]) -> String {
+    let mut table = Table::new(&["POOL", "CLASS", ">NODES", "EFFECT", "WHAT"]);
     for line in lines {
         let [pool, class, effect, fields] = cells(line);
         table.row([pool, class, line.nodes.len().to_string(), effect, fields]);
     }
-    table.or(NO_CHANGES, layout)
+    table.or(NO_CHANGES)
 }
 
 fn cells(line: &DiffLine) -> [String; 4] {
@@ -91,11 +90,12 @@ fn cells(line: &DiffLine) -> [String; 4] {
     [line.pool.clone(), class, line.effect.to_string(), line.fields.join(", ")]
 }
 
-/// A title, and each sentence below it; nothing if there are none.
-fn below(title: &str, sentences: &[String], width: usize) -> String {
+fn section(text: &mut String, title: &str, sentences: &[String]) {
     if sentences.is_empty() {
-        return String::new();
+        return;
     }
-    let sentences = sentences.iter().map(|sentence| wrapped(sentence, width, 2));
-    format!("\n{title}\n{}", sentences.collect::<String>())
+    let _ = writeln!(text, "\n{title}");
+    for sentence in sentences {
+        let _ = writeln!(text, "  {sentence}");
+    }
 }

@@ -37,7 +37,7 @@ pub(crate) async fn hook(global: &Global, args: &HookArgs, xml: &str) -> Result<
     }
     let result = async {
         let Some(selection) = domain_xml::selection(xml)? else { return Ok(()) };
-        let mut daemon = DaemonClient::connect(global.api()).await?;
+        let mut daemon = DaemonClient::connect(&global.api).await?;
         match action {
             HookAction::Attach => attach(&mut daemon, args, &selection, xml).await,
             HookAction::Reattach => reattach(&mut daemon, args, &selection).await,

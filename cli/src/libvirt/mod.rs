@@ -13,28 +13,23 @@ use anyhow::{Context, Result};
 use crate::args::{Global, LibvirtArgs, LibvirtCommand, TranslateArgs};
 use crate::{commands, output};
 
-/// The names of all domains; none if libvirt does not answer.
-pub(crate) fn domain_names(connect: Option<&str>) -> Vec<String> {
-    virsh::Virsh(connect).names().unwrap_or_default()
-}
-
 pub(crate) fn libvirt(global: &Global, args: &LibvirtArgs) -> Result<()> {
     match &args.command {
         LibvirtCommand::Set(args) => commands::block_on(set::set(global, args)),
         LibvirtCommand::Unset(args) => set::unset(args),
-        LibvirtCommand::Translate(args) => translate(global, args),
+        LibvirtCommand::Translate(args) => translate(args),
         LibvirtCommand::Hook(args) => commands::block_on(hook::hook(global, args, &standard_input()?)),
     }
 }
 
-fn translate(global: &Global, args: &TranslateArgs) -> Result<()> {
+fn translate(args: &TranslateArgs) -> Result<()> {
     let xml = if args.file == Path::new("-") {
         standard_input()?
     } else {
         fs::read_to_string(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?
     };
     let name = domain_xml::name(&xml)?;
-    let socket = set::socket(&args.sockets.dir(global.api()), name.as_deref().unwrap_or_default());
+    let socket = set::socket(&args.sockets.socket_dir, name.as_deref().unwrap_or_default());
     // A domain without a pool needs no socket, so that an invalid name is no error.
     let translation = domain_xml::translate(&xml, socket.as_deref().unwrap_or_default())?;
     if translation.selection.is_some() {

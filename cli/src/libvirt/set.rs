@@ -18,7 +18,7 @@ pub(super) async fn set(global: &Global, args: &SetArgs) -> Result<()> {
     let xml = virsh.dump(domain)?;
     let name = domain_xml::name(&xml)?.context("the domain's XML has no name")?;
     let selection = PoolSelection { pool: pool_class.pool.clone(), class: pool_class.class.clone() };
-    let selected = select(&xml, &selection, &socket(&host.sockets.dir(global.api()), &name)?)?;
+    let selected = select(&xml, &selection, &socket(&host.sockets.socket_dir, &name)?)?;
     if selected != xml {
         virsh.define(&selected)?;
     }
@@ -49,7 +49,7 @@ fn select(xml: &str, selection: &PoolSelection, socket: &str) -> Result<String> 
 
 /// Checks that the pool and the class exist. If no daemon runs, that is checked only when the domain starts.
 async fn check_exists(global: &Global, wanted: &PoolClass) -> Result<()> {
-    let mut daemon = match DaemonClient::connect(global.api()).await {
+    let mut daemon = match DaemonClient::connect(&global.api).await {
         Ok(daemon) => daemon,
         Err(error @ ClientError::Connect { .. }) => {
             eprintln!("entropool: warning: pool {} is not checked: {error}", wanted.pool);

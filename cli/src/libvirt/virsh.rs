@@ -14,11 +14,6 @@ impl Virsh<'_> {
         self.run(&["dumpxml", "--inactive", "--security-info", "--domain", domain], None)
     }
 
-    pub(super) fn names(&self) -> Result<Vec<String>> {
-        let names = self.run(&["list", "--all", "--name"], None)?;
-        Ok(names.lines().filter(|name| !name.is_empty()).map(str::to_owned).collect())
-    }
-
     pub(super) fn is_running(&self, domain: &str) -> Result<bool> {
         Ok(self.run(&["domstate", "--domain", domain], None)?.trim() != "shut off")
     }

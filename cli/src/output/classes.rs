@@ -3,24 +3,23 @@
 use proto::local::Class;
 
 use super::amount::{configured_rate, total};
-use super::layout::Layout;
 use super::pools::name;
 use super::table::Table;
 
 /// One row per class, children indented below their parents.
-pub(crate) fn classes(classes: &[Class], layout: Layout) -> String {
+pub(crate) fn classes(classes: &[Class]) -> String {
     let mut table = Table::new(&[
         "POOL",
         "CLASS",
         ">RATE",
-        "+>PROMISED",
+        ">PROMISED",
         ">CEIL",
-        "+>PRIO",
-        "+>WEIGHT",
+        ">PRIO",
+        ">WEIGHT",
         ">VMS",
         ">WAITING",
         ">SERVED",
-        "+>BORROWED",
+        ">BORROWED",
     ]);
     for class in classes {
         let shape = class.shape.unwrap_or_default();
@@ -40,7 +39,7 @@ pub(crate) fn classes(classes: &[Class], layout: Layout) -> String {
             total(counters.borrowed),
         ]);
     }
-    table.or("No classes.", layout)
+    table.or("No classes.")
 }
 
 /// The number of classes above `class`.
@@ -60,6 +59,6 @@ mod tests {
 
     #[test]
     fn classes_are_a_tree() {
-        insta::assert_snapshot!(classes(&samples::tree().classes, Layout::PLAIN));
+        insta::assert_snapshot!(classes(&samples::tree().classes));
     }
 }

@@ -3,20 +3,17 @@
 use proto::local::{Binding, Client, ExplainResponse, Limit, LimitHits, Mode, NodeKind, Serving, Step, Vm};
 
 use super::amount::{configured_rate, duration, total};
-use super::layout::Layout;
 use super::table::Table;
-use super::wrap::wrapped;
 
 /// The pool and class of a VM, what it waits for, what it was served, which per-VM limits it reached, and every limit on
 /// its path.
-pub(crate) fn explain(explanation: &ExplainResponse, layout: Layout) -> String {
+pub(crate) fn explain(explanation: &ExplainResponse) -> String {
     let vm = explanation.vm.clone().unwrap_or_default();
     let path = &explanation.path;
     let served = served(&vm) + &unsolicited(&vm);
     let limit_hits = vm.limit_hits.as_ref().and_then(limit_hits);
     let sentences = [Some(place(&vm)), Some(wait(&vm, path)), Some(served), limit_hits];
-    let sentences = sentences.into_iter().flatten().map(|sentence| wrapped(&sentence, layout.width, 0));
-    sentences.collect::<String>() + "\n" + &path_table(path, layout)
+    sentences.into_iter().flatten().collect::<Vec<_>>().join("\n") + "\n\n" + &path_table(path)
 }
 
 /// What a VM waits for, in a few words.
@@ -151,7 +148,7 @@ fn limit_hits(hits: &LimitHits) -> Option<String> {
 }
 
 /// Every limit from the VM's leaf to the pool, with what is left of it.
-fn path_table(path: &[Step], layout: Layout) -> String {
+fn path_table(path: &[Step]) -> String {
     let mut table = Table::new(&["PATH", ">RATE", ">TOKENS", ">CEIL", ">CTOKENS", "NOW"]);
     for step in path {
         let shape = step.shape.unwrap_or_default();
@@ -165,7 +162,7 @@ fn path_table(path: &[Step], layout: Layout) -> String {
             mode(level.mode()).to_owned(),
         ]);
     }
-    table.or("The daemon did not send its path.", layout)
+    table.or("The daemon did not send its path.")
 }
 
 /// `-255 of 1Ki`.
@@ -205,7 +202,7 @@ mod tests {
 
     #[test]
     fn waiting_vm_is_explained_by_the_limit_that_binds() {
-        insta::assert_snapshot!(explain(&samples::explanation(), Layout::PLAIN));
+        insta::assert_snapshot!(explain(&samples::explanation()));
     }
 
     #[test]
@@ -246,10 +243,7 @@ mod tests {
     fn idle_vm_does_not_wait() {
         let mut path = samples::explanation().path;
         path[0].name = "web-2".to_owned();
-        insta::assert_snapshot!(explain(
-            &ExplainResponse { vm: Some(samples::idle_vm()), path },
-            Layout::PLAIN
-        ));
+        insta::assert_snapshot!(explain(&ExplainResponse { vm: Some(samples::idle_vm()), path }));
     }
 
     #[test]

@@ -3,8 +3,6 @@
 mod amount;
 mod classes;
 mod explain;
-mod layout;
-mod natural;
 mod pools;
 #[cfg(test)]
 pub(crate) mod samples;
@@ -13,24 +11,19 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod vms;
-mod wrap;
 
 use std::io::{self, ErrorKind, Write};
 
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use crate::args::Format;
-
 pub(crate) use amount::{configured_rate, duration, measured_rate, seconds};
 pub(crate) use classes::{classes, depth};
 pub(crate) use explain::explain;
-pub(crate) use layout::{Layout, Severity};
 pub(crate) use pools::{name, pools};
 pub(crate) use sources::{NO_SOURCES, sources, sources_table, why_not_healthy};
 pub(crate) use table::Table;
 pub(crate) use vms::{NO_VMS, NO_VMS_WAIT, vms, vms_table, waiting, waiting_table};
-pub(crate) use wrap::{width, wrapped};
 
 /// Prints `text` as it is. A closed pipe (`| head`) is not an error.
 pub(crate) fn print(text: &str) -> Result<()> {
@@ -45,20 +38,6 @@ pub(crate) fn print(text: &str) -> Result<()> {
 
 pub(crate) fn print_line(line: &str) -> Result<()> {
     print(&format!("{line}\n"))
-}
-
-/// Prints a document in a format: as JSON or YAML, or the text that `text` makes of it.
-pub(crate) fn show(
-    format: Format,
-    document: &impl Serialize,
-    text: impl FnOnce(Layout) -> String,
-) -> Result<()> {
-    match format {
-        Format::Table => print(&text(Layout::here(false))),
-        Format::Wide => print(&text(Layout::here(true))),
-        Format::Json => print_json(document),
-        Format::Yaml => print(&serde_yaml::to_string(document).context("cannot write YAML")?),
-    }
 }
 
 /// Prints `document` as indented JSON.

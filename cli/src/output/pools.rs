@@ -3,24 +3,22 @@
 use proto::local::{Output, Pool, PoolOutput, Serving};
 
 use super::amount::{bits, configured_rate, total};
-use super::layout::{Layout, Severity};
 use super::table::Table;
-use super::wrap::wrapped;
 
 /// One row per pool, and below the table what raw samples are, and why promises are not kept.
-pub(crate) fn pools(pools: &[Pool], layout: Layout) -> String {
+pub(crate) fn pools(pools: &[Pool]) -> String {
     let mut table = Table::new(&[
         "NAME",
         ">RATE",
         ">PROMISED",
-        "+>CEIL",
-        "+>CLASSES",
+        ">CEIL",
+        ">CLASSES",
         ">VMS",
         ">WAITING",
-        "+>SERVED",
+        ">SERVED",
         "OUTPUT",
         ">SOURCES",
-        "+DEFAULT CLASS",
+        "DEFAULT CLASS",
     ]);
     for pool in pools {
         let shape = pool.shape.unwrap_or_default();
@@ -37,23 +35,20 @@ pub(crate) fn pools(pools: &[Pool], layout: Layout) -> String {
             format!("{}/{}", pool.sources_healthy, pool.sources),
             pool.default_class.clone(),
         ]);
-        table.mark("OUTPUT", pool.output.as_ref().and_then(severity));
-        table.mark("SOURCES", (pool.sources_healthy < pool.sources).then_some(Severity::Warning));
     }
     let raw = pools.iter().filter_map(raw_samples);
-    let below = raw.chain(pools.iter().filter_map(why_not_promised));
-    let below: String = below.map(|line| format!("\n{}", wrapped(&line, layout.width, 0))).collect();
-    table.or("No pools are served.", layout) + &below
+    table.or("No pools are served.")
+        + &raw.chain(pools.iter().filter_map(why_not_promised)).collect::<String>()
 }
 
 /// A byte of raw samples is not worth eight bits.
 fn raw_samples(pool: &Pool) -> Option<String> {
     let h = bits(pool.output.as_ref()?.raw_min_entropy_thousandths?);
-    Some(format!("pool {} serves raw samples, H {h} bits per byte: condition before use", pool.name))
+    Some(format!("\npool {} serves raw samples, H {h} bits per byte: condition before use\n", pool.name))
 }
 
 fn why_not_promised(pool: &Pool) -> Option<String> {
-    Some(format!("pool {} {}", pool.name, pool.output.as_ref()?.message.as_ref()?))
+    Some(format!("\npool {} {}\n", pool.name, pool.output.as_ref()?.message.as_ref()?))
 }
 
 /// The promise, and whether it is kept.
@@ -72,14 +67,6 @@ fn output(output: &PoolOutput) -> String {
     }
 }
 
-fn severity(output: &PoolOutput) -> Option<Severity> {
-    match output.serving() {
-        Serving::Held => Some(Severity::Error),
-        Serving::Degraded => Some(Severity::Warning),
-        Serving::Starting | Serving::Unspecified | Serving::Promised => None,
-    }
-}
-
 /// The name of a pool or class; one that was deleted and still has VMs is marked.
 pub(crate) fn name(name: &str, deleted: bool) -> String {
     if deleted { format!("{name} (deleted)") } else { name.to_owned() }
@@ -92,8 +79,7 @@ mod tests {
 
     #[test]
     fn pools_are_a_table() {
-        insta::assert_snapshot!(pools(&samples::tree().pools, Layout::PLAIN));
-        insta::assert_snapshot!("pools_wide", pools(&samples::tree().pools, Layout::WIDE));
+        insta::assert_snapshot!(pools(&samples::tree().pools));
     }
 
     #[test]
@@ -103,7 +89,7 @@ mod tests {
             if let Some(output) = &mut pool.output {
                 output.raw_min_entropy_thousandths = Some(thousandths);
             }
-            pools(std::slice::from_ref(pool), Layout::PLAIN)
+            pools(std::slice::from_ref(pool))
         };
         for (thousandths, bits) in [(6000, "6"), (125, "0.125"), (8000, "8"), (1, "0.001")] {
             let label =
@@ -114,6 +100,6 @@ mod tests {
 
     #[test]
     fn without_pools_there_is_a_sentence() {
-        assert_eq!(pools(&[], Layout::PLAIN), "No pools are served.\n");
+        assert_eq!(pools(&[]), "No pools are served.\n");
     }
 }

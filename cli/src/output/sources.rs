@@ -3,43 +3,42 @@
 use proto::local::{Alarm, Source, SourceFailures, SourceState};
 
 use super::amount::{bits, duration, total};
-use super::layout::{Layout, Severity};
 use super::table::Table;
-use super::wrap::wrapped;
 
 pub(crate) const NO_SOURCES: &str = "No pool has a source.";
 
 /// One row per source, and below the table which give raw samples, and why some are not healthy.
-pub(crate) fn sources(sources: &[Source], layout: Layout) -> String {
-    let below = sources.iter().filter_map(raw_samples).chain(why_not_healthy(sources));
-    let below: String = below.map(|line| format!("\n{}", wrapped(&line, layout.width, 0))).collect();
-    sources_table(sources).or(NO_SOURCES, layout) + &below
+pub(crate) fn sources(sources: &[Source]) -> String {
+    let raw: String = sources.iter().filter_map(raw_samples).collect();
+    sources_table(sources).or(NO_SOURCES) + &raw + &why_not_healthy(sources)
 }
 
 /// A byte of raw samples is not worth eight bits.
 fn raw_samples(source: &Source) -> Option<String> {
     let h = bits(source.raw_min_entropy_thousandths?);
-    Some(format!("{}/{}: raw samples, H {h} bits per byte: condition before use", source.pool, source.name))
+    Some(format!(
+        "\n{}/{}: raw samples, H {h} bits per byte: condition before use\n",
+        source.pool, source.name
+    ))
 }
 
-/// A sentence for each source that is not healthy.
-pub(crate) fn why_not_healthy(sources: &[Source]) -> impl Iterator<Item = String> + '_ {
-    sources.iter().filter_map(why)
+pub(crate) fn why_not_healthy(sources: &[Source]) -> String {
+    sources.iter().filter_map(why).collect()
 }
 
 pub(crate) fn sources_table(sources: &[Source]) -> Table {
     let headers = [
         "POOL",
         "NAME",
-        "+KIND",
-        "+>TIER",
+        "KIND",
+        ">TIER",
         "ACTIVE",
         "STATE",
         ">SINCE",
-        "+>IN",
+        ">IN",
         ">CREDITED",
         ">FAILURES",
-        "+LAST ALARM",
+        "LAST ALARM",
     ];
     let mut table = Table::new(&headers);
     for source in sources {
@@ -58,7 +57,6 @@ pub(crate) fn sources_table(sources: &[Source]) -> Table {
             or_dash(failures.map(|failures| failures.to_string())),
             or_dash(source.alarms.last().map(alarm)),
         ]);
-        table.mark("STATE", severity(source.state()));
     }
     table
 }
@@ -88,18 +86,10 @@ fn state(state: SourceState) -> &'static str {
     }
 }
 
-fn severity(state: SourceState) -> Option<Severity> {
-    match state {
-        SourceState::Failed => Some(Severity::Error),
-        SourceState::Suspect | SourceState::Unavailable => Some(Severity::Warning),
-        SourceState::Unspecified | SourceState::Starting | SourceState::Healthy => None,
-    }
-}
-
 /// `pool/name: Reason: message`.
 fn why(source: &Source) -> Option<String> {
     let (reason, message) = (source.reason.as_ref()?, source.message.as_deref().unwrap_or_default());
-    Some(format!("{}/{}: {reason}: {message}", source.pool, source.name))
+    Some(format!("\n{}/{}: {reason}: {message}\n", source.pool, source.name))
 }
 
 #[cfg(test)]
@@ -109,8 +99,7 @@ mod tests {
 
     #[test]
     fn sources_are_a_table_with_the_reasons_below() {
-        insta::assert_snapshot!(sources(&samples::sources(), Layout::PLAIN));
-        insta::assert_snapshot!("sources_wide", sources(&samples::sources(), Layout::WIDE));
+        insta::assert_snapshot!(sources(&samples::sources()));
     }
 
     #[test]
@@ -121,11 +110,11 @@ mod tests {
             "\n{}/{}: raw samples, H 0.25 bits per byte: condition before use\n",
             all[1].pool, all[1].name
         );
-        assert!(sources(&all, Layout::PLAIN).contains(&label), "{}", sources(&all, Layout::PLAIN));
+        assert!(sources(&all).contains(&label), "{}", sources(&all));
     }
 
     #[test]
     fn without_sources_there_is_a_sentence() {
-        assert_eq!(sources(&[], Layout::PLAIN), "No pool has a source.\n");
+        assert_eq!(sources(&[]), "No pool has a source.\n");
     }
 }

@@ -3,7 +3,7 @@
 use proto::local::{ListClassesResponse, ListPoolsResponse, ListSourcesResponse, ListVmsResponse};
 use serde::Serialize;
 
-use super::{Layout, samples};
+use super::samples;
 
 fn json(response: &impl Serialize) -> String {
     serde_json::to_string_pretty(response).unwrap()
@@ -20,21 +20,4 @@ fn responses_of_the_local_api_are_json_documents() {
         json(&ListSourcesResponse { sources: samples::sources(), unwritable: None })
     );
     insta::assert_snapshot!("explain", json(&samples::explanation()));
-}
-
-#[test]
-fn tables_fit_eighty_columns() {
-    let (tree, sources) = (samples::tree(), samples::sources());
-    let layout = Layout::PLAIN;
-    let texts = [
-        super::pools(&tree.pools, layout),
-        super::classes(&tree.classes, layout),
-        super::vms(&tree.vms, layout),
-        super::waiting(&tree.vms, layout),
-        super::sources(&sources, layout),
-        super::explain(&samples::explanation(), layout),
-    ];
-    for line in texts.iter().flat_map(|text| text.lines()) {
-        assert!(line.chars().count() <= 80, "{line}");
-    }
 }

@@ -4,16 +4,14 @@ use proto::local::Vm;
 
 use super::amount::{configured_rate, duration, total};
 use super::explain::limit;
-use super::layout::Layout;
-use super::natural::natural;
 use super::table::Table;
 
 pub(crate) const NO_VMS: &str = "No VMs.";
 pub(crate) const NO_VMS_WAIT: &str = "No VM is waiting.";
 
 /// One row per VM.
-pub(crate) fn vms(vms: &[Vm], layout: Layout) -> String {
-    vms_table(vms).or(NO_VMS, layout)
+pub(crate) fn vms(vms: &[Vm]) -> String {
+    vms_table(vms).or(NO_VMS)
 }
 
 pub(crate) fn vms_table(vms: &[Vm]) -> Table {
@@ -24,12 +22,12 @@ pub(crate) fn vms_table(vms: &[Vm]) -> Table {
         "CLASS",
         ">RATE",
         ">CEIL",
-        "+>CONNECTIONS",
+        ">CONNECTIONS",
         ">OWED",
         ">SERVED",
-        "+SOCKET",
+        "SOCKET",
     ]);
-    for vm in sorted(vms) {
+    for vm in vms {
         let shape = vm.shape.unwrap_or_default();
         table.row([
             vm.name.clone(),
@@ -44,18 +42,17 @@ pub(crate) fn vms_table(vms: &[Vm]) -> Table {
             vm.socket.clone(),
         ]);
     }
-    table.collapse("NAMESPACE");
     table
 }
 
 /// One row per VM that waits.
-pub(crate) fn waiting(vms: &[Vm], layout: Layout) -> String {
-    waiting_table(vms).or(NO_VMS_WAIT, layout)
+pub(crate) fn waiting(vms: &[Vm]) -> String {
+    waiting_table(vms).or(NO_VMS_WAIT)
 }
 
 pub(crate) fn waiting_table(vms: &[Vm]) -> Table {
-    let mut table = Table::new(&["NAME", "NAMESPACE", "POOL", "CLASS", "+>OWED", ">WAITING", "FOR"]);
-    for vm in sorted(vms) {
+    let mut table = Table::new(&["NAME", "NAMESPACE", "POOL", "CLASS", ">OWED", ">WAITING", "FOR"]);
+    for vm in vms {
         let Some(waiting) = vm.waiting else { continue };
         table.row([
             vm.name.clone(),
@@ -67,14 +64,7 @@ pub(crate) fn waiting_table(vms: &[Vm]) -> Table {
             vm.binding.as_ref().map_or_else(|| "its turn".to_owned(), limit),
         ]);
     }
-    table.collapse("NAMESPACE");
     table
-}
-
-fn sorted(vms: &[Vm]) -> Vec<&Vm> {
-    let mut sorted: Vec<_> = vms.iter().collect();
-    sorted.sort_by(|a, b| natural(&a.name, &b.name));
-    sorted
 }
 
 #[cfg(test)]
@@ -84,16 +74,16 @@ mod tests {
 
     #[test]
     fn vms_are_a_table() {
-        insta::assert_snapshot!(vms(&samples::tree().vms, Layout::PLAIN));
+        insta::assert_snapshot!(vms(&samples::tree().vms));
     }
 
     #[test]
     fn waiting_vms_are_a_table_with_the_limit() {
-        insta::assert_snapshot!(waiting(&samples::tree().vms, Layout::PLAIN));
+        insta::assert_snapshot!(waiting(&samples::tree().vms));
     }
 
     #[test]
     fn without_waiting_vms_there_is_a_sentence() {
-        assert_eq!(waiting(&[samples::idle_vm()], Layout::PLAIN), "No VM is waiting.\n");
+        assert_eq!(waiting(&[samples::idle_vm()]), "No VM is waiting.\n");
     }
 }

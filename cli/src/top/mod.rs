@@ -11,21 +11,19 @@ use serde_json::json;
 
 use crate::args::{Format, Global, TopArgs};
 use crate::client::DaemonClient;
-use crate::output::{self, Layout};
+use crate::output;
 
 use intervals::Intervals;
 use rows::{NO_POOLS, rows, table};
 
 pub(crate) async fn top(global: &Global, args: &TopArgs) -> Result<()> {
-    watch(DaemonClient::connect(global.api()).await?, global.output, args).await
+    watch(DaemonClient::connect(&global.api).await?, global.output, args).await
 }
 
 /// Shows the tree of a daemon: on a terminal as a live screen.
 pub(crate) async fn watch(mut daemon: DaemonClient, format: Format, args: &TopArgs) -> Result<()> {
     let mut intervals = Intervals::new(daemon.watch(args.interval).await?);
-    let live = matches!(format, Format::Table | Format::Wide)
-        && args.tables().is_none()
-        && io::stdout().is_terminal();
+    let live = format == Format::Table && args.tables().is_none() && io::stdout().is_terminal();
     if live { screen::show(&mut intervals, args).await } else { print(&mut intervals, format, args).await }
 }
 
@@ -36,14 +34,12 @@ async fn print(intervals: &mut Intervals, format: Format, args: &TopArgs) -> Res
         let interval = intervals.next().await?;
         let rows = rows(&interval, args.vms);
         match format {
-            Format::Json | Format::Yaml => {
+            Format::Json => {
                 let seconds = output::seconds(interval.nanoseconds() / 1_000 * 1_000);
                 output::print_json_line(&json!({ "seconds": seconds, "rows": rows }))?;
             }
-            Format::Table | Format::Wide => {
-                let text = table(&rows).or(NO_POOLS, Layout::here(false));
-                output::print(&if printed == 0 { text } else { format!("\n{text}") })?;
-            }
+            Format::Table if printed == 0 => output::print(&table(&rows).or(NO_POOLS))?,
+            Format::Table => output::print(&format!("\n{}", table(&rows).or(NO_POOLS)))?,
         }
         printed += 1;
     }

@@ -122,7 +122,7 @@ fn rates(interval: &Interval, before: Option<Counters>, now: Option<Counters>) -
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::output::{Layout, samples};
+    use crate::output::samples;
 
     fn second() -> Interval {
         let earlier = samples::tree();
@@ -143,7 +143,7 @@ mod tests {
     }
 
     fn text(with_vms: bool) -> String {
-        table(&rows(&second(), with_vms)).or(NO_POOLS, Layout::PLAIN)
+        table(&rows(&second(), with_vms)).or(NO_POOLS)
     }
 
     #[test]

@@ -14,7 +14,6 @@ use tokio::sync::mpsc;
 use super::intervals::{Interval, Intervals};
 use super::rows::{TopRow, rows, table};
 use crate::args::TopArgs;
-use crate::output;
 
 /// Redraws after each interval and each key until `q`.
 pub(super) async fn show(intervals: &mut Intervals, args: &TopArgs) -> Result<()> {
@@ -90,8 +89,7 @@ impl Screen {
                 .areas(frame.area());
         let rows = self.interval.as_ref().map(|interval| rows(interval, self.vms)).unwrap_or_default();
         let table = table(&rows);
-        let width = usize::from(frame.area().width);
-        let mut lines = table.lines(output::Layout { wide: false, width, color: false }).into_iter();
+        let mut lines = table.lines();
         if self.interval.is_some() {
             frame.render_widget(Line::raw(lines.next().unwrap_or_default()).bold(), header);
         }

@@ -7,14 +7,12 @@ use serde_json::Value;
 use thiserror::Error;
 use tokio::sync::watch;
 use tracing::{debug, info};
-use webhook::{
-    AdmissionDecision, ClassSlot, Cluster, Hook, InjectionMethod, PoolIndex, ReviewError, Sidecar, answer,
-};
+use webhook::{AdmissionDecision, ClassSlot, Cluster, Hook, InjectionMethod, PoolIndex, ReviewError, answer};
 
-use super::freshness::Freshness;
 use crate::state::{PublishedPlan, SharedState};
 
-/// How long a denial is delayed that something stored since may lift.
+/// How long a denial is delayed if it may be transient: a pool that is applied together with its VM is planned a moment
+/// after the API server has stored it.
 const DENIAL_DELAY: Duration = Duration::from_secs(1);
 
 /// Why a request is not answered.
@@ -29,20 +27,13 @@ pub(crate) enum HandlerError {
 pub(crate) struct AdmissionHandler {
     state: Arc<SharedState>,
     injection: watch::Receiver<Option<InjectionMethod>>,
-    sidecar: Option<Sidecar>,
-    freshness: Freshness,
     /// The index of the newest plan, made once for all requests.
     pool_index: Mutex<Option<(Arc<PublishedPlan>, Arc<PoolIndex>)>>,
 }
 
 impl AdmissionHandler {
-    pub(crate) fn new(
-        state: Arc<SharedState>,
-        injection: watch::Receiver<Option<InjectionMethod>>,
-        sidecar: Option<Sidecar>,
-        freshness: Freshness,
-    ) -> Self {
-        Self { state, injection, sidecar, freshness, pool_index: Mutex::default() }
+    pub(crate) fn new(state: Arc<SharedState>, injection: watch::Receiver<Option<InjectionMethod>>) -> Self {
+        Self { state, injection, pool_index: Mutex::default() }
     }
 
     /// The `AdmissionReview` that answers a request.
@@ -53,19 +44,14 @@ impl AdmissionHandler {
         loop {
             plans.borrow_and_update();
             let injection = injections.borrow_and_update().clone();
-            let planned = self.state.plan.borrow().clone().ok_or(HandlerError::NotYet)?;
-            let (answer, decision) = self.decide(hook, body, &planned, injection.as_ref())?;
-            let may_change = async {
-                if self.is_final(&decision, &planned).await {
-                    return false;
-                }
-                tokio::select! {
-                    changed = plans.changed() => changed.is_ok(),
-                    changed = injections.changed() => changed.is_ok(),
-                }
-            };
+            let (answer, decision) = self.decide(hook, body, injection.as_ref())?;
+            if !is_transient(&decision) {
+                self.record(hook, &decision);
+                return Ok(answer);
+            }
             let changed = tokio::select! {
-                changed = may_change => changed,
+                changed = plans.changed() => changed.is_ok(),
+                changed = injections.changed() => changed.is_ok(),
                 () = &mut delay => false,
             };
             if !changed {
@@ -75,29 +61,18 @@ impl AdmissionHandler {
         }
     }
 
-    async fn is_final(&self, decision: &AdmissionDecision, planned: &PublishedPlan) -> bool {
-        match decision {
-            AdmissionDecision::Allowed { .. } => true,
-            AdmissionDecision::Refused(denial) => self.freshness.is_final(denial, planned).await,
-        }
-    }
-
     fn decide(
         &self,
         hook: Hook,
         body: &[u8],
-        planned: &Arc<PublishedPlan>,
         injection: Option<&InjectionMethod>,
     ) -> Result<(Value, AdmissionDecision), HandlerError> {
+        let planned = self.state.plan.borrow().clone().ok_or(HandlerError::NotYet)?;
         let injection = injection.ok_or(HandlerError::NotYet)?;
-        let pool_index = self.pool_index(planned);
-        let full = |slot: &ClassSlot, node: Option<&str>| self.is_full(planned, slot, node);
-        answer(
-            hook,
-            body,
-            &Cluster { pools: &pool_index, injection, sidecar: self.sidecar.as_ref(), full: &full },
-        )
-        .map_err(HandlerError::Review)
+        let pool_index = self.pool_index(&planned);
+        let full = |slot: &ClassSlot, node: Option<&str>| self.is_full(&planned, slot, node);
+        answer(hook, body, &Cluster { pools: &pool_index, injection, full: &full })
+            .map_err(HandlerError::Review)
     }
 
     fn pool_index(&self, planned: &Arc<PublishedPlan>) -> Arc<PoolIndex> {
@@ -137,4 +112,8 @@ impl AdmissionHandler {
             AdmissionDecision::Allowed { .. } => debug!(hook = hook.as_str(), "VM allowed"),
         }
     }
+}
+
+fn is_transient(decision: &AdmissionDecision) -> bool {
+    matches!(decision, AdmissionDecision::Refused(denial) if denial.is_transient())
 }

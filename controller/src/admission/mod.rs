@@ -1,13 +1,11 @@
 //! Serves the hooks of `webhook` to the API server, and writes the CA bundle into the webhook configurations.
 
 mod body;
-mod freshness;
 mod handler;
 mod metrics;
 mod register;
 mod server;
 
-pub(crate) use freshness::Freshness;
 pub(crate) use handler::AdmissionHandler;
 pub(crate) use metrics::AdmissionMetrics;
 pub(crate) use register::run as register;

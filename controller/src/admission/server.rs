@@ -16,7 +16,7 @@ use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use net::{EvictingListener, accept_tls};
+use net::{ConnectionLimiter, ConnectionLimits, accept_tls};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -30,7 +30,7 @@ use crate::ca::Certificate;
 use crate::clock;
 
 /// API servers have a few connections each, and for a moment one for each concurrent request.
-const CONNECTIONS: usize = 1_024;
+const LIMITS: ConnectionLimits = ConnectionLimits { total: 1_024, unshared: 512, per_peer: 64 };
 /// Connections that have completed their handshake and wait to be served.
 const BACKLOG: usize = 64;
 /// Longer than an API server keeps an idle connection, so that it is the one that closes it: a request that is sent while
@@ -57,7 +57,7 @@ pub(crate) async fn bind(
     Ok(async move {
         tokio::spawn(async move {
             certificate.wait().await;
-            accept_tls(EvictingListener::new(listener, CONNECTIONS), config, accepted).await;
+            accept_tls(listener, config, ConnectionLimiter::new(LIMITS), accepted).await;
         });
         let mut connections = JoinSet::new();
         loop {
@@ -66,14 +66,12 @@ pub(crate) async fn bind(
                 Some(_) = connections.join_next() => continue,
                 () = wait_until_stopping(&mut stopping) => break,
             };
-            let Some((stream, mut permit)) = accepted else { break };
+            let Some((stream, permit)) = accepted else { break };
             let router = router.clone().layer(Extension(permit.peer()));
             let connection = serve_connection(stream, router, stopping.clone());
             connections.spawn(async move {
-                tokio::select! {
-                    () = connection => {}
-                    () = permit.evicted() => debug!("evicted connection for a newer one"),
-                }
+                connection.await;
+                drop(permit);
             });
         }
         connections.join_all().await;

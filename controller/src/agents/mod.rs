@@ -5,7 +5,6 @@ mod node_limits;
 mod node_vms;
 mod report;
 mod service;
-mod session;
 mod stream;
 mod stream_registry;
 
@@ -17,16 +16,14 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use delivery::limits::{LONGEST_FROM_AGENT, STREAMS_PER_CONNECTION};
 use futures::StreamExt;
-use net::{AcceptedTls, AuthenticationTimeout, EvictingListener, accept_tls};
+use net::{AcceptedTls, AuthenticationTimeout, ConnectionLimiter, ConnectionLimits, accept_tls};
 use proto::delivery::delivery_server::DeliveryServer;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
 use tracing::info;
 
-pub use self::node_limits::NodeLimits;
 use self::service::DeliveryService;
-pub use self::session::{AgentSession, SessionSize, SessionTask};
 use crate::ca::{Certificate, TokenReviewer};
 use crate::leader_election::Leadership;
 use crate::state::SharedState;
@@ -38,7 +35,7 @@ const MAX_HEADER_LIST: u32 = 16 << 10;
 /// Connections that have completed their handshake and wait to be served.
 const BACKLOG: usize = 64;
 /// Connections that have not been authenticated yet: enough for five thousand agents that reconnect at once.
-const UNAUTHENTICATED: usize = 6_144;
+const UNAUTHENTICATED: ConnectionLimits = ConnectionLimits { total: 6_144, unshared: 512, per_peer: 64 };
 /// A connection is closed if it is not authenticated within this time; an agent gives up an attempt sooner. A later loss
 /// of the connection is detected by HTTP/2 pings.
 const AUTHENTICATION_TIMEOUT: Duration = Duration::from_secs(10);
@@ -74,7 +71,7 @@ pub(crate) async fn bind(server: AgentServer) -> Result<impl Future<Output = Res
             certificate.wait().await;
             // Until there is a plan, connections wait in the kernel's queue: a refusal would cost a handshake first.
             let _ = plans.wait_for(Option::is_some).await;
-            accept_tls(EvictingListener::new(listener, UNAUTHENTICATED), config, accepted).await;
+            accept_tls(listener, config, ConnectionLimiter::new(UNAUTHENTICATED), accepted).await;
         });
         Server::builder()
             .http2_keepalive_interval(Some(PING_INTERVAL))

@@ -32,7 +32,7 @@ impl Expense {
 
 /// The expenses of all nodes. Only those that have authenticated are in it, and these have a pod.
 #[derive(Debug, Default)]
-pub struct NodeLimits(Mutex<BTreeMap<String, BTreeMap<Expense, RateLimiter>>>);
+pub(super) struct NodeLimits(Mutex<BTreeMap<String, BTreeMap<Expense, RateLimiter>>>);
 
 impl NodeLimits {
     /// Whether the node may have this now.

@@ -14,7 +14,6 @@ use delivery::{
 use plan::{ApplyState, NodeCondition, NodeReport, NodeSupply, PoolReport};
 
 use super::node_vms::{ClassCounts, MAX_NAME, NodeVms, OrphanCounts};
-use super::session::SessionSize;
 
 /// Conditions of an agent beyond this number are ignored.
 const MAX_CONDITIONS: usize = 8;
@@ -79,19 +78,6 @@ impl AgentReport {
         if (&classes, &orphaned) != (&self.classes, &self.orphaned) {
             (self.classes, self.orphaned) = (classes, orphaned);
             self.changes += 1;
-        }
-    }
-
-    pub(super) fn size(&self) -> SessionSize {
-        let text = |condition: &NodeCondition| condition.reason.len() + condition.message.len();
-        SessionSize {
-            vms: self.vms.iter().count(),
-            pools: self.supplies.len(),
-            sources: self.supplies.values().map(|supply| supply.sources.len()).max().unwrap_or_default(),
-            conditions: self.conditions.len(),
-            orphaned_classes: self.orphaned.len(),
-            counted_classes: self.classes.values().map(|classes| classes.len()).sum(),
-            condition_bytes: self.conditions.values().map(text).max().unwrap_or_default(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ::clock::{RateLimit, RateLimiter};
-use delivery::agent_auth::{self, AgentIdentity, AgentPod, AuthError};
+use delivery::agent_auth::{self, AgentIdentity, AuthError};
 use delivery::limits::{STREAM_WAITS, STREAMS};
 use delivery::{BearerToken, Nack, Span};
 use futures::StreamExt;
@@ -67,9 +67,8 @@ impl Delivery for DeliveryService {
         }
         // What costs nothing comes first: a stranger takes no agent's place.
         let token = bearer(request.metadata());
-        let claimed = token.and_then(|token| Ok((self.reviewer.check_claims(&token)?, token)));
-        let (claimed, token) = claimed.map_err(|denied| self.refused(&denied.to_nack()))?;
-        self.await_pod(&claimed.name, |pod| claimed.check(pod)).await?;
+        let token = token.and_then(|token| self.reviewer.check_claims(&token).map(|()| token));
+        let token = token.map_err(|denied| self.refused(&denied.to_nack()))?;
         let wait = self.limiter().admit_within(STREAMS, clock::tick(), STREAM_WAITS);
         let Some(wait) = wait else {
             return Err(Status::resource_exhausted("too many agents are connecting at once: try again"));
@@ -80,7 +79,7 @@ impl Delivery for DeliveryService {
         }
         let permit = request.extensions().get::<UnauthenticatedPermit>();
         let agent = self.authenticate(&token, permit.and_then(UnauthenticatedPermit::peer)).await?;
-        self.await_pod(&agent.pod, |pod| self.reviewer.confirm(&agent, pod)).await?;
+        self.confirm(&agent).await?;
         if !self.limits.admit(&agent.node, Expense::Stream, clock::tick()) {
             return Err(Status::resource_exhausted(format!(
                 "the agent of node {} connects too often: try again",
@@ -154,17 +153,13 @@ impl DeliveryService {
         }
     }
 
-    /// Waits for the pod, which the watch may deliver just after the agent's first call.
-    async fn await_pod(
-        &self,
-        name: &str,
-        check: impl Fn(Option<&AgentPod>) -> Result<(), AuthError>,
-    ) -> Result<(), Status> {
-        let checked = || check(self.state.store().agent_pod(name));
+    /// Checks that the token's pod exists. The watch may deliver a new pod just after the agent's first call.
+    async fn confirm(&self, agent: &AgentIdentity) -> Result<(), Status> {
+        let known = || self.reviewer.confirm(agent, self.state.store().agent_pod(&agent.pod));
         let mut pods = self.state.agent_pods.subscribe();
-        let found = pods.wait_for(|_| checked().is_ok());
+        let found = pods.wait_for(|_| known().is_ok());
         let found = tokio::time::timeout(POD_TIMEOUT, found).await.is_ok();
-        if found { Ok(()) } else { checked().map_err(|denied| self.refused(&denied.to_nack())) }
+        if found { Ok(()) } else { known().map_err(|denied| self.refused(&denied.to_nack())) }
     }
 
     fn refused(&self, refusal: &Nack) -> Status {

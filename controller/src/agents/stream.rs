@@ -1,29 +1,39 @@
-//! One agent's stream: drives its session, which makes all decisions, with real messages and timers.
+//! One agent's stream: drives the publisher of `delivery`, which makes all decisions, with real messages and timers.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use ::clock::RateLimiter;
 use api::EntropyClass;
 use codec::Bytes;
 use delivery::agent_auth::{AgentIdentity, AuthError};
-use delivery::publisher::{ReviewOutcome, StreamEnd};
-use delivery::{FromController, Nack, Span, Tick};
+use delivery::limits::MESSAGES;
+use delivery::publisher::{AckState, PublisherTask, ReviewOutcome, StreamEnd};
+use delivery::{FromController, Nack, NodeConfig, Publisher, Span, Tick};
+use plan::NodeReport;
 use proto::delivery as wire;
 use tokio::sync::{mpsc, oneshot, watch};
 use tonic::{Status, Streaming};
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
+use super::class_moves::ClassMoves;
 use super::node_limits::{Expense, NodeLimits};
-use super::session::{AgentSession, SessionTask};
+use super::node_vms::MAX_VMS;
+use super::report::AgentReport;
 use super::stream_registry::{RegisteredStream, StreamRegistry};
 use crate::ca::{ReviewResult, TokenReviewer};
 use crate::clock::{self, tick as now};
 use crate::leader_election::Leadership;
-use crate::state::SharedState;
+use crate::reflector::WatchKind;
+use crate::state::{PublishedPlan, SharedState};
 use crate::status::{ConditionEvent, EventRecorder, reference};
 
 /// When this replica stops, its agents reconnect spread over this time.
 const RECONNECT_SPREAD: Span = Span::seconds(3);
+
+/// Events that were too many at once are tried again after this time.
+const TELL_AGAIN: Span = Span::seconds(10);
 
 /// A message to an agent, or the error that ends its stream. Queued in a box: each of thousands of queues reserves room
 /// for tens of messages.
@@ -42,29 +52,60 @@ pub(super) struct AgentStream {
     pub(super) outbox: mpsc::Sender<Box<OutgoingMessage>>,
 }
 
-/// A running stream.
+/// The state of a running stream.
 struct StreamContext {
-    session: AgentSession,
+    publisher: Publisher<Bytes>,
+    report: AgentReport,
+    /// Limits the agent's messages.
+    limiter: RateLimiter,
+    /// The kinds that are relisted for this agent, with the number of lists before.
+    awaited_lists: BTreeMap<WatchKind, u64>,
+    moves: ClassMoves,
+    /// The plan that was published last. Weak, so that thousands of streams do not keep old plans alive.
+    planned: Weak<PublishedPlan>,
+    config: Option<Arc<NodeConfig>>,
     /// The pending review of a token that the agent presented again.
     review: Option<oneshot::Receiver<ReviewOutcome>>,
+    /// What the last stored node report was made from.
+    reported: Option<ReportInput>,
+    /// When conditions and orphaned VMs that were too many changes at once are told.
+    tell_at: Option<Tick>,
     ended: bool,
+}
+
+/// What a node report is made from: while it is equal, the report is equal.
+#[derive(PartialEq)]
+struct ReportInput {
+    changes: u64,
+    ack_state: AckState,
+    // Equal configurations of two plans are shared, so this mostly compares pointers.
+    config: Option<Arc<NodeConfig>>,
 }
 
 /// Runs a stream until it ends.
 pub(super) async fn run_stream(mut own: AgentStream, mut inbox: Streaming<wire::FromAgent>) {
     let since = clock::since_start();
     let mut live = StreamContext {
-        session: AgentSession::new(now(), &own.agent.node, Arc::clone(&own.state), Arc::clone(&own.limits)),
+        publisher: Publisher::new(now(), own.agent.node.clone()),
+        report: AgentReport::default(),
+        limiter: RateLimiter::default(),
+        awaited_lists: BTreeMap::new(),
+        moves: ClassMoves::default(),
+        planned: Weak::new(),
+        config: None,
         review: None,
+        reported: None,
+        tell_at: None,
         ended: false,
     };
     let mut plans = own.state.plan.subscribe();
     let mut vm_pods = own.state.vm_pods.subscribe();
     plans.mark_changed();
     while !live.ended {
-        while let Some(task) = live.session.poll(now()) {
+        while let Some(task) = live.publisher.poll(now()) {
             own.perform(&mut live, task);
         }
+        own.store_report(&mut live);
         if live.ended {
             break;
         }
@@ -74,7 +115,7 @@ pub(super) async fn run_stream(mut own: AgentStream, mut inbox: Streaming<wire::
                     // A new version alone does not wake this stream, so the newest plan is read here.
                     let newest = plans.borrow().clone();
                     if let Some(planned) = newest {
-                        live.session.publish(now(), &planned);
+                        own.publish(&mut live, &planned);
                     }
                     own.handle(&mut live, message);
                 }
@@ -83,13 +124,15 @@ pub(super) async fn run_stream(mut own: AgentStream, mut inbox: Streaming<wire::
             changed = plans.changed() => {
                 let planned = plans.borrow_and_update().clone();
                 match planned.filter(|_| changed.is_ok()) {
-                    Some(planned) => live.session.publish(now(), &planned),
+                    Some(planned) => own.publish(&mut live, &planned),
                     None => live.ended = changed.is_err(),
                 }
             }
-            _ = vm_pods.changed() => live.session.check_pods(now()),
-            outcome = review_outcome(&mut live.review) => live.session.reviewed(now(), outcome),
-            () = until(live.session.wake_at()) => live.session.wake(now()),
+            _ = vm_pods.changed() => own.check_pods(&mut live),
+            () = until(live.moves.wake_at()) => own.check_pods(&mut live),
+            () = until(live.tell_at) => (live.tell_at, live.reported) = (None, None),
+            outcome = review_outcome(&mut live.review) => live.publisher.reviewed(now(), outcome),
+            () = until(live.publisher.wake_at()) => {}
             evicted = &mut own.registered.evicted => {
                 own.end_with(own.eviction_status(evicted.ok()));
                 live.ended = true;
@@ -97,10 +140,10 @@ pub(super) async fn run_stream(mut own: AgentStream, mut inbox: Streaming<wire::
             _ = own.role.changed() => {
                 // Another replica leads, and writes what agents report.
                 if own.role.borrow_and_update().redirects(since) {
-                    live.session.leave(RECONNECT_SPREAD);
+                    live.publisher.leave(RECONNECT_SPREAD);
                 }
             }
-            _ = own.stopping.changed() => live.session.leave(RECONNECT_SPREAD),
+            _ = own.stopping.changed() => live.publisher.leave(RECONNECT_SPREAD),
             () = own.outbox.closed() => live.ended = true,
         }
     }
@@ -109,23 +152,48 @@ pub(super) async fn run_stream(mut own: AgentStream, mut inbox: Streaming<wire::
 
 impl AgentStream {
     fn handle(&self, live: &mut StreamContext, message: wire::FromAgent) {
-        if !live.session.admits_message(now()) {
+        if !live.limiter.admit(MESSAGES, now()) {
+            if self.may_log() {
+                warn!(node = %self.agent.node, "agent sent too many messages; ending the stream");
+            }
             let reason = "TooManyMessages";
             self.end_with(Status::resource_exhausted(format!("{reason}: the agent sent too many messages")));
             live.ended = true;
             return;
         }
         match codec::agent::from_proto(message) {
-            Ok(message) => live.session.handle(now(), message),
+            Ok(message) => live.publisher.handle(now(), message),
             // A newer agent may send messages that this version does not know.
             Err(error) => debug!(node = %self.agent.node, %error, "message ignored"),
         }
     }
 
-    fn perform(&self, live: &mut StreamContext, task: SessionTask) {
+    fn publish(&self, live: &mut StreamContext, planned: &Arc<PublishedPlan>) {
+        if std::ptr::eq(live.planned.as_ptr(), Arc::as_ptr(planned)) {
+            return;
+        }
+        live.planned = Arc::downgrade(planned);
+        let config = planned.plan.nodes.get(&self.agent.node).map(Arc::clone);
+        if config != live.config {
+            live.config = config;
+            self.check_pods(live);
+        }
+        if let Some(content) = planned.resources.get(&self.agent.node) {
+            live.publisher.publish(planned.version(), Arc::clone(content));
+            let awaited = !live.awaited_lists.is_empty();
+            live.awaited_lists
+                .retain(|kind, before| planned.lists.get(kind).is_none_or(|lists| lists <= before));
+            if awaited && live.awaited_lists.is_empty() {
+                live.publisher.listed();
+            }
+        }
+    }
+
+    fn perform(&self, live: &mut StreamContext, task: PublisherTask<Bytes>) {
         match task {
-            SessionTask::Send(message) => self.send(live, message),
-            SessionTask::ReviewToken(token) => {
+            PublisherTask::Send(message) => self.send(live, message),
+            PublisherTask::Relist(kinds) => self.relist(live, &kinds),
+            PublisherTask::ReviewToken(token) => {
                 let (reviewer, agent) = (Arc::clone(&self.reviewer), self.agent.clone());
                 let (sender, outcome) = oneshot::channel();
                 tokio::spawn(async move {
@@ -134,10 +202,30 @@ impl AgentStream {
                 });
                 live.review = Some(outcome);
             }
-            SessionTask::RefusedMove { vm, class, refusal } => {
-                self.record_refused_move(vm, &class, &refusal);
+            PublisherTask::Report(report) => {
+                live.report.merge(report);
+                if live.report.vms.take_overflowed() && self.may_log() {
+                    warn!(node = %self.agent.node, most = MAX_VMS, "agent reports more VMs than a node can have");
+                }
+                self.check_pods(live);
             }
-            SessionTask::End(end) => {
+            PublisherTask::Moved { ticket, result } => {
+                if let Err(refusal) = result
+                    && let Some((vm, class)) = live.moves.refused(now(), ticket)
+                {
+                    if self.may_log() {
+                        let Nack { reason, message } = &refusal;
+                        warn!(node = %self.agent.node, vm, class, reason, message, "VM not moved");
+                    }
+                    if self.limits.admit(&self.agent.node, Expense::RefusedMove, now()) {
+                        self.record_refused_move(vm, class, &refusal);
+                    }
+                }
+            }
+            PublisherTask::End(end) => {
+                if self.may_log() {
+                    info!(node = %self.agent.node, reason = end.reason(), "ending the stream");
+                }
                 self.end_with(status(&end));
                 live.ended = true;
             }
@@ -151,14 +239,80 @@ impl AgentStream {
         }
     }
 
+    fn relist(&self, live: &mut StreamContext, kinds: &[delivery::WatchedKind]) {
+        let requested =
+            WatchKind::ALL.into_iter().filter(|kind| kind.delivered().is_some_and(|it| kinds.contains(&it)));
+        for kind in requested {
+            live.awaited_lists.insert(kind, self.state.store().progress(kind).lists);
+            self.state.relist(kind).request();
+        }
+        if self.may_log() {
+            let kinds = live.awaited_lists.keys();
+            info!(node = %self.agent.node, ?kinds, "agent has a newer version; relisting");
+        }
+    }
+
+    /// Combines the agent's report on its VMs with their pods: counts slots, and moves VMs to the classes they name.
+    fn check_pods(&self, live: &mut StreamContext) {
+        {
+            let store = self.state.store();
+            let empty = NodeConfig::default();
+            let config = live.config.as_deref().unwrap_or(&empty);
+            live.report.recount(config, |uid, class| store.has_slot(uid, class));
+        }
+        self.send_moves(live);
+    }
+
+    /// Moves the VMs whose pods name another class than they are in.
+    fn send_moves(&self, live: &mut StreamContext) {
+        let store = self.state.store();
+        let vms = live.report.vms.iter();
+        let desired = |uid: &str| store.vm_class(uid).filter(|class| !class.is_empty());
+        for due in live.moves.due(now(), vms, desired) {
+            live.publisher.move_vm(due);
+        }
+    }
+
     /// Records an Event about the launcher pod of a VM that was not moved.
-    fn record_refused_move(&self, uid: String, class: &str, refusal: &Nack) {
+    fn record_refused_move(&self, uid: &str, class: &str, refusal: &Nack) {
         let message =
             format!("not moved to class {class}: {}. The move is retried every 30 seconds", refusal.message);
         let event = ConditionEvent::warning(&refusal.reason, &message);
         let (recorder, class) = (Arc::clone(&self.recorder), reference::<EntropyClass>(class));
-        let node = self.agent.node.clone();
+        let (node, uid) = (self.agent.node.clone(), uid.to_owned());
         tokio::spawn(async move { recorder.record_for_vm(&node, &uid, &class, event).await });
+    }
+
+    /// Stores the node's report if it has changed.
+    fn store_report(&self, live: &mut StreamContext) {
+        let (ack_state, config) = (live.publisher.ack_state(), live.config.clone());
+        let input = ReportInput { changes: live.report.changes(), ack_state, config };
+        if live.reported.as_ref() != Some(&input) {
+            let empty = NodeConfig::default();
+            let config = input.config.as_deref().unwrap_or(&empty);
+            let report = live.report.node_report(&input.ack_state, config);
+            let (report, tell_at) = self.with_bounded_events(report);
+            live.tell_at = tell_at;
+            self.state.set_report(&self.agent.node, report);
+            live.reported = Some(input);
+        }
+    }
+
+    /// Conditions and orphaned VMs make Events. If they change too often they stay as they were told before, and are told
+    /// at the returned time.
+    fn with_bounded_events(&self, mut report: NodeReport) -> (NodeReport, Option<Tick>) {
+        let told = {
+            let reports = self.state.node_reports();
+            let told = reports.get(&self.agent.node).map(|told| (&told.conditions, &told.orphaned));
+            let differs = told.filter(|told| *told != (&report.conditions, &report.orphaned));
+            differs.map(|(conditions, orphaned)| (conditions.clone(), orphaned.clone()))
+        };
+        let Some((conditions, orphaned)) = told else { return (report, None) };
+        if self.limits.admit(&self.agent.node, Expense::Event, now()) {
+            return (report, None);
+        }
+        (report.conditions, report.orphaned) = (conditions, orphaned);
+        (report, Some(now() + TELL_AGAIN))
     }
 
     /// Whether the node may have another line in the log.

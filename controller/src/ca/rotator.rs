@@ -2,12 +2,11 @@
 //! agents.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::json;
@@ -24,8 +23,6 @@ use crate::status::FIELD_MANAGER;
 
 /// The name of the Secret and of the `ConfigMap`.
 pub(crate) const NAME: &str = "entropool-ca";
-/// The name of the Service's port for agents.
-const AGENTS_PORT: &str = "agents";
 const INTERVAL: Duration = Duration::from_secs(10);
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -35,8 +32,6 @@ enum RotateError {
     ReadSecret(#[source] kube::Error),
     #[error("failed to write Secret {NAME}: {}", api_error(.0))]
     WriteSecret(#[source] kube::Error),
-    #[error("failed to read the Service: {}", api_error(.0))]
-    ReadService(#[source] kube::Error),
     #[error("failed to write ConfigMap {NAME}: {}", api_error(.0))]
     WriteConfigMap(#[source] kube::Error),
     #[error(transparent)]
@@ -48,7 +43,6 @@ enum RotateError {
 #[derive(Default)]
 struct ServingCertificate {
     bundle: String,
-    names: Vec<String>,
     renew_at: i64,
 }
 
@@ -57,7 +51,6 @@ struct ServingCertificate {
 pub(crate) async fn rotate(
     client: Client,
     namespace: String,
-    service: String,
     names: Vec<String>,
     certificate: Arc<Certificate>,
     trusted: TrustState,
@@ -66,9 +59,7 @@ pub(crate) async fn rotate(
     let mut used = ServingCertificate::default();
     loop {
         let leading = role.borrow().leads();
-        let wait = match reconcile(&client, (&namespace, &service), &names, &certificate, leading, &mut used)
-            .await
-        {
+        let wait = match reconcile(&client, &namespace, &names, &certificate, leading, &mut used).await {
             Ok(()) => {
                 trusted.publish(&used.bundle);
                 INTERVAL
@@ -84,7 +75,7 @@ pub(crate) async fn rotate(
 
 async fn reconcile(
     client: &Client,
-    (namespace, service): (&str, &str),
+    namespace: &str,
     names: &[String],
     certificate: &Certificate,
     leading: bool,
@@ -93,21 +84,18 @@ async fn reconcile(
     let now = clock::wall().0.as_second();
     let authority = authority(&Api::namespaced(client.clone(), namespace), leading, now).await?;
     let bundle = authority.bundle(now);
-    let address = address(&Api::namespaced(client.clone(), namespace), service).await?;
-    let names: Vec<String> =
-        names.iter().cloned().chain(address.map(|address| address.ip().to_string())).collect();
-    if bundle != used.bundle || names != used.names || now >= used.renew_at {
-        let leaf = authority.leaf(&names, now).map_err(RotateError::Authority)?;
+    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
+    publish(&maps, &bundle).await?;
+    if bundle != used.bundle || now >= used.renew_at {
+        let leaf = authority.leaf(names, now).map_err(RotateError::Authority)?;
         certificate
             .replace(leaf.certificate.as_bytes(), leaf.key.as_bytes())
             .map_err(RotateError::Certificate)?;
         info!("serving certificate renewed");
         let LeafCertificate { renew_at, .. } = leaf;
-        *used = ServingCertificate { bundle: bundle.clone(), names, renew_at };
+        *used = ServingCertificate { bundle, renew_at };
     }
-    // An address is published with a certificate that is valid for it.
-    let address = address.map(|address| format!("https://{address}"));
-    publish(&Api::namespaced(client.clone(), namespace), &bundle, address.as_deref()).await
+    Ok(())
 }
 
 /// The stored authority; created if there is none, renewed if it is due.
@@ -163,36 +151,16 @@ fn encode(authority: &CertificateAuthority, resource_version: Option<String>) ->
     }
 }
 
-/// The address of the Service for agents. They know it from the environment of their pods, which stays as it was when a
-/// Service is made anew.
-async fn address(services: &Api<Service>, service: &str) -> Result<Option<SocketAddr>, RotateError> {
-    let found = services.get_opt(service).await.map_err(RotateError::ReadService)?;
-    let Some(spec) = found.and_then(|service| service.spec) else { return Ok(None) };
-    let port = spec
-        .ports
-        .iter()
-        .flatten()
-        .find(|port| port.name.as_deref() == Some(AGENTS_PORT))
-        .map(|port| port.port);
-    let address = spec.cluster_ip.and_then(|ip| ip.parse::<IpAddr>().ok());
-    Ok(address.zip(port).and_then(|(ip, port)| Some(SocketAddr::new(ip, u16::try_from(port).ok()?))))
-}
-
-/// Writes the `ConfigMap`, if it has something else.
-async fn publish(maps: &Api<ConfigMap>, bundle: &str, address: Option<&str>) -> Result<(), RotateError> {
-    let data: BTreeMap<String, String> = [("ca.crt", Some(bundle)), ("controller", address)]
-        .into_iter()
-        .filter_map(|(key, text)| Some((key.to_owned(), text?.to_owned())))
-        .collect();
+async fn publish(maps: &Api<ConfigMap>, bundle: &str) -> Result<(), RotateError> {
     let published = maps.get_opt(NAME).await.map_err(RotateError::WriteConfigMap)?;
-    if published.and_then(|map| map.data).as_ref() == Some(&data) {
+    if published.and_then(|map| map.data?.remove("ca.crt")).as_deref() == Some(bundle) {
         return Ok(());
     }
     let patch = json!({
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": NAME},
-        "data": data,
+        "data": {"ca.crt": bundle},
     });
     let params = PatchParams::apply(FIELD_MANAGER).force();
     maps.patch(NAME, &params, &Patch::Apply(patch)).await.map_err(RotateError::WriteConfigMap)?;

@@ -3,7 +3,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use delivery::agent_auth::{AUDIENCE, AgentAccount, AgentPod, AuthError, POD_NAME};
+use delivery::agent_auth::{AUDIENCE, AgentAccount, AuthError};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -12,21 +12,6 @@ struct Claims {
     aud: Audiences,
     #[serde(default)]
     sub: String,
-    #[serde(default, rename = "kubernetes.io")]
-    workload: Workload,
-}
-
-#[derive(Default, Deserialize)]
-struct Workload {
-    #[serde(default)]
-    pod: Option<ClaimedPod>,
-}
-
-/// The pod that a token says it is bound to.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
-pub(crate) struct ClaimedPod {
-    pub(crate) name: String,
-    uid: String,
 }
 
 /// One, or a list.
@@ -43,9 +28,9 @@ impl Default for Audiences {
     }
 }
 
-/// The pod of a token that claims to be of the agents' account and for our audience. What it claims proves nothing.
-pub(super) fn check(token: &str, agents: &AgentAccount) -> Result<ClaimedPod, AuthError> {
-    let mut claims = parse(token).ok_or(AuthError::NoToken)?;
+/// Refuses a token that does not claim to be of the agents' account and for our audience. What it claims proves nothing.
+pub(super) fn check(token: &str, agents: &AgentAccount) -> Result<(), AuthError> {
+    let claims = parse(token).ok_or(AuthError::NoToken)?;
     let is_ours = match &claims.aud {
         Audiences::One(audience) => audience == AUDIENCE,
         Audiences::Several(audiences) => audiences.iter().any(|audience| audience == AUDIENCE),
@@ -57,16 +42,7 @@ pub(super) fn check(token: &str, agents: &AgentAccount) -> Result<ClaimedPod, Au
     if claims.sub != format!("system:serviceaccount:{namespace}:{service_account}") {
         return Err(AuthError::WrongServiceAccount { username: shortened(claims.sub) });
     }
-    claims.workload.pod.take().ok_or(AuthError::MissingClaim { claim: POD_NAME, count: 0 })
-}
-
-impl ClaimedPod {
-    /// Refuses the name of a pod that is not there, or that is another one. Only who may read the agents' pods knows a uid.
-    pub(crate) fn check(&self, pod: Option<&AgentPod>) -> Result<(), AuthError> {
-        let name = || shortened(self.name.clone());
-        let pod = pod.ok_or_else(|| AuthError::UnknownPod { pod: name() })?;
-        if pod.uid == self.uid { Ok(()) } else { Err(AuthError::OtherPod { pod: name(), what: "uid" }) }
-    }
+    Ok(())
 }
 
 /// The claims of a signed JSON Web Token (RFC 7519), which has three parts.
@@ -89,7 +65,7 @@ fn shortened(mut text: String) -> String {
 mod tests {
     use super::*;
 
-    fn checked(claims: &str) -> Result<ClaimedPod, AuthError> {
+    fn checked(claims: &str) -> Result<(), AuthError> {
         let agents =
             AgentAccount { namespace: "system".to_owned(), service_account: "entropool-agent".to_owned() };
         check(&format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims)), &agents)
@@ -98,16 +74,13 @@ mod tests {
     #[test]
     fn only_a_token_that_claims_to_be_an_agent_s_is_worth_a_review() {
         let of = |audience: &str, account: &str| {
-            let pod = r#""kubernetes.io": {"pod": {"name": "agent-x", "uid": "u-1"}}"#;
-            format!(r#"{{"aud": {audience}, "sub": "system:serviceaccount:{account}", {pod}}}"#)
+            format!(r#"{{"aud": {audience}, "sub": "system:serviceaccount:{account}"}}"#)
         };
         let ours = r#"["other", "controller.entropool.io"]"#;
         for good in
             [of(ours, "system:entropool-agent"), of(r#""controller.entropool.io""#, "system:entropool-agent")]
         {
-            assert_eq!(checked(&good), Ok(pod("agent-x", "u-1")), "{good}");
-            let of_no_pod = checked(&good.replace("pod", "node")).expect_err("it is bound to no pod");
-            assert_eq!(of_no_pod.reason(), "ClaimMissing");
+            assert_eq!(checked(&good), Ok(()), "{good}");
         }
         for audience in ["[]", r#"["kubernetes"]"#, r#""controller.entropool.io.example""#] {
             assert_eq!(
@@ -124,20 +97,6 @@ mod tests {
         for none in ["", "[1]", r#"{"aud": 1}"#, "\"x\""] {
             assert_eq!(checked(none), Err(AuthError::NoToken), "{none}");
         }
-    }
-
-    fn pod(name: &str, uid: &str) -> ClaimedPod {
-        ClaimedPod { name: name.to_owned(), uid: uid.to_owned() }
-    }
-
-    #[test]
-    fn only_a_token_of_a_pod_that_is_there_is_worth_a_review() {
-        let there = AgentPod { uid: "u-1".to_owned(), ..AgentPod::default() };
-        let reason =
-            |claimed: ClaimedPod, pod: Option<&AgentPod>| claimed.check(pod).map_err(|it| it.reason());
-        assert_eq!(reason(pod("agent-x", "u-1"), Some(&there)), Ok(()));
-        assert_eq!(reason(pod("agent-x", "u-2"), Some(&there)), Err("OtherPod"));
-        assert_eq!(reason(pod("agent-x", "u-1"), None), Err("UnknownPod"));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use tracing::warn;
 
 use super::review_limits::ReviewLimits;
-use super::token_claims::{self, ClaimedPod};
+use super::token_claims;
 use crate::api_error::api_error;
 use crate::clock;
 
@@ -84,8 +84,8 @@ impl TokenReviewer {
         confirm(agent, pod, &self.agents)
     }
 
-    /// The pod of a token that claims to be an agent's.
-    pub(crate) fn check_claims(&self, token: &BearerToken) -> Result<ClaimedPod, AuthError> {
+    /// Refuses a token that does not even claim to be an agent's.
+    pub(crate) fn check_claims(&self, token: &BearerToken) -> Result<(), AuthError> {
         if !is_plausible_token(token.reveal()) {
             return Err(AuthError::NoToken);
         }

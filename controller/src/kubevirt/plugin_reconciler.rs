@@ -7,7 +7,7 @@ use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, Resource};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::{Notify, watch as channel};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
@@ -59,6 +59,8 @@ pub(crate) struct PluginReconciler {
     pub(crate) client: Client,
     /// The image for sidecars.
     pub(crate) image: Option<String>,
+    /// The requests and limits of sidecars.
+    pub(crate) resources: Value,
     pub(crate) role: channel::Receiver<Leadership>,
     /// The published method; `None` until both kinds have been listed.
     pub(crate) injection: channel::Sender<Option<InjectionMethod>>,
@@ -82,6 +84,7 @@ impl PluginReconciler {
     fn publish_method(&self, watched: &WatchedState) -> bool {
         let state = watched.state.lock().unwrap_or_else(PoisonError::into_inner);
         let injection = state.available(self.image.as_deref());
+        let injection = injection.map(|method| method.with_resources(&self.resources));
         self.injection.send_if_modified(|current| {
             let changed = *current != injection;
             if changed {

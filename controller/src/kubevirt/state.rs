@@ -142,7 +142,10 @@ mod tests {
         state.apply_plugin(ReflectorEvent::Listed(Vec::new(), 0));
         state.apply_kubevirt(ReflectorEvent::Listed(vec![kubevirt("v1.8.4", "Sidecar")], 1));
         let image = Some("agent:1");
-        assert_eq!(state.available(image), Some(InjectionMethod::Sidecar { image: "agent:1".to_owned() }));
+        assert_eq!(
+            state.available(image),
+            Some(InjectionMethod::Sidecar { image: "agent:1".to_owned(), resources: Value::Null })
+        );
         state.apply_kubevirt(ReflectorEvent::Applied(kubevirt("v1.9.0", "Plugins")));
         assert_eq!(state.desired(image), Some(InjectionMethod::Plugin));
     }

@@ -45,7 +45,7 @@ pub(super) struct DesiredNode {
 
 impl DesiredNode {
     /// A node that runs no agent.
-    fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self { label: LabelChange::Removed, slots: BTreeMap::new(), reported: true }
     }
 

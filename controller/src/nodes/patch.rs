@@ -11,12 +11,10 @@ use crate::reflector::PartialNode;
 use crate::status::FIELD_MANAGER;
 use crate::store::StoredNode;
 
-/// Merge patches of one node.
-#[derive(Debug)]
-pub struct NodePatch {
-    pub name: String,
-    pub metadata: Option<Value>,
-    pub status: Option<Value>,
+pub(super) struct NodePatch {
+    name: String,
+    metadata: Option<Value>,
+    status: Option<Value>,
 }
 
 impl NodePatch {

@@ -28,7 +28,7 @@ const CONCURRENT_WRITES: usize = 8;
 /// Writes nodes while this replica leads; never returns.
 pub(crate) async fn run(state: Arc<SharedState>, client: Client, role: watch::Receiver<Leadership>) {
     let api: Api<PartialNode> = Api::all(client);
-    let mut disconnected = DisconnectedSince::new();
+    let mut disconnected: BTreeMap<String, Duration> = BTreeMap::new();
     loop {
         tokio::time::sleep(INTERVAL).await;
         if !role.borrow().leads() {
@@ -37,22 +37,15 @@ pub(crate) async fn run(state: Arc<SharedState>, client: Client, role: watch::Re
             state.queues.nodes.set(0);
             continue;
         }
-        let writes = due_patches(&state, &mut disconnected, clock::since_start());
+        let writes = due(&state, &mut disconnected, clock::since_start());
         state.queues.nodes.set(writes.len());
         let writes = writes.into_iter().take(WRITES_PER_ROUND).map(|it| write_one(&api, &state, it));
         futures::stream::iter(writes).buffer_unordered(CONCURRENT_WRITES).collect::<()>().await;
     }
 }
 
-/// The time since when each node has not been connected.
-pub type DisconnectedSince = BTreeMap<String, Duration>;
-
-/// The patches that are due now.
-pub fn due_patches(
-    state: &SharedState,
-    disconnected: &mut DisconnectedSince,
-    now: Duration,
-) -> Vec<NodePatch> {
+/// The writes that are due now. `disconnected` has the time since when each node has not been connected.
+fn due(state: &SharedState, disconnected: &mut BTreeMap<String, Duration>, now: Duration) -> Vec<NodePatch> {
     let Some(planned) = state.plan.borrow().clone() else { return Vec::new() };
     // Lock order: the reports, then the store, as everywhere.
     let (node_reports, store) = (state.node_reports(), state.store());

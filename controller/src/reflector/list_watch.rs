@@ -53,9 +53,9 @@ impl Relist {
         self.0.notified().await;
     }
 
-    /// Clears requests made so far, which the list that begins now answers; returns whether there were any.
-    pub fn clear(&self) -> bool {
-        self.requested().now_or_never().is_some()
+    /// Clears requests made so far, which the list that begins now answers.
+    fn clear(&self) {
+        let _ = self.requested().now_or_never();
     }
 }
 

@@ -33,8 +33,7 @@ pub struct PartialNamespace {
     pub metadata: ObjectMeta,
 }
 
-/// A pod that our webhook labelled: its uid, its class as its only annotation if it is a VM's launcher, and the slots that it
-/// asks for.
+/// A pod that our webhook labelled: its uid, its class as its only annotation, and the slots that it asks for.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct PartialPod {
     #[serde(deserialize_with = "with_class")]
@@ -129,9 +128,7 @@ fn without_labels<'de, D: Deserializer<'de>>(from: D) -> Result<ObjectMeta, D::E
 
 fn with_class<'de, D: Deserializer<'de>>(from: D) -> Result<ObjectMeta, D::Error> {
     let mut meta = Meta::deserialize(from)?;
-    // A webhook reviews another class of a launcher pod. Nobody reviews what any other pod's author annotates.
-    let is_launcher = meta.labels.get("kubevirt.io").is_some_and(|value| value == "virt-launcher");
-    let class = meta.annotations.remove_entry(CLASS_ANNOTATION).filter(|_| is_launcher);
+    let class = meta.annotations.remove_entry(CLASS_ANNOTATION);
     Ok(ObjectMeta {
         name: meta.name,
         namespace: meta.namespace,
@@ -212,17 +209,12 @@ mod tests {
     #[test]
     fn a_pod_keeps_its_uid_its_class_and_its_slots_alone() {
         let whole = json!({
-            "metadata": {"name": "virt-launcher-x", "namespace": "shop", "uid": "u",
-                         "labels": {"a": "b", "kubevirt.io": "virt-launcher"},
+            "metadata": {"name": "virt-launcher-x", "namespace": "shop", "uid": "u", "labels": {"a": "b"},
                          "annotations": {"entropool.io/class": "gold", "secret": "no"}},
             "spec": {"containers": [
                 {"name": "a", "resources": {"requests": {"cpu": "1", "entropool.io/gold": "1"}}}, {"name": "b"},
             ]},
         });
-        let mut plain = whole.clone();
-        plain["metadata"]["labels"] = json!({"entropool.io/vm": "true"});
-        let plain: PartialPod = serde_json::from_value(plain).unwrap();
-        assert_eq!(plain.metadata.annotations, None, "it is no VM, and moves nowhere");
         let pod: PartialPod = serde_json::from_value(whole).unwrap();
         assert_eq!(pod.metadata.labels, None);
         let class = BTreeMap::from([(CLASS_ANNOTATION.to_owned(), "gold".to_owned())]);

@@ -9,12 +9,9 @@ pub enum Denial {
     /// `known` says which classes the namespace may use.
     #[error("pool {pool} has no class {class} (annotation entropool.io/class); {known}")]
     UnknownClass { pool: String, class: String, known: String },
-    /// The class, or the pool itself if `class` is `None`.
-    #[error(
-        "namespace {namespace} may not use {object}: the allowedNamespaces of {object} do not select it",
-        object = object(pool, class.as_deref())
-    )]
-    NamespaceNotAllowed { namespace: String, pool: String, class: Option<String> },
+    /// `object` is `pool default` or `class gold`.
+    #[error("namespace {namespace} may not use {object}: the allowedNamespaces of {object} do not select it")]
+    NamespaceNotAllowed { namespace: String, object: String },
     #[error("annotation {key} is empty: {remedy}")]
     EmptyAnnotation { key: &'static str, remedy: &'static str },
     /// Nothing in this cluster can change the domain.
@@ -56,17 +53,6 @@ pub enum Denial {
     NoCompute,
 }
 
-/// What decides whether a denial stays right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DependsOn<'a> {
-    /// Nothing but the request, or what this controller alone knows.
-    Request,
-    /// The `KubeVirt` object.
-    KubeVirt,
-    /// These objects, by name.
-    Objects { pool: Option<&'a str>, class: Option<&'a str>, namespace: Option<&'a str> },
-}
-
 impl Denial {
     /// The word for logs, metrics and the `reason` of the answer.
     pub fn reason(&self) -> &'static str {
@@ -87,19 +73,13 @@ impl Denial {
         }
     }
 
-    /// What the same request may be allowed by a moment later: a pool may have been applied together with its VM.
-    pub fn depends_on(&self) -> DependsOn<'_> {
+    /// Whether the same request may be allowed a moment later: a pool may have been applied together with its VM.
+    pub fn is_transient(&self) -> bool {
         match self {
-            Self::UnknownPool { pool, .. } => {
-                DependsOn::Objects { pool: Some(pool), class: None, namespace: None }
-            }
-            Self::UnknownClass { pool, class, .. } => {
-                DependsOn::Objects { pool: Some(pool), class: Some(class), namespace: None }
-            }
-            Self::NamespaceNotAllowed { namespace, pool, class } => {
-                DependsOn::Objects { pool: Some(pool), class: class.as_deref(), namespace: Some(namespace) }
-            }
-            Self::NoInjectionMethod(_) => DependsOn::KubeVirt,
+            Self::UnknownPool { .. }
+            | Self::UnknownClass { .. }
+            | Self::NamespaceNotAllowed { .. }
+            | Self::NoInjectionMethod(_) => true,
             Self::EmptyAnnotation { .. }
             | Self::NoSidecar
             | Self::UnreadableSidecars
@@ -108,7 +88,7 @@ impl Denial {
             | Self::ClassFull { .. }
             | Self::TwoVolumes
             | Self::NoPool
-            | Self::NoCompute => DependsOn::Request,
+            | Self::NoCompute => false,
         }
     }
 
@@ -130,8 +110,4 @@ impl Denial {
             Self::ClassFull { .. } => 409,
         }
     }
-}
-
-fn object(pool: &str, class: Option<&str>) -> String {
-    class.map_or_else(|| format!("pool {pool}"), |class| format!("class {class}"))
 }

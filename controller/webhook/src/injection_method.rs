@@ -13,22 +13,13 @@ pub(crate) const SIDECARS: &str = "hooks.kubevirt.io/hookSidecars";
 /// The path of the hook in the agent's image.
 pub(crate) const PROGRAM: &str = "/entropool-hook";
 
-/// What the launcher pods of VMs with a hook sidecar get for it, whatever the method is by now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sidecar {
-    /// The agent's image.
-    pub image: String,
-    /// `{"requests": {…}, "limits": {…}}`.
-    pub resources: Value,
-}
-
 /// The method of the cluster. There is never more than one, since a plugin reverts what a sidecar changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InjectionMethod {
     /// `KubeVirt`'s own `Plugin` object.
     Plugin,
-    /// A hook sidecar that runs this image, the agent's.
-    Sidecar { image: String },
+    /// A hook sidecar that runs the agent's image, with these requests and limits.
+    Sidecar { image: String, resources: Value },
     /// Neither is available, for this reason.
     None(String),
 }
@@ -57,12 +48,23 @@ impl InjectionMethod {
             return if has("Plugins") { Self::Plugin } else { missing("Plugins") };
         }
         match image {
-            Some(image) if has("Sidecar") => Self::Sidecar { image: image.to_owned() },
+            Some(image) if has("Sidecar") => {
+                Self::Sidecar { image: image.to_owned(), resources: Value::Null }
+            }
             Some(_) => missing("Sidecar"),
             None => Self::None(format!(
                 "KubeVirt {text} needs a hook sidecar, and the controller has no image for it; set --hook-image to the \
                  agent's image"
             )),
+        }
+    }
+
+    /// The same method, whose sidecars get `resources`: `{"requests": {…}, "limits": {…}}`.
+    #[must_use]
+    pub fn with_resources(self, resources: &Value) -> Self {
+        match self {
+            Self::Sidecar { image, .. } => Self::Sidecar { image, resources: resources.clone() },
+            other => other,
         }
     }
 

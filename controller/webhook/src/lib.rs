@@ -18,9 +18,9 @@ mod pool_index;
 mod review;
 mod virtual_machine;
 
-pub use denial::{Denial, DependsOn};
+pub use denial::Denial;
 pub use hook::{Hook, ReviewError, answer};
-pub use injection_method::{InjectionMethod, Sidecar};
+pub use injection_method::InjectionMethod;
 pub use patch::Patch;
 pub use plugin::{NAME, plugin};
 pub use pool_index::{ClassSlot, PoolIndex};

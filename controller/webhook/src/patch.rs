@@ -32,14 +32,8 @@ impl Patch {
     pub(crate) fn append(&mut self, object: &Value, pointer: &str, value: &Value) {
         match object.pointer(pointer) {
             Some(Value::Array(_)) => self.set(&format!("{pointer}/-"), value),
-            _ if self.sets(pointer) => self.set(&format!("{pointer}/-"), value),
             _ => self.set(pointer, &json!([value])),
         }
-    }
-
-    /// Removes the value at `pointer`.
-    pub(crate) fn remove(&mut self, pointer: &str) {
-        self.0.push(json!({"op": "remove", "path": pointer}));
     }
 
     /// Whether an earlier change set the value at `pointer`.

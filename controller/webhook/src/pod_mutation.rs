@@ -8,7 +8,7 @@ use api::names::{
 use serde_json::{Value, json};
 
 use crate::denial::Denial;
-use crate::injection_method::{InjectionMethod, PROGRAM, Sidecar, has_sidecar};
+use crate::injection_method::{InjectionMethod, PROGRAM, has_sidecar};
 use crate::patch::Patch;
 use crate::plain_pod;
 use crate::pool_index::{ClassSlot, Requested, annotation, with_resource};
@@ -18,8 +18,6 @@ use crate::review::{AdmissionDecision, Cluster};
 const VOLUME: &str = "entropool";
 /// The container in which QEMU runs.
 const COMPUTE: &str = "compute";
-/// The label of a pod that a VM migrates to. Its domain is the source's, which has the socket already.
-const MIGRATION: &str = "kubevirt.io/migrationJobUID";
 /// Set on a pod that exists only until a volume is bound; no VM runs in it.
 const PROVISIONING: &str = "kubevirt.io/ephemeral-provisioning";
 
@@ -40,21 +38,18 @@ pub(crate) fn mutate(
         return Err(Denial::TwoVolumes);
     }
     let slot = cluster.pools.find(&requested, namespace)?;
-    let migrates = metadata["labels"][MIGRATION].is_string();
-    if !migrates {
-        check_injection(metadata, cluster.injection)?;
-    }
+    check_injection(metadata, cluster.injection)?;
     let mut patch = Patch::default();
     add_volume(pod, &slot, &mut patch)?;
     add_mount_and_slot(pod, &slot, &mut patch)?;
-    if let Some(sidecar) = cluster.sidecar {
-        update_sidecars(pod, sidecar, &mut patch);
+    if let InjectionMethod::Sidecar { image, resources } = cluster.injection {
+        update_sidecars(pod, image, resources, &mut patch);
     }
     if let Some(affinity) = with_agent_affinity(&pod["spec"]["affinity"]) {
         patch.set("/spec/affinity", &affinity);
     }
     patch.entry(pod, "/metadata/labels", VM_LABEL, VM_TRUE);
-    patch.entry(pod, "/metadata/annotations", BOUND_ANNOTATION, &bound(&slot, cluster.injection, migrates));
+    patch.entry(pod, "/metadata/annotations", BOUND_ANNOTATION, &bound(&slot, cluster.injection));
     let warnings = cluster.warning(&slot).into_iter().collect();
     Ok(AdmissionDecision::Allowed { patch, warnings })
 }
@@ -104,46 +99,31 @@ fn add_mount_and_slot(pod: &Value, slot: &ClassSlot, patch: &mut Patch) -> Resul
     Ok(())
 }
 
-/// Makes our sidecars init containers that restart, which a kubelet ends when the pod's containers have ended: a launcher that
-/// dies does not say so, and a pod with a sidecar left in it blocks every later migration. They get the current image, which
-/// the node has, and their requests and limits: a namespace with a quota accepts no container without.
-fn update_sidecars(pod: &Value, sidecar: &Sidecar, patch: &mut Patch) {
-    let ours = |list: &'static str| {
-        let containers = pod["spec"][list].as_array().into_iter().flatten().enumerate();
-        containers.filter(|(_, container)| container["command"][0] == PROGRAM)
-    };
-    for (index, container) in ours("initContainers") {
-        let updated = updated(container, sidecar);
-        if updated != *container {
-            patch.set(&format!("/spec/initContainers/{index}"), &updated);
+/// Gives our sidecars the current image, which the node has, and their requests and limits: a namespace with a quota
+/// accepts no container without. Of a resource that `KubeVirt` or a `LimitRange` has set a figure for, they keep it.
+fn update_sidecars(pod: &Value, image: &str, resources: &Value, patch: &mut Patch) {
+    let containers = pod["spec"]["containers"].as_array();
+    for (index, container) in containers.into_iter().flatten().enumerate() {
+        if container["command"][0] != PROGRAM {
+            continue;
         }
-    }
-    for (_, container) in ours("containers") {
-        patch.append(pod, "/spec/initContainers", &updated(container, sidecar));
-    }
-    // From the end, so that the places of the others stay.
-    let places: Vec<_> = ours("containers").map(|(index, _)| index).collect();
-    places.iter().rev().for_each(|index| patch.remove(&format!("/spec/containers/{index}")));
-}
-
-/// Of a resource that `KubeVirt` or a `LimitRange` has set a figure for, a sidecar keeps it.
-fn updated(container: &Value, Sidecar { image, resources }: &Sidecar) -> Value {
-    let mut updated = container.clone();
-    updated["image"] = json!(image);
-    updated["restartPolicy"] = json!("Always");
-    let own = &container["resources"];
-    let mut with = if own.is_object() { own.clone() } else { json!({}) };
-    for part in ["requests", "limits"] {
-        for (resource, quantity) in resources[part].as_object().into_iter().flatten() {
-            if own["requests"][resource].is_null() && own["limits"][resource].is_null() {
-                with[part][resource] = quantity.clone();
+        let pointer = format!("/spec/containers/{index}");
+        if container["image"] != image {
+            patch.set(&format!("{pointer}/image"), &json!(image));
+        }
+        let own = &container["resources"];
+        let mut with = if own.is_object() { own.clone() } else { json!({}) };
+        for part in ["requests", "limits"] {
+            for (resource, quantity) in resources[part].as_object().into_iter().flatten() {
+                if own["requests"][resource].is_null() && own["limits"][resource].is_null() {
+                    with[part][resource] = quantity.clone();
+                }
             }
         }
+        if with != *own && with != json!({}) {
+            patch.set(&format!("{pointer}/resources"), &with);
+        }
     }
-    if with != json!({}) {
-        updated["resources"] = with;
-    }
-    updated
 }
 
 /// The pod's affinity with a ready agent required, since the scheduler does not check whether a node has the CSI
@@ -174,11 +154,8 @@ fn with_agent_affinity(affinity: &Value) -> Option<Value> {
 }
 
 /// The annotation that shows users the pool and class that the pod got.
-fn bound(slot: &ClassSlot, injection: &InjectionMethod, migrates: bool) -> String {
-    // Where there is no method now, there was one when the VM started.
-    let by_source = migrates && matches!(injection, InjectionMethod::None(_));
-    let injection = if by_source { "source" } else { injection.as_str() };
-    json!({"pool": slot.pool, "class": slot.class, "injection": injection}).to_string()
+fn bound(slot: &ClassSlot, injection: &InjectionMethod) -> String {
+    json!({"pool": slot.pool, "class": slot.class, "injection": injection.as_str()}).to_string()
 }
 
 fn named<'a>(list: &'a Value, name: &str) -> Option<&'a Value> {

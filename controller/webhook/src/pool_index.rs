@@ -66,12 +66,10 @@ impl PoolIndex {
 
     pub(crate) fn find(&self, requested: &Requested, namespace: &str) -> Result<ClassSlot, Denial> {
         let pool = self.pools.get(requested.pool).ok_or_else(|| self.unknown_pool(requested, namespace))?;
-        let not_allowed = |class: Option<&ClassConfig>| {
-            let (namespace, pool) = (namespace.to_owned(), pool.name.clone());
-            Err(Denial::NamespaceNotAllowed { namespace, pool, class: class.map(|class| class.name.clone()) })
-        };
+        let not_allowed =
+            |object| Err(Denial::NamespaceNotAllowed { namespace: namespace.to_owned(), object });
         if !pool.namespaces.contains(namespace) {
-            return not_allowed(None);
+            return not_allowed(format!("pool {}", pool.name));
         }
         let name = requested.class.unwrap_or(&pool.default_class);
         let named = |class: &&ClassConfig| class.name == name;
@@ -80,7 +78,7 @@ impl PoolIndex {
             pool.classes.iter().find(named).filter(|_| requested.class != Some(ClassConfig::IMPLICIT));
         let class = class.ok_or_else(|| unknown_class(pool, name, namespace))?;
         if !class.namespaces.contains(namespace) {
-            return not_allowed(Some(class));
+            return not_allowed(format!("class {}", class.name));
         }
         Ok(ClassSlot::of(pool, class))
     }

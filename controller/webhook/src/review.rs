@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::denial::Denial;
-use crate::injection_method::{InjectionMethod, Sidecar};
+use crate::injection_method::InjectionMethod;
 use crate::patch::Patch;
 use crate::pool_index::{ClassSlot, PoolIndex};
 
@@ -23,8 +23,6 @@ pub(crate) struct AdmissionRequest {
 pub struct Cluster<'a> {
     pub pools: &'a PoolIndex,
     pub injection: &'a InjectionMethod,
-    /// `None` where the controller has no image for sidecars.
-    pub sidecar: Option<&'a Sidecar>,
     /// Whether all slots of a class are taken, on the given node or on every node. Called only for counted slots.
     pub full: &'a dyn Fn(&ClassSlot, Option<&str>) -> bool,
 }

@@ -8,8 +8,7 @@ use delivery::{
     Output, PoolConfig, Shape,
 };
 use entropool_webhook::{
-    AdmissionDecision, ClassSlot, Cluster, Hook, InjectionMethod, PoolIndex, ReviewError, Sidecar, answer,
-    plugin,
+    AdmissionDecision, ClassSlot, Cluster, Hook, InjectionMethod, PoolIndex, ReviewError, answer, plugin,
 };
 use serde_json::{Value, json};
 
@@ -75,25 +74,21 @@ fn pool_index() -> PoolIndex {
     PoolIndex::of([&one, &two])
 }
 
-const RESOURCES: &str =
-    r#"{"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"cpu": "100m", "memory": "64Mi"}}"#;
-
 fn decide(
     hook: Hook,
     body: &[u8],
     injection: &InjectionMethod,
 ) -> Result<(Value, AdmissionDecision), ReviewError> {
-    let sidecar = Sidecar { image: IMAGE.to_owned(), resources: serde_json::from_str(RESOURCES).unwrap() };
     let full =
         |slot: &ClassSlot, node: Option<&str>| slot.class.as_deref() == Some("gold") && node != Some("roomy");
-    answer(hook, body, &Cluster { pools: &pool_index(), injection, sidecar: Some(&sidecar), full: &full })
+    answer(hook, body, &Cluster { pools: &pool_index(), injection, full: &full })
 }
 
-/// The current image.
-const IMAGE: &str = "registry.example/entropool-agent:2";
-
 fn sidecar() -> InjectionMethod {
-    InjectionMethod::Sidecar { image: "registry.example/entropool-agent:1".to_owned() }
+    InjectionMethod::Sidecar {
+        image: "registry.example/entropool-agent:1".to_owned(),
+        resources: Value::Null,
+    }
 }
 
 fn annotated(pairs: &[(&str, &str)]) -> Value {
@@ -349,12 +344,21 @@ fn an_instance_gets_its_device_and_its_sidecar_if_needed() {
     assert_eq!(with["spec"]["domain"]["devices"], json!({"rng": {}}));
 }
 
-/// A launcher pod of that VM, with containers that virt-controller makes of its annotation.
-fn launcher_with(instance: &Value, containers: &[Value]) -> Value {
-    let mut pod = launcher(&[]);
-    pod["metadata"]["annotations"] = instance["metadata"]["annotations"].clone();
-    pod["spec"]["containers"].as_array_mut().unwrap().extend_from_slice(containers);
-    pod
+#[test]
+fn a_vm_migrates_with_the_sidecar_that_it_was_created_with() {
+    let instance = patched(Hook::Instance, "shop", &instance(&GOLD), &sidecar());
+    let newer = InjectionMethod::Sidecar {
+        image: "registry.example/entropool-agent:2".to_owned(),
+        resources: Value::Null,
+    };
+    assert_eq!(patch(&respond(Hook::Instance, "shop", &instance, &newer)), json!([]));
+    let mut target = launcher(&[]);
+    target["metadata"]["annotations"] = instance["metadata"]["annotations"].clone();
+    target["spec"]["containers"].as_array_mut().unwrap().push(hook("registry.example/entropool-agent:1"));
+    let target = patched(Hook::Pod, "shop", &target, &newer);
+    assert_eq!(target["metadata"]["labels"]["entropool.io/vm"], "true");
+    // The old image may be gone by now, also from the node.
+    assert_eq!(target["spec"]["containers"][2]["image"], "registry.example/entropool-agent:2");
 }
 
 /// A sidecar's container, as virt-controller makes it of the annotation.
@@ -363,62 +367,32 @@ fn hook(image: &str) -> Value {
 }
 
 #[test]
-fn a_vm_migrates_with_the_sidecar_that_it_was_created_with() {
-    let instance = patched(Hook::Instance, "shop", &instance(&GOLD), &sidecar());
-    let newer = InjectionMethod::Sidecar { image: IMAGE.to_owned() };
-    assert_eq!(patch(&respond(Hook::Instance, "shop", &instance, &newer)), json!([]));
-    let target = launcher_with(&instance, &[hook("registry.example/entropool-agent:1")]);
-    // After an upgrade of KubeVirt, VMs still have the sidecar that they were created with.
-    for method in [newer, InjectionMethod::Plugin] {
-        let target = patched(Hook::Pod, "shop", &target, &method);
-        assert_eq!(target["metadata"]["labels"]["entropool.io/vm"], "true");
-        // The old image may be gone by now, also from the node.
-        assert_eq!(target["spec"]["initContainers"][0]["image"], IMAGE);
-    }
-}
-
-/// Nobody tells a sidecar that its launcher has died, but a kubelet ends an init container that restarts with the others.
-#[test]
-fn a_sidecar_ends_with_the_containers_of_its_pod_and_has_requests_and_limits_so_that_a_quota_accepts_it() {
-    let instance = patched(Hook::Instance, "shop", &instance(&GOLD), &sidecar());
+fn a_sidecar_has_requests_and_limits_so_that_a_quota_accepts_it() {
+    let resources =
+        json!({"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"cpu": "100m", "memory": "64Mi"}});
+    let method = sidecar().with_resources(&resources);
+    let instance = patched(Hook::Instance, "shop", &instance(&GOLD), &method);
+    let mut pod = launcher(&[]);
+    pod["metadata"]["annotations"] = instance["metadata"]["annotations"].clone();
+    let image = "registry.example/entropool-agent:1";
     let foreign = json!({"name": "hook-sidecar-1", "image": "other:1", "command": ["/other"]});
-    let mut dedicated = hook(IMAGE);
+    let mut dedicated = hook(image);
     let own = json!({"requests": {"cpu": "200m"}, "limits": {"cpu": "200m"}});
     dedicated["resources"] = own.clone();
-    let pod = launcher_with(&instance, &[hook("old:1"), foreign.clone(), dedicated]);
-    for before in [Value::Null, json!([{"name": "first"}])] {
-        let mut pod = pod.clone();
-        if !before.is_null() {
-            pod["spec"]["initContainers"] = before.clone();
-        }
-        let with = patched(Hook::Pod, "shop", &pod, &sidecar());
-        let names: Vec<_> =
-            with["spec"]["containers"].as_array().unwrap().iter().map(|it| it["name"].clone()).collect();
-        assert_eq!(names, ["compute", "guest-console-log", "hook-sidecar-1"]);
-        let init = with["spec"]["initContainers"].as_array().unwrap();
-        let ours = &init[before.as_array().map_or(0, Vec::len)..];
-        assert_eq!(ours.len(), 2, "{init:?}");
-        assert!(ours.iter().all(|it| it["restartPolicy"] == "Always" && it["image"] == IMAGE), "{ours:?}");
-        assert_eq!(ours[0]["resources"], serde_json::from_str::<Value>(RESOURCES).unwrap());
-        let both = json!({"requests": {"cpu": "200m", "memory": "16Mi"}, "limits": {"cpu": "200m", "memory": "64Mi"}});
-        assert_eq!(ours[1]["resources"], both);
-        // A second call finds nothing to do.
-        assert_eq!(patch(&respond(Hook::Pod, "shop", &with, &sidecar())), json!([]));
-    }
-}
-
-/// The domain of a VM that migrates is the source's: a gate that is missing now was there when the VM started.
-#[test]
-fn a_vm_that_runs_can_migrate_while_nothing_can_change_the_domain_of_a_new_one() {
-    let none = InjectionMethod::None("KubeVirt v1.9.0 needs the feature gate Plugins".to_owned());
-    let mut target = launcher(&GOLD);
-    assert_eq!(respond(Hook::Pod, "shop", &target, &none)["allowed"], false);
-    target["metadata"]["labels"]["kubevirt.io/migrationJobUID"] = json!("0f3c9a52");
-    let with = patched(Hook::Pod, "shop", &target, &none);
-    let bound = with["metadata"]["annotations"]["entropool.io/bound"].as_str().unwrap();
-    assert!(bound.contains(r#""injection":"source""#), "{bound}");
-    assert_eq!(with["spec"]["volumes"][1]["csi"]["driver"], "csi.entropool.io");
-    assert_eq!(respond(Hook::Pod, "shop", &target, &sidecar())["allowed"], true);
+    let more = [hook(image), foreign.clone(), dedicated];
+    pod["spec"]["containers"].as_array_mut().unwrap().extend(more);
+    let with = patched(Hook::Pod, "shop", &pod, &method);
+    let containers = &with["spec"]["containers"];
+    assert_eq!(containers[2]["resources"], resources);
+    assert_eq!(containers[3], foreign);
+    let both =
+        json!({"requests": {"cpu": "200m", "memory": "16Mi"}, "limits": {"cpu": "200m", "memory": "64Mi"}});
+    assert_eq!(containers[4]["resources"], both);
+    // A second call finds nothing to do.
+    assert_eq!(patch(&respond(Hook::Pod, "shop", &with, &method)), json!([]));
+    // A plugin has no sidecar to care for.
+    let with = patched(Hook::Pod, "shop", &pod, &InjectionMethod::Plugin.with_resources(&resources));
+    assert_eq!(with["spec"]["containers"][2]["resources"], json!({}));
 }
 
 #[test]

@@ -13,7 +13,6 @@ extern crate agent as entropool_agent;
 
 mod checkpoint;
 mod client;
-mod cluster;
 #[path = "../../../agent/tests/checkpoint/model.rs"]
 #[allow(dead_code, reason = "it can do more than is asked of it here")]
 mod disk;
@@ -27,7 +26,6 @@ mod violation;
 mod wire;
 mod world;
 
-pub use cluster::{ClusterReport, PlantedClusterBug, simulate_cluster};
 pub use mutations::Mutation;
 pub use violation::Violation;
 pub use world::Report;

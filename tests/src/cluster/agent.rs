@@ -1,7 +1,7 @@
 //! A node's agent as a process, which proves who it is as one in a pod does.
 
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
 use super::ApiServer;
-use super::controller::{NAMESPACE, free};
+use super::controller::NAMESPACE;
 use crate::binary;
 
 const AUDIENCE: &str = "controller.entropool.io";
@@ -26,16 +26,6 @@ pub struct Agent {
     controller: String,
     /// Whether it is the driver of a kubelet.
     kubelet: bool,
-    ports: Option<AgentPorts>,
-}
-
-/// What an agent in a pod offers to the kubelet and to Prometheus.
-#[derive(Clone, Copy, Debug)]
-pub struct AgentPorts {
-    /// Where health and metrics are.
-    pub http: SocketAddr,
-    /// Where health alone is.
-    pub health: SocketAddr,
 }
 
 impl ApiServer {
@@ -74,39 +64,25 @@ fn pod(node: &str) -> String {
 impl Agent {
     /// Starts the agent of a node, which is made if it is not there, and returns when it is connected.
     pub fn start(api: &ApiServer, controller: SocketAddr, node: &str) -> Result<Self> {
-        Self::start_by(api, format!("https://{controller}"), node, false, None)
+        Self::start_by(api, format!("https://{controller}"), node, false)
     }
 
     /// The same where there is a kubelet's directory, and no kubelet; `controller` as a user writes it.
     pub fn start_with_kubelet(api: &ApiServer, controller: &str, node: &str) -> Result<Self> {
-        Self::start_by(api, controller.to_owned(), node, true, None)
+        Self::start_by(api, controller.to_owned(), node, true)
     }
 
     /// The same where whoever listens at a loopback address is believed.
     pub fn start_in_clear(api: &ApiServer, controller: SocketAddr, node: &str) -> Result<Self> {
-        Self::start_by(api, format!("http://{controller}"), node, false, None)
+        Self::start_by(api, format!("http://{controller}"), node, false)
     }
 
-    /// The same with what the chart has in a pod: ports for a kubelet and Prometheus, and a liveness socket.
-    pub fn start_in_a_pod(api: &ApiServer, controller: SocketAddr, node: &str) -> Result<(Self, AgentPorts)> {
-        let host = Ipv4Addr::LOCALHOST.into();
-        let ports = AgentPorts { http: free(host)?, health: free(host)? };
-        let agent = Self::start_by(api, format!("https://{controller}"), node, false, Some(ports))?;
-        Ok((agent, ports))
-    }
-
-    fn start_by(
-        api: &ApiServer,
-        controller: String,
-        node: &str,
-        kubelet: bool,
-        ports: Option<AgentPorts>,
-    ) -> Result<Self> {
+    fn start_by(api: &ApiServer, controller: String, node: &str, kubelet: bool) -> Result<Self> {
         api.add_node(node)?;
         let dir = TempDir::with_prefix("entropool-agent-")?;
         prepare(api, dir.path(), node)?;
-        let child = spawn(dir.path(), &controller, node, kubelet, ports)?;
-        let mut agent = Self { child, dir, node: node.to_owned(), controller, kubelet, ports };
+        let child = spawn(dir.path(), &controller, node, kubelet)?;
+        let mut agent = Self { child, dir, node: node.to_owned(), controller, kubelet };
         agent.wait_for_log("subscribed")?;
         Ok(agent)
     }
@@ -117,15 +93,15 @@ impl Agent {
         fs::write(dir.path().join("token"), token)?;
         fs::write(dir.path().join("ca.crt"), authority)?;
         let controller = format!("https://{controller}");
-        let child = spawn(dir.path(), &controller, node, false, None)?;
-        Ok(Self { child, dir, node: node.to_owned(), controller, kubelet: false, ports: None })
+        let child = spawn(dir.path(), &controller, node, false)?;
+        Ok(Self { child, dir, node: node.to_owned(), controller, kubelet: false })
     }
 
     /// Starts it again after a crash, in the directories it had.
     pub fn crash(&mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
-        self.child = spawn(self.dir.path(), &self.controller, &self.node, self.kubelet, self.ports)?;
+        self.child = spawn(self.dir.path(), &self.controller, &self.node, self.kubelet)?;
         Ok(())
     }
 
@@ -135,19 +111,9 @@ impl Agent {
         prepare(api, self.dir.path(), &self.node)
     }
 
-    /// Gives it the address of a controller as the kubelet does, in the file of a `ConfigMap`.
-    pub fn publish_controller(&self, address: &str) -> Result<()> {
-        Ok(fs::write(self.dir.path().join("controller"), address)?)
-    }
-
     /// The name of its node.
     pub fn node(&self) -> &str {
         &self.node
-    }
-
-    /// The directory of its pod's own volume, if it has one.
-    pub fn pod_dir(&self) -> PathBuf {
-        self.dir.path().join("pod")
     }
 
     /// Where the kubelet of its node keeps its state.
@@ -267,30 +233,16 @@ fn prepare(api: &ApiServer, dir: &Path, node: &str) -> Result<()> {
     Ok(fs::write(dir.join("ca.crt"), api.controllers_authority()?)?)
 }
 
-fn spawn(
-    dir: &Path,
-    controller: &str,
-    node: &str,
-    kubelet: bool,
-    ports: Option<AgentPorts>,
-) -> Result<Child> {
+fn spawn(dir: &Path, controller: &str, node: &str, kubelet: bool) -> Result<Child> {
     let log = File::options().create(true).append(true).open(dir.join("log"))?;
     let kubelet = kubelet.then(|| dir.join("kubelet"));
     for directory in kubelet.iter().flat_map(|it| [it.join("pods"), it.join("plugins_registry")]) {
         fs::create_dir_all(directory)?;
     }
-    let mut command = Command::new(binary::agent()?);
-    if let Some(AgentPorts { http, health }) = ports {
-        fs::create_dir_all(dir.join("pod"))?;
-        command.args(["--metrics", &http.to_string(), "--health", &health.to_string()]);
-        command.arg("--pod-started").arg(dir.join("pod/started"));
-    }
-    command
+    Command::new(binary::agent()?)
         .env_clear()
         .args(kubelet.iter().flat_map(|it| ["--kubelet-dir".as_ref(), it.as_os_str()]))
         .args(["--node", node, "--controller", controller, "--allow-test-sources"])
-        .arg("--controller-file")
-        .arg(dir.join("controller"))
         .arg("--token-file")
         .arg(dir.join("token"))
         .arg("--ca-file")

@@ -36,8 +36,6 @@ pub struct Controller {
     pub agents: SocketAddr,
     /// Where health and metrics are.
     pub http: SocketAddr,
-    /// Where health alone is.
-    pub health: SocketAddr,
     /// Where the API server asks about VMs.
     pub webhooks: SocketAddr,
 }
@@ -75,19 +73,14 @@ impl Controller {
 
     /// Does one of the controller's errands, and returns its log.
     pub fn errand(api: &ApiServer, words: &[&str]) -> Result<String> {
-        let (code, log) = Self::errand_as(&rights(api)?, words)?;
-        ensure!(code == Some(0), "{words:?}: {log}");
+        let Output { status, stderr, .. } = command(&rights(api)?)?.args(words).output()?;
+        let log = String::from_utf8(stderr)?;
+        ensure!(status.success(), "{words:?}: {log}");
         Ok(log)
     }
 
-    /// Does one of the controller's errands with the rights of a kubeconfig, and returns its exit code and its log.
-    pub fn errand_as(kubeconfig: &Path, words: &[&str]) -> Result<(Option<i32>, String)> {
-        let Output { status, stderr, .. } = command(kubeconfig)?.args(words).output()?;
-        Ok((status.code(), String::from_utf8(stderr)?))
-    }
-
     fn start_at(name: &str, kubeconfig: &Path, certificate: Option<&Path>, host: IpAddr) -> Result<Self> {
-        let (agents, http, webhooks, health) = (free(host)?, free(host)?, free(host)?, free(host)?);
+        let (agents, http, webhooks) = (free(host)?, free(host)?, free(host)?);
         let dir = TempDir::with_prefix("entropool-controller-")?;
         let log = File::create(dir.path().join("log"))?;
         let own = certificate.map(|directory| ["--tls-dir".as_ref(), directory.as_os_str()]);
@@ -95,7 +88,6 @@ impl Controller {
             .args(own.into_iter().flatten())
             .args(["--name", name, "--tls-name", &host.to_string()])
             .args(["--listen", &agents.to_string(), "--http", &http.to_string()])
-            .args(["--health", &health.to_string()])
             .args(["--webhooks", &webhooks.to_string(), "--hook-image", HOOK_IMAGE])
             .args(["--hook-resources", HOOK_RESOURCES])
             .stdin(Stdio::null())
@@ -103,7 +95,7 @@ impl Controller {
             .stderr(log)
             .spawn()
             .context("the controller does not start")?;
-        let mut controller = Self { child, dir, name: name.to_owned(), agents, http, health, webhooks };
+        let mut controller = Self { child, dir, name: name.to_owned(), agents, http, webhooks };
         controller.wait_until_ready()?;
         Ok(controller)
     }
@@ -196,7 +188,7 @@ fn command(kubeconfig: &Path) -> Result<Command> {
 }
 
 /// An address of ours that nobody listens at.
-pub(super) fn free(host: IpAddr) -> Result<SocketAddr> {
+fn free(host: IpAddr) -> Result<SocketAddr> {
     Ok(TcpListener::bind((host, 0))?.local_addr()?)
 }
 

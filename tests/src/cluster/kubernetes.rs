@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Error, Result, bail, ensure};
 
-use super::tools::{helm, in_repository, programs, said};
+use super::tools::{in_repository, programs, said};
 use crate::binary;
 
 const LOOK: Duration = Duration::from_millis(200);
@@ -59,19 +59,6 @@ impl Kubernetes {
     /// Installs the chart with images of this tree, or upgrades to them.
     pub fn install(&self, values: &[&str]) -> Result<()> {
         said(self.script("install").env("PROGRAMS", build()?).args(values)).map(drop)
-    }
-
-    /// What Helm prints; an error when it fails.
-    pub fn helm(&self, words: &str) -> Result<String> {
-        let program = helm()?;
-        let words = words.split_whitespace();
-        said(
-            self.script("cluster")
-                .arg("run")
-                .arg(program.get_program())
-                .args(words)
-                .args(["-n", "entropool-system"]),
-        )
     }
 
     /// `KubeVirt`, installed by its own operator; the first who asks waits for some minutes.

@@ -11,7 +11,7 @@ mod service;
 mod tools;
 mod webhooks;
 
-pub use agent::{Agent, AgentPorts};
+pub use agent::Agent;
 pub use api_proxy::{ApiFault, ApiProxy};
 pub use apiserver::{ApiServer, Part};
 pub use audit::Call;

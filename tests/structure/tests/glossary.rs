@@ -146,12 +146,9 @@ fn reasons(tokens: &[TokenTree], found: &mut BTreeSet<String>) {
     }
 }
 
-/// The signs before a heading say how its column is shown.
-const SIGNS: [char; 3] = ['>', '+', '~'];
-
-/// Whether this is the heading of a table: capitals after the signs.
+/// Whether this is the heading of a table: capitals, with the sign in front that aligns a column to the right.
 fn is_heading(text: &str) -> bool {
-    let name = text.trim_start_matches(SIGNS);
+    let name = text.trim_start_matches('>');
     name.chars().all(|letter| letter.is_ascii_uppercase() || matches!(letter, ' ' | '/'))
         && name.starts_with(|first: char| first.is_ascii_uppercase())
 }
@@ -166,8 +163,10 @@ fn columns(tokens: &[TokenTree], found: &mut BTreeSet<String>) {
             if of_array || of_join {
                 headings.extend(group.stream().into_iter().filter_map(|token| text_of(&token)));
             }
+            // The first column of a table can be without a heading.
+            headings.remove("");
             if (headings.len() > 1 || of_join) && headings.iter().all(|text| is_heading(text)) {
-                found.extend(headings.iter().map(|heading| heading.trim_start_matches(SIGNS).to_owned()));
+                found.extend(headings.iter().map(|heading| heading.trim_start_matches('>').to_owned()));
             }
         }
         if let TokenTree::Group(group) = token {

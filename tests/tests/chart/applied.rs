@@ -175,23 +175,10 @@ fn helm_has_its_hooks_as_the_values_say() {
     let job = |hooks: Vec<Value>| hooks.into_iter().find(|hook| hook["kind"] == "Job");
     let found = job(hooks(&[])).unwrap();
     assert_eq!(found["metadata"]["annotations"]["helm.sh/hook"], "pre-delete");
-    assert_eq!(found["spec"]["activeDeadlineSeconds"], 180);
+    assert_eq!(found["spec"]["activeDeadlineSeconds"], 120);
     let found = job(hooks(&["--set=uninstall.timeoutSeconds=30"])).unwrap();
     assert_eq!(found["spec"]["activeDeadlineSeconds"], 30);
-    let arguments = |job: &Value| job["spec"]["template"]["spec"]["containers"][0]["args"].clone();
-    assert_eq!(arguments(&found), json!(["uninstall", "--namespace=entropool-system"]));
-    let forced = job(hooks(&["--set=uninstall.force=true"])).unwrap();
-    assert_eq!(arguments(&forced), json!(["uninstall", "--namespace=entropool-system", "--force"]));
-    // Nothing of the job outlives it.
-    for hook in hooks(&[]).iter().filter(|hook| hook["kind"] != "Pod") {
-        let annotations = &hook["metadata"]["annotations"];
-        assert_eq!(
-            annotations["helm.sh/hook-delete-policy"], "before-hook-creation,hook-succeeded",
-            "{hook:#}"
-        );
-    }
-    let without = hooks(&["--set=uninstall.hook=false"]);
-    assert!(without.iter().all(|hook| hook["kind"] == "Pod"), "{without:#?}");
+    assert_eq!(job(hooks(&["--set=uninstall.cleanNodes=false"])), None);
 }
 
 #[test]
@@ -208,7 +195,7 @@ fn the_kinds_are_upgraded_with_the_release_and_outlive_it() {
     let chart = chart();
     let chart = chart.to_str().unwrap();
     // No job can run here.
-    let values = "--set=uninstall.hook=false";
+    let values = "--set=uninstall.cleanNodes=false";
     helm(&["install", "entropool", chart, values]).unwrap();
     server.until_established(&["crd/entropypools.entropool.io"]).unwrap();
     let short = ["get", "crd/entropypools.entropool.io", "-o", "jsonpath={.spec.names.shortNames}"];

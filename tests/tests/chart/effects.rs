@@ -24,7 +24,7 @@ fn without(values: &Value, pointer: &str) -> Option<Value> {
 #[test]
 fn some_set_has_each_value_and_is_rendered_otherwise_without_it() {
     // What Helm does with these, and not what it renders.
-    let hooks = ["/uninstall/hook", "/uninstall/force", "/uninstall/timeoutSeconds"];
+    let hooks = ["/uninstall/cleanNodes", "/uninstall/timeoutSeconds"];
     let sets: Vec<(Value, String)> = sets()
         .iter()
         .map(|set| (serde_yaml::from_str(&fs::read_to_string(set).unwrap()).unwrap(), render(set).unwrap()))

@@ -24,10 +24,9 @@ fn nothing_of_the_chart_depends_on_ipv4() {
 }
 
 #[test]
-fn only_agents_reach_the_controllers_stream_and_only_prometheus_reaches_metrics() {
-    let none = objects(&["--set", "networkPolicy.enabled=false"]);
-    assert!(of_kind(&none, "NetworkPolicy").is_empty());
-    let all = objects(&[]);
+fn who_reaches_the_controller_is_said_where_it_is_asked_for() {
+    assert!(of_kind(&objects(&[]), "NetworkPolicy").is_empty());
+    let all = objects(&["--set", "networkPolicy.enabled=true"]);
     let [policy, agents_policy] = of_kind(&all, "NetworkPolicy")[..] else { panic!("{all:#?}") };
     let deployment = of_kind(&all, "Deployment")[0];
     let selector = &policy["spec"]["podSelector"]["matchLabels"];
@@ -49,22 +48,14 @@ fn only_agents_reach_the_controllers_stream_and_only_prometheus_reaches_metrics(
     for (label, value) in agents_policy["spec"]["podSelector"]["matchLabels"].as_object().unwrap() {
         assert_eq!(&agents[label], value);
     }
-    let http = |all: &[Value]| -> Vec<Value> {
-        let rules = of_kind(all, "NetworkPolicy").into_iter().map(|policy| &policy["spec"]["ingress"]);
-        let rules = rules.flat_map(|rules| rules.as_array().unwrap());
-        rules.filter(|rule| rule["ports"][0]["port"] == "http").cloned().collect()
-    };
-    let from = |peer: Value| json!({"ports": [{"port": "http", "protocol": "TCP"}], "from": [peer]});
-    let monitoring = json!({"kubernetes.io/metadata.name": "monitoring"});
-    let default = from(json!({"namespaceSelector": {"matchLabels": monitoring}}));
-    assert_eq!(agents_policy["spec"]["ingress"], json!([default]));
-    assert_eq!(http(&all), [default.clone(), default]);
-    let other = from(json!({"namespaceSelector": {"matchLabels": {"a": "b"}}}));
-    let set = "networkPolicy.metricsFrom=[{\"namespaceSelector\": {\"matchLabels\": {\"a\": \"b\"}}}]";
-    assert_eq!(http(&objects(&["--set-json", set])), [other.clone(), other]);
-    let nobody = objects(&["--set-json", "networkPolicy.metricsFrom=[]"]);
-    assert!(http(&nobody).is_empty());
-    assert_eq!(of_kind(&nobody, "NetworkPolicy")[1]["spec"]["ingress"], json!([]));
+    assert_eq!(agents_policy["spec"]["ingress"], json!([{"ports": [{"port": "http", "protocol": "TCP"}]}]));
+    let peer = "networkPolicy.metricsFrom[0].namespaceSelector.matchLabels.a=b";
+    let all = objects(&["--set", "networkPolicy.enabled=true", "--set", peer]);
+    for policy in of_kind(&all, "NetworkPolicy") {
+        let rules = policy["spec"]["ingress"].as_array().unwrap();
+        let http = rules.iter().find(|rule| rule["ports"][0]["port"] == "http").unwrap();
+        assert_eq!(http["from"], json!([{"namespaceSelector": {"matchLabels": {"a": "b"}}}]));
+    }
 }
 
 /// Control tests run the controller with these rights.
@@ -141,7 +132,7 @@ fn agents_trust_and_call_who_shows_the_certificate() {
         let identity = agent["volumes"].as_array().unwrap().last().unwrap();
         let trusted = &identity["projected"]["sources"][1];
         let only = json!([{"key": "ca.crt", "path": "ca.crt"}]);
-        assert_eq!(trusted["secret"], json!({"name": secret, "items": only}));
+        assert_eq!(trusted["secret"], json!({"name": secret, "items": only, "optional": true}));
         let controller = &of_kind(&all, "Deployment")[0]["spec"]["template"]["spec"];
         assert_eq!(controller["volumes"][0]["secret"]["secretName"], secret);
         let args = controller["containers"][0]["args"].as_array().unwrap();

@@ -10,7 +10,7 @@ use entropool_tests::cluster::Kubernetes;
 use crate::tenant::{Tenant, pool};
 
 /// Runs `kubectl entropool`, which `kubectl` finds as it finds any plugin.
-pub(crate) fn plugin(cluster: &Kubernetes, words: &str) -> Output {
+fn plugin(cluster: &Kubernetes, words: &str) -> Output {
     let dir = tempfile::tempdir().unwrap();
     symlink(binary::entropool().unwrap(), dir.path().join("kubectl-entropool")).unwrap();
     let inherited = env::var_os("PATH").unwrap();
@@ -43,7 +43,7 @@ fn a_person_sees_who_draws_and_why_one_waits_and_detaches_it() {
     tenant.pod("reader", "asked", "asked").unwrap();
     tenant.ready("reader").unwrap();
 
-    let vms = said(&cluster, "vms -A --pool asked");
+    let vms = said(&cluster, "vms --pool asked");
     assert_eq!(line(&vms, "reader")[..5], ["node1", "reader", "asking", "asked", "asked"], "{vms}");
     let sources = said(&cluster, "sources --pool asked --node node1");
     assert_eq!(line(&sources, "asked")[..3], ["node1", "asked", "kernel"], "{sources}");
@@ -70,8 +70,8 @@ fn a_person_sees_who_draws_and_why_one_waits_and_detaches_it() {
         moved.contains("pod reader does not run a VM with a pool: its class is that of its volume"),
         "{moved}"
     );
-    said(&cluster, "detach reader -n asking --yes");
-    assert!(!said(&cluster, "vms -A --pool asked").contains("reader"));
+    said(&cluster, "detach reader -n asking");
+    assert!(!said(&cluster, "vms --pool asked").contains("reader"));
     let gone = plugin(&cluster, "explain reader -n asking");
     assert_eq!(gone.status.code(), Some(1));
     let nobody = plugin(&cluster, "vms --node node9");

@@ -99,7 +99,7 @@ fn a_class_that_is_written_on_the_pod_is_the_vms_at_once() {
         .unwrap();
     assert_eq!(vm.bound().unwrap(), r#"{"class":"faster","injection":"sidecar","pool":"first"}"#);
 
-    said(&cluster, "detach web -n moving --yes");
+    said(&cluster, "detach web -n moving");
     let cut = vm.counts().unwrap().len();
     vm.while_it_counts(Duration::from_secs(2), || {
         // A configuration that comes into force gives every pod its socket that has none.

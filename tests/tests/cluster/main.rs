@@ -6,9 +6,7 @@
 mod agents;
 mod cli;
 mod controller_away;
-mod fuzzer;
 mod images;
-mod installation;
 mod kinds;
 mod lifecycle;
 mod migration;

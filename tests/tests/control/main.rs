@@ -2,30 +2,24 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod byzantine;
-mod check;
-mod cli;
 mod documented;
 mod edits;
 mod events;
 mod faults;
 mod grpc_client;
-mod install_page;
 mod kubectl;
 mod lifecycle;
 mod metrics;
 mod nodes;
-mod ports;
 mod replicas;
 mod rights;
 mod rotation;
 mod scenario;
-mod service_address;
 mod slots;
 mod stolen_token;
 mod storage;
 mod tls;
 mod tokens;
-mod uninstall;
 mod versions;
 mod webhooks;
 mod work_clock;

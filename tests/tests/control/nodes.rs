@@ -1,8 +1,8 @@
 //! Agents' pods and nodes: who is believed while its pod lives, and what is left on a node after an agent.
 
-use entropool_tests::cluster::NAMESPACE;
+use entropool_tests::cluster::{Controller, NAMESPACE};
 
-use crate::kubectl::{apply, class, pool, until_condition};
+use crate::kubectl::{apply, class, pool, until, until_condition};
 use crate::scenario::Scenario;
 
 #[test]
@@ -21,6 +21,30 @@ fn the_stream_of_a_pod_that_is_deleted_ends_at_once_and_another_pod_of_the_node_
     assert_eq!(scene.agents[0].rate_of("gold").unwrap().as_deref(), Some("8Ki/s"));
     scene.agents[0].renew_trust(&scene.api).unwrap();
     scene.all_run("gold", "9Ki/s");
+}
+
+#[test]
+fn before_an_uninstallation_nodes_are_as_they_were() {
+    let mut scene = Scenario::with_a_vm(&["only"], "8Ki/s");
+    apply(&scene.api, &class("gold", "rate: 8Ki/s, perVM: {rate: 1Ki/s}"));
+    for node in ["node/n1", "node/n2"] {
+        until(&scene.api, node, "ready, with places", |node| {
+            node["metadata"]["labels"]["entropool.io/agent"] == "ready"
+                && !node["status"]["capacity"]["entropool.io/gold"].is_null()
+        });
+    }
+    let log = Controller::errand(&scene.api, &["clean-nodes"]).unwrap();
+    assert!(log.contains("nodes cleaned"), "{log}");
+    // The controller and its agents still run, and leave the nodes alone.
+    scene.draws("vm");
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    for node in ["node/n1", "node/n2"] {
+        let node = crate::kubectl::get(&scene.api, node);
+        assert!(node["metadata"]["labels"]["entropool.io/agent"].is_null(), "{node:#}");
+        assert!(!node["status"].to_string().contains("entropool.io/"), "{node:#}");
+    }
+    let only = scene.take_replica("only");
+    only.stop().unwrap();
 }
 
 #[test]

@@ -70,11 +70,6 @@ impl PublishError {
         }
     }
 
-    /// Whether the next configuration may lift it.
-    pub(super) fn waits_for_config(&self) -> bool {
-        matches!(self, Self::PodInfoUnknown | Self::NotConfigured)
-    }
-
     fn code(&self) -> Code {
         match self {
             Self::PodInfoUnknown | Self::NotConfigured => Code::Unavailable,

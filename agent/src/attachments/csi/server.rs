@@ -6,7 +6,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use proto::csi::identity_server::IdentityServer;
 use proto::csi::node_server::NodeServer;
@@ -37,14 +36,9 @@ pub struct CsiOptions {
     pub node: String,
     /// `/var/lib/kubelet`, unless the node's distribution has another.
     pub kubelet_dir: PathBuf,
-    /// How long a volume waits for the configuration that it needs before it is refused.
-    pub patience: Duration,
 }
 
 impl CsiOptions {
-    /// Shorter than a kubelet waits for a call, so that the pod's Events have the reason.
-    pub const PATIENCE: Duration = Duration::from_secs(60);
-
     pub fn pods(&self) -> PathBuf {
         self.kubelet_dir.join("pods")
     }
@@ -122,7 +116,7 @@ impl CsiServer {
         volumes.registration().set_served(vec![driver.file().clone(), registration.file().clone()], result);
         let endpoint = options.driver().to_string_lossy().into_owned();
         let registration_service = RegistrationService { endpoint, volumes: Arc::clone(&volumes) };
-        let node_service = NodeService { volumes, node: options.node.clone(), patience: options.patience };
+        let node_service = NodeService { volumes, node: options.node.clone() };
         // A separate runtime, so that the kubelet's calls do not wait for other work.
         let runtime = Builder::new_current_thread().enable_all().build().map_err(CsiError::Setup)?;
         let listener = |socket: &ApiSocket| {

@@ -1,7 +1,6 @@
 //! The gRPC services of the driver. Calls that block run on a separate thread.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use proto::csi::identity_server::Identity;
 use proto::csi::node_server::Node;
@@ -11,7 +10,6 @@ use proto::csi::{
     NodePublishVolumeRequest, NodePublishVolumeResponse, NodeUnpublishVolumeRequest,
     NodeUnpublishVolumeResponse, ProbeRequest, ProbeResponse,
 };
-use tokio::task::JoinError;
 use tonic::{Request, Response, Status};
 
 use super::volumes::Volumes;
@@ -45,7 +43,6 @@ impl Identity for IdentityService {
 pub(super) struct NodeService {
     pub(super) volumes: Arc<Volumes>,
     pub(super) node: String,
-    pub(super) patience: Duration,
 }
 
 #[tonic::async_trait]
@@ -54,29 +51,16 @@ impl Node for NodeService {
         &self,
         request: Request<NodePublishVolumeRequest>,
     ) -> Result<Response<NodePublishVolumeResponse>, Status> {
-        let request = Arc::new(request.into_inner());
-        let mut configs = self.volumes.configs();
-        let patience = tokio::time::sleep(self.patience);
-        tokio::pin!(patience);
-        loop {
-            configs.borrow_and_update();
-            let (volumes, call) = (Arc::clone(&self.volumes), Arc::clone(&request));
-            let published = tokio::task::spawn_blocking(move || volumes.publish(&call)).await;
-            let Err(error) = published.map_err(panicked)? else {
-                return Ok(Response::new(NodePublishVolumeResponse {}));
-            };
-            // A kubelet whose call fails waits longer each time before it calls again.
-            let configured = async { error.waits_for_config() && configs.changed().await.is_ok() };
-            let again = tokio::select! {
-                again = configured => again,
-                () = &mut patience => false,
-            };
-            if !again {
+        let request = request.into_inner();
+        let volumes = Arc::clone(&self.volumes);
+        let call = move || {
+            volumes.publish(&request).map_err(|error| {
                 let (reason, volume) = (error.reason(), &request.volume_id);
                 tracing::warn!(reason, volume, %error, "failed to publish volume");
-                return Err(Status::from(&error));
-            }
-        }
+                Status::from(&error)
+            })
+        };
+        blocking(call).await.map(|()| Response::new(NodePublishVolumeResponse {}))
     }
 
     async fn node_unpublish_volume(
@@ -111,10 +95,6 @@ impl Node for NodeService {
 }
 
 async fn blocking(call: impl FnOnce() -> Result<(), Status> + Send + 'static) -> Result<(), Status> {
+    let panicked = |_| Status::internal("the agent panicked in this call; see its log");
     tokio::task::spawn_blocking(call).await.map_err(panicked)?
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "a parameter of map_err")]
-fn panicked(_: JoinError) -> Status {
-    Status::internal("the agent panicked in this call; see its log")
 }

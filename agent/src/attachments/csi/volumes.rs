@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use dataplane::{AttachError, DetachError};
 use proto::csi::{NodePublishVolumeRequest, NodeUnpublishVolumeRequest};
-use tokio::sync::watch;
 
 use super::error::{PublishError, UnpublishError};
 use super::pod_directory::PodDirectories;
@@ -48,8 +47,6 @@ pub struct Volumes {
     registration: Arc<RegistrationMonitor>,
     host: Arc<dyn PodHost>,
     pods: PodDirectories,
-    /// Counts configurations.
-    configs: watch::Sender<u64>,
 }
 
 impl Volumes {
@@ -59,8 +56,7 @@ impl Volumes {
         let (attachments, registration) =
             (Arc::clone(agent.attachments()), Arc::clone(agent.driver_registration()));
         attachments.table().open_journal(journal)?;
-        let configs = watch::Sender::default();
-        Ok(Self { attachments, registration, host, pods: PodDirectories::at(pods), configs })
+        Ok(Self { attachments, registration, host, pods: PodDirectories::at(pods) })
     }
 
     /// The driver's registration with the kubelet.
@@ -77,16 +73,6 @@ impl Volumes {
     /// Makes the missing sockets, and drops the volumes of pods that are gone. Called after each configuration: nothing
     /// can be attached without one.
     pub fn restore(&self) {
-        self.restore_all();
-        self.configs.send_modify(|count| *count += 1);
-    }
-
-    /// Changes with each configuration.
-    pub(super) fn configs(&self) -> watch::Receiver<u64> {
-        self.configs.subscribe()
-    }
-
-    fn restore_all(&self) {
         let _changes = self.attachments.lock();
         let volumes: Vec<Attachment> =
             self.attachments.table().rows().filter(|row| row.pod_volume().is_some()).cloned().collect();

@@ -12,15 +12,15 @@ use kube::api::{ApiResource, DynamicObject, ListParams};
 use kube::{Api, Client, Error as KubeError, ResourceExt};
 use serde_json::Value;
 
-use super::super::agents::{AgentAccess, AgentResponse, Agents};
+use super::super::agents::{AgentResponse, Agents};
 use super::super::api_error::ApiError;
 use super::super::objects;
 use super::leader::{Leader, leader};
-use super::review::{Review, WEBHOOKS, review};
-use super::workloads::Workloads;
 use crate::check::{DaemonState, daemon_state};
 
 const DRIVER: &str = "csi.entropool.io";
+/// The name of both webhook configurations.
+const WEBHOOKS: &str = "entropool";
 
 /// What was found, or why it could not be read.
 pub(super) type ListResult<T> = Result<T, String>;
@@ -39,10 +39,6 @@ pub(super) struct ClusterInputs {
     /// The `KubeVirt` object, if that is installed.
     pub(super) kubevirt: ListResult<Option<Value>>,
     pub(super) agents: ListResult<Vec<(String, ListResult<DaemonState>)>>,
-    /// What the chart runs.
-    pub(super) workloads: ListResult<Workloads>,
-    /// What the API server says of a pod that the webhooks have to refuse.
-    pub(super) review: ListResult<Review>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +49,7 @@ pub(super) struct CsiDriverState {
 
 /// Reads everything at the same time.
 pub(super) async fn gather(client: &Client, namespace: &str, selected: &[String]) -> ClusterInputs {
-    let (pools, classes, leader, nodes, driver, webhooks, kubevirt, agents, workloads, review) = tokio::join!(
+    let (pools, classes, leader, nodes, driver, webhooks, kubevirt, agents) = tokio::join!(
         objects::pools(client),
         objects::classes(client),
         leader(client, namespace),
@@ -62,8 +58,6 @@ pub(super) async fn gather(client: &Client, namespace: &str, selected: &[String]
         webhooks(client),
         kubevirt(client),
         agents(client, namespace, selected),
-        Workloads::read(client, namespace),
-        review(client, namespace),
     );
     ClusterInputs {
         pools: pools.map_err(message),
@@ -74,8 +68,6 @@ pub(super) async fn gather(client: &Client, namespace: &str, selected: &[String]
         webhooks: webhooks.map_err(|error| message(ApiError::new("get the webhook configurations", error))),
         kubevirt: kubevirt.map_err(|error| message(ApiError::new("list KubeVirt objects", error))),
         agents: agents.map_err(message),
-        workloads: workloads.map_err(message),
-        review: review.map_err(|error| message(ApiError::new("create a pod as a trial", error))),
     }
 }
 
@@ -132,7 +124,7 @@ async fn agents(
     nodes: &[String],
 ) -> Result<Vec<(String, ListResult<DaemonState>)>> {
     let agents = Agents::find(client, namespace, nodes).await?;
-    let responses = agents.call(AgentAccess::Look, async |daemon| daemon_state(daemon).await).await;
+    let responses = agents.call(async |daemon| daemon_state(daemon).await).await;
     let listed = |AgentResponse { node, response }: AgentResponse<_>| (node, response.map_err(message));
     Ok(responses.into_iter().map(listed).collect())
 }

@@ -2,11 +2,9 @@
 
 mod inputs;
 mod leader;
-mod review;
 mod rules;
 #[cfg(test)]
 mod tests;
-mod workloads;
 
 use anyhow::Result;
 use kube::Client;
@@ -17,5 +15,5 @@ use crate::check::report;
 /// Prints the results, and fails if one of them is an error.
 pub(super) async fn check(client: &Client, global: &ClusterGlobal, selection: &AgentSelection) -> Result<()> {
     let inputs = inputs::gather(client, &global.system_namespace, &selection.nodes).await;
-    report(&rules::cluster(&inputs, &global.system_namespace), global.output.plain())
+    report(&rules::cluster(&inputs), global.output)
 }

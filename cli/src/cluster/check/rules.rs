@@ -8,22 +8,18 @@ use webhook::InjectionMethod;
 
 use super::inputs::{ClusterInputs, CsiDriverState, ListResult};
 use super::leader::Leader;
-use super::review::Review;
-use super::workloads::Workloads;
 use crate::check::{CheckLevel, CheckResult, DaemonState, check_daemon, results};
 
 /// All checks, in the order in which an administrator would make them.
-pub(super) fn cluster(inputs: &ClusterInputs, namespace: &str) -> Vec<CheckResult> {
+pub(super) fn cluster(inputs: &ClusterInputs) -> Vec<CheckResult> {
     [
         objects(inputs),
-        workloads(&inputs.workloads, namespace),
         controller(&inputs.leader),
         nodes(&inputs.nodes),
         driver(&inputs.driver),
         webhooks(&inputs.webhooks),
-        review(&inputs.review, namespace),
         kubevirt(&inputs.kubevirt),
-        agents(&inputs.agents, namespace),
+        agents(&inputs.agents),
     ]
     .concat()
 }
@@ -86,17 +82,10 @@ fn not_ready(kind: &str, name: &str, conditions: Option<&[Condition]>) -> Option
     }
 }
 
-fn workloads(workloads: &ListResult<Workloads>, namespace: &str) -> Vec<CheckResult> {
-    match workloads {
-        Err(why) => unknown("pods", why),
-        Ok(workloads) => workloads.check(namespace),
-    }
-}
-
 fn controller(leader: &ListResult<Option<Leader>>) -> Vec<CheckResult> {
     let problem = match leader {
         Err(why) => return unknown("controller", why),
-        Ok(None) => "no controller leads; nodes keep the configuration they have: check the pods of entropool-controller".to_owned(),
+        Ok(None) => "no controller has ever led here: check the pods of entropool-controller".to_owned(),
         Ok(Some(Leader { name, silent: Some(seconds) })) => format!(
             "controller {name} did not renew its Lease for {seconds} s; nodes keep the configuration they have: check \
              the pods of entropool-controller"
@@ -166,32 +155,6 @@ fn webhooks(webhooks: &ListResult<[Option<bool>; 2]>) -> Vec<CheckResult> {
     results("webhooks", "the API server calls them", CheckLevel::Error, problems.collect())
 }
 
-/// What the API server itself gets of the webhooks.
-fn review(review: &ListResult<Review>, namespace: &str) -> Vec<CheckResult> {
-    let (level, problem) = match review {
-        Err(why) => return unknown("admission", why),
-        Ok(Review::Answered) => return results("admission", "the webhooks answer the API server", CheckLevel::Error, Vec::new()),
-        Ok(Review::Failed(why)) => (
-            CheckLevel::Error,
-            format!(
-                "no VM that names a pool can be created, since the API server reaches no webhook: {why}; check the controller's \
-                 pods, and whether a NetworkPolicy or a firewall keeps the API server from their port 9443"
-            ),
-        ),
-        Ok(Review::NotCalled { restricted: true }) => (
-            CheckLevel::Warning,
-            format!("webhooks.namespaceSelector of the chart leaves out namespace {namespace}, so their answers are not checked"),
-        ),
-        Ok(Review::NotCalled { restricted: false }) => (
-            CheckLevel::Error,
-            "the API server calls no webhook, or ignores that none answers (webhooks.failurePolicy), so VMs that name a pool get \
-             no socket: check the controller's pods"
-                .to_owned(),
-        ),
-    };
-    results("admission", "", level, vec![problem])
-}
-
 fn kubevirt(kubevirt: &ListResult<Option<serde_json::Value>>) -> Vec<CheckResult> {
     let ok = |message: &str| results("kubevirt", message, CheckLevel::Warning, Vec::new());
     match kubevirt {
@@ -210,14 +173,9 @@ fn kubevirt(kubevirt: &ListResult<Option<serde_json::Value>>) -> Vec<CheckResult
 }
 
 /// The checks of all agents. One that is ok on all nodes is reported once.
-fn agents(agents: &ListResult<Vec<(String, ListResult<DaemonState>)>>, namespace: &str) -> Vec<CheckResult> {
+fn agents(agents: &ListResult<Vec<(String, ListResult<DaemonState>)>>) -> Vec<CheckResult> {
     let agents = match agents {
         Err(why) => return unknown("agents", why),
-        Ok(agents) if agents.is_empty() => {
-            let problem =
-                format!("no agent runs in namespace {namespace}, so no VM is served: see agent-pods");
-            return results("agents", "", CheckLevel::Error, vec![problem]);
-        }
         Ok(agents) => agents,
     };
     let silent =

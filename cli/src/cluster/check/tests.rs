@@ -8,9 +8,7 @@ use serde_json::{Value, json};
 
 use super::inputs::{ClusterInputs, CsiDriverState};
 use super::leader::Leader;
-use super::review::Review;
 use super::rules::cluster;
-use super::workloads::{Workload, Workloads};
 use crate::check::{CheckLevel, CheckResult, DaemonState};
 use crate::output::samples;
 
@@ -52,29 +50,14 @@ fn healthy() -> ClusterInputs {
         webhooks: Ok([Some(true), Some(true)]),
         kubevirt: Ok(Some(kubevirt("v1.6.0", &["Sidecar"]))),
         agents: Ok(vec![("n1".into(), Ok(daemon())), ("n2".into(), Ok(daemon()))]),
-        workloads: Ok(Workloads {
-            controllers: vec![workload("entropool-controller", 2, 2)],
-            agents: vec![workload("entropool-agent", 2, 2)],
-            pods: Vec::new(),
-            services: vec![("entropool-controller".into(), 2)],
-        }),
-        review: Ok(Review::Answered),
     }
-}
-
-fn workload(name: &str, wanted: i32, ready: i32) -> Workload {
-    Workload { name: name.into(), wanted, ready }
-}
-
-fn workloads(inputs: &mut ClusterInputs) -> &mut Workloads {
-    inputs.workloads.as_mut().unwrap()
 }
 
 /// The one result that is not ok after `damage`.
 fn only_problem(damage: impl FnOnce(&mut ClusterInputs)) -> CheckResult {
     let mut inputs = healthy();
     damage(&mut inputs);
-    let mut found = cluster(&inputs, "entropool-system");
+    let mut found = cluster(&inputs);
     found.retain(|result| result.level != CheckLevel::Ok);
     assert_eq!(found.len(), 1, "{found:#?}");
     found.remove(0)
@@ -86,7 +69,7 @@ fn agent(inputs: &mut ClusterInputs) -> &mut DaemonState {
 
 #[test]
 fn healthy_cluster_passes_all_checks() {
-    let found = cluster(&healthy(), "entropool-system");
+    let found = cluster(&healthy());
     assert!(found.iter().all(|result| result.level == CheckLevel::Ok), "{found:#?}");
 }
 
@@ -102,21 +85,6 @@ fn every_check_finds_its_problem() {
         only_problem(|it| {
             it.classes = Ok(vec![class(&ready("Unknown", "Pending", "n2 has not answered yet"))]);
         }),
-        only_problem(|it| workloads(it).controllers.clear()),
-        only_problem(|it| workloads(it).controllers[0].wanted = 0),
-        only_problem(|it| workloads(it).controllers[0].ready = 1),
-        only_problem(|it| workloads(it).services.clear()),
-        only_problem(|it| workloads(it).services[0].1 = 0),
-        only_problem(|it| workloads(it).agents.clear()),
-        only_problem(|it| workloads(it).agents[0] = workload("entropool-agent", 0, 0)),
-        only_problem(|it| workloads(it).agents[0].ready = 1),
-        only_problem(|it| it.workloads = Err("cannot list deployments: Forbidden (403)".into())),
-        only_problem(|it| {
-            it.review = Ok(Review::Failed("failed calling webhook \"volumes.entropool.io\"".into()))
-        }),
-        only_problem(|it| it.review = Ok(Review::NotCalled { restricted: true })),
-        only_problem(|it| it.review = Ok(Review::NotCalled { restricted: false })),
-        only_problem(|it| it.review = Err("cannot create a pod as a trial: Forbidden (403)".into())),
         only_problem(|it| it.leader = Ok(None)),
         only_problem(|it| it.leader.as_mut().unwrap().as_mut().unwrap().silent = Some(4)),
         only_problem(|it| it.leader = Err("cannot get the Lease of the controller: Forbidden (403)".into())),
@@ -129,7 +97,6 @@ fn every_check_finds_its_problem() {
         only_problem(|it| it.webhooks = Ok([Some(true), Some(false)])),
         only_problem(|it| it.kubevirt = Ok(Some(kubevirt("v1.6.0", &[])))),
         only_problem(|it| it.kubevirt = Err("cannot list KubeVirt objects: Forbidden (403)".into())),
-        only_problem(|it| it.agents = Ok(Vec::new())),
         only_problem(|it| {
             it.agents = Err("cannot list the agents' pods in namespace entropool-system".into());
         }),
@@ -145,7 +112,7 @@ fn every_check_finds_its_problem() {
         }),
     ];
     let seen: BTreeSet<_> = found.iter().map(|result| result.check).collect();
-    let checks = cluster(&healthy(), "entropool-system");
+    let checks = cluster(&healthy());
     let by_daemon = [
         "output",
         "promises",
@@ -169,5 +136,5 @@ fn every_check_finds_its_problem() {
 #[test]
 fn cluster_without_kubevirt_passes_all_checks() {
     let inputs = ClusterInputs { kubevirt: Ok(None), ..healthy() };
-    assert!(cluster(&inputs, "entropool-system").iter().all(|result| result.level == CheckLevel::Ok));
+    assert!(cluster(&inputs).iter().all(|result| result.level == CheckLevel::Ok));
 }

@@ -65,8 +65,6 @@ fn show() -> Result<()> {
     if env::var_os("KEEP").is_some_and(|keep| keep != "0" && !keep.is_empty()) {
         keep(&daemon, &interrupt);
     }
-    println!("\nThe program is {}", binary::beside_us()?.display());
-    println!("`make install` installs it with its service, and `make deb` packages it.");
     drop(guests);
     daemon.terminate()?;
     daemon.ended()?;

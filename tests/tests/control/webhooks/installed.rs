@@ -45,9 +45,7 @@ fn a_namespace_with_a_quota_of_cpu_and_memory_starts_vms() {
     let hook = json!({"name": "hook-sidecar-0", "image": image, "command": command});
     pod["spec"]["containers"].as_array_mut().unwrap().push(hook);
     let made = dry(api, &pod).unwrap();
-    let sidecar = &made["spec"]["initContainers"][0];
-    assert_eq!(sidecar["restartPolicy"], "Always");
-    let resources = &sidecar["resources"];
+    let resources = &made["spec"]["containers"][1]["resources"];
     assert_eq!(resources["requests"], json!({"cpu": "10m", "memory": "16Mi"}));
     assert_eq!(resources["limits"], json!({"cpu": "100m", "memory": "64Mi"}));
 

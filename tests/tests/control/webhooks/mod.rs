@@ -1,6 +1,7 @@
 //! VMs and launcher pods at an API server that asks the controller about them, with `KubeVirt`'s kinds and without
 //! `KubeVirt`.
 
+mod connection_limits;
 mod injection_methods;
 mod installed;
 mod objects;
@@ -15,9 +16,7 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use entropool_tests::cluster::{ApiServer, Controller, HOOK_IMAGE};
 use serde_json::{Value, json};
 
-pub(crate) use self::objects::dry;
-use self::objects::{instance, kubevirt, launcher, machine, make, refused};
-pub(crate) use self::tenants::reader;
+use self::objects::{dry, instance, kubevirt, launcher, machine, make, refused};
 use crate::kubectl::{apply, cluster, until_condition};
 
 const POOLS: &str = r"

@@ -50,7 +50,7 @@ pub(super) fn launcher(name: &str, annotations: &Value) -> Value {
 }
 
 /// What the API server would store, or its sentence.
-pub(crate) fn dry(api: &ApiServer, object: &Value) -> Result<Value, String> {
+pub(super) fn dry(api: &ApiServer, object: &Value) -> Result<Value, String> {
     create(api, object, &["--dry-run=server"])
 }
 

@@ -7,7 +7,7 @@ use super::objects::{dry, instance, launcher, make, refused};
 use crate::kubectl::{apply, until_condition};
 
 /// A pod of namespace shop that names class gold in its volume.
-pub(crate) fn reader(name: &str, metadata: &Value) -> Value {
+fn reader(name: &str, metadata: &Value) -> Value {
     let mut pod = json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": metadata,
         "spec": {
