@@ -54,13 +54,14 @@ pub(super) fn take_over<S: ConfigSource>(
 ) -> Result<Started> {
     let mut locks = prepared.locks;
     let died = matches!(predecessor, HandoverSource::Died(_));
-    // A process that has died answers no one any more. Another one does for now.
+    // Nobody answers meanwhile, so whoever asks waits until this process does.
     let vacant = died.then(|| ApiSocket::bind(&options.directories.api_socket(), options.api_mode));
     let vacant = vacant.transpose()?;
     let checkpoint = prepared.checkpoint.unwrap_or_else(|| options.load_checkpoint());
     let state_dir = Some(&*options.directories.state);
     let agent = Arc::new(Agent::start_with_store(options.data_plane(true), state_dir, prepared.store)?);
-    let configured = source.restore(checkpoint.state(), &agent, true)?;
+    // A predecessor that serves goes on if this process cannot serve all of it. One that died does not.
+    let configured = source.restore(checkpoint.state(), &agent, !died)?;
     let mut csi = CsiDriver::open(options, &agent, configured, events)?;
     let attachments = agent.attachments();
 

@@ -89,11 +89,14 @@ impl CommandLineVms {
         Ok(())
     }
 
-    /// Fails if any of `failed` are VMs of the command line; returns the others.
+    /// Fails if any of `failed` are VMs of the command line, unless these were served before; returns the others.
     pub(super) fn refuse_failed(
         &self,
         failed: Vec<(String, AttachError)>,
     ) -> Result<Vec<(String, AttachError)>> {
+        if self.served_before {
+            return Ok(failed);
+        }
         let named: BTreeSet<_> = self.attachments().map(|vm| vm.id).collect();
         let (refused, lost): (Vec<_>, Vec<_>) = failed.into_iter().partition(|(id, _)| named.contains(id));
         refuse(refused.into_iter().map(|(_, error)| error.to_string()).collect())?;

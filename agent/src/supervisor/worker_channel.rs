@@ -1,17 +1,13 @@
 //! The supervisor's end of the socket to one worker, with the worker's watchdog.
 
-use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
-use std::mem::MaybeUninit;
+use std::io::{self, ErrorKind, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use htb::Tick;
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, recvmsg, sendmsg,
-};
+use rustix::net::{RecvFlags, SendFlags};
 use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::time::{Sleep, sleep};
@@ -22,6 +18,7 @@ use super::program::ProgramId;
 use super::restart_policy::WorkerId;
 use super::socket_store::{SocketStore, StoreChannel};
 use super::watchdog::{Watchdog, WatchdogAction};
+use crate::fd_packet::{self, Packet};
 
 /// What a worker writes when it serves.
 pub(super) const SERVES: u8 = b'S';
@@ -36,7 +33,6 @@ pub(super) const INPUT: u8 = b'I';
 pub(super) const STORE: u8 = b'F';
 /// What a supervisor writes to ping a worker.
 const PING: u8 = b'?';
-const SPACE: usize = rustix::cmsg_space!(ScmRights(1));
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WorkerMessage {
@@ -203,25 +199,15 @@ impl WorkerChannel {
     }
 }
 
-/// Sends a byte, and descriptors with it.
+/// Sends a byte, and a descriptor with it.
 pub(super) fn send(socket: impl AsFd, byte: u8, descriptor: Option<BorrowedFd<'_>>) -> io::Result<()> {
     let descriptors: Vec<_> = descriptor.into_iter().collect();
-    let mut space = [MaybeUninit::uninit(); SPACE];
-    let mut control = SendAncillaryBuffer::new(&mut space);
-    let _ = descriptors.is_empty() || control.push(SendAncillaryMessage::ScmRights(&descriptors));
-    sendmsg(socket, &[IoSlice::new(&[byte])], &mut control, SendFlags::NOSIGNAL)?;
-    Ok(())
+    fd_packet::send(socket, &[IoSlice::new(&[byte])], &descriptors, SendFlags::empty())
 }
 
 /// Receives a byte, and the descriptor that was sent with it.
 pub(super) fn receive(stream: impl AsFd) -> io::Result<(u8, Option<OwnedFd>)> {
-    let (mut byte, mut space) = ([0], [MaybeUninit::uninit(); SPACE]);
-    let mut control = RecvAncillaryBuffer::new(&mut space);
-    let parts = &mut [IoSliceMut::new(&mut byte)];
-    let got = recvmsg(stream, parts, &mut control, RecvFlags::CMSG_CLOEXEC)?;
-    let descriptor = control.drain().find_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
-        _ => None,
-    });
-    if got.bytes == 0 { Err(ErrorKind::UnexpectedEof.into()) } else { Ok((byte[0], descriptor)) }
+    let Packet { bytes, descriptors } = fd_packet::receive(stream, 1, RecvFlags::empty())?;
+    let byte = bytes.first().copied().ok_or(ErrorKind::UnexpectedEof)?;
+    Ok((byte, descriptors.into_iter().next()))
 }

@@ -22,6 +22,8 @@ pub(crate) struct StoredSockets {
     pub(super) removed: Vec<SessionIndex>,
     /// What the store has of a process that died.
     left: Vec<SessionIndex>,
+    /// The last update failed, and was logged.
+    pub(super) failed: bool,
     pub(super) retry_at: Option<Tick>,
 }
 

@@ -59,7 +59,9 @@ impl DataPlane {
     /// Whether the store has taken the update.
     fn update_store_once(&mut self) -> bool {
         let Self { vms, connections, store, .. } = self;
-        let StoredSockets { opened: Some((backend, _)), unstored, removed, .. } = store else { return true };
+        let StoredSockets { opened: Some((backend, _)), unstored, removed, failed, .. } = store else {
+            return true;
+        };
         let (now_removed, now_added) = (removed.len().min(MAX_REMOVED), unstored.len().min(backend.batch()));
         // Numbers are used again: what is removed comes first, all of it.
         let now_added = if now_removed < removed.len() { 0 } else { now_added };
@@ -83,13 +85,16 @@ impl DataPlane {
             Ok(true) => {
                 removed.drain(..now_removed);
                 unstored.drain(..now_added);
+                *failed = false;
                 true
             }
             Ok(false) => false,
             Err(error) => {
-                tracing::warn!(%error, "sockets are kept no more: a crash will close all connections");
-                *store = StoredSockets::default();
-                true
+                // What was stored before stays valid: its records are written on.
+                if !std::mem::replace(failed, true) {
+                    tracing::warn!(%error, "the supervisor cannot keep sockets; a crash will close new connections");
+                }
+                false
             }
         }
     }
