@@ -16,118 +16,18 @@ use std::fs::File;
 use std::io;
 use std::sync::atomic::{Ordering, compiler_fence};
 
-use egd::{Demand, Session, SessionCounters, SessionSnapshot};
+use egd::{Session, SessionSnapshot};
 use memmap2::{MmapMut, MmapOptions};
 use rustix::fs::{FallocateFlags, MemfdFlags, SealFlags, fallocate, fcntl_add_seals, memfd_create};
 
+use super::read_buffer::{self, HEAD, ReadBuffer, SessionIndex};
+use super::session_record::SessionRecord;
+
 /// The file's first bytes: its type and version.
 const MAGIC: &[u8; 16] = b"entropool sess\x01\0";
-/// Where the file says which connection is being read: the index of its record, plus one.
-const READING: std::ops::Range<usize> = 64..68;
-/// Where the bytes that are read arrive.
-const BUFFER: usize = 4096;
-/// Where the records begin: whole pages, since they are mapped by themselves.
-const RECORDS: usize = 3 * 4096;
 const RECORD: usize = size_of::<u64>();
-/// The most bytes of a read. One more byte is for a read that begins at the second byte of a command.
-pub(crate) const READ_CAPACITY: usize = RECORDS - BUFFER - 1;
-/// The code of a 0x02.
-const READ_BLOCKING: u8 = 2;
-/// What is where no byte was read: no command's code, at even positions, and no count that a client sends, at odd ones.
-const NOTHING_READ: [u8; 2] = [0xff, 0];
-
-const OWED: u64 = (1 << 40) - 1;
-const HALF: u64 = 1 << 40;
-const OTHER: u64 = 1 << 41;
-const SILENT: u64 = 1 << 42;
-const OPEN: u64 = 1 << 43;
-const CHECKED: u32 = 48;
-
 /// The most records: 256 KiB of memory. The connections beyond end with this process.
 const MAX_RECORDS: usize = 32_768;
-
-/// Index of a connection's record, and the id of its socket in the store.
-pub(crate) type SessionIndex = u32;
-
-/// A session that can be continued from these values.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct SessionRecord {
-    /// Bytes requested by 0x02 and not written yet.
-    pub(crate) owed: u64,
-    /// The code of a 0x02 has been read, its count has not.
-    pub(crate) half: bool,
-    /// Another command was received once.
-    pub(crate) other_commands: bool,
-    /// Nothing was received yet.
-    pub(crate) silent: bool,
-}
-
-impl SessionRecord {
-    /// `None` if its requests and replies are more than a number.
-    pub(crate) fn of(session: &Session) -> Option<Self> {
-        let owed = session.owed().saturating_add(session.random_pending());
-        let half = session.partial_command();
-        let other_commands = session.other_commands();
-        let idle = session.demand() == Demand::None && session.next_reply().is_none() && !half;
-        let silent = !half && session.counters() == SessionCounters::default();
-        (idle || !other_commands).then_some(Self { owed, half, other_commands, silent })
-    }
-
-    fn encode(self) -> u64 {
-        let flag = |set, flag| if set { flag } else { 0 };
-        let flags = flag(self.half, HALF) | flag(self.other_commands, OTHER) | flag(self.silent, SILENT);
-        let value = self.owed.min(OWED) | flags | OPEN;
-        value | check(value) << CHECKED
-    }
-
-    fn decode(word: u64) -> Option<Self> {
-        let value = word & ((1 << CHECKED) - 1);
-        let valid = value & OPEN != 0 && word >> CHECKED == check(value);
-        let set = |flag| value & flag != 0;
-        let record =
-            Self { owed: value & OWED, half: set(HALF), other_commands: set(OTHER), silent: set(SILENT) };
-        valid.then_some(record)
-    }
-
-    /// With what was read and is not in it yet. `None` if that is more than 0x02, or where it ends is not known.
-    fn receive(mut self, read: &[u8]) -> Option<Self> {
-        for (at, byte) in read.iter().enumerate().skip(usize::from(self.half)) {
-            match (at % 2, *byte) {
-                (0, byte) if byte == NOTHING_READ[0] => return Some(self),
-                (0, READ_BLOCKING) => (self.half, self.silent) = (true, false),
-                (0, _) => return None,
-                (_, count) if count == NOTHING_READ[1] => {
-                    // Either the count was not read, or it is zero, which no client that we know sends.
-                    let began_half = at == 1 && read[0] == NOTHING_READ[0];
-                    return began_half.then_some(self);
-                }
-                (_, count) => (self.half, self.owed) = (false, self.owed + u64::from(count)),
-            }
-        }
-        Some(self)
-    }
-
-    /// The session that it describes.
-    fn snapshot(self) -> SessionSnapshot {
-        let owed = self.owed.min(egd::MAX_OWED);
-        SessionSnapshot {
-            partial: if self.half { vec![READ_BLOCKING] } else { Vec::new() },
-            requests: if owed > 0 { vec![(Demand::Blocking(owed), 1)] } else { Vec::new() },
-            replies: Vec::new(),
-            // How many requests there were is not stored; that there were any tells what the client is.
-            counters: SessionCounters {
-                blocking: u64::from(!self.silent && !self.half),
-                ..SessionCounters::default()
-            },
-            other_commands: self.other_commands,
-        }
-    }
-}
-
-fn check(value: u64) -> u64 {
-    // The golden ratio spreads each bit over the upper ones.
-    (value.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> CHECKED) & 0xffff
-}
 
 /// The records of this process's connections.
 #[derive(Debug)]
@@ -144,13 +44,13 @@ impl SessionFile {
     pub(crate) fn create(sockets: usize) -> io::Result<Self> {
         let file =
             File::from(memfd_create("entropool-sessions", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?);
-        let length = RECORDS + sockets.clamp(1, MAX_RECORDS) * RECORD;
+        let length = HEAD + sockets.clamp(1, MAX_RECORDS) * RECORD;
         // Allocated completely now: a page that cannot be allocated later would raise SIGBUS.
         fallocate(&file, FallocateFlags::empty(), 0, length as u64)?;
         fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
-        let mut head = map(&file, 0, RECORDS)?;
+        let mut head = map(&file, 0, HEAD)?;
         head[..MAGIC.len()].copy_from_slice(MAGIC);
-        fill(&mut head[BUFFER..]);
+        read_buffer::clear(&mut head);
         Self::open(file, &[])
     }
 
@@ -159,19 +59,17 @@ impl SessionFile {
         let left = LeftSessions::read(&file)?;
         let mut adopted = Self::open(file, used)?;
         // This process may die before it has stored anything.
-        if let Some(index) = left.reading() {
+        if let Some(index) = read_buffer::reading(&left.head) {
             adopted.write(index, left.record(index).map_or(0, SessionRecord::encode));
         }
         let LeftSessions { mut head, .. } = left;
-        head[READING].fill(0);
-        compiler_fence(Ordering::SeqCst);
-        fill(&mut head[BUFFER..]);
+        read_buffer::clear(&mut head);
         Ok(adopted)
     }
 
     fn open(file: File, used: &[SessionIndex]) -> io::Result<Self> {
         let length = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
-        let records = map(&file, RECORDS, length.saturating_sub(RECORDS))?;
+        let records = map(&file, HEAD, length.saturating_sub(HEAD))?;
         let next = used.iter().max().map_or(0, |last| last + 1);
         let used: HashSet<_> = used.iter().copied().collect();
         let free = (0..next).filter(|index| !used.contains(index)).collect();
@@ -185,7 +83,7 @@ impl SessionFile {
 
     /// Where this process is to read into.
     pub(crate) fn read_buffer(&self) -> io::Result<ReadBuffer> {
-        Ok(ReadBuffer { map: map(&self.file, 0, RECORDS)?, filled: 0 })
+        Ok(ReadBuffer::of(map(&self.file, 0, HEAD)?))
     }
 
     /// `None` if all records are used.
@@ -219,48 +117,6 @@ impl SessionFile {
     }
 }
 
-/// Where bytes are read to, so that they are not lost with this process.
-#[derive(Debug)]
-pub(crate) struct ReadBuffer {
-    map: MmapMut,
-    /// How far it may not be as [`NOTHING_READ`] says.
-    filled: usize,
-}
-
-impl ReadBuffer {
-    /// One that nobody keeps.
-    pub(crate) fn anonymous() -> io::Result<Self> {
-        Ok(Self { map: MmapMut::map_anon(RECORDS)?, filled: 0 })
-    }
-
-    /// The place for the next read of a connection, which has the first byte of a command already if it is `half`.
-    pub(crate) fn begin(&mut self, index: Option<SessionIndex>, half: bool, budget: usize) -> &mut [u8] {
-        let start = BUFFER + usize::from(half);
-        if let Some(index) = index {
-            self.map[READING].copy_from_slice(&(index + 1).to_ne_bytes());
-            compiler_fence(Ordering::SeqCst);
-        }
-        let end = start + budget.min(READ_CAPACITY);
-        self.filled = end - BUFFER;
-        &mut self.map[start..end]
-    }
-
-    /// So many bytes were read, and the connection's record says so; `None`: an unknown number.
-    pub(crate) fn end(&mut self, read: Option<usize>) {
-        compiler_fence(Ordering::SeqCst);
-        self.map[READING].fill(0);
-        compiler_fence(Ordering::SeqCst);
-        let filled = read.map_or(self.filled, |read| (read + 1).min(self.filled));
-        fill(&mut self.map[BUFFER..BUFFER + filled]);
-    }
-}
-
-fn fill(buffer: &mut [u8]) {
-    for (at, byte) in buffer.iter_mut().enumerate() {
-        *byte = NOTHING_READ[at % 2];
-    }
-}
-
 /// What a process that died has left of its sessions.
 #[derive(Debug)]
 pub(crate) struct LeftSessions {
@@ -278,11 +134,11 @@ pub(crate) struct LeftSession {
 impl LeftSessions {
     pub(crate) fn read(file: &File) -> io::Result<Self> {
         let length = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
-        let head = map(file, 0, RECORDS)?;
+        let head = map(file, 0, HEAD)?;
         if !head.starts_with(MAGIC) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "it is no session file"));
         }
-        Ok(Self { head, records: map(file, RECORDS, length.saturating_sub(RECORDS))? })
+        Ok(Self { head, records: map(file, HEAD, length.saturating_sub(HEAD))? })
     }
 
     /// `None` if the connection cannot be continued.
@@ -294,13 +150,11 @@ impl LeftSessions {
     fn record(&self, index: SessionIndex) -> Option<SessionRecord> {
         let (words, _) = self.records.as_chunks();
         let record = SessionRecord::decode(u64::from_ne_bytes(*words.get(index as usize)?))?;
-        if self.reading() == Some(index) { record.receive(&self.head[BUFFER..]) } else { Some(record) }
-    }
-
-    /// The connection that was being read.
-    fn reading(&self) -> Option<SessionIndex> {
-        let reading = self.head[READING].first_chunk().copied().map(u32::from_ne_bytes);
-        reading.and_then(|index| index.checked_sub(1))
+        if read_buffer::reading(&self.head) == Some(index) {
+            record.receive(read_buffer::read_bytes(&self.head))
+        } else {
+            Some(record)
+        }
     }
 }
 
@@ -378,7 +232,8 @@ mod tests {
             buffer.end(Some(input.len()));
             assert_eq!(owed(&file, index), Some(sum));
         }
-        assert_eq!(buffer.map[BUFFER..BUFFER + 8], [0xff, 0, 0xff, 0, 0xff, 0, 0xff, 0]);
+        let left = LeftSessions::read(file.file()).unwrap();
+        assert_eq!(read_buffer::read_bytes(&left.head)[..8], [0xff, 0, 0xff, 0, 0xff, 0, 0xff, 0]);
     }
 
     #[test]
