@@ -13,6 +13,7 @@
 //! | SIGUSR2 | starts a worker of the program that is on disk now, which takes over from the current one |
 
 mod crash_loop;
+mod event;
 mod listen_fds;
 mod liveness;
 mod proc_status;

@@ -15,10 +15,10 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process, wait};
 use tokio::net::UnixStream;
 use tokio::runtime::Builder;
-use tokio::signal::unix::{self, SignalKind};
 use tokio::time::{Sleep, sleep};
 
 use super::crash_loop::CrashLoop;
+use super::event::{SupervisorEvent, SupervisorSignals};
 use super::listen_fds::{self, ListenFd};
 use super::liveness::LivenessSocket;
 use super::program::{Program, ProgramId};
@@ -28,7 +28,6 @@ use super::socket_store::{SocketStore, StoreChannel};
 use super::watchdog::WatchdogAction;
 use super::worker;
 use super::worker_channel::{INPUT, LOCK, STORE, WorkerChannel, WorkerMessage, send};
-use crate::signals::HangUp;
 
 /// Before the next attempt when no process can be started.
 const RETRY: Duration = Duration::from_secs(1);
@@ -86,24 +85,6 @@ struct Supervisor {
     reload: bool,
     /// When the next worker is started, if one is to be started.
     pause: Option<Pin<Box<Sleep>>>,
-}
-
-enum SupervisorEvent {
-    /// A signal for the workers.
-    Signal(Signal),
-    /// SIGUSR2: a successor is wanted.
-    Succeed,
-    /// A child process has exited.
-    Child,
-    Worker(WorkerId, WorkerMessage),
-    /// The pause is over.
-    PauseElapsed,
-    /// A liveness probe.
-    Probe(Option<UnixStream>),
-    /// A report to the service manager is due.
-    ReportDue,
-    /// SIGHUP.
-    HangUp,
 }
 
 impl Supervisor {
@@ -444,35 +425,4 @@ fn worker_exit(status: WaitStatus) -> Option<WorkerExit> {
     let byte = |number: i32| u8::try_from(number).unwrap_or(u8::MAX);
     let exited = status.exit_status().map(|code| WorkerExit::Exited(byte(code)));
     exited.or_else(|| status.terminating_signal().map(|signal| WorkerExit::Killed(byte(signal))))
-}
-
-/// The signals that a supervisor handles.
-struct SupervisorSignals {
-    child: unix::Signal,
-    hang_up: HangUp,
-    interrupt: unix::Signal,
-    terminate: unix::Signal,
-    succeed: unix::Signal,
-}
-
-impl SupervisorSignals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            child: unix::signal(SignalKind::child())?,
-            hang_up: HangUp::new()?,
-            interrupt: unix::signal(SignalKind::interrupt())?,
-            terminate: unix::signal(SignalKind::terminate())?,
-            succeed: unix::signal(SignalKind::user_defined2())?,
-        })
-    }
-
-    async fn next(&mut self) -> SupervisorEvent {
-        tokio::select! {
-            _ = self.child.recv() => SupervisorEvent::Child,
-            () = self.hang_up.next() => SupervisorEvent::HangUp,
-            _ = self.interrupt.recv() => SupervisorEvent::Signal(Signal::INT),
-            _ = self.terminate.recv() => SupervisorEvent::Signal(Signal::TERM),
-            _ = self.succeed.recv() => SupervisorEvent::Succeed,
-        }
-    }
 }
